@@ -1,0 +1,1 @@
+"""wslab: a laboratory for WebSocket that lives in a notebook."""

@@ -1,0 +1,131 @@
+"""What a run of bits is: ``Field``, the ``Violation`` that may lie on it, and the ``Explanation`` made of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+
+class Sender(IntEnum):
+    """The endpoint that sent the bytes (RFC 6455 section 1.3 calls them client and server)."""
+
+    CLIENT = 0
+    SERVER = 1
+
+    @property
+    def label(self) -> str:
+        """``"client"`` or ``"server"``."""
+        return self.name.lower()
+
+    @property
+    def peer(self) -> Sender:
+        """The other endpoint."""
+        return Sender(1 - self)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named run of bits.
+
+    Bits are counted from the first bit of the explained bytes; the fields of one
+    explanation tile its bytes with no gap and no overlap.
+    """
+
+    name: str
+    """The RFC's name: ``FIN``, ``Payload len``, ``Masking-key``, a header's name."""
+    start: int
+    """First bit."""
+    width: int
+    """Number of bits, at least 1."""
+    raw: bytes
+    """The whole bytes that these bits lie in, as they crossed the wire."""
+    value: int | str | bytes | None
+    """What the bits say, after unmasking where they were masked."""
+    meaning: str
+    """One plain sentence, computed from the value."""
+    section: str
+    """Where it is written, for instance ``RFC 6455 5.2``."""
+    plain: bytes | None = None
+    """``raw`` after unmasking; None where nothing was masked."""
+    secret: bool = False
+    """A credential (Cookie, Authorization): no view or export shows it unless asked."""
+    steady: str | None = None
+    """Shown instead of a value that changes from run to run (a port, a date), where text must not."""
+
+    @property
+    def stop(self) -> int:
+        """One past the last bit."""
+        return self.start + self.width
+
+    @property
+    def bits(self) -> str:
+        """The bits themselves, most significant first, as a string of 0 and 1."""
+        number = int.from_bytes(self.raw, "big")
+        spare = len(self.raw) * 8 - (self.start % 8) - self.width
+        return f"{(number >> spare) & ((1 << self.width) - 1):0{self.width}b}"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule of the protocol that these bytes break. It is data, never an exception."""
+
+    rule: str
+    """The rule's name in ``wslab.protocol.rules``, for instance ``length-not-minimal``."""
+    section: str
+    """For instance ``RFC 6455 5.2``."""
+    sentence: str
+    """The RFC's own sentence."""
+    found: str
+    """What was found instead, in plain words."""
+    start: int = 0
+    """First offending bit, counted like a Field's."""
+    width: int = 0
+    """Number of offending bits; 0 where no single bits are to blame."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Some bytes with their fields, the rules they break, and facts that are no bits of theirs."""
+
+    title: str
+    data: bytes
+    fields: tuple[Field, ...]
+    sender: Sender | None = None
+    offset: int = 0
+    """Where ``data`` begins in its sender's stream, in bytes."""
+    violations: tuple[Violation, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    """Pairs of name and text: what was unmasked, inflated, computed or could not be read."""
+
+    def __iter__(self) -> Iterator[Field]:
+        return iter(self.fields)
+
+    def __getitem__(self, name: str) -> Field:
+        """The first field of that name. Raises KeyError with the names there are."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(f"no field {name!r} here; there are {', '.join(f.name for f in self.fields)}")
+
+    def __str__(self) -> str:
+        from .text import explanation_text
+
+        return explanation_text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from .html import explanation_html
+
+        return explanation_html(self)
+
+    def to_json(self, *, reveal: bool = False) -> dict[str, Any]:
+        """The explanation as plain JSON values for the panels, bytes as hex.
+
+        ``reveal=True`` includes secret values; otherwise their bytes and values are withheld.
+        """
+        from .transport import explanation_json
+
+        return explanation_json(self, reveal=reveal)

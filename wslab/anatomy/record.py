@@ -1,0 +1,92 @@
+"""One line of a trace: ``Record``, and the fixed-size packed form in which it travels to the panels.
+
+The packed form is 72 bytes, little-endian, no padding:
+
+====== ====== =============== ==========================================================
+offset type   name            meaning
+====== ====== =============== ==========================================================
+0      u32    number          place in the trace, from 0; never reused
+4      u32    connection      TCP connection, from 0 in order of first byte
+8      f64    time            seconds since the trace began
+16     u64    offset          of the first byte in the sender's stream
+24     u64    payload_length  payload or HTTP body, in bytes
+32     u32    header_length   frame header or HTTP head, in bytes
+36     u16    status          HTTP status or close status code; 0 where there is none
+38     u8     sender          0 client, 1 server
+39     u8     kind            a ``Kind``
+40     u8     first           a frame's first byte: FIN, RSV1-3, opcode
+41     u8     second          a frame's second byte: MASK, Payload len
+42     u8     violations      how many rules it breaks, at most 255
+43     u8     preview_length  how many bytes of ``preview`` count
+44     28 s   preview         the start of what it says, see ``Record.preview``
+====== ====== =============== ==========================================================
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import NamedTuple
+
+from .field import Sender
+
+PACKED = struct.Struct("<IIdQQIHBBBBBB28s")
+PREVIEW = 28
+
+
+class Kind(IntEnum):
+    """What a record tells of."""
+
+    REQUEST = 0
+    RESPONSE = 1
+    FRAME = 2
+    FIN = 3
+    """The sender's TCP stream ended in order."""
+    RESET = 4
+    """The sender's TCP connection was torn down."""
+    ERROR = 5
+    """A program's error, such as a handler that failed; ``preview`` begins its text."""
+    UNREAD = 6
+    """Bytes that were left over when the stream ended, or that are not what had to come."""
+
+
+class Record(NamedTuple):
+    """One line of a trace."""
+
+    number: int
+    connection: int
+    time: float
+    offset: int
+    payload_length: int
+    header_length: int
+    status: int
+    sender: Sender
+    kind: Kind
+    first: int
+    second: int
+    violations: int
+    preview: bytes
+    """At most ``PREVIEW`` bytes: a request or status line's start, a payload's (unmasked and inflated),
+    a close frame's reason, an error's text."""
+
+    def pack(self) -> bytes:
+        """The 72 bytes described above."""
+        preview = self.preview[:PREVIEW]
+        return PACKED.pack(
+            self.number, self.connection, self.time, self.offset, self.payload_length, self.header_length,
+            self.status, self.sender, self.kind, self.first, self.second, min(self.violations, 255),
+            len(preview), preview,
+        )  # fmt: skip
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Record:
+        """The record whose packed form is ``data`` (72 bytes)."""
+        *head, sender, kind, first, second, violations, length, preview = PACKED.unpack(data)
+        return cls(*head, Sender(sender), Kind(kind), first, second, violations, preview[:length])
+
+    @property
+    def summary(self) -> str:
+        """The record in a few words, the same in every view: ``TEXT "Hello"``, ``CLOSE 1000 "bye"``."""
+        from .text import record_summary
+
+        return record_summary(self)
