@@ -1,0 +1,6 @@
+# The same commands for those who have make; run.py needs Python alone.
+
+.PHONY: lab test check notebooks bench
+
+lab test check notebooks bench:
+	@python3 run.py $@

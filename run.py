@@ -1,0 +1,199 @@
+"""The commands of this folder, for a machine that has Python 3.11 and pip and nothing else yet.
+
+    python3 run.py lab [jupyter lab's arguments]   opens the course
+    python3 run.py test [pytest's arguments]       checks and tests everything; with arguments, runs pytest alone
+    python3 run.py check                           style and types only
+    python3 run.py notebooks [notebook ...]        executes the notebooks (all of them) and stores their outputs
+    python3 run.py bench                           prints the measured ratios
+
+Each first makes the private environment ``.venv`` in this folder and installs what it needs there. That takes
+a minute or two the first time and nothing afterwards, until pyproject.toml changes. Standard library only.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+
+CHECKS = {
+    "ruff check": ["ruff", "check", "."],
+    "ruff format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy", "--strict", "wslab"],
+}
+NBVAL = ["pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=30", "-q", "notebooks"]
+TESTS = {
+    **CHECKS,
+    "notebooks": NBVAL,
+    # Again, with another order of sets and dicts of strings: no output may depend on it.
+    "notebooks again": NBVAL,
+    "pytest": ["pytest"],
+}
+ENVIRONMENT = {"notebooks": {"PYTHONHASHSEED": "1"}, "notebooks again": {"PYTHONHASHSEED": "2"}}
+
+# What the tests use besides Python: the program, other names of it, Debian's packages.
+PROGRAMS = [
+    ("chromium", ("chromium-browser", "google-chrome", "google-chrome-stable"), ["chromium"]),
+    ("tshark", (), ["tshark"]),
+    ("dumpcap", (), ["tshark"]),
+    ("node", (), ["nodejs"]),
+    ("npm", (), ["npm"]),
+]
+
+
+def main(argv):
+    """Run the command that ``argv`` names; the exit status."""
+    commands = {"lab": lab, "test": test, "check": check, "notebooks": notebooks, "bench": bench}
+    if sys.version_info < (3, 11):
+        return say("wslab needs Python 3.11 or newer; this is %s. Try: python3.11 run.py ..." % sys.version.split()[0])
+    if not argv or argv[0] not in commands:
+        print(__doc__)
+        return 0 if argv and argv[0] in ("-h", "--help") else 2
+    os.chdir(ROOT)
+    return commands[argv[0]](argv[1:])
+
+
+def lab(arguments):
+    """Open JupyterLab on the course."""
+    install()
+    return run(["wslab", "lab", *arguments])
+
+
+def test(arguments):
+    """Check and test everything, or run pytest with the given arguments."""
+    install("test")
+    install_programs()
+    install_node_packages()
+    return run(["pytest", *arguments]) if arguments else run_all(TESTS)
+
+
+def check(arguments):
+    """Check style and types."""
+    install("test")
+    return run_all(CHECKS)
+
+
+def notebooks(arguments):
+    """Execute notebooks and store their outputs in place."""
+    install("test")
+    return run(["python", "tests/notebooks/execute.py", *arguments])
+
+
+def bench(arguments):
+    """Run every benchmark in turn."""
+    install("test")
+    return run_all({path.name: ["python", str(path), *arguments] for path in sorted(ROOT.glob("benchmarks/*.py"))})
+
+
+def run_all(steps):
+    """Run every step, even when one fails; 1 if any did."""
+    failed = []
+    for name, command in steps.items():
+        print("== %s" % name, flush=True)
+        if run(command, **ENVIRONMENT.get(name, {})):
+            failed.append(name)
+    return say("failed: " + ", ".join(failed)) if failed else 0
+
+
+def run(command, **environment):
+    """Run a command of the private environment, as if it were activated; its exit status."""
+    path = os.pathsep.join([str(BIN), os.environ.get("PATH", "")])
+    variables = {**os.environ, "VIRTUAL_ENV": str(VENV), "PATH": path, **environment}
+    variables.pop("PYTHONHOME", None)
+    program = shutil.which(command[0], path=path)
+    process = subprocess.Popen([program or command[0], *command[1:]], env=variables)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            pass  # Ctrl-C reached the program too; it decides what that means, JupyterLab asks first
+
+
+def install(extra=""):
+    """Make the private environment and install this folder there, unless that is done already."""
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(VENV).encode()).hexdigest()
+    stamps = [VENV / "installed-test", VENV / ("installed-" + extra)]
+    works = PYTHON.exists() and subprocess.call([str(PYTHON), "-c", ""], stderr=subprocess.DEVNULL) == 0
+    if works and any(stamp.exists() and stamp.read_text() == wanted for stamp in stamps):
+        return
+    if not works:
+        print("making a private environment in .venv", flush=True)
+        # Debian keeps ensurepip in a package of its own; the pip that is here can install there instead.
+        own_pip = importlib.util.find_spec("ensurepip") is not None
+        must([sys.executable, "-m", "venv", "--clear", *([] if own_pip else ["--without-pip"]), str(VENV)])
+    pip = [str(PYTHON), "-m", "pip"]
+    if subprocess.call([*pip, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        pip = [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+    print("installing wslab and what it needs; the first time takes a minute or two", flush=True)
+    target = str(ROOT) + ("[%s]" % extra if extra else "")
+    must([*pip, "install", "--quiet", "--disable-pip-version-check", "--editable", target])
+    stamps[-1].write_text(wanted)
+
+
+def install_programs():
+    """Install Chromium, tshark and Node where apt-get can; elsewhere say what to do. What is missing is skipped."""
+    missing = missing_programs()
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    sudo = [] if root else ["sudo", "-n"]
+    if missing and shutil.which("apt-get") and (root or may_sudo()):
+        packages = sorted({package for _, _, packages in missing for package in packages})
+        print("installing %s" % ", ".join(packages), flush=True)
+        apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "Acquire::Retries=3"]
+        subprocess.call([*apt, "update"], stdout=subprocess.DEVNULL)
+        install = [*apt, "install", "--yes", "--no-install-recommends", *packages]
+        subprocess.call(install, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        missing = missing_programs()
+    if missing:
+        say("not on this machine: %s" % ", ".join(name for name, _, _ in missing))
+        say("  Debian, Ubuntu: sudo apt-get install chromium tshark nodejs npm")
+        say("  macOS:          brew install --cask chromium wireshark; brew install node")
+        say("  elsewhere:      https://www.wireshark.org, https://nodejs.org, and any Chromium on PATH")
+        say("Tests that need them are skipped; WSLAB_REQUIRE_ALL=1 makes that a failure.")
+
+
+def missing_programs():
+    """The rows of PROGRAMS that are not on PATH under any name."""
+    return [row for row in PROGRAMS if not any(shutil.which(name) for name in (row[0], *row[1]))]
+
+
+def may_sudo():
+    """Whether sudo works without asking for a password."""
+    quiet = subprocess.DEVNULL
+    return bool(shutil.which("sudo")) and subprocess.call(["sudo", "-n", "true"], stdout=quiet, stderr=quiet) == 0
+
+
+def install_node_packages():
+    """Install what each package-lock.json under tests/ names, unless that is done already."""
+    npm = shutil.which("npm")
+    locks = [lock for lock in ROOT.glob("tests/**/package-lock.json") if "node_modules" not in lock.parts]
+    for lock in sorted(locks):
+        stamp = lock.parent / "node_modules" / ".installed"
+        wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+        if npm and not (stamp.exists() and stamp.read_text() == wanted):
+            print("installing the Node packages of %s" % lock.parent.relative_to(ROOT).as_posix(), flush=True)
+            must([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=str(lock.parent))
+            stamp.write_text(wanted)
+
+
+def must(command, **options):
+    """Run a command that nothing can go on without."""
+    status = subprocess.call(command, **options)
+    if status:
+        sys.exit(say("this failed with status %d, see above: %s" % (status, " ".join(command))))
+
+
+def say(text):
+    """Print ``text`` to stderr; 1."""
+    print(text, file=sys.stderr, flush=True)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
