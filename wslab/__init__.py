@@ -1,1 +1,62 @@
-"""wslab: a laboratory for WebSocket that lives in a notebook."""
+"""wslab: a laboratory for WebSocket that lives in a notebook.
+
+The public names load on first use, so that ``import wslab`` stays as light as the program that needs only
+one of them: neither widgets nor servers are imported before somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .anatomy.field import Explanation as Explanation
+    from .anatomy.field import Field as Field
+    from .anatomy.field import Sender as Sender
+    from .anatomy.field import Violation as Violation
+    from .anatomy.record import Record as Record
+    from .live.judge import judge as judge
+    from .live.paste import paste_scripts as paste_scripts
+    from .panels.lab_panel import LabPanel as LabPanel
+    from .panels.notebook import Lab as Lab
+    from .protocol import accept_key as accept_key
+    from .protocol import build_close as build_close
+    from .protocol import build_frame as build_frame
+    from .protocol import dissect as dissect
+    from .protocol import explain as explain
+    from .recording.trace import Trace as Trace
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Explanation": ".anatomy.field",
+    "Field": ".anatomy.field",
+    "Lab": ".panels.notebook",
+    "LabPanel": ".panels.lab_panel",
+    "Record": ".anatomy.record",
+    "Sender": ".anatomy.field",
+    "Trace": ".recording.trace",
+    "Violation": ".anatomy.field",
+    "accept_key": ".protocol",
+    "build_close": ".protocol",
+    "build_frame": ".protocol",
+    "dissect": ".protocol",
+    "explain": ".protocol",
+    "judge": ".live.judge",
+    "paste_scripts": ".live.paste",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from the floor where it lives (PEP 562)."""
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"wslab has no name {name!r}; it has {', '.join(__all__)}") from None
+    return globals().setdefault(name, getattr(import_module(home, __name__), name))
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
