@@ -5,6 +5,7 @@
     python3 run.py check                           style and types only
     python3 run.py notebooks [notebook ...]        executes the notebooks (all of them) and stores their outputs
     python3 run.py bench                           prints the measured ratios
+    python3 run.py install                         only sets up what `test` needs
 
 Each first makes the private environment ``.venv`` in this folder and installs what it needs there. That takes
 a minute or two the first time and nothing afterwards, until pyproject.toml changes. Standard library only.
@@ -50,7 +51,14 @@ PROGRAMS = [
 
 def main(argv):
     """Run the command that ``argv`` names; the exit status."""
-    commands = {"lab": lab, "test": test, "check": check, "notebooks": notebooks, "bench": bench}
+    commands = {
+        "lab": lab,
+        "test": test,
+        "check": check,
+        "notebooks": notebooks,
+        "bench": bench,
+        "install": install_all,
+    }
     if sys.version_info < (3, 11):
         return say("wslab needs Python 3.11 or newer; this is %s. Try: python3.11 run.py ..." % sys.version.split()[0])
     if not argv or argv[0] not in commands:
@@ -68,10 +76,16 @@ def lab(arguments):
 
 def test(arguments):
     """Check and test everything, or run pytest with the given arguments."""
+    install_all([])
+    return run(["pytest", *arguments]) if arguments else run_all(TESTS)
+
+
+def install_all(arguments):
+    """Set up everything that the tests need."""
     install("test")
     install_programs()
     install_node_packages()
-    return run(["pytest", *arguments]) if arguments else run_all(TESTS)
+    return 0
 
 
 def check(arguments):
@@ -133,7 +147,7 @@ def install(extra=""):
         pip = [sys.executable, "-m", "pip", "--python", str(PYTHON)]
     print("installing wslab and what it needs; the first time takes a minute or two", flush=True)
     target = str(ROOT) + ("[%s]" % extra if extra else "")
-    must([*pip, "install", "--quiet", "--disable-pip-version-check", "--editable", target])
+    must([*pip, "install", "-qq", "--disable-pip-version-check", "--editable", target])
     stamps[-1].write_text(wanted)
 
 

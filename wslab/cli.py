@@ -80,9 +80,11 @@ def _lab(options: argparse.Namespace) -> int:
     # The kernel finds `wslab` by name too, also where the environment was not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "JUPYTER_PREFER_ENV_PATH": "1"}
-    command = [sys.executable, "-m", "jupyterlab", str(folder / START), *options.rest]
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in command:
+    command = [sys.executable, "-m", "jupyterlab"]
+    command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{START}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container everybody is root, and JupyterLab would refuse to start
+    command += options.rest
     if os.name == "nt":
         import subprocess
 
