@@ -33,6 +33,9 @@ from .field import Sender
 PACKED = struct.Struct("<IIdQQIHBBBBBB28s")
 PREVIEW = 28
 
+OPCODES = {0x0: "CONTINUATION", 0x1: "TEXT", 0x2: "BINARY", 0x8: "CLOSE", 0x9: "PING", 0xA: "PONG"}
+"""RFC 6455 section 11.8, the only protocol knowledge on this floor: what a summary calls a frame. Others are reserved."""
+
 
 class Kind(IntEnum):
     """What a record tells of."""
@@ -87,6 +90,6 @@ class Record(NamedTuple):
     @property
     def summary(self) -> str:
         """The record in a few words, the same in every view: ``TEXT "Hello"``, ``CLOSE 1000 "bye"``."""
-        from .text import record_summary
+        from .summary import record_summary
 
         return record_summary(self)

@@ -1,0 +1,83 @@
+"""Records as a table, in words that text and HTML share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .record import Kind, Record
+from .summary import record_summary
+from .table import Column, table_text
+from .view import LETTERS, MARKS
+from .visible import count
+
+HEAD = 48
+TAIL = 12
+"""Of records too many to show, the first HEAD and the last TAIL are shown."""
+
+KINDS = {
+    Kind.REQUEST: "request",
+    Kind.RESPONSE: "response",
+    Kind.FRAME: "frame",
+    Kind.FIN: "TCP end",
+    Kind.RESET: "TCP reset",
+    Kind.ERROR: "error",
+    Kind.UNREAD: "unread",
+}
+
+COLUMNS = (
+    Column("#", right=True),
+    Column("conn", right=True),
+    Column("from"),
+    Column("kind"),
+    Column("flags"),
+    Column("length", right=True),
+    Column("!", right=True),
+    Column("summary", wraps=True, code=True),
+)
+
+_FLAGS = ((0b1000_0000, "FIN"), (0b0100_0000, "RSV1"), (0b0010_0000, "RSV2"), (0b0001_0000, "RSV3"))
+
+
+def flags(record: Record) -> str:
+    """``FIN MASK``: the header bits that are 1, for a frame."""
+    if record.kind is not Kind.FRAME:
+        return ""
+    set_bits = [name for bit, name in _FLAGS if record.first & bit]
+    return " ".join([*set_bits, *(["MASK"] if record.second & 0b1000_0000 else [])])
+
+
+def marker(record: Record) -> str:
+    """``!2`` for a record that breaks two rules."""
+    return f"!{record.violations}" if record.violations else ""
+
+
+def shown(
+    records: Sequence[Record], head: int = HEAD, tail: int = TAIL
+) -> tuple[Sequence[Record], int, Sequence[Record]]:
+    """The records to show, as start, number left out and end."""
+    if len(records) <= head + tail:
+        return records, 0, ()
+    return records[:head], len(records) - head - tail, records[len(records) - tail :]
+
+
+def row(record: Record) -> tuple[str, ...]:
+    """One record as cells of ``COLUMNS``."""
+    length = str(record.payload_length) if record.kind in (Kind.FRAME, Kind.UNREAD) else ""
+    return (
+        str(record.number), str(record.connection), f"{MARKS[record.sender]} {LETTERS[record.sender]}",
+        KINDS[record.kind], flags(record), length, marker(record), record_summary(record),
+    )  # fmt: skip
+
+
+def rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
+    """All rows to show, one standing for those left out."""
+    start, missing, end = shown(records)
+    middle = [("…", "", "", "", "", "", "", f"… {count(missing, 'record')} not shown …")] if missing else []
+    return [*map(row, start), *middle, *map(row, end)]
+
+
+def records_text(records: Sequence[Record], *, width: int = 80, caption: str = "") -> str:
+    """The records as a table; of more than 60, the first 48 and the last 12."""
+    if not records:
+        return caption or "no records"
+    return table_text(COLUMNS, rows(records), caption=caption, width=width)

@@ -1,0 +1,108 @@
+"""Tables, as text at a fixed width and as HTML: the upper floors show themselves with these two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import NamedTuple
+
+from .visible import cells, clip, harmless, pad, wrap
+
+GAP = 2
+
+
+class Column(NamedTuple):
+    """How one column is set."""
+
+    heading: str
+    right: bool = False
+    """Numbers stand at the right edge."""
+    most: int = 1000
+    """Columns it takes at most, where others need the room."""
+    wraps: bool = False
+    """Too long a text goes on in the next line; otherwise it is cut and ends in ``…``."""
+    code: bool = False
+    """Set in the fixed-width font in HTML."""
+
+
+def columns_of(columns: Iterable[Column | str]) -> list[Column]:
+    """``columns`` with plain headings made into a Column that wraps."""
+    return [Column(column, wraps=True) if isinstance(column, str) else column for column in columns]
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """How wide each column is: as wide as it wants, the widest giving way until all fit into ``width``."""
+    wanted = [
+        min(column.most, max([cells(column.heading), *(cells(row[index]) for row in rows)]))
+        for index, column in enumerate(columns)
+    ]
+    room = width - GAP * (len(columns) - 1)
+    spare = [index for index, column in enumerate(columns) if column.wraps] or list(range(len(columns)))
+    while sum(wanted) > room:
+        widest = max(spare, key=lambda index: wanted[index])
+        if wanted[widest] <= 4:
+            if len(spare) == len(columns):
+                break
+            spare = list(range(len(columns)))
+            continue
+        wanted[widest] -= 1
+    return wanted
+
+
+def table_text(
+    columns: Sequence[Column | str], rows: Iterable[Sequence[str]], *, caption: str = "", width: int = 80
+) -> str:
+    """A table at most ``width`` columns wide: caption, headings, a rule, rows.
+
+    Cells may hold anything; what could act or hide is made visible here (wire text goes through ``visible`` first).
+    """
+    heads = columns_of(columns)
+    shown = [[harmless(cell) for cell in row] for row in rows]
+    widths = _widths(heads, shown, width)
+
+    def line(texts: Iterable[str]) -> str:
+        parts = [pad(text, size, right=head.right) for text, size, head in zip(texts, widths, heads, strict=True)]
+        return clip((" " * GAP).join(parts).rstrip(), width)
+
+    lines = wrap(harmless(caption), width) if caption else []
+    lines.append(line(head.heading for head in heads))
+    lines.append(line("─" * size for size in widths))
+    for row in shown:
+        parts = [
+            wrap(cell, size) if head.wraps else [cell] for cell, size, head in zip(row, widths, heads, strict=True)
+        ]
+        for height in range(max(map(len, parts))):
+            lines.append(line(part[height] if height < len(part) else "" for part in parts))
+    return "\n".join(lines)
+
+
+def table_html(
+    columns: Sequence[Column | str],
+    rows: Iterable[Sequence[str]],
+    *,
+    caption: str = "",
+    style: str = "",
+    row_heading: int | None = None,
+) -> str:
+    """The same table as an HTML fragment; every cell is escaped.
+
+    ``style`` is a class name of ``style.py``; ``row_heading`` the index of the column that names its row.
+    """
+    heads = columns_of(columns)
+    out = [f'<table class="wslab-table{" " + escape(style) if style else ""}">']
+    if caption:
+        out.append(f"<caption>{escape(harmless(caption))}</caption>")
+    out.append("<thead><tr>")
+    out.extend(f'<th scope="col">{escape(head.heading)}</th>' for head in heads)
+    out.append("</tr></thead>\n<tbody>\n")
+    for row in rows:
+        out.append("<tr>")
+        for index, (cell, head) in enumerate(zip(row, heads, strict=True)):
+            text = escape(harmless(cell))
+            text = f"<code>{text}</code>" if head.code and text else text
+            tag = ('th scope="row"', "th") if index == row_heading else ("td", "td")
+            number = ' class="wslab-number"' if head.right else ""
+            out.append(f"<{tag[0]}{number}>{text}</{tag[1]}>")
+        out.append("</tr>\n")
+    out.append("</tbody></table>")
+    return "".join(out)

@@ -1,0 +1,155 @@
+"""Bytes and text from the wire, made harmless and visible: what one sees is what was sent.
+
+A terminal obeys escape sequences, a page obeys tags, and both obey characters that nobody sees: U+202E turns the
+rest of a line around. Here every character without a glyph of its own becomes an escape, so that it can neither act
+nor hide. Four forms are enough to keep apart what differs on the wire:
+
+========== ==========================================================
+``\\n``     also ``\\r`` and ``\\t``; a backslash itself is doubled
+``\\x1b``   another control character below U+0080, or a byte that is no UTF-8
+``\\u202e`` another invisible character up to U+FFFF
+``\\u{e0041}`` one beyond that
+========== ==========================================================
+
+The ranges are a table and not ``str.isprintable``, whose answer changes with the version of Python.
+"""
+
+from __future__ import annotations
+
+import re
+from unicodedata import category, east_asian_width
+
+_INVISIBLE = (
+    (0x0000, 0x001F), (0x007F, 0x00A0), (0x00AD, 0x00AD), (0x034F, 0x034F), (0x0600, 0x0605), (0x061C, 0x061C),
+    (0x06DD, 0x06DD), (0x070F, 0x070F), (0x0890, 0x0891), (0x08E2, 0x08E2), (0x115F, 0x1160), (0x1680, 0x1680),
+    (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2000, 0x200F), (0x2028, 0x202F), (0x205F, 0x206F), (0x2800, 0x2800),
+    (0x3000, 0x3000), (0x3164, 0x3164), (0xD800, 0xF8FF), (0xFDD0, 0xFDEF), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0xFFFE, 0xFFFF), (0x110BD, 0x110BD), (0x110CD, 0x110CD),
+    (0x13430, 0x1345F), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0x10FFFF),
+)  # fmt: skip
+"""Controls, format and bidirectional characters, spaces other than U+0020, variation selectors, surrogates and
+private use: all that has no glyph, or none that can be known."""
+
+_HIDDEN = "".join(f"{chr(first)}-{chr(last)}" for first, last in _INVISIBLE)
+_ESCAPED = re.compile(f"[\\\\{_HIDDEN}]")
+_HARMFUL = re.compile(f"[{_HIDDEN}]")
+_SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    if short := _SHORT.get(character):
+        return short
+    point = ord(character)
+    if 0xDC80 <= point <= 0xDCFF:  # a byte that is no UTF-8, carried by surrogateescape
+        return f"\\x{point - 0xDC00:02x}"
+    if point < 0x80:
+        return f"\\x{point:02x}"
+    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\u{{{point:x}}}"
+
+
+def visible(text: str) -> str:
+    """Wire text with every character that could act or hide written as an escape, and backslashes doubled."""
+    return _ESCAPED.sub(_escape, text)
+
+
+def harmless(text: str) -> str:
+    """The same with backslashes left alone: for sentences that may quote what is visible already.
+
+    Doing it twice changes nothing.
+    """
+    return _HARMFUL.sub(_escape, text)
+
+
+def shows(text: str) -> bool:
+    """Whether ``text`` is nothing but characters that show themselves."""
+    return _HARMFUL.search(text) is None
+
+
+def decode(data: bytes, *, cut: bool = False) -> str:
+    """``data`` as UTF-8, each byte that is none as a lone surrogate, which ``visible`` shows as ``\\xNN``.
+
+    ``cut=True`` says that more bytes follow: then a character that only begins at the end is left out.
+    """
+    text = data.decode("utf-8", "surrogateescape")
+    if not cut:
+        return text
+    for keep in range(len(data) - 1, max(len(data) - 4, -1), -1):
+        if data[keep] >= 0xC0:
+            begun = len(data) - keep
+            wanted = 2 + (data[keep] >= 0xE0) + (data[keep] >= 0xF0)
+            return data[:keep].decode("utf-8", "surrogateescape") if begun < wanted else text
+        if data[keep] < 0x80:
+            break
+    return text
+
+
+def hex_pairs(data: bytes) -> str:
+    """``b"\\x81\\x05"`` as ``81 05``."""
+    return data.hex(" ")
+
+
+def count(number: int, noun: str) -> str:
+    """``1 byte``, ``2 bytes``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def cells(text: str) -> int:
+    """How many columns a terminal needs for ``text``: two for wide characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(_cell(character) for character in text)
+
+
+def _cell(character: str) -> int:
+    if category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if east_asian_width(character) in ("W", "F") else 1
+
+
+def clip(text: str, width: int) -> str:
+    """``text`` if it fits into ``width`` columns, else its start and ``…``."""
+    if cells(text) <= width:
+        return text
+    return _fitting(text, max(width - 1, 0)) + "…" if width > 0 else ""
+
+
+def _fitting(text: str, width: int) -> str:
+    """The longest start of ``text`` that fits into ``width`` columns."""
+    used = 0
+    for index, character in enumerate(text):
+        used += _cell(character)
+        if used > width:
+            return text[:index]
+    return text
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """``text`` clipped to ``width`` columns and filled with spaces; ``right=True`` puts it at the right edge."""
+    text = clip(text, width)
+    spaces = " " * (width - cells(text))
+    return spaces + text if right else text + spaces
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """``text`` in lines of at most ``width`` columns, broken at spaces where that is possible.
+
+    Not ``textwrap``, which counts characters and not columns. An empty text is one empty line.
+    """
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        joined = f"{line} {word}" if line else word
+        if cells(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        while cells(word) > width:
+            part = _fitting(word, width) or word[0]
+            lines.append(part)
+            word = word[len(part) :]
+        line = word
+    if line or not lines:
+        lines.append(line)
+    return lines
