@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .anatomy.field import Sender as Sender
     from .anatomy.field import Violation as Violation
     from .anatomy.record import Record as Record
+    from .course import predict as predict
     from .live.judge import judge as judge
     from .live.paste import paste_scripts as paste_scripts
     from .panels.lab_panel import LabPanel as LabPanel
@@ -44,6 +45,7 @@ _HOME = {
     "explain": ".protocol",
     "judge": ".live.judge",
     "paste_scripts": ".live.paste",
+    "predict": ".course",
 }
 
 __all__ = sorted(_HOME)

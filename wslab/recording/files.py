@@ -1,11 +1,214 @@
 """A trace as one file: a zip archive that holds the kept bytes, the packed logs and what is kept beside them.
 
-``trace.json``   sizes, first entry numbers, connections (heads, states, closings), violations, texts, messages
-``bytes.bin``    the ring's kept bytes, oldest first
-``records.bin``  packed records, as ``wslab.anatomy.record`` describes them
-``places.bin``   for each record its frame's index and its message's number
-``chunks.bin``   packed chunks
-``inflated.bin`` inflated payloads, one after another
+``trace.json``    sizes, first numbers, connections (heads, states, reports), violations, messages, errors' texts
+``bytes.bin``     the kept bytes, oldest first
+``records.bin``   packed records, as ``wslab.anatomy.record`` lays them out
+``places.bin``    for each record its frame's index and its message's number
+``chunks.bin``    packed chunks
+``inflated.bin``  inflated payloads, one after another
 
-Loading never runs anything that the file says; a file that is cut or lies is refused with a reason.
+Loading runs nothing that the file says; a file that is cut or lies is refused with a reason. A recording holds what
+crossed, so values of Cookie and Authorization are overwritten with ``*`` on the way out unless asked otherwise.
 """
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from ..anatomy.closing import CloseReport
+from ..anatomy.field import Sender, Violation
+from ..anatomy.record import PACKED, Kind
+from ..protocol import Message, State, Transition, explain_head
+from ..protocol.head import Head, parse_head
+from ..protocol.states import Event
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+FORMAT = "wslab trace 1"
+LARGEST = 2**31
+"""Bytes that one part of a file may unpack to."""
+
+
+class TraceFileError(ValueError):
+    """The file is no trace, or a damaged one. The message says which file, what is wrong and what to do."""
+
+
+def save(trace: Trace, path: str | PathLike[str], *, reveal: bool = False) -> None:
+    """See ``Trace.save``."""
+    trace.update()
+    with trace._derive_lock, trace._queue_lock:
+        kept = bytearray(trace._ring.read(trace._ring.start, trace._ring.end - trace._ring.start) or b"")
+        wires = [_wire_json(trace, wire, kept, reveal) for wire in trace._wires.values()]
+        parts = {
+            "bytes.bin": bytes(kept),
+            "records.bin": trace._records.slice(0, trace._records.total),
+            "places.bin": trace._places.slice(0, trace._places.total),
+            "chunks.bin": trace._chunks.slice(0, trace._chunks.total),
+            "inflated.bin": b"".join(trace._inflated.values()),
+        }
+        story = {
+            "format": FORMAT,
+            "began": trace.began,
+            "max_bytes": trace.max_bytes,
+            "max_entries": trace.max_entries,
+            "first": {"byte": trace._ring.start, "record": trace._records.first, "chunk": trace._chunks.first},
+            "next_connection": trace._next_connection,
+            "connections": wires,
+            "violations": {number: [asdict(v) for v in broken] for number, broken in trace._violations.items()},
+            "texts": dict(trace._texts),
+            "inflated": {number: len(data) for number, data in trace._inflated.items()},
+            "messages": [[number, _message_json(message)] for number, message in trace._messages],
+        }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {"trace.json": json.dumps(story, indent=1).encode(), **parts}.items():
+            # A fixed date: equal traces make equal files.
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
+
+
+def load(path: str | PathLike[str]) -> Trace:
+    """See ``Trace.load``."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _load(_read(archive))
+    except FileNotFoundError:
+        raise TraceFileError(f"{path}: there is no such file; Trace.save writes one") from None
+    except (zipfile.BadZipFile, EOFError, zipfile.error) as error:
+        raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but it is cut or no archive: {error}") from None
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return f"{error.args[0]} is missing or unknown" if isinstance(error, KeyError) else str(error)
+
+
+def _read(archive: zipfile.ZipFile) -> Callable[[str], bytes]:
+    def part(name: str) -> bytes:
+        if archive.getinfo(name).file_size > LARGEST:
+            raise ValueError(f"{name} would unpack to more than {LARGEST} bytes")
+        return archive.read(name)
+
+    return part
+
+
+def _load(part: Callable[[str], bytes]) -> Trace:
+    from .trace import CHUNK, PLACE, Trace
+
+    story = json.loads(part("trace.json"))
+    if story["format"] != FORMAT:
+        raise ValueError(f"its format is {story['format']!r}, and this wslab reads {FORMAT!r}")
+    if not 1024 <= story["max_bytes"] <= LARGEST:
+        raise ValueError(f"it claims to keep {story['max_bytes']} bytes")
+    trace = Trace(max_bytes=story["max_bytes"], max_entries=story["max_entries"])
+    trace.began = story["began"]
+    trace._ring.end = story["first"]["byte"]
+    trace._ring.write(part("bytes.bin"))
+    trace._derived_to = trace._ring.end
+    for name, log, layout, first in (
+        ("records.bin", trace._records, PACKED, "record"),
+        ("places.bin", trace._places, PLACE, "record"),
+        ("chunks.bin", trace._chunks, CHUNK, "chunk"),
+    ):
+        packed = part(name)
+        if len(packed) % layout.size:
+            raise ValueError(f"{name} ends in the middle of an entry")
+        log.restore(story["first"][first], packed)
+    if trace._records.total != trace._places.total:
+        raise ValueError("records.bin and places.bin differ in length")
+    for connection in story["connections"]:
+        _restore_wire(trace, connection)
+    trace._next_connection = story["next_connection"]
+    trace._violations = {int(n): tuple(Violation(**v) for v in broken) for n, broken in story["violations"].items()}
+    trace._texts = {int(number): text for number, text in story["texts"].items()}
+    inflated, at = part("inflated.bin"), 0
+    for number, length in story["inflated"].items():
+        trace._keep_inflated(int(number), inflated[at : at + length])
+        at += length
+    trace._messages.extend((number, _message(message)) for number, message in story["messages"])
+    trace.records  # reads every record once: a lying sender or kind is found here
+    return trace
+
+
+def _wire_json(trace: Trace, wire: Any, kept: bytearray, reveal: bool) -> dict[str, Any]:
+    heads = []
+    for head in (wire.protocol.request, wire.protocol.response):
+        if head is None:
+            heads.append(None)
+            continue
+        data = bytearray(head.data)
+        if not reveal:
+            for field in explain_head(head.data, head.sender):
+                if field.secret:
+                    place = slice(field.start // 8, field.stop // 8)
+                    data[place] = b"*" * (place.stop - place.start)
+            _overwrite(trace, wire.streams[head.sender], head.offset, data, kept)
+        heads.append({"offset": head.offset, "data": data.hex(), "violations": [asdict(v) for v in head.violations]})
+    return {
+        "number": wire.number,
+        "tapped": wire.tapped,
+        "last_record": wire.last_record,
+        "streams": [
+            {"seen": s.seen, "ended": sorted(s.ended), "offsets": s.offsets, "positions": s.positions}
+            for s in wire.streams
+        ],
+        "reports": [[int(report.sender), report.code, report.reason] for report in wire.closings.values()],
+        "heads": heads,
+        "states": {sender.label: state.name for sender, state in wire.protocol.states.items()},
+        "transitions": [
+            [int(t.endpoint), t.old.name, t.new.name, t.event.name, t.section, [int(t.after[0]), t.after[1]]]
+            for t in wire.protocol.transitions
+        ],
+    }
+
+
+def _overwrite(trace: Trace, stream: Any, offset: int, data: bytes, kept: bytearray) -> None:
+    """Put ``data`` over the stream's bytes from ``offset`` on, wherever its chunks lie among the kept bytes."""
+    for index, (start, position) in enumerate(zip(stream.offsets, stream.positions, strict=True)):
+        stop = stream.offsets[index + 1] if index + 1 < len(stream.offsets) else max(stream.seen)
+        for at in range(max(start, offset), min(stop, offset + len(data))):
+            place = position + at - start - trace._ring.start
+            if place >= 0:
+                kept[place] = data[at - offset]
+
+
+def _restore_wire(trace: Trace, story: dict[str, Any]) -> None:
+    trace._next_connection = story["number"]
+    wire = trace._new_wire(None)
+    wire.tapped, wire.last_record = list(story["tapped"]), story["last_record"]
+    for stream, told in zip(wire.streams, story["streams"], strict=True):
+        stream.seen, stream.offsets, stream.positions = told["seen"], told["offsets"], told["positions"]
+        if len(stream.offsets) != len(stream.positions):
+            raise ValueError(f"connection {wire.number} has chunks without a place")
+        stream.ended = {Kind(kind) for kind in told["ended"]}
+    wire.closings = {Sender(s): CloseReport(Sender(s), code, reason) for s, code, reason in story["reports"]}
+    protocol = wire.protocol
+    protocol.request, protocol.response = (
+        _head(head, sender) for head, sender in zip(story["heads"], Sender, strict=True)
+    )
+    protocol.states = {sender: State[story["states"][sender.label]] for sender in Sender}
+    protocol.transitions = [
+        Transition(Sender(end), State[old], State[new], Event[event], section, (Sender(after[0]), after[1]))
+        for end, old, new, event, section, after in story["transitions"]
+    ]
+
+
+def _head(story: dict[str, Any] | None, sender: Sender) -> Head | None:
+    if story is None:
+        return None
+    head = parse_head(bytes.fromhex(story["data"]), sender, offset=story["offset"])
+    return replace(head, violations=tuple(Violation(**v) for v in story["violations"]))
+
+
+def _message_json(message: Message) -> dict[str, Any]:
+    return {**asdict(message), "sender": int(message.sender), "data": None}
+
+
+def _message(story: dict[str, Any]) -> Message:
+    violations = tuple(Violation(**v) for v in story["violations"])
+    return Message(**{**story, "sender": Sender(story["sender"]), "violations": violations})

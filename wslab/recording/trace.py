@@ -31,11 +31,12 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any, NamedTuple, overload
 
+from ..anatomy.closing import CloseReport
 from ..anatomy.field import Explanation, Sender, Violation
 from ..anatomy.record import PACKED, PREVIEW, Kind, Record
 from ..protocol import Connection, Frame, Head, Message, State, Transition, Unread, explain_frame, explain_head
 from .ring import PackedLog, Ring
-from .views import Slice
+from .views import Closing, Handshake, Slice
 
 MOST_QUEUED = 4096
 """Entries that may wait to be derived; a writer that meets more derives them first (some 10 ms)."""
@@ -69,13 +70,6 @@ class Dropped(NamedTuple):
     bytes: int
 
 
-class Closing(NamedTuple):
-    """How one end's program reports the end of a connection (RFC 6455 7.1.5 and 7.1.6)."""
-
-    code: int | None
-    reason: str
-
-
 class _Stream:
     """One direction of one connection: how far it got, and where its bytes lie in the ring."""
 
@@ -100,7 +94,7 @@ class _Wire:
         self.live = 0
         self.streams = (_Stream(), _Stream())
         self.protocol = Connection()
-        self.closings: dict[Sender, Closing] = {}
+        self.closings: dict[Sender, CloseReport] = {}
         self.last_record = -1
 
 
@@ -153,7 +147,7 @@ class Tap:
         """This end is done with the connection, and its program reports this code and reason."""
         if not self._closed:
             self._closed = True
-            self._trace._event(_closed, self._wire, self.end, Closing(code, reason))
+            self._trace._event(_closed, self._wire, self.end, CloseReport(self.end, code, reason))
             self._trace._leave(self._wire)
 
 
@@ -439,10 +433,28 @@ class Trace:
         self.update()
         return list(self._wire(connection).protocol.transitions)
 
-    def closings(self, connection: int) -> dict[Sender, Closing]:
-        """What each end's program reported when it was done with the connection."""
+    def closings(self, connection: int) -> dict[Sender, CloseReport]:
+        """What each end's program reported when it was done with the connection (RFC 6455 7.1.5 and 7.1.6)."""
         self.update()
         return dict(self._wire(connection).closings)
+
+    def connection(self, number: int) -> Slice:
+        """One connection's records, as a view that shows itself."""
+        self.update()
+        self._wire(number)
+        return Slice(self, connection=number)
+
+    def handshake(self, connection: int = 0) -> Handshake:
+        """One connection's opening handshake, as a view that shows itself."""
+        self.update()
+        self._wire(connection)
+        return Handshake(self, connection)
+
+    def closing(self, connection: int = 0) -> Closing:
+        """How one connection ended, as a view that shows itself."""
+        self.update()
+        self._wire(connection)
+        return Closing(self, connection)
 
     def heads(self, connection: int) -> tuple[Head | None, Head | None]:
         """The connection's request and response."""
@@ -521,10 +533,10 @@ class Trace:
         return load(path)
 
     def __repr__(self) -> str:
-        return str(Slice(self, 0, self.total))
+        return repr(Slice(self))
 
     def _repr_html_(self) -> str:
-        return Slice(self, 0, self.total)._repr_html_()
+        return Slice(self)._repr_html_()
 
     # --- details -------------------------------------------------------------------------
 
@@ -691,7 +703,7 @@ def _note(trace: Trace, at: float, wire: _Wire, sender: Sender, text: str) -> No
     trace._texts[number] = text
 
 
-def _closed(trace: Trace, at: float, wire: _Wire, sender: Sender, closing: Closing) -> None:
+def _closed(trace: Trace, at: float, wire: _Wire, sender: Sender, closing: CloseReport) -> None:
     wire.closings[sender] = closing
 
 

@@ -1,31 +1,44 @@
-"""Parts of a trace that show themselves: a run of records, one connection's ladder, handshake or closing."""
+"""Parts of a trace that show themselves: a run of records, one connection, its handshake, its closing.
+
+A view holds no copy: it reads the trace each time it is shown.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..anatomy.html import ladder_html, records_html
-from ..anatomy.record import Record
-from ..anatomy.text import ladder_text, records_text
+from ..anatomy.closing import CloseReport
+from ..anatomy.html import closing_html, handshake_html, ladder_html, records_html
+from ..anatomy.record import Kind, Record
+from ..anatomy.text import closing_text, handshake_text, ladder_text
+from ..anatomy.visible import count
 
 if TYPE_CHECKING:
+    from ..anatomy.field import Explanation
     from .trace import Trace
-
-MOST_SHOWN = 200
-"""Records that a static view draws; of more it draws the last, and says how many came before."""
 
 
 class Slice:
-    """Records ``start`` to ``stop`` (not included) of a trace, shown as a ladder and a table."""
+    """A run of records, shown as a ladder (text) or a ladder and a table (HTML).
 
-    def __init__(self, trace: Trace, start: int, stop: int) -> None:
-        self.trace, self.start, self.stop = trace, start, stop
+    Args:
+        trace: where the records are.
+        start: number of the first record.
+        stop: one past the last one; None for all that there are when it is shown.
+        connection: only this connection's records; None for all.
+    """
+
+    def __init__(self, trace: Trace, start: int = 0, stop: int | None = None, *, connection: int | None = None) -> None:
+        self.trace, self.start, self.stop, self.connection = trace, start, stop, connection
 
     @property
     def records(self) -> list[Record]:
         """The records, as far as the trace still keeps them."""
-        return self.trace.between(self.start, self.stop)
+        records = self.trace.between(self.start, self.trace.total if self.stop is None else self.stop)
+        if self.connection is None:
+            return records
+        return [record for record in records if record.connection == self.connection]
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
@@ -33,23 +46,66 @@ class Slice:
     def __len__(self) -> int:
         return len(self.records)
 
-    def _shown(self) -> tuple[str, list[Record]]:
-        records = self.records
-        count = len(records)
-        title = f"{count} record{'' if count == 1 else 's'}"
+    def _title(self, records: list[Record]) -> str:
         dropped = self.trace.dropped
+        title = count(len(records), "record")
         if dropped.records or dropped.bytes:
-            title += f"; dropped before: {dropped.records} records, {dropped.bytes} bytes"
-        if count > MOST_SHOWN:
-            title += f"; the last {MOST_SHOWN}"
-        return title, records[-MOST_SHOWN:]
+            title += f"; {count(dropped.records, 'record')} and {count(dropped.bytes, 'byte')} before were dropped"
+        return title
 
     def __repr__(self) -> str:
-        title, records = self._shown()
-        return f"{title}\n{ladder_text(records)}" if records else "nothing recorded yet"
+        records = self.records
+        return f"{self._title(records)}\n{ladder_text(records)}" if records else "nothing recorded yet"
 
     def _repr_html_(self) -> str:
-        title, records = self._shown()
+        records = self.records
         if not records:
             return "<p>nothing recorded yet</p>"
-        return f"<p>{title}</p>{ladder_html(records)}{records_html(records)}"
+        return f"<p>{self._title(records)}</p>\n{ladder_html(records)}\n{records_html(records)}"
+
+
+class Handshake:
+    """One connection's opening handshake: request and response, each line explained."""
+
+    def __init__(self, trace: Trace, connection: int) -> None:
+        self.trace, self.connection = trace, connection
+
+    def _explained(self, kind: Kind) -> Explanation | None:
+        for record in Slice(self.trace, connection=self.connection):
+            if record.kind is kind:
+                return self.trace.explain(record.number)
+        return None
+
+    @property
+    def request(self) -> Explanation | None:
+        """The client's half; None when none came or it was dropped."""
+        return self._explained(Kind.REQUEST)
+
+    @property
+    def response(self) -> Explanation | None:
+        """The server's half; None when none came or it was dropped."""
+        return self._explained(Kind.RESPONSE)
+
+    def __repr__(self) -> str:
+        return handshake_text(self.request, self.response)
+
+    def _repr_html_(self) -> str:
+        return handshake_html(self.request, self.response)
+
+
+class Closing:
+    """How one connection ended: who sent Close first, what each end reports, and how TCP ended."""
+
+    def __init__(self, trace: Trace, connection: int) -> None:
+        self.trace, self.connection = trace, connection
+
+    @property
+    def reports(self) -> dict[str, CloseReport]:
+        """What each end's program reports, by ``"client"`` and ``"server"``."""
+        return {sender.label: report for sender, report in self.trace.closings(self.connection).items()}
+
+    def __repr__(self) -> str:
+        return closing_text(Slice(self.trace, connection=self.connection).records, self.reports.values())
+
+    def _repr_html_(self) -> str:
+        return closing_html(Slice(self.trace, connection=self.connection).records, self.reports.values())
