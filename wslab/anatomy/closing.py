@@ -9,8 +9,9 @@ from .field import Sender
 from .ladder import ladder_text
 from .record import Kind, Record
 from .summary import record_summary
+from .table import pairs_text
 from .view import sender_mark
-from .visible import cells, pad, visible, wrap
+from .visible import visible
 
 _CLOSE = 0x8
 
@@ -77,9 +78,5 @@ def closing_text(records: Sequence[Record], reports: Iterable[CloseReport] = (),
     """
     last = closing_records(records)
     rows = closing_rows(last, reports)
-    size = max(cells(name) for name, _ in rows)
-    lines = [ladder_text(last, width=width), ""] if last else []
-    for name, text in rows:
-        for index, part in enumerate(wrap(text, width - size - 2)):
-            lines.append(f"{pad(name if index == 0 else '', size)}  {part}")
-    return "\n".join(lines)
+    drawn = ladder_text(last, width=width) + "\n\n" if last else ""
+    return drawn + pairs_text(rows, width=width)

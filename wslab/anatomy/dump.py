@@ -30,6 +30,11 @@ def left_out(number: int) -> str:
     return f"… {count(number, 'byte')} not shown …"
 
 
+def end_of(view: View, span: range) -> str:
+    """What closes a line: a bar where its last field ends with it."""
+    return "|" if span.stop == len(view.explanation.data) or span.stop in view.boundaries else " "
+
+
 def draw(view: View, head: int = HEAD, tail: int = TAIL) -> str:
     """The dump as text, 76 columns wide."""
     length = len(view.explanation.data)
@@ -39,7 +44,7 @@ def draw(view: View, head: int = HEAD, tail: int = TAIL) -> str:
             lines.append(f"       {left_out(span)}")
             continue
         pairs = "".join(("|" if index in view.boundaries else " ") + view.hex_at(index) for index in span)
-        pairs += "|" if span.stop == length or span.stop in view.boundaries else " "
+        pairs += end_of(view, span)
         text = "".join(view.ascii_at(index) for index in span)
         lines.append(f"{span.start:6d} {pairs:<{3 * LINE + 1}}  {text}")
     return "\n".join(lines)

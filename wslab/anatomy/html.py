@@ -1,20 +1,27 @@
-"""Everything on this floor as HTML: the same words as the text, in tables that are read without any style."""
+"""Everything on this floor as HTML: the words of the text views, in tables and lists that are read without any style.
+
+No script, no ids, no inline styles. GitHub and JupyterLab (in a notebook that is not trusted) strip the style sheet,
+so what is said must not need it.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from .closing import CloseReport, closing_text
-from .field import Explanation
-from .ladder import ladder_text
-from .listing import COLUMNS, rows
-from .record import Record
+from . import dump, ladder, listing, ruler
+from .closing import CloseReport, closing_records, closing_rows
+from .field import Explanation, Sender
+from .record import Kind, Record
 from .style import CSS
-from .table import table_html
-from .text import explanation_text
+from .table import Html, table_html
+from .view import LETTERS, MARKS, FieldView, View, sender_mark
+from .visible import count, harmless
+from .wording import field_table, fields_at, pointed, unmasking_rows, where
 
 __all__ = [
+    "Html",
     "closing_html",
     "explanation_html",
     "handshake_html",
@@ -22,42 +29,255 @@ __all__ = [
     "records_html",
     "side_by_side_html",
     "table_html",
+    "wrapped",
 ]
+
+_CLASS = {Sender.CLIENT: "wsv-c", Sender.SERVER: "wsv-s"}
+_RFC = re.compile(r"RFC (\d{4,5}) (\d+(?:\.\d+)*)")
 
 
 def wrapped(*parts: str) -> str:
-    """``parts`` in the one outer element, with the style sheet."""
-    return f'<div class="wslab"><style>{CSS}</style>\n' + "\n".join(part for part in parts if part) + "\n</div>"
+    """``parts``, which are HTML, in the one outer element that carries the style sheet."""
+    return f'<div class="wsv"><style>{CSS}</style>\n' + "\n".join(part for part in parts if part) + "\n</div>"
 
 
 def explanation_html(explanation: Explanation, *, reveal: bool = False) -> str:
-    """The whole explanation, in the words of ``explanation_text``."""
-    return wrapped(f"<pre>{escape(explanation_text(explanation, reveal=reveal))}</pre>")
+    """The whole explanation, in the words of ``explanation_text``.
+
+    ``reveal=True`` shows secrets and the values that change from run to run.
+    """
+    return wrapped(explanation_part(explanation, reveal=reveal))
+
+
+def explanation_part(explanation: Explanation, *, reveal: bool = False) -> str:
+    """The same without the outer element and its style sheet, to be put beside other parts."""
+    view = View(explanation, reveal)
+    body = [_lines(view)] if view.is_head else [_ruler(view), _dump(view), _unmasking(view), _fields(view)]
+    parts = [_title(view), *body, _violations(view), pairs_html(view.facts)]
+    return "\n".join(part for part in parts if part)
 
 
 def handshake_html(request: Explanation | None, response: Explanation | None, *, reveal: bool = False) -> str:
     """The opening handshake: the request's lines, then the response's, each explained."""
-    return wrapped(
-        *(f"<pre>{escape(explanation_text(one, reveal=reveal))}</pre>" for one in (request, response) if one)
-    )
+    return wrapped(*(explanation_part(head, reveal=reveal) for head in (request, response) if head is not None))
 
 
-def records_html(records: Sequence[Record], *, caption: str = "") -> str:
-    """The records as a table; of more than 60, the first 48 and the last 12."""
-    return wrapped(table_html(COLUMNS, rows(records), caption=caption))
+def records_html(records: Sequence[Record], *, title: str = "") -> str:
+    """The records as a table; of more than 60, the first 48 and the last 12. ``title`` is its caption."""
+    if not records:
+        return wrapped(f"<p>{_text(title or listing.NOTHING)}</p>")
+    columns, rows = listing.table(records)
+    sender = next(index for index, column in enumerate(columns) if column is listing.FROM)
+    broken = next(index for index, column in enumerate(columns) if column is listing.BROKEN)
+    marked = []
+    for row in rows:
+        cells: list[str] = list(row)
+        cells[sender] = _marked(row[sender])
+        cells[broken] = Html(f'<strong class="wsv-red">{_text(row[broken])}</strong>') if row[broken] else ""
+        marked.append(cells)
+    return wrapped(table_html(columns, marked, caption=title or listing.caption(records), row_heading=0))
 
 
 def ladder_html(records: Sequence[Record]) -> str:
-    """The records as arrows between two lanes."""
-    return wrapped(f"<pre>{escape(ladder_text(records))}</pre>")
+    """The records as arrows between two lanes; of more than 60, the first 48 and the last 12."""
+    return wrapped(_ladder(records))
 
 
 def closing_html(records: Sequence[Record], reports: Iterable[CloseReport] = ()) -> str:
-    """How one connection ended, in the words of ``closing_text``."""
-    return wrapped(f"<pre>{escape(closing_text(records, reports))}</pre>")
+    """How one connection ended, in the words of ``closing_text``, which says what ``records`` are."""
+    last = closing_records(records)
+    return wrapped(_ladder(last) if last else "", pairs_html(closing_rows(last, reports)))
 
 
-def side_by_side_html(left: str, right: str, *, headings: tuple[str, str] = ("", "")) -> str:
-    """Two fragments of HTML (already escaped) in two columns."""
-    heads = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
-    return f'<table class="wslab-pair"><thead><tr>{heads}</tr></thead><tbody><tr><td>{left}</td><td>{right}</td></tr></tbody></table>'
+def side_by_side_html(left: str, right: str, *, headings: tuple[str, str]) -> str:
+    """Two fragments of HTML in two columns under their headings; the headings are escaped, the fragments are HTML."""
+    heads = "".join(f'<th scope="col">{_text(heading)}</th>' for heading in headings)
+    cells = f"<td>{left}</td><td>{right}</td>"
+    return f'<table class="wsv-table wsv-pair"><thead><tr>{heads}</tr></thead>\n<tbody><tr>{cells}</tr></tbody></table>'
+
+
+def pairs_html(pairs: Sequence[tuple[str, str]]) -> str:
+    """Pairs of name and text as a list."""
+    if not pairs:
+        return ""
+    body = "\n".join(f"<dt>{_text(name)}</dt><dd>{_marks(text)}</dd>" for name, text in pairs)
+    return f'<dl class="wsv-part wsv-facts">\n{body}\n</dl>'
+
+
+def section_html(section: str, said: str | None = None) -> str:
+    """``RFC 6455 5.2``, or ``said`` instead, as a link to that section; what is no section of an RFC as it is."""
+    match = _RFC.fullmatch(section)
+    if not match:
+        return _text(section)
+    return f'<a href="https://www.rfc-editor.org/rfc/rfc{match[1]}#section-{match[2]}">{_text(said or section)}</a>'
+
+
+def _text(text: str) -> str:
+    return escape(harmless(text))
+
+
+def _marks(text: str) -> str:
+    """A sentence of ours, with each ``● client`` and ``■ server`` in its colour."""
+    shown = _text(text)
+    for sender in Sender:
+        mark = sender_mark(sender)
+        shown = shown.replace(mark, f'<span class="{_CLASS[sender]}">{mark}</span>')
+    return shown
+
+
+def _marked(mark: str) -> str:
+    """``● C`` in its colour."""
+    sender = next((sender for sender in Sender if mark == f"{MARKS[sender]} {LETTERS[sender]}"), None)
+    return mark if sender is None else Html(f'<span class="{_CLASS[sender]}">{mark}</span>')
+
+
+def _title(view: View) -> str:
+    return f'<p class="wsv-title"><strong>{_text(view.title)}</strong><br>{_marks(view.place)}</p>'
+
+
+def _tint(index: int) -> str:
+    return "wsv-even" if index % 2 else "wsv-odd"
+
+
+def _ruler(view: View) -> str:
+    rows = ruler.rows_of(view)
+    if not rows or not rows[0]:
+        return ""
+    quarters = "".join(f'<th scope="col" colspan="8">{bit}–{bit + 7}</th>' for bit in range(0, ruler.ROW, 8))
+    body = "\n".join(
+        f'<tr><th scope="row" class="wsv-at">byte {row[0].start // 8}</th>{"".join(map(_ruler_cell, row))}</tr>'
+        for row in rows
+    )
+    more = ruler.beyond(view)
+    return (
+        '<table class="wsv-part wsv-ruler"><caption>The first bits, 32 in a row</caption>\n'
+        f'<thead><tr><th scope="col" class="wsv-at">bits</th>{quarters}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table>" + (f'\n<p class="wsv-dim">{more}</p>' if more else "")
+    )
+
+
+def _ruler_cell(cell: ruler.Cell) -> str:
+    classes = [_tint(cell.field_index)]
+    classes += ["wsv-bit"] if cell.width == 1 else []
+    classes += ["wsv-up"] if cell.continued else []
+    classes += ["wsv-on"] if not cell.ends else []
+    number = f"<br><code>{_text(cell.number)}</code>" if cell.number else ""
+    return (
+        f'<td colspan="{cell.width}" class="{" ".join(classes)}">'
+        f'<span class="wsv-name">{_text(cell.name)}</span><br><code>{_text(cell.crossed)}</code>{number}</td>'
+    )
+
+
+def _dump(view: View) -> str:
+    if not view.explanation.data:
+        return ""
+    lines = []
+    for span in dump.spans(len(view.explanation.data)):
+        if isinstance(span, int):
+            lines.append(f"       {dump.left_out(span)}")
+            continue
+        pairs = "".join(
+            ("|" if index in view.boundaries else " ") + _dump_byte(view, index) for index in span
+        ) + dump.end_of(view, span)
+        room = " " * (3 * (dump.LINE - len(span)))
+        text = "".join(view.ascii_at(index) for index in span)
+        lines.append(f"{span.start:6d} {pairs}{room}  {_text(text)}")
+    return '<pre class="wsv-part">' + "\n".join(lines) + "</pre>"
+
+
+def _dump_byte(view: View, index: int) -> str:
+    inside = fields_at(view, index)
+    names = ", ".join(field.name for field in inside)
+    wrong = any(broken.start < index * 8 + 8 and index * 8 < broken.start + broken.width for broken in view.violations)
+    tint = _tint(view.fields.index(inside[0])) if inside else "wsv-odd"
+    return f'<span class="{"wsv-wrong" if wrong else tint}" title="{_text(names)}">{view.hex_at(index)}</span>'
+
+
+def _unmasking(view: View) -> str:
+    rows = unmasking_rows(view)
+    if not rows:
+        return ""
+    body = "\n".join(
+        f'<tr><th scope="row">{name}</th><td><code>{pairs}</code></td><td><code>{_text(text)}</code></td></tr>'
+        for name, pairs, text in rows
+    )
+    return f'<table class="wsv-part wsv-mask"><caption>Unmasking</caption>\n<tbody>\n{body}\n</tbody></table>'
+
+
+def _fields(view: View) -> str:
+    if not view.fields:
+        return ""
+    columns, rows = field_table(view)
+    linked = [
+        (*row[:-1], Html(section_html(field.section, row[-1]))) for row, field in zip(rows, view.fields, strict=True)
+    ]
+    table = table_html(columns, linked, caption="The fields", row_heading=1)
+    return f'<div class="wsv-part">{table}</div>'
+
+
+def _lines(view: View) -> str:
+    out = []
+    for line in view.lines:
+        out.append(f"<dt><code>{_text(line.text)}</code></dt>")
+        out += [f"<dd>{_said(field, len(line.fields) > 1)}</dd>" for field in line.fields]
+    return '<dl class="wsv-part wsv-lines">\n' + "\n".join(out) + "\n</dl>"
+
+
+def _said(field: FieldView, named: bool) -> str:
+    name = f"{_text(field.name)}: " if named else ""
+    section = f" [{section_html(field.section)}]" if field.section else ""
+    return f"{name}{_text(field.meaning)}{section}"
+
+
+def _violations(view: View) -> str:
+    if not view.violations:
+        return ""
+    items = []
+    for broken in view.violations:
+        place = where(view, broken.start, broken.width)
+        bits, carets = pointed(view, broken.start, broken.width)
+        items.append(
+            f"<li><p><strong>! {_text(broken.rule)}</strong>, {section_html(broken.section)}</p>\n"
+            f"<blockquote>“{_text(broken.sentence)}”</blockquote>\n<p>{_text(broken.found)}</p>"
+            + (f"\n<p>{_text(place)}</p>" if place else "")
+            + (f"\n<pre>{bits}\n{carets}</pre>" if bits else "")
+            + "</li>"
+        )
+    return (
+        f'<p class="wsv-red"><strong>{count(len(view.violations), "rule")} broken</strong></p>\n'
+        '<ul class="wsv-part wsv-broken">\n' + "\n".join(items) + "\n</ul>"
+    )
+
+
+def _ladder(records: Sequence[Record]) -> str:
+    if not records:
+        return f"<p>{listing.NOTHING}</p>"
+    start, missing, end = listing.shown(records)
+    several = listing.several(records)
+    rows = [_rung(record, several) for record in start]
+    if missing:
+        rows.append(f"<tr><td></td><td></td><td>{listing.left_out(missing)}</td><td></td></tr>")
+    rows += [_rung(record, several) for record in end]
+    client, server = (f'<span class="{_CLASS[sender]}">{sender_mark(sender)}</span>' for sender in Sender)
+    return (
+        '<table class="wsv-part wsv-ladder">\n<thead><tr><th scope="col" class="wsv-no">#</th>'
+        f'<th scope="col" class="wsv-lane">{client}</th><th scope="col"></th>'
+        f'<th scope="col" class="wsv-lane">{server}</th></tr></thead>\n<tbody>\n'
+        + "\n".join(rows)
+        + "\n</tbody></table>"
+    )
+
+
+def _rung(record: Record, several: bool) -> str:
+    name = f"{record.number} c{record.connection}" if several else str(record.number)
+    mark = f'<span class="{_CLASS[record.sender]}">{MARKS[record.sender]}</span>'
+    said = _text(ladder.label(record))
+    said = f'<span class="wsv-red">{said}</span>' if record.violations or record.kind is Kind.ERROR else said
+    right = record.sender is Sender.SERVER
+    parts = [f"<code>{said}</code>", '<span class="wsv-shaft"></span>', ladder.tip(record)]
+    arrow = f'<span class="wsv-arrow">{" ".join(reversed(parts) if right else parts)}</span>'
+    lanes = ("", mark) if right else (mark, "")
+    return (
+        f'<tr class="{"wsv-back" if right else "wsv-forth"}"><th scope="row" class="wsv-no">{name}</th>'
+        f'<td class="wsv-lane">{lanes[0]}</td><td>{arrow}</td><td class="wsv-lane">{lanes[1]}</td></tr>'
+    )

@@ -5,30 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .field import Sender
-from .listing import marker, shown
+from .listing import NOTHING, left_out, marker, several, shown
 from .record import Kind, Record
 from .summary import record_summary
 from .view import sender_mark
-from .visible import cells, clip, count, pad
+from .visible import cells, clip, pad
 
 NARROWEST = 40
 
 
 def label(record: Record) -> str:
     """What stands on the record's arrow."""
-    said = record_summary(record)
-    return f"{marker(record)} {said}" if record.violations else said
+    said = f"{marker(record)} {record_summary(record)}".lstrip()
+    return f"error: {said}" if record.kind is Kind.ERROR else said
+
+
+def tip(record: Record) -> str:
+    """The arrow's head; a torn connection ends in a cross, bytes that are no frame in a question, an error has none."""
+    points = {Kind.ERROR: "", Kind.RESET: "×", Kind.UNREAD: "?"}
+    return points.get(record.kind, "►" if record.sender is Sender.CLIENT else "◄")
 
 
 def ladder_text(records: Sequence[Record], *, width: int = 80) -> str:
     """The records as arrows between two lanes, one line each; of more than 60, the first 48 and the last 12."""
     if not records:
-        return "no records"
+        return NOTHING
     width = max(width, NARROWEST)
     start, missing, end = shown(records)
-    several = len({record.connection for record in [*start, *end]}) > 1
     digits = max(len(str(record.number)) for record in [*start, *end])
-    names = max((len(str(record.connection)) + 2 for record in [*start, *end])) if several else 0
+    names = max(len(str(record.connection)) + 2 for record in [*start, *end]) if several(records) else 0
     margin = digits + names + 1
     inside = width - margin - 2
     client, server = sender_mark(Sender.CLIENT), sender_mark(Sender.SERVER)
@@ -36,12 +41,12 @@ def ladder_text(records: Sequence[Record], *, width: int = 80) -> str:
 
     def rung(record: Record) -> str:
         number = str(record.number).rjust(digits)
-        name = f" c{record.connection}".ljust(names) if several else ""
+        name = f" c{record.connection}".ljust(names) if names else ""
         return f"{number}{name} {_arrow(record, inside)}"
 
     lines += map(rung, start)
     if missing:
-        lines.append(" " * margin + "│" + f"… {count(missing, 'record')} not shown …".center(inside) + "│")
+        lines.append(" " * margin + "│" + left_out(missing).center(inside) + "│")
     lines += map(rung, end)
     return "\n".join(lines)
 
@@ -49,13 +54,12 @@ def ladder_text(records: Sequence[Record], *, width: int = 80) -> str:
 def _arrow(record: Record, inside: int) -> str:
     said = label(record)
     if record.kind is Kind.ERROR:
-        text = clip(f"error: {said}", inside - 2)
+        text = clip(said, inside - 2)
         right = record.sender is Sender.SERVER
         return f"│{pad(f'{text} ' if right else f' {text}', inside, right=right)}│"
     said = clip(said, inside - 8)
     rest = inside - cells(said) - 4
     line = ("─ " * rest)[:rest] if record.kind in (Kind.FIN, Kind.RESET) else "─" * rest
-    tip = {Kind.RESET: "╳╳", Kind.UNREAD: "??"}.get(record.kind)
     if record.sender is Sender.CLIENT:
-        return f"├─ {said} {line}{tip[0] if tip else '►'}│"
-    return f"│{tip[0] if tip else '◄'}{line[::-1]} {said} ─┤"
+        return f"├─ {said} {line}{tip(record)}│"
+    return f"│{tip(record)}{line[::-1]} {said} ─┤"

@@ -8,7 +8,7 @@ from .record import Kind, Record
 from .summary import record_summary
 from .table import Column, table_text
 from .view import LETTERS, MARKS
-from .visible import count
+from .visible import count, harmless
 
 HEAD = 48
 TAIL = 12
@@ -24,16 +24,15 @@ KINDS = {
     Kind.UNREAD: "unread",
 }
 
+NOTHING = "no records"
+
+CONNECTION = Column("conn", right=True)
+FROM = Column("from")
+BROKEN = Column("!", right=True)
 COLUMNS = (
-    Column("#", right=True),
-    Column("conn", right=True),
-    Column("from"),
-    Column("kind"),
-    Column("flags"),
-    Column("length", right=True),
-    Column("!", right=True),
+    Column("#", right=True), CONNECTION, FROM, Column("kind"), Column("flags"), Column("length", right=True), BROKEN,
     Column("summary", wraps=True, code=True),
-)
+)  # fmt: skip
 
 _FLAGS = ((0b1000_0000, "FIN"), (0b0100_0000, "RSV1"), (0b0010_0000, "RSV2"), (0b0001_0000, "RSV3"))
 
@@ -69,15 +68,35 @@ def row(record: Record) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
-    """All rows to show, one standing for those left out."""
+def left_out(number: int) -> str:
+    """What stands for records that are not shown."""
+    return f"… {count(number, 'record')} not shown …"
+
+
+def several(records: Sequence[Record]) -> bool:
+    """Whether the records shown are of more than one connection."""
+    start, _, end = shown(records)
+    return len({record.connection for record in [*start, *end]}) > 1
+
+
+def caption(records: Sequence[Record]) -> str:
+    """``13 records of connection 0``."""
+    whose = "" if several(records) else f" of connection {records[0].connection}"
+    return f"{count(len(records), 'record')}{whose}"
+
+
+def table(records: Sequence[Record]) -> tuple[list[Column], list[list[str]]]:
+    """Columns and rows; the connection has a column where there are several."""
     start, missing, end = shown(records)
-    middle = [("…", "", "", "", "", "", "", f"… {count(missing, 'record')} not shown …")] if missing else []
-    return [*map(row, start), *middle, *map(row, end)]
+    gap = ("…", *[""] * (len(COLUMNS) - 2), left_out(missing))
+    rows = [*map(row, start), *([gap] if missing else []), *map(row, end)]
+    keep = [index for index, column in enumerate(COLUMNS) if column is not CONNECTION or several(records)]
+    return [COLUMNS[index] for index in keep], [[cells[index] for index in keep] for cells in rows]
 
 
-def records_text(records: Sequence[Record], *, width: int = 80, caption: str = "") -> str:
-    """The records as a table; of more than 60, the first 48 and the last 12."""
+def records_text(records: Sequence[Record], *, width: int = 80, title: str = "") -> str:
+    """The records as a table; of more than 60, the first 48 and the last 12. ``title`` is its caption."""
     if not records:
-        return caption or "no records"
-    return table_text(COLUMNS, rows(records), caption=caption, width=width)
+        return harmless(title) or NOTHING
+    columns, rows = table(records)
+    return table_text(columns, rows, caption=title or caption(records), width=width)

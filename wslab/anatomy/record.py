@@ -34,7 +34,7 @@ PACKED = struct.Struct("<IIdQQIHBBBBBB28s")
 PREVIEW = 28
 
 OPCODES = {0x0: "CONTINUATION", 0x1: "TEXT", 0x2: "BINARY", 0x8: "CLOSE", 0x9: "PING", 0xA: "PONG"}
-"""RFC 6455 section 11.8, the only protocol knowledge on this floor: what a summary calls a frame. Others are reserved."""
+"""What a summary calls a frame (RFC 6455 section 11.8): all that this floor knows of the protocol."""
 
 
 class Kind(IntEnum):
@@ -84,8 +84,14 @@ class Record(NamedTuple):
     @classmethod
     def unpack(cls, data: bytes) -> Record:
         """The record whose packed form is ``data`` (72 bytes)."""
-        *head, sender, kind, first, second, violations, length, preview = PACKED.unpack(data)
-        return cls(*head, Sender(sender), Kind(kind), first, second, violations, preview[:length])
+        (
+            number, connection, time, offset, payload_length, header_length,
+            status, sender, kind, first, second, violations, length, preview,
+        ) = PACKED.unpack(data)  # fmt: skip
+        return cls(
+            number, connection, time, offset, payload_length, header_length,
+            status, Sender(sender), Kind(kind), first, second, violations, preview[:length],
+        )  # fmt: skip
 
     @property
     def summary(self) -> str:

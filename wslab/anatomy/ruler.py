@@ -16,6 +16,7 @@ from .visible import count, wrap
 ROW = 32
 RULED = 128
 """Bits that a ruler shows: the longest header (14 bytes) and a little of what follows."""
+MARGIN = "     "
 NARROW = 8
 """Up to this many bits, a cell shows its bits; wider ones show their bytes."""
 
@@ -23,7 +24,7 @@ NARROW = 8
 class Cell(NamedTuple):
     """The part of a field that lies in one row."""
 
-    index: int
+    field_index: int
     """Place of the field in its explanation."""
     field: FieldView
     start: int
@@ -86,55 +87,59 @@ def beyond(view: View, limit: int = RULED) -> str:
 
 
 def draw(view: View, limit: int = RULED) -> str:
-    """The ruler as text, 70 columns wide."""
+    """The ruler as text, 70 columns wide: a margin with each row's first byte, then two columns a bit."""
     rows = rows_of(view, limit)
     if not rows or not rows[0]:
         return ""
     lines = [
-        "      " + " ".join(str(bit // 10) if bit % 10 == 0 else " " for bit in range(ROW)).rstrip(),
-        "      " + " ".join(str(bit % 10) for bit in range(ROW)),
-        "     " + _border([], rows[0]),
+        MARGIN + " " + " ".join(str(bit // 10) if bit % 10 == 0 else " " for bit in range(ROW)).rstrip(),
+        MARGIN + " " + " ".join(str(bit % 10) for bit in range(ROW)),
+        MARGIN + _border([], rows[0]),
     ]
     for row, below in pairwise([*rows, []]):
-        inside = [_inside(cell) for cell in row]
-        height = max(len(texts) for texts in inside)
-        for line in range(height):
-            body = "|".join(
-                (texts[line] if line < len(texts) else "").center(2 * cell.width - 1)
-                for texts, cell in zip(inside, row, strict=True)
-            )
-            label = f"{row[0].start // 8:3d}" if line == 0 else "   "
-            edge = "|" if row[-1].ends or row[-1].stop % ROW == 0 else ":"
-            lines.append(f"{label}  |{body}{edge}")
-        lines.append("     " + _border(row, below))
+        lines += _drawn(row)
+        lines.append(MARGIN + _border(row, below))
     if more := beyond(view, limit):
-        lines.append("      " + more)
+        lines.append(f"{MARGIN} {more}")
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _inside(cell: Cell) -> list[str]:
-    """The lines of one cell: its name, what crossed, and the number that it makes."""
-    width = 2 * cell.width - 1
-    name = list(cell.name) if cell.width == 1 else [part for part in wrap(cell.name, width)]
-    crossed = cell.crossed
-    if len(crossed) <= width and cell.field.width > NARROW and cell.width % 8 == 0:
-        crossed = "".join(pair.center(16) for pair in crossed.split(" "))[:width]
-    return [*name, "", crossed, *([cell.number] if cell.number else [])]
+def _drawn(row: Sequence[Cell]) -> list[str]:
+    """The lines of one row: names from the top, what crossed on one line, the numbers that it makes below."""
+    names = [list(cell.field.name) if cell.width == 1 else wrap(cell.name, 2 * cell.width - 1) for cell in row]
+    height = max(map(len, names))
+    insides = [[*name, *[""] * (height - len(name)), _spread(cell)] for name, cell in zip(names, row, strict=True)]
+    if any(cell.number for cell in row):
+        insides = [[*inside, cell.number] for inside, cell in zip(insides, row, strict=True)]
+    edge = "|" if row[-1].ends or row[-1].stop % ROW == 0 else ":"
+    lines = []
+    for line, texts in enumerate(zip(*insides, strict=True)):
+        label = f"{row[0].start // 8:>{len(MARGIN) - 1}} " if line == 0 else MARGIN
+        body = "|".join(text.center(2 * cell.width - 1) for text, cell in zip(texts, row, strict=True))
+        lines.append(f"{label}|{body}{edge}")
+    return lines
+
+
+def _spread(cell: Cell) -> str:
+    """What crossed, each byte in the middle of its own eight bits."""
+    if cell.field.width <= NARROW or cell.start % 8 or cell.stop % 8:
+        return cell.crossed
+    return " ".join(pair.center(15) for pair in cell.crossed.split(" "))
 
 
 def _border(above: Sequence[Cell], below: Sequence[Cell]) -> str:
-    """The line between two rows: ``+`` where a field ends above or below, gaps inside one that goes on."""
-    widest = max((cell.stop - (cell.start // ROW) * ROW for cell in [*above, *below]), default=0)
-    edges = {0, widest} | {edge % ROW or ROW for cell in above for edge in (cell.stop,)}
-    edges |= {edge % ROW for cell in [*above, *below] for edge in (cell.start,)}
-    edges |= {edge % ROW or ROW for cell in below for edge in (cell.stop,)}
+    """The line between two rows: ``+`` where a cell begins or ends, gaps inside a field that goes on."""
+    edges = {cell.start % ROW for cell in [*above, *below]} | {
+        cell.start % ROW + cell.width for cell in [*above, *below]
+    }
 
-    def covering(cells: Sequence[Cell], bit: int) -> int | None:
-        return next((cell.index for cell in cells if cell.start % ROW <= bit < cell.start % ROW + cell.width), None)
+    def inside(cells: Sequence[Cell], bit: int) -> int | None:
+        return next(
+            (cell.field_index for cell in cells if cell.start % ROW <= bit < cell.start % ROW + cell.width), None
+        )
 
-    out = []
-    for bit in range(widest):
-        same = covering(above, bit) is not None and covering(above, bit) == covering(below, bit)
-        out.append("+" if bit in edges else (" " if same else "-"))
-        out.append(" " if same and bit % 2 else "-")
-    return "".join(out) + "+"
+    out = ""
+    for bit in range(max(edges)):
+        goes_on = inside(above, bit) is not None and inside(above, bit) == inside(below, bit)
+        out += ("+" if bit in edges else "-") + (" " if goes_on else "-")
+    return out + "+"

@@ -11,6 +11,12 @@ from .visible import cells, clip, harmless, pad, wrap
 GAP = 2
 
 
+class Html(str):
+    """A table cell that is markup already: whoever makes one has escaped what is in it."""
+
+    __slots__ = ()
+
+
 class Column(NamedTuple):
     """How one column is set."""
 
@@ -81,15 +87,14 @@ def table_html(
     rows: Iterable[Sequence[str]],
     *,
     caption: str = "",
-    style: str = "",
     row_heading: int | None = None,
 ) -> str:
     """The same table as an HTML fragment; every cell is escaped.
 
-    ``style`` is a class name of ``style.py``; ``row_heading`` the index of the column that names its row.
+    ``row_heading`` is the index of the column that names its row. ``wrapped`` of ``html.py`` adds the style sheet.
     """
     heads = columns_of(columns)
-    out = [f'<table class="wslab-table{" " + escape(style) if style else ""}">']
+    out = ['<table class="wsv-table">']
     if caption:
         out.append(f"<caption>{escape(harmless(caption))}</caption>")
     out.append("<thead><tr>")
@@ -98,11 +103,22 @@ def table_html(
     for row in rows:
         out.append("<tr>")
         for index, (cell, head) in enumerate(zip(row, heads, strict=True)):
-            text = escape(harmless(cell))
+            text = cell if isinstance(cell, Html) else escape(harmless(cell))
             text = f"<code>{text}</code>" if head.code and text else text
             tag = ('th scope="row"', "th") if index == row_heading else ("td", "td")
-            number = ' class="wslab-number"' if head.right else ""
+            number = ' class="wsv-number"' if head.right else ""
             out.append(f"<{tag[0]}{number}>{text}</{tag[1]}>")
         out.append("</tr>\n")
     out.append("</tbody></table>")
     return "".join(out)
+
+
+def pairs_text(pairs: Sequence[tuple[str, str]], *, width: int = 80) -> str:
+    """Pairs of name and text, the names in a column of their own, at most ``width`` columns wide."""
+    shown = [(harmless(name), harmless(text)) for name, text in pairs]
+    size = min(max((cells(name) for name, _ in shown), default=0), width // 3)
+    lines = []
+    for name, text in shown:
+        for index, part in enumerate(wrap(text, width - size - GAP)):
+            lines.append(f"{pad(name if index == 0 else '', size + GAP)}{part}".rstrip())
+    return "\n".join(lines)

@@ -7,17 +7,16 @@ from the Explanation, a secret has one door to be kept shut, and text and HTML c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from .field import Explanation, Field, Sender, Violation
-from .visible import count, decode, harmless, hex_pairs, shows, visible
+from .visible import count, decode, harmless, hex_pairs, visible
 
 WITHHELD = "(withheld)"
 HIDDEN_BYTE = "··"
 """Stands for the two hex digits of a byte that is not shown."""
-VALUE = 48
+VALUE = 40
 """Bytes or characters of a value that a view shows."""
 SHORTEST_SECRET = 4
 """Shorter values are not looked for in other sentences: ``1`` occurs everywhere."""
@@ -160,7 +159,8 @@ class View:
         size = count(len(explanation.data), "byte")
         if explanation.sender is None:
             return size
-        return f"{sender_mark(explanation.sender)}, {size} from byte {explanation.offset} of its stream"
+        extent = f"{size} from" if explanation.data else "at"
+        return f"{sender_mark(explanation.sender)}, {extent} byte {explanation.offset} of its stream"
 
     @property
     def violations(self) -> tuple[Violation, ...]:
@@ -228,16 +228,3 @@ class View:
         name, colon, _ = crossed.partition(":")
         value = self.value(field)
         return f"{visible(name)}: {value}" if colon and name.lower() == field.name.lower() else value
-
-
-def plain_run(fields: Iterable[Field]) -> tuple[bytes, bytes] | None:
-    """The masked bytes and the same unmasked, of all fields that were masked; None where none was."""
-    masked = [field for field in fields if field.plain is not None]
-    if not masked:
-        return None
-    return b"".join(field.raw for field in masked), b"".join(field.plain or b"" for field in masked)
-
-
-def readable(data: bytes) -> bool:
-    """Whether ``data`` is UTF-8 text without control characters."""
-    return shows(decode(data))
