@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 START = "00-start-here.ipynb"
+SUMMARY = 60
+"""At most so many records, the last ones, are in the summary that ``wslab echo`` prints."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,35 +112,47 @@ def _echo(options: argparse.Namespace) -> int:
     import asyncio
     import signal
 
-    from .live import Lab
+    from .live import Lab, PortTaken
+    from .recording.trace import Trace
 
-    async def serve() -> int:
+    async def serve(trace: Trace) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
                 loop.add_signal_handler(number, stop.set)
-            except NotImplementedError:  # on Windows, where the KeyboardInterrupt below does it
+            except NotImplementedError:  # on Windows
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-        lab = Lab()
-        origins = [None, *options.origin]
-        compression = "deflate" if options.compression else None
-        try:
-            server = await lab.serve(port=options.port, origins=origins, compression=compression)
-        except OSError as error:
-            print(f"wslab echo: {error}", file=sys.stderr)
-            return 1
-        print(f"listening on ws://127.0.0.1:{server.port}/", flush=True)
-        await stop.wait()
-        await lab.close()
-        lab.trace.update()
-        print(lab.trace)
-        if options.save:
-            lab.trace.save(options.save)
-            print(f"saved to {options.save}")
-        return 0
+        async with Lab(carrier="tcp", trace=trace) as lab:
+            server = await lab.serve(
+                port=options.port,
+                origins=[None, *options.origin],
+                compression="deflate" if options.compression else None,
+            )
+            print(f"listening on {server.uri}", flush=True)
+            await stop.wait()
 
-    return asyncio.run(serve())
+    trace = Trace()
+    try:
+        asyncio.run(serve(trace))
+    except PortTaken:
+        print(
+            f"wslab echo: port {options.port} is taken by another program: close that program, "
+            "name another port, or leave --port out and get a free one",
+            file=sys.stderr,
+        )
+        return 1
+    trace.update()
+    left_out = max(0, trace.total - SUMMARY)
+    print(f"the last {SUMMARY} of {trace.total} records" if left_out else "what happened", end=": ")
+    print(trace[left_out:])
+    if options.save:
+        try:
+            trace.save(options.save)
+        except OSError as error:
+            print(f"wslab echo: cannot write {options.save}: {error.strerror}", file=sys.stderr)
+            return 1
+    return 0
 
 
 def _dissect(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ def capturing(port: int, path: Path) -> Iterator[None]:
     the last is, so everything before it has been written.
     """
     dumpcap = shutil.which("dumpcap") or pytest.skip("dumpcap is not installed")
-    interface = "lo0" if "lo0" in dict((name, number) for number, name in socket.if_nameindex()) else "lo"
+    interface = "lo0" if sys.platform == "darwin" else "lo"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inbox, path.with_suffix(".log").open("wb") as log:
         inbox.bind(("127.0.0.1", 0))
         expression = f"tcp port {port} or udp port {inbox.getsockname()[1]}"
@@ -97,7 +98,6 @@ def read_capture(path: Path, port: int) -> list[dict[Sender, Direction]]:
 
 def _tshark(path: Path, *arguments: str) -> str:
     tshark = shutil.which("tshark") or pytest.skip("tshark is not installed")
-    # Checksums are offloaded on loopback; a reassembled message is read whole however many packets it took.
     command = [tshark, "-n", "-r", str(path), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE * 3).stdout
 
