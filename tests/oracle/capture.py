@@ -90,10 +90,17 @@ def _mark(inbox: socket.socket, mark: bytes, path: Path, process: subprocess.Pop
 
 
 def read_capture(path: Path, port: int) -> list[dict[Sender, Direction]]:
-    """Every TCP connection to ``port`` in a capture, in the order of their first packets."""
-    listing = _tshark(path, "-Y", f"tcp.port == {port}", "-T", "fields", "-e", "tcp.stream")
-    streams = list(dict.fromkeys(listing.split()))
-    return [_read_stream(path, port, stream) for stream in streams]
+    """Every TCP connection to ``port`` in a capture that spoke HTTP, in the order of their first packets."""
+    options = ["-d", f"tcp.port=={port},http", "-Y", "websocket or http", "-T", "json", "-x"]
+    found: dict[str, dict[Sender, Direction]] = {}
+    for packet in json.loads(_tshark(path, *options) or "[]", object_pairs_hook=list):
+        layers = _only(_only(packet, "_source"), "layers")
+        tcp = _only(layers, "tcp")
+        both = found.setdefault(_only(tcp, "tcp.stream"), {sender: Direction() for sender in Sender})
+        _read_packet(layers, both[Sender(_only(tcp, "tcp.srcport") == str(port))])
+    follow = [option for stream in found for option in ("-z", f"follow,tcp,raw,{stream}")]
+    _read_streams(_tshark(path, "-q", *follow).splitlines(), port, found)
+    return list(found.values())
 
 
 def _tshark(path: Path, *arguments: str) -> str:
@@ -102,31 +109,28 @@ def _tshark(path: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE * 3).stdout
 
 
-def _read_stream(path: Path, port: int, stream: str) -> dict[Sender, Direction]:
-    found = {Sender.CLIENT: Direction(), Sender.SERVER: Direction()}
-    first_is_server = False
-    for line in _tshark(path, "-q", "-z", f"follow,tcp,raw,{stream}").splitlines():
-        if line.startswith("Node 0:"):
+def _read_packet(layers: list[Any], direction: Direction) -> None:
+    """A packet has a layer for each frame that ends in it, and after it one for what the frame holds."""
+    for place, (name, content) in enumerate(layers):
+        if name == "http":
+            direction.head += _lines(content)
+        elif name == "websocket":
+            direction.frames.append(_frame(layers[place - 1][1], content))
+        elif name == "data" and direction.frames:
+            direction.frames[-1].body = bytes.fromhex(_only(content, "data.data_raw")[0])
+
+
+def _read_streams(lines: list[str], port: int, found: dict[str, dict[Sender, Direction]]) -> None:
+    """What "follow" prints: for each stream its two ends and their bytes as hex, the second end's indented."""
+    stream, first_is_server = "", False
+    for line in lines:
+        if line.startswith("Filter:"):
+            stream = line.split()[-1]
+        elif line.startswith("Node 0:"):
             first_is_server = line.endswith(f":{port}")
-        elif line.strip() and not line.startswith(("=", "Follow", "Filter", "Node")):
-            # The second node's lines are indented.
+        elif line.strip() and not line.startswith(("=", "Follow", "Node")):
             sender = Sender(first_is_server != line.startswith("\t"))
-            found[sender].stream += bytes.fromhex(line.strip())
-    selection = f"tcp.stream == {stream} and (websocket or http)"
-    options = ["-d", f"tcp.port=={port},http", "-Y", selection, "-T", "json", "-x"]
-    packets = json.loads(_tshark(path, *options) or "[]", object_pairs_hook=list)
-    for packet in packets:
-        layers = _only(_only(packet, "_source"), "layers")
-        sender = Sender(_only(_only(layers, "tcp"), "tcp.srcport") == str(port))
-        direction = found[sender]
-        for place, (name, content) in enumerate(layers):
-            if name == "http":
-                direction.head += _lines(content)
-            elif name == "websocket":
-                direction.frames.append(_frame(layers[place - 1][1], content))
-            elif name == "data" and direction.frames:
-                direction.frames[-1].body = bytes.fromhex(_only(content, "data.data_raw")[0])
-    return found
+            found[stream][sender].stream += bytes.fromhex(line.strip())
 
 
 def _only(pairs: list[Any], name: str) -> Any:

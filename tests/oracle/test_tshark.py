@@ -277,30 +277,30 @@ RAW = {
     "half a character": build_frame("ş".encode()[:1], mask=KEY),
     "a mask of zeros": build_frame("Hello", mask=bytes(4)),
     "data after close": build_close(1000, "bye", mask=KEY) + build_frame("still here", mask=KEY),
-    "half a frame": build_frame("Hello", mask=KEY) + build_frame("Hello", mask=KEY)[:7],
+    "a frame and half of another": build_frame("Hello", mask=KEY) + build_frame("Hello", mask=KEY)[:7],
 }
 
 
+@pytest.fixture(scope="module")
+def raw_captures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[Sender, Direction]]:
+    """What no library would send, each on a connection of its own that ends with RST; Node's answers too."""
+    path = tmp_path_factory.mktemp("raw") / "capture.pcapng"
+    with node_server() as port, capturing(port, path):
+        for name, data in RAW.items():
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(build_request(host=f"127.0.0.1:{port}"))
+                received = b""
+                while b"Hello client!" not in received:
+                    received += client.recv(65536)
+                client.sendall(data)
+                client.recv(65536)  # the server's verdict, or its echo
+                # Lingering for no time at all turns a close into a reset.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return dict(zip(RAW, read_capture(path, port), strict=True))
+
+
 @pytest.mark.parametrize("name", RAW)
-def test_raw_bytes_and_a_reset(tmp_path: Path, name: str) -> None:
-    """What no library would send, then RST; Node's answer is in the capture as well."""
-    path = tmp_path / "capture.pcapng"
-    with (
-        node_server() as port,
-        capturing(port, path),
-        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
-    ):
-        client.sendall(build_request(host=f"127.0.0.1:{port}"))
-        received = b""
-        while b"Hello client!" not in received:
-            received += client.recv(65536)
-        client.sendall(RAW[name])
-        if name != "half a frame":
-            client.recv(65536)  # the server's verdict or its echo
-        # RFC 793: lingering for no time at all turns a close into a reset.
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        client.close()
-    (capture,) = read_capture(path, port)
+def test_raw_bytes_and_a_reset(raw_captures: dict[str, dict[Sender, Direction]], name: str) -> None:
+    capture = raw_captures[name]
     assert capture[Sender.CLIENT].stream.endswith(RAW[name])
-    frames = compare(capture)
-    assert frames[Sender.CLIENT]
+    assert compare(capture)[Sender.CLIENT]
