@@ -1,0 +1,51 @@
+"""What makes traffic: a real server and real clients in the kernel, raw endpoints and judges; each writes to a Trace.
+
+=============== =========================================================================
+``lab``         ``Lab``: serve, connect, raw, close
+``tap``         how every byte of a connection is noted, and how a seed fixes its keys
+``guard``       which requests a server on loopback may answer (Origin, Host)
+``carrier``     where a lab's server runs: over TCP in its own thread, or in memory
+``memory``      a network for one event loop, with no sockets and no threads
+``raw``         an endpoint that sends exactly the bytes it is given
+``judge``       what ``websockets`` and ``wsproto`` make of some bytes
+``kernel``      what is asked of the kernel around a cell: interrupts, which cell it is
+``paste``       a script that ends in ``asyncio.run(main())``, run in a cell
+=============== =========================================================================
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .carrier import NotLoopback as NotLoopback
+    from .carrier import PortTaken as PortTaken
+    from .lab import Lab as Lab
+    from .lab import LabClosed as LabClosed
+    from .lab import NoServer as NoServer
+    from .lab import Server as Server
+    from .lab import echo as echo
+    from .paste import paste_scripts as paste_scripts
+    from .raw import RawEndpoint as RawEndpoint
+    from .raw import StreamEnded as StreamEnded
+
+_HOME = {
+    "Lab": ".lab",
+    "LabClosed": ".lab",
+    "NoServer": ".lab",
+    "NotLoopback": ".carrier",
+    "PortTaken": ".carrier",
+    "RawEndpoint": ".raw",
+    "Server": ".lab",
+    "StreamEnded": ".raw",
+    "echo": ".lab",
+    "paste_scripts": ".paste",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used: a judge needs no server, and a server no judge (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"wslab.live has no name {name!r}; it has {', '.join(_HOME)}")
+    return globals().setdefault(name, getattr(import_module(_HOME[name], __name__), name))

@@ -1,0 +1,76 @@
+"""Which requests a server on loopback may answer.
+
+Every page that a browser shows can reach 127.0.0.1. Two checks stand against it:
+
+- *Origin* (RFC 6455 10.2): a page names its origin truthfully, so a server lets in the
+  origins on its list. A program need not send any, so the list stops pages, not programs.
+  ``websockets`` checks it; wslab's default list is only "none at all".
+- *Host*: a page of ``evil.example`` whose name was pointed at 127.0.0.1 after it was loaded
+  (DNS rebinding) is of the server's own origin in the browser's eyes, but its requests
+  still carry ``Host: evil.example``. Only names of this machine are answered.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
+
+ProcessRequest = Callable[[ServerConnection, Request], Awaitable[Response | None] | Response | None]
+
+# RFC 3986 3.2.2 and 3.2.3: what a Host header may hold, less the escapes and names that no loopback has.
+AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{0,5}))?", re.ASCII)
+ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+
+BAD_REQUEST, FORBIDDEN = 400, 403
+MISSING = "A request has exactly one Host header (RFC 9112 3.2); this one has none.\n"
+DOUBLED = "A request has exactly one Host header (RFC 9112 3.2); this one has more.\n"
+MALFORMED = "The Host header is no host with an optional port (RFC 9110 7.2).\n"
+FOREIGN = "This server answers to localhost and to loopback addresses only, as a defence against DNS rebinding.\n"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` (no port; IPv6 in brackets) is ``localhost`` or a loopback address, and nothing like it."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        if host.startswith("["):
+            return ipaddress.IPv6Address(host[1:-1]) == ipaddress.IPv6Address("::1")
+        return ipaddress.IPv4Address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_authority(authority: str) -> tuple[int, str] | None:
+    match = AUTHORITY.fullmatch(authority)
+    if match is None:
+        return BAD_REQUEST, MALFORMED
+    return None if is_loopback(match[1]) else (FORBIDDEN, FOREIGN)
+
+
+def refuse(request: Request) -> tuple[int, str] | None:
+    """The HTTP status and text with which ``request`` is refused for its Host, or None.
+
+    Does not check Origin; ``websockets`` does that with its ``origins=``.
+    """
+    hosts = request.headers.get_all("Host")
+    if len(hosts) != 1:
+        return BAD_REQUEST, DOUBLED if hosts else MISSING
+    # RFC 9112 3.2.2: of a request target in absolute form "the server MUST ignore the received Host header field".
+    absolute = ABSOLUTE.match(request.path)
+    return _refuse_authority(hosts[0]) or (_refuse_authority(absolute[1]) if absolute else None)
+
+
+def guarded(process_request: ProcessRequest | None) -> Callable[[ServerConnection, Request], Any]:
+    """A ``process_request=`` that refuses foreign hosts and then asks the given one, if any."""
+
+    def process(connection: ServerConnection, request: Request) -> Awaitable[Response | None] | Response | None:
+        if (refusal := refuse(request)) is not None:
+            return connection.respond(*refusal)
+        return process_request(connection, request) if process_request is not None else None
+
+    return process

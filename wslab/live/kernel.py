@@ -1,0 +1,53 @@
+"""What is asked of the kernel around a cell: that interrupts arrive, and which cell is running."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import weakref
+from typing import Any
+
+_armed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+
+
+def _shell() -> Any:
+    """The IPython shell of the Jupyter kernel that this is, or None. Imports nothing."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    return shell if hasattr(shell, "kernel") else None
+
+
+def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
+    """Let an interrupt reach a cell that awaits on ``loop``; whether that was arranged.
+
+    Python runs a signal's handler between two instructions of the main thread, which a loop that waits for the
+    network does not reach. A signal handler of the loop's own, whichever signal it is for, makes asyncio register
+    the wake-up file descriptor, and every signal wakes the loop. Done once a loop, in a kernel's main thread only;
+    a handler that somebody set for SIGUSR2 is left alone.
+    """
+    if loop in _armed:
+        return True
+    usr2 = getattr(signal, "SIGUSR2", None)
+    if usr2 is None or threading.current_thread() is not threading.main_thread() or _shell() is None:
+        return False
+    if signal.getsignal(usr2) is not signal.SIG_DFL:
+        return False
+    try:
+        loop.add_signal_handler(usr2, lambda: None)
+    except (NotImplementedError, RuntimeError, ValueError):  # a loop without signals, such as Windows' or Pyodide's
+        return False
+    _armed.add(loop)
+    return True
+
+
+def running_cell() -> tuple[str, str] | None:
+    """The running cell's id and its execution's id, where the front end tells them, as JupyterLab does."""
+    shell = _shell()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    if not isinstance(parent, dict):
+        return None
+    cell = parent.get("metadata", {}).get("cellId")
+    execution = parent.get("header", {}).get("msg_id")
+    return (cell, execution) if isinstance(cell, str) and isinstance(execution, str) else None

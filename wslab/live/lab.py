@@ -1,0 +1,509 @@
+"""``Lab``: a real server and real clients in this process, every byte of theirs recorded in one trace.
+
+A lab's own part is small. It calls ``websockets.serve`` and ``websockets.connect`` with
+other defaults, joins what they make to its trace (``tap``), refuses foreign pages
+(``guard``), and ends everything well however the notebook is used: closed, forgotten,
+its cell run again, its kernel interrupted or restarted.
+
+What has to be put in order when a lab is gone lives in an ``_Estate``, which knows nothing
+of the lab. So a lab that nobody holds any more is collected, and that closes its estate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import itertools
+import logging
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import Connection
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosedError
+from websockets.protocol import CONNECTING
+
+from ..anatomy.field import Sender
+from ..recording.trace import Trace
+from . import guard, kernel, tap
+from .carrier import ADDRESS, GRACE, Carrier, check_host, check_socket, complaint, keep, make, port_of, port_taken
+from .raw import RawEndpoint
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+GOING_AWAY = 1001
+HANDLER_FAILED = "connection handler failed"
+"""What ``websockets`` logs when the connection that this failure closed is gone. It was noted when it happened."""
+
+
+class NoServer(RuntimeError):  # noqa: N818 - the exceptions of this floor say what is the case
+    """The lab has no server to connect to."""
+
+
+class LabClosed(RuntimeError):  # noqa: N818
+    """The lab was closed."""
+
+
+async def echo(connection: ServerConnection) -> None:
+    """Send every message back, unchanged."""
+    try:
+        async for message in connection:
+            await connection.send(message)
+    except ConnectionClosedError:
+        pass  # the client vanished or was refused; the trace shows it
+
+
+class _Notes(logging.Handler):
+    """Turns what ``websockets`` would log as an error into records of the trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(logging.ERROR)
+        self._trace = trace
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg == HANDLER_FAILED:
+            return
+        exception = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage() if exception is None else complaint(exception)
+        try:
+            record.__dict__["websocket"].wslab_tap.note(text)
+        except (KeyError, AttributeError, ReferenceError):  # it is about no connection of ours
+            self._trace.note(text)
+
+
+def _quiet_logger(trace: Trace) -> logging.Logger:
+    """A logger outside the hierarchy: nothing reaches stderr, errors reach the trace."""
+    logger = logging.Logger("wslab", logging.ERROR)
+    logger.addHandler(_Notes(trace))
+    return logger
+
+
+class _Serving:
+    """A running server; its methods belong to the server's loop."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.server: Any = None
+        self.accepted: dict[Any, None] = {}
+        self.handling: dict[asyncio.Task[Any], ServerConnection] = {}
+        self._ending: asyncio.Task[None] | None = None
+
+    def wrap(self, handler: Handler) -> Handler:
+        """The same handler, known here while it runs, its failure noted."""
+
+        async def handle(connection: Any) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self.handling[task] = connection
+            try:
+                await handler(connection)
+            except Exception as error:
+                connection.wslab_tap.note(complaint(error))  # before the 1011 that comes of it
+                raise
+            finally:
+                del self.handling[task]
+
+        return handle
+
+    async def end(self, code: int = GOING_AWAY, reason: str = "") -> None:
+        """Close with that code, wait ``GRACE`` seconds, then cut off who is left."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end(code, reason))
+        await asyncio.shield(self._ending)
+
+    async def _end(self, code: int, reason: str) -> None:
+        # websockets closes with 1001 by itself; it takes a code since version 16 only.
+        self.server.close(**({} if (code, reason) == (GOING_AWAY, "") else {"code": code, "reason": reason}))
+        closed = asyncio.ensure_future(self.server.wait_closed())
+        await asyncio.wait({closed}, timeout=GRACE)
+        if not closed.done():
+            for connection in list(self.accepted):
+                connection.transport.abort()
+            for task in list(self.handling):
+                task.cancel()
+            await asyncio.wait({closed}, timeout=GRACE)
+        if not closed.done():
+            closed.cancel()
+
+
+class _Estate:
+    """What a lab has to put in order, without the lab."""
+
+    def __init__(self, seed: tap.Seed, carrier: str | None, trace: Trace) -> None:
+        self.seed, self.trace = seed, trace
+        self.logger = _quiet_logger(trace)
+        self.carrier: Carrier = make(carrier, trace.note)
+        self.clients: dict[Any, None] = {}
+        self.raws: dict[RawEndpoint, None] = {}
+        self.numbers = itertools.count()
+        self.serving: _Serving | None = None
+        self._lock = threading.Lock()
+        self._ended: concurrent.futures.Future[None] | None = None
+        _estates.add(self)
+
+    @property
+    def closed(self) -> bool:
+        return self._ended is not None
+
+    def _first(self) -> bool:
+        with self._lock:
+            if self._ended is not None:
+                return False
+            self._ended = concurrent.futures.Future()
+            return True
+
+    async def end(self) -> None:
+        """Close clients, raw endpoints and the server, and leave no thread behind. Any loop; twice is once."""
+        if self._first():
+            await asyncio.shield(keep(asyncio.get_running_loop().create_task(self._end())))
+        elif self._ended is not None:
+            await asyncio.wrap_future(self._ended)
+
+    async def _end(self) -> None:
+        try:
+            leaving = [_in_its_loop(client.loop, partial(_leave, client)) for client in [*self.clients]]
+            leaving += [_in_its_loop(raw.loop, raw.close) for raw in [*self.raws]]
+            if leaving:
+                await asyncio.wait([asyncio.ensure_future(one) for one in leaving], timeout=2 * GRACE)
+            if self.serving is not None:
+                await self.carrier.run(self.serving.end())
+            await self.carrier.stop()
+        finally:
+            assert self._ended is not None
+            self._ended.set_result(None)
+
+    def abandon(self, *, clients: bool = False) -> None:
+        """Begin the same without waiting for it, from any thread; clients keep their connections unless told."""
+        if self._first():
+            for client in [*self.clients] if clients else ():
+                if client.loop.is_running():
+                    client.loop.call_soon_threadsafe(_leave_soon, client)
+            self.carrier.soon(self._end_server())
+
+    async def _end_server(self) -> None:
+        try:
+            if self.serving is not None:
+                await self.serving.end()
+            await self.carrier.stop()
+        finally:
+            assert self._ended is not None
+            self._ended.set_result(None)
+
+
+async def _leave(client: Connection) -> None:
+    """Close a client's connection, or cut it off."""
+    if client.protocol.state is CONNECTING:
+        client.transport.abort()
+        return
+    try:
+        async with asyncio.timeout(GRACE):
+            await client.close()
+    except TimeoutError:
+        client.transport.abort()
+
+
+def _leave_soon(client: Connection) -> None:
+    keep(asyncio.get_running_loop().create_task(_leave(client)))
+
+
+async def _in_its_loop(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what ``make`` makes on ``loop``, and wait; a loop that has ended cannot run it."""
+    if loop is asyncio.get_running_loop():
+        await make()
+    elif loop.is_running():
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(make(), loop))
+
+
+_estates: weakref.WeakSet[_Estate] = weakref.WeakSet()
+_by_port: weakref.WeakValueDictionary[int, _Estate] = weakref.WeakValueDictionary()
+_by_cell: dict[str, tuple[str, list[weakref.ref[_Estate]]]] = {}
+
+
+@atexit.register
+def _end_all() -> None:
+    """Say goodbye with 1001 when the kernel is restarted or shut down."""
+    estates = list(_estates)
+    for estate in estates:
+        estate.abandon()
+    for estate in estates:
+        estate.carrier.stop_now(2 * GRACE)
+
+
+def _replace_earlier(estate: _Estate) -> None:
+    """End the labs that an earlier run of this very cell made; IPython's ``Out`` may hold them for ever."""
+    running = kernel.running_cell()
+    if running is None:
+        return
+    cell, execution = running
+    last, estates = _by_cell.get(cell, ("", []))
+    if last != execution:
+        for earlier in estates:
+            if (gone := earlier()) is not None:
+                gone.abandon(clients=True)
+        estates = []
+    _by_cell[cell] = (execution, [*estates, weakref.ref(estate)])
+
+
+class Server:
+    """A lab's running server, as ``Lab.serve`` returns it. Any loop and any thread may use it."""
+
+    def __init__(self, lab: Lab, serving: _Serving) -> None:
+        self.lab = lab  # held, so that a server that somebody has is not collected with a forgotten lab
+        self._serving = serving
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._serving.port
+
+    @property
+    def uri(self) -> str:
+        """Where to connect to: ``ws://127.0.0.1:PORT/``."""
+        return f"ws://{ADDRESS}:{self.port}/"
+
+    @property
+    def connections(self) -> tuple[ServerConnection, ...]:
+        """The open connections whose handler runs. They belong to the server's loop: look at them, await nothing."""
+        return tuple(each for each in tuple(self._serving.handling.values()) if tap.is_open(each))
+
+    def is_serving(self) -> bool:
+        """Whether it accepts connections."""
+        return bool(self._serving.server.is_serving())
+
+    async def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
+        """Accept no more, close every connection with ``code`` and ``reason``, and wait until that is done.
+
+        Who does not answer within a second is cut off (RFC 6455 7.1.1 lets a server close TCP first).
+        """
+        if not self.lab._estate.closed:
+            await self.lab._estate.carrier.run(self._serving.end(code, reason))
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed and its handlers have returned."""
+        if not self.lab._estate.closed:
+            await self.lab._estate.carrier.run(self._serving.server.wait_closed())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Server on {ADDRESS}, {'listening' if self.is_serving() else 'closed'}>"
+
+
+class Lab:
+    """A laboratory: a server, clients and raw endpoints whose every byte is recorded.
+
+    Args:
+        seed: the same keys, masking keys and ping payloads in every run, for examples that print the same text;
+            ``"rfc"`` gives the examples of RFC 6455 themselves. Predictable masking keys are for a lab only: they
+            defeat what masking is for (RFC 6455 10.3). None leaves everything random.
+        carrier: ``"tcp"``, loopback TCP with the server in its own thread; or ``"memory"``, everything on one event
+            loop, for places without threads or sockets and for runs that repeat byte for byte. None takes what
+            suits the platform.
+        trace: record into this one instead of a new ``Trace``.
+
+    It has its own defaults for ``websockets``' arguments, all of which can be given: ``host`` 127.0.0.1 and nothing
+    else; ``port`` 0, any free one; ``compression=None``, so that payloads can be read; ``ping_interval=None``, so that
+    nobody speaks unasked; ``server_header`` and ``user_agent_header`` ``"wslab"``, with no version in the text;
+    ``origins=[None]``, so that programs may connect and pages may not; ``proxy=None`` to this machine.
+    """
+
+    def __init__(self, seed: tap.Seed = None, *, carrier: str | None = None, trace: Trace | None = None) -> None:
+        self.trace: Trace = Trace() if trace is None else trace
+        self._estate = _Estate(seed, carrier, self.trace)
+        self._finalizer = weakref.finalize(self, self._estate.abandon)
+        self._finalizer.atexit = False  # _end_all does that, and waits
+        _replace_earlier(self._estate)
+
+    @property
+    def server(self) -> Server | None:
+        """The server that ``serve`` started last, while it runs."""
+        serving = self._estate.serving
+        return Server(self, serving) if serving is not None and not self._estate.closed else None
+
+    async def serve(self, handler: Handler = echo, *, host: str | None = None, port: int = 0, **kwargs: Any) -> Server:
+        """Start the lab's server; a server that it already has is closed first.
+
+        Args:
+            handler: what ``websockets.serve`` takes. It runs on the server's loop, which over TCP is in another
+                thread than a notebook's cells. If it fails, the error becomes a record of the trace and the peer
+                sees close code 1011.
+            host: 127.0.0.1 or localhost.
+            port: 0 for any free port. With a number, an earlier lab of this process on that port is closed first.
+            kwargs: what else ``websockets.serve`` takes. ``origins`` is an exact list, with None in it for clients
+                that name no origin; ``process_request`` is asked after the lab's own check of the Host header.
+
+        Raises:
+            PortTaken: another program has that port.
+            NotLoopback: ``host`` is another one.
+            LabClosed: the lab was closed.
+        """
+        estate = self._open_estate()
+        check_host(host)
+        if (sock := kwargs.get("sock")) is not None:
+            check_socket(sock)
+        if estate.serving is not None:
+            await estate.carrier.run(estate.serving.end())
+            estate.serving = None
+        if port and estate.carrier.name == "tcp":
+            earlier = _by_port.get(port)
+            if earlier not in (None, estate) and earlier.serving is not None and earlier.serving.port == port:
+                await earlier.end()
+        estate.serving = await estate.carrier.run(_start(estate, handler, port, kwargs))
+        if port and estate.carrier.name == "tcp":
+            _by_port[port] = estate
+        return Server(self, estate.serving)
+
+    def connect(
+        self,
+        uri: str | None = None,
+        *,
+        key: str | None = None,
+        masks: Iterable[bytes] | None = None,
+        **kwargs: Any,
+    ) -> connect:
+        """Connect to the lab's server, or to any other: ``await`` it, ``async with`` it, or iterate it.
+
+        Args:
+            uri: where to; the lab's own server if None. A path such as ``"/chat?room=1"`` is one on that server.
+            key: the Sec-WebSocket-Key to send.
+            masks: masking keys, 4 bytes each, for the first frames; for lessons only (RFC 6455 10.3).
+            kwargs: what else ``websockets.connect`` takes.
+
+        Returns:
+            A ``websockets.asyncio.client.connect``, which gives a ``websockets`` ClientConnection.
+
+        Raises:
+            NoServer: no ``uri``, and ``serve`` was not called yet.
+            LabClosed: the lab was closed.
+        """
+        estate = self._open_estate()
+        if uri is None or uri.startswith("/"):
+            uri = self._own_uri() + (uri or "/")[1:]
+        parts = urlsplit(uri)
+        if parts.hostname is not None and guard.is_loopback(parts.hostname):
+            kwargs.setdefault("proxy", None)
+            if parts.port is not None:
+                kwargs = {**estate.carrier.reaching(parts.port), **kwargs}
+        given = None if masks is None else [*tap.with_masks(masks, None)]
+
+        def joint() -> tap.Joint:
+            kernel.let_interrupts_arrive(asyncio.get_running_loop())
+            fixed = tap.keys(estate.seed, Sender.CLIENT, next(estate.numbers))
+            if key is not None:
+                fixed.key = key
+            if given is not None:
+                fixed.masks = tap.with_masks(given, fixed.masks)
+            return tap.Joint(estate.trace, Sender.CLIENT, fixed, estate.clients)
+
+        kwargs["create_connection"] = tap.tapping(kwargs.get("create_connection") or ClientConnection, joint)
+        defaults = {
+            "compression": None,
+            "ping_interval": None,
+            "user_agent_header": "wslab",
+            "logger": estate.logger,
+        }
+        return connect(uri, **{**defaults, **kwargs})
+
+    async def raw(self, uri: str | None = None, *, listen: bool = False, port: int = 0) -> RawEndpoint:
+        """A TCP endpoint that sends exactly the bytes it is given and shows what comes back.
+
+        Args:
+            uri: where to connect to; the lab's own server if None.
+            listen: be the server instead: accept one connection on ``port``.
+            port: where to listen; 0 for any free port.
+
+        Returns:
+            A connected endpoint; with ``listen=True`` one that waits, at its ``uri``, for one client.
+
+        Raises:
+            NoServer, LabClosed, PortTaken: as ``connect`` and ``serve`` do.
+        """
+        estate = self._open_estate()
+        loop = asyncio.get_running_loop()
+        kernel.let_interrupts_arrive(loop)
+        if listen:
+            endpoint = RawEndpoint(estate.trace, Sender.SERVER, estate.raws)
+            try:
+                server = await loop.create_server(endpoint.accept, **estate.carrier.listening(port))
+            except OSError as error:
+                raise port_taken(port, error) from None
+            endpoint.listening(server, f"ws://{ADDRESS}:{port_of(server)}/")
+            return endpoint
+        parts = urlsplit(self._own_uri() if uri is None else uri)
+        host, number = parts.hostname or ADDRESS, parts.port or 80
+        target = {"host": host, "port": number, **estate.carrier.reaching(number)}
+        endpoint = RawEndpoint(estate.trace, Sender.CLIENT, estate.raws, parts.geturl())
+        await loop.create_connection(endpoint.accept, **target)
+        return endpoint
+
+    async def close(self) -> None:
+        """Close what the lab opened: its clients with 1000, raw endpoints with FIN, its server with 1001.
+
+        Any loop of any thread may do it, and doing it again does nothing. The trace stays readable.
+        """
+        await self._estate.end()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._estate.closed else "serving" if self.server is not None else "not serving"
+        return f"<Lab over {self._estate.carrier.name}, {state}>"
+
+    def _open_estate(self) -> _Estate:
+        if self._estate.closed:
+            raise LabClosed("this lab was closed (or its cell was run again): make a new one with lab = Lab()")
+        return self._estate
+
+    def _own_uri(self) -> str:
+        server = self.server
+        if server is None:
+            raise NoServer("this lab has no server yet: run `await lab.serve()` first, or give a URI to connect to")
+        return server.uri
+
+
+async def _start(estate: _Estate, handler: Handler, port: int, kwargs: dict[str, Any]) -> _Serving:
+    """Start a server; runs on the server's loop."""
+    kernel.let_interrupts_arrive(asyncio.get_running_loop())
+    serving = _Serving(port)
+
+    numbers = itertools.count()
+
+    def joint() -> tap.Joint:
+        fixed = tap.keys(estate.seed, Sender.SERVER, next(numbers))
+        return tap.Joint(estate.trace, Sender.SERVER, fixed, serving.accepted)
+
+    defaults: dict[str, Any] = {
+        "origins": [None],
+        "compression": None,
+        "ping_interval": None,
+        "server_header": "wslab",
+        "logger": estate.logger,
+    }
+    options = {**defaults, **kwargs}
+    options["process_request"] = guard.guarded(options.get("process_request"))
+    options["create_connection"] = tap.tapping(options.get("create_connection") or ServerConnection, joint)
+    if options.get("sock") is None:
+        options |= estate.carrier.listening(port)
+    try:
+        serving.server = await serve(serving.wrap(handler), **options)
+    except OSError as error:
+        raise port_taken(port, error) from None
+    serving.port = port_of(serving.server)
+    return serving

@@ -1,0 +1,379 @@
+"""A network for one event loop, with no sockets and no threads.
+
+Theory. ``websockets`` reaches the network through two methods of the running loop,
+``create_server`` and ``create_connection``. A ``Network`` answers both for one private
+host name, and leaves every other host to the loop's own methods. Its transports keep
+asyncio's and TCP's manners, because lessons and tests are about those:
+
+- what was written in one turn of the loop may be read in one piece, and one large write
+  in several: a read is at most ``READ`` bytes of what is there;
+- ``KERNEL`` bytes of a direction count as lying in the kernels' socket buffers: they
+  survive ``abort()`` and ``reset()``. What is beyond fills the transport's own write
+  buffer, whose limits pause and resume the writing protocol;
+- ``write_eof()`` and ``close()`` send FIN behind the data. Whoever closes with unread bytes,
+  or is written to when it is gone, answers with RST, which is read behind the data too.
+
+Everything happens in the order of the loop's callbacks, so a run repeats byte for byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import socket
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
+
+DOMAIN = "wslab.invalid"
+"""A name that can be no real host's (RFC 2606 2)."""
+ADDRESS = "127.0.0.1"
+"""What both ends say their host is."""
+FIRST_PORT = 1234
+FIRST_CLIENT_PORT = 50001
+READ = 64 * 1024
+KERNEL = 64 * 1024
+
+Address = tuple[str, int]
+ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+
+
+class MemoryTransport(asyncio.Transport):
+    """One end of a connection in memory."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, own: Address, other: Address, link: Hashable) -> None:
+        super().__init__({"sockname": own, "peername": other, "wslab.link": link})
+        self._loop = loop
+        self._protocol: asyncio.Protocol
+        self._peer: MemoryTransport
+        self._unread = bytearray()  # written here, not yet read there
+        self._fin = self._rst = False  # what stands behind the unread bytes
+        self._closing = self._lost = False
+        self._paused = self._told_to_pause = self._reading_ended = False
+        self._pumping = False
+        self._high, self._low = 64 * 1024, 16 * 1024
+        self._detached: Callable[[MemoryTransport], None] = lambda transport: None
+
+    # Reading: what the peer wrote reaches the protocol in a later turn of the loop.
+
+    def _schedule(self) -> None:
+        if not self._pumping and not self._lost:
+            self._pumping = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        peer = self._peer
+        if self._lost or self._closing or self._paused or self._reading_ended:
+            return
+        if peer._unread:
+            data = bytes(peer._unread[:READ])
+            del peer._unread[:READ]
+            peer._relieved()
+            self._protocol.data_received(data)
+            if peer._unread or peer._fin or peer._rst:
+                self._schedule()
+        elif peer._rst:
+            self._lose(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+        elif peer._fin:
+            self._reading_ended = True
+            if not self._protocol.eof_received():
+                self.close()
+
+    def is_reading(self) -> bool:
+        """Whether data is handed to the protocol."""
+        return not self._paused and not self._closing
+
+    def pause_reading(self) -> None:
+        """Hand nothing to the protocol until ``resume_reading``."""
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        """Hand data to the protocol again."""
+        if self._paused:
+            self._paused = False
+            self._schedule()
+
+    # Writing.
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send ``data``. Raises RuntimeError after ``write_eof``, as asyncio does."""
+        if self._closing or not data:
+            return
+        if self._fin:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self._peer._lost:
+            # "If the connection does not exist then a reset is sent in response" (RFC 9293 3.5.2).
+            self._loop.call_soon(self._lose, ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+            return
+        self._unread += data
+        if self.get_write_buffer_size() > self._high and not self._told_to_pause:
+            self._told_to_pause = True
+            self._protocol.pause_writing()
+        self._peer._schedule()
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Send all of them."""
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        """FIN can be sent by itself."""
+        return True
+
+    def write_eof(self) -> None:
+        """Send FIN behind what was written."""
+        if not self._closing and not self._fin:
+            self._fin = True
+            self._peer._schedule()
+
+    def _relieved(self) -> None:
+        size = self.get_write_buffer_size()
+        if self._told_to_pause and size <= self._low:
+            self._told_to_pause = False
+            self._protocol.resume_writing()
+        if self._closing and not size:
+            self._loop.call_soon(self._lose, None)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """When the protocol is told to pause and to resume writing, in bytes of the write buffer."""
+        if high is None:
+            high = 64 * 1024 if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        self._high, self._low = high, low
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """The low and the high mark, in bytes."""
+        return self._low, self._high
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes wait for room in the kernel's buffers."""
+        return max(0, len(self._unread) - KERNEL)
+
+    # Ending.
+
+    def is_closing(self) -> bool:
+        """Whether this end is closed or about to be."""
+        return self._closing
+
+    def close(self) -> None:
+        """Send what was written and FIN, and read no more."""
+        if not self._closing:
+            self._closing = True
+            if not self.get_write_buffer_size():
+                self._loop.call_soon(self._lose, None)
+
+    def abort(self) -> None:
+        """Drop the write buffer and close."""
+        del self._unread[KERNEL:]
+        self._closing = True
+        self._loop.call_soon(self._lose, None)
+
+    def reset(self) -> None:
+        """Tear the connection down with RST."""
+        self._rst = True
+        self.abort()
+
+    def _lose(self, exc: Exception | None) -> None:
+        if self._lost:
+            return
+        self._lost = self._closing = True
+        # RFC 9293 3.10.4 and RFC 1122 4.2.2.13: to close with unread data is to lose it, and TCP says so with RST.
+        if self._peer._unread:
+            self._rst = True
+        self._peer._unread.clear()
+        self._fin = True
+        if exc is None:
+            self._peer._schedule()
+        else:
+            self._unread.clear()
+        self._detached(self)
+        self._protocol.connection_lost(exc)
+
+    # The rest of asyncio's interface.
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Hand what comes to another protocol."""
+        assert isinstance(protocol, asyncio.Protocol)
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """The protocol that what comes is handed to."""
+        return self._protocol
+
+
+class _Name:
+    """What is asked of a listening socket: its name."""
+
+    family = socket.AF_INET
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    def getsockname(self) -> Address:
+        return self._address
+
+
+class MemoryServer(asyncio.AbstractServer):
+    """What ``create_server`` gives for a host in memory."""
+
+    def __init__(self, network: Network, port: int, factory: ProtocolFactory) -> None:
+        self._network, self._factory = network, factory
+        self.port = port
+        self.sockets = (_Name((ADDRESS, port)),)
+        self._connections: set[MemoryTransport] = set()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._serving = True
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it serves on."""
+        return self._network.loop
+
+    def is_serving(self) -> bool:
+        """Whether it accepts connections."""
+        return self._serving
+
+    async def start_serving(self) -> None:
+        """It serves from the beginning; nothing is left to do."""
+
+    async def serve_forever(self) -> None:
+        """Wait until it is closed."""
+        await self.wait_closed()
+
+    def close(self) -> None:
+        """Accept no more; connections that are there stay."""
+        self._serving = False
+        self._network.listeners.pop(self.port, None)
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._serving and not self._connections:
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiters.clear()
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed and its connections are gone."""
+        if self._serving or self._connections:
+            waiter = self.get_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def _accept(self, transport: MemoryTransport) -> None:
+        protocol = self._factory()
+        assert isinstance(protocol, asyncio.Protocol)
+        self._connections.add(transport)
+        transport._detached = self._detach
+        transport._protocol = protocol
+
+    def _detach(self, transport: MemoryTransport) -> None:
+        self._connections.discard(transport)
+        self._settle()
+
+
+class Network:
+    """Hosts in memory under one private name, on one loop."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.host = f"lab{next(self._numbers)}.{DOMAIN}"
+        self.listeners: dict[int, MemoryServer] = {}
+        self._client_ports = itertools.count(FIRST_CLIENT_PORT)
+        _gate(loop).networks[self.host] = self
+
+    def detach(self) -> None:
+        """Give the loop its own methods back, if no other network needs them changed."""
+        for server in list(self.listeners.values()):
+            server.close()
+        gate = _gate(self.loop)
+        gate.networks.pop(self.host, None)
+        gate.leave()
+
+    async def create_server(
+        self, protocol_factory: ProtocolFactory, port: int | None = None, *, ssl: Any = None, **_: Any
+    ) -> MemoryServer:
+        """Listen on ``port``, or on the first free one from ``FIRST_PORT`` on."""
+        _no_tls(ssl)
+        if not port:
+            port = next(number for number in itertools.count(FIRST_PORT) if number not in self.listeners)
+        if port in self.listeners:
+            raise OSError(errno.EADDRINUSE, f"address already in use: port {port} of this lab's memory")
+        server = self.listeners[port] = MemoryServer(self, port, protocol_factory)
+        return server
+
+    async def create_connection(
+        self, protocol_factory: ProtocolFactory, port: int | None = None, *, ssl: Any = None, **_: Any
+    ) -> tuple[MemoryTransport, asyncio.BaseProtocol]:
+        """Connect to ``port``. Raises ConnectionRefusedError where nobody listens."""
+        _no_tls(ssl)
+        server = self.listeners.get(port or 0)
+        if server is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody listens on port {port} of this lab's memory")
+        here, there = (ADDRESS, next(self._client_ports)), (ADDRESS, server.port)
+        link = object()
+        ours, theirs = (MemoryTransport(self.loop, *ends, link) for ends in ((here, there), (there, here)))
+        ours._peer, theirs._peer = theirs, ours
+        protocol = protocol_factory()
+        assert isinstance(protocol, asyncio.Protocol)
+        ours._protocol = protocol
+        server._accept(theirs)
+        made = self.loop.create_future()
+        self.loop.call_soon(theirs._protocol.connection_made, theirs)
+        self.loop.call_soon(protocol.connection_made, ours)
+        self.loop.call_soon(made.set_result, None)
+        await made
+        return ours, protocol
+
+
+def _no_tls(ssl: Any) -> None:
+    if ssl is not None and ssl is not False:
+        raise ValueError("there is no TLS in memory: use Lab(carrier='tcp') for wss://")
+
+
+class _Gate:
+    """Stands before a loop's own ``create_server`` and ``create_connection``, and sends each host its way."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.networks: dict[str, Network] = {}
+        self._own_server, self._own_connection = loop.create_server, loop.create_connection
+        self._replace("create_server", self.create_server)
+        self._replace("create_connection", self.create_connection)
+
+    def _replace(self, name: str, method: Any) -> None:
+        try:
+            setattr(self.loop, name, method)
+        except AttributeError:
+            raise RuntimeError(
+                f"{type(self.loop).__name__} lets nobody replace its {name}, which a network in memory needs: "
+                "use asyncio's own event loop, or Lab(carrier='tcp')"
+            ) from None
+
+    def leave(self) -> None:
+        """Put the loop's own methods back when there is no network left, unless somebody else replaced them since."""
+        if not self.networks:
+            for name in ("create_server", "create_connection"):
+                if getattr(vars(self.loop).get(name), "__self__", None) is self:
+                    delattr(self.loop, name)
+
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
+        network = self.networks.get(host) if isinstance(host, str) else None
+        if network is not None:
+            return await network.create_server(protocol_factory, port, **kwargs)
+        return await self._own_server(protocol_factory, host, port, **kwargs)
+
+    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
+        network = self.networks.get(host) if isinstance(host, str) else None
+        if network is not None:
+            return await network.create_connection(protocol_factory, port, **kwargs)
+        return await self._own_connection(protocol_factory, host, port, **kwargs)
+
+
+def _gate(loop: asyncio.AbstractEventLoop) -> _Gate:
+    gate = getattr(loop.create_server, "__self__", None)
+    return gate if isinstance(gate, _Gate) else _Gate(loop)

@@ -1,0 +1,28 @@
+"""A script that ends in ``asyncio.run(main())``, run in a cell as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+
+def paste_scripts() -> None:
+    """Let ``asyncio.run()`` work in this notebook, where a loop already runs.
+
+    Call it once, in a cell, before the pasted script. It applies ``nest_asyncio2`` to the running loop. That has its
+    price, which is why nothing does it for you: echo becomes some 18 % slower in this process, what waits inside a
+    nested ``run`` holds up everything outside it, and code that ran before keeps what it had (it cannot be undone
+    but by restarting the kernel). Top-level ``await`` needs none of this.
+
+    Raises:
+        RuntimeError: no loop runs here, so a script needs no help, or the platform cannot nest loops (Pyodide).
+    """
+    if sys.platform == "emscripten":
+        raise RuntimeError("a browser's event loop cannot be nested: replace asyncio.run(main()) by await main()")
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError("no event loop runs here: asyncio.run(main()) works as it is") from None
+    import nest_asyncio2  # here and not above: it is never needed at import
+
+    nest_asyncio2.apply(loop)

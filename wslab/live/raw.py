@@ -1,0 +1,351 @@
+"""An endpoint that sends exactly the bytes it is given, and shows what comes back.
+
+It knows nothing of WebSocket but how to cut what it reads: it answers no ping, echoes no
+close, and checks nothing. What it sends and reads is recorded like everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+from html import escape
+from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import urlsplit
+
+from ..anatomy.field import Sender
+from ..anatomy.visible import count
+from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
+from .tap import SAMPLE_KEY, TappedTransport, note_lost, wire_key
+
+if TYPE_CHECKING:
+    from ..protocol.dissection import Dissection
+    from ..protocol.handshake import Headers
+    from ..recording.trace import Tap, Trace
+
+TIMEOUT = 5.0
+"""Seconds that a receiver waits for its peer unless told otherwise."""
+QUIET = 0.1
+"""Seconds of silence after which a peer is taken to have said all that it had to say."""
+LONGEST_HEAD = 65536
+EXTENDED = {126: 2, 127: 8}
+LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class StreamEnded(EOFError):  # noqa: N818 - the exceptions of this floor say what is the case
+    """The peer's stream ended before what was waited for had come."""
+
+
+class _Wire(asyncio.Protocol):
+    """asyncio's side of a raw endpoint."""
+
+    def __init__(self, endpoint: RawEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._endpoint._connected(cast(asyncio.Transport, transport))
+
+    def data_received(self, data: bytes) -> None:
+        self._endpoint._came(data)
+
+    def eof_received(self) -> bool:
+        self._endpoint._fin_came()
+        return True  # the other direction stays open until somebody closes it
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._endpoint._lost(exc)
+
+    def pause_writing(self) -> None:
+        self._endpoint._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._endpoint._writable.set()
+
+
+class _Refused(asyncio.Protocol):
+    """A second client of an endpoint that takes one."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()
+
+
+class RawEndpoint:
+    """One end of a TCP connection, in your hands. ``Lab.raw`` makes it.
+
+    ``sent`` and ``received`` hold all bytes so far. Everything that waits takes a ``timeout`` in seconds and raises
+    TimeoutError after it. It belongs to the event loop that made it.
+    """
+
+    def __init__(self, trace: Trace, end: Sender, register: dict[RawEndpoint, None], uri: str | None = None) -> None:
+        self.end = end
+        self.uri = uri
+        """Where it is connected to, or where it listens."""
+        self.sent = bytearray()
+        self.received = bytearray()
+        self.loop = asyncio.get_running_loop()
+        self._trace, self._register = trace, register
+        self._server: Any = None
+        self._transport: TappedTransport | None = None
+        self._tap: Tap | None = None
+        self._read = 0  # how much of what was received somebody has asked for
+        self._end = ""
+        self._reset = False
+        self._taken = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._writable = asyncio.Event()
+        self._gone: asyncio.Future[None] = self.loop.create_future()
+        register[self] = None
+
+    # What the transport tells.
+
+    def accept(self) -> asyncio.Protocol:
+        """A protocol factory for asyncio; the first connection is this endpoint's."""
+        if self._taken:
+            return _Refused()
+        self._taken = True
+        return _Wire(self)
+
+    def listening(self, server: Any, uri: str) -> None:
+        """Told by the lab where it listens."""
+        self._server, self.uri = server, uri
+
+    def _connected(self, transport: asyncio.Transport) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._tap = self._trace.join(self.end, wire_key(transport))
+        self._transport = TappedTransport(transport, self._tap)
+        self._writable.set()
+        self._tell()
+
+    def _came(self, data: bytes) -> None:
+        assert self._tap is not None
+        self._tap.received(data)
+        self.received += data
+        self._tell()
+
+    def _fin_came(self) -> None:
+        assert self._tap is not None
+        self._tap.fin_received()
+        self._end = self._end or "FIN"
+        self._tell()
+
+    def _lost(self, exc: Exception | None) -> None:
+        assert self._tap is not None
+        if not self._reset:
+            note_lost(self._tap, self._transport, exc)
+        self._tap.closed()
+        if isinstance(exc, OSError):
+            self._end = "RST"
+        self._end = self._end or "closed here"
+        self._writable.set()
+        self._register.pop(self, None)
+        if not self._gone.done():
+            self._gone.set_result(None)
+        self._tell()
+
+    def _tell(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    # What its owner does.
+
+    @property
+    def connection(self) -> int | None:
+        """Its number in the trace; None while nobody has connected."""
+        return None if self._tap is None else self._tap.connection
+
+    @property
+    def ended(self) -> str:
+        """How the peer's stream ended: ``"FIN"``, ``"RST"``; empty while it has not."""
+        return self._end
+
+    async def connected(self, timeout: float | None = TIMEOUT) -> Self:
+        """Wait until a client has connected; the others do so by themselves."""
+        await self._until(lambda: self._transport is not None, timeout, "no client connected")
+        return self
+
+    async def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Send exactly these bytes, as one write. Raises ConnectionError when the connection is gone."""
+        await self.connected()
+        assert self._transport is not None
+        if self._gone.done() or self._transport.is_closing() or self._transport.fin_sent:
+            raise ConnectionError("this endpoint has ended its stream, or lost its connection: it cannot send any more")
+        data = bytes(data)
+        self.sent += data
+        self._transport.write(data)
+        await self._writable.wait()
+
+    async def recv(self, n: int | None = None, timeout: float | None = TIMEOUT) -> bytes:
+        """The next bytes.
+
+        Args:
+            n: how many; fewer come only where the stream ends. None takes what is there, at least one byte.
+            timeout: seconds; None waits for ever.
+
+        Returns:
+            ``b""`` at the end of the stream.
+        """
+        wanted = 1 if n is None else n
+        await self._until(
+            lambda: bool(self._end) or len(self.received) - self._read >= wanted,
+            timeout,
+            f"fewer than {count(wanted, 'byte')} came",
+        )
+        return self._take(len(self.received) if n is None else self._read + n)
+
+    async def recv_until_quiet(self, quiet: float = QUIET, timeout: float | None = TIMEOUT) -> bytes:
+        """What comes until the stream ends, or nothing came for ``quiet`` seconds."""
+        if not self._end:
+            try:
+                async with asyncio.timeout(timeout):
+                    seen = -1
+                    while seen != len(self.received) and not self._end:
+                        seen = len(self.received)
+                        await asyncio.wait({self._gone}, timeout=quiet)
+            except TimeoutError:
+                pass
+        return self._take(len(self.received))
+
+    async def recv_to_end(self, timeout: float | None = TIMEOUT) -> bytes:
+        """What comes until the peer's stream ends."""
+        await self._until(lambda: bool(self._end), timeout, "the peer did not end its stream")
+        return self._take(len(self.received))
+
+    async def recv_head(self, timeout: float | None = TIMEOUT) -> Head:
+        """The peer's HTTP head, up to its empty line. Raises StreamEnded where the stream ends before."""
+        start = self._read
+        await self._until(
+            lambda: bool(self._end) or b"\r\n\r\n" in self.received[start:] or len(self.received) > LONGEST_HEAD,
+            timeout,
+            "no whole HTTP head came",
+        )
+        end = self.received.find(b"\r\n\r\n", start)
+        if end < 0:
+            raise StreamEnded(f"the peer sent {count(len(self.received) - start, 'byte')} and no whole HTTP head")
+        return parse_head(self._take(end + 4), self.end.peer, offset=start)
+
+    async def recv_frame(self, timeout: float | None = TIMEOUT) -> Frame:
+        """The peer's next frame (RFC 6455 5.2), legal or not. Raises StreamEnded where the stream ends before."""
+        start = self._read
+        data = await self._exactly(2, timeout)
+        extended = EXTENDED.get(data[1] & 0b01111111, 0)
+        data += await self._exactly(extended, timeout)
+        length = int.from_bytes(data[2:], "big") if extended else data[1] & 0b01111111
+        data += await self._exactly(length + (4 if data[1] & 0b10000000 else 0), timeout)
+        return parse_frame(data, sender=self.end.peer, offset=start)
+
+    async def _exactly(self, n: int, timeout: float | None) -> bytes:
+        data = await self.recv(n, timeout) if n else b""
+        if len(data) < n:
+            self._read -= len(data)
+            raise StreamEnded(f"the peer's stream ended ({self._end}) {count(n - len(data), 'byte')} short of a frame")
+        return data
+
+    async def handshake(
+        self, target: str = "/", headers: Headers = (), *, key: str = SAMPLE_KEY, timeout: float | None = TIMEOUT
+    ) -> Head:
+        """The opening handshake, this end's part of it (RFC 6455 4.1 and 4.2).
+
+        Args:
+            target: what a client asks for; a server does not use it.
+            headers: header lines to change, add or leave out, as ``wslab.protocol.build_request`` takes them.
+            key: a client's Sec-WebSocket-Key; a server answers the one it got.
+            timeout: seconds to wait for the peer's head.
+
+        Returns:
+            The peer's head. Its status is not checked.
+        """
+        if self.end is Sender.CLIENT:
+            host = urlsplit(self.uri or "").netloc or "127.0.0.1"
+            await self.send(build_request(target, headers, host=host, key=key))
+            return await self.recv_head(timeout)
+        request = await self.recv_head(timeout)
+        await self.send(build_response("".join(request.get("Sec-WebSocket-Key")[:1]), headers))
+        return request
+
+    async def finish(self) -> None:
+        """End this end's stream with FIN and go on reading: a half-closed connection."""
+        await self.connected()
+        assert self._transport is not None
+        self._transport.write_eof()
+
+    async def close(self) -> None:
+        """Close: FIN, wait up to a second for the peer's, then let go. Twice is once."""
+        if self._server is not None:
+            self._server.close()
+        if self._transport is None:
+            self._register.pop(self, None)
+            return
+        if not self._gone.done() and not self._transport.is_closing():
+            if not self._transport.fin_sent:
+                self._transport.write_eof()
+            with contextlib.suppress(TimeoutError):
+                await self._until(lambda: bool(self._end), 1.0, "")
+            self._transport.close()
+        await asyncio.wait({self._gone}, timeout=1.0)
+        if not self._gone.done():
+            self._transport.abort()
+
+    def reset(self) -> asyncio.Future[None]:
+        """Tear the connection down with RST, at once. Await what it returns to know that it happened."""
+        if self._transport is not None and self._tap is not None and not self._gone.done():
+            self._reset = True
+            self._tap.reset_sent()
+            sock = self._transport.get_extra_info("socket")
+            if sock is not None:
+                # To linger for 0 seconds on close is what makes a socket send RST instead of FIN (RFC 9293 3.10.5).
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+                self._transport.abort()
+            else:
+                self._transport.reset()
+        return asyncio.shield(self._gone)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    # How it shows itself.
+
+    @property
+    def dissection(self) -> Dissection:
+        """Both directions so far, explained."""
+        ours, theirs = bytes(self.sent), bytes(self.received)
+        client, server = (ours, theirs) if self.end is Sender.CLIENT else (theirs, ours)
+        return dissect(client, server)
+
+    @property
+    def _summary(self) -> str:
+        if self._transport is None:
+            return f"raw {self.end.label}, not connected yet"
+        ended = {"FIN": "; the peer ended its stream (FIN)", "RST": "; the peer reset the connection (RST)"}
+        return (
+            f"raw {self.end.label}: sent {count(len(self.sent), 'byte')}, "
+            f"received {count(len(self.received), 'byte')}{ended.get(self._end, '')}"
+        )
+
+    def __repr__(self) -> str:
+        return f"{self._summary}\n\n{self.dissection}" if self.sent or self.received else self._summary
+
+    def _repr_html_(self) -> str:
+        shown = self.dissection._repr_html_() if self.sent or self.received else ""
+        return f"<p>{escape(self._summary)}</p>\n{shown}"
+
+    def _take(self, stop: int) -> bytes:
+        start, self._read = self._read, min(stop, len(self.received))
+        return bytes(self.received[start : self._read])
+
+    async def _until(self, ready: Callable[[], bool], timeout: float | None, otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                while not ready():
+                    waiter: asyncio.Future[None] = self.loop.create_future()
+                    self._waiters.append(waiter)
+                    await waiter
+        except TimeoutError:
+            raise TimeoutError(f"{otherwise} within {timeout:g} s") from None

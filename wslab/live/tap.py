@@ -1,0 +1,284 @@
+"""How every byte of a connection is noted, and how a seed fixes its keys.
+
+Theory. ``websockets`` asks ``create_connection=`` for the object that manages a
+connection, and that object is also asyncio's protocol for it. A subclass of the class
+that it would have used notes what its transport delivers, and hands its base class a
+transport that notes what is written. Nothing else of the library is touched.
+
+A ``websockets`` client writes its request first and then exactly one frame per write.
+So where a connection has a seed, its frames are put under another masking key on the way
+to the transport: the payload is masked with k1, and XOR with ``k1 ^ k2`` masks it with k2.
+
+Predictable masking keys defeat what masking is for: "The masking key needs to be
+unpredictable; thus, the masking key MUST be derived from a strong source of entropy"
+(RFC 6455 5.3, and 10.3 for why). Without a seed they stay what the library draws.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+import random
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from websockets.asyncio.connection import Connection
+from websockets.protocol import OPEN
+
+from ..anatomy.field import Sender
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without compiled extensions, such as Pyodide
+    from websockets.utils import apply_mask
+
+if TYPE_CHECKING:
+    from ..recording.trace import Tap, Trace
+
+SAMPLE_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+"""The Sec-WebSocket-Key of RFC 6455 1.3."""
+SAMPLE_MASK = bytes.fromhex("37fa213d")
+"""The masking key of RFC 6455 5.7."""
+STEADY_DATE = b"Thu, 01 Dec 2011 00:00:00 GMT"
+"""What a seeded server says the date is: the month in which RFC 6455 appeared."""
+
+# Where a masked frame's masking key begins, by the Payload len of its second byte (RFC 6455 5.2).
+MASK_AT = {126: 4, 127: 10}
+LENGTH_FORMAT = {126: slice(2, 4), 127: slice(2, 10)}
+DATE = re.compile(rb"(?<=\r\nDate: )[^\r\n]*")
+
+Factory = Callable[..., Any]
+Seed = int | str | bytes | None
+C = TypeVar("C", bound=Connection)
+
+
+@dataclass(slots=True)
+class Keys:
+    """What is fixed about one connection; what is None is left to the library."""
+
+    key: str | None = None
+    """The Sec-WebSocket-Key."""
+    masks: Iterator[bytes] | None = None
+    """A masking key for each frame that a client sends."""
+    pings: Callable[[], bytes] | None = None
+    """The payload of a ping that was given none; the library draws four random bytes."""
+    steady: bool = False
+    """Whether a server's Date is ``STEADY_DATE``."""
+
+
+def keys(seed: Seed, end: Sender, number: int) -> Keys:
+    """What ``seed`` fixes for that end's connection of that number; the seed ``"rfc"`` gives the RFC's own examples."""
+    if seed is None:
+        return Keys()
+    # A Random seeded with a str depends on its characters alone, not on PYTHONHASHSEED.
+    draw = random.Random(f"{seed!r} {end.label} {number}")
+    pings = random.Random(f"{seed!r} {end.label} {number} pings")
+    return Keys(
+        key=SAMPLE_KEY if seed == "rfc" else base64.b64encode(draw.randbytes(16)).decode(),
+        masks=repeat(SAMPLE_MASK) if seed == "rfc" else iter(lambda: draw.randbytes(4), b""),
+        pings=lambda: pings.randbytes(4),
+        steady=True,
+    )
+
+
+def with_masks(masks: Iterable[bytes], then: Iterator[bytes] | None) -> Iterator[bytes]:
+    """Those masking keys, each checked to be four bytes, and after the last one ``then`` or none."""
+    given = [bytes(mask) for mask in masks]
+    for mask in given:
+        if len(mask) != 4:
+            raise ValueError(f"masks=: a masking key is 4 bytes (RFC 6455 5.2), not {len(mask)}: {mask.hex(' ')!r}")
+    return chain(given, then or ())
+
+
+def rekey(frame: bytes, mask: bytes) -> bytes:
+    """The same masked frame under the masking key ``mask``.
+
+    What is not exactly one masked frame comes back as it is.
+    """
+    if len(frame) < 6 or not frame[1] & 0b10000000:
+        return frame
+    form = frame[1] & 0b01111111
+    at = MASK_AT.get(form, 2)
+    length = int.from_bytes(frame[LENGTH_FORMAT[form]], "big") if form in LENGTH_FORMAT else form
+    if len(frame) != at + 4 + length:
+        return frame
+    change = bytes(old ^ new for old, new in zip(frame[at : at + 4], mask, strict=True))
+    return b"".join((frame[:at], mask, apply_mask(frame[at + 4 :], change)))
+
+
+def _rewriter(end: Sender, fixed: Keys) -> Callable[[bytes], bytes] | None:
+    """What happens to each write before it is noted and goes on; None where nothing does."""
+    if end is Sender.SERVER:
+        if not fixed.steady:
+            return None
+        heads = iter((True,))
+        return lambda data: DATE.sub(STEADY_DATE, data, count=1) if next(heads, False) else data
+    if fixed.masks is None:
+        return None
+    requests, masks = iter((True,)), fixed.masks
+
+    def rewrite(data: bytes) -> bytes:
+        if next(requests, False):
+            return data
+        mask = next(masks, None)
+        return data if mask is None else rekey(data, mask)
+
+    return rewrite
+
+
+class TappedTransport:
+    """A transport that notes what is written before it goes on; all else is the transport's own."""
+
+    def __init__(self, transport: asyncio.Transport, tap: Tap, rewrite: Callable[[bytes], bytes] | None = None) -> None:
+        self._transport, self._tap = transport, tap
+        self.fin_sent = False
+        self.is_closing = transport.is_closing  # bound here because it is asked at every send
+        write, sent = transport.write, tap.sent
+
+        def note_and_write(data: bytes) -> None:
+            sent(data)
+            write(data)
+
+        def rewrite_note_and_write(data: bytes) -> None:
+            assert rewrite is not None
+            note_and_write(rewrite(data))
+
+        self.write = note_and_write if rewrite is None else rewrite_note_and_write
+
+    def writelines(self, chunks: Iterable[bytes]) -> None:
+        """Write all of them, noted as one."""
+        self.write(b"".join(chunks))
+
+    def write_eof(self) -> None:
+        """Note and send the end of this end's stream."""
+        self.note_fin()
+        self._transport.write_eof()
+
+    def note_fin(self) -> None:
+        """Note the end of this end's stream, once."""
+        if not self.fin_sent:
+            self.fin_sent = True
+            self._tap.fin_sent()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def wire_key(transport: asyncio.BaseTransport) -> Hashable:
+    """What both ends of a connection have in common: the two addresses, whichever way round."""
+    if (link := transport.get_extra_info("wslab.link")) is not None:
+        return cast(Hashable, link)
+    ends = [transport.get_extra_info(name) for name in ("sockname", "peername")]
+    if all(isinstance(address, tuple) for address in ends):
+        return frozenset(address[:2] for address in ends)
+    return object()  # a Unix socket's client has no address
+
+
+def note_lost(tap: Tap, transport: TappedTransport | None, exc: Exception | None) -> None:
+    """Note how a connection ended, as far as its end of stream was not noted before."""
+    if isinstance(exc, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
+        tap.reset_received()
+    elif exc is None and transport is not None:
+        transport.note_fin()
+
+
+@dataclass(slots=True)
+class Joint:
+    """What a tapped connection needs to know of its lab."""
+
+    trace: Trace
+    end: Sender
+    fixed: Keys = field(default_factory=Keys)
+    register: dict[Any, None] = field(default_factory=dict)
+    """Where the connection stands from when it is made until it is lost."""
+
+
+class Tapped(Connection):
+    """The noting half of a connection; ``tapped`` joins it to a class of ``websockets``."""
+
+    wslab: Joint
+    wslab_tap: Tap | None = None
+    """Made when the connection is; it knows the connection's number in the trace."""
+    _wire: TappedTransport | None = None
+    _opened = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the trace, and put the noting transport in front of ``transport``."""
+        joint = self.wslab
+        tap = self.wslab_tap = joint.trace.join(joint.end, wire_key(transport))
+        self._noted = tap.received
+        self._wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(joint.end, joint.fixed))
+        joint.register[self] = None
+        super().connection_made(cast(asyncio.Transport, self._wire))
+
+    def data_received(self, data: bytes) -> None:
+        """Note what was read."""
+        self._noted(data)
+        super().data_received(data)
+
+    def eof_received(self) -> None:
+        """Note the peer's end of stream."""
+        assert self.wslab_tap is not None
+        self.wslab_tap.fin_received()
+        super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note how it ended, and what this end's program will be told (RFC 6455 7.1.5)."""
+        assert self.wslab_tap is not None
+        opened = self.response is not None and self.response.status_code == 101
+        note_lost(self.wslab_tap, self._wire, exc)
+        super().connection_lost(exc)
+        if opened:
+            self.wslab_tap.closed(self.close_code, self.close_reason or "")
+        else:
+            self.wslab_tap.closed()
+        self.wslab.register.pop(self, None)
+
+    async def ping(self, data: Any = None) -> Any:
+        """Send a ping; a seed also fixes the payload that was not given."""
+        if data is None and self.wslab.fixed.pings is not None:
+            data = self.wslab.fixed.pings()
+        return await super().ping(data)
+
+
+_subclasses: dict[type[Connection], type[Connection]] = {}
+
+
+def tapped(cls: type[C]) -> type[C]:
+    """A subclass of ``cls`` under the same name whose connections note everything."""
+    if cls not in _subclasses:
+        namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        _subclasses[cls] = type(cls.__name__, (Tapped, cls), namespace)
+    return cast(type[C], _subclasses[cls])
+
+
+def tapping(factory: Factory, joint: Callable[[], Joint]) -> Factory:
+    """What to give ``websockets`` as ``create_connection=``.
+
+    Args:
+        factory: what it would have been otherwise: a class of ``websockets``, a subclass, or a function
+            that makes a connection.
+        joint: called for each connection.
+    """
+
+    def create(protocol: Any, *args: Any, **kwargs: Any) -> Any:
+        if inspect.isclass(factory):
+            connection = tapped(factory)(protocol, *args, **kwargs)
+        else:
+            connection = factory(protocol, *args, **kwargs)
+            connection.__class__ = tapped(type(connection))
+        connection.wslab = joint()
+        if connection.wslab.fixed.key is not None and hasattr(protocol, "key"):
+            protocol.key = connection.wslab.fixed.key
+        return connection
+
+    return create
+
+
+def is_open(connection: Connection) -> bool:
+    """Whether its opening handshake is done and its closing handshake has not begun."""
+    return connection.protocol.state is OPEN
