@@ -7,7 +7,7 @@ so what is said must not need it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from . import dump, ladder, listing, ruler
@@ -18,7 +18,7 @@ from .style import CSS
 from .table import Html, table_html
 from .view import LETTERS, MARKS, FieldView, View, sender_mark
 from .visible import count, harmless
-from .wording import field_table, fields_at, pointed, unmasking_rows, where
+from .wording import BLANK, DUMP, FIELDS, RULER, UNMASKING, field_table, fields_at, pointed, unmasking_rows, where
 
 __all__ = [
     "Html",
@@ -75,7 +75,8 @@ def records_html(records: Sequence[Record], *, title: str = "") -> str:
         cells[sender] = _marked(row[sender])
         cells[broken] = Html(f'<strong class="wsv-red">{_text(row[broken])}</strong>') if row[broken] else ""
         marked.append(cells)
-    return wrapped(table_html(columns, marked, caption=title or listing.caption(records), row_heading=0))
+    table = table_html(columns, marked, caption=title or listing.caption(records), row_heading=0)
+    return wrapped(f'<div class="wsv-records">{table}</div>')
 
 
 def ladder_html(records: Sequence[Record]) -> str:
@@ -116,6 +117,10 @@ def _text(text: str) -> str:
     return escape(harmless(text))
 
 
+def _code(text: str) -> str:
+    return f"<code>{_text(text)}</code>" if text else ""
+
+
 def _marks(text: str) -> str:
     """A sentence of ours, with each ``● client`` and ``■ server`` in its colour."""
     shown = _text(text)
@@ -150,9 +155,11 @@ def _ruler(view: View) -> str:
     )
     more = ruler.beyond(view)
     return (
-        '<table class="wsv-part wsv-ruler"><caption>The first bits, 32 in a row</caption>\n'
+        '<table class="wsv-part wsv-ruler"><caption>' + RULER + "</caption>\n"
         f'<thead><tr><th scope="col" class="wsv-at">bits</th>{quarters}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody></table>" + (f'\n<p class="wsv-dim">{more}</p>' if more else "")
+        f"<tbody>\n{body}\n</tbody>"
+        + (f'<tfoot><tr><td></td><td colspan="32">{more}</td></tr></tfoot>' if more else "")
+        + "</table>"
     )
 
 
@@ -176,21 +183,36 @@ def _dump(view: View) -> str:
         if isinstance(span, int):
             lines.append(f"       {dump.left_out(span)}")
             continue
-        pairs = "".join(
-            ("|" if index in view.boundaries else " ") + _dump_byte(view, index) for index in span
-        ) + dump.end_of(view, span)
+        runs = "".join(_dump_run(view, run) for run in _runs(view, span))
         room = " " * (3 * (dump.LINE - len(span)))
         text = "".join(view.ascii_at(index) for index in span)
-        lines.append(f"{span.start:6d} {pairs}{room}  {_text(text)}")
-    return '<pre class="wsv-part">' + "\n".join(lines) + "</pre>"
+        lines.append(f"{span.start:6d} {runs}{dump.end_of(view, span)}{room}  {_text(text)}")
+    return f'<p class="wsv-head">{DUMP}</p>\n<pre class="wsv-part">' + "\n".join(lines) + "</pre>"
 
 
-def _dump_byte(view: View, index: int) -> str:
-    inside = fields_at(view, index)
-    names = ", ".join(field.name for field in inside)
+def _runs(view: View, span: range) -> Iterator[range]:
+    """The bytes of a line in runs that look alike: the same fields, and all to blame or none."""
+    start = span.start
+    for index in span:
+        if index > start and _looks(view, index) != _looks(view, start):
+            yield range(start, index)
+            start = index
+    yield range(start, span.stop)
+
+
+def _looks(view: View, index: int) -> tuple[tuple[FieldView, ...], bool]:
     wrong = any(broken.start < index * 8 + 8 and index * 8 < broken.start + broken.width for broken in view.violations)
-    tint = _tint(view.fields.index(inside[0])) if inside else "wsv-odd"
-    return f'<span class="{"wsv-wrong" if wrong else tint}" title="{_text(names)}">{view.hex_at(index)}</span>'
+    return tuple(fields_at(view, index)), wrong
+
+
+def _dump_run(view: View, run: range) -> str:
+    fields, wrong = _looks(view, run.start)
+    names = ", ".join(field.name for field in fields)
+    bar = "|" if run.start in view.boundaries else " "
+    classes = _tint(view.fields.index(fields[0])) if fields else "wsv-odd"
+    classes += " wsv-wrong" if wrong else ""
+    pairs = " ".join(view.hex_at(index) for index in run)
+    return f'{bar}<span class="{classes}" title="{_text(names)}">{pairs}</span>'
 
 
 def _unmasking(view: View) -> str:
@@ -198,10 +220,10 @@ def _unmasking(view: View) -> str:
     if not rows:
         return ""
     body = "\n".join(
-        f'<tr><th scope="row">{name}</th><td><code>{pairs}</code></td><td><code>{_text(text)}</code></td></tr>'
+        f'<tr><th scope="row">{name}</th><td><code>{pairs}</code></td><td>{_code(text)}</td></tr>'
         for name, pairs, text in rows
     )
-    return f'<table class="wsv-part wsv-mask"><caption>Unmasking</caption>\n<tbody>\n{body}\n</tbody></table>'
+    return f'<table class="wsv-part wsv-mask"><caption>{UNMASKING}</caption>\n<tbody>\n{body}\n</tbody></table>'
 
 
 def _fields(view: View) -> str:
@@ -211,14 +233,14 @@ def _fields(view: View) -> str:
     linked = [
         (*row[:-1], Html(section_html(field.section, row[-1]))) for row, field in zip(rows, view.fields, strict=True)
     ]
-    table = table_html(columns, linked, caption="The fields", row_heading=1)
-    return f'<div class="wsv-part">{table}</div>'
+    table = table_html(columns, linked, caption=FIELDS, row_heading=1)
+    return f'<div class="wsv-part wsv-fields">{table}</div>'
 
 
 def _lines(view: View) -> str:
     out = []
     for line in view.lines:
-        out.append(f"<dt><code>{_text(line.text)}</code></dt>")
+        out.append(f"<dt><code>{_text(line.text or BLANK)}</code></dt>")
         out += [f"<dd>{_said(field, len(line.fields) > 1)}</dd>" for field in line.fields]
     return '<dl class="wsv-part wsv-lines">\n' + "\n".join(out) + "\n</dl>"
 
@@ -256,16 +278,20 @@ def _ladder(records: Sequence[Record]) -> str:
     several = listing.several(records)
     rows = [_rung(record, several) for record in start]
     if missing:
-        rows.append(f"<tr><td></td><td></td><td>{listing.left_out(missing)}</td><td></td></tr>")
+        rows.append(f'<tr><td></td><td></td><td colspan="2">{listing.left_out(missing)}</td><td></td></tr>')
     rows += [_rung(record, several) for record in end]
-    client, server = (f'<span class="{_CLASS[sender]}">{sender_mark(sender)}</span>' for sender in Sender)
-    return (
-        '<table class="wsv-part wsv-ladder">\n<thead><tr><th scope="col" class="wsv-no">#</th>'
-        f'<th scope="col" class="wsv-lane">{client}</th><th scope="col"></th>'
-        f'<th scope="col" class="wsv-lane">{server}</th></tr></thead>\n<tbody>\n'
-        + "\n".join(rows)
-        + "\n</tbody></table>"
+    client, server = (
+        f'<th scope="col" colspan="2"><span class="{_CLASS[sender]}">{sender_mark(sender)}</span></th>'
+        for sender in Sender
     )
+    return (
+        '<table class="wsv-part wsv-ladder">\n'
+        f'<thead><tr><th scope="col" class="wsv-number">#</th>{client}{server}</tr>'
+        "</thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
+    )
+
+
+_SHAPES = {Kind.FIN: " wsv-ends", Kind.RESET: " wsv-ends", Kind.ERROR: " wsv-note"}
 
 
 def _rung(record: Record, several: bool) -> str:
@@ -277,7 +303,8 @@ def _rung(record: Record, several: bool) -> str:
     parts = [f"<code>{said}</code>", '<span class="wsv-shaft"></span>', ladder.tip(record)]
     arrow = f'<span class="wsv-arrow">{" ".join(reversed(parts) if right else parts)}</span>'
     lanes = ("", mark) if right else (mark, "")
+    way = ("wsv-back" if right else "wsv-forth") + _SHAPES.get(record.kind, "")
     return (
-        f'<tr class="{"wsv-back" if right else "wsv-forth"}"><th scope="row" class="wsv-no">{name}</th>'
-        f'<td class="wsv-lane">{lanes[0]}</td><td>{arrow}</td><td class="wsv-lane">{lanes[1]}</td></tr>'
+        f'<tr class="{way}"><th scope="row" class="wsv-number">{name}</th><td class="wsv-lane">{lanes[0]}</td>'
+        f'<td colspan="2">{arrow}</td><td class="wsv-lane">{lanes[1]}</td></tr>'
     )

@@ -98,7 +98,9 @@ def table_html(
     if caption:
         out.append(f"<caption>{escape(harmless(caption))}</caption>")
     out.append("<thead><tr>")
-    out.extend(f'<th scope="col">{escape(head.heading)}</th>' for head in heads)
+    for head in heads:
+        number = ' class="wsv-number"' if head.right else ""
+        out.append(f'<th scope="col"{number}>{escape(head.heading)}</th>')
     out.append("</tr></thead>\n<tbody>\n")
     for row in rows:
         out.append("<tr>")

@@ -11,9 +11,9 @@ from .ladder import ladder_text
 from .listing import records_text
 from .summary import record_summary
 from .table import pairs_text, table_text
-from .view import View
+from .view import View, joined
 from .visible import cells, clip, count, harmless, pad, wrap
-from .wording import field_table, pointed, unmasking_rows, where
+from .wording import BLANK, DUMP, FIELDS, RULER, UNMASKING, field_table, pointed, unmasking_rows, where
 
 __all__ = [
     "CloseReport",
@@ -44,7 +44,9 @@ def explanation_text(explanation: Explanation, *, width: int = 80, reveal: bool 
     if view.is_head:
         parts.append(_head_lines(view, width))
     else:
-        parts += [ruler.draw(view), dump.draw(view), _unmasking(view), _field_table(view, width)]
+        figures = ((RULER, ruler.draw(view)), (DUMP, dump.draw(view)), (UNMASKING, _unmasking(view)))
+        parts += [f"{caption}\n{figure}" for caption, figure in figures if figure]
+        parts.append(_field_table(view, width))
     if view.violations:
         parts.append(_violations(view, width))
     if view.facts:
@@ -55,16 +57,6 @@ def explanation_text(explanation: Explanation, *, width: int = 80, reveal: bool 
 def ruler_text(fields: Iterable[Field], *, reveal: bool = False) -> str:
     """The bit ruler of RFC 6455 section 5.2 with these fields' own bits, 70 columns wide."""
     return ruler.draw(View(joined(fields), reveal))
-
-
-def joined(fields: Iterable[Field], title: str = "") -> Explanation:
-    """An explanation of the bytes that ``fields`` tile."""
-    fields = tuple(fields)
-    data = bytearray(-(-fields[-1].stop // 8) if fields else 0)
-    for field in fields:
-        first = field.start // 8
-        data[first : first + len(field.raw)] = field.raw
-    return Explanation(title, bytes(data), fields)
 
 
 def dump_text(explanation: Explanation, *, head: int = dump.HEAD, tail: int = dump.TAIL, reveal: bool = False) -> str:
@@ -104,13 +96,13 @@ def _title(view: View, width: int) -> str:
 
 
 def _field_table(view: View, width: int) -> str:
-    return table_text(*field_table(view), width=width) if view.fields else ""
+    return table_text(*field_table(view), caption=FIELDS, width=width) if view.fields else ""
 
 
 def _head_lines(view: View, width: int) -> str:
     lines: list[str] = []
     for line in view.lines:
-        lines += [clip(part, width) for part in wrap(line.text or "(blank line)", width)]
+        lines += [clip(part, width) for part in wrap(line.text or BLANK, width)]
         for field in line.fields:
             name = f"{field.name}: " if len(line.fields) > 1 else ""
             said = f"{name}{field.meaning}" + (f" [{field.section}]" if field.section else "")

@@ -7,6 +7,7 @@ from the Explanation, a secret has one door to be kept shut, and text and HTML c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -228,3 +229,13 @@ class View:
         name, colon, _ = crossed.partition(":")
         value = self.value(field)
         return f"{visible(name)}: {value}" if colon and name.lower() == field.name.lower() else value
+
+
+def joined(fields: Iterable[Field]) -> Explanation:
+    """An explanation of the bytes that ``fields`` tile."""
+    fields = tuple(fields)
+    data = bytearray(-(-fields[-1].stop // 8) if fields else 0)
+    for field in fields:
+        first = field.start // 8
+        data[first : first + len(field.raw)] = field.raw
+    return Explanation("", bytes(data), fields)

@@ -13,6 +13,12 @@ UNMASKED = 16
 POINTED = 6
 """Bytes at most whose bits are written out to point at some of them."""
 
+RULER = "The first bits, 32 in a row"
+DUMP = "The bytes, a bar where a field begins"
+UNMASKING = "Unmasking"
+FIELDS = "The fields"
+BLANK = "(blank line)"
+
 COLUMNS = (
     Column("bits"),
     Column("field", wraps=True, most=16),
