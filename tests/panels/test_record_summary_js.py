@@ -27,17 +27,35 @@ for (let at = 0; at < packed.byteLength; at += panel.RECORD_SIZE) {
 process.stdout.write(JSON.stringify(read));
 """
 
+TEXTS = (
+    "Hello",
+    "<b>",
+    "é",
+    "ş",
+    "漢",
+    "🙂",
+    "\u202e",
+    "\u2066",
+    "\u200b",
+    "\ufeff",
+    "\ue000",
+    "\U000e0041",
+    "\xa0",
+    "\u0301",
+)
 PIECES = [
     *(bytes([byte]) for byte in (0, 9, 10, 13, 27, 34, 60, 92, 127, 128, 0xC0, 0xC1, 0xE2, 0xED, 0xF0, 0xF5, 0xFF)),
-    *(text.encode() for text in "Hello <b> é ş 漢 🙂 \u202e \u2066 \u200b \ufeff \ue000 \U000e0041 ́".split(" ")),
-    "\xa0".encode(), "\u2028".encode(), b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xf0\x9f\x99",
-]  # fmt: skip
+    *(text.encode() for text in TEXTS),
+    *(b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xf0\x9f\x99"),  # no UTF-8
+]
 
 
 def preview(chance: random.Random) -> bytes:
     if chance.random() < 0.3:
         return chance.randbytes(chance.randrange(PREVIEW + 1))
-    return b"".join(chance.choices(PIECES, k=chance.randrange(20)))[: chance.choice((PREVIEW, chance.randrange(PREVIEW)))]
+    return b"".join(chance.choices(PIECES, k=chance.randrange(20)))[
+        : chance.choice((PREVIEW, chance.randrange(PREVIEW)))
+    ]
 
 
 def records(count: int) -> list[Record]:

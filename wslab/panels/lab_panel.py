@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import anywidget
 import traitlets
 
 from ..anatomy.record import PACKED
-from ..recording import Trace
+from ..recording.trace import Trace
 
 PUSHES_A_SECOND = 20
 BATCH = 20_000
@@ -31,7 +32,9 @@ BATCH = 20_000
 UNHEARD_BATCH = 1_000
 """The same while no view has asked yet."""
 KNOCKS = (0.2, 0.5, 1.0, 2.0)
-"""Seconds after which a panel that was shown, and not asked anything yet, is pushed again: the page was still loading."""
+"""Seconds after which a panel that was shown, and was asked nothing yet, is pushed again: the page was loading."""
+MOST_STATES = 50
+"""Connections whose states go along with one message."""
 SNAPSHOT = 8_000
 """Characters of the text that stays in the notebook."""
 
@@ -97,7 +100,7 @@ class LabPanel(anywidget.AnyWidget):
         if not isinstance(trace, Trace):
             raise TypeError(f"LabPanel({source!r}): a Trace or a Lab is wanted, for instance LabPanel(lab)")
         self.trace = trace
-        self._source = source
+        self._lab = None if source is trace else weakref.ref(source)  # a lab that nobody else holds is over
         self._sending = threading.Lock()
         self._sent = 0  # number of the next record to push
         self._asked = False
@@ -118,6 +121,14 @@ class LabPanel(anywidget.AnyWidget):
         self.set_trait("snapshot", text if len(text) <= SNAPSHOT else text[:SNAPSHOT] + "\n… cut here")
         self._begin()
         return {**data, "text/plain": text, "text/html": self.trace._repr_html_()}, metadata
+
+    @property
+    def closed(self) -> bool:
+        """Whether the lab that this panel shows was closed. A trace alone is never closed."""
+        if self._lab is None:
+            return False
+        lab = self._lab()
+        return lab is None or bool(getattr(lab, "closed", False))
 
     def refresh(self) -> None:
         """Push the present state: for what no record tells, such as a lab that was closed."""
@@ -155,18 +166,26 @@ class LabPanel(anywidget.AnyWidget):
             stop = start + len(packed) // PACKED.size
             self._sent = stop
             self.send({"tell": "records", "start": start, "status": self._status(packed)}, [packed])
-        return stop < total
+        return bool(stop < total)
 
     def _status(self, packed: bytes) -> dict[str, Any]:
+        """Small facts that go along with the records: how many there are, and the states that they led to."""
         dropped = self.trace.dropped
         connections = {PACKED.unpack_from(packed, at)[1] for at in range(0, len(packed), PACKED.size)}
         return {
             "total": self.trace.total,
             "first": self.trace.first,
             "bytes_dropped": dropped.bytes,
-            "closed": bool(getattr(self._source, "closed", False)),
-            "states": {},
+            "closed": self.closed,
+            "states": dict(filter(None, map(self._states, sorted(connections)[-MOST_STATES:]))),
         }
+
+    def _states(self, connection: int) -> tuple[str, dict[str, str]] | None:
+        try:
+            states = self.trace.states(connection)
+        except IndexError:  # dropped meanwhile
+            return None
+        return str(connection), {sender.label: state.name for sender, state in states.items()}
 
     def _answer(self, _: Any, question: Any, buffers: Any) -> None:
         try:
@@ -183,6 +202,7 @@ class LabPanel(anywidget.AnyWidget):
 
     def _answer_explanation(self, question: Mapping[str, Any]) -> None:
         number = int(question["number"])
+        answer: dict[str, Any]
         try:
             answer = {"explanation": self.trace.explain(number).to_json(), "problem": None}
         except Exception as error:

@@ -1,0 +1,227 @@
+"""The panel's kernel side, without a browser: what it pushes, what it answers, and how it shows itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from wslab.anatomy.field import Sender
+from wslab.anatomy.record import PACKED
+from wslab.panels.lab_panel import BATCH, LabPanel, Pusher
+from wslab.protocol import build_frame, build_request, build_response
+from wslab.recording.trace import Trace
+
+
+def traffic(trace: Trace, frames: int = 3, payload: str = "Hello") -> None:
+    """One connection with a handshake and some frames, as two taps note it."""
+    client, server = trace.join(Sender.CLIENT, "one"), trace.join(Sender.SERVER, "one")
+    request, response = build_request(), build_response()
+    for writer, reader, data in (
+        (client, server, bytes(request)),
+        (server, client, bytes(response)),
+        *((server, client, build_frame(f"{payload} {number}")) for number in range(frames)),
+    ):
+        writer.sent(data)
+        reader.received(data)
+
+
+class Page:
+    """What a browser would hear."""
+
+    def __init__(self, panel: LabPanel) -> None:
+        self.panel = panel
+        self.heard: list[tuple[dict[str, Any], bytes]] = []
+        self.came = threading.Condition()
+        panel.send = self._hear  # type: ignore[method-assign]
+
+    def _hear(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        with self.came:
+            self.heard.append((content, buffers[0] if buffers else b""))
+            self.came.notify_all()
+
+    def ask(self, **question: Any) -> None:
+        self.panel._handle_custom_msg(question, [])
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        with self.came:
+            assert self.came.wait_for(condition, 10), self.heard
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of all records heard, in order."""
+        return [
+            PACKED.unpack_from(data, at)[0]
+            for content, data in list(self.heard)
+            if content["tell"] == "records"
+            for at in range(0, len(data), PACKED.size)
+        ]
+
+
+@pytest.fixture
+def trace() -> Trace:
+    return Trace()
+
+
+@pytest.fixture
+def panel(trace: Trace) -> Iterator[LabPanel]:
+    panel = LabPanel(trace)
+    yield panel
+    panel.close()
+
+
+def test_a_new_view_is_sent_what_it_lacks_and_then_what_is_new(trace: Trace, panel: LabPanel) -> None:
+    traffic(trace)
+    page = Page(panel)
+    page.ask(ask="records", **{"from": 2})
+    page.wait(lambda: page.numbers == [2, 3, 4])
+    trace.note("something failed")
+    page.wait(lambda: page.numbers == [2, 3, 4, 5])
+    status = page.heard[-1][0]["status"]
+    assert (status["total"], status["first"], status["bytes_dropped"], status["closed"]) == (6, 0, 0, False)
+    assert status["states"] == {"0": {"client": "OPEN", "server": "OPEN"}}
+
+
+def test_many_records_come_in_few_messages_in_order(panel: LabPanel, trace: Trace) -> None:
+    page = Page(panel)
+    page.ask(ask="records", **{"from": 0})
+    started = time.monotonic()
+    for _ in range(2000):
+        trace.note("x")
+        time.sleep(0.0002)
+    page.wait(lambda: len(page.numbers) == 2000)
+    assert page.numbers == list(range(2000))
+    assert len(page.heard) <= 20 * (time.monotonic() - started) + 3
+
+
+def test_more_than_one_batch_is_sent_without_being_asked_again(panel: LabPanel, trace: Trace, monkeypatch: Any) -> None:
+    monkeypatch.setattr("wslab.panels.lab_panel.BATCH", 10)
+    assert BATCH > 10
+    traffic(trace, 50)
+    page = Page(panel)
+    page.ask(ask="records", **{"from": 0})
+    page.wait(lambda: page.numbers == list(range(52)))
+    assert max(len(data) for _, data in page.heard) == 10 * PACKED.size
+
+
+def test_until_somebody_listens_a_push_repeats_what_went_before(trace: Trace, panel: LabPanel) -> None:
+    traffic(trace)
+    page = Page(panel)
+    panel._repr_mimebundle_()
+    page.wait(lambda: page.numbers.count(0) >= 2)
+    page.ask(ask="records", **{"from": 5})
+    page.wait(lambda: panel._asked)
+    heard = len(page.numbers)
+    trace.note("new")
+    page.wait(lambda: page.numbers[heard:][-1:] == [5])
+    assert page.numbers[-1] == 5
+
+
+def test_a_question_from_another_thread_is_answered(trace: Trace, panel: LabPanel) -> None:
+    traffic(trace)
+    page = Page(panel)
+    asker = threading.Thread(target=lambda: page.ask(ask="explanation", number=2))
+    asker.start()
+    asker.join(10)
+    (answer, _), *_ = page.heard
+    assert (answer["tell"], answer["number"], answer["problem"]) == ("explanation", 2, None)
+    assert [field["name"] for field in answer["explanation"]["fields"]][:2] == ["FIN", "RSV1"]
+
+
+def test_what_cannot_be_answered_is_said_in_words(panel: LabPanel) -> None:
+    page = Page(panel)
+    page.ask(ask="explanation", number=7)
+    page.ask(ask="nonsense")
+    page.ask(nothing=1)
+    assert "no record 7" in page.heard[0][0]["problem"]
+    assert [content["tell"] for content, _ in page.heard[1:]] == ["problem", "problem"]
+    assert "nonsense" in page.heard[1][0]["text"]
+
+
+def test_it_shows_the_recordings_text_and_html_beside_the_live_view(trace: Trace, panel: LabPanel) -> None:
+    traffic(trace)
+    bundle = panel._repr_mimebundle_()
+    assert bundle is not None
+    assert bundle[0]["text/plain"] == repr(panel) == repr(trace)
+    assert bundle[0]["text/html"] == trace._repr_html_()
+    assert bundle[0]["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
+    assert panel.snapshot == repr(trace)
+
+
+def test_the_snapshot_is_bounded_and_says_where_it_was_cut(trace: Trace, panel: LabPanel) -> None:
+    traffic(trace, 500, "a payload of some length")
+    panel._repr_mimebundle_()
+    assert len(panel.snapshot) < 8_100
+    text = repr(trace)
+    assert panel.snapshot == text or panel.snapshot.endswith("cut here")
+
+
+def test_nothing_that_grows_is_a_trait(trace: Trace, panel: LabPanel) -> None:
+    traffic(trace, 3)
+    before = {name: len(repr(value)) for name, value in panel.get_state().items()}
+    traffic(trace, 300)
+    panel.refresh()
+    assert {name: len(repr(value)) for name, value in panel.get_state().items()} == before
+
+
+def test_an_idle_panel_holds_no_thread(trace: Trace, panel: LabPanel) -> None:
+    page = Page(panel)
+    page.ask(ask="records", **{"from": 0})
+    traffic(trace)
+    page.wait(lambda: len(page.numbers) == 5)
+    deadline = time.monotonic() + 5
+    while any(thread.name == "wslab-panel" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_closed_panel_is_pushed_nothing_and_the_trace_forgets_it(trace: Trace) -> None:
+    panel = LabPanel(trace)
+    page = Page(panel)
+    page.ask(ask="records", **{"from": 0})
+    page.wait(lambda: len(page.heard) == 1)
+    panel.close()
+    traffic(trace)
+    assert trace._subscribers == []
+    assert page.numbers == []
+
+
+def test_only_a_trace_or_what_has_one_is_taken() -> None:
+    with pytest.raises(TypeError, match="a Trace or a Lab is wanted"):
+        LabPanel([1, 2, 3])
+
+
+def test_a_push_that_is_woken_while_it_runs_runs_again() -> None:
+    ran, inside, go_on = [], threading.Event(), threading.Event()
+
+    def push() -> bool:
+        ran.append(1)
+        inside.set()
+        assert go_on.wait(5)
+        return False
+
+    pusher = Pusher(push, name="test")
+    pusher.wake()
+    assert inside.wait(5)
+    pusher.wake()
+    go_on.set()
+    deadline = time.monotonic() + 5
+    while len(ran) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(ran) == 2
+
+
+def test_a_lab_outside_a_kernel_shows_text_and_loads_no_widget() -> None:
+    program = """
+import sys, wslab
+lab = wslab.Lab()
+print(sorted(lab._repr_mimebundle_()))
+print([name for name in ("anywidget", "ipywidgets", "IPython") if name in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert run.stdout == "['text/html', 'text/plain']\n[]\n", run.stderr

@@ -1,0 +1,60 @@
+"""``Lab`` as a notebook uses it: the lab of ``wslab.live`` that shows itself as a live panel when a cell ends in it.
+
+Importing this module loads no widget; the first display does. Where widgets or a kernel are missing (plain Python,
+Pyodide), the recording's text and HTML are shown instead.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from .. import live
+
+if TYPE_CHECKING:
+    from .lab_panel import LabPanel
+
+
+def in_kernel() -> bool:
+    """Whether this is a Jupyter kernel, so that a live panel has somebody to talk to."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+class Lab(live.Lab):
+    """A WebSocket laboratory: ``await lab.serve(handler)``, ``await lab.connect()``, then ``lab`` to see every byte.
+
+    Takes what ``wslab.live.Lab`` takes and does the same. All cells that show one lab show one panel.
+    """
+
+    _panel: LabPanel | None = None
+
+    @property
+    def panel(self) -> LabPanel:
+        """The lab's live panel. Raises ImportError, which says what to do, where anywidget is not installed."""
+        if self._panel is None:
+            try:
+                from .lab_panel import LabPanel
+            except ImportError as error:
+                raise ImportError("the live panel needs anywidget: pip install anywidget") from error
+            self._panel = LabPanel(self)
+        return self._panel
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed, by whomever."""
+        return self._estate.closed
+
+    async def close(self) -> None:
+        """Close every connection and the servers, as ``wslab.live.Lab.close`` does; the panel says so and stays."""
+        await super().close()
+        if self._panel is not None:
+            self._panel.refresh()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        if in_kernel():
+            try:
+                return self.panel._repr_mimebundle_(include=include, exclude=exclude)
+            except ImportError:
+                pass
+        return {"text/plain": repr(self.trace), "text/html": self.trace._repr_html_()}
