@@ -1,0 +1,88 @@
+"""Frames made to order, legal and illegal: any bit, any length form, any masking key. Nothing is refused."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Final
+
+from .words import CLOSE, FIN, MASK, RSV1, RSV2, RSV3, TEXT, apply_mask
+
+_FORMS: Final[dict[int, tuple[int | None, int]]] = {7: (None, 0), 16: (126, 2), 64: (127, 8)}
+"""By the bits that hold the length: what Payload len then says, and how many bytes extend it (RFC 6455 section 5.2)."""
+
+
+class BuildError(ValueError):
+    """What was asked for cannot be written as bits at all, legal or not."""
+
+
+def build_frame(
+    payload: bytes | str = b"",
+    *,
+    opcode: int = TEXT,
+    fin: bool = True,
+    rsv1: bool = False,
+    rsv2: bool = False,
+    rsv3: bool = False,
+    mask: bytes | bool | None = None,
+    length_form: int | None = None,
+    length: int | None = None,
+) -> bytes:
+    """Write one frame (RFC 6455 section 5.2), whether or not the protocol allows it.
+
+    Args:
+        payload: the payload data before masking; a ``str`` is encoded as UTF-8.
+        opcode: 0 to 15.
+        fin: whether this frame is its message's last.
+        rsv1, rsv2, rsv3: the reserved bits.
+        mask: 4 bytes are the masking key; True draws a fresh random one; None and False leave the frame unmasked.
+        length_form: 7, 16 or 64 bits for the length; None takes the shortest that holds it. Of a length that does not
+            fit, the low bits are written.
+        length: the length that the header states in place of the true one: a lie.
+
+    Returns:
+        The frame's bytes. The payload is written whole, whatever the header says about it.
+
+    Raises:
+        BuildError: an opcode of more than 4 bits, a masking key that is not 4 bytes, a negative length or
+            one of more than 64 bits, a form that there is not.
+    """
+    data = payload.encode() if isinstance(payload, str) else bytes(payload)
+    stated = len(data) if length is None else length
+    key = secrets.token_bytes(4) if mask is True else mask or b""
+    _check(opcode, key, mask, stated, length_form)
+    form = length_form or next(form for form, limit in ((7, 125), (16, 0xFFFF), (64, 1 << 64)) if stated <= limit)
+    mark, extra = _FORMS[form]
+    low = stated & ((1 << form) - 1)
+    first = (FIN * fin) | (RSV1 * rsv1) | (RSV2 * rsv2) | (RSV3 * rsv3) | opcode
+    second = (MASK if key else 0) | (low if mark is None else mark)
+    header = bytes((first, second)) + (low.to_bytes(extra, "big") if extra else b"") + key
+    return header + (apply_mask(data, key) if key else data)
+
+
+def build_close(code: int | None = None, reason: bytes | str = "", **kw: Any) -> bytes:
+    """Write a close frame (RFC 6455 section 5.5.1), whether or not the protocol allows its status code.
+
+    Args:
+        code: 0 to 65535; None leaves it out, so that ``reason`` begins the body.
+        reason: a ``str`` is encoded as UTF-8.
+        kw: as ``build_frame`` takes them.
+
+    Raises:
+        BuildError: a code of more than 16 bits, and what ``build_frame`` cannot write.
+    """
+    if code is not None and not 0 <= code <= 0xFFFF:
+        raise BuildError(f"a status code is written in 16 bits, so it is 0 to 65535; {code} was given")
+    body = b"" if code is None else code.to_bytes(2, "big")
+    text = reason.encode() if isinstance(reason, str) else bytes(reason)
+    return build_frame(body + text, **{"opcode": CLOSE, **kw})
+
+
+def _check(opcode: int, key: bytes, mask: bytes | bool | None, length: int, form: int | None) -> None:
+    if not 0 <= opcode <= 15:
+        raise BuildError(f"an opcode is written in 4 bits, so it is 0 to 15; {opcode} was given")
+    if isinstance(mask, bytes | bytearray) and len(key) != 4:
+        raise BuildError(f"a masking key is 4 bytes; {len(mask)} were given. True draws a random one")
+    if not 0 <= length < 1 << 64:
+        raise BuildError(f"a length is written in at most 64 bits, so it is 0 to 2**64 - 1; {length} was given")
+    if form not in (None, 7, 16, 64):
+        raise BuildError(f"a length is written in 7, 16 or 64 bits; {form} was given. None takes the shortest")

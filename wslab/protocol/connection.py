@@ -1,0 +1,508 @@
+"""A whole connection: both directions, their messages and states, and the rules that each frame and head is held to.
+
+``Connection`` is fed what each endpoint sent, in the order in which it was seen, and tells of each thing once it is
+complete. Most frames of most connections break no rule, so there is a short way for those: a frame whose first byte is
+among those that are plainly legal now, whose MASK bit is right and whose length has its shortest form, needs none
+of the table in ``rules``. Every other frame is held to the whole table. A test takes the long way for all frames
+and finds the same.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from ..anatomy.field import Sender, Violation
+from .deflate import Inflater, Parameters, agreed
+from .dissector import UNREAD_KEPT, Dissector, FrameHeader, Mode
+from .frame import PREVIEW, Frame, close_body
+from .head import Head
+from .rules import EndCase, FrameCase, judge_end, judge_frame, judge_head
+from .states import NEXT, Event, State, Transition
+from .words import BINARY, CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, RSV1, TEXT, apply_mask, count
+
+_WHOLE: Final = frozenset({0x81, 0x82, 0x89, 0x8A})
+_FIRST: Final = _WHOLE | {0x01, 0x02}
+_LATER: Final = frozenset({0x00, 0x80, 0x89, 0x8A})
+_COMPRESSED: Final = frozenset({0xC1, 0xC2, 0x41, 0x42})
+_Header = tuple[int, int, int, int, int, int, bytes | None]
+"""A FrameHeader's values."""
+
+_new = tuple.__new__
+_NONE: Final[frozenset[int]] = frozenset()
+
+PLAIN: Final = {
+    (False, False): _FIRST,
+    (False, True): _LATER,
+    (True, False): _FIRST | _COMPRESSED,
+    (True, True): _LATER,
+}
+"""First bytes that break no rule in an open connection, by whether permessage-deflate was agreed and whether a
+fragmented message has begun. A close frame is never among them: its body is always looked at."""
+
+
+class Message(NamedTuple):
+    """A whole message of one sender (RFC 6455 section 5.4): what an application receives."""
+
+    sender: Sender
+    number: int
+    """0, 1, ... in its direction, counting those that were begun."""
+    opcode: int
+    """TEXT or BINARY, as the first frame says."""
+    first_frame: int
+    """Index of its first frame."""
+    last_frame: int
+    length: int
+    """Bytes, inflated; of a compressed message that is lost, as they crossed."""
+    data: bytes | None
+    """Unmasked and inflated; None where it was not kept or is lost."""
+    violations: tuple[Violation, ...]
+    """Those of its frames, in order."""
+
+
+class Unread(NamedTuple):
+    """Bytes at the end of a stream that are no whole head and no whole frame."""
+
+    sender: Sender
+    offset: int
+    data: bytes
+    """The first 4,096 of them at most."""
+    length: int
+    """How many there are."""
+    what: str
+    """What they are, in plain words."""
+    violations: tuple[Violation, ...] = ()
+
+
+class _Opened:
+    """A message that has begun."""
+
+    __slots__ = ("compressed", "decoder", "first_frame", "kept", "length", "number", "opcode", "violations")
+
+    def __init__(self, number: int, opcode: int, first_frame: int, compressed: bool) -> None:
+        self.number = number
+        self.opcode = opcode
+        self.first_frame = first_frame
+        self.compressed = compressed
+        self.decoder = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
+        self.length = 0
+        self.kept: list[bytes] | None = []
+        self.violations: tuple[Violation, ...] = ()
+
+
+class _Side:
+    """One direction."""
+
+    __slots__ = (
+        "arriving", "begun", "close_sent", "dissector", "ended", "have", "inflater", "mask_bit", "need", "opened",
+        "parts", "plain", "sender", "short",
+    )  # fmt: skip
+
+    def __init__(self, sender: Sender, expect_head: bool) -> None:
+        self.sender = sender
+        self.dissector = Dissector(sender, expect_head=expect_head)
+        self.mask_bit = 0b10000000 if sender is Sender.CLIENT else 0
+        self.plain: frozenset[int] = _NONE
+        self.short: frozenset[int] = _NONE
+        self.begun = 0
+        self.opened: _Opened | None = None
+        self.inflater: Inflater | None = None
+        self.close_sent = False
+        self.ended = False
+        self.arriving: _Header | None = None
+        self.parts: list[bytes] = []
+        self.have = 0
+        self.need = 0
+
+
+class Connection:
+    """Both directions of one connection.
+
+    Args:
+        keep: the longest payload, in bytes, that is gathered so that the rules about its text or its compression can be
+            checked; a longer one goes by unchecked, and its frame says so in ``note``.
+        inflate_limit: a compressed message that inflates to more bytes is given up.
+        payloads: payloads and messages of at most so many bytes stay on ``Frame.payload`` and ``Message.data``. With
+            the default, 0, every frame keeps its ``preview`` only.
+        heads: whether the client's and the server's stream begin with an opening handshake. Where the server's does
+            not, the connection counts as open from its first byte.
+        extensions: for a connection whose handshake is not seen, the Sec-WebSocket-Extensions line that was agreed on;
+            the empty string for none, None where it is not known, so that RSV1 is not judged.
+    """
+
+    def __init__(
+        self,
+        *,
+        keep: int = 1 << 24,
+        inflate_limit: int = 1 << 24,
+        payloads: int = 0,
+        heads: tuple[bool, bool] = (True, True),
+        extensions: str | None = None,
+    ) -> None:
+        self.keep: Final = keep
+        self.inflate_limit: Final = inflate_limit
+        self.payloads: Final = payloads
+        self.request: Head | None = None
+        """The latest request head."""
+        self.response: Head | None = None
+        """The latest response head."""
+        self.deflate: Parameters | None = None
+        """What was agreed on permessage-deflate; None where it was not, or is not known."""
+        self.states: dict[Sender, State] = dict.fromkeys(Sender, State.CONNECTING if heads[1] else State.OPEN)
+        """The state of the connection as each endpoint knows it."""
+        self.transitions: list[Transition] = []
+        """Every change of state, in order."""
+        self.closing_violations: dict[Sender, tuple[Violation, ...]] = {}
+        """Rules that a sender broke by the way its stream ended."""
+        self._open = not heads[1]
+        self._headless_client = not heads[0]
+        self._agreed: bool | None = None
+        self._sides = tuple(_Side(sender, expected) for sender, expected in zip(Sender, heads, strict=True))
+        if self._open and extensions is not None:
+            self._agree([extensions])
+        self._replan()
+
+    def feed(self, sender: Sender, data: bytes | bytearray | memoryview) -> list[Head | Frame | Message]:
+        """Take what ``sender`` sent next, and return what was completed by it, in stream order.
+
+        A Head is returned when its empty line has come, a Frame when its last byte has, a Message right after the
+        frame that ends it. How the bytes are cut into chunks makes no difference. Never raises.
+        """
+        side = self._sides[sender]
+        if type(data) is not bytes:
+            data = bytes(data)
+        out: list[Head | Frame | Message] = []
+        found = side.dissector.feed(data)
+        if side.arriving is not None:
+            self._arrive(side, data, out)
+        for head in found.heads:
+            out.append(self._head(side, head))
+        if not found.marks:
+            return out
+        data = found.data
+        size = len(data)
+        before = found.base - 1
+        index = found.first_index
+        key: bytes | None
+        for mark in found.marks:
+            second = data[mark]
+            length = second & LENGTH
+            at = mark + 1
+            if length > 125:
+                at = mark + (3 if length == 126 else 9)
+                length = int.from_bytes(data[mark + 1 : at], "big")
+            if second > 127:
+                start = at + 4
+                key = data[at:start]
+            else:
+                start = at
+                key = None
+            first = data[mark - 1]
+            header = (index, before + mark, start - mark + 1, length, first, second, key)
+            stop = start + length
+            if stop <= size:
+                want = length if first != 0x82 or length <= PREVIEW else self._want(side, first, length)
+                self._frame(side, header, data[start : start + want], out)
+            else:
+                side.arriving = header
+                side.need = self._want(side, first, length)
+                side.parts = []
+                side.have = 0
+                self._take(side, data[start:])
+            index += 1
+        return out
+
+    def end(self, sender: Sender, *, reset: bool = False) -> list[Unread]:
+        """The sender's stream has ended, in order or by a reset of the TCP connection.
+
+        Returns what was left over, if anything: at most one ``Unread``. RFC 6455 section 7.1.4: the connection is
+        closed when the TCP connection is, which takes the ends of both streams, or a reset.
+        """
+        side = self._sides[sender]
+        if side.ended:
+            return []
+        side.ended = True
+        peer = self._sides[sender.peer]
+        unanswered = not reset and peer.close_sent and not side.close_sent and not peer.ended
+        self.closing_violations[sender] = judge_end(EndCase(close_unanswered=unanswered))
+        if reset or peer.ended:
+            for endpoint in Sender:
+                self._happen(endpoint, Event.TCP_CLOSED, (sender, None))
+        rest = self.rest(sender)
+        return [] if rest is None else [rest]
+
+    def rest(self, sender: Sender) -> Unread | None:
+        """The sender's bytes so far that are no whole head and no whole frame, as though its stream ended here."""
+        side = self._sides[sender]
+        dissector = side.dissector
+        if side.arriving is not None:
+            header = FrameHeader(*side.arriving)
+            data = header.encode() + b"".join(side.parts)
+            what = f"a frame with {side.have:,} of {count(header.payload_length, 'byte')} of payload"
+            length = dissector.received - header.offset
+            return _cut(sender, header.offset, data, length, what)
+        length = dissector.unread
+        if not length:
+            return None
+        offset, data = dissector.next_offset, dissector.tail
+        if dissector.mode is Mode.UNREAD:
+            what = "the body of an HTTP message" if offset else "bytes that are neither HTTP nor frames"
+            return Unread(sender, offset, data[:UNREAD_KEPT], length, what)
+        what = (
+            "an opening handshake without its end" if dissector.mode is Mode.HEAD else "a frame header without its end"
+        )
+        return _cut(sender, offset, data, length, what)
+
+    def _want(self, side: _Side, first: int, length: int) -> int:
+        """How many bytes of a payload have to be gathered."""
+        if length <= self.payloads:
+            return length
+        opened = side.opened
+        binary = first & (OPCODE | RSV1) == BINARY or (
+            first & OPCODE == CONTINUATION and opened is not None and opened.opcode == BINARY and not opened.compressed
+        )
+        return min(length, PREVIEW) if binary or length > self.keep else length
+
+    def _take(self, side: _Side, data: bytes) -> None:
+        room = max(side.need, UNREAD_KEPT) - side.have
+        if room > 0:
+            side.parts.append(data[:room])
+        side.have += len(data)
+
+    def _arrive(self, side: _Side, data: bytes, out: list[Head | Frame | Message]) -> None:
+        """The next bytes of a payload that came in parts."""
+        header = side.arriving
+        assert header is not None
+        missing = header[3] - side.have
+        self._take(side, data if len(data) <= missing else data[:missing])
+        if len(data) >= missing:
+            side.arriving = None
+            payload = b"".join(side.parts)
+            side.parts = []
+            self._frame(side, header, payload[: side.need], out)
+
+    def _frame(self, side: _Side, header: _Header, payload: bytes, out: list[Head | Frame | Message]) -> None:
+        index, offset, header_length, length, first, second, key = header
+        if first in side.short and second & MASK == side.mask_bit and _minimal(second, length):
+            data = payload if key is None else apply_mask(payload, key)
+            if first == 0x81:
+                if len(data) != length or not _utf8(data):
+                    return self._judge(side, header, payload, out)
+            elif first & 0b1000 and length > 125:
+                return self._judge(side, header, payload, out)
+            number = None
+            if first < 0x88:
+                number = side.begun
+                side.begun = number + 1
+            kept = payload if length <= self.payloads else None
+            sender = side.sender
+            out.append(
+                _new(
+                    Frame,
+                    (sender, index, offset, header_length, length, first, second, key, (), data[:PREVIEW], kept)
+                    + (None, None, None, number, True, None),
+                )
+            )
+            if number is not None:
+                whole = None if kept is None else data
+                out.append(_new(Message, (sender, number, first & OPCODE, index, index, length, whole, ())))
+            return None
+        return self._judge(side, header, payload, out)
+
+    def _judge(self, side: _Side, header: _Header, payload: bytes, out: list[Head | Frame | Message]) -> None:
+        """The long way: what the frame does to its message, and the rules that it breaks."""
+        index, offset, header_length, length, first, second, key = header
+        opcode = first & OPCODE
+        data = payload if key is None else apply_mask(payload, key)
+        whole = len(payload) == length
+        case = FrameCase(
+            first, second, header_length, length, data, side.sender, whole,
+            deflate=self._agreed,
+            opened=None if side.opened is None else side.opened.opcode,
+            in_context=True,
+            too_soon=self._too_soon(side),
+            close_sent=side.close_sent,
+        )  # fmt: skip
+        message = self._message(side, opcode, first, index)
+        inflated: bytes | None = None
+        note = (
+            None if whole or opcode == BINARY else f"a payload longer than {count(self.keep, 'byte')} is not looked at"
+        )
+        body = data if whole else None
+        if message is not None:
+            if message.compressed:
+                body = inflated = self._inflate(side, case, message)
+                if inflated is None:
+                    note = note or _lost(side, case)
+            _check_text(message, case, body)
+        plainly = first in side.plain and second & MASK == side.mask_bit and _minimal(second, length)
+        clean = plainly and case.bad_text is None and not case.cut_text and case.bad_deflate is None
+        violations = () if clean and not (first & 0b1000 and length > 125) else judge_frame(case)
+        code, reason = close_body(data) if opcode == CLOSE else (None, None)
+        kept = payload if whole and length <= self.payloads else None
+        seen = data[2:] if opcode == CLOSE else (data if inflated is None else inflated)
+        out.append(
+            Frame(
+                sender=side.sender,
+                index=index,
+                offset=offset,
+                header_length=header_length,
+                payload_length=length,
+                first=first,
+                second=second,
+                masking_key=key,
+                violations=violations,
+                preview=seen[:PREVIEW],
+                payload=kept,
+                inflated=inflated,
+                status_code=code,
+                close_reason=reason,
+                message=None if message is None else message.number,
+                note=note,
+            )
+        )
+        if message is not None:
+            self._add(message, body, length, violations)
+            if first & FIN:
+                out.append(_finish(side.sender, message, index))
+        if opcode == CLOSE:
+            side.close_sent = True
+            self._happen(side.sender, Event.SENT_CLOSE, (side.sender, index))
+            self._happen(side.sender.peer, Event.RECEIVED_CLOSE, (side.sender, index))
+        self._replan()
+
+    def _message(self, side: _Side, opcode: int, first: int, index: int) -> _Opened | None:
+        """The message that a data frame belongs to, begun or gone on with."""
+        if opcode == CONTINUATION:
+            message = side.opened
+            if first & FIN:
+                side.opened = None
+            return message
+        if opcode not in (TEXT, BINARY):
+            return None
+        message = _Opened(side.begun, opcode, index, bool(first & RSV1))
+        side.begun += 1
+        if not first & FIN:
+            side.opened = message
+        if side.inflater is not None and message.compressed:
+            side.inflater.begin()
+        return message
+
+    def _inflate(self, side: _Side, case: FrameCase, message: _Opened) -> bytes | None:
+        case.compressed = True
+        if side.inflater is None:
+            return None
+        if not case.whole:
+            side.inflater.skip("an earlier payload was too long to be looked at")
+            return None
+        inflated, case.bad_deflate = side.inflater.inflate(case.data, final=bool(case.first & FIN))
+        return inflated
+
+    def _add(self, message: _Opened, body: bytes | None, length: int, violations: tuple[Violation, ...]) -> None:
+        message.length += length if body is None else len(body)
+        if violations:
+            message.violations += violations
+        if body is None or message.length > self.payloads:
+            message.kept = None
+        elif message.kept is not None:
+            message.kept.append(body)
+
+    def _too_soon(self, side: _Side) -> str | None:
+        if side.sender is Sender.CLIENT and self.request is None and not self._headless_client:
+            return "without an opening handshake"
+        if self._open:
+            return None
+        if self.response is not None and self.states[Sender.SERVER] is not State.CONNECTING:
+            return "after the server refused the opening handshake"
+        return "before the server's 101" if side.sender is Sender.CLIENT else "without an opening handshake"
+
+    def _replan(self) -> None:
+        """Work out anew which first bytes are plainly legal."""
+        for side in self._sides:
+            legal = _NONE
+            if not side.close_sent and self._too_soon(side) is None:
+                legal = PLAIN[bool(self._agreed), side.opened is not None]
+            side.plain = legal
+            side.short = legal & _WHOLE
+
+    def _agree(self, values: list[str]) -> None:
+        self.deflate = agreed(values)
+        self._agreed = self.deflate is not None
+        for side in self._sides:
+            side.inflater = self.deflate.inflater(side.sender, self.inflate_limit) if self.deflate else None
+
+    def _head(self, side: _Side, head: Head) -> Head:
+        sender = side.sender
+        head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
+        if sender is Sender.CLIENT:
+            self.request = head
+        else:
+            self.response = head
+            if head.status == 101:
+                self._open = True
+                self._agree(head.get("Sec-WebSocket-Extensions"))
+                self._happen(Sender.SERVER, Event.SENT_ACCEPTANCE, (sender, None))
+                self._happen(Sender.CLIENT, Event.RECEIVED_ACCEPTANCE, (sender, None))
+            elif side.dissector.mode is Mode.UNREAD:
+                self._happen(Sender.SERVER, Event.SENT_REFUSAL, (sender, None))
+                self._happen(Sender.CLIENT, Event.RECEIVED_REFUSAL, (sender, None))
+        self._replan()
+        return head
+
+    def _happen(self, endpoint: Sender, event: Event, after: tuple[Sender, int | None]) -> None:
+        rule = NEXT.get((self.states[endpoint], event))
+        if rule is not None:
+            self.states[endpoint] = rule.new
+            self.transitions.append(Transition(endpoint, rule.old, rule.new, event, rule.section, after))
+
+
+def _minimal(second: int, length: int) -> bool:
+    form = second & LENGTH
+    return form < 126 or (length > 125 if form == 126 else 65535 < length < 1 << 63)
+
+
+def _utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_text(message: _Opened, case: FrameCase, body: bytes | None) -> None:
+    """Hold a text message's next bytes to UTF-8, which a character may cross from frame to frame (section 5.6)."""
+    decoder = message.decoder
+    if decoder is None:
+        return
+    if body is None:
+        message.decoder = None
+        return
+    before = len(decoder.getstate()[0])
+    try:
+        decoder.decode(body)
+    except UnicodeDecodeError as error:
+        case.bad_text = (max(0, error.start - before), error.reason)
+        message.decoder = None
+        return
+    if case.first & FIN:
+        case.cut_text = len(decoder.getstate()[0])
+
+
+def _lost(side: _Side, case: FrameCase) -> str:
+    if case.bad_deflate is not None:
+        return f"not inflated: {case.bad_deflate}"
+    if side.inflater is None:
+        return "not inflated: it is not known that permessage-deflate was agreed"
+    return f"not inflated: {side.inflater.lost}"
+
+
+def _finish(sender: Sender, message: _Opened, index: int) -> Message:
+    data = None if message.kept is None else b"".join(message.kept)
+    return Message(
+        sender, message.number, message.opcode, message.first_frame, index, message.length, data, message.violations
+    )
+
+
+def _cut(sender: Sender, offset: int, data: bytes, length: int, what: str) -> Unread:
+    return Unread(sender, offset, data[:UNREAD_KEPT], length, what, judge_end(EndCase(cut=what)))

@@ -1,0 +1,173 @@
+"""permessage-deflate (RFC 7692): what was agreed in the handshake, and payloads inflated with the sender's own context.
+
+A compressed message is DEFLATE data (RFC 1951) whose last four bytes, always ``00 00 ff ff``, are left off. With
+*context takeover* a message may point back into the ones before it, so one ``Inflater`` follows each sender through
+all its messages. It stops at a limit, since a few bytes can inflate to a thousand times their number.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Final, NamedTuple
+
+from ..anatomy.field import Sender
+
+NAME: Final = "permessage-deflate"
+TAIL: Final = b"\x00\x00\xff\xff"
+"""What the sender left off (RFC 7692 section 7.2.1)."""
+
+_WINDOW_BITS: Final = frozenset(str(bits) for bits in range(8, 16))
+
+_PARAMETER = re.compile(r"""[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:=[ \t]*(?:"([^"]*)"|([^ \t";,]+))[ \t]*)?""")
+
+
+class Extension(NamedTuple):
+    """One extension of a Sec-WebSocket-Extensions line (RFC 6455 section 9.1)."""
+
+    name: str
+    parameters: tuple[tuple[str, str | None], ...]
+    """Name and value, in order; None where there is no value."""
+
+    def get(self, name: str) -> str | None:
+        """The value of the first parameter of that name; the empty string where it stands without one."""
+        return next((value or "" for key, value in self.parameters if key == name), None)
+
+
+class Parameters(NamedTuple):
+    """What the two endpoints agreed on (RFC 7692 section 7.1)."""
+
+    server_no_context_takeover: bool
+    client_no_context_takeover: bool
+    server_max_window_bits: int
+    client_max_window_bits: int
+
+    def inflater(self, sender: Sender, limit: int) -> Inflater:
+        """An inflater for what ``sender`` compresses, at most ``limit`` bytes a message."""
+        if sender is Sender.CLIENT:
+            return Inflater(self.client_max_window_bits, not self.client_no_context_takeover, limit)
+        return Inflater(self.server_max_window_bits, not self.server_no_context_takeover, limit)
+
+
+def parse_extensions(values: list[str]) -> tuple[list[Extension], str | None]:
+    """The extensions that Sec-WebSocket-Extensions lines name, and what does not fit their grammar, if anything.
+
+    Args:
+        values: the values of all such lines, in order.
+    """
+    extensions: list[Extension] = []
+    for element in (part for value in values for part in _split(value, ",")):
+        if not element.strip(" \t"):
+            continue
+        pieces = [_PARAMETER.fullmatch(piece) for piece in _split(element, ";")]
+        if None in pieces or not pieces[0] or pieces[0][2] is not None or pieces[0][3] is not None:
+            return extensions, element.strip(" \t")
+        parameters = tuple((m[1], m[2] if m[2] is not None else m[3]) for m in pieces[1:] if m)
+        extensions.append(Extension(pieces[0][1], parameters))
+    return extensions, None
+
+
+def agreed(values: list[str]) -> Parameters | None:
+    """The parameters of permessage-deflate that a response's Sec-WebSocket-Extensions lines settle; None without it.
+
+    What a response does not name is the default: context takeover, and a window of 15 bits (32 KiB). The same goes
+    for a window size that is no number from 8 to 15.
+    """
+    extension = next((extension for extension in parse_extensions(values)[0] if extension.name == NAME), None)
+    if extension is None:
+        return None
+    return Parameters(
+        server_no_context_takeover=extension.get("server_no_context_takeover") is not None,
+        client_no_context_takeover=extension.get("client_no_context_takeover") is not None,
+        server_max_window_bits=_bits(extension.get("server_max_window_bits")),
+        client_max_window_bits=_bits(extension.get("client_max_window_bits")),
+    )
+
+
+class Inflater:
+    """Inflates one sender's compressed messages, frame by frame, in order.
+
+    Args:
+        window_bits: base-2 logarithm of the sender's LZ77 window, 8 to 15.
+        takeover: whether a message may refer to those before it.
+        limit: a message that inflates to more bytes is given up.
+    """
+
+    __slots__ = ("_engine", "_history", "_limit", "_room", "_takeover", "_window", "lost")
+
+    def __init__(self, window_bits: int = 15, takeover: bool = True, limit: int = 1 << 24) -> None:
+        self._window = window_bits
+        self._takeover = takeover
+        self._limit = self._room = limit
+        self._history = b""
+        self._engine = zlib.decompressobj(-window_bits)
+        self.lost: str | None = None
+        """Why nothing more can be inflated; with context takeover that is so for good, else until the next message."""
+
+    def begin(self) -> None:
+        """A message begins."""
+        self._room = self._limit
+        if not self._takeover:
+            self._history = b""
+            self._engine = zlib.decompressobj(-self._window)
+            self.lost = None
+
+    def skip(self, why: str) -> None:
+        """Compressed data went by that could not be fed; what refers to it is lost."""
+        self.lost = self.lost or why
+
+    def inflate(self, data: bytes, *, final: bool) -> tuple[bytes | None, str | None]:
+        """Inflate one frame's payload. Never raises.
+
+        Args:
+            data: the unmasked payload.
+            final: whether the frame is its message's last, so that the tail is appended (RFC 7692 section 7.2.2).
+
+        Returns:
+            What it inflates to, or None where that is lost; and what is wrong with the data, if anything.
+        """
+        if self.lost:
+            return None, None
+        try:
+            inflated = self._run(data + TAIL if final else data)
+        except zlib.error as error:
+            self.lost = "an earlier frame could not be inflated"
+            return None, str(error).rpartition(": ")[2]
+        if inflated is None:
+            self.lost = f"it inflates to more than {self._limit:,} bytes"
+        return inflated, None
+
+    def _run(self, data: bytes) -> bytes | None:
+        whole = b""
+        while data:
+            engine = self._engine
+            piece = engine.decompress(data, self._room + 1)
+            if len(piece) > self._room:
+                return None
+            self._room -= len(piece)
+            whole = whole + piece if whole else piece
+            self._history = (self._history + piece)[-32768:]
+            data = b""
+            if engine.eof:
+                # A block with BFINAL set may end a message, or stand in the midst of one (RFC 7692 section 7.2.3.4);
+                # zlib stops there, so a new engine goes on with the old one's window.
+                data = engine.unused_data
+                self._engine = zlib.decompressobj(-self._window, zdict=self._history)
+        return whole
+
+
+def _bits(value: str | None) -> int:
+    return int(value) if value in _WINDOW_BITS else 15
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split at separators that do not stand in a quoted string."""
+    parts, quoted = [""], False
+    for character in text:
+        if character == '"':
+            quoted = not quoted
+        if character == separator and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts

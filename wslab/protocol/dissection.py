@@ -1,0 +1,181 @@
+"""Bytes taken apart at once: ``dissect`` for both directions of a connection, ``explain`` for one frame or head."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..anatomy.field import Explanation, Sender, Violation
+from .connection import Connection, Message, Unread
+from .frame import Frame, explain_frame, parse_frame
+from .head import Head, begins_like_head, explain_head, parse_head
+from .headers import head_fields
+from .rules import judge_head
+from .states import State, Transition
+
+WITHHELD = "(withheld)"
+
+
+@dataclass(frozen=True)
+class Dissection:
+    """All that two streams hold. Each sequence has the client's things first, then the server's, in stream order."""
+
+    heads: tuple[Head, ...]
+    frames: tuple[Frame, ...]
+    messages: tuple[Message, ...]
+    unread: tuple[Unread, ...]
+    """What is left at the end of each stream."""
+    states: dict[Sender, State]
+    """What the frames made of each endpoint's state; the end of the TCP connection is not among them."""
+    transitions: tuple[Transition, ...]
+
+    @property
+    def violations(self) -> tuple[tuple[Head | Frame | Unread, Violation], ...]:
+        """Every broken rule with the thing that breaks it."""
+        things: tuple[Head | Frame | Unread, ...] = (*self.heads, *self.frames, *self.unread)
+        return tuple((thing, violation) for thing in things for violation in thing.violations)
+
+    def explanations(self) -> Iterator[Explanation]:
+        """Each head and each frame explained, in the order of the sequences."""
+        request = next((head for head in self.heads if head.sender is Sender.CLIENT), None)
+        for head in self.heads:
+            yield head.explain(request=request if head.sender is Sender.SERVER else None)
+        for frame in self.frames:
+            yield frame.explain()
+
+    def json_objects(self) -> Iterator[dict[str, Any]]:
+        """What ``wslab dissect --json`` prints, one object a line: handshakes, then frames, then unread bytes.
+
+        Credentials in headers are withheld. ``connection`` is 0 throughout.
+        """
+        for head in self.heads:
+            yield {"kind": "handshake", "connection": 0, **_handshake(head)}
+        for frame in self.frames:
+            yield {"kind": "frame", "connection": 0, **_frame(frame)}
+        for unread in self.unread:
+            yield {"kind": "unread", "connection": 0, **_unread(unread)}
+
+    def __str__(self) -> str:
+        parts = [str(explanation) for explanation in self.explanations()]
+        parts += [f"{unread.sender.label} at byte {unread.offset}: {_left(unread)}" for unread in self.unread]
+        return "\n\n".join(parts) or "no bytes"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        parts = [explanation._repr_html_() for explanation in self.explanations()]
+        parts += [
+            f"<p>{html.escape(f'{unread.sender.label} at byte {unread.offset}: {_left(unread)}')}</p>"
+            for unread in self.unread
+        ]
+        return "\n".join(parts) or "<p>no bytes</p>"
+
+
+def dissect(
+    client: bytes = b"",
+    server: bytes = b"",
+    *,
+    heads: bool | None = None,
+    extensions: str | None = None,
+) -> Dissection:
+    """Take apart what the two endpoints of one connection sent. Never raises on bytes, and loses none.
+
+    Args:
+        client: all that the client sent, from any byte at which a head or a frame begins.
+        server: likewise. Where one stream is empty, the other is not held to what the missing one might have said.
+        heads: whether the streams begin with an opening handshake; None looks at each stream's first bytes.
+        extensions: for streams without a handshake, the Sec-WebSocket-Extensions line that was agreed on; the
+            empty string for none, None where it is not known, so that RSV1 is not judged.
+    """
+    expected = [bool(stream) and (begins_like_head(stream) if heads is None else heads) for stream in (client, server)]
+    longest = max(len(client), len(server))
+    connection = Connection(
+        keep=longest, payloads=max(longest, 1 << 24), heads=(expected[0], expected[1]), extensions=extensions
+    )
+    # Only the order of the two heads matters: what the client says after its own is judged by the server's answer.
+    first = client.find(b"\r\n\r\n") + 4 if expected[0] and b"\r\n\r\n" in client else 0
+    found = {Sender.CLIENT: connection.feed(Sender.CLIENT, client[:first])}
+    found[Sender.SERVER] = connection.feed(Sender.SERVER, server)
+    found[Sender.CLIENT] += connection.feed(Sender.CLIENT, client[first:])
+    things = found[Sender.CLIENT] + found[Sender.SERVER]
+    rests = [connection.rest(sender) for sender in Sender]
+    return Dissection(
+        heads=tuple(thing for thing in things if isinstance(thing, Head)),
+        frames=tuple(thing for thing in things if isinstance(thing, Frame)),
+        messages=tuple(thing for thing in things if isinstance(thing, Message)),
+        unread=tuple(rest for rest in rests if rest is not None),
+        states=dict(connection.states),
+        transitions=tuple(connection.transitions),
+    )
+
+
+def explain(data: bytes, sender: Sender | None = None) -> Explanation:
+    """Explain one frame, or one request or response head, whichever ``data`` is, with the rules that it breaks.
+
+    Args:
+        data: its bytes. Those after its end are shown and not explained.
+        sender: who sent it; without it, a request is taken to be the client's, a response the server's, and
+            masking is not judged.
+
+    It knows nothing of what came before: not of the handshake's extensions, so RSV1 is not judged, and of no message.
+    """
+    data = bytes(data)
+    if begins_like_head(data):
+        speaker = (Sender.SERVER if data.startswith(b"HTTP/") else Sender.CLIENT) if sender is None else sender
+        return explain_head(data, speaker, violations=judge_head(parse_head(data, speaker)))
+    return explain_frame(data, sender=sender, violations=parse_frame(data, sender=sender).violations)
+
+
+def _handshake(head: Head) -> dict[str, Any]:
+    secret = {field.start // 8 for field in head_fields(head, None) if field.secret}
+    return {
+        "sender": head.sender.label,
+        "offset": head.offset,
+        "length": len(head.data),
+        "start_line": head.start_line,
+        "headers": [[line.name, WITHHELD if line.start in secret else line.value] for line in head.lines],
+        "malformed": head.malformed,
+        "violations": _violations(head.violations),
+    }
+
+
+def _frame(frame: Frame) -> dict[str, Any]:
+    return {
+        "sender": None if frame.sender is None else frame.sender.label,
+        "index": frame.index,
+        "offset": frame.offset,
+        "header_length": frame.header_length,
+        "payload_length": frame.payload_length,
+        "fin": frame.fin,
+        "rsv1": frame.rsv1,
+        "rsv2": frame.rsv2,
+        "rsv3": frame.rsv3,
+        "opcode": frame.opcode,
+        "mask": frame.mask,
+        "masking_key": None if frame.masking_key is None else frame.masking_key.hex(),
+        "payload_sha256": hashlib.sha256(frame.data or b"").hexdigest(),
+        "status_code": frame.status_code,
+        "close_reason": frame.close_reason,
+        "violations": _violations(frame.violations),
+    }
+
+
+def _unread(unread: Unread) -> dict[str, Any]:
+    return {
+        "sender": unread.sender.label,
+        "offset": unread.offset,
+        "length": unread.length,
+        "what": unread.what,
+        "violations": _violations(unread.violations),
+    }
+
+
+def _violations(violations: tuple[Violation, ...]) -> list[dict[str, str]]:
+    return [{"rule": violation.rule, "section": violation.section} for violation in violations]
+
+
+def _left(unread: Unread) -> str:
+    return f"{unread.length} bytes left over, {unread.what}: {unread.data[:16].hex(' ')}"

@@ -1,0 +1,98 @@
+"""The opening handshake's computations, and its two heads made to order. Nothing is refused."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What a server appends to the key before it hashes it (RFC 6455 section 1.3). It is no secret: it shows that the
+server speaks WebSocket, since nothing else would know what to do with the key."""
+
+SAMPLE_KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
+"""The RFC's own sample, "the sample nonce" in base64 (RFC 6455 section 1.3)."""
+
+Headers = Mapping[str, str | None] | Iterable[tuple[str, str]]
+
+
+def accept_key(key: str) -> str:
+    """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2).
+
+    The key is taken as it is written, as a string; it is not decoded and not checked.
+    """
+    return base64.b64encode(hashlib.sha1((key + GUID).encode("latin-1", "replace")).digest()).decode("ascii")
+
+
+def decode_key(value: str) -> bytes | None:
+    """The bytes that a Sec-WebSocket-Key stands for; None where it is not base64 (RFC 4648 section 4)."""
+    try:
+        return base64.b64decode(value.encode("latin-1", "replace"), validate=True)
+    except binascii.Error:
+        return None
+
+
+def build_request(
+    target: str = "/",
+    headers: Headers = (),
+    *,
+    host: str = "127.0.0.1",
+    key: str = SAMPLE_KEY,
+    method: str = "GET",
+    version: str = "HTTP/1.1",
+    body: bytes = b"",
+) -> bytes:
+    """Write a client's opening handshake (RFC 6455 section 4.1), right or wrong.
+
+    Args:
+        target: the Request-URI.
+        headers: a mapping replaces the usual header lines of the same name, adds others, and leaves out
+            those whose value is None. Pairs of name and value are written as they are, in place of the usual lines.
+        host, key: values of the usual Host and Sec-WebSocket-Key lines.
+        method, version: the other parts of the request line.
+        body: bytes after the empty line.
+    """
+    usual = {
+        "Host": host,
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": key,
+        "Sec-WebSocket-Version": "13",
+    }
+    return _head(f"{method} {target} {version}", usual, headers) + body
+
+
+def build_response(
+    key: str = SAMPLE_KEY,
+    headers: Headers = (),
+    *,
+    status: int = 101,
+    reason: str = "Switching Protocols",
+    version: str = "HTTP/1.1",
+    body: bytes = b"",
+) -> bytes:
+    """Write a server's opening handshake (RFC 6455 section 4.2.2), right or wrong.
+
+    Args:
+        key: the request's Sec-WebSocket-Key, from which Sec-WebSocket-Accept is computed.
+        headers: as in ``build_request``.
+        status, reason, version: the status line's parts.
+        body: bytes after the empty line.
+    """
+    usual = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept_key(key)}
+    return _head(f"{version} {status} {reason}", usual, headers) + body
+
+
+def _head(start_line: str, usual: dict[str, str], headers: Headers) -> bytes:
+    if isinstance(headers, Mapping):
+        places = {name.lower(): name for name in usual}
+        merged: dict[str, str | None] = dict(usual)
+        for name, value in headers.items():
+            merged[places.get(name.lower(), name)] = value
+        lines = [(name, value) for name, value in merged.items() if value is not None]
+    else:
+        lines = list(headers) or list(usual.items())
+    text = "".join(f"{line}\r\n" for line in (start_line, *(f"{name}: {value}" for name, value in lines), ""))
+    return text.encode("latin-1", "replace")

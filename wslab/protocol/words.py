@@ -1,0 +1,100 @@
+"""The protocol's own words: opcodes and status codes with their meaning, masking, and wire text made safe to show."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..anatomy.visible import visible
+
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+FIN: Final = 0b10000000
+RSV1: Final = 0b01000000
+RSV2: Final = 0b00100000
+RSV3: Final = 0b00010000
+OPCODE: Final = 0b00001111
+MASK: Final = 0b10000000
+LENGTH: Final = 0b01111111
+
+OPCODES: Final[dict[int, tuple[str, str]]] = {
+    CONTINUATION: ("CONTINUATION", "this frame goes on with the message that an earlier frame began"),
+    TEXT: ("TEXT", "this frame begins a text message, encoded as UTF-8"),
+    BINARY: ("BINARY", "this frame begins a binary message"),
+    CLOSE: ("CLOSE", "this frame starts or answers the closing handshake"),
+    PING: ("PING", "this frame asks the other endpoint for a pong"),
+    PONG: ("PONG", "this frame answers a ping, or is a heartbeat that nobody asked for"),
+}
+"""Opcode to its name and what it says, RFC 6455 section 5.2."""
+
+STATUS_CODES: Final[dict[int, tuple[str, str]]] = {
+    1000: ("normal closure", "RFC 6455 7.4.1"),
+    1001: ("going away", "RFC 6455 7.4.1"),
+    1002: ("protocol error", "RFC 6455 7.4.1"),
+    1003: ("data of a type that cannot be accepted", "RFC 6455 7.4.1"),
+    1004: ("reserved, without a meaning so far", "RFC 6455 7.4.1"),
+    1005: ("no status code was present; never sent, only reported", "RFC 6455 7.4.1"),
+    1006: ("closed without a close frame; never sent, only reported", "RFC 6455 7.4.1"),
+    1007: ("data that does not fit the message's type, such as bad UTF-8", "RFC 6455 7.4.1"),
+    1008: ("policy violation", "RFC 6455 7.4.1"),
+    1009: ("message too big", "RFC 6455 7.4.1"),
+    1010: ("the client misses an extension", "RFC 6455 7.4.1"),
+    1011: ("the server met an unexpected condition", "RFC 6455 7.4.1"),
+    1012: ("service restart", "IANA WebSocket Close Code Number Registry"),
+    1013: ("try again later", "IANA WebSocket Close Code Number Registry"),
+    1014: ("bad gateway", "IANA WebSocket Close Code Number Registry"),
+    1015: ("TLS handshake failed; never sent, only reported", "RFC 6455 7.4.1"),
+}
+"""Status code to its meaning and where it is defined."""
+
+STATUS_RANGES: Final[tuple[tuple[int, int, str], ...]] = (
+    (0, 999, "not used"),
+    (1000, 2999, "reserved for the protocol itself and not defined"),
+    (3000, 3999, "for libraries, frameworks and applications, registered with IANA"),
+    (4000, 4999, "for private use between applications"),
+    (5000, 65535, "outside every range that the protocol defines"),
+)
+"""First code, last code and use of each range, RFC 6455 section 7.4.2."""
+
+
+def opcode_name(opcode: int) -> str:
+    """``"TEXT"``, or ``"reserved opcode 3"`` for one that RFC 6455 section 5.2 does not define."""
+    return OPCODES[opcode][0] if opcode in OPCODES else f"reserved opcode {opcode:X}"
+
+
+def status_meaning(code: int) -> tuple[str, str]:
+    """What a close status code says, and the section that says so (RFC 6455 sections 7.4.1 and 7.4.2)."""
+    if code in STATUS_CODES:
+        return STATUS_CODES[code]
+    return next((use, "RFC 6455 7.4.2") for low, high, use in STATUS_RANGES if low <= code <= high)
+
+
+def apply_mask(data: bytes, key: bytes) -> bytes:
+    """Mask or unmask ``data`` with the 4-byte masking key: the same operation undoes itself.
+
+    RFC 6455 section 5.3: "Octet i of the transformed data ("transformed-octet-i") is the XOR of octet i
+    of the original data with octet at index i modulo 4 of the masking key". Written as one XOR of
+    two long integers, which is what the standard library does fastest; it is linear in the length.
+    """
+    size = len(data)
+    mask = (key * (size // 4 + 1))[:size]
+    return (int.from_bytes(data, "little") ^ int.from_bytes(mask, "little")).to_bytes(size, "little")
+
+
+def quote(text: str, limit: int = 60) -> str:
+    """``text`` in double quotes, made visible, cut after ``limit`` characters."""
+    return f'"{visible(text)}"' if len(text) <= limit else f'"{visible(text[:limit])}…"'
+
+
+def hexadecimal(data: bytes, limit: int = 16) -> str:
+    """``data`` as pairs of hex digits, cut after ``limit`` bytes."""
+    return data.hex(" ") if len(data) <= limit else f"{data[:limit].hex(' ')} …"
+
+
+def count(number: int, noun: str) -> str:
+    """``"1 byte"``, ``"2 bytes"``, ``"65,536 bytes"``."""
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
