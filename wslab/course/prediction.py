@@ -66,7 +66,9 @@ class Prediction:
                 f"predicted were {', '.join(self.guesses)}; the outcome tells of {', '.join(map(str, outcomes))}: "
                 f"give an outcome for each prediction"
             )
-        return Comparison(self.question, tuple(_row(case, guess, outcomes[case]) for case, guess in self.guesses.items()))
+        return Comparison(
+            self.question, tuple(_row(case, guess, outcomes[case]) for case, guess in self.guesses.items())
+        )
 
     def __repr__(self) -> str:
         made = sum(guess is not None for guess in self.guesses.values())

@@ -14,7 +14,9 @@ crossed, so values of Cookie and Authorization are overwritten with ``*`` on the
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from os import PathLike
@@ -23,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import PACKED, Kind
-from ..protocol import Message, State, Transition, explain_head
-from ..protocol.head import Head, parse_head
-from ..protocol.states import Event
+from ..protocol.connection import Message
+from ..protocol.head import Head, explain_head, parse_head
+from ..protocol.states import Event, State, Transition
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -78,9 +80,11 @@ def load(path: str | PathLike[str]) -> Trace:
             return _load(_read(archive))
     except FileNotFoundError:
         raise TraceFileError(f"{path}: there is no such file; Trace.save writes one") from None
-    except (zipfile.BadZipFile, EOFError, zipfile.error) as error:
-        raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but it is cut or no archive: {error}") from None
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TraceFileError(
+            f"{path}: expected a file that Trace.save wrote, but it is cut or no archive: {error}"
+        ) from None
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, struct.error) as error:
         raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {_reason(error)}") from None
 
 
@@ -136,7 +140,7 @@ def _load(part: Callable[[str], bytes]) -> Trace:
 
 
 def _wire_json(trace: Trace, wire: Any, kept: bytearray, reveal: bool) -> dict[str, Any]:
-    heads = []
+    heads: list[dict[str, Any] | None] = []
     for head in (wire.protocol.request, wire.protocol.response):
         if head is None:
             heads.append(None)
@@ -147,7 +151,7 @@ def _wire_json(trace: Trace, wire: Any, kept: bytearray, reveal: bool) -> dict[s
                 if field.secret:
                     place = slice(field.start // 8, field.stop // 8)
                     data[place] = b"*" * (place.stop - place.start)
-            _overwrite(trace, wire.streams[head.sender], head.offset, data, kept)
+            _overwrite(trace, wire.streams[head.sender], head.offset, bytes(data), kept)
         heads.append({"offset": head.offset, "data": data.hex(), "violations": [asdict(v) for v in head.violations]})
     return {
         "number": wire.number,
@@ -206,7 +210,8 @@ def _head(story: dict[str, Any] | None, sender: Sender) -> Head | None:
 
 
 def _message_json(message: Message) -> dict[str, Any]:
-    return {**asdict(message), "sender": int(message.sender), "data": None}
+    violations = [asdict(violation) for violation in message.violations]
+    return {**message._asdict(), "sender": int(message.sender), "data": None, "violations": violations}
 
 
 def _message(story: dict[str, Any]) -> Message:

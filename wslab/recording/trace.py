@@ -34,7 +34,11 @@ from typing import Any, NamedTuple, overload
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Explanation, Sender, Violation
 from ..anatomy.record import PACKED, PREVIEW, Kind, Record
-from ..protocol import Connection, Frame, Head, Message, State, Transition, Unread, explain_frame, explain_head
+from ..protocol.connection import Connection, Message, Unread
+from ..protocol.frame import Frame, close_body, explain_frame
+from ..protocol.head import Head, explain_head
+from ..protocol.states import State, Transition
+from ..protocol.words import CLOSE
 from .ring import PackedLog, Ring
 from .views import Closing, Handshake, Slice
 
@@ -45,6 +49,8 @@ CHUNK = struct.Struct("<dIBBQQQ")
 NOT_STORED = 2**64 - 1
 PLACE = struct.Struct("<II")
 NO_MESSAGE = 2**32 - 1
+INFLATED_WHOLE = 2**14
+"""A frame of at most so many bytes has all that it inflates to kept, a longer one its start."""
 
 
 class Chunk(NamedTuple):
@@ -93,7 +99,7 @@ class _Wire:
         self.tapped = [False, False]
         self.live = 0
         self.streams = (_Stream(), _Stream())
-        self.protocol = Connection()
+        self.protocol = Connection(payloads=INFLATED_WHOLE)
         self.closings: dict[Sender, CloseReport] = {}
         self.last_record = -1
 
@@ -573,7 +579,6 @@ class Trace:
     def _frame(self, record: Record) -> Frame:
         raw = self._raw(record)
         index, message = self._places[record.number]
-        is_close = record.first & 0x0F == 0x8
         frame = Frame(
             sender=record.sender,
             index=index,
@@ -587,12 +592,12 @@ class Trace:
             preview=record.preview,
             payload=None if raw is None else raw[record.header_length :],
             inflated=self._inflated.get(record.number),
-            status_code=(record.status or None) if is_close else None,
-            close_reason=None,
             message=None if message == NO_MESSAGE else message,
+            note=self._texts.get(record.number),
         )
-        if is_close and frame.payload is not None and record.payload_length >= 2:
-            frame = replace(frame, close_reason=frame.data[2:].decode("utf-8", "replace") if frame.data else "")
+        if record.first & 0b1111 == CLOSE and frame.data is not None:
+            code, reason = close_body(frame.data)
+            return frame._replace(status_code=code, close_reason=reason)
         return frame
 
     def _whole_messages(self) -> Iterator[tuple[int, Message]]:
@@ -607,7 +612,7 @@ class Trace:
         for connection, message_ in list(self._messages):
             parts = data.get((connection, message_.sender, message_.number), [])
             whole = b"".join(part for part in parts if part is not None)
-            yield connection, replace(message_, data=whole if len(whole) == message_.length else None)
+            yield connection, message_._replace(data=whole if len(whole) == message_.length else None)
 
 
 class _Subscriber:
@@ -643,9 +648,9 @@ def _chunk(
 
 def _head(trace: Trace, at: float, wire: _Wire, head: Head) -> None:
     status = head.status
-    preview = (head.start_line.removesuffix(" HTTP/1.1") if status is None else head.start_line.partition(" ")[2]).encode(
-        "utf-8", "replace"
-    )
+    preview = (
+        head.start_line.removesuffix(" HTTP/1.1") if status is None else head.start_line.partition(" ")[2]
+    ).encode("utf-8", "replace")
     trace._append(
         at, wire, head.sender, Kind.REQUEST if head.sender is Sender.CLIENT else Kind.RESPONSE, head.offset,
         header_length=len(head.data), status=status or 0, violations=head.violations, preview=preview,
@@ -653,6 +658,7 @@ def _head(trace: Trace, at: float, wire: _Wire, head: Head) -> None:
 
 
 def _frame(trace: Trace, at: float, wire: _Wire, frame: Frame) -> None:
+    assert frame.sender is not None, "a connection knows who sent its frames"
     number = trace._append(
         at, wire, frame.sender, Kind.FRAME, frame.offset,
         payload_length=frame.payload_length, header_length=frame.header_length, status=frame.status_code or 0,
@@ -661,20 +667,20 @@ def _frame(trace: Trace, at: float, wire: _Wire, frame: Frame) -> None:
     )  # fmt: skip
     if frame.inflated is not None:
         trace._keep_inflated(number, frame.inflated)
+    if frame.note is not None:
+        trace._texts[number] = frame.note
 
 
 def _message(trace: Trace, at: float, wire: _Wire, message: Message) -> None:
-    trace._messages.append((wire.number, replace(message, data=None) if message.data is not None else message))
-    if message.violations:
-        number = wire.last_record
-        trace._violations[number] = tuple(dict.fromkeys((*trace._violations.get(number, ()), *message.violations)))
+    trace._messages.append((wire.number, message if message.data is None else message._replace(data=None)))
 
 
 def _unread(trace: Trace, at: float, wire: _Wire, unread: Unread) -> None:
-    trace._append(
+    number = trace._append(
         at, wire, unread.sender, Kind.UNREAD, unread.offset,
         payload_length=unread.length, violations=unread.violations, preview=unread.data,
     )  # fmt: skip
+    trace._texts[number] = unread.what
 
 
 _DERIVE: dict[type, Callable[[Trace, float, _Wire, Any], None]] = {
@@ -693,7 +699,7 @@ def _end(trace: Trace, at: float, wire: _Wire, sender: Sender, kind: Kind) -> No
         for unread in wire.protocol.end(sender, reset=kind is Kind.RESET):
             _unread(trace, at, wire, unread)
     stream.ended.add(kind)
-    trace._append(at, wire, sender, kind, max(stream.seen))
+    trace._append(at, wire, sender, kind, max(stream.seen), violations=wire.protocol.closing_violations.get(sender, ()))
 
 
 def _note(trace: Trace, at: float, wire: _Wire, sender: Sender, text: str) -> None:
@@ -722,18 +728,22 @@ def _explain_frame(trace: Trace, record: Record) -> Explanation:
     raw = trace._raw(record)
     if raw is None:
         return _explain_words(trace, record, ("not kept", "These bytes were dropped; Trace(max_bytes=...) keeps more."))
-    return explain_frame(
+    explained = explain_frame(
         raw,
         sender=record.sender,
         offset=record.offset,
         violations=trace._violations.get(record.number, ()),
         inflated=trace._inflated.get(record.number),
     )
+    note = trace._texts.get(record.number)
+    return explained if note is None else replace(explained, facts=(*explained.facts, ("not read", note)))
 
 
 _WORDS: dict[Kind, tuple[tuple[str, str], ...]] = {
     Kind.FIN: (("TCP FIN", "The sender will send no more bytes. RFC 6455 7.1.1 lets the server close first."),),
-    Kind.RESET: (("TCP RST", "The connection was torn down: bytes on their way may be lost, and no close frame came."),),
+    Kind.RESET: (
+        ("TCP RST", "The connection was torn down: bytes on their way may be lost, and no close frame came."),
+    ),
 }
 
 
@@ -755,10 +765,8 @@ def _explain_error(trace: Trace, record: Record) -> Explanation:
 
 def _explain_unread(trace: Trace, record: Record) -> Explanation:
     raw = trace._raw(record)
-    return replace(
-        _explain_words(trace, record, ("left over", "The stream ended before these bytes became a whole head or frame.")),
-        data=raw or b"",
-    )
+    what = trace._texts.get(record.number, "bytes that are no whole head and no whole frame")
+    return replace(_explain_words(trace, record, ("left over", what)), data=raw or b"")
 
 
 _EXPLAIN: dict[Kind, Callable[[Trace, Record], Explanation]] = {

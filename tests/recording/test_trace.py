@@ -1,0 +1,409 @@
+"""A trace loses no byte, keeps offsets, is bounded and safe, and comes back from a file as it was."""
+
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wslab.anatomy.field import Sender
+from wslab.anatomy.record import PACKED, Kind
+from wslab.protocol.builder import build_close, build_frame
+from wslab.protocol.handshake import accept_key
+from wslab.protocol.states import State
+from wslab.recording.files import TraceFileError
+from wslab.recording.trace import Trace
+
+CLIENT, SERVER = Sender.CLIENT, Sender.SERVER
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+MASK = bytes.fromhex("37fa213d")
+
+
+def request(extra: str = "") -> bytes:
+    return (
+        "GET /chat HTTP/1.1\r\nHost: 127.0.0.1:4321\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extra}\r\n"
+    ).encode()
+
+
+def response(extra: str = "") -> bytes:
+    return (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(KEY)}\r\n{extra}\r\n"
+    ).encode()
+
+
+class Ends:
+    """Both taps of one connection, with what each sends reaching the other at once unless told otherwise."""
+
+    def __init__(self, trace: Trace, key: object = "k") -> None:
+        self.client, self.server = trace.join(CLIENT, key), trace.join(SERVER, key)
+
+    def client_sends(self, data: bytes, *reads: int) -> None:
+        self.client.sent(data)
+        self._deliver(self.server, data, reads)
+
+    def server_sends(self, data: bytes, *reads: int) -> None:
+        self.server.sent(data)
+        self._deliver(self.client, data, reads)
+
+    def _deliver(self, tap, data, reads):
+        at = 0
+        for size in (*reads, len(data)):
+            tap.received(data[at : at + size])
+            at += size
+
+
+def conversation(trace: Trace, *, cookie: str = "") -> Ends:
+    ends = Ends(trace)
+    ends.client_sends(request(f"Cookie: {cookie}\r\n" if cookie else ""))
+    ends.server_sends(response())
+    ends.client_sends(build_frame("Hello server!", mask=MASK), 1, 5)
+    ends.server_sends(build_frame("Hello client!"))
+    ends.client_sends(build_frame("Hel", fin=False, mask=MASK) + build_frame("lo", opcode=0, mask=MASK))
+    ends.client_sends(build_close(1000, "bye", mask=MASK))
+    ends.server_sends(build_close(1000, "bye"))
+    ends.server.fin_sent()
+    ends.client.fin_received()
+    ends.client.fin_sent()
+    ends.server.fin_received()
+    ends.client.closed(1000, "bye")
+    ends.server.closed(1000, "bye")
+    return ends
+
+
+def test_a_conversation_becomes_records_frames_messages_and_states():
+    trace = Trace()
+    conversation(trace)
+    assert [(r.sender, r.kind) for r in trace.records] == [
+        (CLIENT, Kind.REQUEST), (SERVER, Kind.RESPONSE), (CLIENT, Kind.FRAME), (SERVER, Kind.FRAME),
+        (CLIENT, Kind.FRAME), (CLIENT, Kind.FRAME), (CLIENT, Kind.FRAME), (SERVER, Kind.FRAME),
+        (SERVER, Kind.FIN), (CLIENT, Kind.FIN),
+    ]  # fmt: skip
+    assert [m.data for m in trace.messages_of(0, CLIENT)] == [b"Hello server!", b"Hello"]
+    assert [m.data for m in trace.messages_of(0, SERVER)] == [b"Hello client!"]
+    assert trace.states(0) == {CLIENT: State.CLOSED, SERVER: State.CLOSED}
+    assert trace.violations == []
+    assert [f.data for f in trace.frames][:2] == [b"Hello server!", b"Hello client!"]
+    assert [f.close_reason for f in trace.frames][-2:] == ["bye", "bye"]
+    assert {end: (r.code, r.reason) for end, r in trace.closings(0).items()} == dict.fromkeys(Sender, (1000, "bye"))
+
+
+def test_every_byte_is_kept_once_and_read_edges_are_kept_beside():
+    trace = Trace()
+    conversation(trace)
+    sent = b"".join(
+        (
+            request(), build_frame("Hello server!", mask=MASK), build_frame("Hel", fin=False, mask=MASK),
+            build_frame("lo", opcode=0, mask=MASK), build_close(1000, "bye", mask=MASK),
+        )
+    )  # fmt: skip
+    assert trace.bytes_sent(0, CLIENT) == sent
+    assert trace._ring.end == len(sent) + len(trace.bytes_sent(0, SERVER))
+    head = len(request())
+    reads = [(c.offset - head, c.length) for c in trace.chunks if c.sender is CLIENT and c.seen_by is SERVER]
+    assert reads[1:4] == [(0, 1), (1, 5), (6, 13)]
+
+
+def test_frames_keep_their_offsets_into_the_stream():
+    trace = Trace()
+    conversation(trace)
+    for frame in trace.frames:
+        whole = trace.bytes_sent(
+            0, frame.sender, frame.offset, frame.offset + frame.header_length + frame.payload_length
+        )
+        assert whole[0] == frame.first
+        assert whole[frame.header_length :] == frame.payload
+
+
+def test_an_outside_client_is_known_from_what_the_server_reads():
+    trace = Trace()
+    server = trace.join(SERVER, "outside")
+    stream = request() + build_frame("from outside", mask=MASK)
+    for at in range(len(stream)):
+        server.received(stream[at : at + 1])
+        if at == len(request()) - 1:
+            server.sent(response())
+    assert trace.bytes_sent(0, CLIENT) == stream
+    assert [m.data for m in trace.messages] == [b"from outside"]
+
+
+def test_both_ends_telling_of_the_same_fin_make_one_record():
+    trace = Trace()
+    conversation(trace)
+    assert sum(r.kind is Kind.FIN for r in trace.records) == 2
+
+
+def test_a_cut_frame_is_told_when_the_stream_ends():
+    trace = Trace()
+    ends = Ends(trace)
+    ends.client_sends(request())
+    ends.server_sends(response())
+    ends.client_sends(build_frame("never whole", mask=MASK)[:-3])
+    ends.client.reset_sent()
+    assert [r.kind for r in trace.records][-2:] == [Kind.UNREAD, Kind.RESET]
+
+
+def test_the_same_ports_used_again_are_another_connection():
+    trace = Trace()
+    conversation(trace)
+    conversation(trace)
+    assert trace.connections == [0, 1]
+    assert trace.bytes_sent(0, CLIENT) == trace.bytes_sent(1, CLIENT)
+
+
+def test_a_server_that_hears_of_a_client_after_it_left_joins_its_connection():
+    trace = Trace()
+    client = trace.join(CLIENT, "k")
+    client.closed()
+    assert trace.join(SERVER, "k").connection == client.connection
+
+
+def test_a_note_is_a_record_that_keeps_its_whole_text():
+    trace = Trace()
+    tap = trace.join(SERVER, "k")
+    tap.note("ZeroDivisionError: division by zero, and a long story after it")
+    assert trace.record(0).kind is Kind.ERROR
+    assert "a long story after it" in str(trace.explain(0))
+
+
+def test_a_bounded_trace_counts_what_it_drops_and_keeps_offsets():
+    trace = Trace(max_bytes=4096, max_entries=50)
+    ends = Ends(trace)
+    ends.client_sends(request())
+    ends.server_sends(response())
+    frames = [build_frame(f"message {n}", mask=MASK) for n in range(500)]
+    for frame in frames:
+        ends.client_sends(frame)
+    assert trace.total == 502
+    assert trace.first == 452 and len(trace.records) == 50
+    dropped = trace.dropped
+    assert dropped.records == 452
+    assert dropped.bytes == len(request()) + len(response()) + sum(map(len, frames)) - 4096
+    last = trace.record(501)
+    assert last.offset == len(request()) + sum(map(len, frames[:-1]))
+    assert trace.frame(501).data == b"message 499"
+    with pytest.raises(IndexError, match="records 452 to 501"):
+        trace.record(451)
+    with pytest.raises(LookupError, match="max_bytes"):
+        trace.bytes_sent(0, CLIENT)
+    assert "452 records" in repr(trace)
+
+
+def test_a_record_whose_bytes_are_gone_says_so():
+    trace = Trace(max_bytes=1024, max_entries=1000)
+    ends = Ends(trace)
+    ends.client_sends(request())
+    ends.server_sends(response())
+    for _ in range(100):
+        ends.client_sends(build_frame("x" * 100, mask=MASK))
+    assert "dropped" in str(trace.explain(2))
+    assert trace.frame(2).payload is None
+
+
+def test_a_chunk_larger_than_the_ring_is_still_understood():
+    trace = Trace(max_bytes=2048)
+    ends = Ends(trace)
+    ends.client_sends(request())
+    ends.server_sends(response())
+    ends.client_sends(build_frame(b"\x01" * 50_000, opcode=2, mask=MASK) + build_frame("after", mask=MASK))
+    assert [r.payload_length for r in trace.records if r.kind is Kind.FRAME] == [50_000, 5]
+    assert trace.frame(3).data == b"after"
+
+
+def test_records_stay_in_step_while_threads_write_and_others_read():
+    trace = Trace(max_bytes=2**16)
+    connections, each = 6, 400
+    payloads = {n: [f"{n}:{i}".encode() for i in range(each)] for n in range(connections)}
+    seen: dict[int, list[bytes]] = {}
+    stop = threading.Event()
+
+    def write(number: int) -> None:
+        tap = trace.join(SERVER, number)
+        tap.received(request())
+        tap.sent(response())
+        for payload in payloads[number]:
+            tap.received(build_frame(payload, opcode=2, mask=MASK))
+        tap.note(f"thread {number} is tap {tap.connection}")
+
+    def read() -> None:
+        at = 0
+        while not stop.is_set() or at < trace.total:
+            for record in trace.between(at, trace.total):
+                assert record.number == at, "a record is numbered by its place"
+                at += 1
+                if record.kind is Kind.FRAME:
+                    seen.setdefault(record.connection, []).append(record.preview)
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(connections)]
+    reader.start()
+    for thread in writers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    reader.join()
+    assert sorted(seen.values()) == sorted(payloads.values())
+    assert trace.violations == []
+
+
+def test_a_subscriber_is_woken_once_until_somebody_reads():
+    trace = Trace()
+    calls: list[int] = []
+    unsubscribe = trace.subscribe(lambda: calls.append(1))
+    tap = trace.join(SERVER, "k")
+    tap.received(request())
+    tap.sent(response())
+    assert len(calls) == 1
+    trace.update()
+    tap.received(build_frame("x", mask=MASK))
+    assert len(calls) == 2
+    trace.update()
+    unsubscribe()
+    tap.received(build_frame("y", mask=MASK))
+    assert len(calls) == 2
+
+
+def test_packed_records_are_the_records():
+    trace = Trace()
+    conversation(trace)
+    assert trace.packed() == b"".join(record.pack() for record in trace.records)
+    assert len(trace.packed(3, 5)) == 2 * PACKED.size
+
+
+def test_slices_show_themselves():
+    trace = Trace()
+    conversation(trace)
+    assert len(trace[2:4]) == 2
+    assert "Hello client!" in repr(trace[2:4]) and "101" not in repr(trace[2:4])
+    with pytest.raises(ValueError, match="step"):
+        trace[::2]
+
+
+def test_no_connection_of_that_number_is_told_with_those_there_are():
+    trace = Trace()
+    conversation(trace)
+    with pytest.raises(IndexError, match="there are: 0"):
+        trace.states(7)
+
+
+# --- files -------------------------------------------------------------------------------
+
+
+def everything(trace: Trace) -> list[object]:
+    return [
+        trace.packed(), trace.chunks, trace.frames, trace.messages, trace.handshakes, trace.violations, trace.dropped,
+        [trace.states(c) for c in trace.connections], [trace.transitions(c) for c in trace.connections],
+        [trace.closings(c) for c in trace.connections], [str(trace.explain(r.number)) for r in trace.records],
+        repr(trace), trace._repr_html_(),
+    ]  # fmt: skip
+
+
+def compressed(trace: Trace) -> None:
+    """Two compressed messages, the second in the first one's context (RFC 7692 7.2.3.2)."""
+    from websockets.extensions.permessage_deflate import PerMessageDeflate
+    from websockets.frames import Frame, Opcode
+
+    ends = Ends(trace, "compressed")
+    ends.client_sends(request("Sec-WebSocket-Extensions: permessage-deflate\r\n"))
+    ends.server_sends(response("Sec-WebSocket-Extensions: permessage-deflate\r\n"))
+    extension = PerMessageDeflate(False, False, 15, 15)
+    for _ in range(2):
+        ends.server_sends(Frame(Opcode.TEXT, b"again and again").serialize(mask=False, extensions=[extension]))
+
+
+@pytest.mark.parametrize("bounds", [{}, {"max_bytes": 1024, "max_entries": 16}])
+def test_a_file_gives_an_equal_trace_back(tmp_path: Path, bounds: dict[str, int]):
+    trace = Trace(**bounds)
+    conversation(trace)
+    compressed(trace)
+    trace.note("an error", connection=0)
+    broken = Ends(trace, "broken")
+    broken.client_sends(request())
+    broken.server_sends(response())
+    broken.client_sends(build_frame("unmasked"))
+    trace.save(tmp_path / "a.wslab")
+    loaded = Trace.load(tmp_path / "a.wslab")
+    assert everything(loaded) == everything(trace)
+    loaded.save(tmp_path / "b.wslab")
+    assert (tmp_path / "a.wslab").read_bytes() == (tmp_path / "b.wslab").read_bytes()
+
+
+def test_inflated_payloads_survive(tmp_path: Path):
+    trace = Trace()
+    compressed(trace)
+    assert [m.data for m in trace.messages] == [b"again and again"] * 2
+    assert trace.frame(3).payload_length < trace.frame(2).payload_length
+    trace.save(tmp_path / "t")
+    assert [m.data for m in Trace.load(tmp_path / "t").messages] == [b"again and again"] * 2
+
+
+def test_credentials_leave_in_a_file_only_when_asked(tmp_path: Path):
+    trace = Trace()
+    conversation(trace, cookie="session=very-secret")
+    assert b"very-secret" in trace.bytes_sent(0, CLIENT)
+    assert "very-secret" not in repr(trace) + trace._repr_html_() + str(trace.explain(0))
+    for reveal in (False, True):
+        trace.save(tmp_path / "t", reveal=reveal)
+        with zipfile.ZipFile(tmp_path / "t") as archive:
+            everything_in_it = b"".join(archive.read(name) for name in archive.namelist())
+        hexed = b"very-secret".hex().encode()
+        assert (b"very-secret" in everything_in_it or hexed in everything_in_it) is reveal
+        loaded = Trace.load(tmp_path / "t")
+        assert len(loaded.bytes_sent(0, CLIENT)) == len(trace.bytes_sent(0, CLIENT))
+        assert [m.data for m in loaded.messages] == [m.data for m in trace.messages]
+
+
+@given(st.data())
+def test_a_damaged_file_is_refused_in_words_or_read(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    path = tmp_path_factory.mktemp("damaged") / "t"
+    trace = Trace()
+    conversation(trace)
+    trace.save(path)
+    content = bytearray(path.read_bytes())
+    place = int(data.draw(st.floats(0, 1, exclude_max=True)) * len(content))
+    if data.draw(st.booleans()):
+        del content[place:]
+    else:
+        content[place] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    try:
+        Trace.load(path).records  # noqa: B018
+    except TraceFileError as error:
+        assert str(path) in str(error)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda story: story.update(format="wslab trace 9"), "wslab trace 9"),
+        (lambda story: story.update(max_bytes=2**60), "claims to keep"),
+        (lambda story: story.pop("connections"), "connections"),
+        (lambda story: story["connections"][0]["states"].update(client="DREAMING"), "DREAMING"),
+        (lambda story: story["connections"][0].update(heads=["zz", None]), "expected a file that Trace.save wrote"),
+    ],
+)
+def test_a_lying_file_is_refused_with_the_reason(tmp_path: Path, change, says: str):
+    import json
+
+    trace = Trace()
+    conversation(trace)
+    trace.save(tmp_path / "good")
+    with zipfile.ZipFile(tmp_path / "good") as good, zipfile.ZipFile(tmp_path / "bad", "w") as bad:
+        for name in good.namelist():
+            content = good.read(name)
+            if name == "trace.json":
+                story = json.loads(content)
+                change(story)
+                content = json.dumps(story).encode()
+            bad.writestr(name, content)
+    with pytest.raises(TraceFileError, match=says):
+        Trace.load(tmp_path / "bad")
+
+
+def test_a_missing_file_is_told(tmp_path: Path):
+    with pytest.raises(TraceFileError, match="no such file"):
+        Trace.load(tmp_path / "nothing")
