@@ -582,16 +582,17 @@ function fieldList(explanation) {
     element(
       "li",
       { role: "option", class: "wslab-field", "data-field": index, tabindex: index ? "-1" : "0", "aria-selected": "false" },
-      element("b", {}, harmless(field.name)),
-      element("bdi", { class: "wslab-value", dir: "ltr" }, cut(harmless(field.value ?? ""))),
-      element("span", { class: "wslab-section" }, harmless(field.section)),
-      element("span", { class: "wslab-place" }, place(field)),
+      element("span", { class: "wslab-name" }, element("b", {}, harmless(field.name)), " ", element("span", { class: "wslab-place" }, place(field))),
       element(
         "span",
         { class: "wslab-says" },
-        element("span", { class: "wslab-meaning" }, harmless(field.meaning)),
+        element("bdi", { class: "wslab-value", dir: "ltr" }, cut(harmless(field.value ?? ""))),
+        " ",
+        element("span", {}, harmless(field.meaning)),
         field.plain ? element("span", { class: "wslab-plain" }, "unmasked ", element("code", {}, cut(spaced(field.plain)))) : null,
       ),
+      " ",
+      element("span", { class: "wslab-section" }, harmless(field.section)),
     ),
   );
   const list = element("ol", { role: "listbox", class: "wslab-fields", "aria-label": "Fields: the arrow keys go from field to field" }, ...items);

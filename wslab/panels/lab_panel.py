@@ -95,6 +95,8 @@ class LabPanel(anywidget.AnyWidget):
         "", read_only=True, help="The recording as text when the panel was last shown, for a notebook without a kernel."
     ).tag(sync=True)
 
+    _unsubscribe: Callable[[], None] | None = None
+
     def __init__(self, source: Any, **kwargs: Any) -> None:
         trace = source if isinstance(source, Trace) else getattr(source, "trace", None)
         if not isinstance(trace, Trace):
@@ -105,7 +107,6 @@ class LabPanel(anywidget.AnyWidget):
         self._sent = 0  # number of the next record to push
         self._asked = False
         self._pusher = Pusher(self._push, name="wslab-panel")
-        self._unsubscribe: Callable[[], None] | None = None
         super().__init__(**kwargs)
         self.on_msg(self._answer)
 
