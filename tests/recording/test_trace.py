@@ -178,7 +178,8 @@ def test_a_bounded_trace_counts_what_it_drops_and_keeps_offsets():
     for frame in frames:
         ends.client_sends(frame)
     assert trace.total == 502
-    assert trace.first == 452 and len(trace.records) == 50
+    assert trace.first == 452
+    assert len(trace.records) == 50
     dropped = trace.dropped
     assert dropped.records == 452
     assert dropped.bytes == len(request()) + len(response()) + sum(map(len, frames)) - 4096
@@ -278,7 +279,8 @@ def test_slices_show_themselves():
     trace = Trace()
     conversation(trace)
     assert len(trace[2:4]) == 2
-    assert "Hello client!" in repr(trace[2:4]) and "101" not in repr(trace[2:4])
+    assert "Hello client!" in repr(trace[2:4])
+    assert "101" not in repr(trace[2:4])
     with pytest.raises(ValueError, match="step"):
         trace[::2]
 
@@ -370,10 +372,12 @@ def test_a_damaged_file_is_refused_in_words_or_read(tmp_path_factory: pytest.Tem
     else:
         content[place] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
+    told = ""
     try:
-        Trace.load(path).records  # noqa: B018
+        list(Trace.load(path))
     except TraceFileError as error:
-        assert str(path) in str(error)
+        told = str(error)
+    assert not told or str(path) in told
 
 
 @pytest.mark.parametrize(

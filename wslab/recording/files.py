@@ -135,7 +135,7 @@ def _load(part: Callable[[str], bytes]) -> Trace:
         trace._keep_inflated(int(number), inflated[at : at + length])
         at += length
     trace._messages.extend((number, _message(message)) for number, message in story["messages"])
-    trace.records  # reads every record once: a lying sender or kind is found here
+    list(trace)  # reads every record once: a lying sender or kind is found here
     return trace
 
 

@@ -228,9 +228,9 @@ class Trace:
     def _leave(self, wire: _Wire) -> None:
         with self._queue_lock:
             wire.live -= 1
-            if not wire.live and (wire.tapped[Sender.SERVER] or len(self._joinable) > 1024):
-                if self._joinable.get(wire.key) is wire:
-                    del self._joinable[wire.key]
+            done = not wire.live and (wire.tapped[Sender.SERVER] or len(self._joinable) > 1024)
+            if done and self._joinable.get(wire.key) is wire:
+                del self._joinable[wire.key]
 
     def _chunk(self, wire: _Wire, sender: Sender, seen_by: Sender, data: bytes | bytearray | memoryview) -> None:
         length = len(data)
