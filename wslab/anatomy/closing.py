@@ -59,16 +59,19 @@ def closing_rows(records: Sequence[Record], reports: Iterable[CloseReport]) -> l
 
 def _report(report: CloseReport, closes: Sequence[Record]) -> str:
     if report.code is None:
-        return "nothing yet"
+        return "nothing"
+    peer = report.sender.peer
     said = f'{report.code} "{visible(report.reason)}"' if report.reason else str(report.code)
-    received = next((record for record in closes if record.sender is report.sender.peer), None)
+    received = next((record for record in closes if record.sender is peer), None)
     if received is None:
-        return f"{said}, though no Close frame came from the {report.sender.peer.label}"
+        return f"{said}, since no Close frame came from the {peer.label}"
+    if received.violations and report.code == 1006:  # an equal code would be chance: the frame was not accepted
+        return f"{said}, since the {peer.label}'s Close frame breaks a rule"
     if received.payload_length < 2:
-        return f"{said}, since the {report.sender.peer.label}'s Close frame has no code"
+        return f"{said}, since the {peer.label}'s Close frame has no code"
     if received.status != report.code:
-        return f"{said}, though the {report.sender.peer.label}'s Close frame says {received.status}"
-    return f"{said}, as the {report.sender.peer.label}'s Close frame says"
+        return f"{said}, though the {peer.label}'s Close frame says {received.status}"
+    return f"{said}, as the {peer.label}'s Close frame says"
 
 
 def closing_text(records: Sequence[Record], reports: Iterable[CloseReport] = (), *, width: int = 80) -> str:
