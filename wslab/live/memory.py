@@ -49,7 +49,7 @@ class MemoryTransport(asyncio.Transport):
         self._unread = bytearray()  # written here, not yet read there
         self._fin = self._rst = False  # what stands behind the unread bytes
         self._closing = self._lost = False
-        self._paused = self._told_to_pause = self._reading_ended = False
+        self._paused = self._told_to_pause = self._reading_ended = self._reset_came = False
         self._pumping = False
         self._high, self._low = 64 * 1024, 16 * 1024
         self._detached: Callable[[MemoryTransport], None] = lambda transport: None
@@ -103,14 +103,24 @@ class MemoryTransport(asyncio.Transport):
         if self._fin:
             raise RuntimeError("Cannot call write() after write_eof()")
         if self._peer._lost:
-            # "If the connection does not exist then a reset is sent in response" (RFC 9293 3.5.2).
-            self._loop.call_soon(self._lose, ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+            self._write_to_nobody()
             return
         self._unread += data
         if self.get_write_buffer_size() > self._high and not self._told_to_pause:
             self._told_to_pause = True
             self._protocol.pause_writing()
         self._peer._schedule()
+
+    def _write_to_nobody(self) -> None:
+        # "If the connection does not exist then a reset is sent in response" (RFC 9293 3.5.2). Who has read the
+        # end of the stream looks no more, and finds out at the next write.
+        if not self._reading_ended:
+            self._peer._rst = True
+            self._schedule()
+        elif not self._reset_came:
+            self._reset_came = True
+        else:
+            self._loop.call_soon(self._lose, BrokenPipeError(errno.EPIPE, "Broken pipe"))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """Send all of them."""

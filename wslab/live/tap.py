@@ -266,10 +266,9 @@ def tapping(factory: Factory, joint: Callable[[], Joint]) -> Factory:
     """
 
     def create(protocol: Any, *args: Any, **kwargs: Any) -> Any:
-        if inspect.isclass(factory):
-            connection = tapped(factory)(protocol, *args, **kwargs)
-        else:
-            connection = factory(protocol, *args, **kwargs)
+        make: Factory = tapped(factory) if inspect.isclass(factory) else factory
+        connection: Any = make(protocol, *args, **kwargs)
+        if not isinstance(connection, Tapped):
             connection.__class__ = tapped(type(connection))
         connection.wslab = joint()
         if connection.wslab.fixed.key is not None and hasattr(protocol, "key"):

@@ -1,0 +1,96 @@
+"""Echo with recording against bare ``websockets``, in the same arrangement of loops and threads, as ratios of one run.
+
+The server runs on a loop in its own thread and the client on the main thread's loop, both
+with the options that a lab gives them. Bare and recorded runs alternate, since a machine
+that others use too is never twice as fast as before; each ratio is one of medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from statistics import median
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import serve
+
+from wslab.live.lab import Lab, echo
+
+SIZES = {"16 B": 16, "1 KiB": 2**10, "64 KiB": 2**16, "1 MiB": 2**20}
+TARGETS = {"16 B": 0.85, "1 KiB": 0.85, "64 KiB": 0.75, "1 MiB": 0.75}
+OPTIONS: dict[str, Any] = {"compression": None, "ping_interval": None, "max_size": None}
+
+
+@asynccontextmanager
+async def bare() -> AsyncIterator[ClientConnection]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def start() -> Any:
+        return await serve(echo, "127.0.0.1", 0, **OPTIONS)
+
+    async def stop() -> None:
+        server.close()
+        await server.wait_closed()
+
+    server = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(start(), loop))
+    port = server.sockets[0].getsockname()[1]
+    async with connect(f"ws://127.0.0.1:{port}/", proxy=None, **OPTIONS) as client:
+        yield client
+    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(stop(), loop))
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@asynccontextmanager
+async def recorded() -> AsyncIterator[ClientConnection]:
+    async with Lab() as lab:
+        await lab.serve(max_size=None)
+        async with lab.connect(max_size=None) as client:
+            yield client
+
+
+async def rate(client: ClientConnection, payload: bytes, seconds: float) -> float:
+    """Echoes a second, one at a time."""
+    send, recv = client.send, client.recv
+    count, begun = 0, time.perf_counter()
+    while (passed := time.perf_counter() - begun) < seconds or count < 5:
+        await send(payload)
+        await recv()
+        count += 1
+    return count / passed
+
+
+async def measure(size: int, rounds: int, seconds: float) -> tuple[float, float]:
+    payload = bytes(size)
+    rates: tuple[list[float], list[float]] = ([], [])
+    async with bare() as one, recorded() as other:
+        for client in (one, other):
+            await rate(client, payload, seconds)  # the first rounds fill caches, and the ring its pages
+        for _ in range(rounds):
+            for client, measured in zip((one, other), rates, strict=True):
+                measured.append(await rate(client, payload, seconds))
+    return median(rates[0]), median(rates[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.25, help="for each round of each kind")
+    options = parser.parse_args()
+    print("echo, one message at a time        bare/s  recorded/s   ratio  wanted")
+    for name, size in SIZES.items():
+        without, with_recording = asyncio.run(measure(size, options.rounds, options.seconds))
+        ratio = with_recording / without
+        print(f"{name:>26}  {without:12.1f}  {with_recording:10.1f}  {ratio:6.2f}  {TARGETS[name]:6.2f}")
+
+
+if __name__ == "__main__":
+    main()
