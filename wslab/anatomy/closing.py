@@ -49,12 +49,16 @@ def closing_rows(records: Sequence[Record], reports: Iterable[CloseReport]) -> l
         rows.append(("the other's", f"{sender_mark(answer.sender)}: {record_summary(answer)}" if answer else "none"))
     else:
         rows.append(("first Close", "none"))
-    rows += [(f"{report.sender.label} reports", _report(report, closes)) for report in sorted(reports)]
+    rows += [(f"{report.sender.label} reports", _report(report, closes)) for report in sorted(reports, key=_end)]
     ends = [record for record in records if record.kind in (Kind.FIN, Kind.RESET)]
     words = {Kind.FIN: "FIN", Kind.RESET: "RST"}
     told = ", then ".join(f"{sender_mark(record.sender)} with {words[record.kind]}" for record in ends)
     rows.append(("TCP ended by", told or "nobody yet"))
     return rows
+
+
+def _end(report: CloseReport) -> Sender:
+    return report.sender
 
 
 def _report(report: CloseReport, closes: Sequence[Record]) -> str:

@@ -17,8 +17,8 @@ ROW = 32
 RULED = 128
 """Bits that a ruler shows: the longest header (14 bytes) and a little of what follows."""
 MARGIN = "     "
-NARROW = 8
-"""Up to this many bits, a cell shows its bits; wider ones show their bytes."""
+BYTE = 8
+"""Cells of whole bytes show their bytes; others show their bits."""
 
 
 class Cell(NamedTuple):
@@ -70,10 +70,13 @@ def rows_of(view: View, limit: int = RULED) -> list[list[Cell]]:
 
 
 def _crossed(view: View, field: FieldView, start: int, stop: int) -> str:
-    if field.width <= NARROW or start % 8 or stop % 8:
-        bits = "·" * field.width if field.bits is None else field.bits
-        return " ".join(bits[start - field.start : stop - field.start])
-    return " ".join(view.hex_at(index) for index in range(start // 8, stop // 8))
+    first, last = start // BYTE, -(-stop // BYTE)
+    if start % BYTE == 0 and stop % BYTE == 0:
+        return " ".join(view.hex_at(index) for index in range(first, last))
+    if field.hidden:
+        return " ".join("·" * (stop - start))
+    bits = "".join(f"{byte:08b}" for byte in view.explanation.data[first:last])
+    return " ".join(bits[start - first * BYTE : stop - first * BYTE])
 
 
 def _number(field: FieldView) -> str:
@@ -122,24 +125,24 @@ def _drawn(row: Sequence[Cell]) -> list[str]:
 
 def _spread(cell: Cell) -> str:
     """What crossed, each byte in the middle of its own eight bits."""
-    if cell.field.width <= NARROW or cell.start % 8 or cell.stop % 8:
+    if cell.start % BYTE or cell.stop % BYTE:
         return cell.crossed
     return " ".join(pair.center(15) for pair in cell.crossed.split(" "))
 
 
 def _border(above: Sequence[Cell], below: Sequence[Cell]) -> str:
     """The line between two rows: ``+`` where a cell begins or ends, gaps inside a field that goes on."""
-    edges = {cell.start % ROW for cell in [*above, *below]} | {
-        cell.start % ROW + cell.width for cell in [*above, *below]
-    }
+    upper, lower = _owners(above), _owners(below)
+    edges = {cell.start % ROW for cell in [*above, *below]}
+    widest = max(*upper, *lower) + 1
+    line = ""
+    for bit in range(widest):
+        goes_on = bit in upper and upper[bit] == lower.get(bit)
+        ends = bit in edges or (bit not in upper and bit - 1 in upper) or (bit not in lower and bit - 1 in lower)
+        line += ("+" if ends else "-") + (" " if goes_on else "-")
+    return line + "+"
 
-    def inside(cells: Sequence[Cell], bit: int) -> int | None:
-        return next(
-            (cell.field_index for cell in cells if cell.start % ROW <= bit < cell.start % ROW + cell.width), None
-        )
 
-    out = ""
-    for bit in range(max(edges)):
-        goes_on = inside(above, bit) is not None and inside(above, bit) == inside(below, bit)
-        out += ("+" if bit in edges else "-") + (" " if goes_on else "-")
-    return out + "+"
+def _owners(row: Sequence[Cell]) -> dict[int, int]:
+    """Which field has each bit of a row."""
+    return {bit % ROW: cell.field_index for cell in row for bit in range(cell.start, cell.stop)}

@@ -36,22 +36,26 @@ def columns_of(columns: Iterable[Column | str]) -> list[Column]:
     return [Column(column, wraps=True) if isinstance(column, str) else column for column in columns]
 
 
+NARROWEST = 4
+"""Columns that a column keeps even where there is no room."""
+
+
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """How wide each column is: as wide as it wants, the widest giving way until all fit into ``width``."""
+    """How wide each column is: as wide as it wants; where that is too much, columns that wrap give way, then all."""
     wanted = [
         min(column.most, max([cells(column.heading), *(cells(row[index]) for row in rows)]))
         for index, column in enumerate(columns)
     ]
     room = width - GAP * (len(columns) - 1)
-    spare = [index for index, column in enumerate(columns) if column.wraps] or list(range(len(columns)))
-    while sum(wanted) > room:
-        widest = max(spare, key=lambda index: wanted[index])
-        if wanted[widest] <= 4:
-            if len(spare) == len(columns):
-                break
-            spare = list(range(len(columns)))
-            continue
-        wanted[widest] -= 1
+    for gives_way in ([column.wraps for column in columns], [True] * len(columns)):
+        for most in range(width, NARROWEST - 1, -1):
+            given = [min(size, most) if gives else size for size, gives in zip(wanted, gives_way, strict=True)]
+            if sum(given) <= room:
+                if sum(given) < room and given != wanted:  # what is left goes to the last that gave way
+                    last = max(index for index, size in enumerate(given) if size < wanted[index])
+                    given[last] += min(room - sum(given), wanted[last] - given[last])
+                return given
+        wanted = given
     return wanted
 
 

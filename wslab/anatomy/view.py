@@ -19,6 +19,8 @@ HIDDEN_BYTE = "··"
 """Stands for the two hex digits of a byte that is not shown."""
 VALUE = 40
 """Bytes or characters of a value that a view shows."""
+SENTENCE = 1000
+"""Characters of a sentence that a view shows: it may quote the wire."""
 SHORTEST_SECRET = 4
 """Shorter values are not looked for in other sentences: ``1`` occurs everywhere."""
 
@@ -119,7 +121,7 @@ class View:
         """A sentence written by a floor above, with what is held back taken out of it too."""
         for secret, instead in self._replacements:
             text = text.replace(secret, instead)
-        return harmless(text)
+        return harmless(text if len(text) <= SENTENCE else f"{text[:SENTENCE]}… {count(len(text), 'character')}")
 
     def value(self, field: Field) -> str:
         """The field's value in words."""

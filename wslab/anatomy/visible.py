@@ -17,6 +17,7 @@ The ranges are a table and not ``str.isprintable``, whose answer changes with th
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from unicodedata import category, east_asian_width
 
 _INVISIBLE = (
@@ -101,6 +102,7 @@ def cells(text: str) -> int:
     return sum(_cell(character) for character in text)
 
 
+@lru_cache(maxsize=4096)
 def _cell(character: str) -> int:
     if category(character) in ("Mn", "Me"):
         return 0

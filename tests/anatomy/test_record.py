@@ -1,0 +1,90 @@
+"""The packed form is what its table says, and a record says the same few words everywhere."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+import pytest
+from anatomy_samples import CLIENT, SERVER, record, records
+from hypothesis import given
+
+from wslab.anatomy import record as module
+from wslab.anatomy.record import PACKED, Kind, Record
+from wslab.anatomy.summary import record_summary
+from wslab.anatomy.visible import shows
+
+_TYPES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "f64": "d", "28 s": "28s"}
+
+
+@given(records)
+def test_packing_loses_nothing(one: Record) -> None:
+    assert Record.unpack(one.pack()) == one
+
+
+def test_the_documented_table_is_the_packed_form() -> None:
+    rows = re.findall(r"^(\d+) +(u8|u16|u32|u64|f64|28 s) +(\w+) ", module.__doc__ or "", re.MULTILINE)
+    assert {name for _, _, name in rows} == {*Record._fields, "preview_length"}
+    one = record(Kind.UNREAD, SERVER, b"abc", number=7)
+    packed = one.pack()
+    assert len(packed) == PACKED.size == 72
+    for offset, kind, name in rows:
+        (value,) = struct.unpack_from("<" + _TYPES[kind], packed, int(offset))
+        expected = len(one.preview) if name == "preview_length" else getattr(one, name)
+        assert value == (expected.ljust(28, b"\0") if isinstance(expected, bytes) else expected), name
+
+
+def test_more_than_255_violations_still_fit() -> None:
+    assert Record.unpack(record(violations=300).pack()).violations == 255
+
+
+BYE = b"bye"
+LONG = b"abcdefghijklmnopqrstuvwxyz0123456789"
+
+SUMMARIES = [
+    (record(preview=b"Hello"), 'TEXT "Hello"'),
+    (record(), 'TEXT ""'),
+    (record(preview=b"", length=300), "TEXT, 300 bytes"),
+    (record(preview=LONG, length=300), 'TEXT "abcdefghijklmnopqrstuvwxyz01…" 300 bytes'),
+    (record(preview=LONG[:28]), 'TEXT "abcdefghijklmnopqrstuvwxyz01"'),
+    (record(preview=("x" * 27 + "é").encode(), length=29), f'TEXT "{"x" * 27}…" 29 bytes'),
+    (record(preview=b"caf\xc3", first=0x01), r'TEXT "caf\xc3", not final'),
+    (record(preview=b"<b>\x1b\n", first=0x81), r'TEXT "<b>\x1b\n"'),
+    (record(preview=b"Hello", length=7, first=0xC1), 'TEXT "Hello", RSV1'),
+    (record(preview=b"Hi", first=0x71), 'TEXT "Hi", not final, RSV1, RSV2, RSV3'),
+    (record(preview=bytes(range(3)), first=0x82), "BINARY 00 01 02"),
+    (record(preview=bytes(range(20)), first=0x82), "BINARY 00 01 02 03 04 05 06 07 … 20 bytes"),
+    (record(first=0x82), "BINARY"),
+    (record(preview=b"lo", first=0x80), 'CONTINUATION "lo"'),
+    (record(preview=b"\xa9", first=0x00), "CONTINUATION a9, not final"),
+    (record(first=0x89), "PING"),
+    (record(preview=b"abc", first=0x89), 'PING "abc"'),
+    (record(preview=b"\xef\x12\x9a\x3c", first=0x8A), "PONG ef 12 9a 3c"),
+    (record(first=0x88), "CLOSE"),
+    (record(preview=b"", length=1, first=0x88), "CLOSE with 1 byte"),
+    (record(preview=b"", length=2, first=0x88, status=1000), "CLOSE 1000"),
+    (record(preview=BYE, length=5, first=0x88, status=1000), 'CLOSE 1000 "bye"'),
+    (record(preview=LONG, length=102, first=0x88, status=4000), 'CLOSE 4000 "abcdefghijklmnopqrstuvwxyz01…" 100 bytes'),
+    (record(preview=b"x", first=0x83), 'reserved opcode 3 "x"'),
+    (record(Kind.REQUEST, CLIENT, b"GET /chat"), "GET /chat"),
+    (record(Kind.REQUEST, CLIENT, b"GET /" + LONG), "GET /abcdefghijklmnopqrstuvw…"),
+    (record(Kind.RESPONSE, SERVER, b"101 Switching Protocols"), "101 Switching Protocols"),
+    (record(Kind.FIN), "FIN, end of stream"),
+    (record(Kind.RESET), "RST, connection reset"),
+    (record(Kind.ERROR, SERVER, b"ValueError: no\n"), r"ValueError: no\n"),
+    (record(Kind.UNREAD, CLIENT, b"GET / HTTP/1"), "12 bytes that are no frame: 47 45 54 20 2f 20 48 54 …"),
+    (record(Kind.UNREAD, CLIENT, b"\x81"), "1 byte that is no frame: 81"),
+]
+
+
+@pytest.mark.parametrize(("one", "said"), SUMMARIES, ids=[said for _, said in SUMMARIES])
+def test_a_record_in_a_few_words(one: Record, said: str) -> None:
+    assert record_summary(one) == one.summary == said
+
+
+@given(records)
+def test_every_record_has_a_short_harmless_summary(one: Record) -> None:
+    said = record_summary(one)
+    assert said or one.kind in (Kind.REQUEST, Kind.RESPONSE, Kind.ERROR)
+    assert shows(said)
+    assert len(said) < 400

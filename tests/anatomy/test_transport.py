@@ -1,0 +1,87 @@
+"""Explanations as JSON: nothing lost on the way to a panel, and what is large is cut with its length told."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from anatomy_samples import explanations, frame
+from hypothesis import given, settings
+
+from wslab.anatomy.field import Explanation, Field, Sender
+from wslab.anatomy.transport import MOST, explanation_json
+
+
+@given(explanations())
+@settings(max_examples=30)
+def test_bytes_and_bits_come_through(one: Explanation) -> None:
+    sent = json.loads(json.dumps(explanation_json(one, reveal=True)))
+    assert bytes.fromhex(sent["data"]) == one.data
+    assert sent["length"] == len(one.data)
+    assert sent["sender"] == (None if one.sender is None else one.sender.label)
+    assert [(field["start"], field["width"]) for field in sent["fields"]] == [(f.start, f.width) for f in one.fields]
+    assert [bytes.fromhex(field["raw"]) for field in sent["fields"]] == [field.raw for field in one.fields]
+    for was, field in zip(one.fields, sent["fields"], strict=True):
+        assert field["plain"] == (None if was.plain is None else was.plain.hex())
+        assert field["bits"] == (was.bits if was.width <= 64 else None)
+    tiled = sum(field["width"] for field in sent["fields"])
+    assert tiled == len(one.data) * 8
+
+
+def test_a_frame_for_a_panel() -> None:
+    sent = frame().to_json()
+    assert list(sent) == ["title", "sender", "offset", "length", "data", "fields", "violations", "facts"]
+    assert sent["fields"][-1] == {
+        "name": "Payload data",
+        "start": 48,
+        "width": 40,
+        "raw": "7f9f4d5158",
+        "value": '"Hello"',
+        "bits": "0111111110011111010011010101000101011000",
+        "meaning": "what is said",
+        "section": "RFC 6455 5.2",
+        "plain": "48656c6c6f",
+        "secret": False,
+    }
+
+
+def test_a_secret_byte_is_two_dots() -> None:
+    one = Explanation(
+        "t", b"abcd", (Field("a", 0, 8, b"a", b"a", "", ""), Field("b", 8, 24, b"bcd", "bcd", "", "", secret=True))
+    )
+    sent = one.to_json()
+    assert sent["data"] == "61······"
+    assert sent["fields"][1]["raw"] == "······"
+    assert sent["fields"][1]["value"] == "(withheld)"
+    assert sent["fields"][1]["bits"] is None
+
+
+def test_a_large_payload_is_cut_and_its_length_told() -> None:
+    data = bytes(1_000_000)
+    one = Explanation("t", data, (Field("p", 0, len(data) * 8, data, data, "", "", plain=data),), Sender.SERVER)
+    sent = one.to_json()
+    assert sent["length"] == 1_000_000
+    assert len(sent["data"]) == len(sent["fields"][0]["raw"]) == len(sent["fields"][0]["plain"]) == 2 * MOST
+    assert len(json.dumps(sent)) < 7 * MOST
+
+
+_EVERYTHING = """
+from anatomy_samples import *
+from wslab.anatomy import html, svg, text
+one = head(("Host", "x"), ("Cookie", "secret"), secret="Cookie")
+print(frame(), one, frame().to_json(), text.records_text(CONVERSATION), text.closing_text(CONVERSATION, REPORTS))
+print(html.explanation_html(frame()), html.records_html(CONVERSATION), html.closing_html(CONVERSATION, REPORTS))
+print(svg.ladder_svg(CONVERSATION), svg.ruler_svg(frame().fields))
+"""
+
+
+def test_everything_looks_the_same_under_any_hash_seed() -> None:
+    seen = set()
+    for seed in ("0", "1", "4242"):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent), "PYTHONUTF8": "1"}
+        run = subprocess.run([sys.executable, "-c", _EVERYTHING], env=environment, capture_output=True, check=True)
+        seen.add(run.stdout)
+    assert len(seen) == 1
