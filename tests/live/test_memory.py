@@ -138,13 +138,13 @@ async def pause_and_resume_reading(client: Actor, server: Actor) -> None:
 async def more_than_the_buffers_hold(client: Actor, server: Actor) -> None:
     server.transport.pause_reading()
     client.transport.set_write_buffer_limits(high=1000)
-    client.transport.write(bytes(32 * 2**20))
+    client.transport.write(bytes(16 * 2**20))
     assert client.seen[-1] == "pause"
     server.transport.resume_reading()
     await until(lambda: "resume" in client.seen)
     client.transport.close()
     await asyncio.gather(client.gone, server.gone)
-    assert len(server.data) == 32 * 2**20
+    assert len(server.data) == 16 * 2**20
 
 
 SCENES: list[Scene] = [

@@ -92,7 +92,7 @@ class RawEndpoint:
         self._read = 0  # how much of what was received somebody has asked for
         self._end = ""
         self._reset = False
-        self._taken = False
+        self._taken = self._closed = False
         self._waiters: list[asyncio.Future[None]] = []
         self._writable = asyncio.Event()
         self._gone: asyncio.Future[None] = self.loop.create_future()
@@ -164,8 +164,10 @@ class RawEndpoint:
         return self._end
 
     async def connected(self, timeout: float | None = TIMEOUT) -> Self:
-        """Wait until a client has connected; the others do so by themselves."""
-        await self._until(lambda: self._transport is not None, timeout, "no client connected")
+        """Wait until a client has connected; what needs that waits by itself."""
+        await self._until(lambda: self._transport is not None or self._closed, timeout, "no client connected")
+        if self._transport is None:
+            raise ConnectionError("this endpoint was closed before a client connected")
         return self
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
@@ -275,10 +277,12 @@ class RawEndpoint:
 
     async def close(self) -> None:
         """Close: FIN, wait up to a second for the peer's, then let go. Twice is once."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
         if self._transport is None:
             self._register.pop(self, None)
+            self._tell()
             return
         if not self._gone.done() and not self._transport.is_closing():
             if not self._transport.fin_sent:
