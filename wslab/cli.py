@@ -6,6 +6,7 @@ Each command imports what it needs when it runs, so that ``wslab --help`` answer
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ SUMMARY = 60
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` (``sys.argv``'s by default) name; the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has every character
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and options.run is not _lab:
