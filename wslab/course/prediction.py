@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..anatomy.html import wrapped
 from ..anatomy.table import Column, table_html, table_text
 
 NOT_YET = "predict first"
@@ -38,7 +39,8 @@ class Comparison:
         return f"{table_text(self._columns, self.rows, caption=self.question)}\n{self._score}"
 
     def _repr_html_(self) -> str:
-        return f"{table_html(self._columns, self.rows, caption=self.question, row_heading=0)}<p>{self._score}</p>"
+        table = table_html(self._columns, self.rows, caption=self.question, row_heading=0)
+        return wrapped(table, f"<p>{self._score}</p>")
 
 
 @dataclass(frozen=True)
