@@ -526,8 +526,9 @@ def test_a_client_that_vanishes(carrier: str, run: Run) -> None:
             await raw.send(build_frame("Hello", mask=b"abcd"))
             await raw.recv_frame()
             await raw.reset()
-            while server.connections:
+            while S not in lab.trace.closings(0):
                 await asyncio.sleep(0.001)
+            assert server.connections == ()
             return lab.trace
 
     trace = run(main())

@@ -434,8 +434,9 @@ class Lab:
         kernel.let_interrupts_arrive(loop)
         if listen:
             endpoint = RawEndpoint(estate.trace, Sender.SERVER, estate.raws)
+            address = estate.carrier.listening(port)  # in memory, this is what gives the loop its create_server
             try:
-                server = await loop.create_server(endpoint.accept, **estate.carrier.listening(port))
+                server = await loop.create_server(endpoint.accept, **address)
             except OSError as error:
                 raise port_taken(port, error) from None
             endpoint.listening(server, f"ws://{ADDRESS}:{port_of(server)}/")

@@ -233,17 +233,20 @@ class RawEndpoint:
     async def recv_frame(self, timeout: float | None = TIMEOUT) -> Frame:
         """The peer's next frame (RFC 6455 5.2), legal or not. Raises StreamEnded where the stream ends before."""
         start = self._read
-        data = await self._exactly(2, timeout)
-        extended = EXTENDED.get(data[1] & 0b01111111, 0)
-        data += await self._exactly(extended, timeout)
-        length = int.from_bytes(data[2:], "big") if extended else data[1] & 0b01111111
-        data += await self._exactly(length + (4 if data[1] & 0b10000000 else 0), timeout)
+        try:
+            data = await self._exactly(2, timeout)
+            extended = EXTENDED.get(data[1] & 0b01111111, 0)
+            data += await self._exactly(extended, timeout)
+            length = int.from_bytes(data[2:], "big") if extended else data[1] & 0b01111111
+            data += await self._exactly(length + (4 if data[1] & 0b10000000 else 0), timeout)
+        except (StreamEnded, TimeoutError):
+            self._read = start  # these bytes are still there to be read
+            raise
         return parse_frame(data, sender=self.end.peer, offset=start)
 
     async def _exactly(self, n: int, timeout: float | None) -> bytes:
         data = await self.recv(n, timeout) if n else b""
         if len(data) < n:
-            self._read -= len(data)
             raise StreamEnded(f"the peer's stream ended ({self._end}) {count(n - len(data), 'byte')} short of a frame")
         return data
 
