@@ -184,6 +184,8 @@ class Connection:
         size = len(data)
         before = found.base - 1
         index = found.first_index
+        payloads = self.payloads
+        mask_bit = side.mask_bit
         key: bytes | None
         for mark in found.marks:
             second = data[mark]
@@ -199,19 +201,46 @@ class Connection:
                 start = at
                 key = None
             first = data[mark - 1]
-            header = (index, before + mark, start - mark + 1, length, first, second, key)
             stop = start + length
+            # Below 126 this form is 7 bits and the MASK bit is right; 126 and 127 are the longer forms, masked right.
+            form = second ^ mask_bit
+            if stop <= size and (first in side.short if form < 126 else self._plainly(side, first, form, length)):
+                long = first == 0x82 and length > payloads and length > PREVIEW
+                payload = data[start : start + PREVIEW if long else stop]
+                said = payload if key is None else apply_mask(payload, key)
+                if first != 0x81 or _utf8(said):
+                    number = None
+                    if first < 0x88:
+                        number = side.begun
+                        side.begun = number + 1
+                    kept = payload if length <= payloads else None
+                    shown = said if length <= PREVIEW else said[:PREVIEW]
+                    values = (
+                        sender, index, before + mark, start - mark + 1, length, first, second, key,
+                        (), shown, kept, None, None, None, number, True, None,
+                    )  # fmt: skip
+                    out.append(_new(Frame, values))
+                    if number is not None:
+                        whole = None if kept is None else said
+                        out.append(_new(Message, (sender, number, first & OPCODE, index, index, length, whole, ())))
+                    index += 1
+                    continue
+            header = (index, before + mark, start - mark + 1, length, first, second, key)
+            want = self._want(side, first, length)
             if stop <= size:
-                want = length if first != 0x82 or length <= PREVIEW else self._want(side, first, length)
-                self._frame(side, header, data[start : start + want], out)
+                self._judge(side, header, data[start : start + want], out)
             else:
                 side.arriving = header
-                side.need = self._want(side, first, length)
+                side.need = want
                 side.parts = []
                 side.have = 0
                 self._take(side, data[start:])
             index += 1
         return out
+
+    def _plainly(self, side: _Side, first: int, form: int, length: int) -> bool:
+        """Whether a frame with an extended length breaks no rule, apart from its text; see the top of this module."""
+        return first in side.short and first < 0x88 and form < 128 and _minimal(form, length) and length <= self.keep
 
     def end(self, sender: Sender, *, reset: bool = False) -> list[Unread]:
         """The sender's stream has ended, in order or by a reset of the TCP connection.
@@ -240,8 +269,8 @@ class Connection:
             header = FrameHeader(*side.arriving)
             data = header.encode() + b"".join(side.parts)
             what = f"a frame with {side.have:,} of {count(header.payload_length, 'byte')} of payload"
-            length = dissector.received - header.offset
-            return _cut(sender, header.offset, data, length, what)
+            broken = judge_frame(self._case(side, side.arriving, b""))
+            return _cut(sender, header.offset, data, dissector.received - header.offset, what, broken)
         length = dissector.unread
         if not length:
             return None
@@ -280,35 +309,7 @@ class Connection:
             side.arriving = None
             payload = b"".join(side.parts)
             side.parts = []
-            self._frame(side, header, payload[: side.need], out)
-
-    def _frame(self, side: _Side, header: _Header, payload: bytes, out: list[Head | Frame | Message]) -> None:
-        index, offset, header_length, length, first, second, key = header
-        if first in side.short and second & MASK == side.mask_bit and _minimal(second, length):
-            data = payload if key is None else apply_mask(payload, key)
-            if first == 0x81:
-                if len(data) != length or not _utf8(data):
-                    return self._judge(side, header, payload, out)
-            elif first & 0b1000 and length > 125:
-                return self._judge(side, header, payload, out)
-            number = None
-            if first < 0x88:
-                number = side.begun
-                side.begun = number + 1
-            kept = payload if length <= self.payloads else None
-            sender = side.sender
-            out.append(
-                _new(
-                    Frame,
-                    (sender, index, offset, header_length, length, first, second, key, (), data[:PREVIEW], kept)
-                    + (None, None, None, number, True, None),
-                )
-            )
-            if number is not None:
-                whole = None if kept is None else data
-                out.append(_new(Message, (sender, number, first & OPCODE, index, index, length, whole, ())))
-            return None
-        return self._judge(side, header, payload, out)
+            self._judge(side, header, payload[: side.need], out)
 
     def _judge(self, side: _Side, header: _Header, payload: bytes, out: list[Head | Frame | Message]) -> None:
         """The long way: what the frame does to its message, and the rules that it breaks."""
@@ -316,29 +317,23 @@ class Connection:
         opcode = first & OPCODE
         data = payload if key is None else apply_mask(payload, key)
         whole = len(payload) == length
-        case = FrameCase(
-            first, second, header_length, length, data, side.sender, whole,
-            deflate=self._agreed,
-            opened=None if side.opened is None else side.opened.opcode,
-            in_context=True,
-            too_soon=self._too_soon(side),
-            close_sent=side.close_sent,
-        )  # fmt: skip
+        case = self._case(side, header, data)
+        opened = side.opened
         message = self._message(side, opcode, first, index)
         inflated: bytes | None = None
-        note = (
-            None if whole or opcode == BINARY else f"a payload longer than {count(self.keep, 'byte')} is not looked at"
-        )
+        note = None
         body = data if whole else None
         if message is not None:
             if message.compressed:
                 body = inflated = self._inflate(side, case, message)
                 if inflated is None:
-                    note = note or _lost(side, case)
+                    note = _lost(side, case)
+            elif not whole and message.opcode == TEXT:
+                note = f"its text is longer than {count(self.keep, 'byte')}, so it was not checked"
             _check_text(message, case, body)
         plainly = first in side.plain and second & MASK == side.mask_bit and _minimal(second, length)
-        clean = plainly and case.bad_text is None and not case.cut_text and case.bad_deflate is None
-        violations = () if clean and not (first & 0b1000 and length > 125) else judge_frame(case)
+        content = case.bad_text is not None or case.cut_text or case.bad_deflate is not None or case.control
+        violations = () if plainly and not content else judge_frame(case)
         code, reason = close_body(data) if opcode == CLOSE else (None, None)
         kept = payload if whole and length <= self.payloads else None
         seen = data[2:] if opcode == CLOSE else (data if inflated is None else inflated)
@@ -370,7 +365,26 @@ class Connection:
             side.close_sent = True
             self._happen(side.sender, Event.SENT_CLOSE, (side.sender, index))
             self._happen(side.sender.peer, Event.RECEIVED_CLOSE, (side.sender, index))
-        self._replan()
+        if opcode == CLOSE or side.opened is not opened:
+            self._replan()
+
+    def _case(self, side: _Side, header: _Header, data: bytes) -> FrameCase:
+        """A frame in its connection, before it has changed anything."""
+        _, _, header_length, length, first, second, _ = header
+        return FrameCase(
+            first=first,
+            second=second,
+            header_length=header_length,
+            payload_length=length,
+            data=data,
+            sender=side.sender,
+            whole=len(data) == length,
+            deflate=self._agreed,
+            opened=None if side.opened is None else side.opened.opcode,
+            in_context=True,
+            too_soon=self._too_soon(side),
+            close_sent=side.close_sent,
+        )
 
     def _message(self, side: _Side, opcode: int, first: int, index: int) -> _Opened | None:
         """The message that a data frame belongs to, begun or gone on with."""
@@ -394,7 +408,7 @@ class Connection:
         if side.inflater is None:
             return None
         if not case.whole:
-            side.inflater.skip("an earlier payload was too long to be looked at")
+            side.inflater.skip(f"a compressed payload is longer than {count(self.keep, 'byte')}")
             return None
         inflated, case.bad_deflate = side.inflater.inflate(case.data, final=bool(case.first & FIN))
         return inflated
@@ -504,5 +518,7 @@ def _finish(sender: Sender, message: _Opened, index: int) -> Message:
     )
 
 
-def _cut(sender: Sender, offset: int, data: bytes, length: int, what: str) -> Unread:
-    return Unread(sender, offset, data[:UNREAD_KEPT], length, what, judge_end(EndCase(cut=what)))
+def _cut(
+    sender: Sender, offset: int, data: bytes, length: int, what: str, broken: tuple[Violation, ...] = ()
+) -> Unread:
+    return Unread(sender, offset, data[:UNREAD_KEPT], length, what, (*broken, *judge_end(EndCase(cut=what))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..anatomy.field import Explanation, Field, Sender, Violation
@@ -124,13 +125,16 @@ class Frame(NamedTuple):
 
     def explain(self) -> Explanation:
         """Every bit of it explained; of its header alone where the payload was not kept."""
-        return explain_frame(
+        explanation = explain_frame(
             self.header + (self.payload or b""),
             sender=self.sender,
             offset=self.offset,
             violations=self.violations,
             inflated=self.inflated,
         )
+        if self.note is None:
+            return explanation
+        return replace(explanation, facts=(*explanation.facts, ("Not read", self.note)))
 
     def __str__(self) -> str:
         return str(self.explain())

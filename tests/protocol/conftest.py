@@ -1,0 +1,6 @@
+"""Hypothesis on a busy machine: no deadline for a single example; what is slow is seen in the run's own time."""
+
+from hypothesis import settings
+
+settings.register_profile("protocol", deadline=None, max_examples=60)
+settings.load_profile("protocol")

@@ -1,0 +1,193 @@
+"""permessage-deflate: what websockets compresses inflates here, with and without context, within a limit."""
+
+from __future__ import annotations
+
+import random
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame as TheirFrame
+from websockets.frames import Opcode
+from wire_streams import CLIENT, KEY, REQUEST, SERVER, converse
+
+from wslab.anatomy.field import Sender
+from wslab.protocol import Connection, Frame, Message, build_frame, build_response
+from wslab.protocol.deflate import Extension, Parameters, agreed, parse_extensions
+
+messages = st.lists(st.lists(st.binary(max_size=60), min_size=1, max_size=3), min_size=1, max_size=5)
+repeated = st.lists(
+    st.lists(st.sampled_from([b"the same words, ", b"again and again", b""]), min_size=1, max_size=3),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(
+    messages=st.one_of(messages, repeated),
+    sender=st.sampled_from(Sender),
+    bits=st.integers(9, 15),
+    forgetful=st.booleans(),
+)
+def test_what_websockets_compresses_inflates_here(
+    messages: list[list[bytes]], sender: Sender, bits: int, forgetful: bool
+) -> None:
+    side = sender.label
+    line = f"permessage-deflate; {side}_max_window_bits={bits}" + (f"; {side}_no_context_takeover" if forgetful else "")
+    theirs = PerMessageDeflate(False, forgetful, 15, bits)
+    connection = Connection(heads=(False, False), extensions=line, payloads=1000)
+    found = []
+    for parts in messages:
+        for number, part in enumerate(parts):
+            opcode, fin = Opcode.CONT if number else Opcode.BINARY, number == len(parts) - 1
+            found += connection.feed(
+                sender, TheirFrame(opcode, part, fin).serialize(mask=sender is CLIENT, extensions=[theirs])
+            )
+    frames = [thing for thing in found if isinstance(thing, Frame)]
+    assert [b"".join(parts) for parts in messages] == [thing.data for thing in found if isinstance(thing, Message)]
+    assert b"".join(frame.inflated or b"" for frame in frames) == b"".join(part for parts in messages for part in parts)
+    assert not any(frame.violations for frame in frames)
+
+
+def one(line: str, *frames: bytes, **kw: int) -> list[Frame | Message]:
+    """What comes of a server's frames on a connection that agreed on ``line``."""
+    limits = {"payloads": 1000} | kw
+    found = Connection(heads=(False, False), extensions=line, **limits).feed(SERVER, b"".join(frames))
+    return [thing for thing in found if isinstance(thing, Frame | Message)]
+
+
+HELLO = bytes.fromhex("f248cdc9c90700")
+EXAMPLES = {
+    "7.2.3.1 one block": [build_frame(HELLO, rsv1=True)],
+    "7.2.3.1 in two fragments": [build_frame(HELLO[:3], rsv1=True, fin=False), build_frame(HELLO[3:], opcode=0)],
+    "7.2.3.3 without compression": [build_frame(bytes.fromhex("000500faff48656c6c6f00"), rsv1=True)],
+    "7.2.3.4 a block with BFINAL": [build_frame(bytes.fromhex("f348cdc9c9070000"), rsv1=True)],
+    "7.2.3.5 two blocks": [build_frame(bytes.fromhex("f248050000 00ffffcac9c90700".replace(" ", "")), rsv1=True)],
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_rfc_7692(name: str) -> None:
+    *frames, message = one("permessage-deflate", *EXAMPLES[name])
+    assert isinstance(message, Message)
+    assert (message.data, message.length, message.violations) == (b"Hello", 5, ())
+    assert b"".join(frame.inflated or b"" for frame in frames if isinstance(frame, Frame)) == b"Hello"
+
+
+def test_the_window_is_shared_between_messages() -> None:
+    """RFC 7692 section 7.2.3.2: the second Hello is five bytes, which mean nothing alone."""
+    again = build_frame(bytes.fromhex("f200110000"), rsv1=True)
+    found = one("permessage-deflate", build_frame(HELLO, rsv1=True), again)
+    assert [thing.data for thing in found if isinstance(thing, Message)] == [b"Hello", b"Hello"]
+    alone = one("permessage-deflate; server_no_context_takeover", build_frame(HELLO, rsv1=True), again)
+    assert [violation.rule for violation in alone[2].violations] == ["deflate-data-broken"]
+    assert alone[2].note == "not inflated: invalid distance too far back"  # type: ignore[union-attr]
+
+
+def test_a_block_with_bfinal_keeps_the_window_too() -> None:
+    final = build_frame(bytes.fromhex("f348cdc9c9070000"), rsv1=True)
+    found = one("permessage-deflate", final, build_frame(bytes.fromhex("f200110000"), rsv1=True), final)
+    assert [thing.data for thing in found if isinstance(thing, Message)] == [b"Hello"] * 3
+
+
+def test_a_reach_beyond_the_agreed_window_is_found_across_messages() -> None:
+    """Within one message zlib does not look (it would with INFLATE_STRICT); nor do the libraries."""
+    source = zlib.compressobj(wbits=-15)
+    words = random.Random(5).randbytes(2_000)
+    frames = []
+    for _ in range(2):
+        data = source.compress(words) + source.flush(zlib.Z_SYNC_FLUSH)
+        frames.append(build_frame(data[:-4], opcode=2, rsv1=True))
+    for bits, rules in ((15, []), (9, ["deflate-data-broken"])):
+        found = one(f"permessage-deflate; server_max_window_bits={bits}", *frames)
+        assert [violation.rule for violation in found[2].violations] == rules
+
+
+def test_a_bomb_is_given_up_at_the_limit() -> None:
+    source = zlib.compressobj(wbits=-15)
+    bomb = (source.compress(bytes(1 << 22)) + source.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    frames = (build_frame(bomb, opcode=2, rsv1=True), build_frame(HELLO, rsv1=True))
+    bombed, _, after, _ = one("permessage-deflate", *frames, inflate_limit=100_000)
+    assert (bombed.inflated, after.inflated) == (None, None)  # type: ignore[union-attr]
+    assert bombed.violations == after.violations == ()
+    assert "more than 100,000 bytes" in bombed.note  # type: ignore[union-attr,operator]
+    _, _, after, message = one("permessage-deflate; server_no_context_takeover", *frames, inflate_limit=100_000)
+    assert message.data == b"Hello"
+
+
+def test_exactly_the_limit_is_inflated() -> None:
+    for limit, data in ((5, b"Hello"), (4, None)):
+        assert one("permessage-deflate", build_frame(HELLO, rsv1=True), inflate_limit=limit)[1].data == data
+
+
+def test_a_payload_too_long_to_gather_loses_what_follows() -> None:
+    found = one(
+        "permessage-deflate",
+        build_frame(bytes(600), opcode=2, rsv1=True),
+        build_frame(HELLO, rsv1=True),
+        keep=500,
+        payloads=0,
+    )
+    why = "not inflated: a compressed payload is longer than 500 bytes"
+    assert [thing.note for thing in found if isinstance(thing, Frame)] == [why, why]
+
+
+def test_bits_without_an_agreement() -> None:
+    frame = build_frame(HELLO, rsv1=True)
+    known = Connection(heads=(False, False), extensions="").feed(SERVER, frame)[0]
+    unknown = Connection(heads=(False, False)).feed(SERVER, frame)[0]
+    assert [violation.rule for violation in known.violations] == ["rsv-not-agreed"]
+    assert unknown.violations == ()
+    assert "not known" in unknown.note  # type: ignore[union-attr,operator]
+
+
+def test_the_handshake_decides() -> None:
+    response = build_response(headers={"Sec-WebSocket-Extensions": "permessage-deflate; client_no_context_takeover"})
+    hello = build_frame(HELLO, rsv1=True, mask=KEY)
+    connection = Connection()
+    client, server = converse(connection, [REQUEST, hello, hello], [response, build_frame(HELLO, rsv1=True)])
+    assert connection.deflate == Parameters(False, True, 15, 15)
+    assert [frame.inflated for frame in client + server if isinstance(frame, Frame)] == [b"Hello"] * 3
+    assert [frame.preview for frame in client + server if isinstance(frame, Frame)] == [b"Hello"] * 3
+
+
+@pytest.mark.parametrize(
+    ("values", "extensions", "wrong"),
+    [
+        (["a"], [Extension("a", ())], None),
+        (["a; b; c=1", "d"], [Extension("a", (("b", None), ("c", "1"))), Extension("d", ())], None),
+        (['a; b="1"'], [Extension("a", (("b", "1"),))], None),
+        (['a; b="1, 2; 3"'], [Extension("a", (("b", "1, 2; 3"),))], None),
+        ([" a ,, b "], [Extension("a", ()), Extension("b", ())], None),
+        (["a=1"], [], "a=1"),
+        (["a;"], [], "a;"),
+        (["a, b c"], [Extension("a", ())], "b c"),
+        ([], [], None),
+    ],
+)
+def test_extension_lines(values: list[str], extensions: list[Extension], wrong: str | None) -> None:
+    assert parse_extensions(values) == (extensions, wrong)
+
+
+@given(st.text(max_size=30))
+def test_any_extension_line_is_read(value: str) -> None:
+    parse_extensions([value])
+    assert agreed([value]) is None or "permessage-deflate" in value
+
+
+@pytest.mark.parametrize(("bits", "window"), [("10", 10), ("8", 8), ("7", 15), ("16", 15), ("010", 15), ("x", 15)])
+def test_a_window_size_that_makes_no_sense_is_the_default(bits: str, window: int) -> None:
+    parameters = agreed([f"permessage-deflate; server_max_window_bits={bits}"])
+    assert parameters == Parameters(False, False, window, 15)
+
+
+@given(data=st.binary(max_size=80), bits=st.integers(8, 15), final=st.booleans(), limit=st.integers(0, 100))
+def test_inflating_never_raises(data: bytes, bits: int, final: bool, limit: int) -> None:
+    inflater = Parameters(False, False, bits, bits).inflater(SERVER, limit)
+    inflater.begin()
+    for _ in range(2):
+        inflated, problem = inflater.inflate(data, final=final)
+        assert inflated is None or len(inflated) <= limit
+        assert problem is None or inflated is None

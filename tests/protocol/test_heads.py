@@ -1,0 +1,177 @@
+"""The opening handshake's heads: parsed leniently, explained line by line, secrets marked, nothing raised."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_frames import assert_tiled
+from wire_streams import CLIENT, REQUEST, RESPONSE, SERVER
+
+from wslab.anatomy.field import Sender
+from wslab.protocol import accept_key, build_request, build_response, explain_head, parse_head
+from wslab.protocol.head import begins_like_head
+
+SOME_LINES = """Host: 127.0.0.1:81
+Upgrade: websocket
+Cookie: a=b
+no colon
+ folded: x
+Sec-WebSocket-Key: é
+Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=77, x;;
+Sec-WebSocket-Protocol: ,
+Sec-WebSocket-Version:
+Sec-WebSocket-Accept: x
+Origin: http://localhost:1
+Connection:
+"""
+lines = st.lists(
+    st.sampled_from(SOME_LINES.split("\n")) | st.text(st.characters(max_codepoint=255), max_size=20), max_size=6
+)
+
+
+@given(
+    start=st.sampled_from(
+        ["GET / HTTP/1.1", "HTTP/1.1 101 Switching Protocols", "HTTP/1.1 101", "GET /", "", "GET  x HTTP/1.1"]
+    ),
+    lines=lines,
+    end=st.sampled_from(["\r\n\r\n", "\r\n", "", "\r\n\r\nmore"]),
+    sender=st.sampled_from(Sender),
+)
+def test_fields_tile_any_head(start: str, lines: list[str], end: str, sender: Sender) -> None:
+    data = ("\r\n".join([start, *lines]) + end).encode("latin-1")
+    request = parse_head(REQUEST, CLIENT) if sender is SERVER else None
+    assert_tiled(explain_head(data, sender, request=request))
+
+
+@given(data=st.binary(max_size=60), sender=st.sampled_from(Sender))
+def test_fields_tile_any_bytes(data: bytes, sender: Sender) -> None:
+    assert_tiled(explain_head(data, sender))
+    head = parse_head(data, sender)
+    assert (head.status is None) or (100 <= head.status <= 999)
+
+
+SAMPLE_REQUEST = (
+    b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n"
+    b"Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+SAMPLE_RESPONSE = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n"
+)
+
+
+def test_the_handshake_of_section_1_2() -> None:
+    request, response = parse_head(SAMPLE_REQUEST, CLIENT), parse_head(SAMPLE_RESPONSE, SERVER)
+    assert (request.method, request.target, request.version, request.status) == ("GET", "/chat", (1, 1), None)
+    assert (response.status, response.method, response.version) == (101, None, (1, 1))
+    assert request.get("HOST") == ["server.example.com"]
+    assert request.tokens("Sec-WebSocket-Protocol") == ["chat", "superchat"]
+    assert accept_key("dGhlIHNhbXBsZSBub25jZQ==") == response.get("Sec-WebSocket-Accept")[0]
+    told = response.explain(request=request)
+    assert told["Sec-WebSocket-Accept"].meaning == "the right answer to the request's key"
+    assert "16 bytes: 74 68 65 20" in request.explain()["Sec-WebSocket-Key"].meaning
+    assert [field.name for field in request.explain()] == [
+        "Method", "Request-URI", "HTTP-Version", "Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Origin",
+        "Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "Empty line",
+    ]  # fmt: skip
+    assert [field.value for field in told][:3] == ["HTTP/1.1", "101", "Switching Protocols"]
+    assert "request" in str(request)
+    assert "response" in response._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Upgrade: h2c", "is not websocket"),
+        ("Connection: keep-alive", "does not name Upgrade"),
+        ("Sec-WebSocket-Key: AAAA", "3 bytes: 00 00 00, and it must be 16 bytes"),
+        ("Sec-WebSocket-Key: %", "is no base64"),
+        ("Sec-WebSocket-Version: 12", "must be 13"),
+        ("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10", "looks back at most 1,024 bytes"),
+        ("Sec-WebSocket-Extensions: ;", "is no extension"),
+        ("Sec-WebSocket-Protocol: a, b", 'best first: "a", "b"'),
+        ("X-Other: hi", "gives this header no meaning"),
+        ("no colon", "no header"),
+        ("User-Agent: me", 'calls itself "me"'),
+    ],
+)
+def test_meanings_are_computed(line: str, words: str) -> None:
+    data = f"GET / HTTP/1.1\r\n{line}\r\n\r\n".encode()
+    assert words in explain_head(data, CLIENT).fields[3].meaning
+
+
+def test_a_wrong_accept_is_compared() -> None:
+    told = explain_head(build_response(key="AAAA"), SERVER, request=parse_head(REQUEST, CLIENT))
+    assert accept_key("dGhlIHNhbXBsZSBub25jZQ==") in told["Sec-WebSocket-Accept"].meaning
+
+
+@pytest.mark.parametrize("name", ["Cookie", "set-cookie", "AUTHORIZATION", "Proxy-Authorization"])
+def test_credentials_are_secret_and_their_meanings_hold_none(name: str) -> None:
+    told = explain_head(f"GET / HTTP/1.1\r\n{name}: open sesame\r\n\r\n".encode(), CLIENT)
+    assert told[name].secret
+    assert "sesame" not in "".join(field.meaning for field in told) + str(told) + told._repr_html_() + str(
+        told.to_json()
+    )
+    assert "sesame" in str(told.to_json(reveal=True))
+
+
+@pytest.mark.parametrize(
+    ("line", "steady"),
+    [
+        ("Host: 127.0.0.1:40123", "127.0.0.1:PORT"),
+        ("Host: localhost:1", "localhost:PORT"),
+        ("Host: [::1]:8080", "[::1]:PORT"),
+        ("Origin: http://127.0.0.1:8888", "http://127.0.0.1:PORT"),
+        ("Date: Sun, 22 Nov 2026 09:00:00 GMT", "DATE"),
+        ("Host: example.com:81", None),
+        ("Host: 127.0.0.1", None),
+    ],
+)
+def test_what_changes_from_run_to_run_has_a_steady_text(line: str, steady: str | None) -> None:
+    field = explain_head(f"GET / HTTP/1.1\r\n{line}\r\n\r\n".encode(), CLIENT).fields[3]
+    assert field.steady == steady
+    if steady is not None:
+        assert field.value != steady
+        assert str(field.value) not in field.meaning
+
+
+@pytest.mark.parametrize(
+    ("data", "sender", "problem"),
+    [
+        (b"GET /\r\n\r\n", CLIENT, "no request line"),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", CLIENT, "line 2"),
+        (b"GET / HTTP/1.1\r\nA: b\r\n C: folded\r\n\r\n", CLIENT, "line 3"),
+        (b"GET / HTTP/1.1\r\nA: \x00\r\n\r\n", CLIENT, "control character"),
+        (b"HTTP/1.1 101\r\n\r\n", SERVER, "no status line"),
+        (b"HTTP/1.1 999 x\r\n\r\n", SERVER, "no status line"),
+        (REQUEST, SERVER, "no status line"),
+        (RESPONSE, CLIENT, "no request line"),
+    ],
+)
+def test_what_is_no_http_is_said(data: bytes, sender: Sender, problem: str) -> None:
+    head = parse_head(data, sender)
+    assert problem in (head.malformed or "")
+    assert ("Not HTTP", head.malformed) in head.explain().facts
+
+
+def test_heads_made_to_order() -> None:
+    head = parse_head(build_request("/x", {"host": "a", "Upgrade": None, "X": "1"}), CLIENT)
+    assert head.headers[0] == ("Host", "a")
+    assert (head.get("Upgrade"), head.get("x")) == ([], ["1"])
+    raw = parse_head(build_request(headers=[("Host", "a"), ("Host", "b")], method="PUT", version="HTTP/1.0"), CLIENT)
+    assert raw.headers == (("Host", "a"), ("Host", "b"))
+    assert (raw.method, raw.version) == ("PUT", (1, 0))
+    assert (
+        build_response(status=403, reason="Forbidden", headers=[("A", "b")], body=b"no")
+        == b"HTTP/1.1 403 Forbidden\r\nA: b\r\n\r\nno"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "is_head"),
+    [(REQUEST, True), (RESPONSE, True), (b"GET / HTTP/", True), (b"GET /", False), (b"\x81\x00", False), (b"", False)],
+)
+def test_heads_are_told_from_frames(data: bytes, is_head: bool) -> None:
+    assert begins_like_head(data) is is_head
