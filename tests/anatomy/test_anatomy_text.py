@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from wslab.anatomy.closing import CloseReport
 from wslab.anatomy.field import Explanation, Field, Violation
+from wslab.anatomy.html import explanation_html
 from wslab.anatomy.record import Kind, Record
 from wslab.anatomy.text import (
     closing_text,
@@ -134,6 +135,16 @@ def test_a_head_reads_as_its_lines() -> None:
         "(blank line)\n    says  [RFC 6455 4.1]"
     )
     assert text in handshake_text(head(("Host", "127.0.0.1:1234"), ("X-Evil", "<b>\x1b[31m")), None)
+
+
+def test_a_head_of_any_size_is_cut_with_counts() -> None:
+    long = head(("N" * 50_000, "v" * 50_000), *((f"X-{index}", "1") for index in range(1000)))
+    for show in (explanation_text, explanation_html):
+        assert len(show(long)) < 60_000
+        assert "… 875 lines not shown …" in show(long)
+    assert "… 100004 bytes" in explanation_text(long, width=10_000)
+    assert "… 50005 characters" in explanation_text(long, width=10_000)
+    assert long.to_json()["fields"][1]["name"] == "N" * 80 + "… 50000 characters"
 
 
 def test_records_as_a_table() -> None:

@@ -16,7 +16,7 @@ from .field import Explanation, Sender
 from .record import Kind, Record
 from .style import CSS
 from .table import Html, table_html
-from .view import LETTERS, MARKS, FieldView, View, sender_mark
+from .view import LETTERS, LINES, MARKS, FieldView, View, sender_mark
 from .visible import count, harmless
 from .wording import BLANK, DUMP, FIELDS, RULER, UNMASKING, field_table, fields_at, pointed, unmasking_rows, where
 
@@ -239,9 +239,11 @@ def _fields(view: View) -> str:
 
 def _lines(view: View) -> str:
     out = []
-    for line in view.lines:
+    for line in view.lines[:LINES]:
         out.append(f"<dt><code>{_text(line.text or BLANK)}</code></dt>")
         out += [f"<dd>{_said(field, len(line.fields) > 1)}</dd>" for field in line.fields]
+    if view.lines_left_out:
+        out.append(f"<dt>{view.lines_left_out}</dt>")
     return '<dl class="wsv-part wsv-lines">\n' + "\n".join(out) + "\n</dl>"
 
 

@@ -26,7 +26,7 @@ p,ul,ol,dl,blockquote,pre,table{margin:0 0 .3em;padding:0;border:0;color:inherit
 code,pre{font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:var(--jp-code-font-size,13px);
 color:inherit;background:none;padding:0;border:0;border-radius:0}
 pre{line-height:1.5;overflow-x:auto;white-space:pre}
-code{overflow-wrap:anywhere;white-space:pre-wrap}
+code{overflow-wrap:break-word;white-space:pre-wrap}
 a{color:inherit;text-decoration:underline;text-decoration-color:var(--wsv-rule);white-space:nowrap}
 table{border-collapse:collapse;table-layout:auto;font-size:inherit}
 caption{text-align:left;caption-side:top;color:var(--wsv-soft);font-size:1em;font-style:italic;padding:0 0 .3em}
@@ -50,7 +50,7 @@ dd{margin:0 0 0 2em;color:var(--wsv-soft)}
 .wsv-table thead th{border-bottom:1px solid var(--wsv-rule)}
 .wsv-number{text-align:right;font-variant-numeric:tabular-nums}
 .wsv-fields td:first-child,.wsv-records td:not(:last-child){white-space:nowrap}
-.wsv-fields code{display:block;max-width:16em}
+.wsv-fields code{display:block;max-width:13em}
 .wsv-pair td{width:50%}
 .wsv-ruler{table-layout:fixed;width:46em;max-width:100%}
 .wsv-ruler thead th{font-size:.8em;padding:0 0 .2em;font-variant-numeric:tabular-nums}

@@ -11,7 +11,7 @@ from .ladder import ladder_text
 from .listing import records_text
 from .summary import record_summary
 from .table import pairs_text, table_text
-from .view import View, joined
+from .view import LINES, View, joined
 from .visible import cells, clip, count, harmless, pad, wrap
 from .wording import BLANK, DUMP, FIELDS, RULER, UNMASKING, field_table, pointed, unmasking_rows, where
 
@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 INDENT = "    "
+NO_BREAK = "\u00a0"
+"""Holds a section's name together while lines are broken; it occurs in no text made harmless."""
 
 
 def explanation_text(explanation: Explanation, *, width: int = 80, reveal: bool = False) -> str:
@@ -101,13 +103,14 @@ def _field_table(view: View, width: int) -> str:
 
 def _head_lines(view: View, width: int) -> str:
     lines: list[str] = []
-    for line in view.lines:
+    for line in view.lines[:LINES]:
         lines += [clip(part, width) for part in wrap(line.text or BLANK, width)]
         for field in line.fields:
             name = f"{field.name}: " if len(line.fields) > 1 else ""
-            said = f"{name}{field.meaning}" + (f" [{field.section}]" if field.section else "")
-            lines += [INDENT + part for part in wrap(said, width - len(INDENT))]
-    return "\n".join(lines)
+            section = f"[{field.section}]".replace(" ", NO_BREAK)
+            said = f"{name}{field.meaning} {section if field.section else ''}".rstrip(" ")
+            lines += [INDENT + part.replace(NO_BREAK, " ") for part in wrap(said, width - len(INDENT))]
+    return "\n".join([*lines, view.lines_left_out]).rstrip("\n")
 
 
 def _violations(view: View, width: int) -> str:

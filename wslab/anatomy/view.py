@@ -21,6 +21,10 @@ VALUE = 40
 """Bytes or characters of a value that a view shows."""
 SENTENCE = 1000
 """Characters of a sentence that a view shows: it may quote the wire."""
+NAME = 80
+"""The same of a name: the wire names headers."""
+LINES = 128
+"""Lines of a head that a view shows."""
 SHORTEST_SECRET = 4
 """Shorter values are not looked for in other sentences: ``1`` occurs everywhere."""
 
@@ -36,6 +40,11 @@ def sender_mark(sender: Sender) -> str:
 def bit_range(start: int, width: int) -> str:
     """``4–7``, or ``4`` for one bit."""
     return str(start) if width <= 1 else f"{start}–{start + width - 1}"
+
+
+def cut_sentence(text: str, most: int) -> str:
+    """``text``; when longer than ``most`` characters, its start and how long the whole is."""
+    return text if len(text) <= most else f"{text[:most]}… {count(len(text), 'character')}"
 
 
 def cut_text(text: str, length: int, noun: str = "byte") -> str:
@@ -121,7 +130,7 @@ class View:
         """A sentence written by a floor above, with what is held back taken out of it too."""
         for secret, instead in self._replacements:
             text = text.replace(secret, instead)
-        return harmless(text if len(text) <= SENTENCE else f"{text[:SENTENCE]}… {count(len(text), 'character')}")
+        return harmless(cut_sentence(text, SENTENCE))
 
     def value(self, field: Field) -> str:
         """The field's value in words."""
@@ -142,7 +151,7 @@ class View:
         """The fields in order."""
         return tuple(
             FieldView(
-                harmless(field.name), field.start, field.width, self.value(field), self.sentence(field.meaning),
+                harmless(cut_sentence(field.name, NAME)), field.start, field.width, self.value(field), self.sentence(field.meaning),
                 harmless(field.section), None if hides or not isinstance(field.value, int) else field.value,
                 None if hides or field.width > 64 else field.bits, hides,
             )
@@ -223,11 +232,17 @@ class View:
             lines.append(Line(text, tuple(held)))
         return tuple(lines)
 
+    @property
+    def lines_left_out(self) -> str:
+        """What stands for the lines that are not shown; empty where all are."""
+        more = len(self.lines) - LINES
+        return f"… {count(more, 'line')} not shown …" if more > 0 else ""
+
     def _line_text(self, field: Field) -> str:
         raw = field.raw
         crossed = decode(raw.removesuffix(b"\r\n"))
         if not self._withholds(field):
-            return visible(crossed[:1000]) + (f"… {count(len(raw), 'byte')}" if len(crossed) > 1000 else "")
+            return visible(crossed[:SENTENCE]) + (f"… {count(len(raw), 'byte')}" if len(crossed) > SENTENCE else "")
         name, colon, _ = crossed.partition(":")
         value = self.value(field)
         return f"{visible(name)}: {value}" if colon and name.lower() == field.name.lower() else value
