@@ -35,6 +35,7 @@ th,td{text-align:left;vertical-align:baseline;padding:.22em 1.2em .22em 0;border
 white-space:normal;line-height:1.35}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-size:.88em;color:var(--wsv-soft);vertical-align:bottom;white-space:nowrap}
+dt,dd{float:none;width:auto}
 dt{margin:.55em 0 0;font-weight:400}
 dd{margin:0 0 0 2em;color:var(--wsv-soft)}
 .wsv-part{margin:0 0 1.2em}

@@ -74,7 +74,7 @@ class FieldView:
     number: int | None
     """The value where it is a number that may be shown."""
     bits: str | None
-    """The bits, or None where they may not be shown."""
+    """The bits; None where they may not be shown or are more than 64."""
     hidden: bool
 
     @property
@@ -149,15 +149,21 @@ class View:
     @cached_property
     def fields(self) -> tuple[FieldView, ...]:
         """The fields in order."""
-        return tuple(
-            FieldView(
-                harmless(cut_sentence(field.name, NAME)), field.start, field.width, self.value(field), self.sentence(field.meaning),
-                harmless(field.section), None if hides or not isinstance(field.value, int) else field.value,
-                None if hides or field.width > 64 else field.bits, hides,
-            )
-            for field in self.explanation.fields
-            for hides in [self._withholds(field)]
-        )  # fmt: skip
+        return tuple(map(self._field, self.explanation.fields))
+
+    def _field(self, field: Field) -> FieldView:
+        hides = self._withholds(field)
+        return FieldView(
+            name=harmless(cut_sentence(field.name, NAME)),
+            start=field.start,
+            width=field.width,
+            value=self.value(field),
+            meaning=self.sentence(field.meaning),
+            section=harmless(field.section),
+            number=field.value if isinstance(field.value, int) and not hides else None,
+            bits=None if hides or field.width > 64 else field.bits,
+            hidden=hides,
+        )
 
     @cached_property
     def title(self) -> str:
