@@ -21,7 +21,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 STARTUP = 60  # seconds for the server
@@ -30,6 +30,10 @@ CHROMIUM_ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--no-first-run", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
+}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 READY = """
@@ -68,6 +72,10 @@ def jupyter_environment(home: Path) -> dict[str, str]:
     made = {name: str(home / folder) for name, folder in folders.items()}
     for path in made.values():
         Path(path).mkdir(parents=True, exist_ok=True)
+    for name, values in SETTINGS.items():
+        file = home / "settings" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
     return {
         **os.environ,
         **made,
@@ -119,6 +127,7 @@ def server_url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> st
 
 @pytest.fixture(scope="session")
 def playwright_api() -> Iterator[Playwright]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         yield playwright
 
@@ -151,10 +160,6 @@ class NotebookPage:
         """Execute one of JupyterLab's commands; its result."""
         return self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments])
 
-    def start(self, command: str) -> None:
-        """Execute a command without waiting for its end."""
-        self.page.evaluate("(name) => void window.jupyterapp.commands.execute(name)", command)
-
     def run_all(self) -> None:
         """Run all cells, as a person does from the menu; they must not fail, nor write to stderr."""
         done = self.command("notebook:run-all-cells")
@@ -174,10 +179,24 @@ class NotebookPage:
     def start_cell(self, index: int) -> None:
         """Run one cell and do not wait for its end."""
         self.select_cell(index)
-        self.start("notebook:run-cell")
+        self.page.evaluate("() => { window.running = window.jupyterapp.commands.execute('notebook:run-cell') }")
+
+    def is_running(self, cell: int) -> bool:
+        """Whether the cell still runs. The kernel's status does not tell: a subshell that has answered says idle."""
+        return self.page.locator(".jp-Notebook-cell").nth(cell).locator(".jp-InputPrompt").inner_text() == "[*]:"
+
+    def wait_end(self) -> bool:
+        """Wait for the end of the cell that was started; whether it did not fail."""
+        return bool(self.page.evaluate("() => window.running"))
 
     def save(self) -> None:
         self.command("docmanager:save")
+
+    def reopen_without_kernel(self) -> None:
+        """Save, end the kernel, and open the notebook anew; its cells have not run there."""
+        self.save()
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+        self.open()
 
     def outputs(self) -> list[list[dict[str, Any]]]:
         """Each cell's outputs, in the notebook's format."""
@@ -208,6 +227,13 @@ class NotebookPage:
         self.page.wait_for_function(
             "(light) => document.body.dataset.jpThemeLight === light", arg="true" if name == "light" else "false"
         )
+
+    def picture(self, path: Path, *, theme: str, width: int, height: int = 1000, of: Locator | None = None) -> Path:
+        """A screenshot of the page, or of one element, in a theme and at a window's width; ``path`` again."""
+        self.theme(theme)
+        self.page.set_viewport_size({"width": width, "height": height})
+        (of or self.page).screenshot(path=path)
+        return path
 
     def shut_down(self) -> None:
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget?.context.sessionContext.shutdown()")

@@ -265,6 +265,8 @@ function element(tag, properties = {}, ...children) {
     else if (name === "class") made.className = value;
     else made.setAttribute(name, value === true ? "" : value);
   }
+  // JupyterLab's shortcuts (dd deletes a cell) must not act on a key pressed in here; Lumino looks at what has the focus.
+  if (tag === "button" || "tabindex" in properties) made.setAttribute("data-lm-suppress-shortcuts", "true");
   made.append(...children.filter((child) => child !== null));
   return made;
 }
@@ -759,8 +761,7 @@ function show(recording, model, el) {
   };
   const problem = element("p", { class: "wslab-problem", role: "alert", hidden: true });
   const live = element("div", { class: "wslab-live" }, parts.toolbar.element, parts.ladder.element, legend(), parts.inspector.element);
-  // JupyterLab's single-key shortcuts (dd deletes a cell) must not act on a key pressed in here.
-  const root = element("div", { class: "wslab wslab-panel", "data-lm-suppress-shortcuts": "true" }, problem, parts.snapshot.element, live);
+  const root = element("div", { class: "wslab wslab-panel" }, problem, parts.snapshot.element, live);
 
   const draw = () => {
     try {
