@@ -190,7 +190,7 @@ class Tcp:
             return
         # A handler that blocks the server's thread cannot be stopped; it is a daemon thread, and is left behind.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(background.ended), 3 * GRACE)
+            await asyncio.wait_for(asyncio.wrap_future(background.ended), 2 * GRACE)
             background.join(GRACE)
 
     def stop_now(self, timeout: float) -> None:

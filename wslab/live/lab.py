@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import itertools
 import logging
 import threading
@@ -173,7 +174,9 @@ class _Estate:
             if leaving:
                 await asyncio.wait([asyncio.ensure_future(one) for one in leaving], timeout=2 * GRACE)
             if self.serving is not None:
-                await self.carrier.run(self.serving.end())
+                with contextlib.suppress(TimeoutError):  # a handler that computes or sleeps blocks the server's thread
+                    async with asyncio.timeout(3 * GRACE):
+                        await self.carrier.run(self.serving.end())
             await self.carrier.stop()
         finally:
             assert self._ended is not None
