@@ -1,4 +1,4 @@
-"""websockets and wsproto judge the same frames and requests: what they refuse breaks a rule, and what breaks none they take.
+"""websockets and wsproto judge the same bytes: what they refuse breaks a rule here, and what breaks none they take.
 
 Where that does not hold, the difference is deliberate: it stands in ``DIFFERENCES`` with its reason, and nowhere else.
 """
@@ -93,8 +93,7 @@ HELLO = bytes.fromhex("f248cdc9c90700")
 DIFFERENCES = (
     Difference(
         "websockets",
-        'it wants the message finished before the close frame; 5.5.1 only says "An endpoint MAY delay sending a Close frame '
-        'until its current message is sent"',
+        "it wants the message finished before the close frame; 5.5.1 says that an endpoint MAY delay the close frame",
         _closes_inside_message,
         build_frame("a", fin=False) + build_close(1000),
     ),
@@ -153,7 +152,6 @@ def test_every_first_byte_is_judged_alike(sender: Sender, deflate: bool) -> None
         for before in (b"", build_frame("a", fin=False, mask=mask)):
             data = before + bytes(frame)
             hold_against(sender, data, deflate)
-            # RFC 7692 7.2.3.6: an empty compressed payload is still one byte. Both judges take none for an empty one.
             broken = any(frame.violations for frame in ours(sender, data, deflate))
             refused = any(refuses(sender, data, deflate) for refuses in JUDGES.values())
             odd = any(d.applies(ours(sender, data, deflate)) for d in DIFFERENCES)
@@ -261,14 +259,28 @@ class RequestDifference(NamedTuple):
     sample: bytes
 
 
-REQUEST_DIFFERENCES = tuple(
+REQUEST_DIFFERENCES = (
+    *(
+        RequestDifference(
+            judge,
+            'it wants "websocket" alone; 4.1 wants a value that includes the keyword',
+            lambda head: len(head.tokens("Upgrade")) > 1 or len(head.get("Upgrade")) > 1,
+            build_request(headers={"Upgrade": "websocket, h2c"}),
+        )
+        for judge in REQUEST_JUDGES
+    ),
     RequestDifference(
-        judge,
-        'it wants "websocket" alone; 4.1 wants a value that includes the keyword',
-        lambda head: len(head.tokens("Upgrade")) > 1,
-        build_request(headers={"Upgrade": "websocket, h2c"}),
-    )
-    for judge in REQUEST_JUDGES
+        "websockets",
+        "it refuses an empty Connection line beside a good one; RFC 9110 5.6.1.2 has a recipient ignore empty elements",
+        lambda head: "" in head.get("Connection"),
+        build_request(headers={"X": "y"}).replace(b"X: y", b"Connection: "),
+    ),
+    RequestDifference(
+        "wsproto",
+        "of several Connection lines it reads the last; RFC 9110 5.3 has them read as one list",
+        lambda head: len(head.get("Connection")) > 1,
+        build_request(headers={"X": "y"}).replace(b"X: y", b"Connection: keep-alive"),
+    ),
 )
 
 
@@ -294,7 +306,7 @@ def test_each_difference_over_requests_is_still_there(difference: RequestDiffere
 
 
 def test_websockets_takes_a_request_without_a_host_or_with_two() -> None:
-    """What the libraries let through: the rule is HTTP's, and websockets leaves it to others. wsproto's h11 holds it."""
+    """The rule is HTTP's, and websockets leaves it to others; wsproto's h11 holds it."""
     without = build_request(headers={"Host": None})
     twice = build_request(headers={"X": "y"}).replace(b"X: y", b"Host: b")
     for data, rule in ((without, "host-missing"), (twice, "host-doubled")):
