@@ -106,7 +106,7 @@ def _course() -> Path:
         return checkout
     copy = Path.cwd() / "wslab-notebooks"
     if not copy.exists():
-        shutil.copytree(package / "notebooks", copy)
+        shutil.copytree(package / "notebooks", copy, ignore=shutil.ignore_patterns(".*"))
         print(f"copied the course to {copy}", file=sys.stderr)
     return copy
 
