@@ -97,11 +97,12 @@ def _run(loop: asyncio.AbstractEventLoop, ended: concurrent.futures.Future[None]
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
-        rest = asyncio.all_tasks(loop)
-        for task in rest:
-            task.cancel()
-        if rest:
-            loop.run_until_complete(asyncio.wait(rest, timeout=GRACE))
+        for finish in (False, True):
+            rest = asyncio.all_tasks(loop)
+            for task in rest if finish else ():
+                task.cancel()
+            if rest:
+                loop.run_until_complete(asyncio.wait(rest, timeout=2 * GRACE))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         asyncio.set_event_loop(None)
@@ -190,7 +191,7 @@ class Tcp:
             return
         # A handler that blocks the server's thread cannot be stopped; it is a daemon thread, and is left behind.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(background.ended), 2 * GRACE)
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(background.ended)), 2 * GRACE)
             background.join(GRACE)
 
     def stop_now(self, timeout: float) -> None:

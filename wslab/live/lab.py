@@ -165,7 +165,7 @@ class _Estate:
         if self._first():
             await asyncio.shield(keep(asyncio.get_running_loop().create_task(self._end())))
         elif self._ended is not None:
-            await asyncio.wrap_future(self._ended)
+            await asyncio.shield(asyncio.wrap_future(self._ended))
 
     async def _end(self) -> None:
         try:
