@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from test_frames import assert_tiled
 from wire_streams import CLIENT, REQUEST, RESPONSE, SERVER
 
 from wslab.anatomy.field import Sender
-from wslab.protocol import accept_key, build_request, build_response, explain_head, parse_head
+from wslab.protocol import accept_key, build_request, build_response, dissect, explain_head, parse_head
 from wslab.protocol.head import begins_like_head
 
 SOME_LINES = """Host: 127.0.0.1:81
@@ -115,6 +117,28 @@ def test_credentials_are_secret_and_their_meanings_hold_none(name: str) -> None:
         told.to_json()
     )
     assert "sesame" in str(told.to_json(reveal=True))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\nCookie : a=sesame\r\n\r\n",
+        b"GET / HTTP/1.1\r\nCookie: a=b;\r\n c=sesame\r\n\r\n",
+        b"GET / HTTP/1.1\r\nCookie: a=b;\r\n\tc: sesame\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX\nCookie: sesame\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: y\nCookie: sesame\r\n\r\n",
+        b"GET / HTTP/1.1\nCookie: sesame\n\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\nCookie: sesame\r\n",
+        b"Cookie: sesame",
+    ],
+)
+def test_credentials_are_secret_in_lines_that_are_no_headers(data: bytes) -> None:
+    told = explain_head(data, CLIENT)
+    entries = json.dumps(list(dissect(data, heads=True).json_objects()))
+    assert (
+        "sesame" not in str(told) + told._repr_html_() + str(told.to_json()) + repr(parse_head(data, CLIENT)) + entries
+    )
+    assert_tiled(told)
 
 
 @pytest.mark.parametrize(

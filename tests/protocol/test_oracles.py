@@ -130,7 +130,7 @@ def hold_against(sender: Sender, data: bytes, deflate: bool) -> None:
         assert refused is None or allowed, f"{name} refuses what breaks no rule here: {refused}"
 
 
-@settings(max_examples=250)
+@settings(max_examples=120)
 @given(
     case=st.sampled_from(Sender).flatmap(
         lambda sender: st.tuples(st.just(sender), st.lists(frames(sender), max_size=4), st.booleans())
@@ -284,7 +284,7 @@ REQUEST_DIFFERENCES = (
 )
 
 
-@settings(max_examples=250)
+@settings(max_examples=120)
 @example(build_request())
 @given(data=requests())
 def test_a_request_that_a_judge_refuses_breaks_a_rule(data: bytes) -> None:

@@ -91,9 +91,9 @@ def converse(
 def random_stream(source: random.Random, sender: Sender) -> bytes:
     """A short stream of one direction: a head perhaps, frames, then perhaps some damage."""
     parts = []
-    if source.random() < 0.6:
+    if source.random() < 0.3:
         parts.append(REQUEST if sender is CLIENT else RESPONSE)
-    for _ in range(source.randrange(5)):
+    for _ in range(source.randrange(4)):
         if source.random() < 0.1:
             parts.append(source.randbytes(source.randrange(12)))
             continue

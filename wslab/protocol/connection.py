@@ -74,6 +74,13 @@ class Unread(NamedTuple):
     """What they are, in plain words."""
     violations: tuple[Violation, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.sender.label}, from byte {self.offset}: {count(self.length, 'byte')} left over, {self.what}"
+
+    def __repr__(self) -> str:
+        # Not the bytes, which may be half a head with credentials in it.
+        return f"<{self}>"
+
 
 class _Opened:
     """A message that has begun."""

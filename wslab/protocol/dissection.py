@@ -60,17 +60,14 @@ class Dissection:
 
     def __str__(self) -> str:
         parts = [str(explanation) for explanation in self.explanations()]
-        parts += [f"{unread.sender.label} at byte {unread.offset}: {_left(unread)}" for unread in self.unread]
+        parts += [str(unread) for unread in self.unread]
         return "\n\n".join(parts) or "no bytes"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         parts = [explanation._repr_html_() for explanation in self.explanations()]
-        parts += [
-            f"<p>{html.escape(f'{unread.sender.label} at byte {unread.offset}: {_left(unread)}')}</p>"
-            for unread in self.unread
-        ]
+        parts += [f"<p>{html.escape(str(unread))}</p>" for unread in self.unread]
         return "\n".join(parts) or "<p>no bytes</p>"
 
 
@@ -135,7 +132,7 @@ def _handshake(head: Head) -> dict[str, Any]:
         "sender": head.sender.label,
         "offset": head.offset,
         "length": len(head.data),
-        "start_line": head.start_line,
+        "start_line": WITHHELD if 0 in secret else head.start_line,
         "headers": [[line.name, WITHHELD if line.start in secret else line.value] for line in head.lines],
         "malformed": head.malformed,
         "violations": _violations(head.violations),
@@ -175,7 +172,3 @@ def _unread(unread: Unread) -> dict[str, Any]:
 
 def _violations(violations: tuple[Violation, ...]) -> list[dict[str, str]]:
     return [{"rule": violation.rule, "section": violation.section} for violation in violations]
-
-
-def _left(unread: Unread) -> str:
-    return f"{unread.length} bytes left over, {unread.what}: {unread.data[:16].hex(' ')}"

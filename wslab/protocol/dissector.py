@@ -24,13 +24,13 @@ HEAD      a head: any other, or one that is not HTTP                  UNREAD
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, overload
 
 from ..anatomy.field import Sender
 from .head import END, TOKEN, Head, parse_head
-from .words import LENGTH, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3
+from .words import FIN, LENGTH, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3
 
 HEAD_LIMIT: Final = 65536
 """A head is at most this long, in bytes. RFC 9112 sets no limit and lets every receiver set one."""
@@ -43,8 +43,11 @@ UNREAD_KEPT: Final = 4096
 
 _TOKEN_BYTES: Final = frozenset(bytes((code,)) for code in range(128) if TOKEN.fullmatch(chr(code)))
 _FRAMELIKE: Final = frozenset(
-    first for first in range(256) if not first & (RSV1 | RSV2 | RSV3) and first & OPCODE in OPCODES
+    first
+    for first in range(256)
+    if first & OPCODE in OPCODES and not first & (RSV2 | RSV3) and (first & FIN or not first & RSV1)
 )
+"""First bytes that could begin a frame and cannot begin HTTP: ``A`` is a fragment with RSV1, and a method's letter."""
 
 
 class FrameHeader(NamedTuple):
@@ -148,6 +151,11 @@ class Found(Sequence["Head | FrameHeader"]):
         number = range(len(self))[place] - len(self.heads)
         return self.heads[number] if number < 0 else self.header(number)
 
+    def __iter__(self) -> Iterator[Head | FrameHeader]:
+        yield from self.heads
+        for number in range(len(self.marks)):
+            yield self.header(number)
+
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, Found | list) else NotImplemented
 
@@ -160,18 +168,13 @@ class Found(Sequence["Head | FrameHeader"]):
         """The ``number``-th frame header found, from 0."""
         data, mark = self.data, self.marks[number]
         second = data[mark]
-        start = mark - 1 + _HEADER[second]
-        at = start - 4 if second & MASK else start
+        size = _HEADER[second]
+        start = mark - 1 + size
+        key = data[start - 4 : start] if second & MASK else None
         length = second & LENGTH
-        return FrameHeader(
-            index=self.first_index + number,
-            offset=self.base + mark - 1,
-            header_length=_HEADER[second],
-            payload_length=length if length < 126 else int.from_bytes(data[mark + 1 : at], "big"),
-            first=data[mark - 1],
-            second=second,
-            masking_key=data[at:start] if second & MASK else None,
-        )
+        if length > 125:
+            length = int.from_bytes(data[mark + 1 : mark + (3 if length == 126 else 9)], "big")
+        return FrameHeader(self.first_index + number, self.base + mark - 1, size, length, data[mark - 1], second, key)
 
 
 class Dissector:

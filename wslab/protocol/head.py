@@ -37,7 +37,7 @@ class Line(NamedTuple):
     """Offset after its CRLF."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Head:
     """A request head or a response head, up to and including its empty line.
 
@@ -117,6 +117,8 @@ class Head:
 
     def __str__(self) -> str:
         return str(self.explain())
+
+    __repr__ = __str__  # and not the dataclass's, which would show what Cookie and Authorization hold
 
     def _repr_html_(self) -> str:
         return self.explain()._repr_html_()

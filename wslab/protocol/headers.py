@@ -13,6 +13,7 @@ from .head import Head
 from .words import count, hexadecimal, quote
 
 _LOOPBACK = re.compile(r"(127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}", re.IGNORECASE)
+_CREDENTIALS = re.compile(rb"cookie|authorization", re.IGNORECASE)
 _VERSION = "HTTP-Version"
 
 
@@ -32,12 +33,15 @@ def head_fields(head: Head, request: Head | None) -> Iterator[Field]:
     stop = len(data) if end < 0 else end + 2
     yield from _first_line(head, data[:stop])
     for line in head.lines:
-        told = _tell(line.name, line.value, head, request)
+        told = _tell(line.name.strip(" \t"), line.value, head, request)
+        raw = data[line.start : line.stop]
+        if not told.secret and _odd_and_secret(line.name, raw):
+            told = Told("not written as a header is, and it may hold a credential", "RFC 9112 5.2", secret=True)
         yield Field(
             name=line.name or "no header",
             start=line.start * 8,
             width=(line.stop - line.start) * 8,
-            raw=data[line.start : line.stop],
+            raw=raw,
             value=line.value,
             meaning=told.meaning,
             section=told.section,
@@ -47,9 +51,18 @@ def head_fields(head: Head, request: Head | None) -> Iterator[Field]:
         stop = line.stop
     if stop < len(data):
         rest = data[stop:]
-        empty = rest == b"\r\n"
-        name, meaning = ("Empty line", "the head ends here") if empty else ("After the head", "these bytes are no head")
-        yield Field(name, stop * 8, len(rest) * 8, rest, rest if not empty else "", meaning, "RFC 9112 2.1")
+        name, meaning = ("Empty line", "the head ends here") if rest == b"\r\n" else ("After the head", "no part of it")
+        value = "" if rest == b"\r\n" else rest
+        yield Field(name, stop * 8, len(rest) * 8, rest, value, meaning, "RFC 9112 2.1", secret=_holds_secret(rest))
+
+
+def _holds_secret(raw: bytes) -> bool:
+    return _CREDENTIALS.search(raw) is not None
+
+
+def _odd_and_secret(name: str, raw: bytes) -> bool:
+    """Whether a line that is not written as a header may hold a credential: folded under one, or with a bare LF."""
+    return raw[:1] in (b" ", b"\t") or ((not name or b"\n" in raw[:-1].rstrip(b"\r")) and _holds_secret(raw))
 
 
 def head_facts(head: Head, request: Head | None) -> Iterator[tuple[str, str]]:
@@ -70,7 +83,8 @@ def _first_line(head: Head, line: bytes) -> Iterator[Field]:
     if not line or (len(parts) < 3 or head.malformed == _NO_LINE[head.sender]):
         if line:
             value = head.start_line
-            yield Field("First line", 0, len(line) * 8, line, value, "this is no HTTP", "RFC 9112 2.1")
+            secret = _holds_secret(line)
+            yield Field("First line", 0, len(line) * 8, line, value, "this is no HTTP", "RFC 9112 2.1", secret=secret)
         return
     names, tell = (_REQUEST_PARTS, _request_part) if head.sender is Sender.CLIENT else (_RESPONSE_PARTS, _response_part)
     start = 0

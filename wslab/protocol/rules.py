@@ -46,7 +46,7 @@ class Breach(NamedTuple):
     """Number of offending bits."""
 
 
-Case = TypeVar("Case", contravariant=True)
+Case = TypeVar("Case")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,6 @@ class Rule(Generic[Case]):
     sentence: str
     """The RFC's own words, shortened at the ends only."""
     check: Callable[[Case], Iterable[Breach]]
-
-    def violations(self, case: Case) -> Iterator[Violation]:
-        """The rule's breaches in ``case``."""
-        for breach in self.check(case):
-            yield Violation(self.name, self.section, self.sentence, breach.found, breach.start, breach.width)
 
 
 @dataclass(slots=True)
@@ -847,7 +842,7 @@ RULES: Final = (*REQUEST_RULES, *ACCEPTANCE_RULES, *REFUSAL_RULES, *FRAME_RULES,
 
 def judge_frame(case: FrameCase) -> tuple[Violation, ...]:
     """The rules that a frame breaks, in the table's order, as far as ``case`` tells."""
-    return tuple(violation for rule in FRAME_RULES for violation in rule.violations(case))
+    return _judge(FRAME_RULES, case)
 
 
 def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]:
@@ -857,17 +852,22 @@ def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]
         head: a request, or a response.
         request: what a response answers, where that is known.
     """
-    rules = REQUEST_RULES if head.sender is Sender.CLIENT else _response_rules(head)
-    case = HeadCase(head, request)
-    if not head.data:
-        rules = rules[:1]
-    return tuple(violation for rule in rules for violation in rule.violations(case))
+    rules = REQUEST_RULES if head.sender is Sender.CLIENT else _RESPONSE_RULES.get(head.status, REFUSAL_RULES)
+    # Where no head came at all, its first rule says so, and the others have nothing to look at.
+    return _judge(rules if head.data else rules[:1], HeadCase(head, request))
 
 
 def judge_end(case: EndCase) -> tuple[Violation, ...]:
     """The rules that the end of a stream breaks."""
-    return tuple(violation for rule in END_RULES for violation in rule.violations(case))
+    return _judge(END_RULES, case)
 
 
-def _response_rules(head: Head) -> tuple[Rule[HeadCase], ...]:
-    return ACCEPTANCE_RULES if head.status == 101 else REFUSAL_RULES
+_RESPONSE_RULES: Final[dict[int | None, tuple[Rule[HeadCase], ...]]] = {101: ACCEPTANCE_RULES}
+
+
+def _judge(rules: tuple[Rule[Case], ...], case: Case) -> tuple[Violation, ...]:
+    return tuple(
+        Violation(rule.name, rule.section, rule.sentence, breach.found, breach.start, breach.width)
+        for rule in rules
+        for breach in rule.check(case)
+    )

@@ -1,0 +1,330 @@
+"""Both directions together: cut anywhere, judged the short way or the long way, messages, states and ends."""
+
+from __future__ import annotations
+
+import random
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wire_streams import CLIENT, KEY, REQUEST, RESPONSE, SERVER, Thing, chop, converse, frame_streams
+
+from wslab.anatomy.field import Sender
+from wslab.protocol import (
+    TRANSITIONS,
+    Connection,
+    Event,
+    Frame,
+    Head,
+    Message,
+    State,
+    Transition,
+    Unread,
+    build_close,
+    build_frame,
+    build_response,
+)
+from wslab.protocol import connection as connection_module
+from wslab.protocol.states import NEXT
+
+bodies = frame_streams(CLIENT), frame_streams(SERVER)
+heads = st.tuples(
+    st.sampled_from([REQUEST, REQUEST, b""]), st.sampled_from([RESPONSE, RESPONSE, build_response(), b""])
+)
+
+
+def things(found: list[Thing], kind: type) -> list[Thing]:
+    return [thing for thing in found if isinstance(thing, kind)]
+
+
+def accounted(found: list[Thing]) -> int:
+    """Bytes of the heads, frames and unread bytes."""
+    return sum(
+        len(thing.data)
+        if isinstance(thing, Head)
+        else thing.header_length + thing.payload_length
+        if isinstance(thing, Frame)
+        else thing.length
+        for thing in found
+        if not isinstance(thing, Message)
+    )
+
+
+@given(
+    heads=heads,
+    client=bodies[0],
+    server=bodies[1],
+    damage=st.binary(max_size=6),
+    cuts=st.tuples(*[st.lists(st.integers(0, 500), max_size=6)] * 2),
+    payloads=st.sampled_from([0, 3, 1 << 20]),
+)
+def test_chunks_make_no_difference_and_no_byte_is_lost(
+    heads: tuple[bytes, bytes],
+    client: bytes,
+    server: bytes,
+    damage: bytes,
+    cuts: tuple[list[int], list[int]],
+    payloads: int,
+) -> None:
+    client, server = heads[0] + client + damage, heads[1] + server + damage[::-1]
+    # The client's first chunk ends with its request, so that what follows is fed after the server's answer in any case.
+    first = [heads[0]] if heads[0] else []
+    rest = client[len(heads[0]) :]
+
+    def found(to_client: list[bytes], to_server: list[bytes]) -> tuple[list[Thing], list[Thing], list[Transition]]:
+        one = Connection(payloads=payloads)
+        return *converse(one, [*first, *to_client], to_server), one.transitions
+
+    whole = found([rest], [server])
+    assert accounted(whole[0]) == len(client)
+    assert accounted(whole[1]) == len(server)
+    assert found(chop(rest, cuts[0]), chop(server, cuts[1])) == whole
+    if len(client) + len(server) < 2_000:
+        assert (
+            found([rest[n : n + 1] for n in range(len(rest))], [server[n : n + 1] for n in range(len(server))]) == whole
+        )
+
+
+@given(sender=st.sampled_from(Sender), data=st.data(), extensions=st.sampled_from(["", "permessage-deflate", None]))
+def test_the_short_way_finds_what_the_long_way_finds(
+    sender: Sender, data: st.DataObject, extensions: str | None
+) -> None:
+    stream = data.draw(bodies[sender])
+    payloads = data.draw(st.sampled_from([0, 5, 1 << 20]))
+
+    def found() -> list[Thing]:
+        return list(Connection(heads=(False, False), extensions=extensions, payloads=payloads).feed(sender, stream))
+
+    short = found()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection_module, "PLAIN", dict.fromkeys(connection_module.PLAIN, frozenset()))
+        assert found() == short
+
+
+def open_connection(**kw: int) -> Connection:
+    return Connection(heads=(False, False), extensions="", **kw)
+
+
+def test_messages_end_with_their_last_frame() -> None:
+    stream = b"".join(
+        (
+            build_frame("one"),
+            build_frame(b"\xc3", fin=False),
+            build_frame("ping", opcode=9),
+            build_frame(b"\xa9", opcode=0, fin=False),
+            build_frame(opcode=0),
+            build_frame(b"\x00", opcode=2),
+        )
+    )
+    found = open_connection(payloads=10).feed(SERVER, stream)
+    assert [type(thing).__name__ for thing in found] == [
+        "Frame",
+        "Message",
+        "Frame",
+        "Frame",
+        "Frame",
+        "Frame",
+        "Message",
+        "Frame",
+        "Message",
+    ]
+    messages = things(list(found), Message)
+    assert messages == [
+        Message(SERVER, 0, 1, 0, 0, 3, b"one", ()),
+        Message(SERVER, 1, 1, 1, 4, 2, "é".encode(), ()),
+        Message(SERVER, 2, 2, 5, 5, 1, b"\x00", ()),
+    ]
+    assert [frame.message for frame in found if isinstance(frame, Frame)] == [0, 1, None, 1, 1, 2]
+    assert [frame.preview for frame in found if isinstance(frame, Frame)] == [
+        b"one",
+        b"\xc3",
+        b"ping",
+        b"\xa9",
+        b"",
+        b"\x00",
+    ]
+
+
+def test_nothing_is_kept_unless_asked_for() -> None:
+    frame, message = open_connection().feed(SERVER, build_frame("x" * 40))
+    assert isinstance(frame, Frame)
+    assert (frame.payload, frame.raw, frame.preview, message.data) == (None, None, b"x" * 28, None)
+    frame, message = open_connection(payloads=40).feed(CLIENT, build_frame("x" * 40, mask=KEY))
+    assert isinstance(frame, Frame)
+    assert (frame.raw, frame.data, message.data) == (build_frame("x" * 40, mask=KEY), b"x" * 40, b"x" * 40)
+
+
+def test_a_new_message_inside_another() -> None:
+    """A whole one stands beside the one that goes on; one that begins takes its place."""
+    whole = build_frame("a", fin=False) + build_frame("b") + build_frame("c", opcode=0)
+    assert [m.data for m in things(list(open_connection(payloads=9).feed(SERVER, whole)), Message)] == [b"b", b"ac"]
+    begun = build_frame("a", fin=False) + build_frame("b", fin=False) + build_frame("c", opcode=0)
+    assert [m.data for m in things(list(open_connection(payloads=9).feed(SERVER, begun)), Message)] == [b"bc"]
+
+
+def test_a_message_has_the_violations_of_its_frames() -> None:
+    found = open_connection().feed(SERVER, build_frame("a", fin=False, rsv2=True) + build_frame(b"\xc3", opcode=0))
+    (message,) = things(list(found), Message)
+    assert [violation.rule for violation in message.violations] == ["rsv-not-agreed", "text-ends-inside-character"]
+
+
+def test_text_longer_than_keep_is_not_checked_and_says_so() -> None:
+    frame, message = open_connection(keep=100).feed(SERVER, build_frame(b"\xff" * 200))
+    assert isinstance(frame, Frame)
+    assert (frame.violations, message.violations) == ((), ())
+    assert frame.note == "its text is longer than 100 bytes, so it was not checked"
+    assert open_connection(keep=200).feed(SERVER, build_frame(b"\xff" * 200))[0].violations
+
+
+# States.
+
+
+def states(connection: Connection) -> tuple[State, State]:
+    return connection.states[CLIENT], connection.states[SERVER]
+
+
+def test_a_whole_life() -> None:
+    connection = Connection()
+    assert states(connection) == (State.CONNECTING, State.CONNECTING)
+    connection.feed(CLIENT, REQUEST)
+    assert states(connection) == (State.CONNECTING, State.CONNECTING)
+    connection.feed(SERVER, RESPONSE)
+    assert states(connection) == (State.OPEN, State.OPEN)
+    connection.feed(CLIENT, build_frame("Hello", mask=KEY) + build_close(1000, mask=KEY))
+    assert states(connection) == (State.CLOSING, State.CLOSING)
+    connection.feed(SERVER, build_close(1000))
+    assert connection.end(SERVER) == []
+    assert states(connection) == (State.CLOSING, State.CLOSING)
+    assert connection.end(CLIENT) == connection.end(CLIENT) == []
+    assert states(connection) == (State.CLOSED, State.CLOSED)
+    assert [(change.endpoint, change.new, change.event, change.after) for change in connection.transitions] == [
+        (SERVER, State.OPEN, Event.SENT_ACCEPTANCE, (SERVER, None)),
+        (CLIENT, State.OPEN, Event.RECEIVED_ACCEPTANCE, (SERVER, None)),
+        (CLIENT, State.CLOSING, Event.SENT_CLOSE, (CLIENT, 1)),
+        (SERVER, State.CLOSING, Event.RECEIVED_CLOSE, (CLIENT, 1)),
+        (CLIENT, State.CLOSED, Event.TCP_CLOSED, (CLIENT, None)),
+        (SERVER, State.CLOSED, Event.TCP_CLOSED, (CLIENT, None)),
+    ]
+    assert connection.closing_violations == {SERVER: (), CLIENT: ()}
+
+
+def test_a_refusal_and_a_reset_close_at_once() -> None:
+    refused = Connection()
+    refused.feed(CLIENT, REQUEST)
+    refused.feed(SERVER, build_response(status=403, reason="Forbidden", body=b"no"))
+    assert states(refused) == (State.CLOSED, State.CLOSED)
+    (body,) = refused.end(SERVER)
+    assert (body.what, body.data, body.violations) == ("the body of an HTTP message", b"no", ())
+    torn = Connection()
+    torn.end(CLIENT, reset=True)
+    assert states(torn) == (State.CLOSED, State.CLOSED)
+    assert [change.event for change in torn.transitions] == [Event.TCP_CLOSED] * 2
+
+
+def test_an_unanswered_close_is_found_unless_the_connection_was_torn_down() -> None:
+    for reset, rules in ((False, ["close-not-answered"]), (True, [])):
+        connection = open_connection()
+        connection.feed(SERVER, build_close(1000))
+        connection.end(CLIENT, reset=reset)
+        assert [violation.rule for violation in connection.closing_violations[CLIENT]] == rules
+
+
+@given(events=st.lists(st.tuples(st.sampled_from(Event), st.integers(0, 3)), max_size=12))
+def test_the_table_never_leads_back(events: list[tuple[Event, int]]) -> None:
+    """RFC 6455 has no way from CLOSED, and none from a later state to an earlier one."""
+    order = list(State)
+    state = State.CONNECTING
+    for event, _ in events:
+        rule = NEXT.get((state, event))
+        if rule is not None:
+            assert order.index(rule.new) > order.index(state)
+            state = rule.new
+
+
+def test_the_table_is_complete_in_itself() -> None:
+    assert len(NEXT) == len(TRANSITIONS)
+    assert {rule.event for rule in TRANSITIONS} == set(Event)
+    assert not any(rule.old is State.CLOSED for rule in TRANSITIONS)
+    assert all(NEXT.get((state, Event.TCP_CLOSED)) for state in State if state is not State.CLOSED)
+
+
+# What is left at the end.
+
+
+@pytest.mark.parametrize(
+    ("sender", "data", "offset", "what", "rules"),
+    [
+        (CLIENT, REQUEST[:-1], 0, "an opening handshake without its end", ["stream-cut"]),
+        (CLIENT, REQUEST + b"\x81", len(REQUEST), "a frame header without its end", ["stream-cut"]),
+        (CLIENT, b"\x16\x03\x01\x00", 0, "bytes that are neither HTTP nor frames", []),
+        (
+            SERVER,
+            RESPONSE + b"\x83\x05ab",
+            len(RESPONSE),
+            "a frame with 2 of 5 bytes of payload",
+            ["opcode-reserved", "stream-cut"],
+        ),
+    ],
+)
+def test_what_is_left_is_said(sender: Sender, data: bytes, offset: int, what: str, rules: list[str]) -> None:
+    connection = Connection()
+    connection.feed(sender, data)
+    (unread,) = connection.end(sender)
+    assert unread[:3] == (sender, offset, data[offset:])
+    assert (unread.length, unread.what) == (len(data) - offset, what)
+    assert [violation.rule for violation in unread.violations] == rules
+
+
+def test_a_long_cut_payload_is_counted_and_its_start_kept() -> None:
+    connection = open_connection()
+    frame = build_frame(bytes(range(256)) * 1000, opcode=2)
+    for start in range(0, 200_000, 7_000):
+        assert connection.feed(SERVER, frame[start : min(start + 7_000, 200_000)]) == []
+    (unread,) = connection.end(SERVER)
+    assert isinstance(unread, Unread)
+    assert (unread.length, unread.data) == (200_000, frame[:4096])
+
+
+# Cost.
+
+
+def test_a_payload_in_many_chunks_is_gathered_once() -> None:
+    """Ten thousand chunks of one message: what is kept in between is the chunks themselves."""
+    text = "é" * 500_000
+    stream = build_frame(text, mask=KEY)
+    connection = open_connection(payloads=1 << 20)
+    found = [
+        thing for start in range(0, len(stream), 100) for thing in connection.feed(CLIENT, stream[start : start + 100])
+    ]
+    assert [type(thing) for thing in found] == [Frame, Message]
+    assert found[1].data == text.encode()
+
+
+def test_a_bomb_in_fragments_is_stopped_by_the_message() -> None:
+    source = zlib.compressobj(wbits=-15)
+    data = source.compress(bytes(1_000_000)) + source.flush(zlib.Z_SYNC_FLUSH)
+    half = len(data) // 2
+    frames = build_frame(data[:half], opcode=2, rsv1=True, fin=False) + build_frame(data[half:-4], opcode=0)
+    connection = Connection(heads=(False, False), extensions="permessage-deflate", inflate_limit=600_000)
+    found = connection.feed(SERVER, frames)
+    inflated = [frame.inflated for frame in found if isinstance(frame, Frame)]
+    assert inflated[0] is not None
+    assert len(inflated[0]) <= 600_000
+    assert inflated[1] is None
+
+
+def test_random_bytes_in_both_directions_raise_nothing() -> None:
+    source = random.Random(3)
+    for _ in range(300):
+        connection = Connection(payloads=source.choice((0, 100)))
+        fed = [0, 0]
+        found: list[Thing] = []
+        for _ in range(source.randrange(12)):
+            sender = source.choice(list(Sender))
+            chunk = source.choice((REQUEST, RESPONSE, source.randbytes(20), build_frame("x", mask=KEY), build_close()))
+            fed[sender] += len(chunk)
+            found += connection.feed(sender, chunk)
+        for sender in Sender:
+            found += connection.end(sender, reset=source.random() < 0.5)
+            assert accounted([thing for thing in found if thing.sender is sender]) == fed[sender]
