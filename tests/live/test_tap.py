@@ -10,15 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from websockets.frames import Frame, Opcode
-from websockets.server import ServerProtocol
 
 from wslab.anatomy.field import Sender
 from wslab.live.lab import Lab
-from wslab.live.tap import SAMPLE_KEY, SAMPLE_MASK, rekey
-from wslab.protocol import build_frame
+from wslab.live.tap import SAMPLE_KEY, SAMPLE_MASK
 from wslab.recording.trace import Trace
 
 Run = Callable[[Any], Any]
@@ -165,33 +160,6 @@ def test_a_key_and_masks_of_ones_own(carrier: str, run: Run) -> None:
                     lab.connect(masks=[b"abc"])
 
     run(main())
-
-
-@given(
-    st.sampled_from([Opcode.TEXT, Opcode.BINARY, Opcode.CONT]),
-    st.one_of(st.binary(max_size=130), st.sampled_from([125, 126, 65535, 65536]).map(bytes)),
-    st.binary(min_size=4, max_size=4),
-)
-def test_another_mask_says_the_same(opcode: Opcode, payload: bytes, mask: bytes) -> None:
-    """The oracle is `websockets`, which writes the frame and reads it again."""
-    frame = Frame(opcode, payload).serialize(mask=True)
-    changed = rekey(frame, mask)
-    assert len(changed) == len(frame)
-    assert mask in changed[2:14]
-    protocol = ServerProtocol()
-    reader = protocol.reader
-    reader.feed_data(changed)
-    parsing = Frame.parse(reader.read_exact, mask=True)
-    with pytest.raises(StopIteration) as done:
-        next(parsing)
-    assert done.value.value.data == payload
-
-
-@given(st.binary(max_size=40))
-def test_what_is_no_masked_frame_is_left_alone(data: bytes) -> None:
-    if rekey(data, b"\x01\x02\x03\x04") != data:
-        assert data[1] & 0x80
-    assert rekey(build_frame("Hello") + data, bytes(4)) == build_frame("Hello") + data
 
 
 def test_an_unseeded_connection_is_not_rewritten(run: Run) -> None:

@@ -231,9 +231,9 @@ class Memory:
         return {"host": self._here.host, "port": port}
 
     def reaching(self, port: int) -> dict[str, Any]:
-        """The network's private host name and the port, where somebody listens on it there."""
+        """The network's private host name and the port, where it is one of the network's."""
         network = self._network
-        return {"host": network.host, "port": port} if network is not None and port in network.listeners else {}
+        return {"host": network.host, "port": port} if network is not None and port in network.ports else {}
 
     def soon(self, coroutine: Coroutine[Any, Any, None]) -> bool:
         """Run it on the server's loop without waiting, if that loop still runs."""

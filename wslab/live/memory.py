@@ -293,6 +293,8 @@ class Network:
         self.loop = loop
         self.host = f"lab{next(self._numbers)}.{DOMAIN}"
         self.listeners: dict[int, MemoryServer] = {}
+        self.ports: set[int] = set()
+        """Every port that was ever listened on here: those are this network's, also when nobody listens any more."""
         self._client_ports = itertools.count(FIRST_CLIENT_PORT)
         _gate(loop).networks[self.host] = self
 
@@ -313,6 +315,7 @@ class Network:
             port = next(number for number in itertools.count(FIRST_PORT) if number not in self.listeners)
         if port in self.listeners:
             raise OSError(errno.EADDRINUSE, f"address already in use: port {port} of this lab's memory")
+        self.ports.add(port)
         server = self.listeners[port] = MemoryServer(self, port, protocol_factory)
         return server
 
