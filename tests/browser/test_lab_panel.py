@@ -27,9 +27,9 @@ finally:
 """
 INTERRUPT = """
 async () => {
-  const outputs = window.jupyterapp.shell.currentWidget.content.widgets[2].model.outputs;
-  const over = new Promise((resolve) => outputs.changed.connect(() => {
-    if (JSON.stringify(outputs.toJSON()).includes("over")) resolve();
+  const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+  const over = new Promise((resolve) => kernel.anyMessage.connect((_, { msg }) => {
+    if (msg.header.msg_type === "stream" && msg.content.text.includes("over")) resolve();
   }));
   const started = performance.now();
   await window.jupyterapp.commands.execute("notebook:interrupt-kernel");

@@ -239,6 +239,11 @@ class Recording {
     if (this.details.size > DETAILS_KEPT) this.details.delete(this.details.keys().next().value);
   }
 
+  /** Questions without an answer may have been lost with a kernel: they are asked again when somebody looks again. */
+  askAgain() {
+    for (const [number, known] of this.details) if (known === null) this.details.delete(number);
+  }
+
   /** What is known of a record: `{explanation}`, `{problem}`, or null while the kernel is asked. */
   detail(number) {
     const known = this.details.get(number);
@@ -353,26 +358,26 @@ function lanes(recording, selection) {
   return element("span", { class: "wslab-lanes" }, lane("client"), which, lane("server"));
 }
 
-/** The columns, in order. Those with `many` are there when there is more than one connection; those with `wide` when there is room. */
+/** The columns, in order. `many`: when there is more than one connection; `room`: when the panel is that wide. */
 const COLUMNS = [
   { name: "No.", title: "Place in the recording", cell: (record) => [String(record.number)] },
-  { name: "Time, s", title: "Seconds since the recording began", cell: (record) => [record.time.toFixed(4)] },
-  { name: "Conn.", title: "Number of the TCP connection", many: true, cell: (record) => [String(record.connection)] },
+  { name: "Time, s", title: "Seconds since the recording began", room: "roomy", cell: (record) => [record.time.toFixed(4)] },
+  { name: "Conn.", title: "Number of the TCP connection", many: true, room: "roomy", cell: (record) => [String(record.connection)] },
   { ladder: true, cell: arrow },
-  { name: "Offset", title: "Of the first byte in its sender's stream", wide: true, cell: (record) => [NUMBER.format(record.offset)] },
-  { name: "Header", title: "Bytes of frame header or HTTP head", wide: true, cell: (record) => [record.headerLength ? NUMBER.format(record.headerLength) : ""] },
-  { name: "Payload", title: "Bytes of payload or HTTP body", cell: (record) => [record.payloadLength || record.kind === "frame" ? NUMBER.format(record.payloadLength) : ""] },
-  { name: "Broken", title: "How many rules it breaks", cell: (record) => (record.violations ? [element("span", { class: "wslab-broken" }, `! ${record.violations}`)] : []) },
+  { name: "Offset", title: "Of the first byte in its sender's stream", room: "wide", cell: (record) => [NUMBER.format(record.offset)] },
+  { name: "Header", title: "Bytes of frame header or HTTP head", room: "wide", cell: (record) => [record.headerLength ? NUMBER.format(record.headerLength) : ""] },
+  { name: "Payload", title: "Bytes of payload or HTTP body", room: "roomy", cell: (record) => [record.payloadLength || record.kind === "frame" ? NUMBER.format(record.payloadLength) : ""] },
+  { name: "!", title: "How many rules it breaks", label: "broken rules", cell: (record) => (record.violations ? [element("span", { class: "wslab-broken" }, `! ${record.violations}`)] : []) },
 ];
 
 function columnClass(column) {
   const name = column.ladder ? "wslab-cell wslab-ladder" : "wslab-cell";
-  return name + (column.many ? " wslab-many" : "") + (column.wide ? " wslab-wide" : "");
+  return name + (column.many ? " wslab-many" : "") + (column.room ? ` wslab-${column.room}` : "");
 }
 
 function ladder(recording, selection, following) {
   const id = `wslab-${++views}`;
-  const heads = COLUMNS.map((column) => element("span", { role: "columnheader", class: columnClass(column), title: column.title ?? null }, column.name ?? ""));
+  const heads = COLUMNS.map((column) => element("span", { role: "columnheader", class: columnClass(column), title: column.title ?? null, "aria-label": column.label ?? null }, column.name ?? ""));
   const lanesHead = heads[COLUMNS.findIndex((column) => column.ladder)];
   const sizer = element("div", { class: "wslab-sizer", role: "presentation" });
   const scroller = element("div", { class: "wslab-scroller", role: "rowgroup" }, sizer);
@@ -518,8 +523,9 @@ function fieldsOn(fields, byte) {
 const touches = (violation, start, width) => violation.width > 0 && violation.start < start + width && violation.start + violation.width > start;
 
 /** The RFC's figure of bits, for the bytes that several fields share. */
-function bitFigure(explanation, bytes, light) {
+function bitFigure(explanation, bytes) {
   const figure = element("div", { class: "wslab-bits", role: "presentation" });
+  const { violations } = explanation;
   for (let byte = 0; byte < bytes.length; byte++) {
     const on = fieldsOn(explanation.fields, byte);
     if (on.every((index) => explanation.fields[index].width % 8 === 0)) continue;
@@ -528,7 +534,7 @@ function bitFigure(explanation, bytes, light) {
       const from = Math.max(field.start, 8 * byte);
       const width = Math.min(field.start + field.width, 8 * byte + 8) - from;
       const digits = [...field.bits.slice(from - field.start, from - field.start + width)].map((bit, at) =>
-        element("span", { class: touches(explanation.violations, from + at) ? "wslab-wrong" : "" }, bit),
+        element("span", { class: violations.some((violation) => touches(violation, from + at, 1)) ? "wslab-wrong" : "" }, bit),
       );
       return element(
         "span",
@@ -584,17 +590,15 @@ function fieldList(explanation) {
     element(
       "li",
       { role: "option", class: "wslab-field", "data-field": index, tabindex: index ? "-1" : "0", "aria-selected": "false" },
-      element("span", { class: "wslab-name" }, element("b", {}, harmless(field.name)), " ", element("span", { class: "wslab-place" }, place(field))),
+      element("span", { class: "wslab-name" }, element("b", {}, harmless(field.name)), " ", element("span", { class: "wslab-place" }, place(field)), " ", element("span", { class: "wslab-section" }, harmless(field.section))),
       element(
         "span",
         { class: "wslab-says" },
         element("bdi", { class: "wslab-value", dir: "ltr" }, cut(harmless(field.value ?? ""))),
         " ",
-        element("span", {}, harmless(field.meaning)),
+        element("span", {}, field.meaning === field.value ? "" : harmless(field.meaning)),
         field.plain ? element("span", { class: "wslab-plain" }, "unmasked ", element("code", {}, cut(spaced(field.plain)))) : null,
       ),
-      " ",
-      element("span", { class: "wslab-section" }, harmless(field.section)),
     ),
   );
   const list = element("ol", { role: "listbox", class: "wslab-fields", "aria-label": "Fields: the arrow keys go from field to field" }, ...items);
@@ -683,7 +687,8 @@ function inspector(recording, selection) {
   const title = (record) => {
     const length = record.headerLength + record.payloadLength;
     const where = length ? `${plural(length, "byte")} from byte ${NUMBER.format(record.offset)} of the ${record.sender}'s stream` : `at byte ${NUMBER.format(record.offset)} of the ${record.sender}'s stream`;
-    return element("header", { class: "wslab-title" }, element("span", { class: "wslab-place" }, `No. ${record.number}`), mark(record.sender), element("bdi", { class: "wslab-caption", dir: "ltr" }, ...caption(record)), element("span", { class: "wslab-place" }, where));
+    const when = `, at ${record.time.toFixed(4)} s` + (recording.connections > 1 ? `, connection ${record.connection}` : "");
+    return element("header", { class: "wslab-title" }, element("span", { class: "wslab-place" }, `No. ${record.number}`), mark(record.sender), element("bdi", { class: "wslab-caption", dir: "ltr" }, ...caption(record)), element("span", { class: "wslab-place" }, where + when));
   };
   const hint = (text) => element("p", { class: "wslab-hint" }, text);
 
@@ -776,6 +781,7 @@ function show(recording, model, el) {
     }
   };
   const chosen = () => {
+    recording.askAgain();
     draw();
     parts.ladder.reveal();
   };
