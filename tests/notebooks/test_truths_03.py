@@ -178,3 +178,15 @@ def test_an_http_request_after_the_handshake_is_three_faults_in_two_bytes() -> N
     rules = {broken.rule for broken in explain(b"GE", sender=Sender.CLIENT).violations}
     assert {"opcode-reserved", "client-frame-not-masked"} <= rules
     assert outcome(b"GET / HTTP/1.1\r\n\r\n", handshake=False) == BOTH_1002
+
+
+def test_a_live_server_that_parses_ahead_stumbles_over_the_rest_first() -> None:
+    async def main() -> int | None:
+        async with Lab(seed=3, carrier="memory") as lab:
+            await lab.serve()
+            async with await lab.raw() as raw:
+                await raw.handshake()
+                await raw.send(build_frame("şğü", mask=KEY, length=3))
+                return (await raw.recv_frame()).status_code
+
+    assert asyncio.run(main()) == 1002
