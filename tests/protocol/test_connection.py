@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -299,6 +301,23 @@ def test_a_payload_in_many_chunks_is_gathered_once() -> None:
     ]
     assert [type(thing) for thing in found] == [Frame, Message]
     assert found[1].data == text.encode()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"Sec-WebSocket-Key:\r\n", b"a:\r\n", b"Sec-WebSocket-Extensions: ;\r\n", b"Sec-WebSocket-Protocol: a\r\n", b""],
+)
+def test_the_largest_head_takes_no_more_than_its_share(line: bytes) -> None:
+    """64 KiB of the shortest lines there are, or of one line full of commas: linear, so far from a second."""
+    filler = line * (65_000 // len(line)) if line else b"Sec-WebSocket-Extensions: " + b"a;b," * 16_000 + b"\r\n"
+    head = b"GET / HTTP/1.1\r\n" + filler + b"\r\n"
+    assert seconds(lambda: Connection().feed(CLIENT, head)) < 1
 
 
 def test_a_bomb_in_fragments_is_stopped_by_the_message() -> None:

@@ -95,7 +95,7 @@ class _Opened:
         self.decoder = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
         self.length = 0
         self.kept: list[bytes] | None = []
-        self.violations: tuple[Violation, ...] = ()
+        self.violations: list[Violation] = []
 
 
 class _Side:
@@ -422,8 +422,7 @@ class Connection:
 
     def _add(self, message: _Opened, body: bytes | None, length: int, violations: tuple[Violation, ...]) -> None:
         message.length += length if body is None else len(body)
-        if violations:
-            message.violations += violations
+        message.violations += violations
         if body is None or message.length > self.payloads:
             message.kept = None
         elif message.kept is not None:
@@ -519,9 +518,15 @@ def _lost(side: _Side, case: FrameCase) -> str:
 
 
 def _finish(sender: Sender, message: _Opened, index: int) -> Message:
-    data = None if message.kept is None else b"".join(message.kept)
     return Message(
-        sender, message.number, message.opcode, message.first_frame, index, message.length, data, message.violations
+        sender=sender,
+        number=message.number,
+        opcode=message.opcode,
+        first_frame=message.first_frame,
+        last_frame=index,
+        length=message.length,
+        data=None if message.kept is None else b"".join(message.kept),
+        violations=tuple(message.violations),
     )
 
 

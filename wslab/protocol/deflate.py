@@ -162,12 +162,11 @@ def _bits(value: str | None) -> int:
 
 def _split(text: str, separator: str) -> list[str]:
     """Split at separators that do not stand in a quoted string."""
-    parts, quoted = [""], False
-    for character in text:
+    parts, quoted, start = [], False, 0
+    for place, character in enumerate(text):
         if character == '"':
             quoted = not quoted
-        if character == separator and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
+        elif character == separator and not quoted:
+            parts.append(text[start:place])
+            start = place + 1
+    return [*parts, text[start:]]

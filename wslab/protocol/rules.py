@@ -121,12 +121,19 @@ class HeadCase:
     request: Head | None = None
     """The request that a response answers."""
 
+    def each(self, name: str) -> list[tuple[str, tuple[int, int]]]:
+        """The value, and the first bit and number of bits, of each header line of that name."""
+        name = name.lower()
+        return [
+            (line.value, (line.start * 8, (line.stop - line.start) * 8))
+            for line in self.head.lines
+            if line.name.lower() == name
+        ]
+
     def line(self, name: str, number: int = 0) -> tuple[int, int]:
         """First bit and number of bits of the ``number``-th header line of that name; of the first line without it."""
-        lines = [line for line in self.head.lines if line.name.lower() == name.lower()]
-        if number < len(lines):
-            return lines[number].start * 8, (lines[number].stop - lines[number].start) * 8
-        return self.first_line
+        places = [place for _, place in self.each(name)]
+        return places[number] if number < len(places) else self.first_line
 
     @property
     def first_line(self) -> tuple[int, int]:
@@ -470,11 +477,11 @@ def _key_missing(case: HeadCase) -> Iterator[Breach]:
 
 
 def _key_not_16_bytes(case: HeadCase) -> Iterator[Breach]:
-    for number, value in enumerate(case.head.get("Sec-WebSocket-Key")):
+    for value, place in case.each("Sec-WebSocket-Key"):
         key = decode_key(value)
         if key is None or len(key) != 16:
             what = "is no base64" if key is None else f"stands for {count(len(key), 'byte')}"
-            yield Breach(f"{quote(value)} {what}", *case.line("Sec-WebSocket-Key", number))
+            yield Breach(f"{quote(value)} {what}", *place)
 
 
 def _key_doubled(case: HeadCase) -> Iterator[Breach]:
@@ -482,12 +489,12 @@ def _key_doubled(case: HeadCase) -> Iterator[Breach]:
 
 
 def _version_not_13(case: HeadCase) -> Iterator[Breach]:
-    values = case.head.get("Sec-WebSocket-Version")
-    if not values:
+    lines = case.each("Sec-WebSocket-Version")
+    if not lines:
         yield Breach("there is no Sec-WebSocket-Version", *case.first_line)
-    for number, value in enumerate(values):
+    for value, place in lines:
         if value != "13":
-            yield Breach(f"the version is {quote(value)}", *case.line("Sec-WebSocket-Version", number))
+            yield Breach(f"the version is {quote(value)}", *place)
 
 
 def _version_doubled(case: HeadCase) -> Iterator[Breach]:
@@ -500,9 +507,9 @@ def _subprotocols(case: HeadCase) -> Iterator[Breach]:
     place = case.line("Sec-WebSocket-Protocol")
     if values and not names:
         yield Breach("no subprotocol is named", *place)
-    for name in names:
-        if not TOKEN.fullmatch(name):
-            yield Breach(f"{quote(name)} cannot be a subprotocol's name", *place)
+    wrong = next((name for name in names if not TOKEN.fullmatch(name)), None)
+    if wrong is not None:
+        yield Breach(f"{quote(wrong)} cannot be a subprotocol's name", *place)
     if len(set(names)) < len(names):
         yield Breach("a subprotocol is named twice", *place)
 
@@ -529,10 +536,9 @@ def _accept_wrong(case: HeadCase) -> Iterator[Breach]:
     keys = case.request.get("Sec-WebSocket-Key") if case.request else []
     if keys:
         wanted = accept_key(keys[0])
-        for number, value in enumerate(case.head.get("Sec-WebSocket-Accept")):
+        for value, place in case.each("Sec-WebSocket-Accept"):
             if value != wanted:
-                found = f"{quote(value)}, but the key's answer is {quote(wanted)}"
-                yield Breach(found, *case.line("Sec-WebSocket-Accept", number))
+                yield Breach(f"{quote(value)}, but the key's answer is {quote(wanted)}", *place)
 
 
 def _accept_doubled(case: HeadCase) -> Iterator[Breach]:
@@ -547,11 +553,10 @@ def _upgrade_response(case: HeadCase) -> Iterator[Breach]:
 
 def _subprotocol_not_asked(case: HeadCase) -> Iterator[Breach]:
     if case.request is not None:
-        asked = case.request.tokens("Sec-WebSocket-Protocol")
-        for number, value in enumerate(case.head.get("Sec-WebSocket-Protocol")):
+        asked = set(case.request.tokens("Sec-WebSocket-Protocol"))
+        for value, place in case.each("Sec-WebSocket-Protocol"):
             if value not in asked:
-                found = f"{quote(value)} was not asked for"
-                yield Breach(found, *case.line("Sec-WebSocket-Protocol", number))
+                yield Breach(f"{quote(value)} was not asked for", *place)
 
 
 def _subprotocol_doubled(case: HeadCase) -> Iterator[Breach]:
@@ -561,9 +566,10 @@ def _subprotocol_doubled(case: HeadCase) -> Iterator[Breach]:
 def _extension_not_asked(case: HeadCase) -> Iterator[Breach]:
     if case.request is not None:
         asked = {extension.name for extension in parse_extensions(case.request.get("Sec-WebSocket-Extensions"))[0]}
-        for extension in parse_extensions(case.head.get("Sec-WebSocket-Extensions"))[0]:
-            if extension.name not in asked:
-                yield Breach(f"{quote(extension.name)} was not asked for", *case.line("Sec-WebSocket-Extensions"))
+        named = (extension.name for extension in parse_extensions(case.head.get("Sec-WebSocket-Extensions"))[0])
+        stranger = next((name for name in named if name not in asked), None)
+        if stranger is not None:
+            yield Breach(f"{quote(stranger)} was not asked for", *case.line("Sec-WebSocket-Extensions"))
 
 
 def _extensions_doubled(case: HeadCase) -> Iterator[Breach]:
@@ -574,16 +580,17 @@ def _window_not_offered(case: HeadCase) -> Iterator[Breach]:
     if case.request is not None:
         offers = parse_extensions(case.request.get("Sec-WebSocket-Extensions"))[0]
         offered = any(o.name == NAME and o.get("client_max_window_bits") is not None for o in offers)
-        for extension in parse_extensions(case.head.get("Sec-WebSocket-Extensions"))[0]:
-            if extension.name == NAME and extension.get("client_max_window_bits") is not None and not offered:
-                found = "client_max_window_bits, which the client did not offer"
-                yield Breach(found, *case.line("Sec-WebSocket-Extensions"))
+        agreed = parse_extensions(case.head.get("Sec-WebSocket-Extensions"))[0]
+        if not offered and any(a.name == NAME and a.get("client_max_window_bits") is not None for a in agreed):
+            found = "client_max_window_bits, which the client did not offer"
+            yield Breach(found, *case.line("Sec-WebSocket-Extensions"))
 
 
 def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
     broken = case.request.violations if case.request else ()
     if broken:
-        yield Breach(f"101 for a request that breaks {', '.join(v.rule for v in broken)}", *case.first_line)
+        names = ", ".join(dict.fromkeys(violation.rule for violation in broken))
+        yield Breach(f"101 for a request that breaks {names}", *case.first_line)
 
 
 def _versions_not_listed(case: HeadCase) -> Iterator[Breach]:
