@@ -9,7 +9,7 @@ import asyncio
 import random
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -179,9 +179,9 @@ async def interrupted(ws: ClientConnection) -> AsyncIterator[str]:
 
 
 def capture_python_client(
-    folder: Path, run: Callable[[ClientConnection], Awaitable[None]], compression: str = "none"
-) -> dict[Sender, Direction]:
-    """What crosses when a websockets client does ``run`` with Node's server."""
+    folder: Path, runs: Iterable[Callable[[ClientConnection], Awaitable[None]]], compression: str = "none"
+) -> list[dict[Sender, Direction]]:
+    """What crosses when a websockets client does each of ``runs`` with Node's server, on a connection of its own."""
     ours, theirs = COMPRESSION[compression]
     path = folder / "capture.pcapng"
 
@@ -189,19 +189,19 @@ def capture_python_client(
         kwargs: dict[str, Any] = {"compression": ours}
         if isinstance(ours, ClientPerMessageDeflateFactory):
             kwargs = {"compression": None, "extensions": [ours]}
-        uri = f"ws://127.0.0.1:{port}/"
-        async with connect(uri, ping_interval=None, close_timeout=5, **kwargs) as ws:
-            await run(ws)
+        for run in runs:
+            uri = f"ws://127.0.0.1:{port}/"
+            async with connect(uri, ping_interval=None, close_timeout=5, **kwargs) as ws:
+                await run(ws)
 
     with node_server(theirs) as port, capturing(port, path):
         asyncio.run(client(port))
-    (capture,) = read_capture(path, port)
-    return capture
+    return read_capture(path, port)
 
 
 @pytest.mark.parametrize("compression", COMPRESSION)
 def test_python_client_with_node_server(tmp_path: Path, compression: str) -> None:
-    capture = capture_python_client(tmp_path, talk, compression)
+    (capture,) = capture_python_client(tmp_path, [talk], compression)
     frames = compare(capture)
     messages = dissect(*(capture[sender].stream for sender in Sender)).messages
     for sender, said in SAID.items():
@@ -267,22 +267,20 @@ async def reset_by_server(ws: ClientConnection) -> None:
         await ws.recv()
 
 
-@pytest.mark.parametrize(
-    ("run", "codes"),
-    [
-        (empty_close, [None, None]),
-        (server_closes, [1001, 1001]),
-        (private_code, [4999, 4999]),
-        (ordinary_close, [1000, 1000]),
-        (reset_by_server, []),
-    ],
-)
-def test_ways_to_end(
-    tmp_path: Path, run: Callable[[ClientConnection], Awaitable[None]], codes: list[int | None]
-) -> None:
-    frames = compare(capture_python_client(tmp_path, run))
-    closes = [frame for both in frames.values() for frame in both if frame.opcode == 0x8]
-    assert [frame.status_code for frame in closes] == codes
+WAYS_TO_END: dict[Callable[[ClientConnection], Awaitable[None]], list[int | None]] = {
+    empty_close: [None, None],
+    server_closes: [1001, 1001],
+    private_code: [4999, 4999],
+    ordinary_close: [1000, 1000],
+    reset_by_server: [],
+}
+
+
+def test_ways_to_end(tmp_path: Path) -> None:
+    captures = capture_python_client(tmp_path, WAYS_TO_END)
+    for capture, codes in zip(captures, WAYS_TO_END.values(), strict=True):
+        closes = [frame for both in compare(capture).values() for frame in both if frame.opcode == 0x8]
+        assert [frame.status_code for frame in closes] == codes
 
 
 KEY = bytes.fromhex("37fa213d")
