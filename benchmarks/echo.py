@@ -2,7 +2,8 @@
 
 The server runs on a loop in its own thread and the client on the main thread's loop, both
 with the options that a lab gives them. Bare and recorded runs alternate, since a machine
-that others use too is never twice as fast as before; each ratio is one of medians.
+that others use too is never twice as fast as before; each ratio is one of medians. Where
+others do use it, the second ratio, of processor time, says more than the first, of rates.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import serve
@@ -57,27 +58,38 @@ async def recorded() -> AsyncIterator[ClientConnection]:
             yield client
 
 
-async def rate(client: ClientConnection, payload: bytes, seconds: float) -> float:
-    """Echoes a second, one at a time."""
+class Speed(NamedTuple):
+    """How fast echoes were."""
+
+    rate: float
+    """Echoes a second."""
+    cost: float
+    """Seconds of processor time an echo, of both threads."""
+
+
+async def speed(client: ClientConnection, payload: bytes, seconds: float) -> Speed:
+    """Send and receive one at a time for so long."""
     send, recv = client.send, client.recv
-    count, begun = 0, time.perf_counter()
+    count, begun, used = 0, time.perf_counter(), time.process_time()
     while (passed := time.perf_counter() - begun) < seconds or count < 5:
         await send(payload)
         await recv()
         count += 1
-    return count / passed
+    return Speed(count / passed, (time.process_time() - used) / count)
 
 
-async def measure(size: int, rounds: int, seconds: float) -> tuple[float, float]:
+async def measure(size: int, rounds: int, seconds: float) -> tuple[Speed, Speed]:
+    """Bare and recorded."""
     payload = bytes(size)
-    rates: tuple[list[float], list[float]] = ([], [])
+    speeds: tuple[list[Speed], list[Speed]] = ([], [])
     async with bare() as one, recorded() as other:
         for client in (one, other):
-            await rate(client, payload, seconds)  # the first rounds fill caches, and the ring its pages
+            await speed(client, payload, seconds)  # the first round fills caches, and the ring its pages
         for _ in range(rounds):
-            for client, measured in zip((one, other), rates, strict=True):
-                measured.append(await rate(client, payload, seconds))
-    return median(rates[0]), median(rates[1])
+            for client, measured in zip((one, other), speeds, strict=True):
+                measured.append(await speed(client, payload, seconds))
+    first, second = (Speed(*map(median, zip(*measured, strict=True))) for measured in speeds)
+    return first, second
 
 
 def main() -> None:
@@ -85,11 +97,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.25, help="for each round of each kind")
     options = parser.parse_args()
-    print("echo, one message at a time        bare/s  recorded/s   ratio  wanted")
+    print("echo      bare/s  recorded/s  ratio  wanted  ratio of processor time")
     for name, size in SIZES.items():
-        without, with_recording = asyncio.run(measure(size, options.rounds, options.seconds))
-        ratio = with_recording / without
-        print(f"{name:>26}  {without:12.1f}  {with_recording:10.1f}  {ratio:6.2f}  {TARGETS[name]:6.2f}")
+        plain, recording = asyncio.run(measure(size, options.rounds, options.seconds))
+        ratio, cheap = recording.rate / plain.rate, plain.cost / recording.cost
+        print(
+            f"{name:>6}  {plain.rate:8.0f}  {recording.rate:10.0f}  {ratio:5.2f}  {TARGETS[name]:6.2f}  {cheap:23.2f}"
+        )
 
 
 if __name__ == "__main__":

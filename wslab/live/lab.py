@@ -329,6 +329,11 @@ class Lab:
         _replace_earlier(self._estate)
 
     @property
+    def closed(self) -> bool:
+        """Whether it was closed, or replaced because its cell ran again."""
+        return self._estate.closed
+
+    @property
     def server(self) -> Server | None:
         """The server that ``serve`` started last, while it runs."""
         serving = self._estate.serving
