@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def in_kernel() -> bool:
-    """Whether this is a Jupyter kernel, so that a live panel has somebody to talk to."""
+    """Whether this is a Jupyter kernel that has threads, so that a live panel can be pushed to."""
     ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    return sys.platform != "emscripten" and ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 class Lab(live.Lab):
