@@ -30,7 +30,7 @@ CHROMIUM_ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--no-first-run", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-# Without saveState, which is JupyterLab's default, a saved panel reopens as "model not found" and its text is not shown.
+# Without saveState (off by default) a saved panel reopens as "model not found" and its text is not shown.
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
