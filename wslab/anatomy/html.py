@@ -26,6 +26,7 @@ __all__ = [
     "explanation_html",
     "handshake_html",
     "ladder_html",
+    "recording_html",
     "records_html",
     "side_by_side_html",
     "table_html",
@@ -64,8 +65,17 @@ def handshake_html(request: Explanation | None, response: Explanation | None, *,
 
 def records_html(records: Sequence[Record], *, title: str = "") -> str:
     """The records as a table; of more than 60, the first 48 and the last 12. ``title`` is its caption."""
+    return wrapped(_records(records, title))
+
+
+def recording_html(records: Sequence[Record], *, title: str) -> str:
+    """The records as arrows and, below, as a table; ``title`` stands above both."""
+    return wrapped(f"<p>{_text(title)}</p>", *([_ladder(records), _records(records)] if records else []))
+
+
+def _records(records: Sequence[Record], title: str = "") -> str:
     if not records:
-        return wrapped(f"<p>{_text(title or listing.NOTHING)}</p>")
+        return f"<p>{_text(title or listing.NOTHING)}</p>"
     columns, rows = listing.table(records)
     sender = next(index for index, column in enumerate(columns) if column is listing.FROM)
     broken = next(index for index, column in enumerate(columns) if column is listing.BROKEN)
@@ -76,7 +86,7 @@ def records_html(records: Sequence[Record], *, title: str = "") -> str:
         cells[broken] = Html(f'<strong class="wsv-red">{_text(row[broken])}</strong>') if row[broken] else ""
         marked.append(cells)
     table = table_html(columns, marked, caption=title or listing.caption(records), row_heading=0)
-    return wrapped(f'<div class="wsv-records">{table}</div>')
+    return f'<div class="wsv-records">{table}</div>'
 
 
 def ladder_html(records: Sequence[Record]) -> str:

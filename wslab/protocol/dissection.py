@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..anatomy.field import Explanation, Sender, Violation
+from ..anatomy.html import explanation_part, wrapped
 from .connection import Connection, Message, Unread
 from .frame import Frame, explain_frame, parse_frame
 from .head import Head, begins_like_head, explain_head, parse_head
@@ -66,9 +67,9 @@ class Dissection:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        parts = [explanation._repr_html_() for explanation in self.explanations()]
+        parts = [explanation_part(explanation) for explanation in self.explanations()]
         parts += [f"<p>{html.escape(str(unread))}</p>" for unread in self.unread]
-        return "\n".join(parts) or "<p>no bytes</p>"
+        return wrapped(*parts or ["<p>no bytes</p>"])
 
 
 def dissect(

@@ -206,7 +206,7 @@ def explain_frame(
         violations: the rules it breaks, as its connection found them. They are not looked for here.
         inflated: what the payload inflates to, where it is compressed.
     """
-    reader = _Reader(data)
+    reader = _Reader(data, sender)
     fields = tuple(reader.fields(inflated))
     return Explanation(
         title=f"{opcode_name(data[0] & OPCODE)} frame" if data else "no bytes",
@@ -254,12 +254,22 @@ _BITS = (
     ("RSV3", RSV3, "reserved, and 0 as it must be", "reserved: it must be 0 unless an extension uses it"),
 )  # fmt: skip
 
+_MASK = {
+    (None, True): "the payload is masked, as a client must do",
+    (None, False): "the payload is not masked, as a server must leave it",
+    (Sender.CLIENT, True): "the payload is masked, as a client must do",
+    (Sender.CLIENT, False): "the payload is not masked, though a client must mask it",
+    (Sender.SERVER, True): "the payload is masked, though a server must not mask it",
+    (Sender.SERVER, False): "the payload is not masked, as a server must leave it",
+}
+
 
 class _Reader:
     """A frame's parts, as far as its bytes go."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, sender: Sender | None = None) -> None:
         self.data = data
+        self.sender = sender
         self.first, self.second = (*data[:2], 0, 0)[:2]
         self.opcode = self.first & OPCODE
         self.masked = bool(self.second & MASK)
@@ -315,12 +325,7 @@ class _Reader:
 
     def _second_byte(self) -> Iterator[Field]:
         raw = self.data[1:2]
-        said = (
-            "the payload is masked, as a client must do"
-            if self.masked
-            else "the payload is not masked, as a server must leave it"
-        )
-        yield Field("MASK", 8, 1, raw, int(self.masked), said, "RFC 6455 5.1")
+        yield Field("MASK", 8, 1, raw, int(self.masked), _MASK[self.sender, self.masked], "RFC 6455 5.1")
         extended = {126: "the next 2 bytes hold the length", 127: "the next 8 bytes hold the length"}
         said = extended.get(self.form, f"the payload is {count(self.form, 'byte')} long")
         yield Field("Payload len", 9, 7, raw, self.form, said, _BASE)
@@ -389,9 +394,10 @@ class _Reader:
     def _said(self, data: bytes, *, compressed: bool | None = None) -> str:
         if compressed or (compressed is None and self.first & RSV1 and self.opcode not in (CLOSE, CONTINUATION)):
             return f"{count(len(data), 'byte')}, compressed if RSV1 means so: {hexadecimal(data)}"
-        if self.opcode in (TEXT, CLOSE, CONTINUATION) or data.isascii():
-            try:
-                return quote(data.decode())
-            except UnicodeDecodeError:
-                pass
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            text = None
+        if text is not None and (self.opcode in (TEXT, CLOSE, CONTINUATION) or (text.isascii() and text.isprintable())):
+            return quote(text)
         return f"{count(len(data), 'byte')}: {hexadecimal(data)}"

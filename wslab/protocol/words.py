@@ -69,7 +69,7 @@ _ONES: Final = tuple((1 << 8 * size) - 1 for size in range(_BLOCK + 1))
 
 def opcode_name(opcode: int) -> str:
     """``"TEXT"``, or ``"reserved opcode 3"`` for one that RFC 6455 section 5.2 does not define."""
-    return OPCODES[opcode][0] if opcode in OPCODES else f"reserved opcode {opcode:X}"
+    return OPCODES[opcode][0] if opcode in OPCODES else f"reserved opcode {opcode}"
 
 
 def status_meaning(code: int) -> tuple[str, str]:

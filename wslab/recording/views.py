@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..anatomy.closing import CloseReport
-from ..anatomy.html import closing_html, handshake_html, ladder_html, records_html
+from ..anatomy.html import closing_html, handshake_html, recording_html
 from ..anatomy.record import Kind, Record
 from ..anatomy.text import closing_text, handshake_text, ladder_text
 from ..anatomy.visible import count
@@ -17,6 +17,8 @@ from ..anatomy.visible import count
 if TYPE_CHECKING:
     from ..anatomy.field import Explanation
     from .trace import Trace
+
+NOTHING = "nothing recorded yet"
 
 
 class Slice:
@@ -55,13 +57,11 @@ class Slice:
 
     def __repr__(self) -> str:
         records = self.records
-        return f"{self._title(records)}\n{ladder_text(records)}" if records else "nothing recorded yet"
+        return f"{self._title(records)}\n{ladder_text(records)}" if records else NOTHING
 
     def _repr_html_(self) -> str:
         records = self.records
-        if not records:
-            return "<p>nothing recorded yet</p>"
-        return f"<p>{self._title(records)}</p>\n{ladder_html(records)}\n{records_html(records)}"
+        return recording_html(records, title=self._title(records) if records else NOTHING)
 
 
 class Handshake:
