@@ -104,7 +104,15 @@ class Judgement:
     @property
     def _caption(self) -> str:
         sender = "client" if self.as_client else "server"
-        return f"{count(len(self.data), 'byte')} from a {sender}: the judges {'agree' if self.agree else 'disagree'}"
+        answers = {(verdict.accepted, verdict.code, verdict.status) for verdict in self.verdicts}
+        said = "the judges agree" if self.agree else "the judges disagree"
+        if self.agree and len(answers) > 1:
+            said = (
+                "both judges accept, in different ways"
+                if self.websockets.accepted
+                else "both refuse, in different ways"
+            )
+        return f"{count(len(self.data), 'byte')} from a {sender}: {said}"
 
     @property
     def _rows(self) -> list[tuple[str, str, str]]:
