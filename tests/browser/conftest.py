@@ -30,10 +30,8 @@ CHROMIUM_ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--no-first-run", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-# Without saveState (off by default) a saved panel reopens as "model not found" and its text is not shown.
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
 }
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
