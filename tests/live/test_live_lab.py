@@ -283,6 +283,12 @@ def test_the_server_tells_its_connections(carrier: str, run: Run) -> None:
             await server.close()
             with pytest.raises(ConnectionClosed):
                 await client.recv()
+            again = await lab.serve()
+            other = await lab.connect()
+            await again.close(1012, "restart")
+            with pytest.raises(ConnectionClosedError) as caught:
+                await other.recv()
+            assert str(caught.value.rcvd) == "1012 (service restart) restart"
             with pytest.raises(ConnectionRefusedError):
                 await lab.connect(server.uri)
 

@@ -120,8 +120,7 @@ class _Serving:
         await asyncio.shield(self._ending)
 
     async def _end(self, code: int, reason: str) -> None:
-        # websockets closes with 1001 by itself; it takes a code since version 16 only.
-        self.server.close(**({} if (code, reason) == (GOING_AWAY, "") else {"code": code, "reason": reason}))
+        self.server.close(code=code, reason=reason)
         closed = asyncio.ensure_future(self.server.wait_closed())
         await asyncio.wait({closed}, timeout=GRACE)
         if not closed.done():
