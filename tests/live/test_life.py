@@ -62,12 +62,13 @@ def test_a_blocking_cell_does_not_hold_up_outside_clients(run: Run) -> None:
                     sum(range(1000))
                 return list(json.loads(outside.stdout.readline()))
 
-    worst = []
-    while not worst or (worst[-1] >= 0.1 and len(worst) < 3):  # other programs may hold the processors for that long
-        waits = run(main())
-        assert len(waits) > 50
-        worst.append(max(waits))
-    assert min(worst) < 0.1
+    waits = sorted(run(main()))
+    assert len(waits) > 30
+    # A loop that the cell holds up answers after 3 s. Where other programs hold the processors, a few answers take
+    # longer than 100 ms, since whoever has the interpreter's lock may be waiting for a processor.
+    assert waits[len(waits) * 95 // 100] < 0.1
+    spare = os.getloadavg()[0] < (os.cpu_count() or 1)
+    assert waits[-1] < (0.1 if spare else 0.5)
 
 
 def open_files() -> int:
