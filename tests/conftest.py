@@ -45,6 +45,11 @@ def tshark_path() -> str:
     return program("tshark")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What drives JupyterLab comes last: Playwright keeps the main thread's event loop busy for the rest of the run."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     """A module that skips itself is a skipped test too."""
