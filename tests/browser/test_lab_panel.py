@@ -88,6 +88,24 @@ talker.join()
     assert rows(panel).count() < 30, "rows that nobody sees are in the page"
 
 
+def test_a_panel_goes_along_only_if_it_was_shown_before_anything_happened(lab_page: LabPages) -> None:
+    traffic = """
+async with lab.connect() as client:
+    for number in range(30):
+        await client.send(f"number {number}")
+        await client.recv()
+"""
+    notebook = lab_page("from wslab import Lab\nlab = Lab()\nserver = await lab.serve()\nlab", traffic, "lab", traffic)
+    notebook.run_all()
+    watching, looking_back = notebook.panels.first, notebook.panels.nth(1)
+    for panel in (watching, looking_back):
+        expect(panel.locator(".wslab-counts")).to_have_text("132 records · 132 kept · 0 dropped")
+    expect(watching.locator('[data-number="131"]')).to_be_visible()
+    expect(looking_back.locator('[data-number="0"]')).to_be_visible()
+    looking_back.get_by_role("button", name="Follow latest").click()
+    expect(looking_back.locator('[data-number="131"]')).to_be_visible()
+
+
 def test_a_panel_shown_by_a_cell_that_goes_on_computing_fills(lab_page: LabPages) -> None:
     notebook = lab_page(GREETING, "from IPython.display import display; import time\ndisplay(lab)\ntime.sleep(5)")
     notebook.run(0)

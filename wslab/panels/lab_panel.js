@@ -750,8 +750,10 @@ function show(recording, model, el) {
       model.save_changes();
     },
   };
+  // A panel that was shown before anything happened goes along; one that was shown after a conversation stays on it.
+  let decided = false;
   const following = {
-    on: true,
+    on: false,
     set(on) {
       if (on === this.on) return;
       this.on = on;
@@ -769,6 +771,10 @@ function show(recording, model, el) {
   const root = element("div", { class: "wslab wslab-panel" }, problem, parts.snapshot.element, live);
 
   const draw = () => {
+    if (!decided && recording.life === "live") {
+      decided = true;
+      following.on = recording.status.total === 0;
+    }
     try {
       live.hidden = recording.life === "silent";
       problem.hidden = !recording.problem;

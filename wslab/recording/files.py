@@ -4,7 +4,7 @@
 ``bytes.bin``     the kept bytes, oldest first
 ``records.bin``   packed records, as ``wslab.anatomy.record`` lays them out
 ``places.bin``    for each record its frame's index and its message's number
-``chunks.bin``    packed chunks
+``chunks.bin``    packed chunks, as ``wslab.recording.trace.ENTRY`` lays them out
 ``inflated.bin``  inflated payloads, one after another
 
 Loading runs nothing that the file says; a file that is cut or lies is refused with a reason. A recording holds what
@@ -44,14 +44,14 @@ class TraceFileError(ValueError):
 def save(trace: Trace, path: str | PathLike[str], *, reveal: bool = False) -> None:
     """See ``Trace.save``."""
     trace.update()
-    with trace._derive_lock, trace._queue_lock:
+    with trace._derive_lock, trace._write_lock:
         kept = bytearray(trace._ring.read(trace._ring.start, trace._ring.end - trace._ring.start) or b"")
         wires = [_wire_json(trace, wire, kept, reveal) for wire in trace._wires.values()]
         parts = {
             "bytes.bin": bytes(kept),
             "records.bin": trace._records.slice(0, trace._records.total),
             "places.bin": trace._places.slice(0, trace._places.total),
-            "chunks.bin": trace._chunks.slice(0, trace._chunks.total),
+            "chunks.bin": trace._log.slice(0, trace._derived),
             "inflated.bin": b"".join(trace._inflated.values()),
         }
         story = {
@@ -59,7 +59,7 @@ def save(trace: Trace, path: str | PathLike[str], *, reveal: bool = False) -> No
             "began": trace.began,
             "max_bytes": trace.max_bytes,
             "max_entries": trace.max_entries,
-            "first": {"byte": trace._ring.start, "record": trace._records.first, "chunk": trace._chunks.first},
+            "first": {"byte": trace._ring.start, "record": trace._records.first, "chunk": trace._log.first},
             "next_connection": trace._next_connection,
             "connections": wires,
             "violations": {number: [asdict(v) for v in broken] for number, broken in trace._violations.items()},
@@ -102,7 +102,7 @@ def _read(archive: zipfile.ZipFile) -> Callable[[str], bytes]:
 
 
 def _load(part: Callable[[str], bytes]) -> Trace:
-    from .trace import CHUNK, PLACE, Trace
+    from .trace import ENTRY, PLACE, Trace
 
     story = json.loads(part("trace.json"))
     if story["format"] != FORMAT:
@@ -117,12 +117,13 @@ def _load(part: Callable[[str], bytes]) -> Trace:
     for name, log, layout, first in (
         ("records.bin", trace._records, PACKED, "record"),
         ("places.bin", trace._places, PLACE, "record"),
-        ("chunks.bin", trace._chunks, CHUNK, "chunk"),
+        ("chunks.bin", trace._log, ENTRY, "chunk"),
     ):
         packed = part(name)
         if len(packed) % layout.size:
             raise ValueError(f"{name} ends in the middle of an entry")
         log.restore(story["first"][first], packed)
+    trace._derived = trace._log.total
     if trace._records.total != trace._places.total:
         raise ValueError("records.bin and places.bin differ in length")
     for connection in story["connections"]:

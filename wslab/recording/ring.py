@@ -11,6 +11,9 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+LINED_UP = 1024
+"""Entries that a log lets wait before it joins them."""
+
 
 class Ring:
     """The last ``capacity`` bytes written; positions count every byte ever written.
@@ -62,14 +65,21 @@ class Ring:
 
 
 class PackedLog:
-    """The last ``limit`` entries of one ``struct``; entry numbers count every entry ever appended."""
+    """The last ``limit`` entries of one ``struct``; entry numbers count every entry ever appended.
 
-    __slots__ = ("_data", "_dropped", "limit", "struct")
+    An append only lines the entry up; ``flush``, which every reader does first, joins what is lined up. It is not safe
+    from several threads by itself.
+    """
+
+    __slots__ = ("_data", "_dropped", "_new", "limit", "struct", "total")
 
     def __init__(self, layout: struct.Struct, limit: int) -> None:
         self.struct = layout
         self.limit = limit
+        self.total = 0
+        """How many entries were ever appended."""
         self._data = bytearray()
+        self._new: list[bytes] = []
         self._dropped = 0
 
     @property
@@ -77,22 +87,30 @@ class PackedLog:
         """Number of the first entry that is still kept."""
         return max(self._dropped, self.total - self.limit)
 
-    @property
-    def total(self) -> int:
-        """How many entries were ever appended."""
-        return self._dropped + len(self._data) // self.struct.size
+    def append(self, packed: bytes) -> int:
+        """Append one entry; its number."""
+        self._new.append(packed)
+        number = self.total
+        self.total = number + 1
+        if len(self._new) >= LINED_UP:
+            self.flush()
+        return number
 
-    def append(self, packed: bytes) -> None:
-        """Append one entry; drops the oldest in bulk, so that an append stays cheap."""
+    def flush(self) -> None:
+        """Join what was appended, and drop the oldest in bulk, so that dropping stays cheap."""
+        if not self._new:
+            return
         data, size = self._data, self.struct.size
-        data += packed
-        if len(data) > size * (self.limit + self.limit // 4 + 16):
+        data += b"".join(self._new)
+        self._new.clear()
+        if len(data) > size * (self.limit + self.limit // 4):
             spare = len(data) // size - self.limit
             del data[: spare * size]
             self._dropped += spare
 
     def slice(self, start: int, stop: int) -> bytes:
         """The packed entries numbered ``start`` to ``stop`` (not included), as far as they are kept."""
+        self.flush()
         start, stop = max(start, self.first), min(stop, self.total)
         if start >= stop:
             return b""
@@ -101,6 +119,7 @@ class PackedLog:
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
         """The unpacked entry of that number. Raises IndexError when it is not kept."""
+        self.flush()
         if not self.first <= number < self.total:
             raise IndexError(f"entry {number} is not kept; entries {self.first} to {self.total - 1} are")
         return self.struct.unpack_from(self._data, (number - self._dropped) * self.struct.size)
@@ -108,3 +127,5 @@ class PackedLog:
     def restore(self, first: int, packed: bytes) -> None:
         """Take over the entries ``packed``, numbered from ``first``, as the whole log."""
         self._dropped, self._data = first, bytearray(packed)
+        self._new.clear()
+        self.total = first + len(packed) // self.struct.size

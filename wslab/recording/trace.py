@@ -7,16 +7,16 @@ messages, states and violations are computed from them later, in order, by
 
 Three things keep this cheap and bounded:
 
-- A writer only copies its bytes into a ring and queues one tuple. Whoever reads, or a
-  writer that finds the queue long or the ring about to run over bytes that were not
-  looked at yet, derives what is queued.
+- A writer only copies its bytes into a ring and one entry of fixed size into a log. Whoever
+  reads derives what is new there; so does a writer that finds too much of it, or the ring
+  about to run over bytes that were not looked at yet.
 - A byte is kept once. Where both ends are in the lab, the sender's chunks hold the bytes
   and the receiver's chunks only say where that end's reads began and stopped.
 - Derived records have a fixed size (``wslab.anatomy.record``); what does not fit there
   (violations, inflated payloads, texts of errors) is kept beside them, sparsely.
 
-Two locks: ``_queue_lock`` is held for a copy and an append; ``_derive_lock`` while the
-queue is worked off. A thread never takes the second while it holds the first.
+Two locks: ``_write_lock`` is held for a copy and an append; ``_derive_lock`` while what is
+new is worked off. A thread never takes the second while it holds the first.
 """
 
 from __future__ import annotations
@@ -42,15 +42,19 @@ from ..protocol.words import CLOSE
 from .ring import PackedLog, Ring
 from .views import Closing, Handshake, Slice
 
-MOST_QUEUED = 4096
-"""Entries that may wait to be derived; a writer that meets more derives them first (some 10 ms)."""
+STEP = 2048
+"""Entries that are derived at a time (some milliseconds), by a writer that meets too many."""
+LARGE = 2**14
+"""A chunk of more bytes is derived at once, while it is at hand, instead of being read back from the ring."""
 
-CHUNK = struct.Struct("<dIBBQQQ")
+ENTRY = struct.Struct("<dIBBQQQ")
+"""Time, connection, sender, seen by, offset, length, ring position. Most entries are chunks."""
 NOT_STORED = 2**64 - 1
+"""The position of a chunk whose bytes its sender's chunks hold."""
+EVENT = 2**64 - 2
+"""The position of an entry that is no chunk; ``Trace._events`` holds what it is."""
 PLACE = struct.Struct("<II")
 NO_MESSAGE = 2**32 - 1
-INFLATED_WHOLE = 2**14
-"""A frame of at most so many bytes has all that it inflates to kept, a longer one its start."""
 
 
 class Chunk(NamedTuple):
@@ -73,6 +77,7 @@ class Dropped(NamedTuple):
 
     records: int
     chunks: int
+    """Chunks, and with them notes of how connections ended."""
     bytes: int
 
 
@@ -91,7 +96,7 @@ class _Stream:
 class _Wire:
     """One TCP connection as the trace keeps it."""
 
-    __slots__ = ("closings", "key", "last_record", "live", "number", "protocol", "streams", "tapped")
+    __slots__ = ("closings", "key", "last_entry", "last_record", "live", "number", "protocol", "streams", "tapped")
 
     def __init__(self, number: int, key: Hashable) -> None:
         self.number = number
@@ -99,8 +104,9 @@ class _Wire:
         self.tapped = [False, False]
         self.live = 0
         self.streams = (_Stream(), _Stream())
-        self.protocol = Connection(payloads=INFLATED_WHOLE)
+        self.protocol = Connection()
         self.closings: dict[Sender, CloseReport] = {}
+        self.last_entry = -1
         self.last_record = -1
 
 
@@ -176,14 +182,16 @@ class Trace:
         self.max_bytes, self.max_entries = max_bytes, max_entries
         self.began = time.time()
         self._epoch = time.perf_counter()
-        self._queue_lock = threading.Lock()
+        self._write_lock = threading.Lock()
         self._derive_lock = threading.Lock()
-        self._queue: deque[tuple[Any, ...]] = deque()
         self._ring = Ring(max_bytes)
+        self._log = PackedLog(ENTRY, 2 * max_entries)
+        self._events: dict[int, tuple[Callable[..., None], _Wire, Any]] = {}
+        self._large: dict[int, bytes] = {}
+        self._derived = 0  # entries of the log that have been looked at
         self._derived_to = 0  # ring position up to which every byte has been looked at
         self._records = PackedLog(PACKED, max_entries)
         self._places = PackedLog(PLACE, max_entries)
-        self._chunks = PackedLog(CHUNK, 2 * max_entries)
         self._violations: dict[int, tuple[Violation, ...]] = {}
         self._inflated: dict[int, bytes] = {}
         self._inflated_bytes = 0
@@ -203,7 +211,7 @@ class Trace:
             end: which end this is.
             key: equal for both ends of one connection, such as a frozenset of its two socket addresses.
         """
-        with self._queue_lock:
+        with self._write_lock:
             wire = self._joinable.get(key)
             # The peer may have come and gone before the accepting side was told of the connection. The other
             # way round it is a new connection that happens to use the same ports again.
@@ -215,7 +223,7 @@ class Trace:
 
     def note(self, text: str, *, connection: int | None = None, sender: Sender = Sender.SERVER) -> None:
         """Record that a program failed, in words, as an ERROR record of that connection (the newest unless named)."""
-        with self._queue_lock:
+        with self._write_lock:
             number = self._next_connection - 1 if connection is None else connection
             wire = self._wires.get(number) or self._new_wire(None)
         self._event(_note, wire, sender, text)
@@ -226,7 +234,7 @@ class Trace:
         return wire
 
     def _leave(self, wire: _Wire) -> None:
-        with self._queue_lock:
+        with self._write_lock:
             wire.live -= 1
             done = not wire.live and (wire.tapped[Sender.SERVER] or len(self._joinable) > 1024)
             if done and self._joinable.get(wire.key) is wire:
@@ -236,27 +244,33 @@ class Trace:
         length = len(data)
         if not length:
             return
-        now = time.perf_counter()
-        stored = sender is seen_by or not wire.tapped[sender]
-        whole = bytes(data) if stored and length > self.max_bytes // 4 else None
+        now = time.perf_counter() - self._epoch
         seen = wire.streams[sender].seen
-        ring, queue = self._ring, self._queue
+        stored = sender is seen_by or not wire.tapped[sender]
+        ring, log, pack = self._ring, self._log, ENTRY.pack
+        room = self.max_bytes - min(length, self.max_bytes) if stored else self.max_bytes
         while True:
-            with self._queue_lock:
-                if len(queue) < MOST_QUEUED and not (
-                    stored and ring.end + min(length, self.max_bytes) - self._derived_to > self.max_bytes
-                ):
+            with self._write_lock:
+                if log.total - self._derived < self.max_entries and ring.end - self._derived_to <= room:
                     offset = seen[seen_by]
                     seen[seen_by] = offset + length
                     position = ring.write(data) if stored else NOT_STORED
-                    queue.append((_chunk, now, wire, sender, (seen_by, offset, length, position, whole)))
+                    entry = log.append(pack(now, wire.number, sender, seen_by, offset, length, position))
+                    wire.last_entry = entry
+                    if stored and length > LARGE:
+                        self._large[entry] = bytes(data)
                     break
+            self.update(STEP)
+        if entry in self._large:
             self.update()
         if self._subscribers:
             self._wake()
 
     def _event(self, derive: Callable[..., None], wire: _Wire, sender: Sender, detail: Any) -> None:
-        self._queue.append((derive, time.perf_counter(), wire, sender, detail))
+        with self._write_lock:
+            now = time.perf_counter() - self._epoch
+            entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, sender, 0, 0, EVENT))
+            self._events[entry] = (derive, wire, detail)
         if self._subscribers:
             self._wake()
 
@@ -268,15 +282,25 @@ class Trace:
 
     # --- deriving ------------------------------------------------------------------------
 
-    def update(self) -> None:
-        """Derive records from what was queued since the last time. Every reader does this first."""
+    def update(self, most: int | None = None) -> None:
+        """Derive records from what was written since the last time. Every reader does this first.
+
+        ``most`` bounds the work to so many entries.
+        """
         with self._derive_lock:
             for subscriber in self._subscribers:
                 subscriber.woken = False
-            queue = self._queue
-            for _ in range(len(queue)):
-                derive, at, wire, sender, detail = queue.popleft()
-                derive(self, at - self._epoch, wire, sender, detail)
+            stop = self._log.total if most is None else min(self._log.total, self._derived + most)
+            while self._derived < stop:
+                with self._write_lock:
+                    packed = self._log.slice(self._derived, min(stop, self._derived + STEP))
+                for entry in ENTRY.iter_unpack(packed):
+                    self._derived += 1
+                    if entry[6] < EVENT:
+                        _stored(self, *entry)
+                    elif entry[6] == EVENT:
+                        derive, wire, detail = self._events.pop(self._derived - 1)
+                        derive(self, entry[0], wire, Sender(entry[2]), detail)
             self._forget()
 
     def _append(
@@ -290,23 +314,17 @@ class Trace:
         payload_length: int = 0,
         header_length: int = 0,
         status: int = 0,
-        first: int = 0,
-        second: int = 0,
         violations: tuple[Violation, ...] = (),
         preview: bytes = b"",
-        index: int = 0,
-        message: int = NO_MESSAGE,
     ) -> int:
-        number = self._records.total
-        if len(preview) > PREVIEW:
-            preview = preview[:PREVIEW]
-        self._records.append(
+        preview = preview[:PREVIEW]
+        number = self._records.append(
             PACKED.pack(
-                number, wire.number, at, offset, payload_length, header_length, status, sender, kind,
-                first, second, min(len(violations), 255), len(preview), preview,
+                self._records.total, wire.number, at, offset, payload_length, header_length, status, sender, kind,
+                0, 0, min(len(violations), 255), len(preview), preview,
             )
         )  # fmt: skip
-        self._places.append(PLACE.pack(index, message))
+        self._places.append(PLACE.pack(0, NO_MESSAGE))
         if violations:
             self._violations[number] = violations
         wire.last_record = number
@@ -327,9 +345,9 @@ class Trace:
         while self._inflated and next(iter(self._inflated)) < first:
             self._inflated_bytes -= len(self._inflated.pop(next(iter(self._inflated))))
         if len(self._wires) > max(64, self.max_entries // 16) or (first and self._wires):
-            with self._queue_lock:
+            with self._write_lock:
                 for number, wire in list(self._wires.items()):
-                    if wire.live or wire.last_record >= first:
+                    if wire.live or wire.last_record >= first or wire.last_entry >= self._derived:
                         break
                     del self._wires[number]
                     self._joinable.pop(wire.key, None)
@@ -351,7 +369,7 @@ class Trace:
     def dropped(self) -> Dropped:
         """How much is no longer kept."""
         self.update()
-        return Dropped(self._records.first, self._chunks.first, self._ring.start)
+        return Dropped(self._records.first, self._log.first, self._ring.start)
 
     @property
     def records(self) -> Sequence[Record]:
@@ -380,11 +398,12 @@ class Trace:
     def chunks(self) -> list[Chunk]:
         """The chunks that are kept, in order of time."""
         self.update()
-        with self._derive_lock:
-            packed = self._chunks.slice(0, self._chunks.total)
+        with self._write_lock:
+            packed = self._log.slice(0, self._log.total)
         return [
             Chunk(at, connection, Sender(sender), Sender(seen_by), offset, length)
-            for at, connection, sender, seen_by, offset, length, _ in CHUNK.iter_unpack(packed)
+            for at, connection, sender, seen_by, offset, length, position in ENTRY.iter_unpack(packed)
+            if position != EVENT
         ]
 
     @property
@@ -625,19 +644,19 @@ class _Subscriber:
 # --- how each queued entry becomes records ---------------------------------------------
 
 
-def _chunk(
-    trace: Trace, at: float, wire: _Wire, sender: Sender, detail: tuple[Sender, int, int, int, bytes | None]
+_SENDERS = tuple(Sender)
+
+
+def _stored(
+    trace: Trace, at: float, connection: int, by: int, seen_by: int, offset: int, length: int, position: int
 ) -> None:
-    seen_by, offset, length, position, whole = detail
-    trace._chunks.append(CHUNK.pack(at, wire.number, sender, seen_by, offset, length, position))
-    if position == NOT_STORED:
-        return
-    data = whole if whole is not None else trace._ring.read(position, length)
+    wire, sender = trace._wires[connection], _SENDERS[by]
+    data = trace._large.pop(trace._derived - 1, None) if length > LARGE else trace._ring.read(position, length)
     trace._derived_to = position + length
     stream = wire.streams[sender]
     stream.offsets.append(offset)
     stream.positions.append(position)
-    if len(stream.positions) % 1024 == 0:
+    if not len(stream.positions) & 1023:
         gone = bisect_right(stream.positions, trace._ring.start) - 1
         if gone > 512:
             del stream.offsets[:gone], stream.positions[:gone]
@@ -658,17 +677,27 @@ def _head(trace: Trace, at: float, wire: _Wire, head: Head) -> None:
 
 
 def _frame(trace: Trace, at: float, wire: _Wire, frame: Frame) -> None:
-    assert frame.sender is not None, "a connection knows who sent its frames"
-    number = trace._append(
-        at, wire, frame.sender, Kind.FRAME, frame.offset,
-        payload_length=frame.payload_length, header_length=frame.header_length, status=frame.status_code or 0,
-        first=frame.first, second=frame.second, violations=frame.violations, preview=frame.preview,
-        index=frame.index, message=NO_MESSAGE if frame.message is None else frame.message,
+    # What most records are, so it goes the short way round ``_append``.
+    (
+        sender, index, offset, header_length, payload_length, first, second, _, violations, preview,
+        _, inflated, status, _, message, _, note,
+    ) = frame  # fmt: skip
+    preview = preview[:PREVIEW]
+    records = trace._records
+    number = records.append(
+        PACKED.pack(
+            records.total, wire.number, at, offset, payload_length, header_length, status or 0, sender, Kind.FRAME,
+            first, second, min(len(violations), 255), len(preview), preview,
+        )
     )  # fmt: skip
-    if frame.inflated is not None:
-        trace._keep_inflated(number, frame.inflated)
-    if frame.note is not None:
-        trace._texts[number] = frame.note
+    trace._places.append(PLACE.pack(index, NO_MESSAGE if message is None else message))
+    wire.last_record = number
+    if violations:
+        trace._violations[number] = violations
+    if inflated is not None:
+        trace._keep_inflated(number, inflated)
+    if note is not None:
+        trace._texts[number] = note
 
 
 def _message(trace: Trace, at: float, wire: _Wire, message: Message) -> None:
