@@ -182,7 +182,7 @@ def test_the_ladder() -> None:
         ' 7 │◄─────────────────────────────────── CLOSE 1000 "bye" ─┤\n'
         " 8 │◄─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ FIN, end of stream ─┤\n"
         " 9 ├─ RST, connection reset ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ×│\n"
-        "10 ├─ 12 bytes that are no frame: 47 45 54 20 2f 20 … ────?│"
+        '10 ├─ no frame: "GET / HTTP/1" ───────────────────────────?│'
     )
 
 

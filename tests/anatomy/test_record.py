@@ -72,8 +72,13 @@ SUMMARIES = [
     (record(Kind.FIN), "FIN, end of stream"),
     (record(Kind.RESET), "RST, connection reset"),
     (record(Kind.ERROR, SERVER, b"ValueError: no\n"), r"ValueError: no\n"),
-    (record(Kind.UNREAD, CLIENT, b"GET / HTTP/1"), "12 bytes that are no frame: 47 45 54 20 2f 20 48 54 …"),
-    (record(Kind.UNREAD, CLIENT, b"\x81"), "1 byte that is no frame: 81"),
+    (record(Kind.UNREAD, CLIENT, b"GET / HTTP/1"), 'no frame: "GET / HTTP/1"'),
+    (record(Kind.UNREAD, CLIENT, b"\x81"), "no frame: 81"),
+    (record(Kind.UNREAD, CLIENT, b"\x81\xff" * 10), "no frame: 81 ff 81 ff 81 ff 81 ff … 20 bytes"),
+    (
+        record(Kind.UNREAD, SERVER, b"Failed to open a WebSocket connection"[:28], length=70),
+        'no frame: "Failed to open a WebSocket c…" 70 bytes',
+    ),
 ]
 
 

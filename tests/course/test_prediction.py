@@ -9,7 +9,8 @@ def test_a_right_and_a_wrong_guess_are_told_apart():
     comparison = predict("which status?", {"no Upgrade": 426, "POST": 400}).reveal({"no Upgrade": 426, "POST": 405})
     assert comparison.right == 1
     assert [row[3] for row in comparison.rows] == ["as predicted", "surprise"]
-    assert "405" in repr(comparison) and "405" in comparison._repr_html_()
+    assert "405" in repr(comparison)
+    assert "405" in comparison._repr_html_()
 
 
 def test_an_outcome_stays_hidden_until_it_is_predicted():

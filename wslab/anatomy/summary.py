@@ -27,10 +27,7 @@ def record_summary(record: Record) -> str:
         case Kind.RESET:
             return "RST, connection reset"
         case Kind.UNREAD:
-            length = record.payload_length
-            said = "that is no frame" if length == 1 else "that are no frame"
-            more = " …" if length > HEX else ""
-            return f"{count(length, 'byte')} {said}: {hex_pairs(record.preview[:HEX])}{more}"
+            return f"no frame: {_payload(record.preview, record.payload_length)}"
         case _:
             full = len(record.preview) == PREVIEW
             return visible(decode(record.preview, cut=full)) + ("…" if full else "")

@@ -130,10 +130,7 @@ function frameSummary({ first, payloadLength: length, status, preview }) {
   return words;
 }
 
-function unreadSummary({ preview, payloadLength: length }) {
-  const more = length > HEX ? " …" : "";
-  return `${count(length, "byte")} ${length === 1 ? "that is" : "that are"} no frame: ${hexPairs(preview.subarray(0, HEX))}${more}`;
-}
+const unreadSummary = ({ preview, payloadLength: length }) => `no frame: ${payload(preview, length)}`;
 
 function quotation({ preview }) {
   const full = preview.length === PREVIEW;
