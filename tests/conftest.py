@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 REQUIRED = ("browser", "oracle", "pyodide")
@@ -17,6 +18,10 @@ REQUIRE_ALL = os.environ.get("WSLAB_REQUIRE_ALL") == "1"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 passed_marks: set[str] = set()
+
+# A busy machine is no failure. Where everything is required the examples are the same in every run.
+hypothesis.settings.register_profile("wslab", deadline=None, derandomize=REQUIRE_ALL, print_blob=True)
+hypothesis.settings.load_profile("wslab")
 
 
 def program(*names: str) -> str:

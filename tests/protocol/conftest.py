@@ -2,5 +2,5 @@
 
 from hypothesis import settings
 
-settings.register_profile("protocol", deadline=None, max_examples=60)
+settings.register_profile("protocol", parent=settings.get_profile("wslab"), max_examples=60)
 settings.load_profile("protocol")
