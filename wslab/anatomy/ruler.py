@@ -62,7 +62,7 @@ def rows_of(view: View, limit: int = RULED) -> list[list[Cell]]:
                 cells.append(
                     Cell(
                         index, field, start, stop, continued, stop == field.stop,
-                        _crossed(view, field, start, stop), "" if continued else _number(field),
+                        _crossed(view, field, start, stop), "" if continued else _number(field, stop - start),
                     )
                 )  # fmt: skip
         rows.append(cells)
@@ -79,8 +79,12 @@ def _crossed(view: View, field: FieldView, start: int, stop: int) -> str:
     return " ".join(bits[start - first * BYTE : stop - first * BYTE])
 
 
-def _number(field: FieldView) -> str:
-    return f"= {field.number}" if field.number is not None and 1 < field.width <= 64 else ""
+def _number(field: FieldView, width: int) -> str:
+    """The value that the bits make, where it has room in a cell of ``width`` bits, two columns each."""
+    if field.number is None or not 1 < field.width <= 64:
+        return ""
+    said = f"= {field.number}"
+    return said if len(said) < 2 * width else ""
 
 
 def beyond(view: View, limit: int = RULED) -> str:
