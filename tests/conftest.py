@@ -14,6 +14,9 @@ import hypothesis
 import pytest
 
 REQUIRED = ("browser", "oracle", "pyodide")
+QUICK_LOOP = "not browser"
+"""What one gives as ``-m`` while working: under a minute, so it also leaves these out:"""
+THOROUGH = ("slow", "oracle", "pyodide")
 REQUIRE_ALL = os.environ.get("WSLAB_REQUIRE_ALL") == "1"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -50,9 +53,16 @@ def tshark_path() -> str:
     return program("tshark")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What drives JupyterLab comes last: Playwright keeps the main thread's event loop busy for the rest of the run."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what takes long out of the quick loop, and put what drives JupyterLab last.
+
+    Playwright keeps the main thread's event loop busy for the rest of the run.
+    """
     items.sort(key=lambda item: "browser" in item.path.parts)
+    if config.option.markexpr == QUICK_LOOP:
+        thorough = [item for item in items if any(map(item.get_closest_marker, THOROUGH))]
+        config.hook.pytest_deselected(items=thorough)
+        items[:] = [item for item in items if item not in thorough]
 
 
 @pytest.hookimpl(wrapper=True)

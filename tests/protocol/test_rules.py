@@ -105,6 +105,9 @@ EXAMPLES: dict[str, list[Example]] = {
         request(b"Sec-WebSocket-Version: 12\r\n", {"Sec-WebSocket-Version": "12"}),
     ],
     "version-doubled": [more(b"Sec-WebSocket-Version: 13\r\n")],
+    "origin-doubled": [
+        Example([PLAIN_REQUEST[:-2] + b"Origin: null\r\nOrigin: null\r\n\r\n"], [REFUSED], blamed=b"Origin: null\r\n")
+    ],
     "subprotocols-malformed": [more(f"{PROTOCOL}: {value}\r\n".encode()) for value in ("a, a", ",", "a(b")],
     "extensions-malformed": [more(f"{EXTENSIONS}: {value}\r\n".encode()) for value in ("a=b", ";", "")],
     "response-malformed": [
@@ -240,7 +243,7 @@ def test_every_rule_has_an_example_and_every_name_is_its_own() -> None:
 def test_a_rule_has_a_section_and_a_sentence(rule: object) -> None:
     name, section, sentence = (getattr(rule, part) for part in ("name", "section", "sentence"))
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", name)
-    assert re.fullmatch(r"RFC (6455|7692|9112) \d+(\.\d+)*", section)
+    assert re.fullmatch(r"RFC (6454|6455|7692|9112) \d+(\.\d+)*", section)
     assert len(sentence) > 20
 
 

@@ -501,6 +501,10 @@ def _version_doubled(case: HeadCase) -> Iterator[Breach]:
     yield from _doubled(case, "Sec-WebSocket-Version")
 
 
+def _origin_doubled(case: HeadCase) -> Iterator[Breach]:
+    yield from _doubled(case, "Origin")
+
+
 def _subprotocols(case: HeadCase) -> Iterator[Breach]:
     values = case.head.get("Sec-WebSocket-Protocol")
     names = case.head.tokens("Sec-WebSocket-Protocol")
@@ -691,6 +695,12 @@ REQUEST_RULES: Final[tuple[Rule[HeadCase], ...]] = (
         "RFC 6455 11.3.5",
         "However, the |Sec-WebSocket-Version| header field MUST NOT appear more than once in an HTTP request.",
         _version_doubled,
+    ),
+    Rule(
+        "origin-doubled",
+        "RFC 6454 7.3",
+        "The user agent MUST NOT include more than one Origin header field in any HTTP request.",
+        _origin_doubled,
     ),
     Rule(
         "subprotocols-malformed",
