@@ -21,7 +21,6 @@ from wslab.anatomy.html import (
     ladder_html,
     pairs_html,
     records_html,
-    side_by_side_html,
     table_html,
 )  # fmt: skip
 from wslab.anatomy.record import Record
@@ -96,7 +95,6 @@ def test_hostile_records_stay_text(some: list[Record], title: str) -> None:
     Page(ladder_html(some))
     Page(closing_html(some, REPORTS))
     Page(table_html(["a"], [[title]], caption=title) + pairs_html([(title, title)]))
-    Page(side_by_side_html("<p>left</p>", "<p>right</p>", headings=(title, title)))
 
 
 def unsaid(html: str, text: str) -> list[str]:
@@ -148,7 +146,6 @@ def test_every_class_that_is_styled_is_used() -> None:
         + explanation_html(head())
         + records_html(CONVERSATION)
         + ladder_html(CONVERSATION)
-        + side_by_side_html("", "", headings=("a", "b"))
     )
     styled = set(re.findall(r"\.(wsv[\w-]*)", style.CSS))
     assert styled - page.classes == set()

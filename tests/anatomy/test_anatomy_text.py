@@ -23,7 +23,6 @@ from wslab.anatomy.text import (
     pairs_text,
     records_text,
     ruler_text,
-    side_by_side,
     table_text,
 )  # fmt: skip
 from wslab.anatomy.visible import cells, shows
@@ -222,13 +221,6 @@ def test_closing_tells_who_was_first_and_what_each_end_reports() -> None:
 )
 def test_closings_that_went_otherwise(some: list[Record], report: CloseReport, said: str) -> None:
     assert said in closing_text(some, [report])
-
-
-def test_side_by_side_keeps_the_columns() -> None:
-    text = side_by_side("websockets\naccepted\n" + "long " * 20, "wsproto\n1002 \x1b[31m", width=60)
-    assert_fits(text, 60)
-    assert text.split("\n")[0] == "websockets                   │ wsproto"
-    assert r"accepted                     │ 1002 \x1b[31m" in text
 
 
 @given(

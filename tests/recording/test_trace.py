@@ -2,6 +2,7 @@
 
 import threading
 import zipfile
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PACKED, Kind
+from wslab.anatomy.text import ladder_text
 from wslab.protocol.builder import build_close, build_frame
 from wslab.protocol.handshake import accept_key
 from wslab.protocol.states import State
@@ -281,6 +283,8 @@ def test_slices_show_themselves():
     assert len(trace[2:4]) == 2
     assert "Hello client!" in repr(trace[2:4])
     assert "101" not in repr(trace[2:4])
+    assert ladder_text(trace[2:4].records).splitlines()[1] in unescape(trace[2:4].svg())
+    assert "Payload len" in trace.explain(2).svg()
     with pytest.raises(ValueError, match="step"):
         trace[::2]
 

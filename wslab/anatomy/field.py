@@ -121,6 +121,12 @@ class Explanation:
 
         return explanation_html(self)
 
+    def svg(self, *, reveal: bool = False) -> str:
+        """The bit ruler of its first bytes as a standalone SVG picture, for slides; its text is in ``<desc>``."""
+        from .svg import ruler_svg
+
+        return ruler_svg(self.fields, reveal=reveal, title=self.title)
+
     def to_json(self, *, reveal: bool = False) -> dict[str, Any]:
         """The explanation as plain JSON values for the panels, bytes as hex.
 

@@ -28,7 +28,6 @@ __all__ = [
     "ladder_html",
     "recording_html",
     "records_html",
-    "side_by_side_html",
     "table_html",
     "wrapped",
 ]
@@ -98,13 +97,6 @@ def closing_html(records: Sequence[Record], reports: Iterable[CloseReport] = ())
     """How one connection ended, in the words of ``closing_text``, which says what ``records`` are."""
     last = closing_records(records)
     return wrapped(_ladder(last) if last else "", pairs_html(closing_rows(last, reports)))
-
-
-def side_by_side_html(left: str, right: str, *, headings: tuple[str, str]) -> str:
-    """Two fragments of HTML in two columns under their headings; the headings are escaped, the fragments are HTML."""
-    heads = "".join(f'<th scope="col">{_text(heading)}</th>' for heading in headings)
-    cells = f"<td>{left}</td><td>{right}</td>"
-    return f'<table class="wsv-table wsv-pair"><thead><tr>{heads}</tr></thead>\n<tbody><tr>{cells}</tr></tbody></table>'
 
 
 def pairs_html(pairs: Sequence[tuple[str, str]]) -> str:

@@ -52,7 +52,6 @@ dd{margin:0 0 0 2em;color:var(--wsv-soft)}
 .wsv-number{text-align:right;font-variant-numeric:tabular-nums}
 .wsv-fields td:first-child,.wsv-records td:not(:last-child){white-space:nowrap}
 .wsv-fields code{display:block;max-width:13em}
-.wsv-pair td{width:50%}
 .wsv-ruler{table-layout:fixed;width:46em;max-width:100%}
 .wsv-ruler thead th{font-size:.8em;padding:0 0 .2em;font-variant-numeric:tabular-nums}
 .wsv-ruler .wsv-at{width:4em;text-align:right;padding:.3em .7em 0 0;font-size:.8em;color:var(--wsv-soft);

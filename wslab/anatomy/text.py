@@ -12,7 +12,7 @@ from .listing import records_text
 from .summary import record_summary
 from .table import pairs_text, table_text
 from .view import LINES, View, joined
-from .visible import cells, clip, count, harmless, pad, wrap
+from .visible import cells, clip, count, pad, wrap
 from .wording import BLANK, DUMP, FIELDS, RULER, UNMASKING, field_table, pointed, unmasking_rows, where
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "record_summary",
     "records_text",
     "ruler_text",
-    "side_by_side",
     "table_text",
 ]
 
@@ -75,16 +74,6 @@ def handshake_text(
     """The opening handshake: the request's lines, then the response's, each explained."""
     parts = [explanation_text(head, width=width, reveal=reveal) for head in (request, response) if head is not None]
     return "\n\n\n".join(parts)
-
-
-def side_by_side(left: str, right: str, *, width: int = 80) -> str:
-    """Two blocks of text in two columns with a bar between; long lines go on in the next."""
-    half = (width - 3) // 2
-    columns = [[part for line in text.split("\n") for part in wrap(harmless(line), half)] for text in (left, right)]
-    height = max(map(len, columns))
-    for column in columns:
-        column += [""] * (height - len(column))
-    return "\n".join(f"{pad(one, half)} │ {other}".rstrip() for one, other in zip(*columns, strict=True))
 
 
 def _unmasking(view: View) -> str:

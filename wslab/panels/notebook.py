@@ -40,11 +40,6 @@ class Lab(live.Lab):
             self._panel = LabPanel(self)
         return self._panel
 
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed, by whomever."""
-        return self._estate.closed
-
     async def close(self) -> None:
         """Close every connection and the servers, as ``wslab.live.Lab.close`` does; the panel says so and stays."""
         await super().close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..anatomy.closing import CloseReport
 from ..anatomy.html import closing_html, handshake_html, recording_html
 from ..anatomy.record import Kind, Record
+from ..anatomy.svg import ladder_svg
 from ..anatomy.text import closing_text, handshake_text, ladder_text
 from ..anatomy.visible import count
 
@@ -47,6 +48,11 @@ class Slice:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def svg(self) -> str:
+        """The ladder as a standalone SVG picture, for slides; its text is in ``<desc>``."""
+        records = self.records
+        return ladder_svg(records, title=self._title(records))
 
     def _title(self, records: list[Record]) -> str:
         dropped = self.trace.dropped
