@@ -1,7 +1,10 @@
 """A trace loses no byte, keeps offsets, is bounded and safe, and comes back from a file as it was."""
 
+import contextlib
+import sys
 import threading
 import zipfile
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from wslab.protocol.builder import build_close, build_frame
 from wslab.protocol.handshake import accept_key
 from wslab.protocol.states import State
 from wslab.recording.files import TraceFileError
-from wslab.recording.trace import Trace
+from wslab.recording.trace import PLACE, Trace
 
 CLIENT, SERVER = Sender.CLIENT, Sender.SERVER
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -253,6 +256,56 @@ def test_records_stay_in_step_while_threads_write_and_others_read():
     assert trace.violations == []
 
 
+def test_every_reader_may_read_while_others_write_and_derive() -> None:
+    trace = Trace(max_bytes=2**14, max_entries=300)
+    stop, problems = threading.Event(), []
+
+    def payload(number: int) -> bytes:
+        return f"{number:06}".encode() * 20  # a torn read would mix two of them
+
+    def write() -> None:
+        ends = Ends(trace)
+        ends.client_sends(request())
+        ends.server_sends(response())
+        for number in range(4000):
+            ends.client_sends(build_frame(payload(number), opcode=2, mask=MASK))
+            ends.server_sends(build_frame(payload(number), rsv2=True))
+        stop.set()
+
+    def read(look: Callable[[], object]) -> None:
+        try:
+            while not stop.is_set():
+                look()
+        except Exception as error:
+            problems.append(repr(error))
+
+    def frames() -> None:
+        for frame in trace.frames:
+            if frame.data is not None:
+                assert frame.data == frame.data[:6] * 20, "bytes of another frame"
+                assert frame.preview == frame.data[:28]
+
+    def explanations() -> None:
+        for record in trace[-20:]:
+            with contextlib.suppress(IndexError):  # dropped meanwhile
+                trace.explain(record.number)
+
+    looks = (frames, explanations, lambda: trace.messages, lambda: trace.violations, lambda: trace.handshakes)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=write), *(threading.Thread(target=read, args=(look,)) for look in looks)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert problems == []
+    assert trace.total == 8002
+    assert len(trace._places.slice(0, trace.total)) == PLACE.size * len(trace.records)
+
+
 def test_a_subscriber_is_woken_once_until_somebody_reads():
     trace = Trace()
     calls: list[int] = []
@@ -410,6 +463,20 @@ def test_a_lying_file_is_refused_with_the_reason(tmp_path: Path, change, says: s
             bad.writestr(name, content)
     with pytest.raises(TraceFileError, match=says):
         Trace.load(tmp_path / "bad")
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.9, 0.97, 0.98, 0.99, 0.995, 0.999])
+def test_every_bit_of_a_damaged_byte_is_survived(tmp_path: Path, place: float):
+    trace = Trace()
+    conversation(trace)
+    trace.save(tmp_path / "good")
+    content = (tmp_path / "good").read_bytes()
+    for change in range(1, 256):
+        damaged = bytearray(content)
+        damaged[int(place * len(content))] ^= change
+        (tmp_path / "bad").write_bytes(damaged)
+        with contextlib.suppress(TraceFileError):
+            list(Trace.load(tmp_path / "bad"))
 
 
 def test_a_missing_file_is_told(tmp_path: Path):

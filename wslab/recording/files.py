@@ -80,6 +80,8 @@ def load(path: str | PathLike[str]) -> Trace:
             return _load(_read(archive))
     except FileNotFoundError:
         raise TraceFileError(f"{path}: there is no such file; Trace.save writes one") from None
+    except OSError as error:  # also what zipfile meets when a damaged directory points before the file's start
+        raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but it cannot be read: {error}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise TraceFileError(
             f"{path}: expected a file that Trace.save wrote, but it is cut or no archive: {error}"

@@ -15,8 +15,9 @@ Three things keep this cheap and bounded:
 - Derived records have a fixed size (``wslab.anatomy.record``); what does not fit there
   (violations, inflated payloads, texts of errors) is kept beside them, sparsely.
 
-Two locks: ``_write_lock`` is held for a copy and an append; ``_derive_lock`` while what is
-new is worked off. A thread never takes the second while it holds the first.
+Two locks: ``_write_lock`` is held for a copy and an append, or to read bytes back;
+``_derive_lock`` while what is new is worked off, and by whoever reads what was derived. A
+thread never takes the second while it holds the first.
 """
 
 from __future__ import annotations
@@ -183,11 +184,12 @@ class Trace:
         self.began = time.time()
         self._epoch = time.perf_counter()
         self._write_lock = threading.Lock()
-        self._derive_lock = threading.Lock()
+        self._derive_lock = threading.RLock()
         self._ring = Ring(max_bytes)
         self._log = PackedLog(ENTRY, 2 * max_entries)
         self._events: dict[int, tuple[Callable[..., None], _Wire, Any]] = {}
         self._large: dict[int, bytes] = {}
+        self._deriving = False
         self._derived = 0  # entries of the log that have been looked at
         self._derived_to = 0  # ring position up to which every byte has been looked at
         self._records = PackedLog(PACKED, max_entries)
@@ -288,20 +290,29 @@ class Trace:
         ``most`` bounds the work to so many entries.
         """
         with self._derive_lock:
-            for subscriber in self._subscribers:
-                subscriber.woken = False
-            stop = self._log.total if most is None else min(self._log.total, self._derived + most)
-            while self._derived < stop:
-                with self._write_lock:
-                    packed = self._log.slice(self._derived, min(stop, self._derived + STEP))
-                for entry in ENTRY.iter_unpack(packed):
-                    self._derived += 1
-                    if entry[6] < EVENT:
-                        _stored(self, *entry)
-                    elif entry[6] == EVENT:
-                        derive, wire, detail = self._events.pop(self._derived - 1)
-                        derive(self, entry[0], wire, Sender(entry[2]), detail)
-            self._forget()
+            if self._deriving:  # a finalizer of this very thread reads or writes: what it asks for is on its way
+                return
+            self._deriving = True
+            try:
+                self._derive(most)
+            finally:
+                self._deriving = False
+
+    def _derive(self, most: int | None) -> None:
+        for subscriber in self._subscribers:
+            subscriber.woken = False
+        stop = self._log.total if most is None else min(self._log.total, self._derived + most)
+        while self._derived < stop:
+            with self._write_lock:
+                packed = self._log.slice(self._derived, min(stop, self._derived + STEP))
+            for entry in ENTRY.iter_unpack(packed):
+                self._derived += 1
+                if entry[6] < EVENT:
+                    _stored(self, *entry)
+                elif entry[6] == EVENT:
+                    derive, wire, detail = self._events.pop(self._derived - 1)
+                    derive(self, entry[0], wire, Sender(entry[2]), detail)
+        self._forget()
 
     def _append(
         self,
@@ -415,38 +426,41 @@ class Trace:
     @property
     def frames(self) -> list[Frame]:
         """The frames that are kept."""
-        return [self._frame(record) for record in self.records if record.kind is Kind.FRAME]
+        with self._derive_lock:
+            return [self._frame(record) for record in self.records if record.kind is Kind.FRAME]
 
     def frame(self, number: int) -> Frame:
         """The frame of that record. Raises IndexError when the record is no frame or not kept."""
-        record = self.record(number)
-        if record.kind is not Kind.FRAME:
-            raise IndexError(f"record {number} is no frame: {record.summary}")
-        return self._frame(record)
+        with self._derive_lock:
+            record = self.record(number)
+            if record.kind is not Kind.FRAME:
+                raise IndexError(f"record {number} is no frame: {record.summary}")
+            return self._frame(record)
 
     @property
     def messages(self) -> list[Message]:
         """The messages that are kept, as they were completed; ``data`` is None where bytes were dropped."""
-        self.update()
-        return [message for _, message in self._whole_messages()]
+        with self._derive_lock:
+            return [message for _, message in self._whole_messages()]
 
     def messages_of(self, connection: int, sender: Sender) -> list[Message]:
         """The messages that ``sender`` completed on one connection."""
-        self.update()
-        return [m for number, m in self._whole_messages() if number == connection and m.sender is sender]
+        with self._derive_lock:
+            return [m for number, m in self._whole_messages() if number == connection and m.sender is sender]
 
     @property
     def handshakes(self) -> list[Head]:
         """Request and response heads of the connections that are kept."""
         self.update()
-        heads = ((wire.protocol.request, wire.protocol.response) for wire in self._wires.values())
+        heads = ((wire.protocol.request, wire.protocol.response) for wire in list(self._wires.values()))
         return [head for pair in heads for head in pair if head is not None]
 
     @property
     def violations(self) -> list[tuple[int, Violation]]:
         """Every broken rule, with the number of the record that breaks it."""
-        self.update()
-        return [(number, v) for number, broken in self._violations.items() for v in broken]
+        with self._derive_lock:
+            self.update()
+            return [(number, v) for number, broken in self._violations.items() for v in broken]
 
     def states(self, connection: int) -> dict[Sender, State]:
         """Each end's state (RFC 6455: CONNECTING, OPEN, CLOSING, CLOSED)."""
@@ -496,7 +510,8 @@ class Trace:
         stream = self._wire(connection).streams[sender]
         known = max(stream.seen)
         stop = known if stop is None else min(stop, known)
-        data = self._read(stream, start, stop - start)
+        with self._derive_lock:
+            data = self._read(stream, start, stop - start)
         if data is None:
             raise LookupError(
                 f"bytes {start} to {stop} of the {sender.label}'s stream are no longer kept; "
@@ -509,8 +524,9 @@ class Trace:
 
         Raises IndexError when there is no such record. Bytes that were dropped are said to be so.
         """
-        record = self.record(number)
-        return _EXPLAIN[record.kind](self, record)
+        with self._derive_lock:
+            record = self.record(number)
+            return _EXPLAIN[record.kind](self, record)
 
     @overload
     def __getitem__(self, key: int) -> Record: ...
@@ -582,7 +598,8 @@ class Trace:
             within = start - stream.offsets[at]
             until = stream.offsets[at + 1] if at + 1 < len(stream.offsets) else start + length
             take = min(length, until - start)
-            piece = self._ring.read(stream.positions[at] + within, take)
+            with self._write_lock:
+                piece = self._ring.read(stream.positions[at] + within, take)
             if piece is None:
                 return None
             pieces.append(piece)
