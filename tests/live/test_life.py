@@ -62,13 +62,14 @@ def test_a_blocking_cell_does_not_hold_up_outside_clients(run: Run) -> None:
                     sum(range(1000))
                 return list(json.loads(outside.stdout.readline()))
 
-    waits = sorted(run(main()))
-    assert len(waits) > 30
-    # A loop that the cell holds up answers after 3 s. Where other programs hold the processors, a few answers take
-    # longer than 100 ms, since whoever has the interpreter's lock may be waiting for a processor.
-    assert waits[len(waits) * 95 // 100] < 0.1
-    spare = os.getloadavg()[0] < (os.cpu_count() or 1)
-    assert waits[-1] < (0.1 if spare else 0.5)
+    # A loop that the cell holds up answers after 3 s, every time. Another program that holds the processors may delay
+    # one answer of a run, so it is asked up to three times; the 100 ms are the same each time.
+    slowest = []
+    while len(slowest) < 3 and not any(wait < 0.1 for wait in slowest):
+        waits = run(main())
+        assert len(waits) > 30
+        slowest.append(max(waits))
+    assert min(slowest) < 0.1, slowest
 
 
 def open_files() -> int:

@@ -466,7 +466,7 @@ def test_a_lying_file_is_refused_with_the_reason(tmp_path: Path, change, says: s
 
 
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.9, 0.97, 0.98, 0.99, 0.995, 0.999])
-def test_every_bit_of_a_damaged_byte_is_survived(tmp_path: Path, place: float):
+def test_every_value_of_a_damaged_byte_is_survived(tmp_path: Path, place: float):
     trace = Trace()
     conversation(trace)
     trace.save(tmp_path / "good")
