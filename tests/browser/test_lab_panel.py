@@ -195,12 +195,12 @@ def test_two_views_of_one_lab_share_records_and_selection(lab_page: LabPages) ->
 def test_a_closed_lab_says_so_and_stays_readable(lab_page: LabPages) -> None:
     notebook, panel = show_greeting(lab_page, "await lab.close()", "lab")
     notebook.run(2)
-    expect(panel.get_by_text("lab closed", exact=True)).to_be_visible()
+    expect(panel.get_by_text("This lab is closed")).to_be_visible()
     expect(panel.locator(".wslab-lane").first).to_contain_text("CLOSED")
     rows(panel).nth(0).click()
     expect(panel.locator(".wslab-fields")).to_contain_text("GET")
     notebook.run(3)
-    expect(notebook.panels.nth(1).get_by_text("lab closed", exact=True)).to_be_visible()
+    expect(notebook.panels.nth(1).get_by_text("This lab is closed")).to_be_visible()
 
 
 def test_a_failing_handler_and_a_failing_request_are_told_in_words(lab_page: LabPages) -> None:

@@ -41,10 +41,10 @@ class Lab(live.Lab):
         return self._panel
 
     async def close(self) -> None:
-        """Close every connection and the servers, as ``wslab.live.Lab.close`` does; the panel says so and stays."""
+        """Close every connection and the servers, as ``wslab.live.Lab.close`` does; its panels say so and stay."""
         await super().close()
-        if self._panel is not None:
-            self._panel.refresh()
+        if (panels := sys.modules.get("wslab.panels.trace_panel")) is not None:
+            panels.refresh(self.trace)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if in_kernel():

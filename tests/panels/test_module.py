@@ -1,0 +1,49 @@
+"""Each panel's modules, joined into one: the page gets a module that Node can read, with nothing left to import."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from wslab.panels.module import FOLDER, css, esm
+
+ENTRIES = sorted(
+    path.name for path in FOLDER.glob("*.js") if re.search(r"^export default ", path.read_text(), re.MULTILINE)
+)
+LOAD = """
+globalThis.document = {};
+const module = await import(process.argv[1]);
+console.log(typeof module.default, Object.keys(module.default()).sort().join());
+"""
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_joined_it_is_a_module_of_its_own(entry: str, tmp_path: Path, node_path: str) -> None:
+    joined = esm(entry)
+    assert not re.search(r"^import |from \"\./", joined, re.MULTILINE)
+    file = tmp_path / "panel.mjs"
+    file.write_text(joined)
+    done = subprocess.run([node_path, "--input-type=module", "-e", LOAD, file], capture_output=True, text=True)
+    assert done.stdout == "function initialize,render\n", done.stderr
+
+
+def test_every_module_belongs_to_a_panel() -> None:
+    joined = "".join(map(esm, ENTRIES))
+    assert [
+        path.stem for path in FOLDER.glob("*.js") if path.name not in ENTRIES and f"{path.stem}_js" not in joined
+    ] == []
+
+
+@pytest.mark.parametrize("module", sorted(path.name for path in FOLDER.glob("*.js")))
+def test_no_module_makes_markup_of_text(module: str) -> None:
+    source = (FOLDER / module).read_text()
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", source)
+
+
+def test_a_sheet_comes_after_the_look_that_all_share() -> None:
+    shared = (FOLDER / "panel.css").read_text()
+    assert css("lab_panel.css").startswith(shared)
+    assert css("lab_panel.css").endswith((FOLDER / "lab_panel.css").read_text())

@@ -1,0 +1,135 @@
+/**
+ * What every panel has around it: the line that tells a problem, the notice that its lab is closed, and the saved text that
+ * stands in its place where no kernel answers.
+ *
+ * A panel's module ends in `export default panel(name, title, build)`. `build(context)` is called for each view and returns
+ * `{ element, draw(), remove?() }`; `draw` is called after every message and every change of a trait. In the context:
+ *
+ * - `model`: the traits, which are what the views of one panel share; `set(trait, value)` sets one and tells the kernel.
+ * - `ask(question)`: send the kernel a question, `{ ask: "...", ... }`.
+ * - `hear(listener)`: have `listener(message, buffers)` called for each answer, `{ tell: "...", ... }`, while the view is there.
+ * - `shared`: what all views of this model share; `begin(context)`, called once for each model, may fill it.
+ * - `life`: "waiting" for the kernel's first answer, then "live", or "silent" when none came in time.
+ * - `redraw()`: draw this view again.
+ */
+
+import { harmless } from "./words.js";
+import { element } from "./dom.js";
+
+const PATIENCE = 1500; // ms that a kernel has for its first answer
+
+export function panel(name, title, build, begin = (context) => context.ask({ ask: "hello" })) {
+  return () => {
+    let session;
+    return {
+      initialize({ model }) {
+        session = new Session(model);
+        begin(session);
+        const impatience = setTimeout(() => session.lose(), PATIENCE);
+        return () => clearTimeout(impatience);
+      },
+      render: ({ model, el }) => show(session, build, { name, title, model, el }),
+    };
+  };
+}
+
+/** One model's conversation with the kernel. */
+class Session {
+  constructor(model) {
+    this.model = model;
+    this.shared = {};
+    this.life = "waiting";
+    this.listeners = new Set();
+    this.views = new Set();
+    this.hear = (listener) => this.listeners.add(listener);
+    this.ask = (question) => model.send(question);
+    this.redraw = () => this.views.forEach((draw) => draw());
+    this.set = (trait, value) => {
+      if (model.get(trait) === value) return;
+      model.set(trait, value);
+      model.save_changes();
+    };
+    model.on("msg:custom", (message, buffers) => this.heard(message, buffers ?? []));
+  }
+
+  heard(message, buffers) {
+    this.life = "live";
+    for (const listener of this.listeners) listener(message, buffers);
+    this.redraw();
+  }
+
+  /** No kernel has answered in time. It may do so yet. */
+  lose() {
+    if (this.life === "waiting") this.life = "silent";
+    this.redraw();
+  }
+}
+
+function show(session, build, { name, title, model, el }) {
+  const listeners = new Set();
+  const context = {
+    model,
+    shared: session.shared,
+    ask: session.ask,
+    set: session.set,
+    hear: (listener) => {
+      listeners.add(listener);
+      session.listeners.add(listener);
+    },
+    get life() {
+      return session.life;
+    },
+    redraw: () => draw(),
+  };
+  const view = build(context);
+  const problem = element("p", { class: "wslab-problem", role: "alert", hidden: true });
+  const closed = element("p", { class: "wslab-notice wslab-closed", role: "status", hidden: true });
+  const saved = savedView(model);
+  const live = element("div", { class: "wslab-live" }, closed, view.element);
+  const root = element("section", { class: `wslab wslab-panel wslab-${name}`, "aria-label": title }, problem, saved.element, live);
+
+  const tell = (text) => {
+    if (problem.textContent !== text) problem.textContent = text;
+    problem.hidden = !text;
+  };
+  const draw = () => {
+    const silent = session.life === "silent";
+    live.hidden = silent;
+    saved.element.hidden = !silent;
+    closed.hidden = !model.get("closed");
+    closed.textContent = closed.hidden ? "" : "This lab is closed. What was recorded stays; to go on, run the cell that makes the lab again.";
+    tell(model.get("problem") ? `The panel could not do that: ${harmless(model.get("problem"))}` : "");
+    try {
+      saved.draw();
+      view.draw();
+    } catch (error) {
+      tell(`The panel could not be drawn: ${harmless(error)}`);
+      throw error;
+    }
+  };
+  el.append(root);
+  session.views.add(draw);
+  model.on("change", draw);
+  draw();
+  return () => {
+    session.views.delete(draw);
+    model.off("change", draw);
+    for (const listener of listeners) session.listeners.delete(listener);
+    view.remove?.();
+  };
+}
+
+/** What is shown while no kernel answers. */
+function savedView(model) {
+  const notice = element(
+    "p",
+    { class: "wslab-notice" },
+    element("b", {}, "A saved view."),
+    " No kernel answers for this panel. To make it live, run the cell above: click it and press Shift+Enter.",
+  );
+  const text = element("pre", { class: "wslab-snapshot", tabindex: "0", role: "region", "aria-label": "The panel as text, as it was saved" });
+  const draw = () => {
+    text.textContent = (model.get("snapshot") ?? "").split("\n").map(harmless).join("\n");
+  };
+  return { element: element("div", { hidden: true }, notice, text), draw };
+}

@@ -1,0 +1,143 @@
+/**
+ * Records and their wording: the packed form (wslab/anatomy/record.py) and the few words that every view says of a record
+ * (wslab/anatomy/summary.py), and how text from the wire is made harmless (wslab/anatomy/visible.py).
+ */
+
+export const RECORD_SIZE = 76;
+export const SENDERS = ["client", "server"];
+const KINDS = ["request", "response", "frame", "fin", "reset", "error", "unread"];
+
+const UNKNOWN = 0xffffffff;
+
+function delayAt(view, at) {
+  const delay = view.getUint32(at + 72, true);
+  return delay === UNKNOWN ? null : delay / 1e6;
+}
+
+/** The record whose packed form begins at `at`. */
+export function readRecord(view, at = 0) {
+  return {
+    number: view.getUint32(at, true),
+    connection: view.getUint32(at + 4, true),
+    time: view.getFloat64(at + 8, true),
+    offset: Number(view.getBigUint64(at + 16, true)),
+    payloadLength: Number(view.getBigUint64(at + 24, true)),
+    headerLength: view.getUint32(at + 32, true),
+    status: view.getUint16(at + 36, true),
+    sender: SENDERS[view.getUint8(at + 38)],
+    kind: KINDS[view.getUint8(at + 39)],
+    first: view.getUint8(at + 40),
+    second: view.getUint8(at + 41),
+    violations: view.getUint8(at + 42),
+    preview: new Uint8Array(view.buffer, view.byteOffset + at + 44, view.getUint8(at + 43)),
+    delay: delayAt(view, at), // seconds until the peer had read it; null where that is not known
+  };
+}
+
+const PREVIEW = 28;
+const HEX = 8; // bytes of a payload that a summary shows as hex
+export const OPCODES = { 0: "CONTINUATION", 1: "TEXT", 2: "BINARY", 8: "CLOSE", 9: "PING", 10: "PONG" };
+const RSV_BITS = [[0b0100_0000, "RSV1"], [0b0010_0000, "RSV2"], [0b0001_0000, "RSV3"]];
+// Characters that have no glyph, or none that can be known: the table of wslab/anatomy/visible.py.
+const INVISIBLE = String.raw`\u{0}-\u{1f}\u{7f}-\u{a0}\u{ad}\u{34f}\u{600}-\u{605}\u{61c}\u{6dd}\u{70f}\u{890}-\u{891}\u{8e2}\u{115f}-\u{1160}\u{1680}\u{17b4}-\u{17b5}\u{180b}-\u{180f}\u{2000}-\u{200f}\u{2028}-\u{202f}\u{205f}-\u{206f}\u{2800}\u{3000}\u{3164}\u{d800}-\u{f8ff}\u{fdd0}-\u{fdef}\u{fe00}-\u{fe0f}\u{feff}\u{ffa0}\u{fff0}-\u{fffb}\u{fffe}-\u{ffff}\u{110bd}\u{110cd}\u{13430}-\u{1345f}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{10ffff}`;
+const HARMFUL = new RegExp(`[${INVISIBLE}]`, "gu");
+const ESCAPED = new RegExp(`[\\\\${INVISIBLE}]`, "gu");
+const SHORT = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+export const hex = (number, digits = 2) => number.toString(16).padStart(digits, "0");
+export const hexPairs = (bytes) => Array.from(bytes, (byte) => hex(byte)).join(" ");
+export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+function escape(character) {
+  const point = character.codePointAt(0);
+  if (SHORT[character]) return SHORT[character];
+  if (point >= 0xdc80 && point <= 0xdcff) return `\\x${hex(point - 0xdc00)}`; // a byte that is no UTF-8
+  if (point < 0x80) return `\\x${hex(point)}`;
+  return point <= 0xffff ? `\\u${hex(point, 4)}` : `\\u{${hex(point, 1)}}`;
+}
+
+/** Text from the wire with every character that could act or hide written as an escape. */
+export const visible = (text) => text.replace(ESCAPED, escape);
+
+/** The same for a sentence that may quote what is visible already: backslashes stay. */
+export const harmless = (text) => String(text).replace(HARMFUL, escape);
+
+// The second byte of a UTF-8 sequence has a narrower range after these first bytes (RFC 3629 section 4).
+const SECOND = { 0xe0: [0xa0, 0xbf], 0xed: [0x80, 0x9f], 0xf0: [0x90, 0xbf], 0xf4: [0x80, 0x8f] };
+const wanted = (first) => (first < 0xc2 || first > 0xf4 ? 1 : 2 + (first >= 0xe0) + (first >= 0xf0));
+
+/** Bytes as UTF-8, each byte that is none as a lone surrogate U+DC80 to U+DCFF, as Python's surrogateescape does. */
+function decode(bytes, cut = false) {
+  let end = bytes.length;
+  for (let at = end - 1; cut && at >= Math.max(end - 3, 0); at--) {
+    if (bytes[at] >= 0xc0) {
+      if (end - at < 2 + (bytes[at] >= 0xe0) + (bytes[at] >= 0xf0)) end = at; // it goes on after the cut
+      break;
+    }
+    if (bytes[at] < 0x80) break;
+  }
+  let text = "";
+  for (let at = 0; at < end; ) {
+    const first = bytes[at];
+    const length = wanted(first);
+    const [low, high] = SECOND[first] ?? [0x80, 0xbf];
+    let whole = first < 0x80 || length > 1;
+    for (let next = 1; next < length; next++) {
+      const byte = at + next < end ? bytes[at + next] : 0;
+      whole &&= next === 1 ? byte >= low && byte <= high : byte >= 0x80 && byte <= 0xbf;
+    }
+    if (!whole) {
+      text += String.fromCharCode(0xdc00 + first);
+      at += 1;
+      continue;
+    }
+    let point = length === 1 ? first : first & (0xff >> (length + 1));
+    for (let next = 1; next < length; next++) point = (point << 6) | (bytes[at + next] & 0b11_1111);
+    text += String.fromCodePoint(point);
+    at += length;
+  }
+  return text;
+}
+
+const isCut = (preview, length) => preview.length === PREVIEW && length !== PREVIEW;
+
+function quoted(preview, length) {
+  if (!isCut(preview, length)) return `"${visible(decode(preview))}"`;
+  return `"${visible(decode(preview, true))}…" ${count(length, "byte")}`;
+}
+
+function asHex(preview, length) {
+  if (preview.length <= HEX) return hexPairs(preview);
+  return `${hexPairs(preview.subarray(0, HEX))} … ${count(length, "byte")}`;
+}
+
+function payload(preview, length) {
+  const text = decode(preview, isCut(preview, length));
+  return text.search(HARMFUL) < 0 ? quoted(preview, length) : asHex(preview, length);
+}
+
+function frameSummary({ first, payloadLength: length, status, preview }) {
+  const opcode = first & 0b1111;
+  let words = OPCODES[opcode] ?? `reserved opcode ${opcode}`;
+  if (opcode === 8) {
+    if (length === 1) words += " with 1 byte";
+    else if (length >= 2) words += ` ${status}` + (preview.length ? ` ${quoted(preview, length - 2)}` : "");
+  } else if (opcode === 1 && (preview.length || !length)) words += ` ${quoted(preview, length)}`;
+  else if (preview.length) words += ` ${payload(preview, length)}`;
+  else if (length) words += `, ${count(length, "byte")}`;
+  if (!(first & 0b1000_0000)) words += ", not final";
+  for (const [bit, name] of RSV_BITS) if (first & bit) words += `, ${name}`;
+  return words;
+}
+
+const unreadSummary = ({ preview, payloadLength: length }) => `no frame: ${payload(preview, length)}`;
+
+function quotation({ preview }) {
+  const full = preview.length === PREVIEW;
+  return visible(decode(preview, full)) + (full ? "…" : "");
+}
+
+const SUMMARIES = { frame: frameSummary, fin: () => "FIN, end of stream", reset: () => "RST, connection reset", unread: unreadSummary };
+
+/** The record in a few words, the same as `record_summary` says in Python. */
+export const recordSummary = (record) => (SUMMARIES[record.kind] ?? quotation)(record);
