@@ -8,10 +8,14 @@ The two endpoints' colours, and the red of a broken rule, have a contrast of at 
 
 from __future__ import annotations
 
+INK, SOFT, PAPER = "#1a1a1a", "#545454", "#fff"
+TINT, TINT2, RULE = "#f1f3f5", "#e3e7ea", "#9aa0a6"
+CLIENT, SERVER, RED = "#0b57a4", "#9a3d00", "#b3001b"
+
 _LIGHT = (
-    "--wsv-ink:var(--jp-content-font-color0,#1a1a1a);--wsv-soft:#545454;--wsv-paper:var(--jp-layout-color0,#fff);"
-    "--wsv-tint:#f1f3f5;--wsv-tint2:#e3e7ea;--wsv-rule:#9aa0a6;"
-    "--wsv-client:var(--wslab-client,#0b57a4);--wsv-server:var(--wslab-server,#9a3d00);--wsv-red:#b3001b"
+    f"--wsv-ink:var(--jp-content-font-color0,{INK});--wsv-soft:{SOFT};--wsv-paper:var(--jp-layout-color0,{PAPER});"
+    f"--wsv-tint:{TINT};--wsv-tint2:{TINT2};--wsv-rule:{RULE};"
+    f"--wsv-client:var(--wslab-client,{CLIENT});--wsv-server:var(--wslab-server,{SERVER});--wsv-red:{RED}"
 )
 _DARK = (
     "--wsv-ink:var(--jp-content-font-color0,#f0f0f0);--wsv-soft:#b9bdc1;--wsv-paper:var(--jp-layout-color0,#111);"

@@ -1,0 +1,195 @@
+"""Standalone figures: ``Figure``, and the strokes and letters they are drawn with.
+
+A figure goes onto a slide or a sheet of paper, where there is no page whose style sheet could help. So every colour is
+written out, every font has fallbacks, and nothing relies on a style, a script or an id: PowerPoint, Inkscape and
+cairosvg know none or few of them. No program here can measure a letter, and nobody knows which font will be there:
+widths are estimated, rather too wide than too narrow, and what does not fit is wrapped or cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from . import style
+from .field import Sender
+from .view import LETTERS, MARKS, sender_mark
+from .visible import cells, harmless
+
+SANS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+MONO = "Consolas, Menlo, 'Liberation Mono', 'DejaVu Sans Mono', monospace"
+CODE = f' font-family="{MONO}"'
+"""The attribute that sets a text in the fixed-width font."""
+INK = {Sender.CLIENT: style.CLIENT, Sender.SERVER: style.SERVER}
+
+WIDTH = 912
+"""A figure is this wide, in pixels; a sheet adds its margins."""
+
+FIXED = 0.61
+"""Width of a fixed-width font's letter, by its size."""
+_WIDTHS = (
+    ("ijl.,:;'`|!", 0.31),
+    ('ftrI()[]{}/\\- "*', 0.41),
+    ("mwM@%W", 1.0),
+    ("ABCDEFGHJKLNOPQRSTUVXYZ&+<=>~#", 0.79),
+)
+_ADVANCE = {letter: width for letters, width in _WIDTHS for letter in letters}
+_OTHER, _FOREIGN, _BOLD = 0.62, 1.0, 1.06
+_OURS = "·…–—●■→←×“”‘’↓↑─│►◄"
+"""What wslab's own sentences hold beside ASCII."""
+
+SIZE = 12.0
+LINE = 1.35
+"""From one line to the next, by the letters' size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing that ``sheet`` puts on a page, and what it says in words."""
+
+    width: float
+    height: float
+    """In pixels."""
+    body: str
+    """SVG elements, from (0, 0); all text in them is escaped."""
+    text: str
+    """The text twin: the same for those who read and do not see."""
+
+
+def text_width(said: str, size: float = SIZE, *, code: bool = False, bold: bool = False) -> float:
+    """How wide ``said`` is in pixels, rather too wide than too narrow, in whichever font is there."""
+    if code:
+        return size * sum(_advance(letter, FIXED) for letter in said)
+    width = sum(_ADVANCE.get(letter) or _advance(letter, _OTHER) for letter in said)
+    return size * width * (_BOLD if bold else 1)
+
+
+def _advance(letter: str, usual: float) -> float:
+    if letter < "\u0250" or letter in _OURS:
+        return usual
+    return _FOREIGN * cells(letter)
+
+
+def fitted(said: str, room: float, size: float = SIZE, *, code: bool = False, bold: bool = False) -> str:
+    """``said`` if ``room`` pixels hold it, else its start and ``…``."""
+    if text_width(said, size, code=code, bold=bold) <= room:
+        return said
+    start = _start(said, room - text_width("…", size, code=code, bold=bold), size, code=code, bold=bold)
+    return f"{start.rstrip()}…" if room > size else ""
+
+
+def _start(said: str, room: float, size: float, *, code: bool, bold: bool) -> str:
+    """The longest start of ``said`` that ``room`` pixels hold."""
+    for index, letter in enumerate(said):
+        room -= text_width(letter, size, code=code, bold=bold)
+        if room < 0:
+            return said[:index]
+    return said
+
+
+def in_lines(said: str, room: float, size: float = SIZE, *, code: bool = False, bold: bool = False) -> list[str]:
+    """``said`` in lines that ``room`` pixels hold, broken at spaces where that is possible."""
+    lines: list[str] = []
+    line = ""
+    for word in said.split(" "):
+        longer = f"{line} {word}" if line else word
+        if text_width(longer, size, code=code, bold=bold) <= room:
+            line = longer
+            continue
+        if line:
+            lines.append(line)
+        while text_width(word, size, code=code, bold=bold) > room:
+            part = _start(word, room, size, code=code, bold=bold) or word[0]
+            lines.append(part)
+            word = word[len(part) :]
+        line = word
+    return [*lines, line] if line or not lines else lines
+
+
+def number(value: float) -> str:
+    """A coordinate."""
+    return f"{round(value, 2):g}"
+
+
+def text(
+    x: float, y: float, said: str, *, size: float = SIZE, anchor: str = "start", weight: int = 400,
+    ink: str = style.INK, turned: bool = False, more: str = "",
+) -> str:  # fmt: skip
+    """One line of text, escaped and made harmless; ``more`` is further attributes, such as ``CODE``."""
+    shown = harmless(said)
+    if "  " in shown or shown != shown.strip(" "):
+        more += ' xml:space="preserve"'
+    more += f' font-weight="{weight}"' if weight != 400 else ""
+    more += f' transform="rotate(90 {number(x)} {number(y)})"' if turned else ""
+    return (
+        f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" text-anchor="{anchor}" fill="{ink}"{more}>'
+        f"{_marked(shown)}</text>"
+    )
+
+
+_MARKED = re.compile("|".join(f"(?:{MARKS[sender]} (?:{sender.label}|{LETTERS[sender]})\\b)" for sender in Sender))
+_OF = {said: INK[sender] for sender in Sender for said in (sender_mark(sender), f"{MARKS[sender]} {LETTERS[sender]}")}
+
+
+def _marked(shown: str) -> str:
+    """Text as markup, each ``● client`` and ``■ S`` in its colour."""
+    return _MARKED.sub(
+        lambda match: f'<tspan fill="{_OF[match[0]]}" font-weight="600">{match[0]}</tspan>', escape(shown)
+    )
+
+
+def rect(x: float, y: float, width: float, height: float, more: str) -> str:
+    """A rectangle; ``more`` is its fill and stroke."""
+    return f'<rect x="{number(x)}" y="{number(y)}" width="{number(width)}" height="{number(height)}" {more}/>'
+
+
+def line(path: str, *, ink: str = style.INK, width: float = 1.25, more: str = "") -> str:
+    """A stroke along ``path``, without fill."""
+    return f'<path d="{path}" fill="none" stroke="{ink}" stroke-width="{number(width)}"{more}/>'
+
+
+def solid(path: str, ink: str = style.INK) -> str:
+    """A filled shape."""
+    return f'<path d="{path}" fill="{ink}"/>'
+
+
+def mark(sender: Sender, x: float, y: float, size: float = 4.5) -> str:
+    """The endpoint's mark around (x, y): a circle or a square."""
+    if sender is Sender.CLIENT:
+        return f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(size)}" fill="{INK[sender]}"/>'
+    side = size * 1.8
+    return rect(x - side / 2, y - side / 2, side, side, f'fill="{INK[sender]}"')
+
+
+def badge(x: float, y: float, said: str, ink: str) -> str:
+    """A number in a disc, or in a lozenge where it is long, around (x, y)."""
+    half = max(9.0, text_width(said, 11, bold=True) / 2 + 5)
+    return rect(x - half, y - 9, 2 * half, 18, f'rx="9" fill="{style.PAPER}" stroke="{ink}" stroke-width="1.5"') + text(
+        x, y + 4, said, size=11, anchor="middle", weight=700, ink=ink
+    )
+
+
+def caption(said: str, y: float = 12) -> str:
+    """What stands above a figure."""
+    return text(0, y, fitted(harmless(said), WIDTH, SIZE), size=SIZE, ink=style.SOFT, more=' font-style="italic"')
+
+
+def rounded(points: Sequence[tuple[float, float]], radius: float = 7) -> str:
+    """A path through ``points`` whose corners are round; each leg is level or upright."""
+    path = f"M{number(points[0][0])} {number(points[0][1])}"
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        into, out = _towards(corner, before, radius), _towards(corner, after, radius)
+        path += (
+            f"L{number(into[0])} {number(into[1])}"
+            f"Q{number(corner[0])} {number(corner[1])} {number(out[0])} {number(out[1])}"
+        )
+    return path + f"L{number(points[-1][0])} {number(points[-1][1])}"
+
+
+def _towards(start: tuple[float, float], end: tuple[float, float], distance: float) -> tuple[float, float]:
+    """The point at ``distance`` from ``start`` towards ``end``, at most half-way."""
+    length = abs(end[0] - start[0]) + abs(end[1] - start[1])
+    part = min(distance / length, 0.5) if length else 0
+    return start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part
