@@ -1,0 +1,251 @@
+"""The real JupyterLab in a real Chromium: a private server, and a notebook that a test or a benchmark drives.
+
+What JupyterLab stores (config, data, runtime files, settings, workspaces, IPython's profile) lies in a folder of its
+own, so a test sees no one's settings and leaves none. Conditions are waited for, never times: a notebook is ready when
+its kernel is connected and idle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Browser, Locator, Page, Playwright
+
+ROOT = Path(__file__).parents[2]
+STARTUP = 60  # seconds for the server
+PATIENCE = 30_000  # ms for anything in the page
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--no-first-run", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+
+READY = """
+() => {
+  const app = window.jupyterapp;
+  const session = app?.shell.currentWidget?.context?.sessionContext;
+  return app?.commands.hasCommand("notebook:run-all-cells") && session?.isReady
+    && session.session?.kernel?.status === "idle" && session.session.kernel.connectionStatus === "connected";
+}
+"""
+OUTPUTS = """
+() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) => cell.toJSON().outputs ?? [])
+"""
+
+
+@dataclass(frozen=True)
+class JupyterServer:
+    """A running JupyterLab server that serves ``folder``."""
+
+    url: str
+    token: str
+    folder: Path
+
+
+def jupyter_environment(home: Path) -> dict[str, str]:
+    """The environment in which Jupyter keeps everything below ``home``."""
+    folders = {
+        "HOME": "home",
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "IPYTHONDIR": "ipython",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    }
+    made = {name: str(home / folder) for name, folder in folders.items()}
+    for path in made.values():
+        Path(path).mkdir(parents=True, exist_ok=True)
+    for name, values in SETTINGS.items():
+        file = home / "settings" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+    return {
+        **os.environ,
+        **made,
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+@contextmanager
+def jupyter_server(home: Path) -> Iterator[JupyterServer]:
+    """A private JupyterLab server on a copy of the course's notebooks, everything of it below ``home``."""
+    folder = home / "work"
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    environment = jupyter_environment(home)
+    token = secrets.token_hex(16)
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser", "--allow-root",
+        "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", f"--ServerApp.root_dir={folder}",
+        f"--IdentityProvider.token={token}", "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+    ]  # fmt: skip
+    log = home / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=folder)
+    try:
+        yield JupyterServer(server_url(process, Path(environment["JUPYTER_RUNTIME_DIR"]), log), token, folder)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def server_url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
+    """Where the server listens, from the file that it writes when it does."""
+    deadline = time.monotonic() + STARTUP
+    while time.monotonic() < deadline and process.poll() is None:
+        for file in runtime.glob(f"jpserver-{process.pid}.json"):
+            try:
+                return str(json.loads(file.read_text())["url"])
+            except (ValueError, KeyError):
+                pass  # it is being written
+        time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def launch(playwright: Playwright, path: str) -> Browser:
+    """The Chromium at ``path``. It shows its scroll bars, as a person's does."""
+    return playwright.chromium.launch(
+        executable_path=path, args=list(CHROMIUM_ARGUMENTS), ignore_default_args=["--hide-scrollbars"]
+    )
+
+
+class NotebookPage:
+    """A notebook that is open in JupyterLab, with its kernel."""
+
+    def __init__(self, page: Page, server: JupyterServer, path: str) -> None:
+        self.page, self.server, self.path = page, server, path
+
+    def open(self) -> None:
+        """Load JupyterLab with this notebook alone, and wait until its kernel is connected and idle."""
+        self.page.goto(f"{self.server.url}lab/tree/{self.path}?reset&token={self.server.token}")
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        self.page.wait_for_function(READY, timeout=60_000)
+
+    def command(self, name: str, **arguments: Any) -> Any:
+        """Execute one of JupyterLab's commands; its result."""
+        return self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments])
+
+    def run_all(self) -> None:
+        """Run all cells, as a person does from the menu; they must not fail, nor write to stderr."""
+        done = self.command("notebook:run-all-cells")
+        self.wait_ready()
+        assert done, self.errors()
+        assert self.errors() == []
+
+    def select_cell(self, index: int) -> None:
+        self.page.evaluate("(i) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i }", index)
+
+    def run(self, *cells: int) -> None:
+        """Run some cells one after the other; they must not fail."""
+        for cell in cells:
+            self.select_cell(cell)
+            assert self.command("notebook:run-cell"), self.errors()
+
+    def start_cell(self, index: int) -> None:
+        """Run one cell and do not wait for its end."""
+        self.select_cell(index)
+        self.page.evaluate("() => { window.running = window.jupyterapp.commands.execute('notebook:run-cell') }")
+
+    def is_running(self, cell: int) -> bool:
+        """Whether the cell still runs. The kernel's status does not tell: a subshell that has answered says idle."""
+        return self.page.locator(".jp-Notebook-cell").nth(cell).locator(".jp-InputPrompt").inner_text() == "[*]:"
+
+    def wait_end(self) -> bool:
+        """Wait for the end of the cell that was started; whether it did not fail."""
+        return bool(self.page.evaluate("() => window.running"))
+
+    def save(self) -> None:
+        self.command("docmanager:save")
+
+    def reopen_without_kernel(self) -> None:
+        """Save, end the kernel, and open the notebook anew; its cells have not run there."""
+        self.save()
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+        self.open()
+
+    def outputs(self) -> list[list[dict[str, Any]]]:
+        """Each cell's outputs, in the notebook's format."""
+        found: list[list[dict[str, Any]]] = self.page.evaluate(OUTPUTS)
+        return found
+
+    def text(self, cell: int) -> str:
+        """What a cell printed."""
+        return "".join("".join(output["text"]) for output in self.outputs()[cell] if output["output_type"] == "stream")
+
+    def errors(self) -> list[str]:
+        """The errors in the notebook's outputs, and whatever was written to stderr."""
+        return [
+            output.get("evalue") or "".join(output.get("text", ""))
+            for outputs in self.outputs()
+            for output in outputs
+            if output["output_type"] == "error" or output.get("name") == "stderr"
+        ]
+
+    @property
+    def panels(self) -> Locator:
+        """The live panels in the page."""
+        return self.page.locator(".jp-Notebook .wslab-panel")
+
+    def theme(self, name: str) -> None:
+        """``"light"`` or ``"dark"``."""
+        self.command("apputils:change-theme", theme=THEMES[name])
+        self.page.wait_for_function(
+            "(light) => document.body.dataset.jpThemeLight === light", arg="true" if name == "light" else "false"
+        )
+
+    def picture(self, path: Path, *, theme: str, width: int, height: int = 1000, of: Locator | None = None) -> Path:
+        """A screenshot of the page, or of one element, in a theme and at a window's width; ``path`` again."""
+        self.theme(theme)
+        self.page.set_viewport_size({"width": width, "height": height})
+        (of or self.page).screenshot(path=path)
+        return path
+
+    def shut_down(self) -> None:
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget?.context.sessionContext.shutdown()")
+
+
+class LabPages:
+    """Makes and opens notebooks: ``lab_page(cell, cell, ...)`` or ``lab_page(path="notebooks/08-....ipynb")``."""
+
+    def __init__(self, context: Any, server: JupyterServer) -> None:
+        self.context, self.server = context, server
+        self.opened: list[NotebookPage] = []
+
+    def __call__(self, *cells: str, path: str | None = None) -> NotebookPage:
+        if path is None:
+            path = f"test-{secrets.token_hex(4)}.ipynb"
+            write_notebook(self.server.folder / path, cells)
+        opened = NotebookPage(self.context.new_page(), self.server, path)
+        opened.open()
+        self.opened.append(opened)
+        return opened
+
+
+def write_notebook(path: Path, cells: Sequence[str]) -> None:
+    """A notebook of code cells."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
