@@ -295,6 +295,27 @@ def test_the_server_tells_its_connections(carrier: str, run: Run) -> None:
     run(main())
 
 
+def test_the_servers_loop_is_known_while_it_runs(carrier: str, run: Run) -> None:
+    async def inside() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    async def main() -> None:
+        async with Lab(carrier=carrier) as lab:
+            assert lab.loop is None
+            await lab.serve()
+            assert lab.loop is not None
+            own = asyncio.get_running_loop()
+            if carrier == "tcp":
+                assert lab.loop is not own
+                answered = asyncio.run_coroutine_threadsafe(inside(), lab.loop)
+                assert await asyncio.wrap_future(answered) is lab.loop
+            else:
+                assert lab.loop is own
+        assert lab.loop is None
+
+    run(main())
+
+
 def test_closing_ends_everybody_well(carrier: str, run: Run) -> None:
     async def main() -> Trace:
         lab = Lab(carrier=carrier)

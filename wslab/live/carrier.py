@@ -126,6 +126,10 @@ class Carrier(Protocol):
 
     name: str
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The server's loop; None before there is one, and after its end."""
+
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it on the server's loop."""
 
@@ -159,6 +163,12 @@ class Tcp:
         if self._background is None:
             self._background = Background(self._report)
         return self._background
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop of the server's thread, while it runs."""
+        background = self._background
+        return None if background is None or background.loop.is_closed() else background.loop
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it on the server's loop."""
@@ -216,6 +226,11 @@ class Memory:
         if self._network.loop is not loop:
             raise RuntimeError("a lab in memory lives on one event loop, and this is another: make a new Lab here")
         return self._network
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that used the network first."""
+        return None if self._network is None else self._network.loop
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it here, which is the server's loop too."""

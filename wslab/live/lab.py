@@ -338,6 +338,14 @@ class Lab:
         serving = self._estate.serving
         return Server(self, serving) if serving is not None and not self._estate.closed else None
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that the lab's server runs on; None before ``serve`` and after ``close``.
+
+        Over TCP it is one in a thread of its own, which runs while a cell computes.
+        """
+        return None if self._estate.closed else self._estate.carrier.loop
+
     async def serve(self, handler: Handler = echo, *, host: str | None = None, port: int = 0, **kwargs: Any) -> Server:
         """Start the lab's server; a server that it already has is closed first.
 
