@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from anatomy_samples import explanations, frame
@@ -33,7 +34,9 @@ def test_bytes_and_bits_come_through(one: Explanation) -> None:
 
 def test_a_frame_for_a_panel() -> None:
     sent = frame().to_json()
-    assert list(sent) == ["title", "sender", "offset", "length", "data", "fields", "violations", "facts"]
+    whole = ["title", "sender", "offset", "length", "data", "fields", "violations", "facts"]
+    assert list(sent) == [*whole, "inflated", "inflated_length"]
+    assert sent["inflated"] is sent["inflated_length"] is None
     assert sent["fields"][-1] == {
         "name": "Payload data",
         "start": 48,
@@ -66,6 +69,13 @@ def test_a_large_payload_is_cut_and_its_length_told() -> None:
     assert sent["length"] == 1_000_000
     assert len(sent["data"]) == len(sent["fields"][0]["raw"]) == len(sent["fields"][0]["plain"]) == 2 * MOST
     assert len(json.dumps(sent)) < 7 * MOST
+
+
+def test_what_a_payload_inflates_to_is_sent_beside_it() -> None:
+    one = replace(frame(), inflated=b"Hello" * 1000)
+    sent = one.to_json()
+    assert sent["inflated_length"] == 5000
+    assert bytes.fromhex(sent["inflated"]) == (b"Hello" * 1000)[:MOST]
 
 
 _EVERYTHING = """

@@ -98,6 +98,8 @@ class Explanation:
     violations: tuple[Violation, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     """Pairs of name and text: what was unmasked, inflated, computed or could not be read."""
+    inflated: bytes | None = None
+    """What the payload inflates to, where it is compressed (RFC 7692) and could be inflated."""
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)

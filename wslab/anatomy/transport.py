@@ -14,11 +14,13 @@ MOST = 4096
 def explanation_json(explanation: Explanation, *, reveal: bool = False) -> dict[str, Any]:
     """The explanation as plain JSON values.
 
-    Bytes are hex, at most 4096 of them in ``data`` and in each ``raw`` and ``plain``; ``length`` is the number of
-    bytes explained. A secret field's bytes are ``··`` each and its value is ``(withheld)`` unless ``reveal``. Values
+    Bytes are hex, at most 4096 of them in ``data``, in ``inflated`` and in each ``raw`` and ``plain``; ``length`` is
+    the number of bytes explained, ``inflated_length`` that of what a compressed payload inflates to; both of the
+    latter are None where there is nothing to inflate. A secret field's bytes are ``··`` each and its value is ``(withheld)`` unless ``reveal``. Values
     that change from run to run are shown: a panel is alive.
     """
     view = View(explanation, reveal, steady=False)
+    inflated = explanation.inflated
 
     def bytes_of(first: int, stop: int) -> str:
         return "".join(view.hex_at(index) for index in range(first, min(stop, first + MOST, len(explanation.data))))
@@ -49,6 +51,8 @@ def explanation_json(explanation: Explanation, *, reveal: bool = False) -> dict[
         "fields": [field(index) for index in range(len(explanation.fields))],
         "violations": _violations(view),
         "facts": [list(pair) for pair in view.facts],
+        "inflated": None if inflated is None else inflated[:MOST].hex(),
+        "inflated_length": None if inflated is None else len(inflated),
     }
 
 

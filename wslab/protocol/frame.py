@@ -216,6 +216,7 @@ def explain_frame(
         offset=offset,
         violations=tuple(violations),
         facts=tuple(reader.facts(inflated)),
+        inflated=inflated,
     )
 
 
