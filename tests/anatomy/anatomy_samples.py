@@ -129,9 +129,9 @@ def explanations(draw: st.DrawFn, secrets: bool = False) -> Explanation:
 
 
 records = st.builds(
-    Record,
-    st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.floats(0, 1e9), st.integers(0, 2**64 - 1),
-    st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1), st.sampled_from(Sender),
-    st.sampled_from(Kind), st.integers(0, 255), st.integers(0, 255), st.integers(0, 255),
+    lambda delay, time, *rest: Record(rest[0], rest[1], time, *rest[2:], None if delay is None else time + delay / 1e6),
+    st.none() | st.integers(0, 2**32 - 2), st.floats(0, 1e9), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1),
+    st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1),
+    st.sampled_from(Sender), st.sampled_from(Kind), st.integers(0, 255), st.integers(0, 255), st.integers(0, 255),
     st.one_of(st.binary(max_size=28), texts.map(lambda text: text.encode("utf-8", "surrogatepass")[:28])),
 )  # fmt: skip

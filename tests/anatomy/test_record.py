@@ -24,18 +24,30 @@ def test_packing_loses_nothing(one: Record) -> None:
 
 def test_the_documented_table_is_the_packed_form() -> None:
     rows = re.findall(r"^(\d+) +(u8|u16|u32|u64|f64|28 s) +(\w+) ", module.__doc__ or "", re.MULTILINE)
-    assert {name for _, _, name in rows} == {*Record._fields, "preview_length"}
-    one = record(Kind.UNREAD, SERVER, b"abc", number=7)
+    assert {name for _, _, name in rows} == {*Record._fields, "preview_length", "delay"} - {"received"}
+    one = record(Kind.UNREAD, SERVER, b"abc", number=7)._replace(received=0.500123)
     packed = one.pack()
-    assert len(packed) == PACKED.size == 72
+    assert len(packed) == PACKED.size == 76
     for offset, kind, name in rows:
         (value,) = struct.unpack_from("<" + _TYPES[kind], packed, int(offset))
-        expected = len(one.preview) if name == "preview_length" else getattr(one, name)
+        expected = {"preview_length": 3, "delay": 123}.get(name) or getattr(one, name)
         assert value == (expected.ljust(28, b"\0") if isinstance(expected, bytes) else expected), name
 
 
 def test_more_than_255_violations_still_fit() -> None:
     assert Record.unpack(record(violations=300).pack()).violations == 255
+
+
+@pytest.mark.parametrize(
+    ("received", "delay", "said"),
+    [(None, 0xFFFFFFFF, None), (0.5, 0, 0.5), (0.4, 0, 0.5), (1.5, 10**6, 1.5), (9e9, 0xFFFFFFFE, 0.5 + 4294.967294)],
+)
+def test_a_delay_is_microseconds_and_never_looks_unknown(
+    received: float | None, delay: int, said: float | None
+) -> None:
+    packed = record()._replace(received=received).pack()
+    assert struct.unpack_from("<I", packed, 72) == (delay,)
+    assert Record.unpack(packed).received == said
 
 
 BYE = b"bye"

@@ -416,6 +416,21 @@ def test_credentials_leave_in_a_file_only_when_asked(tmp_path: Path):
         assert [m.data for m in loaded.messages] == [m.data for m in trace.messages]
 
 
+def test_a_file_of_the_format_before_is_read_without_what_it_lacks(tmp_path: Path):
+    trace = Trace()
+    conversation(trace)
+    trace.save(tmp_path / "new")
+    with zipfile.ZipFile(tmp_path / "new") as new, zipfile.ZipFile(tmp_path / "old", "w") as old:
+        for name in new.namelist():
+            content = new.read(name)
+            if name == "trace.json":
+                content = content.replace(b"wslab trace 2", b"wslab trace 1")
+            if name == "records.bin":
+                content = b"".join(content[at : at + 72] for at in range(0, len(content), 76))
+            old.writestr(name, content)
+    assert list(Trace.load(tmp_path / "old")) == [record._replace(received=None) for record in trace]
+
+
 @given(st.data())
 def test_a_damaged_file_is_refused_in_words_or_read(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
     path = tmp_path_factory.mktemp("damaged") / "t"

@@ -1,6 +1,6 @@
 """One line of a trace: ``Record``, and the fixed-size packed form in which it travels to the panels.
 
-The packed form is 72 bytes, little-endian, no padding:
+The packed form is 76 bytes, little-endian, no padding:
 
 ====== ====== =============== ==========================================================
 offset type   name            meaning
@@ -19,6 +19,8 @@ offset type   name            meaning
 42     u8     violations      how many rules it breaks, at most 255
 43     u8     preview_length  how many bytes of ``preview`` count
 44     28 s   preview         the start of what it says, see ``Record.preview``
+72     u32    delay           microseconds from ``time`` to ``received``, at most 0xFFFFFFFE
+                              (71 minutes); 0xFFFFFFFF where ``received`` is not known
 ====== ====== =============== ==========================================================
 """
 
@@ -30,11 +32,20 @@ from typing import NamedTuple
 
 from .field import Sender
 
-PACKED = struct.Struct("<IIdQQIHBBBBBB28s")
+PACKED = struct.Struct("<IIdQQIHBBBBBB28sI")
 PREVIEW = 28
+DELAY = struct.Struct("<I")
+DELAY_AT = PACKED.size - DELAY.size
+"""Where ``delay`` lies: the one value that is not known yet when a record is made."""
+UNKNOWN = 2**32 - 1
 
 OPCODES = {0x0: "CONTINUATION", 0x1: "TEXT", 0x2: "BINARY", 0x8: "CLOSE", 0x9: "PING", 0xA: "PONG"}
 """What a summary calls a frame (RFC 6455 section 11.8): all that this floor knows of the protocol."""
+
+
+def delay(time: float, received: float) -> int:
+    """Microseconds from ``time`` to ``received`` as a record carries them; a clock that went back gives 0."""
+    return min(max(round((received - time) * 1e6), 0), UNKNOWN - 1)
 
 
 class Kind(IntEnum):
@@ -71,26 +82,30 @@ class Record(NamedTuple):
     preview: bytes
     """At most ``PREVIEW`` bytes: a request or status line's start, a payload's (unmasked and inflated),
     a close frame's reason, an error's text."""
+    received: float | None = None
+    """When the peer had read the record's last byte, or was told of the stream's end: seconds since the trace began,
+    to the microsecond. None while that has not happened, and where the trace is not told by both ends."""
 
     def pack(self) -> bytes:
-        """The 72 bytes described above."""
+        """The 76 bytes described above."""
         preview = self.preview[:PREVIEW]
         return PACKED.pack(
             self.number, self.connection, self.time, self.offset, self.payload_length, self.header_length,
             self.status, self.sender, self.kind, self.first, self.second, min(self.violations, 255),
-            len(preview), preview,
+            len(preview), preview, UNKNOWN if self.received is None else delay(self.time, self.received),
         )  # fmt: skip
 
     @classmethod
     def unpack(cls, data: bytes) -> Record:
-        """The record whose packed form is ``data`` (72 bytes)."""
+        """The record whose packed form is ``data`` (76 bytes)."""
         (
             number, connection, time, offset, payload_length, header_length,
-            status, sender, kind, first, second, violations, length, preview,
+            status, sender, kind, first, second, violations, length, preview, late,
         ) = PACKED.unpack(data)  # fmt: skip
         return cls(
             number, connection, time, offset, payload_length, header_length,
             status, Sender(sender), Kind(kind), first, second, violations, preview[:length],
+            None if late == UNKNOWN else time + late / 1e6,
         )  # fmt: skip
 
     @property

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import PACKED, Kind
+from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, Kind
 from ..protocol.connection import Message
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.states import Event, State, Transition
@@ -32,7 +32,9 @@ from ..protocol.states import Event, State, Transition
 if TYPE_CHECKING:
     from .trace import Trace
 
-FORMAT = "wslab trace 1"
+FORMAT = "wslab trace 2"
+EARLIER = "wslab trace 1"
+"""Its records end before ``delay``; wslab 0.1 wrote it."""
 LARGEST = 2**31
 """Bytes that one part of a file may unpack to."""
 
@@ -107,8 +109,8 @@ def _load(part: Callable[[str], bytes]) -> Trace:
     from .trace import ENTRY, PLACE, Trace
 
     story = json.loads(part("trace.json"))
-    if story["format"] != FORMAT:
-        raise ValueError(f"its format is {story['format']!r}, and this wslab reads {FORMAT!r}")
+    if story["format"] not in (FORMAT, EARLIER):
+        raise ValueError(f"its format is {story['format']!r}, and this wslab reads {FORMAT!r} and {EARLIER!r}")
     if not 1024 <= story["max_bytes"] <= LARGEST:
         raise ValueError(f"it claims to keep {story['max_bytes']} bytes")
     trace = Trace(max_bytes=story["max_bytes"], max_entries=story["max_entries"])
@@ -122,6 +124,8 @@ def _load(part: Callable[[str], bytes]) -> Trace:
         ("chunks.bin", trace._log, ENTRY, "chunk"),
     ):
         packed = part(name)
+        if log is trace._records and story["format"] == EARLIER:
+            packed = _with_delay(packed)
         if len(packed) % layout.size:
             raise ValueError(f"{name} ends in the middle of an entry")
         log.restore(story["first"][first], packed)
@@ -140,6 +144,12 @@ def _load(part: Callable[[str], bytes]) -> Trace:
     trace._messages.extend((number, _message(message)) for number, message in story["messages"])
     list(trace)  # reads every record once: a lying sender or kind is found here
     return trace
+
+
+def _with_delay(packed: bytes) -> bytes:
+    """Records of the earlier format in the present packed form."""
+    unknown = DELAY.pack(UNKNOWN)
+    return b"".join(packed[at : at + DELAY_AT] + unknown for at in range(0, len(packed), DELAY_AT))
 
 
 def _wire_json(trace: Trace, wire: Any, kept: bytearray, reveal: bool) -> dict[str, Any]:

@@ -124,6 +124,16 @@ class PackedLog:
             raise IndexError(f"entry {number} is not kept; entries {self.first} to {self.total - 1} are")
         return self.struct.unpack_from(self._data, (number - self._dropped) * self.struct.size)
 
+    def patch(self, number: int, at: int, data: bytes) -> None:
+        """Put ``data`` at byte ``at`` of an entry; nothing happens where the entry is not kept."""
+        lined_up = number - self.total + len(self._new)
+        if lined_up >= 0:
+            entry = self._new[lined_up]
+            self._new[lined_up] = entry[:at] + data + entry[at + len(data) :]
+        elif number >= self._dropped:
+            start = (number - self._dropped) * self.struct.size + at
+            self._data[start : start + len(data)] = data
+
     def restore(self, first: int, packed: bytes) -> None:
         """Take over the entries ``packed``, numbered from ``first``, as the whole log."""
         self._dropped, self._data = first, bytearray(packed)

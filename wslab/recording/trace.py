@@ -34,7 +34,7 @@ from typing import Any, NamedTuple, overload
 
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Explanation, Sender, Violation
-from ..anatomy.record import PACKED, PREVIEW, Kind, Record
+from ..anatomy.record import DELAY, DELAY_AT, PACKED, PREVIEW, UNKNOWN, Kind, Record, delay
 from ..protocol.connection import Connection, Message, Unread
 from ..protocol.frame import Frame, close_body, explain_frame
 from ..protocol.head import Head, explain_head
@@ -54,6 +54,8 @@ NOT_STORED = 2**64 - 1
 """The position of a chunk whose bytes its sender's chunks hold."""
 EVENT = 2**64 - 2
 """The position of an entry that is no chunk; ``Trace._events`` holds what it is."""
+WAITING = 4096
+"""Records of one stream that wait to be read by a peer of which nothing is known."""
 PLACE = struct.Struct("<II")
 NO_MESSAGE = 2**32 - 1
 
@@ -85,13 +87,16 @@ class Dropped(NamedTuple):
 class _Stream:
     """One direction of one connection: how far it got, and where its bytes lie in the ring."""
 
-    __slots__ = ("ended", "offsets", "positions", "seen")
+    __slots__ = ("ended", "offsets", "positions", "seen", "untold", "waiting")
 
     def __init__(self) -> None:
         self.seen = [0, 0]  # bytes that the client's end, the server's end saw of this stream
         self.ended: set[Kind] = set()
+        self.untold: dict[Kind, tuple[int, float]] = {}  # ends that the peer was not told of: record, and its time
         self.offsets: list[int] = []
         self.positions: list[int] = []
+        self.waiting: deque[tuple[int, int, float]] = deque()
+        """Records whose last byte the peer has not read: where they stop, their number and time."""
 
 
 class _Wire:
@@ -138,29 +143,29 @@ class Tap:
 
     def fin_sent(self) -> None:
         """This end will send no more (TCP FIN)."""
-        self._trace._event(_end, self._wire, self.end, Kind.FIN)
+        self._trace._event(_end, self._wire, self.end, self.end, Kind.FIN)
 
     def fin_received(self) -> None:
         """This end read end of file."""
-        self._trace._event(_end, self._wire, self._peer, Kind.FIN)
+        self._trace._event(_end, self._wire, self._peer, self.end, Kind.FIN)
 
     def reset_sent(self) -> None:
         """This end tore the connection down (TCP RST)."""
-        self._trace._event(_end, self._wire, self.end, Kind.RESET)
+        self._trace._event(_end, self._wire, self.end, self.end, Kind.RESET)
 
     def reset_received(self) -> None:
         """This end was told that its peer tore the connection down."""
-        self._trace._event(_end, self._wire, self._peer, Kind.RESET)
+        self._trace._event(_end, self._wire, self._peer, self.end, Kind.RESET)
 
     def note(self, text: str) -> None:
         """This end's program failed: ``text`` says how."""
-        self._trace._event(_note, self._wire, self.end, text)
+        self._trace._event(_note, self._wire, self.end, self.end, text)
 
     def closed(self, code: int | None = None, reason: str = "") -> None:
         """This end is done with the connection, and its program reports this code and reason."""
         if not self._closed:
             self._closed = True
-            self._trace._event(_closed, self._wire, self.end, CloseReport(self.end, code, reason))
+            self._trace._event(_closed, self._wire, self.end, self.end, CloseReport(self.end, code, reason))
             self._trace._leave(self._wire)
 
 
@@ -228,7 +233,7 @@ class Trace:
         with self._write_lock:
             number = self._next_connection - 1 if connection is None else connection
             wire = self._wires.get(number) or self._new_wire(None)
-        self._event(_note, wire, sender, text)
+        self._event(_note, wire, sender, sender, text)
 
     def _new_wire(self, key: Hashable) -> _Wire:
         wire = self._wires[self._next_connection] = _Wire(self._next_connection, key)
@@ -268,10 +273,10 @@ class Trace:
         if self._subscribers:
             self._wake()
 
-    def _event(self, derive: Callable[..., None], wire: _Wire, sender: Sender, detail: Any) -> None:
+    def _event(self, derive: Callable[..., None], wire: _Wire, sender: Sender, told_by: Sender, detail: Any) -> None:
         with self._write_lock:
             now = time.perf_counter() - self._epoch
-            entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, sender, 0, 0, EVENT))
+            entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, told_by, 0, 0, EVENT))
             self._events[entry] = (derive, wire, detail)
         if self._subscribers:
             self._wake()
@@ -309,9 +314,11 @@ class Trace:
                 self._derived += 1
                 if entry[6] < EVENT:
                     _stored(self, *entry)
-                elif entry[6] == EVENT:
+                elif entry[6] == NOT_STORED:
+                    _read(self, *entry)
+                else:
                     derive, wire, detail = self._events.pop(self._derived - 1)
-                    derive(self, entry[0], wire, Sender(entry[2]), detail)
+                    derive(self, entry[0], wire, Sender(entry[2]), Sender(entry[3]), detail)
         self._forget()
 
     def _append(
@@ -332,7 +339,7 @@ class Trace:
         number = self._records.append(
             PACKED.pack(
                 self._records.total, wire.number, at, offset, payload_length, header_length, status, sender, kind,
-                0, 0, min(len(violations), 255), len(preview), preview,
+                0, 0, min(len(violations), 255), len(preview), preview, UNKNOWN,
             )
         )  # fmt: skip
         self._places.append(PLACE.pack(0, NO_MESSAGE))
@@ -340,6 +347,10 @@ class Trace:
             self._violations[number] = violations
         wire.last_record = number
         return number
+
+    def _arrived(self, number: int, sent: float, at: float) -> None:
+        """The peer has read all of that record, which is of the time ``sent``."""
+        self._records.patch(number, DELAY_AT, DELAY.pack(delay(sent, at)))
 
     def _keep_inflated(self, number: int, data: bytes) -> None:
         self._inflated[number] = data
@@ -680,6 +691,25 @@ def _stored(
     assert data is not None, "a writer waits until its ring position has been derived"
     for event in wire.protocol.feed(sender, data):
         _DERIVE[type(event)](trace, at, wire, event)
+    waiting = stream.waiting
+    if by != seen_by:
+        waiting.clear()  # the sender is not tapped, so that it is not known when it sent
+    elif len(waiting) > WAITING:
+        first = trace._records.total - WAITING if not wire.tapped[sender.peer] else trace._records.first
+        while waiting and waiting[0][1] < first:
+            waiting.popleft()
+
+
+def _read(
+    trace: Trace, at: float, connection: int, by: int, seen_by: int, offset: int, length: int, position: int
+) -> None:
+    """The peer read bytes that are kept already: which records has it read to their end by that?"""
+    waiting = trace._wires[connection].streams[by].waiting
+    stop = offset + length
+    while waiting and waiting[0][0] <= stop:
+        end, number, sent = waiting.popleft()
+        if end > offset:  # else it was read before anybody told that it was sent
+            trace._arrived(number, sent, at)
 
 
 def _head(trace: Trace, at: float, wire: _Wire, head: Head) -> None:
@@ -687,10 +717,11 @@ def _head(trace: Trace, at: float, wire: _Wire, head: Head) -> None:
     preview = (
         head.start_line.removesuffix(" HTTP/1.1") if status is None else head.start_line.partition(" ")[2]
     ).encode("utf-8", "replace")
-    trace._append(
+    number = trace._append(
         at, wire, head.sender, Kind.REQUEST if head.sender is Sender.CLIENT else Kind.RESPONSE, head.offset,
         header_length=len(head.data), status=status or 0, violations=head.violations, preview=preview,
     )  # fmt: skip
+    wire.streams[head.sender].waiting.append((head.offset + len(head.data), number, at))
 
 
 def _frame(trace: Trace, at: float, wire: _Wire, frame: Frame) -> None:
@@ -704,11 +735,12 @@ def _frame(trace: Trace, at: float, wire: _Wire, frame: Frame) -> None:
     number = records.append(
         PACKED.pack(
             records.total, wire.number, at, offset, payload_length, header_length, status or 0, sender, Kind.FRAME,
-            first, second, min(len(violations), 255), len(preview), preview,
+            first, second, min(len(violations), 255), len(preview), preview, UNKNOWN,
         )
     )  # fmt: skip
     trace._places.append(PLACE.pack(index, NO_MESSAGE if message is None else message))
     wire.last_record = number
+    wire.streams[sender].waiting.append((offset + header_length + payload_length, number, at))
     if violations:
         trace._violations[number] = violations
     if inflated is not None:
@@ -727,6 +759,7 @@ def _unread(trace: Trace, at: float, wire: _Wire, unread: Unread) -> None:
         payload_length=unread.length, violations=unread.violations, preview=unread.data,
     )  # fmt: skip
     trace._texts[number] = unread.what
+    wire.streams[unread.sender].waiting.append((unread.offset + unread.length, number, at))
 
 
 _DERIVE: dict[type, Callable[[Trace, float, _Wire, Any], None]] = {
@@ -737,26 +770,30 @@ _DERIVE: dict[type, Callable[[Trace, float, _Wire, Any], None]] = {
 }
 
 
-def _end(trace: Trace, at: float, wire: _Wire, sender: Sender, kind: Kind) -> None:
+def _end(trace: Trace, at: float, wire: _Wire, sender: Sender, told_by: Sender, kind: Kind) -> None:
     stream = wire.streams[sender]
-    if kind in stream.ended:  # both ends told of it
-        return
-    if not stream.ended:
-        for unread in wire.protocol.end(sender, reset=kind is Kind.RESET):
-            _unread(trace, at, wire, unread)
-    stream.ended.add(kind)
-    trace._append(at, wire, sender, kind, max(stream.seen), violations=wire.protocol.closing_violations.get(sender, ()))
+    if kind not in stream.ended:  # else both ends tell of it
+        if not stream.ended:
+            for unread in wire.protocol.end(sender, reset=kind is Kind.RESET):
+                _unread(trace, at, wire, unread)
+        violations = wire.protocol.closing_violations.get(sender, ())
+        number = trace._append(at, wire, sender, kind, max(stream.seen), violations=violations)
+        stream.ended.add(kind)
+        stream.untold[kind] = (number, at)
+    if told_by is not sender and wire.tapped[sender] and kind in stream.untold:
+        trace._arrived(*stream.untold.pop(kind), at)
 
 
-def _note(trace: Trace, at: float, wire: _Wire, sender: Sender, text: str) -> None:
+def _note(trace: Trace, at: float, wire: _Wire, sender: Sender, told_by: Sender, text: str) -> None:
     number = trace._append(
         at, wire, sender, Kind.ERROR, max(wire.streams[sender].seen), preview=text.encode("utf-8", "replace")
     )
     trace._texts[number] = text
 
 
-def _closed(trace: Trace, at: float, wire: _Wire, sender: Sender, closing: CloseReport) -> None:
+def _closed(trace: Trace, at: float, wire: _Wire, sender: Sender, told_by: Sender, closing: CloseReport) -> None:
     wire.closings[sender] = closing
+    wire.streams[sender.peer].waiting.clear()  # this end reads no more
 
 
 # --- how each kind of record explains itself -------------------------------------------
