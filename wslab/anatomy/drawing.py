@@ -9,7 +9,7 @@ widths are estimated, rather too wide than too narrow, and what does not fit is 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -29,20 +29,28 @@ WIDTH = 912
 
 FIXED = 0.61
 """Width of a fixed-width font's letter, by its size."""
-_WIDTHS = (
-    ("ijl.,:;'`|!", 0.31),
-    ('ftrI()[]{}/\\- "*', 0.41),
-    ("mwM@%W", 1.0),
-    ("ABCDEFGHJKLNOPQRSTUVXYZ&+<=>~#", 0.79),
-)
-_ADVANCE = {letter: width for letters, width in _WIDTHS for letter in letters}
-_OTHER, _FOREIGN, _BOLD = 0.62, 1.0, 1.06
+_WIDTHS = {
+    0.22: "ijl'",
+    0.28: " !,./:;I[\\]ft|",
+    0.35: '()-`r{}"',
+    0.5: "*^ckvxyzJs",
+    0.56: "abdeghnopqu0123456789#$_?L",
+    0.61: "+<=>~FTZ",
+    0.67: "&ABEKPSVXY",
+    0.72: "wCDHNRU",
+    0.78: "GOQ",
+    0.84: "mM",
+    1.02: "%W@",
+}
+"""Of Helvetica's and Arial's letters."""
+_ADVANCE = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
+_OTHER = 0.8
+_GENEROUS, _BOLD = 1.1, 1.07
+"""By how much another font may be wider, and bold letters are."""
 _OURS = "·…–—●■→←×“”‘’↓↑─│►◄"
-"""What wslab's own sentences hold beside ASCII."""
+"""What wslab's own sentences hold beside ASCII: as wide as other letters in the fixed-width fonts."""
 
 SIZE = 12.0
-LINE = 1.35
-"""From one line to the next, by the letters' size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +69,18 @@ class Figure:
 def text_width(said: str, size: float = SIZE, *, code: bool = False, bold: bool = False) -> float:
     """How wide ``said`` is in pixels, rather too wide than too narrow, in whichever font is there."""
     if code:
-        return size * sum(_advance(letter, FIXED) for letter in said)
-    width = sum(_ADVANCE.get(letter) or _advance(letter, _OTHER) for letter in said)
-    return size * width * (_BOLD if bold else 1)
+        return size * sum(_fixed(letter) for letter in said)
+    width = sum(_ADVANCE.get(letter) or _advance(letter) for letter in said)
+    return size * width * _GENEROUS * (_BOLD if bold else 1)
 
 
-def _advance(letter: str, usual: float) -> float:
-    if letter < "\u0250" or letter in _OURS:
-        return usual
-    return _FOREIGN * cells(letter)
+def _advance(letter: str) -> float:
+    return _OTHER if letter < "\u0250" else float(cells(letter))
+
+
+def _fixed(letter: str) -> float:
+    """No fixed-width font has all letters: one that another font lends may be as wide as it is high."""
+    return FIXED if letter < "\u0250" or letter in _OURS else float(cells(letter))
 
 
 def fitted(said: str, room: float, size: float = SIZE, *, code: bool = False, bold: bool = False) -> str:
@@ -115,9 +126,13 @@ def number(value: float) -> str:
 
 def text(
     x: float, y: float, said: str, *, size: float = SIZE, anchor: str = "start", weight: int = 400,
-    ink: str = style.INK, turned: bool = False, more: str = "",
+    ink: str = style.INK, turned: bool = False, marks: bool = False, more: str = "",
 ) -> str:  # fmt: skip
-    """One line of text, escaped and made harmless; ``more`` is further attributes, such as ``CODE``."""
+    """One line of text, escaped and made harmless.
+
+    ``turned`` runs it downwards, ``marks`` puts each ``● client`` and ``■ S`` in it into its colour, ``more`` holds
+    further attributes, such as ``CODE``.
+    """
     shown = harmless(said)
     if "  " in shown or shown != shown.strip(" "):
         more += ' xml:space="preserve"'
@@ -125,8 +140,20 @@ def text(
     more += f' transform="rotate(90 {number(x)} {number(y)})"' if turned else ""
     return (
         f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" text-anchor="{anchor}" fill="{ink}"{more}>'
-        f"{_marked(shown)}</text>"
+        f"{_marked(shown) if marks else escape(shown)}</text>"
     )
+
+
+_SPACE = ' dx="8"'
+
+
+def texts(x: float, y: float, pieces: Iterable[tuple[str, str]], *, size: float = SIZE) -> str:
+    """One line of several texts, each with its own attributes, set behind one another with a little space between."""
+    shown = "".join(
+        f"<tspan{more}{_SPACE if place else ''}>{escape(harmless(said))}</tspan>"
+        for place, (said, more) in enumerate(pieces)
+    )
+    return f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" fill="{style.INK}">{shown}</text>'
 
 
 _MARKED = re.compile("|".join(f"(?:{MARKS[sender]} (?:{sender.label}|{LETTERS[sender]})\\b)" for sender in Sender))
@@ -134,7 +161,6 @@ _OF = {said: INK[sender] for sender in Sender for said in (sender_mark(sender), 
 
 
 def _marked(shown: str) -> str:
-    """Text as markup, each ``● client`` and ``■ S`` in its colour."""
     return _MARKED.sub(
         lambda match: f'<tspan fill="{_OF[match[0]]}" font-weight="600">{match[0]}</tspan>', escape(shown)
     )
@@ -173,7 +199,9 @@ def badge(x: float, y: float, said: str, ink: str) -> str:
 
 def caption(said: str, y: float = 12) -> str:
     """What stands above a figure."""
-    return text(0, y, fitted(harmless(said), WIDTH, SIZE), size=SIZE, ink=style.SOFT, more=' font-style="italic"')
+    return text(
+        0, y, fitted(harmless(said), WIDTH, SIZE), size=SIZE, ink=style.SOFT, marks=True, more=' font-style="italic"'
+    )
 
 
 def rounded(points: Sequence[tuple[float, float]], radius: float = 7) -> str:

@@ -14,10 +14,24 @@ from typing import Any
 
 from . import style
 from .drawing import SANS, WIDTH, Figure, in_lines, rect, text
+from .figures import dump_figure, ruler_figure, table_figure, words_figure
+from .ladder_figure import ladder_figure
 from .state_diagram import Move, state_figure, state_layout
 from .visible import harmless
 
-__all__ = ["Figure", "Move", "Picture", "sheet", "state_figure", "state_layout"]
+__all__ = [
+    "Figure",
+    "Move",
+    "Picture",
+    "dump_figure",
+    "ladder_figure",
+    "ruler_figure",
+    "sheet",
+    "state_figure",
+    "state_layout",
+    "table_figure",
+    "words_figure",
+]
 
 MARGIN = 24
 GAP = 26

@@ -7,25 +7,48 @@ of the text around them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from html import escape
+from typing import NamedTuple
 
 from . import ladder, listing, ruler
+from .drawing import FIXED, fitted, rect, text, text_width
 from .field import Field, Sender
 from .record import Kind, Record
 from .style import variables
 from .view import View, joined, sender_mark
 from .visible import clip, harmless
 
-_BIT = 20
-_ROW_LINE = 15
-_MARGIN = 46
-_LETTER = 6.2
-"""Width of an average letter at 11 px, in pixels: generous, since what does not fit is cut."""
 _RUNG = 32
 _WIDTH = 720
 _LANES = {Sender.CLIENT: 60, Sender.SERVER: _WIDTH - 24}
-_FIXED = 7.3
-"""Width of a letter of the fixed-width font at 12 px."""
+
+
+class Pen(NamedTuple):
+    """What a ruler is drawn with: here the colours of the page around it, in a standalone picture its own."""
+
+    bit: float
+    """Width of a bit, in pixels."""
+    margin: float
+    """Where the first bit begins."""
+    size: float
+    """Of the letters."""
+    ink: str
+    soft: str
+    red: str
+    code: str
+    """Attributes of a text in the fixed-width font."""
+    cells: tuple[str, str]
+    """Attributes of a field's rectangle, for every other field in turn."""
+
+
+_LINED = 'fill="currentColor" fill-opacity="{}" stroke="currentColor" stroke-opacity=".55"{}'
+_CODE = ' class="wsv-code" font-family="monospace"'
+_ON_A_PAGE = Pen(
+    bit=20, margin=46, size=11, ink="currentColor", soft="currentColor", red="currentColor", code=_CODE,
+    cells=(_LINED.format("0", ""), _LINED.format("0.06", ' class="wsv-even"')),
+)  # fmt: skip
+_text = partial(text, size=11, anchor="middle", ink="currentColor")
 
 _STYLE = (
     variables(".wsv-svg")
@@ -41,22 +64,32 @@ _STYLE = (
 def ruler_svg(fields: Iterable[Field], *, reveal: bool = False, title: str = "Bit ruler") -> str:
     """The bit ruler of RFC 6455 section 5.2 with these fields' own bits; ``ruler_text`` is its ``<desc>``."""
     view = View(joined(fields), reveal)
+    height, parts = ruler_drawing(view, _ON_A_PAGE)
+    width = _ON_A_PAGE.margin + ruler.ROW * _ON_A_PAGE.bit + 2
+    return _drawing(width, height + 2, title, ruler.draw(view), parts)
+
+
+def ruler_drawing(view: View, pen: Pen) -> tuple[float, list[str]]:
+    """The ruler's height and elements; bits that break a rule have a bar under them."""
     rows = ruler.rows_of(view)
+    small = pen.size - 2
     parts = [
-        _text(_MARGIN + bit * _BIT + _BIT / 2, 12, str(bit), size=9)
+        text(pen.margin + (bit + 0.5) * pen.bit, 12, str(bit), size=small, anchor="middle", ink=pen.soft)
         for bit in range(ruler.ROW if rows and rows[0] else 0)
     ]
     top = 18.0
     for row in rows:
-        height = _row_height(row)
+        height = _row_height(row, pen)
         if row:
-            parts.append(_text(_MARGIN - 6, top + 12, f"byte {row[0].start // 8}", size=9, anchor="end"))
-        parts += [_ruler_cell(cell, top, height) for cell in row]
+            name = f"byte {row[0].start // 8}"
+            parts.append(text(pen.margin - 6, top + 12, name, size=small, anchor="end", ink=pen.soft))
+        parts += [_ruler_cell(cell, top, height, pen) for cell in row]
+        parts += [_blame(cell, start, stop, top + height, pen) for cell in row for start, stop in _broken(view, cell)]
         top += height
     if more := ruler.beyond(view):
-        parts.append(_text(_MARGIN, top + 16, more, anchor="start"))
+        parts.append(text(pen.margin, top + 16, more, size=pen.size, ink=pen.ink))
         top += 22
-    return _drawing(_MARGIN + ruler.ROW * _BIT + 2, top + 2, title, ruler.draw(view), parts)
+    return top, parts
 
 
 def ladder_svg(records: Sequence[Record], *, title: str = "Ladder") -> str:
@@ -95,44 +128,50 @@ def _drawing(width: float, height: float, title: str, text: str, parts: Iterable
     )
 
 
-def _text(
-    x: float, y: float, text: str, *, size: float = 11, anchor: str = "middle", weight: int = 400, turned: bool = False,
-    code: bool = False,
-) -> str:  # fmt: skip
-    more = f' font-weight="{weight}"' if weight != 400 else ""
-    more += ' class="wsv-code" font-family="monospace"' if code else ""
-    more += f' transform="rotate(90 {x:g} {y:g})"' if turned else ""
-    return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}" fill="currentColor"{more}>'
-        f"{escape(harmless(text))}</text>"
-    )
+_TURNED = 120
+"""Length of a name that runs down its one bit, at most."""
 
 
-def _row_height(row: Sequence[ruler.Cell]) -> float:
-    turned = max((len(cell.name) for cell in row if cell.width == 1), default=0) * _LETTER * 1.1
-    numbers = any(cell.number for cell in row)
-    return max(turned, _ROW_LINE) + _ROW_LINE * (2 if numbers else 1) + 10
+def _row_height(row: Sequence[ruler.Cell], pen: Pen) -> float:
+    turned = max((text_width(cell.name, pen.size) for cell in row if cell.width == 1), default=0)
+    lines = 2 if any(cell.number for cell in row) else 1
+    return max(min(turned, _TURNED) + 4, pen.size + 4) + (pen.size + 4) * lines + 10
 
 
-def _ruler_cell(cell: ruler.Cell, top: float, height: float) -> str:
-    left, width = _MARGIN + cell.start % ruler.ROW * _BIT, cell.width * _BIT
-    middle = left + width / 2
-    numbers = bool(cell.number)
+def _ruler_cell(cell: ruler.Cell, top: float, height: float, pen: Pen) -> str:
+    first = cell.start % ruler.ROW
+    left, width = pen.margin + first * pen.bit, cell.width * pen.bit
+    middle, step = left + width / 2, pen.size + 4
     base = top + height - 8
-    even = ' class="wsv-even"' if cell.field_index % 2 else ""
-    parts = [
-        f'<rect x="{left:g}" y="{top:g}" width="{width:g}" height="{height:g}" fill="currentColor" '
-        f'fill-opacity="{"0.06" if even else "0"}" stroke="currentColor" stroke-opacity=".55"{even}/>'
+    parts = [rect(left, top, width, height, pen.cells[cell.field_index % 2])]
+    if cell.number:
+        parts.append(text(middle, base, cell.number, size=pen.size, anchor="middle", ink=pen.ink, more=pen.code))
+        base -= step
+    pieces = cell.crossed.split(" ")
+    each = width / len(pieces)
+    parts += [
+        text(left + (index + 0.5) * each, base, piece, size=pen.size, anchor="middle", ink=pen.ink, more=pen.code)
+        for index, piece in enumerate(pieces)
     ]
-    lines = [cell.crossed, cell.number] if numbers else [cell.crossed]
     if cell.width == 1:
-        parts.append(_text(middle - 4, top + 5, cell.name, anchor="start", turned=True))
+        name = fitted(cell.name, _TURNED, pen.size)
+        parts.append(text(middle - pen.size / 3, top + 5, name, size=pen.size, ink=pen.ink, turned=True))
     else:
-        above = base - _ROW_LINE * len(lines)
-        parts.append(_text(middle, above, clip(cell.name, int(width / _LETTER))))
-    for index, line in enumerate(reversed(lines)):
-        parts.append(_text(middle, base - _ROW_LINE * index, line, code=True))
+        name = fitted(cell.name, width - 6, pen.size)
+        parts.append(text(middle, base - step, name, size=pen.size, anchor="middle", ink=pen.ink))
     return "".join(parts)
+
+
+def _broken(view: View, cell: ruler.Cell) -> list[tuple[int, int]]:
+    """The bits of a cell that break a rule, as starts and stops."""
+    spans = ((broken.start, broken.start + broken.width) for broken in view.violations)
+    cut = {(max(start, cell.start), min(stop, cell.stop)) for start, stop in spans}
+    return sorted((start, stop) for start, stop in cut if start < stop)
+
+
+def _blame(cell: ruler.Cell, start: int, stop: int, bottom: float, pen: Pen) -> str:
+    left = pen.margin + start % ruler.ROW * pen.bit
+    return rect(left + 2, bottom - 4, (stop - start) * pen.bit - 4, 3, f'fill="{pen.red}"')
 
 
 def _side(sender: Sender) -> str:
@@ -156,9 +195,9 @@ def _rung(record: Record, y: float, several: bool) -> str:
         head = _text(target - 10 * way, y + 5, ladder.tip(record), size=15)
     else:
         head = f'<path d="M{target - 2 * way} {y:g}l{-9 * way} -4.5v9z" fill="currentColor"/>'
-    room = int((_LANES[Sender.SERVER] - _LANES[Sender.CLIENT] - 24) / _FIXED)
+    room = int((_LANES[Sender.SERVER] - _LANES[Sender.CLIENT] - 24) / (12 * FIXED))
     anchor = "start" if client else "end"
-    label = _text(source + 10 * way, y - 6, clip(ladder.label(record), room), size=12, anchor=anchor, code=True)
+    label = _text(source + 10 * way, y - 6, clip(ladder.label(record), room), size=12, anchor=anchor, more=_CODE)
     bad = record.violations or record.kind is Kind.ERROR
     label = f'<g class="wsv-red">{label}</g>' if bad else label
     name = f"{record.number} c{record.connection}" if several else str(record.number)

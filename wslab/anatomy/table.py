@@ -40,15 +40,11 @@ NARROWEST = 4
 """Columns that a column keeps even where there is no room."""
 
 
-def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+def shares(wanted: Sequence[int], wraps: Sequence[bool], room: int, narrowest: int = NARROWEST) -> list[int]:
     """How wide each column is: as wide as it wants; where that is too much, columns that wrap give way, then all."""
-    wanted = [
-        min(column.most, max([cells(column.heading), *(cells(row[index]) for row in rows)]))
-        for index, column in enumerate(columns)
-    ]
-    room = width - GAP * (len(columns) - 1)
-    for gives_way in ([column.wraps for column in columns], [True] * len(columns)):
-        for most in range(width, NARROWEST - 1, -1):
+    wanted = list(wanted)
+    for gives_way in (wraps, [True] * len(wraps)):
+        for most in range(room, narrowest - 1, -1):
             given = [min(size, most) if gives else size for size, gives in zip(wanted, gives_way, strict=True)]
             if sum(given) <= room:
                 if sum(given) < room and given != wanted:  # what is left goes to the last that gave way
@@ -57,6 +53,14 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
                 return given
         wanted = given
     return wanted
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    wanted = [
+        min(column.most, max([cells(column.heading), *(cells(row[index]) for row in rows)]))
+        for index, column in enumerate(columns)
+    ]
+    return shares(wanted, [column.wraps for column in columns], width - GAP * (len(columns) - 1))
 
 
 def table_text(
