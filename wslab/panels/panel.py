@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 import anywidget
 import traitlets
@@ -45,6 +45,21 @@ def guarded(method: Callable[Concatenate[S, P], object]) -> Callable[Concatenate
 
     functools.update_wrapper(guard, method)
     return guard
+
+
+class Underway(Generic[T]):
+    """What was begun on another loop: ``await`` it for its result, or let it go on by itself."""
+
+    def __init__(self, future: Future[T]) -> None:
+        self._future = future
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._future.done()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return asyncio.wrap_future(self._future).__await__()
 
 
 class Panel(anywidget.AnyWidget):
@@ -118,10 +133,11 @@ class Panel(anywidget.AnyWidget):
         loop: asyncio.AbstractEventLoop,
         coroutine: Coroutine[Any, Any, T],
         then: Callable[[T], object] | None = None,
-    ) -> None:
+    ) -> Underway[T]:
         """Run ``coroutine`` on the loop that owns what it works on, without waiting; any thread may ask for it.
 
-        Its failure becomes the problem line; its result is given to ``then``, in that loop's thread.
+        Its failure becomes the problem line; its result is given to ``then``, in that loop's thread, before anybody who
+        awaits what is returned goes on.
         """
 
         @guarded
@@ -133,4 +149,6 @@ class Panel(anywidget.AnyWidget):
         if loop.is_closed() or not loop.is_running():
             coroutine.close()
             raise RuntimeError("the event loop of this connection has ended; run the cell that opened it again")
-        asyncio.run_coroutine_threadsafe(coroutine, loop).add_done_callback(functools.partial(done, self))
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        future.add_done_callback(functools.partial(done, self))
+        return Underway(future)
