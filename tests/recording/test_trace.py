@@ -497,3 +497,26 @@ def test_every_value_of_a_damaged_byte_is_survived(tmp_path: Path, place: float)
 def test_a_missing_file_is_told(tmp_path: Path):
     with pytest.raises(TraceFileError, match="no such file"):
         Trace.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_what_would_be_sent_is_judged_in_its_place_and_not_recorded(compression: str | None) -> None:
+    agreed = "" if compression is None else "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+    trace = Trace()
+    client, server = trace.join(CLIENT, "one"), trace.join(SERVER, "one")
+    client.sent(request(agreed))
+    server.sent(response(agreed))
+    half = "é".encode()
+    server.sent(build_frame(half[:1], fin=False))
+    before = trace.total
+    writes = [build_frame(half[1:], opcode=0), build_frame("x", rsv1=True), build_frame("", opcode=0)]
+    for _ in range(2):
+        (last,), (compressed,), (astray,) = trace.foresee(0, SERVER, writes)
+        assert last.violations == (), "it goes on in the middle of a character"
+        assert ("rsv-not-agreed" in {v.rule for v in compressed.violations}) is (compression is None)
+        assert [v.rule for v in astray.violations] == ["continuation-without-message"]
+        assert trace.total == before
+    server.sent(writes[0])
+    assert trace.frame(before).violations == ()
+    with pytest.raises(IndexError, match="no connection 1"):
+        trace.foresee(1, SERVER, writes)

@@ -22,12 +22,13 @@ thread never takes the second while it holds the first.
 
 from __future__ import annotations
 
+import copy
 import struct
 import threading
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any, NamedTuple, overload
@@ -538,6 +539,16 @@ class Trace:
         with self._derive_lock:
             record = self.record(number)
             return _EXPLAIN[record.kind](self, record)
+
+    def foresee(self, connection: int, sender: Sender, writes: Iterable[bytes]) -> list[list[Frame]]:
+        """The frames that each of ``writes`` would complete if ``sender`` sent them next, judged as they would be.
+
+        Nothing is recorded. Raises IndexError when the connection is not kept.
+        """
+        with self._derive_lock:
+            self.update()
+            protocol = copy.deepcopy(self._wire(connection).protocol)
+        return [[thing for thing in protocol.feed(sender, data) if isinstance(thing, Frame)] for data in writes]
 
     @overload
     def __getitem__(self, key: int) -> Record: ...
