@@ -45,6 +45,8 @@ _WIDTHS = {
 """Of Helvetica's and Arial's letters."""
 _ADVANCE = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
 _OTHER = 0.8
+_LENT = (0.0, 1.0, 1.25)
+"""Of a letter that none of our fonts has, so that another lends it, by the columns that a terminal gives it."""
 _GENEROUS, _BOLD = 1.1, 1.07
 """By how much another font may be wider, and bold letters are."""
 _OURS = "·…–—●■→←×“”‘’↓↑─│►◄"
@@ -75,12 +77,11 @@ def text_width(said: str, size: float = SIZE, *, code: bool = False, bold: bool 
 
 
 def _advance(letter: str) -> float:
-    return _OTHER if letter < "\u0250" else float(cells(letter))
+    return _OTHER if letter < "\u0250" else _LENT[cells(letter)]
 
 
 def _fixed(letter: str) -> float:
-    """No fixed-width font has all letters: one that another font lends may be as wide as it is high."""
-    return FIXED if letter < "\u0250" or letter in _OURS else float(cells(letter))
+    return FIXED if letter < "\u0250" or letter in _OURS else _LENT[cells(letter)]
 
 
 def fitted(said: str, room: float, size: float = SIZE, *, code: bool = False, bold: bool = False) -> str:
@@ -197,11 +198,12 @@ def badge(x: float, y: float, said: str, ink: str) -> str:
     )
 
 
-def caption(said: str, y: float = 12) -> str:
-    """What stands above a figure."""
-    return text(
-        0, y, fitted(harmless(said), WIDTH, SIZE), size=SIZE, ink=style.SOFT, marks=True, more=' font-style="italic"'
-    )
+def captioned(said: str) -> tuple[float, list[str]]:
+    """What stands above a figure, and how far down it reaches."""
+    if not said:
+        return 0.0, []
+    shown = fitted(harmless(said), WIDTH)
+    return 20.0, [text(0, 12, shown, ink=style.SOFT, marks=True, more=' font-style="italic"')]
 
 
 def rounded(points: Sequence[tuple[float, float]], radius: float = 7) -> str:

@@ -14,16 +14,22 @@ from typing import Any
 
 from . import style
 from .drawing import SANS, WIDTH, Figure, in_lines, rect, text
-from .figures import dump_figure, ruler_figure, table_figure, words_figure
+from .dump_figure import dump_figure
+from .field import Explanation
+from .figures import broken_figure, explanation_figures, ruler_figure, table_figure, words_figure
 from .ladder_figure import ladder_figure
 from .state_diagram import Move, state_figure, state_layout
+from .view import View
 from .visible import harmless
 
 __all__ = [
     "Figure",
     "Move",
     "Picture",
+    "broken_figure",
     "dump_figure",
+    "explanation_figures",
+    "explanation_picture",
     "ladder_figure",
     "ruler_figure",
     "sheet",
@@ -93,6 +99,11 @@ class Picture:
 
     def __str__(self) -> str:
         return self.svg
+
+
+def explanation_picture(explanation: Explanation, *, reveal: bool = False, name: str = "") -> Picture:
+    """All that ``explanation_text`` says, drawn. ``reveal=True`` shows secrets and what changes from run to run."""
+    return sheet(View(explanation, reveal).title, *explanation_figures(explanation, reveal=reveal), name=name)
 
 
 def sheet(title: str, *figures: Figure, name: str = "") -> Picture:
