@@ -11,7 +11,7 @@ import wslab.panels
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PREVIEW, Kind, Record
 
-SCRIPT = Path(wslab.panels.__file__).with_name("lab_panel.js")
+SCRIPT = Path(wslab.panels.__file__).with_name("words.js")
 
 READ_ALL = """
 import { readFileSync } from "node:fs";
@@ -103,5 +103,5 @@ def test_panel_scripts_never_make_elements_from_text() -> None:
 
 def test_panel_files_ask_for_nothing_from_elsewhere() -> None:
     for file in [*SCRIPT.parent.glob("*.js"), *SCRIPT.parent.glob("*.css")]:
-        source = file.read_text(encoding="utf-8")
+        source = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "a name, not an address")
         assert [word for word in ("http:", "https:", "import(", "@import", "url(") if word in source] == [], file.name

@@ -22,6 +22,14 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
+/** An element of a drawing; every property is an attribute. */
+export function svg(tag, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
 /** Text for a screen reader only. */
 export const unseen = (text) => element("span", { class: "wslab-unseen" }, text);
 
