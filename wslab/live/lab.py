@@ -35,6 +35,7 @@ from ..anatomy.field import Sender
 from ..recording.trace import Trace
 from . import guard, kernel, tap
 from .carrier import ADDRESS, GRACE, Carrier, check_host, check_socket, complaint, keep, make, port_of, port_taken
+from .ends import End, living
 from .raw import RawEndpoint
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
@@ -191,8 +192,10 @@ class _Estate:
 
     async def _end_server(self) -> None:
         try:
-            if self.serving is not None:
-                await self.serving.end()
+            here = asyncio.get_running_loop()
+            # A raw endpoint on a loop that is about to end has nobody who could close it afterwards.
+            leaving = [raw.close() for raw in [*self.raws] if raw.loop is here and self.carrier.name == "tcp"]
+            await asyncio.gather(*leaving, *([self.serving.end()] if self.serving is not None else []))
             await self.carrier.stop()
         finally:
             assert self._ended is not None
@@ -345,6 +348,13 @@ class Lab:
         Over TCP it is one in a thread of its own, which runs while a cell computes.
         """
         return None if self._estate.closed else self._estate.carrier.loop
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """The ends of live connections that this lab holds, in the trace's order: to send by them, from any thread."""
+        estate = self._estate
+        accepted = [] if estate.serving is None else [*estate.serving.accepted]
+        return living([*estate.clients, *accepted], [*estate.raws])
 
     async def serve(self, handler: Handler = echo, *, host: str | None = None, port: int = 0, **kwargs: Any) -> Server:
         """Start the lab's server; a server that it already has is closed first.

@@ -85,7 +85,7 @@ class RawEndpoint:
         self.sent = bytearray()
         self.received = bytearray()
         self.loop = asyncio.get_running_loop()
-        self._trace, self._register = trace, register
+        self.trace, self._register = trace, register
         self._server: Any = None
         self._transport: TappedTransport | None = None
         self._tap: Tap | None = None
@@ -114,7 +114,7 @@ class RawEndpoint:
     def _connected(self, transport: asyncio.Transport) -> None:
         if self._server is not None:
             self._server.close()
-        self._tap = self._trace.join(self.end, wire_key(transport))
+        self._tap = self.trace.join(self.end, wire_key(transport))
         self._transport = TappedTransport(transport, self._tap)
         self._writable.set()
         self._tell()
@@ -159,6 +159,12 @@ class RawEndpoint:
         return None if self._tap is None else self._tap.connection
 
     @property
+    def open(self) -> bool:
+        """Whether it can send: somebody is connected, and it has not ended its stream."""
+        transport = self._transport
+        return transport is not None and not (self._gone.done() or transport.is_closing() or transport.fin_sent)
+
+    @property
     def ended(self) -> str:
         """How the peer's stream ended: ``"FIN"``, ``"RST"``; empty while it has not."""
         return self._end
@@ -174,7 +180,7 @@ class RawEndpoint:
         """Send exactly these bytes, as one write. Raises ConnectionError when the connection is gone."""
         await self.connected()
         assert self._transport is not None
-        if self._gone.done() or self._transport.is_closing() or self._transport.fin_sent:
+        if not self.open:
             raise ConnectionError("this endpoint has ended its stream, or lost its connection: it cannot send any more")
         data = bytes(data)
         self.sent += data

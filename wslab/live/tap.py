@@ -148,6 +148,7 @@ class TappedTransport:
             note_and_write(rewrite(data))
 
         self.write = note_and_write if rewrite is None else rewrite_note_and_write
+        self.write_as_it_is = note_and_write  # what somebody wrote by hand is not put under another key
 
     def writelines(self, chunks: Iterable[bytes]) -> None:
         """Write all of them, noted as one."""

@@ -1,0 +1,325 @@
+"""``End``: one end of a live connection that a lab holds, driven from any thread, by the library or byte by byte.
+
+Theory. A connection belongs to the event loop that made it: a client to the kernel's loop, a server's connection to the
+loop of the server's thread. An ``End`` may be used from any loop, since it does its work on the loop that owns it.
+
+There are two ways to send. Through ``websockets``, which builds the frame, refuses what the protocol forbids, and whose
+state follows. Or as bytes: they go straight into the transport, recorded like all others and refused by nobody, and
+the library never learns of them. A raw endpoint has no library: there the first way builds a frame, as its side must.
+
+An ``End`` holds its connection, but a lab makes them when asked and keeps none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Final
+
+from websockets.exceptions import ConcurrencyError, ConnectionClosed, ProtocolError
+from websockets.protocol import OPEN
+
+from ..anatomy.field import Sender
+from ..anatomy.record import Kind
+from ..anatomy.view import sender_mark
+from ..protocol.builder import build_close, build_frame
+from ..protocol.states import State
+from ..protocol.words import BINARY, CLOSE, PING, PONG, TEXT, opcode_name
+from .carrier import keep
+from .tap import SAMPLE_MASK, Seed, Tapped
+
+if TYPE_CHECKING:
+    from ..recording.trace import Trace
+    from .lab import Lab
+    from .raw import RawEndpoint
+
+CLIENT_KIND: Final = "client"
+SERVER_KIND: Final = "server"
+RAW_KIND: Final = "raw"
+TURN = 0.01
+"""Seconds between two looks at whether the library has sent its close frame; it waits while a message is being sent."""
+
+
+class CannotSend(ConnectionError):  # noqa: N818 - the exceptions of this floor say what is the case
+    """This end has ended its stream, or its connection is closed."""
+
+
+class LibraryRefuses(ValueError):  # noqa: N818
+    """``websockets`` does not send this. The same as bytes is refused by nobody."""
+
+
+def masking_keys(seed: Seed, purpose: str) -> Iterator[bytes]:
+    """Masking keys for frames that are written by hand: from a strong source of entropy (RFC 6455 5.3), or by the seed.
+
+    Args:
+        seed: a lab's; ``"rfc"`` gives the RFC's own key again and again.
+        purpose: two purposes get different keys of one seed.
+    """
+    if seed is None:
+        return iter(lambda: secrets.token_bytes(4), b"")
+    if seed == "rfc":
+        return repeat(SAMPLE_MASK)
+    draw = random.Random(f"{seed!r} {purpose}")
+    return iter(lambda: draw.randbytes(4), b"")
+
+
+class End:
+    """One end of a live connection, as ``Lab.ends`` gives it. Any thread and any loop may use it.
+
+    What sends returns the number of the record that came of it, or None where no whole frame did.
+    """
+
+    kind: str
+    """``"client"`` or ``"server"``, which ``websockets`` drives, or ``"raw"``, which nobody does."""
+
+    def __init__(self, trace: Trace, loop: asyncio.AbstractEventLoop, connection: int, end: Sender) -> None:
+        self.trace = trace
+        self.loop = loop
+        """The event loop that it belongs to."""
+        self.connection = connection
+        """The connection's number in the trace."""
+        self.end = end
+
+    @property
+    def key(self) -> str:
+        """What no other end of the lab is called: ``"client 0"`` is the client's end of connection 0."""
+        return f"{self.end.label} {self.connection}"
+
+    @property
+    def label(self) -> str:
+        """``● client of connection 0``."""
+        return f"{sender_mark(self.end)} of connection {self.connection}{', raw' if self.kind == RAW_KIND else ''}"
+
+    @property
+    def open(self) -> bool:
+        """Whether bytes can be sent: its TCP connection is there, and it has not ended its stream."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> State:
+        """The connection's state as this end knows it: of the library, or by what a raw endpoint has sent and seen."""
+        raise NotImplementedError
+
+    async def write(self, data: bytes | bytearray | memoryview) -> int | None:
+        """Send exactly these bytes, as one write. Nothing is checked, and no library learns of it.
+
+        Raises CannotSend when the connection is gone.
+        """
+        return await self._here(self._write_now, bytes(data))
+
+    async def send(self, message: str | bytes) -> int | None:
+        """Send a message of one frame, TEXT for ``str`` and BINARY for ``bytes`` (RFC 6455 5.6).
+
+        Raises LibraryRefuses, and CannotSend when the connection is not open.
+        """
+        return await self._here(self._send, message)
+
+    async def ping(self, data: str | bytes = b"") -> int | None:
+        """Send a ping with that payload (RFC 6455 5.5.2), and do not wait for the pong. Raises as ``send`` does."""
+        return await self._here(self._ping, data)
+
+    async def pong(self, data: str | bytes = b"") -> int | None:
+        """Send a pong that nobody asked for (RFC 6455 5.5.3). Raises as ``send`` does."""
+        return await self._here(self._pong, data)
+
+    async def close(self, code: int | None = 1000, reason: str = "") -> int | None:
+        """Send a close frame (RFC 6455 5.5.1), and do not wait for what follows; None leaves the status code out.
+
+        A library then waits for the peer's close frame and closes the TCP connection; a raw endpoint does nothing more.
+        Raises as ``send`` does.
+        """
+        return await self._here(self._close, code, reason)
+
+    def __repr__(self) -> str:
+        return f"<End {self.label}, {self.state.value if self.open else 'no longer open'}>"
+
+    async def _here(self, act: Callable[..., Awaitable[int | None]], *given: Any) -> int | None:
+        """Run ``act`` on the loop that owns this end."""
+
+        async def run() -> int | None:
+            if not self.open:
+                raise CannotSend(f"{self.label} cannot send any more: its stream has ended, or its connection is gone")
+            return await act(*given)
+
+        if asyncio.get_running_loop() is self.loop:
+            return await run()
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self.loop))
+
+    async def _write_now(self, data: bytes) -> int | None:
+        raise NotImplementedError
+
+    async def _send(self, message: str | bytes) -> int | None:
+        raise NotImplementedError
+
+    async def _ping(self, data: str | bytes) -> int | None:
+        raise NotImplementedError
+
+    async def _pong(self, data: str | bytes) -> int | None:
+        raise NotImplementedError
+
+    async def _close(self, code: int | None, reason: str) -> int | None:
+        raise NotImplementedError
+
+    def _record_since(self, number: int, opcode: int | None = None) -> int | None:
+        """The first frame that this end has sent since there were ``number`` records."""
+        return next(
+            (
+                record.number
+                for record in self.trace.between(number, self.trace.total)
+                if (record.connection, record.sender, record.kind) == (self.connection, self.end, Kind.FRAME)
+                and opcode in (None, record.first & 0b1111)
+            ),
+            None,
+        )
+
+
+class LibraryEnd(End):
+    """An end that ``websockets`` drives."""
+
+    def __init__(self, connection: Tapped, number: int) -> None:
+        end = connection.wslab.end
+        super().__init__(connection.wslab.trace, connection.loop, number, end)
+        self.kind = CLIENT_KIND if end is Sender.CLIENT else SERVER_KIND
+        self._library = connection
+
+    @property
+    def open(self) -> bool:
+        """Whether bytes can be sent, whatever the library's state is."""
+        wire = self._library._wire
+        return wire is not None and not wire.is_closing() and not wire.fin_sent
+
+    @property
+    def state(self) -> State:
+        """The library's own state, which knows nothing of bytes that went past it."""
+        return State[self._library.protocol.state.name]
+
+    async def _write_now(self, data: bytes) -> int | None:
+        wire = self._library._wire
+        assert wire is not None
+        before = self.trace.total
+        wire.write_as_it_is(data)
+        number = self._record_since(before)
+        await self._library.drain()
+        return number
+
+    async def _send(self, message: str | bytes) -> int | None:
+        return await self._through_library(TEXT if isinstance(message, str) else BINARY, self._library.send, message)
+
+    async def _ping(self, data: str | bytes) -> int | None:
+        return await self._through_library(PING, self._library.ping, data)
+
+    async def _pong(self, data: str | bytes) -> int | None:
+        return await self._through_library(PONG, self._library.pong, data)
+
+    async def _close(self, code: int | None, reason: str) -> int | None:
+        return await self._through_library(CLOSE, self._begin_close, code, reason)
+
+    async def _begin_close(self, code: int | None, reason: str) -> None:
+        """Have the library close, and wait no longer than until its close frame is sent."""
+        closing = keep(self.loop.create_task(self._library.close(code, reason)))  # type: ignore[arg-type]
+        while not closing.done() and self._library.protocol.state is OPEN:
+            await asyncio.wait({closing}, timeout=TURN)
+        if closing.done():
+            closing.result()
+
+    async def _through_library(self, opcode: int, act: Callable[..., Awaitable[object]], *given: Any) -> int | None:
+        if self.state is not State.OPEN:
+            raise CannotSend(
+                f"{self.label} is {self.state.value}: websockets sends only while its own state is OPEN "
+                "(RFC 6455 6.1). The same as exact bytes is refused by nobody"
+            )
+        before = self.trace.total
+        try:
+            await act(*given)
+        except (ProtocolError, ConcurrencyError, UnicodeError) as error:
+            raise LibraryRefuses(
+                f"websockets does not send {_named(opcode, *given)}: {error}. "
+                "The same as exact bytes is refused by nobody"
+            ) from None
+        except ConnectionClosed:
+            raise CannotSend(f"{self.label} was closed before this was sent") from None
+        return self._record_since(before, opcode)
+
+
+class RawEnd(End):
+    """A raw endpoint, which has no library: every frame is built by hand, masked where it is the client's."""
+
+    kind = RAW_KIND
+
+    def __init__(self, endpoint: RawEndpoint, number: int) -> None:
+        super().__init__(endpoint.trace, endpoint.loop, number, endpoint.end)
+        self._endpoint = endpoint
+        self._masked = endpoint.end is Sender.CLIENT  # RFC 6455 5.1
+
+    @property
+    def open(self) -> bool:
+        """Whether bytes can be sent."""
+        return self._endpoint.open
+
+    @property
+    def state(self) -> State:
+        """The state that follows from what was sent and seen."""
+        return self.trace.states(self.connection)[self.end]
+
+    async def _write_now(self, data: bytes) -> int | None:
+        before = self.trace.total
+        await self._endpoint.send(data)
+        return self._record_since(before)
+
+    async def _send(self, message: str | bytes) -> int | None:
+        opcode = TEXT if isinstance(message, str) else BINARY
+        return await self._write_now(build_frame(message, opcode=opcode, mask=self._masked))
+
+    async def _ping(self, data: str | bytes) -> int | None:
+        return await self._write_now(build_frame(data, opcode=PING, mask=self._masked))
+
+    async def _pong(self, data: str | bytes) -> int | None:
+        return await self._write_now(build_frame(data, opcode=PONG, mask=self._masked))
+
+    async def _close(self, code: int | None, reason: str) -> int | None:
+        return await self._write_now(build_close(code, reason, mask=self._masked))
+
+
+def living(libraries: Iterable[Any], raws: Iterable[RawEndpoint]) -> tuple[End, ...]:
+    """The ends of these connections that have a number in the trace, in the trace's order, the client's first."""
+    ends: list[End] = [LibraryEnd(each, each.wslab_tap.connection) for each in libraries if each.wslab_tap is not None]
+    ends += [RawEnd(each, each.connection) for each in raws if each.connection is not None]
+    return tuple(sorted(ends, key=lambda end: (end.connection, end.end)))
+
+
+def _named(opcode: int, *given: Any) -> str:
+    """``"this PING"``; ``"CLOSE 1006"``."""
+    name = opcode_name(opcode)
+    return f"{name} {given[0]}" if opcode == CLOSE and given[0] is not None else f"this {name}"
+
+
+async def open_client(lab: Lab) -> End:
+    """Connect a ``websockets`` client to the lab's server, on the running loop.
+
+    It reads on, and lets go of what it reads. The lab closes it. Raises NoServer and LabClosed as ``Lab.connect`` does.
+    """
+    connection: Any = await lab.connect()
+    keep(asyncio.get_running_loop().create_task(_read_on(connection)))
+    return LibraryEnd(connection, connection.wslab_tap.connection)
+
+
+async def open_raw(lab: Lab) -> End:
+    """Connect a raw endpoint to the lab's server, on the running loop, and do the opening handshake.
+
+    It answers nothing by itself. The lab closes it. Raises NoServer and LabClosed as ``Lab.raw`` does.
+    """
+    endpoint = await lab.raw()
+    await endpoint.handshake()
+    assert endpoint.connection is not None
+    return RawEnd(endpoint, endpoint.connection)
+
+
+async def _read_on(connection: Any) -> None:
+    """Read messages for nobody: what nobody reads makes a library stop reading, close frames included."""
+    with suppress(ConnectionClosed):
+        async for _ in connection:
+            pass
