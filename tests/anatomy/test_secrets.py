@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from wslab.anatomy.field import Explanation, Field, Violation
 from wslab.anatomy.html import explanation_html, handshake_html
+from wslab.anatomy.picture import explanation_picture
 from wslab.anatomy.svg import ruler_svg
 from wslab.anatomy.text import dump_text, explanation_text, handshake_text, ruler_text
 
@@ -26,6 +27,7 @@ def views(one: Explanation, reveal: bool = False) -> dict[str, str]:
         "dump": dump_text(one, head=10_000, reveal=reveal),
         "ruler": ruler_text(one.fields, reveal=reveal),
         "svg": ruler_svg(one.fields, reveal=reveal),
+        "picture": str(explanation_picture(one, reveal=reveal)),
         "json": json.dumps(one.to_json(reveal=reveal)),
         "handshake": handshake_text(one, None, reveal=reveal),
         "handshake html": handshake_html(None, one, reveal=reveal),

@@ -57,7 +57,7 @@ _NARROWEST = 40
 
 def table_figure(columns: Sequence[Column | str], rows: Iterable[Sequence[str]], caption: str = "") -> Figure:
     """A table like ``table_text``'s: where room is short, a column that wraps goes on in the next line."""
-    heads = columns_of(columns)
+    heads = [head._replace(heading=harmless(head.heading)) for head in columns_of(columns)]
     said = list(rows)
     shown = [[harmless(cell) for cell in row] for row in said]
     widths = _widths(heads, shown)
@@ -78,7 +78,7 @@ def table_figure(columns: Sequence[Column | str], rows: Iterable[Sequence[str]],
                     body.append(_cell(part[place], left, size, y, head.right, SIZE, style.INK, code=head.code))
     y += 9
     body.append(line(f"M0 {number(y)}H{number(width)}", ink=style.RULE, width=1))
-    return Figure(WIDTH, y + 1, "\n".join(body), table_text(columns, said, caption=caption, width=100))
+    return Figure(WIDTH, y + 1, "\n".join(body), table_text(heads, said, caption=caption, width=100))
 
 
 def _widths(heads: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:

@@ -28,7 +28,7 @@ _STRAIGHT = 2
 """Arrows side by side between two boxes: one's words stand to the left of it, the other's to the right."""
 _APART = 44
 _CHANNEL = 22
-_OUTERMOST = LANE - 8
+_OUTERMOST = LANE - 12
 _LETTERS, _SMALL, _STEP = 11.5, 9.5, 14.0
 _HEAD = 9
 
