@@ -231,3 +231,19 @@ print([name for name in ("anywidget", "ipywidgets", "IPython") if name in sys.mo
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert run.stdout == "['text/html', 'text/plain']\n[]\n", run.stderr
+
+
+def test_a_push_that_fails_is_told_and_the_next_one_goes_on(
+    trace: Trace, panel: LabPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(panel)
+    page.ask(ask="records", **{"from": 0})
+    with monkeypatch.context() as broken:
+        broken.setattr(trace, "packed", lambda *_: 1 / 0)
+        traffic(trace)
+        deadline = time.monotonic() + 10
+        while "ZeroDivisionError" not in panel.problem:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    trace.note("after it")
+    page.wait(lambda: page.numbers == [0, 1, 2, 3, 4, 5])

@@ -14,6 +14,7 @@ from typing import Any
 
 import traitlets
 
+from ..live.carrier import complaint
 from ..recording.trace import Trace
 from .panel import Panel, Question
 
@@ -139,8 +140,12 @@ class TracePanel(Panel):
     def _try_to_push(self) -> bool:
         if self.comm is None:
             return False
-        self._look()
-        return self._push()
+        try:
+            self._look()
+            return self._push()
+        except Exception as error:  # the thread that pushes goes on, and nothing is written under somebody's cell
+            self.problem = complaint(error)
+            return False
 
     def _shown(self) -> None:
         self._begin()
