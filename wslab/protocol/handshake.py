@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -23,7 +24,35 @@ def accept_key(key: str) -> str:
 
     The key is taken as it is written, as a string; it is not decoded and not checked.
     """
-    return base64.b64encode(hashlib.sha1((key + GUID).encode("latin-1", "replace")).digest()).decode("ascii")
+    return AcceptSteps(key).accept
+
+
+@dataclass(frozen=True)
+class AcceptSteps:
+    """How a server comes from a Sec-WebSocket-Key to its Sec-WebSocket-Accept in steps (RFC 6455 section 4.2.2)."""
+
+    key: str
+    """As it is written; a key that is not as it must be is computed with all the same."""
+
+    @property
+    def nonce(self) -> bytes | None:
+        """The bytes that the key stands for, 16 of them in a good one; None where it is no base64."""
+        return decode_key(self.key)
+
+    @property
+    def joined(self) -> str:
+        """The key, as a string and not decoded, and the GUID after it."""
+        return self.key + GUID
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-1 of that, 20 bytes."""
+        return hashlib.sha1(self.joined.encode("latin-1", "replace")).digest()
+
+    @property
+    def accept(self) -> str:
+        """The digest in base64, 28 characters."""
+        return base64.b64encode(self.digest).decode("ascii")
 
 
 def decode_key(value: str) -> bytes | None:

@@ -1,0 +1,251 @@
+"""One opening handshake sent to a lab's server exactly as it is written, and what server and client make of it.
+
+A request in an editor has lines; on the wire each ends in CRLF and an empty line ends the head (RFC 9112 section 2.1).
+``written`` adds both, or nothing where the very bytes are typed. ``attempt`` sends them over a bare TCP connection that
+is recorded like all traffic, and leaves nothing open: where the server says 101, the connection is closed with 1000.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ..anatomy.field import Explanation, Sender
+from ..anatomy.visible import count, decode
+from ..protocol import Head, build_close, explain_head, parse_head
+from ..protocol.head import END
+from ..protocol.rules import judge_head
+from .lab import LabClosed, NoServer
+from .raw import RawEndpoint, StreamEnded
+
+if TYPE_CHECKING:
+    from .lab import Lab
+
+TIMEOUT = 5.0
+"""Seconds that a server has for its response."""
+LEAVING = 1.0
+"""Seconds that it has for its part of the closing handshake."""
+MASK: Final = bytes.fromhex("37fa213d")
+"""The masking key of the RFC's example (section 5.7), so that every run records the same close frame."""
+
+_PARTS = re.compile(r"\\[rnt\\]|\\x[0-9A-Fa-f]{2}|\\|[^\\]+")
+_SHORT = {r"\r": b"\r", r"\n": b"\n", r"\t": b"\t", r"\\": b"\\"}
+
+
+def written(text: str, *, exactly: bool = False) -> bytes:
+    r"""The bytes of a request that was typed as text.
+
+    Args:
+        text: a line for the request, one for each header; what follows an empty line is sent after the head.
+        exactly: send what is typed and nothing else: a line ends in a bare LF, nothing is added at the end, and
+            ``\r``, ``\n``, ``\t``, ``\\`` and ``\x00`` to ``\xff`` stand for these bytes.
+    """
+    if exactly:
+        return b"".join(map(_typed, _PARTS.findall(text)))
+    lines = text.replace("\r\n", "\n").rstrip("\n")
+    whole = lines if "\n\n" in lines else lines + "\n\n"
+    return whole.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
+
+
+def _typed(part: str) -> bytes:
+    if part in _SHORT:
+        return _SHORT[part]
+    return (
+        bytes.fromhex(part[2:]) if part.startswith("\\x") and len(part) == 4 else part.encode("utf-8", "surrogatepass")
+    )
+
+
+def request_head(data: bytes) -> Head:
+    """The request that ``data`` begins with, as far as it is one, and the rules that it breaks."""
+    end = data.find(END)
+    head = parse_head(data if end < 0 else data[: end + len(END)], Sender.CLIENT)
+    return replace(head, violations=judge_head(head))
+
+
+def explain_request(data: bytes) -> Explanation:
+    """The bytes that are to be sent, explained; what is after the head too."""
+    return explain_head(data, Sender.CLIENT, violations=request_head(data).violations)
+
+
+class Check(NamedTuple):
+    """One of the checks with which a client reads a response (RFC 6455 section 4.1), and how it went."""
+
+    what: str
+    outcome: str
+    """``holds``, ``fails``, or ``not reached``."""
+    found: str = ""
+    """What was found where it fails."""
+
+
+HOLDS, FAILS, NOT_REACHED = "holds", "fails", "not reached"
+
+_CHECKS: Final = (
+    ("Upgrade is websocket", ("response-upgrade",)),
+    ("Connection names Upgrade", ("response-connection",)),
+    ("Sec-WebSocket-Accept answers the key", ("accept-missing", "accept-wrong", "accept-doubled")),
+    (
+        "only extensions that were asked for",
+        (
+            "response-extensions-malformed",
+            "extension-not-asked-for",
+            "extensions-doubled",
+            "window-bits-not-offered",
+        ),
+    ),
+    ("only a subprotocol that was asked for", ("subprotocol-not-asked-for", "subprotocol-doubled")),
+)
+"""After the status, in the order of RFC 6455 section 4.1: a check, and the rules of ours that it is."""
+
+_SECTIONS: Final = {
+    101: "RFC 6455 4.2.2", 400: "RFC 6455 4.2.1", 401: "RFC 9110 15.5.2", 403: "RFC 6455 4.2.2", 404: "RFC 6455 4.2.2",
+    405: "RFC 9110 15.5.6", 426: "RFC 9110 15.5.22", 500: "RFC 9110 15.6.1", 503: "RFC 9110 15.6.4",
+    505: "RFC 9110 15.6.6",
+}  # fmt: skip
+"""Where it is said what a status means in an answer to this request."""
+
+_PREAMBLE = "Failed to open a WebSocket connection: "
+"""What ``websockets`` begins its reasons with."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A request that was sent, and what came of it."""
+
+    data: bytes
+    """What was sent."""
+    connection: int | None
+    """Its number in the trace."""
+    response: Head | None
+    body: bytes = b""
+    """What came after the response's head; where no head came, whatever came instead."""
+    silence: str = ""
+    """What the server did instead of answering, in words; empty where it answered."""
+
+    @property
+    def request(self) -> Head:
+        """The head of what was sent."""
+        return request_head(self.data)
+
+    @property
+    def status(self) -> int | None:
+        """The response's status; None where none came."""
+        return None if self.response is None else self.response.status
+
+    @property
+    def reason(self) -> str:
+        """Why, in the words of the response's body, its first line; else the server's silence in ours."""
+        if self.response is None:
+            return self.silence
+        return decode(self.body).partition("\n")[0].rstrip("\r").removeprefix(_PREAMBLE)
+
+    def explain_request(self) -> Explanation:
+        """What was sent, explained."""
+        return explain_request(self.data)
+
+    def explain_response(self) -> Explanation | None:
+        """The response's head, explained; None where none came."""
+        if self.response is None:
+            return None
+        return explain_head(
+            self.response.data, Sender.SERVER, request=self.request, violations=self.response.violations
+        )
+
+    @property
+    def meaning(self) -> tuple[str, str]:
+        """What the answer means for the handshake, in one sentence, and where that is written."""
+        explanation = self.explain_response()
+        if explanation is None:
+            return f"{self.silence}. A client may only give up", "RFC 6455 4.1"
+        try:
+            said = explanation["Status-Code"].meaning
+        except KeyError:
+            return "this is no HTTP response, so no WebSocket connection is made", "RFC 6455 4.1"
+        return said, _SECTIONS.get(self.status or 0, "RFC 6455 4.1")
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What a client checks in the response, in order (RFC 6455 section 4.1)."""
+        if self.response is None or self.status != 101:
+            found = "there is no response" if self.status is None else f"it is {self.status}"
+            return (Check("the status is 101", FAILS, found), *(Check(what, NOT_REACHED) for what, _ in _CHECKS))
+        broken = {violation.rule: violation.found for violation in self.response.violations}
+        malformed = broken.get("response-malformed")
+        first = Check("the status is 101", FAILS if malformed else HOLDS, malformed or "")
+        return (first, *(_check(what, [broken[rule] for rule in rules if rule in broken]) for what, rules in _CHECKS))
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a client may take the connection as open."""
+        return all(check.outcome == HOLDS for check in self.checks)
+
+
+def _check(what: str, found: list[str]) -> Check:
+    return Check(what, FAILS if found else HOLDS, "; ".join(found))
+
+
+def ready(lab: Lab | None) -> Lab:
+    """The lab, if something can be sent to its server; else LabClosed or NoServer, which say what to run."""
+    if lab is None or lab.closed:
+        raise LabClosed("this lab was closed (or its cell was run again): make a new one with lab = Lab()")
+    if lab.server is None or not lab.server.is_serving():
+        raise NoServer("this lab has no server: run `await lab.serve()` in a cell, and then try again")
+    return lab
+
+
+async def attempt(lab: Lab, data: bytes, *, timeout: float = TIMEOUT) -> Attempt:
+    """Send ``data`` to the lab's server over a connection of its own, and read the answer.
+
+    Args:
+        lab: one that serves; call this on its loop.
+        data: the request, right or wrong. Nothing is added to it.
+        timeout: seconds that the server has for its response. A server that says nothing is no error.
+
+    Raises:
+        LabClosed, NoServer: see ``ready``.
+        ValueError: there is nothing to send.
+        ConnectionError: the connection was lost before everything was sent.
+    """
+    if not data:
+        raise ValueError("there is nothing to send: type a request")
+    async with await ready(lab).raw() as raw:
+        await raw.send(data)
+        try:
+            response = await raw.recv_head(timeout)
+        except (TimeoutError, StreamEnded):
+            return Attempt(data, raw.connection, None, bytes(raw.received), _silence(raw, timeout))
+        if response.status == 101:
+            await _leave(raw)
+            body = b""
+        else:
+            body = await _body(raw, response, timeout)
+        response = replace(response, violations=judge_head(response, request_head(data)))
+        return Attempt(data, raw.connection, response, body)
+
+
+def _silence(raw: RawEndpoint, timeout: float) -> str:
+    came = f"sent {count(len(raw.received), 'byte')}, no whole HTTP response" if raw.received else "said nothing"
+    match raw.ended:
+        case "":
+            return f"the server {came} within {timeout:g} s"
+        case "RST":
+            return f"the server {came} and reset the connection"
+        case _:
+            return f"the server {came} and ended the connection"
+
+
+async def _body(raw: RawEndpoint, response: Head, timeout: float) -> bytes:
+    length = "".join(response.get("Content-Length")[:1])
+    with contextlib.suppress(TimeoutError):
+        if re.fullmatch(r"[0-9]{1,9}", length):
+            return await raw.recv(int(length), timeout) if int(length) else b""
+        return await raw.recv_to_end(timeout)
+    return await raw.recv_until_quiet(timeout=timeout)
+
+
+async def _leave(raw: RawEndpoint) -> None:
+    """Close an open connection as one should, and let the server end TCP first (RFC 6455 section 7.1.1)."""
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        await raw.send(build_close(1000, mask=MASK))
+        await raw.recv_to_end(LEAVING)

@@ -1,0 +1,111 @@
+"""One-change experiments with the opening handshake: a table of changes, and of nothing that comes of them.
+
+A change is a function from a request's lines to a request's lines. What a server answers is measured, never known here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+Lines = list[str]
+Change = Callable[[Lines], Lines]
+
+KEY = "Sec-WebSocket-Key"
+
+STATUSES: Final = {status: f"{status} {HTTPStatus(status).phrase}" for status in (101, 400, 403, 405, 426, 505)}
+"""What can be predicted."""
+
+
+class Experiment(NamedTuple):
+    """One change to a good request."""
+
+    name: str
+    """What a script calls it."""
+    title: str
+    change: Change
+    section: str
+    """Where it is said what a server makes of it."""
+
+    def apply(self, request: str) -> str:
+        """The request, as text, with this change."""
+        return "\n".join(self.change(request.split("\n")))
+
+    def difference(self, request: str) -> tuple[Lines, Lines]:
+        """The lines that go, and the lines that come."""
+        before, after = request.split("\n"), self.change(request.split("\n"))
+        gone: Lines = []
+        come: Lines = []
+        for tag, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+            if tag != "equal":
+                gone += before[a:b]
+                come += after[c:d]
+        return gone, come
+
+
+def _name(line: str) -> str:
+    return line.partition(":")[0].strip().lower()
+
+
+def _without(name: str) -> Change:
+    return lambda lines: [lines[0], *(line for line in lines[1:] if _name(line) != name.lower())]
+
+
+def _with(line: str) -> Change:
+    """``line`` in the place of the header of its name, or after the others."""
+
+    def change(lines: Lines) -> Lines:
+        places = [index for index, each in enumerate(lines) if index and _name(each) == _name(line)]
+        if not places:
+            return _added(line)(lines)
+        return [line if index == places[0] else each for index, each in enumerate(lines)]
+
+    return change
+
+
+def _added(line: str) -> Change:
+    def change(lines: Lines) -> Lines:
+        end = next((index for index, each in enumerate(lines) if not each), len(lines))
+        return [*lines[:end], line, *lines[end:]]
+
+    return change
+
+
+def _first_line(old: str, new: str) -> Change:
+    return lambda lines: [lines[0].replace(old, new, 1), *lines[1:]]
+
+
+def _lower_case_names(lines: Lines) -> Lines:
+    def lower(line: str) -> str:
+        name, colon, value = line.partition(":")
+        return name.lower() + colon + value
+
+    return [lines[0], *map(lower, lines[1:])]
+
+
+EXPERIMENTS: Final = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment("unchanged", "nothing changed", lambda lines: lines, "RFC 6455 4.2.2"),
+        Experiment("no-upgrade", "no Upgrade", _without("Upgrade"), "RFC 6455 4.2.1"),
+        Experiment("keep-alive", "Connection: keep-alive", _with("Connection: keep-alive"), "RFC 6455 4.2.1"),
+        Experiment("version-12", "version 12", _with("Sec-WebSocket-Version: 12"), "RFC 6455 4.4"),
+        Experiment("no-key", "no key", _without(KEY), "RFC 6455 4.2.1"),
+        Experiment("short-key", "a key of 3 bytes", _with(f"{KEY}: a2V5"), "RFC 6455 4.2.1"),
+        Experiment("two-keys", "two keys", _added(f"{KEY}: AQIDBAUGBwgJCgsMDQ4PEA=="), "RFC 6455 11.3.1"),
+        Experiment("post", "POST instead of GET", _first_line("GET", "POST"), "RFC 6455 4.2.1"),
+        Experiment("http-1.0", "HTTP/1.0", _first_line("HTTP/1.1", "HTTP/1.0"), "RFC 6455 4.2.1"),
+        Experiment("foreign-origin", "a page of another site", _with("Origin: https://evil.example"), "RFC 6455 10.2"),
+        Experiment("no-host", "no Host", _without("Host"), "RFC 9112 3.2"),
+        Experiment("lower-case", "names in lower case", _lower_case_names, "RFC 9110 5.1"),
+        Experiment(
+            "unknown-extension",
+            "an unknown extension",
+            _with("Sec-WebSocket-Extensions: x-made-up; level=9"),
+            "RFC 6455 4.2.2",
+        ),
+    )
+}
+"""By the name that a script calls it."""
