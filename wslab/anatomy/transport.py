@@ -15,9 +15,9 @@ def explanation_json(explanation: Explanation, *, reveal: bool = False) -> dict[
     """The explanation as plain JSON values.
 
     Bytes are hex, at most 4096 of them in ``data``, in ``inflated`` and in each ``raw`` and ``plain``; ``length`` is
-    the number of bytes explained, ``inflated_length`` that of what a compressed payload inflates to; both of the
-    latter are None where there is nothing to inflate. A secret field's bytes are ``··`` each and its value is ``(withheld)`` unless ``reveal``. Values
-    that change from run to run are shown: a panel is alive.
+    the number of bytes explained, ``inflated_length`` that of what a compressed payload inflates to. The latter two
+    are None where nothing was inflated. A secret field's bytes are ``··`` each and its value is ``(withheld)`` unless
+    ``reveal``. Values that change from run to run are shown: a panel is alive.
     """
     view = View(explanation, reveal, steady=False)
     inflated = explanation.inflated

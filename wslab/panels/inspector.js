@@ -1,163 +1,299 @@
-/** The bytes of one explanation and its fields, each lighting the other. */
+/**
+ * The bytes of one explanation: its violations, the RFC's figure of bits, the bytes as a grid, the fields, and what the
+ * payload is underneath. Each lights the other.
+ *
+ * Everything that stands for some bits is a *part* (places.js). Pointing at a part lights all that stand for the same
+ * field; clicking it, or coming to it with the keys, picks its byte, which stays until Escape. An explanation is
+ * the JSON of an `Explanation` (wslab/anatomy/transport.py).
+ */
 
-import { harmless, hex, visible } from "./words.js";
+import { harmless, hex } from "./words.js";
 import { NUMBER, bring, cut, element, plural, rove, spaced } from "./dom.js";
+import { asciiWords, bits, bytesOf, fieldsOn, part, place } from "./places.js";
+import { bitFigure, hasFigure } from "./bit_figure.js";
+import { byteGrid } from "./byte_grid.js";
+import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
 
-const BYTES_A_ROW = 8;
-const MOST_BYTES = 1024; // that are shown of a record
-
-/** Where a field lies, in words: "bit 0", "bits 4 to 7", "byte 2", "bytes 2 to 5". */
-function place({ start, width }) {
-  const [unit, first, count] = start % 8 || width % 8 ? ["bit", start, width] : ["byte", start / 8, width / 8];
-  const number = (value) => NUMBER.format(value);
-  return count === 1 ? `${unit} ${number(first)}` : `${unit}s ${number(first)} to ${number(first + count - 1)}`;
-}
-
-/** Which fields lie on a byte. */
-function fieldsOn(fields, byte) {
-  const found = [];
-  fields.forEach((field, index) => {
-    if (field.start < 8 * byte + 8 && field.start + field.width > 8 * byte) found.push(index);
-  });
-  return found;
-}
-
-const touches = (violation, start, width) => violation.width > 0 && violation.start < start + width && violation.start + violation.width > start;
-
-/** The RFC's figure of bits, for the bytes that several fields share. */
-function bitFigure(explanation, bytes) {
-  const figure = element("div", { class: "wslab-bits", role: "presentation" });
-  const { violations } = explanation;
-  for (let byte = 0; byte < bytes.length; byte++) {
-    const on = fieldsOn(explanation.fields, byte);
-    if (on.every((index) => explanation.fields[index].width % 8 === 0)) continue;
-    const cells = on.map((index) => {
-      const field = explanation.fields[index];
-      const from = Math.max(field.start, 8 * byte);
-      const width = Math.min(field.start + field.width, 8 * byte + 8) - from;
-      const digits = [...field.bits.slice(from - field.start, from - field.start + width)].map((bit, at) =>
-        element("span", { class: violations.some((violation) => touches(violation, from + at, 1)) ? "wslab-wrong" : "" }, bit),
-      );
-      return element(
-        "span",
-        { class: "wslab-bitfield", "data-field": index, style: `grid-column: span ${width}` },
-        element("span", { class: "wslab-digits" }, ...digits),
-        element("span", { class: "wslab-bitname" }, visible(field.name)),
-      );
-    });
-    const numbers = Array.from({ length: 8 }, (_, bit) => element("span", { class: "wslab-bitnumber" }, String(8 * byte + bit)));
-    figure.append(element("div", { class: "wslab-bitrow" }, ...numbers, ...cells));
-  }
-  return figure;
-}
-
-/** The bytes as hex and as ASCII; arrow keys go from byte to byte. */
-function byteGrid(explanation, bytes) {
-  const cells = [];
-  const rows = [];
-  let shade = -1;
-  let shaded = null;
-  for (let at = 0; at < bytes.length; at += BYTES_A_ROW) {
-    const row = element("div", { role: "row", class: "wslab-byterow" }, element("span", { role: "rowheader", class: "wslab-at" }, hex(at, 4)));
-    const characters = element("span", { class: "wslab-characters", "aria-hidden": "true" });
-    bytes.slice(at, at + BYTES_A_ROW).forEach((byte, index) => {
-      const on = fieldsOn(explanation.fields, at + index);
-      if (on[0] !== shaded) [shade, shaded] = [shade + 1, on[0]];
-      const wrong = explanation.violations.some((violation) => touches(violation, 8 * (at + index), 8));
-      const names = on.map((field) => harmless(explanation.fields[field].name)).join(", ");
-      const classes = `wslab-shade${shade % 2}${wrong ? " wslab-wrong" : ""}`;
-      const cell = element(
-        "span",
-        { role: "gridcell", class: `wslab-byte ${classes}`, "data-field": on.join(" "), tabindex: cells.length ? "-1" : "0", "aria-label": `byte ${at + index}: ${byte}, ${names}` },
-        byte,
-      );
-      cells.push(cell);
-      row.append(cell);
-      const code = parseInt(byte, 16);
-      characters.append(element("span", { class: `wslab-character ${classes}`, "data-field": on.join(" ") }, code >= 0x20 && code < 0x7f ? String.fromCharCode(code) : "·"));
-    });
-    for (let fill = row.childElementCount; fill <= BYTES_A_ROW; fill++) row.append(element("span", { class: "wslab-byte", "aria-hidden": "true" }));
-    row.append(characters);
-    rows.push(row);
-  }
-  const grid = element("div", { role: "grid", class: "wslab-hex", "aria-label": "Bytes: the arrow keys go from byte to byte" }, ...rows);
-  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: BYTES_A_ROW, ArrowUp: -BYTES_A_ROW, Home: -Infinity, End: Infinity };
-  rove(grid, cells, steps);
-  return grid;
-}
+/** Bits in a row of the figure, and bytes in a row of a grid, where there are so many pixels. */
+const FIGURE = [[700, 32], [380, 16], [0, 8]];
+const BESIDE = 680; // px from which on the fields stand beside the grid
+const GRID = [[1060, 16], [BESIDE, 8], [620, 16], [0, 8]];
+const UNDER = [[540, 16], [0, 8]];
+const SHORT = 48; // bytes: a grid that leaves room below itself, beside the fields
+const fitting = (table, width) => table.find(([least]) => width >= least)[1];
 
 /** The fields, each with its place, value, meaning and section. */
 function fieldList(explanation) {
-  const items = explanation.fields.map((field, index) =>
-    element(
+  const parts = [];
+  const items = explanation.fields.map((field, index) => {
+    const item = element(
       "li",
-      { role: "option", class: "wslab-field", "data-field": index, tabindex: index ? "-1" : "0", "aria-selected": "false" },
+      { role: "option", class: "wslab-field", tabindex: index ? "-1" : "0", "data-key": `field ${index}`, "aria-selected": "false" },
       element("span", { class: "wslab-name" }, element("b", {}, harmless(field.name)), " ", element("span", { class: "wslab-place" }, place(field)), " ", element("span", { class: "wslab-section" }, harmless(field.section))),
       element(
         "span",
         { class: "wslab-says" },
         element("bdi", { class: "wslab-value", dir: "ltr" }, cut(harmless(field.value ?? ""))),
         " ",
-        element("span", {}, field.meaning === field.value ? "" : harmless(field.meaning)),
+        element("span", {}, field.meaning === field.value ? "" : cut(harmless(field.meaning))),
         field.plain ? element("span", { class: "wslab-plain" }, "unmasked ", element("code", {}, cut(spaced(field.plain)))) : null,
       ),
-    ),
-  );
-  const list = element("ol", { role: "listbox", class: "wslab-fields", "aria-label": "Fields: the arrow keys go from field to field" }, ...items);
+    );
+    parts.push(part(item, explanation, field.start, field.start + field.width, { fields: [index] }));
+    return item;
+  });
+  const list = element("ol", { role: "listbox", class: "wslab-fields", "data-key": "fields", "aria-label": "Fields: the arrow keys go from field to field" }, ...items);
   rove(list, items, { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity });
-  return list;
+  return { element: list, parts };
 }
 
-/** Hovering or focusing anything that stands for a field lights everything that does. */
-function lightEachOther(root, scrollers) {
-  const light = (event) => {
-    const source = event.target.closest?.("[data-field]") ?? (root.contains(document.activeElement) && document.activeElement.closest("[data-field]"));
-    const fields = source ? source.dataset.field.split(" ") : [];
-    for (const part of root.querySelectorAll("[data-field]")) {
-      const lit = part.dataset.field.split(" ").some((field) => fields.includes(field));
-      part.classList.toggle("wslab-lit", lit);
-      if (part.role === "option") part.setAttribute("aria-selected", String(lit));
+/** The broken rules, each with the RFC's sentence; those that lie on bits light them. */
+function violationList(explanation) {
+  const parts = [];
+  const items = explanation.violations.map((violation, index) => {
+    const says = [
+      element("b", { class: "wslab-broken" }, `! ${harmless(violation.rule)}`),
+      " ",
+      element("span", { class: "wslab-section" }, harmless(violation.section)),
+      " ",
+      element("q", {}, harmless(violation.sentence)),
+      " ",
+      element("span", { class: "wslab-found" }, harmless(violation.found), violation.width ? element("span", { class: "wslab-place" }, ` · ${place(violation)}`) : ""),
+    ];
+    if (!violation.width || violation.start >= 8 * bytesOf(explanation).length) return element("li", { class: "wslab-violation" }, ...says);
+    const button = element("button", { type: "button", class: "wslab-violation", "data-key": `violation ${index}`, title: "Show its bits" }, ...says);
+    parts.push(part(button, explanation, violation.start, violation.start + violation.width, { violation }));
+    return element("li", {}, button);
+  });
+  return { element: element("ul", { class: "wslab-violations", "aria-label": "Broken rules" }, ...items), parts };
+}
+
+/** Everything of one byte in words. */
+function byteWords(explanation, at) {
+  const bytes = bytesOf(explanation);
+  const byte = parseInt(bytes[at], 16);
+  const item = (name, value) => element("span", {}, element("span", { class: "wslab-quiet" }, `${name} `), value);
+  const code = (text) => element("code", {}, text);
+  const stream = explanation.sender ? `byte ${NUMBER.format(explanation.offset + at)} of the ${explanation.sender}'s stream` : null;
+  const values = Number.isNaN(byte)
+    ? [item("value", "withheld: it is part of a credential")]
+    : [item("hex", code(`0x${hex(byte)}`)), item("binary", code(bits(byte))), item("decimal", code(String(byte))), item("ASCII", code(asciiWords(byte)))];
+  const xor = xorOf(explanation, at);
+  return [
+    element("p", { class: "wslab-values" }, element("b", {}, `Byte ${NUMBER.format(at)} of ${NUMBER.format(explanation.length)}`), stream && element("span", { class: "wslab-place" }, stream), ...values),
+    xor && element("p", { class: "wslab-xorline" }, code(xorWords(xor)), " ", element("span", { class: "wslab-section" }, "RFC 6455 5.3")),
+    element(
+      "ul",
+      {},
+      ...fieldsOn(explanation, 8 * at, 8 * at + 8).map((index) => {
+        const field = explanation.fields[index];
+        const value = field.width <= 32 && field.value && field.meaning !== field.value ? ` = ${cut(harmless(field.value))}` : "";
+        return element(
+          "li",
+          {},
+          element("b", {}, harmless(field.name)),
+          element("span", { class: "wslab-place" }, ` ${place(field)}`),
+          `${value}: ${cut(harmless(field.meaning))} `,
+          element("span", { class: "wslab-section" }, harmless(field.section)),
+        );
+      }),
+    ),
+  ].filter(Boolean);
+}
+
+/** The line that tells the byte which is pointed at, or else picked. It grows with what it has to say and never shrinks. */
+function byteLine(explanation) {
+  const line = element("div", { class: "wslab-pickedbyte", role: "status", "aria-live": "polite", "aria-label": "The byte that is picked" });
+  let said = null;
+  const say = (at) => {
+    if (at === said && line.childElementCount) return;
+    said = at;
+    line.replaceChildren(...(at === null ? [element("p", { class: "wslab-hint" }, "Point at a byte to see all of it; click it, or go to it with the arrow keys, to keep it. Escape lets it go.")] : byteWords(explanation, at)));
+    line.style.minHeight = `${line.offsetHeight}px`; // else what stands below would move under the pointer
+  };
+  return { element: line, say };
+}
+
+/** Everything about one explanation. `pick(byte)` picks one, or none with null; `onpick` hears what a person picks. */
+function reading(explanation, { picked = null, onpick = () => {} }) {
+  const count = bytesOf(explanation).length;
+  const broken = explanation.violations.length ? violationList(explanation) : null;
+  const under = unmasking(explanation);
+  const told = under ? "Unmasked" : null; // a fact that is drawn
+  const facts = explanation.facts.filter(([name]) => name !== told).flatMap(([name, text]) => [element("dt", {}, harmless(name)), element("dd", {}, cut(harmless(text)))]);
+  const factList = facts.length ? element("dl", { class: "wslab-facts" }, ...facts) : null;
+  if (!count) return { element: element("div", { class: "wslab-reading" }, broken?.element ?? null, factList), pick() {}, focus() {}, remove() {} };
+
+  const grid = byteGrid(explanation);
+  const list = fieldList(explanation);
+  const line = byteLine(explanation);
+  const inflated = inflation(explanation);
+  const figure = element("div", { class: "wslab-figures" });
+  let drawn = { parts: [], row: 0 };
+
+  const isShort = count <= SHORT;
+  const cutNote = explanation.length > count ? element("p", { class: "wslab-note" }, `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`) : null;
+  const bytes = element("div", { class: "wslab-bytes", "data-key": "bytes" }, grid.element, cutNote);
+  const underneath = [under?.element, inflated].filter(Boolean);
+  const left = element("div", {}, bytes, ...(isShort ? underneath : []));
+  const root = element(
+    "div",
+    { class: "wslab-reading" },
+    broken?.element ?? null,
+    figure,
+    element("div", { class: "wslab-explained" }, left, list.element),
+    line.element,
+    ...(isShort ? [] : underneath),
+    factList,
+  );
+
+  // What is lit: `held` is what was picked, `pointed` what the pointer is on just now.
+  let held = null;
+  let pointed = null;
+  let quiet = false;
+  const fixed = [...(broken?.parts ?? []), ...grid.parts, ...list.parts, ...(under?.parts ?? [])];
+  const known = new Map(fixed.map((one) => [one.node, one]));
+  const partAt = (node) => {
+    const found = node.closest?.("[data-part]");
+    return found && root.contains(found) ? (known.get(found) ?? drawn.parts.find((one) => one.node === found)) : null;
+  };
+  const byteSource = (at) => ({ at, fields: fieldsOn(explanation, 8 * at, 8 * at + 8) });
+  const isLit = (one, source) => {
+    if (!source) return false;
+    if (source.violation) return !one.coarse && one.start < source.stop && one.stop > source.start;
+    return one.fields.some((field) => source.fields.includes(field));
+  };
+
+  const light = () => {
+    const source = pointed ?? held;
+    for (const one of [...fixed, ...drawn.parts]) {
+      const lit = isLit(one, source);
+      one.node.classList.toggle("wslab-lit", lit);
+      one.node.classList.toggle("wslab-picked", one.byte !== undefined && one.byte === held?.at);
+      if (one.node.role === "option") one.node.setAttribute("aria-selected", String(lit));
+      else if (one.node.role === "gridcell") one.node.setAttribute("aria-selected", String(one.byte === held?.at));
     }
-    for (const scroller of scrollers) {
-      const first = scroller.querySelector(".wslab-lit");
-      if (first && !scroller.contains(source)) bring(scroller, first);
+    line.say(source ? source.at : null);
+    under?.point(source ? source.at : null);
+  };
+  const reveal = (except) => {
+    for (const scroller of [bytes, list.element, ...root.querySelectorAll(".wslab-scroll")]) {
+      const first = scroller.querySelector(".wslab-picked") ?? scroller.querySelector(".wslab-lit");
+      if (first && !scroller.contains(except)) bring(scroller, first);
     }
   };
-  for (const event of ["pointerover", "pointerleave", "focusin"]) root.addEventListener(event, light);
+  const hold = (source, from = null) => {
+    const before = held?.at ?? null;
+    held = source;
+    pointed = null;
+    light();
+    reveal(from);
+    if ((source?.at ?? null) !== before) onpick(source?.at ?? null);
+  };
+  const choose = (one) => hold(one.byte === undefined ? one : byteSource(one.byte), one.node);
+
+  root.addEventListener("pointerover", (event) => {
+    const one = partAt(event.target);
+    const next = one && (one.byte === undefined ? one : byteSource(one.byte));
+    if (!next && !pointed) return;
+    pointed = next;
+    light();
+    if (next) reveal(event.target);
+  });
+  root.addEventListener("pointerleave", () => {
+    pointed = null;
+    light();
+  });
+  root.addEventListener("focusin", (event) => {
+    const one = quiet ? null : partAt(event.target);
+    if (one) choose(one);
+  });
+  root.addEventListener("click", (event) => {
+    const one = partAt(event.target);
+    if (!one) return;
+    choose(one);
+    if (one.byte !== undefined) grid.cells[one.byte].focus({ preventScroll: true });
+  });
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !held) return;
+    event.preventDefault();
+    event.stopPropagation();
+    hold(null);
+  });
+
+  const draw = (width) => {
+    const row = fitting(FIGURE, width);
+    if (hasFigure(explanation) && row !== drawn.row) {
+      drawn = { ...bitFigure(explanation, row), row };
+      figure.replaceChildren(drawn.element);
+      light();
+    }
+    grid.lay(fitting(GRID, width));
+    under?.lay(isShort ? 8 : fitting(UNDER, width));
+    root.classList.toggle("wslab-beside", width >= BESIDE);
+  };
+  draw(BESIDE); // until its width is known
+  const sized = new ResizeObserver(([{ contentRect }]) => {
+    if (contentRect.width) draw(contentRect.width);
+  });
+  sized.observe(root);
+
+  const pick = (at) => {
+    const byte = at !== null && at >= 0 && at < count ? at : null;
+    if (byte === (held?.at ?? null)) return;
+    held = byte === null ? null : byteSource(byte);
+    for (const cell of grid.cells) cell.tabIndex = -1;
+    grid.cells[byte ?? 0].tabIndex = 0;
+    light();
+    reveal(null);
+  };
+  light();
+  pick(picked);
+  /** Give something the focus back, which picks nothing. */
+  const focus = (node) => {
+    quiet = true;
+    node.focus({ preventScroll: true });
+    quiet = false;
+  };
+  return { element: root, pick, focus, remove: () => sized.disconnect() };
 }
 
-function violationList(explanation) {
-  return element(
-    "ul",
-    { class: "wslab-violations", "aria-label": "Broken rules" },
-    ...explanation.violations.map((violation) =>
-      element(
-        "li",
-        {},
-        element("b", { class: "wslab-broken" }, `! ${harmless(violation.rule)}`),
-        " ",
-        element("span", { class: "wslab-section" }, harmless(violation.section)),
-        element("q", {}, harmless(violation.sentence)),
-        element("span", { class: "wslab-found" }, harmless(violation.found)),
-      ),
-    ),
-  );
-}
+/**
+ * The parts of the page that explain `explanation`, with the byte `picked` (a number, or null for none).
+ * `onpick(byte)` is called when a person picks another, or none. Where the explanation may change, use `inspection`.
+ */
+export const explained = (explanation, options = {}) => [reading(explanation, options).element];
 
-/** The parts of the page that explain `explanation`, the JSON of an `Explanation`. */
-export function explained(explanation) {
-  const bytes = (explanation.data.match(/../g) ?? []).slice(0, MOST_BYTES);
-  const left = element("div", { class: "wslab-bytes" }, bitFigure(explanation, bytes), byteGrid(explanation, bytes));
-  if (explanation.length > bytes.length) {
-    left.append(element("p", { class: "wslab-note" }, `The first ${NUMBER.format(bytes.length)} of ${plural(explanation.length, "byte")}.`));
-  }
-  const right = fieldList(explanation);
-  const both = element("div", { class: "wslab-explained" }, left, right);
-  lightEachOther(both, [left, right]);
-  const facts = explanation.facts.flatMap(([name, text]) => [element("dt", {}, harmless(name)), element("dd", {}, cut(harmless(text)))]);
-  return [
-    explanation.violations.length ? violationList(explanation) : null,
-    bytes.length ? both : null,
-    facts.length ? element("dl", { class: "wslab-facts" }, ...facts) : null,
-  ].filter(Boolean);
+/**
+ * The same for an explanation that changes, or for none (null): `show(explanation, picked)` draws anew only what is not
+ * the same as before, and keeps what was focused and how far things were scrolled. Without `picked` the view itself
+ * remembers which byte that is. `onpick(byte)` as in `explained`.
+ */
+export function inspection({ onpick = () => {} } = {}) {
+  const root = element("div", { class: "wslab-inspection" });
+  let last = null;
+  let said = null;
+  let now = null;
+
+  const keys = () => [...root.querySelectorAll("[data-key]")];
+  const replace = (explanation, picked) => {
+    const focused = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const scrolled = keys().flatMap((node) => (node.scrollTop ? [[node.dataset.key, node.scrollTop]] : []));
+    now?.remove();
+    now = explanation && reading(explanation, { picked, onpick });
+    root.replaceChildren(...(now ? [now.element] : []));
+    const byKey = new Map(keys().map((node) => [node.dataset.key, node]));
+    for (const [key, top] of scrolled) if (byKey.has(key)) byKey.get(key).scrollTop = top;
+    if (byKey.has(focused)) now.focus(byKey.get(focused));
+  };
+  const show = (explanation, picked) => {
+    const text = explanation === last ? said : JSON.stringify(explanation);
+    last = explanation;
+    if (text !== said) {
+      said = text;
+      replace(explanation, picked);
+    }
+    if (picked !== undefined) now?.pick(picked);
+  };
+  return { element: root, show, remove: () => now?.remove() };
 }

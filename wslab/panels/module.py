@@ -38,5 +38,5 @@ def _with_imports(name: str, modules: dict[str, str]) -> str:
 
 @cache
 def css(*names: str) -> str:
-    """The look that all panels share, and these style sheets of this folder after it."""
-    return "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("panel.css", *names))
+    """The look that all panels share and that of explained bytes, and these style sheets of this folder after them."""
+    return "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("panel.css", "inspector.css", *names))

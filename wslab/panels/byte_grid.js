@@ -1,0 +1,68 @@
+/** The bytes as hex and as ASCII, in rows; arrow keys go from byte to byte. */
+
+import { hex } from "./words.js";
+import { element, rove } from "./dom.js";
+import { brokenFrom, brokenOn, byteLabel, bytesOf, character, fieldsOn, part } from "./places.js";
+
+/** Every second field is shaded, so that one sees where the next begins. */
+function shades(explanation, bytes) {
+  let shade = 1;
+  let before = null;
+  return bytes.map((_, at) => {
+    const first = fieldsOn(explanation, 8 * at, 8 * at + 8)[0];
+    if (first !== before) [shade, before] = [1 - shade, first];
+    return `wslab-shade${shade}`;
+  });
+}
+
+/** The grid, its parts, and `lay(columns)`, which puts that many bytes in a row. */
+export function byteGrid(explanation) {
+  const bytes = bytesOf(explanation);
+  const shade = shades(explanation, bytes);
+  const parts = [];
+  const look = (at) => shade[at] + (brokenOn(explanation, 8 * at, 8 * at + 8).length ? " wslab-wrong" : "");
+  const made = (at, node) => {
+    parts.push(part(node, explanation, 8 * at, 8 * at + 8, { byte: at }));
+    return node;
+  };
+  const cells = bytes.map((pair, at) =>
+    made(
+      at,
+      element(
+        "span",
+        { role: "gridcell", class: `wslab-byte ${look(at)}`, tabindex: at ? "-1" : "0", "data-key": `byte ${at}`, "aria-label": byteLabel(explanation, at, pair), "aria-selected": "false" },
+        pair,
+        brokenFrom(explanation, 8 * at, 8 * at + 8) ? element("span", { class: "wslab-bang" }, "!") : null,
+      ),
+    ),
+  );
+  const characters = bytes.map((pair, at) => made(at, element("span", { class: `wslab-character ${look(at)}` }, character(parseInt(pair, 16)) ?? "·")));
+
+  const grid = element("div", { role: "grid", class: "wslab-hex", "aria-label": "Bytes: the arrow keys go from byte to byte" });
+  const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
+  rove(grid, cells, steps);
+  let laid = 0;
+  const lay = (columns) => {
+    if (columns === laid) return;
+    laid = columns;
+    [steps.ArrowDown, steps.ArrowUp] = [columns, -columns];
+    const focused = cells.includes(document.activeElement) ? document.activeElement : null;
+    const rows = [];
+    for (let at = 0; at < bytes.length; at += columns) {
+      const fill = Math.max(0, at + columns - bytes.length);
+      rows.push(
+        element(
+          "div",
+          { role: "row", class: "wslab-byterow" },
+          element("span", { role: "rowheader", class: "wslab-at" }, hex(at, 4)),
+          ...cells.slice(at, at + columns),
+          ...Array.from({ length: fill }, () => element("span", { class: "wslab-byte", "aria-hidden": "true" })),
+          element("span", { class: "wslab-characters", "aria-hidden": "true" }, ...characters.slice(at, at + columns)),
+        ),
+      );
+    }
+    grid.replaceChildren(...rows);
+    focused?.focus({ preventScroll: true });
+  };
+  return { element: grid, parts, cells, lay };
+}

@@ -1,0 +1,140 @@
+/** What a payload is underneath: masked and unmasked with the XOR of one byte (RFC 6455 5.3), compressed and inflated (RFC 7692). */
+
+import { hex } from "./words.js";
+import { NUMBER, element, plural } from "./dom.js";
+import { MOST_BYTES, asciiWords, bits, bytesOf, character, dumpLines, part } from "./places.js";
+
+const MOST_UNMASKED = 256; // bytes that stand masked above unmasked
+const KEY = 4; // bytes of a masking key
+
+/** The masked bytes: `key`, `first` (the payload's first byte), and of each byte what it is `plain`; null where nothing is masked. */
+export function masking(explanation) {
+  const key = explanation.fields.find((field) => field.name === "Masking-key" && field.width === 8 * KEY);
+  const first = key && key.start / 8 + KEY;
+  const plain = new Map();
+  for (const field of explanation.fields) (field.plain?.match(/../g) ?? []).forEach((pair, index) => plain.set(field.start / 8 + index, pair));
+  return key && plain.size ? { key: key.raw.match(/../g), first, plain } : null;
+}
+
+/** The XOR of one masked byte, as numbers; null where the byte is not masked or not shown. */
+export function xorOf(explanation, at) {
+  const masked = masking(explanation);
+  const wire = parseInt(bytesOf(explanation)[at], 16);
+  const plain = parseInt(masked?.plain.get(at), 16);
+  if (!masked || Number.isNaN(wire) || Number.isNaN(plain)) return null;
+  const index = at - masked.first;
+  return { index, wire, turn: index % KEY, key: parseInt(masked.key[index % KEY], 16), plain };
+}
+
+const spell = (byte) => `0x${hex(byte)} ${bits(byte)}`;
+
+/** "0x7f 01111111 XOR key[0] 0x37 00110111 = 0x48 01001000 'H'" */
+export const xorWords = ({ wire, turn, key, plain }) => `${spell(wire)} XOR key[${turn}] ${spell(key)} = ${spell(plain)} ${asciiWords(plain)}`;
+
+/** The sum written out, bit below bit; a bit is turned over where the key's is 1. */
+function xorSum({ index, wire, turn, key, plain }) {
+  const digits = (byte) => [...bits(byte)].map((bit, place) => element("span", { class: (key >> (7 - place)) & 1 ? "wslab-turned" : "" }, bit));
+  const line = (name, byte, said = "") => [element("span", { class: "wslab-quiet" }, name), element("span", {}, `0x${hex(byte)}`), element("span", { class: "wslab-eight" }, ...digits(byte)), element("span", {}, said)];
+  return element(
+    "div",
+    { class: "wslab-sum", "aria-hidden": "true" }, // its text is told as the picked byte's
+    element("span", { class: "wslab-sumhead" }, `Payload byte ${NUMBER.format(index)}`),
+    ...line("on the wire", wire),
+    ...line(`XOR key[${turn}]`, key),
+    ...line("unmasked", plain, asciiWords(plain)),
+  );
+}
+
+/** Masked, key and unmasked, one above the other. Null where nothing is masked. */
+export function unmasking(explanation) {
+  const masked = masking(explanation);
+  if (!masked) return null;
+  const bytes = bytesOf(explanation);
+  const places = [...masked.plain.keys()].filter((at) => at < bytes.length).slice(0, MOST_UNMASKED);
+  if (!places.length) return null;
+  const parts = [];
+  const columns = places.map((at) => {
+    const index = at - masked.first;
+    const plain = masked.plain.get(at);
+    const node = element(
+      "span",
+      { class: `wslab-column wslab-shade${Math.floor(index / KEY) % 2}` },
+      element("span", { class: "wslab-index" }, String(index)),
+      element("span", {}, bytes[at]),
+      element("span", { class: "wslab-key" }, masked.key[index % KEY]),
+      element("span", { class: "wslab-unmasked" }, plain),
+      element("span", {}, character(parseInt(plain, 16)) ?? "·"),
+    );
+    parts.push(part(node, explanation, 8 * at, 8 * at + 8, { byte: at }));
+    return node;
+  });
+  const names = () => element("span", { class: "wslab-column wslab-rows" }, ...["byte", "on the wire", "XOR key", "unmasked", "as ASCII"].map((name) => element("span", {}, name)));
+  const rows = element("div", { class: "wslab-columns", role: "img", "aria-label": `The payload masked, the masking key under it again and again, and unmasked: ${places.map((at) => masked.plain.get(at)).join(" ")}` });
+  let laid = 0;
+  const lay = (width) => {
+    if (width === laid) return;
+    laid = width;
+    const groups = [];
+    for (let from = 0; from < columns.length; from += width) groups.push(element("div", { class: "wslab-columnrow" }, names(), ...columns.slice(from, from + width)));
+    rows.replaceChildren(...groups);
+  };
+  const total = [...explanation.fields].reduce((sum, field) => sum + (field.plain === null ? 0 : field.width / 8), 0);
+  const sum = element("div", {});
+  const root = element(
+    "section",
+    { class: "wslab-under", "aria-label": "Unmasking" },
+    heading("Unmasking", "payload byte i XOR masking-key byte i mod 4", "RFC 6455 5.3"),
+    element(
+      "div",
+      { class: "wslab-side" },
+      element(
+        "div",
+        {},
+        element("div", { class: "wslab-scroll", "data-key": "unmasked", ...(places.length > 64 ? { tabindex: "0", role: "region", "aria-label": "Masked and unmasked bytes" } : {}) }, rows),
+        total > places.length ? element("p", { class: "wslab-note" }, `The first ${NUMBER.format(places.length)} of ${plural(total, "payload byte")}.`) : null,
+      ),
+      sum,
+    ),
+  );
+  /** Write out the sum of one byte; of the first where that one is not masked. */
+  const point = (at) => {
+    const xor = xorOf(explanation, at) ?? xorOf(explanation, places[0]);
+    sum.replaceChildren(...(xor ? [xorSum(xor)] : []));
+  };
+  point(null);
+  return { element: root, parts, lay, point };
+}
+
+const heading = (name, said, section) => element("p", { class: "wslab-underhead" }, element("b", {}, name), element("span", {}, said), element("span", { class: "wslab-section" }, section));
+
+function dump(name, pairs, length) {
+  const shown = pairs.slice(0, MOST_BYTES);
+  const more = length > shown.length ? `, the first ${NUMBER.format(shown.length)} shown` : "";
+  const text = dumpLines(shown).join("\n");
+  return element(
+    "figure",
+    { class: "wslab-dump" },
+    element("figcaption", {}, element("b", {}, name), ` ${plural(length, "byte")}${more}`),
+    element("pre", { class: "wslab-scroll", "data-key": name, tabindex: "0", role: "region", "aria-label": `${name}: bytes as hex and ASCII` }, text),
+  );
+}
+
+/** The compressed payload beside what it inflates to. Null where nothing was inflated. */
+export function inflation(explanation) {
+  if (explanation.inflated === null || explanation.inflated === undefined) return null;
+  const payload = explanation.fields.find((field) => field.name === "Payload data");
+  const size = payload ? payload.width / 8 : 0;
+  const compressed = payload ? (payload.plain ?? payload.raw) : "";
+  const said = `${plural(size, "byte")} on the wire, ${NUMBER.format(explanation.inflated_length)} after inflating`;
+  return element(
+    "section",
+    { class: "wslab-under", "aria-label": "Inflating" },
+    heading("Inflating", said, "RFC 7692 7.2.2"),
+    element(
+      "div",
+      { class: "wslab-side" },
+      dump(payload?.plain ? "Compressed, unmasked" : "Compressed", compressed.match(/../g) ?? [], size),
+      dump("Inflated", explanation.inflated.match(/../g) ?? [], explanation.inflated_length),
+    ),
+  );
+}

@@ -1,0 +1,61 @@
+/** Where things lie in explained bytes, and the words for it. An explanation is the JSON of an `Explanation`. */
+
+import { harmless, hex } from "./words.js";
+import { NUMBER } from "./dom.js";
+
+export const MOST_BYTES = 1024; // that are shown of a record
+
+/** The bytes that are shown, two hex digits each; two dots where one is withheld. */
+export const bytesOf = (explanation) => (explanation.data.match(/../g) ?? []).slice(0, MOST_BYTES);
+
+/** Where a field lies, in words: "bit 0", "bits 4 to 7", "byte 2", "bytes 2 to 5". */
+export function place({ start, width }) {
+  const [unit, first, count] = start % 8 || width % 8 ? ["bit", start, width] : ["byte", start / 8, width / 8];
+  const number = (value) => NUMBER.format(value);
+  return count === 1 ? `${unit} ${number(first)}` : `${unit}s ${number(first)} to ${number(first + count - 1)}`;
+}
+
+const meet = (one, start, stop) => one.width > 0 && one.start < stop && one.start + one.width > start;
+
+/** Places in `explanation.fields` of those that lie on some bits. */
+export const fieldsOn = ({ fields }, start, stop) => fields.flatMap((field, index) => (meet(field, start, stop) ? [index] : []));
+
+/** The broken rules that lie on some bits. */
+export const brokenOn = ({ violations }, start, stop) => violations.filter((violation) => meet(violation, start, stop));
+
+/** Whether a broken rule's first bit is among these: there stands the mark. */
+export const brokenFrom = ({ violations }, start, stop) => violations.some((one) => one.width > 0 && one.start >= start && one.start < stop);
+
+const NAMES = { 0x00: "NUL", 0x09: "tab", 0x0a: "line feed", 0x0d: "carriage return", 0x1b: "escape", 0x20: "space", 0x7f: "delete" };
+
+/** A byte as the ASCII character that it is, or null. */
+export const character = (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : null);
+
+/** The same in words: "'l'", "carriage return", "no ASCII". */
+export const asciiWords = (byte) => NAMES[byte] ?? (character(byte) ? `'${character(byte)}'` : byte < 0x80 ? "a control character" : "no ASCII");
+
+export const bits = (byte) => byte.toString(2).padStart(8, "0");
+
+/** `parts` is what lights: nodes with the bits `start` to `stop` that they show, and the fields of those. */
+export function part(node, explanation, start, stop, more = {}) {
+  node.setAttribute("data-part", "");
+  return { node, start, stop, at: Math.floor(start / 8), fields: fieldsOn(explanation, start, stop), ...more };
+}
+
+/** What a screen reader is told of a byte in a grid. */
+export function byteLabel(explanation, at, pair) {
+  const names = fieldsOn(explanation, 8 * at, 8 * at + 8).map((index) => harmless(explanation.fields[index].name));
+  const broken = brokenOn(explanation, 8 * at, 8 * at + 8).map(({ rule }) => `breaks ${harmless(rule)}`);
+  return [`byte ${at}: ${pair === "··" ? "withheld" : pair}`, ...names, ...broken].join(", ");
+}
+
+/** Offsets and bytes and characters as lines of text. */
+export function dumpLines(pairs, width = 8) {
+  const lines = [];
+  for (let at = 0; at < pairs.length; at += width) {
+    const row = pairs.slice(at, at + width);
+    const said = row.map((pair) => character(parseInt(pair, 16)) ?? "·").join("");
+    lines.push(`${hex(at, 4)}  ${row.join(" ").padEnd(3 * width)} ${said}`);
+  }
+  return lines;
+}
