@@ -75,7 +75,7 @@ def _boxes(element: ElementTree.Element, x: float, y: float) -> Iterator[Box]:
             yield Box(x + at("x"), y + at("y"), x + at("x") + at("width"), y + at("y") + at("height"), "rect")
         case "circle":
             yield Box(
-                x + at("cx") - at("r"), y + at("cy") - at("r"), x + at("cx") + at("r"), y + at("cy") + at("r"), "o"
+                x + at("cx") - at("r"), y + at("cy") - at("r"), x + at("cx") + at("r"), y + at("cy") + at("r"), "circle"
             )
         case "path":
             for one, other in pairwise(points(element.get("d", ""))):
