@@ -7,30 +7,46 @@ export const RECORD_SIZE = 76;
 export const SENDERS = ["client", "server"];
 const KINDS = ["request", "response", "frame", "fin", "reset", "error", "unread"];
 
+const [CONNECTION, TIME, SENDER, KIND, FIRST, VIOLATIONS, DELAY] = [4, 8, 38, 39, 40, 42, 72];
 const UNKNOWN = 0xffffffff;
 
-function delayAt(view, at) {
-  const delay = view.getUint32(at + 72, true);
+/** Single values of the record whose packed form begins at `at`, for what looks at very many. */
+export const connectionAt = (view, at) => view.getUint32(at + CONNECTION, true);
+export const timeAt = (view, at) => view.getFloat64(at + TIME, true);
+export const senderAt = (view, at) => SENDERS[view.getUint8(at + SENDER)];
+export const kindAt = (view, at) => KINDS[view.getUint8(at + KIND)];
+export const firstByteAt = (view, at) => view.getUint8(at + FIRST);
+export const violationsAt = (view, at) => view.getUint8(at + VIOLATIONS);
+/** Seconds until the peer had read it; null where that is not known. */
+export function delayAt(view, at) {
+  const delay = view.getUint32(at + DELAY, true);
   return delay === UNKNOWN ? null : delay / 1e6;
 }
+export const putDelay = (view, at, microseconds) => view.setUint32(at + DELAY, microseconds, true);
+
+const CONTROL = 0b1000; // the opcode bit that control frames have (RFC 6455 5.5)
+const GROUPS = { request: "handshake", response: "handshake", fin: "tcp", reset: "tcp", error: "error", unread: "error" };
+
+/** What the page tells apart by shape: "handshake", "data", "control", "tcp" or "error". */
+export const group = (kind, firstByte) => GROUPS[kind] ?? (firstByte & CONTROL ? "control" : "data");
 
 /** The record whose packed form begins at `at`. */
 export function readRecord(view, at = 0) {
   return {
     number: view.getUint32(at, true),
-    connection: view.getUint32(at + 4, true),
-    time: view.getFloat64(at + 8, true),
+    connection: connectionAt(view, at),
+    time: timeAt(view, at),
     offset: Number(view.getBigUint64(at + 16, true)),
     payloadLength: Number(view.getBigUint64(at + 24, true)),
     headerLength: view.getUint32(at + 32, true),
     status: view.getUint16(at + 36, true),
-    sender: SENDERS[view.getUint8(at + 38)],
-    kind: KINDS[view.getUint8(at + 39)],
-    first: view.getUint8(at + 40),
+    sender: senderAt(view, at),
+    kind: kindAt(view, at),
+    first: firstByteAt(view, at),
     second: view.getUint8(at + 41),
-    violations: view.getUint8(at + 42),
+    violations: violationsAt(view, at),
     preview: new Uint8Array(view.buffer, view.byteOffset + at + 44, view.getUint8(at + 43)),
-    delay: delayAt(view, at), // seconds until the peer had read it; null where that is not known
+    delay: delayAt(view, at),
   };
 }
 
