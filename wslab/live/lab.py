@@ -350,6 +350,11 @@ class Lab:
         return None if self._estate.closed else self._estate.carrier.loop
 
     @property
+    def seed(self) -> tap.Seed:
+        """The seed that it was given; None where keys are random."""
+        return self._estate.seed
+
+    @property
     def ends(self) -> tuple[End, ...]:
         """The ends of live connections that this lab holds, in the trace's order: to send by them, from any thread."""
         estate = self._estate
