@@ -295,7 +295,8 @@ class RawEndpoint:
             return
         if not self._gone.done() and not self._transport.is_closing():
             if not self._transport.fin_sent:
-                self._transport.write_eof()
+                with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
+                    self._transport.write_eof()
             with contextlib.suppress(TimeoutError):
                 await self._until(lambda: bool(self._end), 1.0, "")
             self._transport.close()

@@ -8,8 +8,8 @@
  */
 
 import { harmless } from "./words.js";
-import { cut, element, freshId, mark, unseen } from "./dom.js";
-import { explained } from "./inspector.js";
+import { cut, element, freshId, mark, plural, unseen } from "./dom.js";
+import { inspection } from "./inspector.js";
 import { panel } from "./panel.js";
 
 const TYPING = 200; // ms without a key before the kernel is asked what the request says
@@ -42,7 +42,7 @@ function requestPart(context) {
 
   const editor = element("textarea", {
     class: "wslab-input wslab-request",
-    rows: 9,
+    rows: 8,
     spellcheck: "false",
     autocomplete: "off",
     autocapitalize: "off",
@@ -75,14 +75,8 @@ function requestPart(context) {
     "Send",
   );
   const restore = element("button", { class: "wslab-button", type: "button", onclick: () => ask({ ask: "restore" }) }, "Restore the RFC’s request");
-  const meaning = element("div", { class: "wslab-meaning" });
+  const meaning = inspection();
 
-  const drawMeaning = whenChanged(
-    () => shared.request?.explanation,
-    (explanation) => {
-      meaning.replaceChildren(...(explanation ? explained(explanation) : []));
-    },
-  );
   const draw = () => {
     if (model.get("request") !== known) {
       known = model.get("request");
@@ -95,7 +89,7 @@ function requestPart(context) {
     const busy = model.get("underway").includes("request");
     send.ariaDisabled = String(busy);
     send.textContent = busy ? "Sent, waiting…" : "Send";
-    drawMeaning();
+    meaning.show(shared.request?.explanation ?? null);
   };
   return {
     element: part(
@@ -113,10 +107,13 @@ function requestPart(context) {
           note,
         ),
       ),
-      meaning,
+      meaning.element,
     ),
     draw,
-    remove: () => clearTimeout(pause),
+    remove: () => {
+      clearTimeout(pause);
+      meaning.remove();
+    },
   };
 }
 
@@ -140,7 +137,8 @@ function checkList(checks) {
 }
 
 function responsePart({ shared }) {
-  const body = element("div", { class: "wslab-answer" });
+  const body = element("div");
+  const meaning = inspection();
   const said = element("p", { class: "wslab-unseen", role: "status" });
   const hint = () => element("p", { class: "wslab-hint" }, "Nothing was sent yet. Press Send: the request goes to the lab’s server over a connection of its own, which the recording shows like any other.");
 
@@ -148,25 +146,26 @@ function responsePart({ shared }) {
     element(
       "div",
       { class: "wslab-verdict" },
-      element("p", { class: "wslab-status" }, mark("server"), told.explanation ? code(told.first_line) : element("b", {}, "no response")),
+      element("p", { class: "wslab-status" }, mark("server"), element("span", {}, told.explanation ? code(told.first_line) : element("b", {}, "no response"))),
       element("p", {}, harmless(told.meaning), " ", section(told.section)),
       told.body ? element("figure", { class: "wslab-words" }, element("figcaption", {}, told.explanation ? "in the server’s own words" : "what came instead"), element("pre", { tabindex: "0", role: "region", "aria-label": "The response's body" }, ...told.body.split("\n").flatMap((line, index) => [index ? "\n" : "", harmless(line)]))) : null,
     ),
     element(
       "div",
       { class: "wslab-client-side" },
-      element("p", { class: "wslab-status" }, mark("client"), element("b", {}, told.accepted ? "The client takes the connection as open" : "The client makes no WebSocket connection"), " ", section("RFC 6455 4.1")),
+      element("p", { class: "wslab-status" }, mark("client"), element("span", {}, element("b", {}, told.accepted ? "The client takes the connection as open" : "The client makes no WebSocket connection"), " ", section("RFC 6455 4.1"))),
       checkList(told.checks),
     ),
   ];
   const draw = whenChanged(
     () => shared.attempt,
     (told) => {
-      body.replaceChildren(...(told ? [element("div", { class: "wslab-verdicts" }, ...answer(told)), ...(told.explanation ? explained(told.explanation) : [])] : [hint()]));
+      body.replaceChildren(told ? element("div", { class: "wslab-verdicts" }, ...answer(told)) : hint());
+      meaning.show(told?.explanation ?? null);
       said.textContent = told ? `The server: ${told.explanation ? harmless(told.first_line) : "no response"}. ${harmless(told.meaning)}` : "";
     },
   );
-  return { element: part(2, "The answer", said, body), draw };
+  return { element: part(2, "The answer", said, body, meaning.element), draw, remove: () => meaning.remove() };
 }
 
 // Accept -----------------------------------------------------------------------------------------------------------------
@@ -230,11 +229,18 @@ function acceptPart(context) {
 
 // Experiments -------------------------------------------------------------------------------------------------------------
 
-const HEADS = ["change", "my prediction", "it was", "why", "section", ""];
+const HEADS = ["change", "my prediction", "it was", "why", ""];
+const MOST_LINES = 2; // of a change
 
 function difference({ gone, come }) {
   const line = (sign, word, text) => element("span", { class: "wslab-change" }, element("span", { "aria-hidden": "true" }, sign), unseen(word), code(text));
-  return [...gone.map((text) => line("−", "without ", text)), ...come.map((text) => line("+", "with ", text))];
+  const shown = gone.length > MOST_LINES ? 1 : MOST_LINES;
+  const more = Math.max(gone.length, come.length) - shown;
+  return [
+    ...gone.slice(0, shown).map((text) => line("−", "without ", text)),
+    ...come.slice(0, shown).map((text) => line("+", "with ", text)),
+    more > 0 ? element("span", { class: "wslab-place" }, `and ${plural(more, "line")} more alike`) : null,
+  ].filter(Boolean);
 }
 
 function experimentRow(context, experiment, statuses) {
@@ -267,7 +273,7 @@ function experimentRow(context, experiment, statuses) {
   );
   const load = element("button", { class: "wslab-button", type: "button", title: "Put this request into the editor above", "aria-label": `Put into the editor: ${title}`, onclick: () => ask({ ask: "load", name }) }, "Edit");
   const outcome = element("td", { role: "cell", class: "wslab-outcome" });
-  const why = element("td", { role: "cell", class: "wslab-why" });
+  const reason = element("span", { class: "wslab-reason" });
 
   const draw = () => {
     const guess = model.get("predictions")[name];
@@ -284,7 +290,7 @@ function experimentRow(context, experiment, statuses) {
           ? [element("span", { class: "wslab-hint" }, "not run yet")]
           : [element("b", {}, String(found.status ?? "none")), " ", element("span", { class: right ? "wslab-right" : "wslab-surprise" }, right ? "✓ as predicted" : "≠ surprise")]),
     );
-    why.textContent = guess !== undefined && found ? harmless(found.reason) : "";
+    reason.textContent = guess !== undefined && found ? harmless(found.reason) : "";
   };
   draw();
   const row = element(
@@ -293,8 +299,7 @@ function experimentRow(context, experiment, statuses) {
     element("th", { role: "rowheader", scope: "row" }, title, ...difference(experiment)),
     element("td", { role: "cell" }, choice),
     outcome,
-    why,
-    element("td", { role: "cell" }, section(experiment.section)),
+    element("td", { role: "cell", class: "wslab-why" }, reason, section(experiment.section)),
     element("td", { role: "cell", class: "wslab-act" }, run, " ", load),
   );
   return { row, draw };

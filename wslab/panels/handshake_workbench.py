@@ -51,9 +51,9 @@ class HandshakeWorkbench(TracePanel):
         request: what stands in the editor, and what the experiments change: the RFC's request if None.
 
     A request is sent as it is written, right or wrong; where the server agrees, the connection is closed with 1000. A
-    script can do all that a person does: ``bench.request = ...``, ``bench.send_request()``, ``bench.predict("no-upgrade",
-    426)``, ``bench.run("no-upgrade")``. What is typed is kept in the notebook, a password too, as in any cell; text and
-    HTML withhold Cookie and Authorization.
+    script can do all that a person does: ``bench.request = ...``, ``bench.send_request()``,
+    ``bench.predict("no-upgrade", 426)``, ``bench.run("no-upgrade")``. What is typed is kept in the notebook, a password
+    too, as in any cell; text, HTML and picture withhold Cookie and Authorization.
     """
 
     request = traitlets.Unicode(help="The request as text; line ends and the empty line are added.").tag(sync=True)

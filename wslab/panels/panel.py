@@ -33,15 +33,14 @@ Question = Mapping[str, Any]
 
 
 def guarded(method: Callable[Concatenate[S, P], object]) -> Callable[Concatenate[S, P], None]:
-    """A panel's method whose exceptions become the panel's problem line; when it succeeds the line goes."""
+    """A panel's method whose exceptions become the panel's problem line; the line of before goes."""
 
     def guard(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        self.problem = ""  # before, for what it begins on another thread may fail before it returns
         try:
             method(self, *args, **kwargs)
         except Exception as error:
             self.problem = complaint(error)
-        else:
-            self.problem = ""
 
     functools.update_wrapper(guard, method)
     return guard
