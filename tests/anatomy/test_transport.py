@@ -37,12 +37,14 @@ def test_a_frame_for_a_panel() -> None:
     whole = ["title", "sender", "offset", "length", "data", "fields", "violations", "facts"]
     assert list(sent) == [*whole, "inflated", "inflated_length"]
     assert sent["inflated"] is sent["inflated_length"] is None
+    assert [field["name"] for field in sent["fields"] if field["is_number"]][-2:] == ["MASK", "Payload len"]
     assert sent["fields"][-1] == {
         "name": "Payload data",
         "start": 48,
         "width": 40,
         "raw": "7f9f4d5158",
         "value": '"Hello"',
+        "is_number": False,
         "bits": "0111111110011111010011010101000101011000",
         "meaning": "what is said",
         "section": "RFC 6455 5.2",

@@ -35,6 +35,7 @@ def explanation_json(explanation: Explanation, *, reveal: bool = False) -> dict[
             "width": one.width,
             "raw": bytes_of(first, stop),
             "value": shown.value,
+            "is_number": shown.number is not None,
             "bits": shown.bits,
             "meaning": shown.meaning,
             "section": shown.section,

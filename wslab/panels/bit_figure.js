@@ -41,7 +41,7 @@ export function bitFigure(explanation, row) {
   const cell = (field, start, stop) => {
     const goesOn = stop === end && stop < field.start + field.width;
     const name = visible(field.name) + (start > field.start ? " (continued)" : "");
-    const number = field.width > 1 && start === field.start && /^\d+$/.test(field.value ?? "") ? `= ${field.value}` : "";
+    const number = field.width > 1 && start === field.start && field.is_number ? `= ${field.value}` : "";
     const node = element(
       "span",
       { class: `wslab-bitfield${field.width === 1 ? " wslab-onebit" : ""}${goesOn ? " wslab-goeson" : ""}`, style: `grid-column: span ${stop - start}` },

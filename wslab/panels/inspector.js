@@ -15,12 +15,22 @@ import { byteGrid } from "./byte_grid.js";
 import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
 
 /** Bits in a row of the figure, and bytes in a row of a grid, where there are so many pixels. */
-const FIGURE = [[700, 32], [380, 16], [0, 8]];
+const FIGURE = [[630, 32], [300, 16], [0, 8]];
 const BESIDE = 680; // px from which on the fields stand beside the grid
 const GRID = [[1060, 16], [BESIDE, 8], [620, 16], [0, 8]];
 const UNDER = [[540, 16], [0, 8]];
-const SHORT = 48; // bytes: a grid that leaves room below itself, beside the fields
+const UNMASKED = 16; // bytes that the list of fields shows
+const SHORT = 96; // bytes: a grid that leaves room below itself, beside the fields
 const fitting = (table, width) => table.find(([least]) => width >= least)[1];
+
+/** A value, unless the meaning says it again. */
+const valueOf = ({ value, meaning }) => (value && !(value.length > 3 && meaning.includes(value.slice(0, 12))) ? value : "");
+
+/** The bytes of a field as they are unmasked; the first of many. */
+function unmasked({ plain, width }) {
+  const more = width / 8 - UNMASKED;
+  return spaced(plain.slice(0, 2 * UNMASKED)) + (more > 0 ? ` … ${plural(more, "more byte")}` : "");
+}
 
 /** The fields, each with its place, value, meaning and section. */
 function fieldList(explanation) {
@@ -33,10 +43,9 @@ function fieldList(explanation) {
       element(
         "span",
         { class: "wslab-says" },
-        element("bdi", { class: "wslab-value", dir: "ltr" }, cut(harmless(field.value ?? ""))),
-        " ",
-        element("span", {}, field.meaning === field.value ? "" : cut(harmless(field.meaning))),
-        field.plain ? element("span", { class: "wslab-plain" }, "unmasked ", element("code", {}, cut(spaced(field.plain)))) : null,
+        valueOf(field) ? element("bdi", { class: "wslab-value", dir: "ltr" }, cut(harmless(valueOf(field)))) : null,
+        element("span", {}, cut(harmless(field.meaning))),
+        field.plain ? element("span", { class: "wslab-plain" }, "unmasked ", element("code", {}, unmasked(field))) : null,
       ),
     );
     parts.push(part(item, explanation, field.start, field.start + field.width, { fields: [index] }));
@@ -87,7 +96,7 @@ function byteWords(explanation, at) {
       {},
       ...fieldsOn(explanation, 8 * at, 8 * at + 8).map((index) => {
         const field = explanation.fields[index];
-        const value = field.width <= 32 && field.value && field.meaning !== field.value ? ` = ${cut(harmless(field.value))}` : "";
+        const value = valueOf(field) && field.width <= 64 ? ` = ${cut(harmless(valueOf(field)))}` : "";
         return element(
           "li",
           {},

@@ -31,8 +31,8 @@ const NAMES = { 0x00: "NUL", 0x09: "tab", 0x0a: "line feed", 0x0d: "carriage ret
 /** A byte as the ASCII character that it is, or null. */
 export const character = (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : null);
 
-/** The same in words: "'l'", "carriage return", "no ASCII". */
-export const asciiWords = (byte) => NAMES[byte] ?? (character(byte) ? `'${character(byte)}'` : byte < 0x80 ? "a control character" : "no ASCII");
+/** The same in words: "'l'", "carriage return", "control", "no ASCII". */
+export const asciiWords = (byte) => NAMES[byte] ?? (character(byte) ? `'${character(byte)}'` : byte < 0x80 ? "control" : "no ASCII");
 
 export const bits = (byte) => byte.toString(2).padStart(8, "0");
 
