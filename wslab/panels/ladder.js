@@ -51,6 +51,7 @@ class Row {
     this.mark = element("span", { class: "wslab-mark", "aria-hidden": "true" });
     this.word = element("b");
     this.rest = document.createTextNode("");
+    this.texts = [];
     this.cells = COLUMNS.map((column) => element("span", { role: "gridcell", class: columnClass(column) }));
     this.cells[LADDER].append(this.prefix, this.mark, element("bdi", { class: "wslab-caption", dir: "ltr" }, this.word, this.rest));
     this.element = element("div", { role: "row", class: "wslab-row" }, ...this.cells);
@@ -61,11 +62,12 @@ class Row {
     if (record.number !== this.number) {
       this.number = record.number;
       this.element.id = `${this.id}-${record.number}`;
-      [dataset.number, dataset.sender, dataset.shape] = [record.number, record.sender, shape(record) ?? "note"];
+      dataset.number = record.number;
+      for (const [name, value] of [["sender", record.sender], ["shape", shape(record) ?? "note"]]) if (dataset[name] !== value) dataset[name] = value;
       COLUMNS.forEach((column, at) => {
         if (column.ladder) return;
         const text = column.text(record);
-        this.cells[at].textContent = text;
+        if (this.texts[at] !== text) this.cells[at].textContent = this.texts[at] = text;
         if (column.marked) this.cells[at].classList.toggle("wslab-broken", text !== "");
       });
       [this.word.textContent, this.rest.data] = caption(record);
@@ -139,6 +141,7 @@ export function ladder(view) {
       drawn.delete(number);
       spare.push(row);
     }
+    spare.sort((one, other) => one.number - other.number); // as they lie in the page: a row that stays in its place is cheap
     let next = null;
     for (let at = numbers.length - 1; at >= 0; at--) {
       const number = numbers[at];
