@@ -13,26 +13,6 @@ import { panel } from "./panel.js";
 const PAUSE = 250; // ms without a key until what was typed is sent
 const MOST_TYPED = 300_000; // characters; the kernel says how many bytes may be sent
 
-const CODES = [
-  [1000, "normal closure"],
-  [1001, "going away"],
-  [1002, "protocol error"],
-  [1003, "cannot accept this type of data"],
-  [1005, "no status code; never sent"],
-  [1006, "no close frame; never sent"],
-  [1007, "data does not fit its type"],
-  [1008, "policy violation"],
-  [1009, "message too big"],
-  [1010, "client misses an extension"],
-  [1011, "unexpected condition"],
-  [1012, "service restart"],
-  [1013, "try again later"],
-  [1014, "bad gateway"],
-  [1015, "TLS failed; never sent"],
-  [3000, "for libraries and frameworks: 3000 to 3999"],
-  [4000, "for private use: 4000 to 4999"],
-];
-
 /** Fills what is there already with what should be there, and leaves alone what is so. */
 function tell(node, text) {
   if (node.textContent !== text) node.textContent = text;
@@ -86,6 +66,12 @@ function choice({ model, ask }, name, legend, options) {
     input.disabled = !can;
   });
   return { element: root, draw };
+}
+
+/** What went wrong with what was asked for here; the panel's first line, which is the alert, may be out of sight. */
+function refused({ model, shared }, part) {
+  const line = element("p", { class: "wslab-trouble", hidden: true });
+  return { element: line, draw: () => tell(line, shared.asked === part ? harmless(model.get("problem")) : "") };
 }
 
 const textInput = (properties) => element("input", { class: "wslab-input", type: "text", spellcheck: "false", autocomplete: "off", ...properties });
@@ -215,16 +201,15 @@ function frameSettings(context) {
   const root = element(
     "section",
     { class: "wslab-byhand", "aria-label": "The frame" },
-    element("h3", { class: "wslab-heading" }, "As exact bytes: any frame, refused by nobody"),
+    element("div", { class: "wslab-headrow" }, element("h3", { class: "wslab-heading" }, "As exact bytes"), element("span", { class: "wslab-about" }, "any frame, refused by nobody"), reset),
     element(
       "div",
       { class: "wslab-form" },
       element("label", { class: "wslab-label" }, "Opcode", opcode),
       element("div", { class: "wslab-label", role: "group", "aria-label": "The first bits" }, element("span", {}, "Bits that are 1"), element("span", { class: "wslab-bitbuttons" }, ...bits.map(([, button]) => button))),
-      element("label", { class: "wslab-label" }, "Fragments", fragments),
       element("div", { class: "wslab-masking" }, maskBy.element, keyInput),
       form.element,
-      reset,
+      element("label", { class: "wslab-label" }, "Fragments", fragments),
     ),
   );
   return { element: root, draw, flush: () => [pieces, key].forEach((field) => field.flush()), remove: () => [pieces, key].forEach((field) => field.remove()) };
@@ -235,6 +220,7 @@ function library(context, flush) {
   const { model, ask, shared } = context;
   const act = (name) => () => {
     flush();
+    shared.asked = "library";
     ask({ ask: name });
   };
   const button = (name, words) => element("button", { type: "button", class: "wslab-button", onclick: act(name) }, words);
@@ -252,11 +238,20 @@ function library(context, flush) {
       "aria-label": "Status codes and their meanings",
       onchange: () => list.value !== "other" && ask({ ask: "change", name: "code", value: list.value === "none" ? null : Number(list.value) }),
     },
-    ...CODES.map(([number, words]) => element("option", { value: String(number) }, `${number} ${words}`)),
-    element("option", { value: "none" }, "no status code"),
-    element("option", { value: "other" }, "another number"),
   );
+  let listed = null;
+  const drawList = () => {
+    const { codes } = shared;
+    if (listed !== codes) {
+      listed = codes;
+      const known = codes.map(([number, words]) => element("option", { value: String(number) }, `${number} ${words}`));
+      list.replaceChildren(...known, element("option", { value: "none" }, "no status code"), element("option", { value: "other" }, "another number"));
+    }
+    const code = model.get("code");
+    list.value = code === null ? "none" : codes.some(([number]) => number === code) ? String(code) : "other";
+  };
   const meaning = element("p", { class: "wslab-codemeaning" });
+  const refusal = refused(context, "library");
   const reasonInput = textInput({ maxlength: "4000" });
   const reason = typed(context, "reason", reasonInput);
   const reasonSize = element("span", {});
@@ -266,17 +261,16 @@ function library(context, flush) {
     const { meaning: words, reason: bytes, reason_most: most, field } = shared.preview;
     const end = ends.find(({ key }) => key === model.get("target"));
     const raw = end?.kind === "raw";
-    tell(heading, raw ? "Ready-made frames" : "Through the library, websockets");
+    tell(heading, raw ? "Ready-made frames" : "Through websockets");
     tell(
       about,
-      raw ? `A raw end has no library: each is one frame, ${end.sender === "client" ? "masked as a client must" : "not masked, as a server must"}.` : "websockets builds the frame, refuses what the protocol forbids, and its state follows.",
+      raw ? `a raw end has no library: one frame each, ${end.sender === "client" ? "masked as a client must" : "not masked, as a server must"}` : "the library builds the frame, and refuses what is forbidden",
     );
     tell(message, model.get("payload_as") === "text" ? "Send as a text message" : "Send as a binary message");
     code.draw();
     reason.draw();
-    const known = CODES.some(([number]) => number === model.get("code"));
-    list.value = model.get("code") === null ? "none" : known ? String(model.get("code")) : "other";
-    meaning.replaceChildren(harmless(words[0]), " ", element("span", { class: "wslab-section" }, harmless(words[1])));
+    drawList();
+    meaning.replaceChildren(model.get("code") === null ? "" : `${model.get("code")}: `, harmless(words[0]), " · ", element("span", { class: "wslab-section" }, harmless(words[1])));
     tell(reasonSize, `Reason, ${NUMBER.format(bytes)} of ${most} bytes`);
     reasonInput.setAttribute("aria-invalid", String(bytes > most || field === "status code and reason"));
     codeInput.setAttribute("aria-invalid", String(field === "status code and reason"));
@@ -284,22 +278,21 @@ function library(context, flush) {
     for (const one of [message, ...others]) one.disabled = !open || field === "payload";
     close.disabled = !open;
     for (const control of [codeInput, list, reasonInput]) control.disabled = !can;
+    refusal.draw();
   };
   const root = element(
     "section",
     { class: "wslab-bylibrary", "aria-label": "Through the library" },
-    heading,
-    about,
-    element("div", { class: "wslab-form" }, message, ...others),
+    element("div", { class: "wslab-headrow" }, heading, about),
+    element("div", { class: "wslab-form wslab-acts" }, message, ...others),
     element(
       "div",
       { class: "wslab-form wslab-closing" },
-      element("label", { class: "wslab-label" }, "Status code", codeInput),
-      list,
-      element("label", { class: "wslab-label wslab-reason" }, reasonSize, reasonInput),
-      close,
+      element("div", { class: "wslab-coderow" }, element("label", { class: "wslab-label" }, "Status code", codeInput), list),
+      meaning,
+      element("div", { class: "wslab-coderow" }, element("label", { class: "wslab-label wslab-reason" }, reasonSize, reasonInput), close),
     ),
-    meaning,
+    refusal.element,
   );
   return { element: root, draw, flush: () => [code, reason].forEach((field) => field.flush()), remove: () => [code, reason].forEach((field) => field.remove()) };
 }
@@ -324,11 +317,13 @@ function bytes(context, flush) {
   const { model, ask, set, shared } = context;
   const send = (alone) => () => {
     flush();
+    shared.asked = "bytes";
     ask({ ask: "send bytes", alone });
   };
   const all = element("button", { type: "button", class: "wslab-button wslab-primary", onclick: send(false) });
   const one = element("button", { type: "button", class: "wslab-button", onclick: send(true) });
   const trouble = element("p", { class: "wslab-trouble", role: "alert", hidden: true });
+  const refusal = refused(context, "bytes");
   const verdict = element("p", { class: "wslab-verdictline", role: "status" });
   const notes = element("div", { class: "wslab-notes", role: "status" });
   const list = element("div", { class: "wslab-framelist", role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
@@ -376,12 +371,14 @@ function bytes(context, flush) {
     if (notes.textContent !== joined.join("")) notes.replaceChildren(...joined.map((note) => element("p", {}, note)));
     inspected.show(explanation);
     inspected.element.hidden = !explanation;
+    refusal.draw();
   };
   const root = element(
     "section",
     { class: "wslab-inspector wslab-composed", "aria-label": "The bytes" },
     element("div", { class: "wslab-sendrow" }, element("h3", { class: "wslab-heading" }, "The bytes"), element("span", { class: "wslab-sendbuttons" }, one, all)),
     trouble,
+    refusal.element,
     verdict,
     notes,
     list,
@@ -426,11 +423,11 @@ const NOTHING = { field: "", trouble: "", frames: [], index: 0, left: 0, explana
 
 /** Once for each model: what the kernel tells is there before the first view is drawn. */
 function begin({ shared, ask, hear }) {
-  Object.assign(shared, { ends: { ends: [], more: 0, why: "", serving: false }, preview: NOTHING, sent: [] });
+  Object.assign(shared, { ends: { ends: [], more: 0, why: "", serving: false }, preview: NOTHING, sent: [], codes: [], asked: null });
   hear((message) => {
     const { tell: what, ...facts } = message;
     if (what === "ends" || what === "preview") shared[what] = facts;
-    else if (what === "sent") shared.sent = facts.sent;
+    else if (what === "sent" || what === "codes") shared[what] = facts[what];
   });
   ask({ ask: "hello" });
 }

@@ -26,7 +26,7 @@ from ..live.ends import RAW_KIND, CannotSend, End, masking_keys, open_client, op
 from ..live.lab import NoServer
 from ..protocol import explain_frame, parse_frame
 from ..protocol.states import State
-from ..protocol.words import CLOSE, TEXT, opcode_name, quote, status_meaning
+from ..protocol.words import CLOSE, STATUS_CODES, STATUS_RANGES, TEXT, opcode_name, quote, status_meaning
 from ..recording.trace import Trace
 from .composition import MOST_FRAGMENTS, CannotCompose, Series, close_body, masking_key, typed
 from .module import css, esm
@@ -50,6 +50,10 @@ _NO_END = (
     "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
     "To be connected to, the lab needs a server: `await lab.serve()`."
 )
+_BODY = (
+    "A Close frame's payload begins with its status code: these first two bytes say {code}. "
+    "Choose “the status code and reason” to have them written (RFC 6455 5.5.1)."
+)
 _UNTOLD_CLOSE = (
     "websockets is not told of these bytes. It will take the peer's answering Close for the first one, and send a "
     "Close of its own after yours."
@@ -58,6 +62,12 @@ _UNTOLD_FRAGMENT = (
     "websockets is not told of these bytes. Until you send the fragment with FIN, the next message that it sends "
     "stands inside yours."
 )
+
+_CODES: Final = [
+    *([code, meaning] for code, (meaning, _) in STATUS_CODES.items()),
+    *([low, f"to {high}: {use}"] for low, high, use in STATUS_RANGES if low in (3000, 4000)),
+]
+"""The status codes to choose from."""
 
 _WORDS = (Column("setting"), Column("value", wraps=True))
 _FRAMES = (Column("frame"), Column("what"), Column("bytes", right=True), Column("as hex", wraps=True, code=True))
@@ -278,6 +288,7 @@ class Composer(TracePanel):
         from ..anatomy.picture import explanation_figures, sheet, table_figure
 
         with self._lock:
+            self._look_again()
             figures = [table_figure(_WORDS, self._settings())]
             if self._preview.frames:
                 figures += explanation_figures(self.explain())
@@ -289,6 +300,7 @@ class Composer(TracePanel):
 
     def _text(self) -> str:
         with self._lock:
+            self._look_again()
             parts = [table_text(_WORDS, self._settings(), caption="What the composer would send")]
             if self._preview.frames:
                 parts += [table_text(_FRAMES, self._frame_rows(), caption="The bytes"), str(self._steadied())]
@@ -298,6 +310,7 @@ class Composer(TracePanel):
 
     def _html(self) -> str:
         with self._lock:
+            self._look_again()
             parts = [table_html(_WORDS, self._settings(), caption="What the composer would send", row_heading=0)]
             if self._preview.frames:
                 parts.append(table_html(_FRAMES, self._frame_rows(), caption="The bytes", row_heading=0))
@@ -406,6 +419,7 @@ class Composer(TracePanel):
             self._preview = self._composed(end)
             if self.comm is None:
                 return
+            self._tell_new("codes", codes=_CODES)
             self._tell_new("ends", **self._ends_facts(ends, end, lab))
             self._tell_new("preview", **self._preview_facts(end))
             self._tell_new(
@@ -479,7 +493,12 @@ class Composer(TracePanel):
         if series is None:
             return []
         by_library = end is not None and end.kind != RAW_KIND
+        code = int.from_bytes(series.payload[:2], "big")
         notes = [
+            (
+                _BODY.format(code=code),
+                series.opcode == CLOSE and self.payload_as != "close" and len(series.payload) > 1,
+            ),
             (_UNTOLD_CLOSE, by_library and series.opcode == CLOSE),
             (_UNTOLD_FRAGMENT, by_library and not series.fin and not series.opcode & 0b1000),
             (series.lies, bool(series.lies)),
@@ -587,7 +606,12 @@ class Composer(TracePanel):
             self._due = True
             unused = () if self.payload_as == "close" else ("code", "reason")
             if change["name"] not in ("picked", *unused):
-                self._begun = 0  # it is another series now
+                self._restart()
+
+    def _restart(self) -> None:
+        """It is another series now, of which nothing was sent."""
+        if self._begun:
+            self._begun = self.picked = 0
 
     # What a page asks for ----------------------------------------------------------------
 
