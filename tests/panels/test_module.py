@@ -43,7 +43,16 @@ def test_no_module_makes_markup_of_text(module: str) -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", source)
 
 
-def test_a_sheet_comes_after_the_look_that_all_share() -> None:
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_panels_own_sheet_comes_last_and_reaches_no_other_panel(entry: str) -> None:
+    """All sheets are in force in the whole page, and many panels call many things alike."""
     shared = (FOLDER / "panel.css").read_text()
-    assert css("lab_panel.css").startswith(shared)
-    assert css("lab_panel.css").endswith((FOLDER / "lab_panel.css").read_text())
+    joined = css(entry.replace(".js", ".css"))
+    assert joined.startswith(shared)
+    before, _, own = joined.rpartition("@scope ")
+    assert own.endswith((FOLDER / entry.replace(".js", ".css")).read_text() + "}\n")
+    name = re.search(r'^export default panel\("([a-z-]+)"', (FOLDER / entry).read_text(), re.MULTILINE)
+    assert name is not None
+    assert own.startswith(f"(.wslab-{name[1]}) {{"), "the class that panel.js gives the panel"
+    assert "@keyframes" not in own
+    assert before.count("{") == before.count("}")

@@ -38,5 +38,15 @@ def _with_imports(name: str, modules: dict[str, str]) -> str:
 
 @cache
 def css(*names: str) -> str:
-    """The look that all panels share and that of explained bytes, and these style sheets of this folder after them."""
-    return "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("panel.css", "inspector.css", *names))
+    """The look that all panels share and that of explained bytes, and these style sheets of this folder after them.
+
+    Every panel's sheet is in force in the whole page. So what is one panel's alone is held to that panel, whose class
+    the first name tells: ``lab_panel.css`` is ``.wslab-lab``'s, ``frame_builder.css`` is ``.wslab-frame-builder``'s.
+    """
+    shared, own = ("".join(map(_sheet, group)) for group in (("panel.css", "inspector.css"), names))
+    panel = names[0].removesuffix(".css").removesuffix("_panel").replace("_", "-") if names else ""
+    return f"{shared}@scope (.wslab-{panel}) {{\n{own}}}\n" if names else shared
+
+
+def _sheet(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
