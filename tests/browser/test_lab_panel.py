@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -52,15 +53,50 @@ def show_greeting(lab_page: LabPages, *more: str) -> tuple[NotebookPage, Locator
     return notebook, panel
 
 
-def test_a_cell_that_ends_in_a_lab_shows_what_crossed(lab_page: LabPages) -> None:
-    notebook, panel = show_greeting(lab_page)
+def numbers(panel: Locator) -> list[int]:
+    """The records whose rows are on screen."""
+    seen: list[int] = panel.locator(".wslab-scroller").evaluate(
+        """(scroller) => {
+          const { top, bottom } = scroller.getBoundingClientRect();
+          return [...scroller.querySelectorAll("[data-number]")]
+            .map((row) => [Number(row.dataset.number), row.getBoundingClientRect()])
+            .filter(([, box]) => box.top >= top - 1 && box.bottom <= bottom + 1)
+            .map(([number]) => number);
+        }"""
+    )
+    return seen
+
+
+def states(panel: Locator) -> list[str]:
+    """What is marked in the client's and in the server's diagram."""
+    return panel.locator(".wslab-states [aria-current=step]").all_inner_texts()
+
+
+def test_a_cell_that_ends_in_a_lab_shows_what_crossed_and_explains_it(lab_page: LabPages) -> None:
+    notebook, panel = show_greeting(lab_page, "print(lab.panel.selected)")
     assert notebook.errors() == []
     captions = panel.locator(".wslab-ladder .wslab-caption").all_inner_texts()
     assert captions == ["GET /", "101 Switching Protocols", 'TEXT "Hello server!"', 'TEXT "Hello server!"']
     expect(panel.locator(".wslab-counts")).to_have_text("4 records · 4 kept · 0 dropped")
-    assert panel.locator(".wslab-lane").all_inner_texts() == ["client\nOPEN", "server\nOPEN"]
+    assert states(panel) == ["OPEN", "OPEN"]
     senders = rows(panel).evaluate_all("(rows) => rows.map((row) => row.dataset.sender)")
     assert senders == ["client", "server", "client", "server"]
+
+    rows(panel).nth(2).click()
+    expect(panel.locator(".wslab-title")).to_contain_text('TEXT "Hello server!"')
+    expect(panel.locator(".wslab-title")).to_contain_text("ms later")
+    expect(panel.locator(".wslab-byte").first).to_have_text("81")
+    expect(panel.locator(".wslab-field").first).to_contain_text("FIN")
+    time.sleep(5)  # JupyterLab's trap: the second question comes on another thread with another event loop
+    for number in (3, 1, 0):
+        rows(panel).nth(number).click()
+        expect(panel.locator(".wslab-title")).to_contain_text(f"No. {number}")
+        expect(panel.locator(".wslab-field").first).to_be_visible()
+    expect(panel.locator(".wslab-problem")).to_be_hidden()
+    notebook.run(2)
+    assert notebook.text(2) == "0\n"
+    panel.get_by_role("button", name="Clear selection").click()
+    expect(panel.locator(".wslab-hint")).to_contain_text("Select a record")
 
 
 def test_the_panel_follows_while_a_cell_computes(lab_page: LabPages) -> None:
@@ -88,22 +124,36 @@ talker.join()
     assert rows(panel).count() < 30, "rows that nobody sees are in the page"
 
 
-def test_a_panel_goes_along_only_if_it_was_shown_before_anything_happened(lab_page: LabPages) -> None:
+def test_a_panel_that_one_reads_never_jumps_and_counts_what_is_new(lab_page: LabPages) -> None:
     traffic = """
 async with lab.connect() as client:
     for number in range(30):
         await client.send(f"number {number}")
         await client.recv()
+import asyncio; await asyncio.sleep(0.3)  # SETTLED
 """
     notebook = lab_page("from wslab import Lab\nlab = Lab()\nserver = await lab.serve()\nlab", traffic, "lab", traffic)
-    notebook.run_all()
-    watching, looking_back = notebook.panels.first, notebook.panels.nth(1)
-    for panel in (watching, looking_back):
-        expect(panel.locator(".wslab-counts")).to_have_text("132 records · 132 kept · 0 dropped")
+    notebook.run(0, 1, 2)
+    watching, reading = notebook.panels.first, notebook.panels.nth(1)
+    for panel in (watching, reading):
+        expect(panel.locator(".wslab-counts")).to_have_text("66 records · 66 kept · 0 dropped")
+    expect(reading.locator('[data-number="0"]')).to_be_visible()
+    expect(reading.locator(".wslab-pill")).to_be_hidden()
+    reading.locator(".wslab-scroller").hover()
+    notebook.page.mouse.wheel(0, 500)
+    notebook.page.wait_for_function("() => document.querySelectorAll('.wslab-scroller')[1].scrollTop > 100")
+    before = numbers(reading)
+    assert before[0] > 0
+
+    notebook.run(3)
     expect(watching.locator('[data-number="131"]')).to_be_visible()
-    expect(looking_back.locator('[data-number="0"]')).to_be_visible()
-    looking_back.get_by_role("button", name="Follow latest").click()
-    expect(looking_back.locator('[data-number="131"]')).to_be_visible()
+    expect(reading.locator(".wslab-counts")).to_have_text("132 records · 132 kept · 0 dropped")
+    pill = reading.get_by_role("button", name="new records")
+    expect(pill).to_have_text("66 new records ↓")
+    assert numbers(reading) == before
+    pill.click()
+    expect(reading.locator('[data-number="131"]')).to_be_visible()
+    expect(pill).to_be_hidden()
 
 
 def test_a_panel_shown_by_a_cell_that_goes_on_computing_fills(lab_page: LabPages) -> None:
@@ -114,72 +164,163 @@ def test_a_panel_shown_by_a_cell_that_goes_on_computing_fills(lab_page: LabPages
     assert notebook.is_running(1), "the records came only after the cell had ended"
 
 
-def test_click_and_keys_choose_a_record_and_explain_it(lab_page: LabPages) -> None:
-    notebook, panel = show_greeting(lab_page, "print(lab.panel.selected)")
-    rows(panel).nth(2).click()
-    fields = panel.locator(".wslab-field")
-    expect(fields.first).to_contain_text("FIN")
-    expect(panel.locator(".wslab-byte").first).to_have_text("81")
-    expect(panel.locator(".wslab-title")).to_contain_text('TEXT "Hello server!"')
+CONVERSATION = """
+import wslab
+lab = wslab.Lab(seed=1)
+await lab.serve()
+ws = await lab.connect()
+for word in ("one", "two", "three"):
+    await ws.send(word)
+    await ws.recv()
+await (await ws.ping(b"beat"))
+await ws.close(1000, "bye")
+import asyncio; await asyncio.sleep(0.3)  # SETTLED
+"""
 
-    mask = fields.filter(has_text="asking")
-    mask.last.hover()
-    lit = panel.locator(".wslab-byte.wslab-lit")
-    assert lit.count() > 0
-    panel.locator(".wslab-byte").first.hover()
-    expect(fields.first).to_have_class("wslab-field wslab-lit")
 
-    panel.get_by_role("grid", name="Records").focus()
-    notebook.page.keyboard.press("ArrowUp")
-    expect(panel.locator(".wslab-title")).to_contain_text("101 Switching Protocols")
-    expect(panel.locator(".wslab-fields")).to_contain_text("Switching Protocols")
-    notebook.page.keyboard.press("Home")
-    expect(panel.locator(".wslab-title")).to_contain_text("GET /")
+def test_the_filter_is_set_in_the_page_and_in_python(lab_page: LabPages) -> None:
+    notebook = lab_page(
+        CONVERSATION,
+        "lab",
+        "seen = []\nlab.panel.observe(lambda change: seen.append((change['name'], change['new'])))",
+        "print(seen)\nlab.panel.text = 'beat'",
+        "lab.panel.kinds = ['tcp']; lab.panel.text = ''",
+        "lab.panel.opcode = 16",
+    )
+    notebook.run(0, 1, 2)
+    panel = notebook.panels.first
+    expect(rows(panel)).to_have_count(14)
+
+    def shown() -> list[str]:
+        return panel.locator(".wslab-scroller .wslab-caption").all_inner_texts()
+
+    panel.get_by_role("group", name="Direction").get_by_role("button", name="client").click()
+    expect(panel.locator(".wslab-counts")).to_have_text("7 of 14 records · 14 kept · 0 dropped")
+    panel.get_by_role("button", name="data").click()
+    expect(rows(panel)).to_have_count(4)
+    assert shown() == ["GET /", 'PING "beat"', 'CLOSE 1000 "bye"', "FIN, end of stream"]
+    panel.get_by_role("searchbox", name="Text").fill("Bye")
+    expect(rows(panel)).to_have_count(1)
+    notebook.run(3)
+    assert all(said in notebook.text(3) for said in ("('direction', 'client')", "'tcp', 'error'])", "('text', 'Bye')"))
+    expect(rows(panel)).to_have_count(1)
+    assert shown() == ['PING "beat"']
+    notebook.run(4)
+    expect(rows(panel)).to_have_count(1)
+    panel.get_by_role("button", name="Show all").click()
+    expect(rows(panel)).to_have_count(14)
+
+    find = panel.get_by_role("searchbox", name="Find")
+    find.fill("t")
+    expect(panel.locator(".wslab-find")).to_contain_text("found")
+    find.fill("two")
+    for key, said, number in (("Enter", "1 of 2", 4), ("Enter", "2 of 2", 5), ("Shift+Enter", "1 of 2", 4)):
+        find.press(key)
+        expect(panel.locator(".wslab-find")).to_contain_text(said)
+        expect(panel.locator(".wslab-selected")).to_have_attribute("data-number", str(number))
+    notebook.select_cell(5)
+    assert not notebook.command("notebook:run-cell"), "there is no opcode 16"
+    assert "opcode" in notebook.errors()[0]
+
+
+def test_both_state_machines_follow_the_moment_that_one_steps_to(lab_page: LabPages) -> None:
+    notebook = lab_page(CONVERSATION, "lab", "print(lab.panel.paused, lab.panel.position, lab.panel.selected)", "lab")
+    notebook.run(0, 1, 3)
+    panel, other = notebook.panels.first, notebook.panels.nth(1)
+    expect(rows(panel)).to_have_count(14)
+    assert states(panel) == ["CLOSED", "CLOSED"]
+    back, forward = (panel.get_by_role("button", name=f"Step {way}") for way in ("back", "forward"))
+    slider = panel.get_by_role("slider", name="Moment")
+    for _ in range(3):
+        back.click()
+    expect(panel.locator(".wslab-selected")).to_have_attribute("data-number", "10")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"record 11 of 14, \d\.\d{4} s"))
+    for view in (panel, other):
+        assert states(view) == ["CLOSING", "CLOSING"]
+        expect(view.locator(".wslab-why").first).to_have_text("sent a close frame, RFC 6455 7.1.3")
+        expect(view.locator(".wslab-to-come")).to_have_count(3)
+        expect(view.locator(".wslab-now")).to_be_visible()
+    back.click()
+    assert states(panel) == ["OPEN", "OPEN"]
+    panel.get_by_role("button", name="First record").click()
+    assert states(panel) == ["CONNECTING", "CONNECTING"]
+    forward.click()
+    assert states(panel) == ["OPEN", "OPEN"]
     notebook.run(2)
-    assert notebook.text(2) == "0\n"
-    panel.get_by_role("button", name="Clear selection").click()
-    expect(panel.locator(".wslab-hint")).to_contain_text("Select a record")
+    assert notebook.text(2) == "True 1 1\n"
+    panel.get_by_role("button", name="Go on").click()
+    assert states(other) == ["CLOSED", "CLOSED"]
+    expect(panel.locator(".wslab-to-come")).to_have_count(0)
 
 
-def test_bytes_and_fields_are_reached_with_the_keyboard_alone(lab_page: LabPages) -> None:
+CROSSING = """
+from wslab import LabPanel, Sender, Trace, build_frame
+trace = Trace()
+client, server = trace.join(Sender.CLIENT, 1), trace.join(Sender.SERVER, 1)
+ours, theirs = build_frame("ours", mask=b"1234"), build_frame("theirs")
+client.sent(ours); server.sent(theirs); server.received(ours); client.received(theirs)
+client.sent(build_frame("on its way", mask=b"1234"))
+LabPanel(trace)
+"""
+SHAFTS = """
+(panel) => [...panel.querySelectorAll(".wslab-arrow-shaft[d^=M]")].map((path) =>
+  [path.dataset.sender, [...path.getAttribute("d").matchAll(/[-.\\d]+/g)].map(Number)])
+"""
+
+
+def test_what_was_sent_at_the_same_time_crosses_on_the_ladder(lab_page: LabPages) -> None:
+    notebook = lab_page(CROSSING)
+    notebook.run(0)
+    panel = notebook.panels.first
+    expect(rows(panel)).to_have_count(3)
+    shafts = dict(panel.evaluate(SHAFTS))
+    left, high, right, low, *waiting = shafts["client"]
+    other_right, other_high, other_left, other_low = shafts["server"]
+    assert left < other_left < other_right
+    assert other_left < right < other_right
+    assert high < other_high < other_low, "the second record is sent below the first"
+    assert low > other_high, "the first arrives after the second was sent: the arrows cross"
+    assert waiting[1] == waiting[3], "what was not received is level"
+    assert waiting[2] < right - 5, "and does not reach the other lane"
+    expect(panel.locator('[data-number="0"] .wslab-unseen')).to_contain_text("read after 1 further record")
+
+
+def test_the_keyboard_alone_does_everything(lab_page: LabPages) -> None:
     notebook, panel = show_greeting(lab_page)
     cells = notebook.page.locator(".jp-Notebook-cell").count()
-    panel.get_by_role("grid", name="Records").focus()
-    press = notebook.page.keyboard.press
+    press, focused = notebook.page.keyboard.press, notebook.page.locator(":focus")
+    panel.get_by_role("button", name="Follow latest").focus()
+    reached = []
+    while focused.get_attribute("role") != "grid":
+        press("Tab")
+        reached.append(focused.get_attribute("aria-label") or focused.inner_text().strip())
+    controls = ("server", "control", "Opcode", "Text", "Find the next", "Pause", "Step back ([)", "Moment")
+    assert [name for name in controls if name not in reached] == []
+
     press("End")
     expect(panel.locator(".wslab-title")).to_contain_text("No. 3")
+    press("ArrowUp")
+    expect(panel.locator(".wslab-title")).to_contain_text("No. 2")
+    press("[")
+    expect(panel.locator(".wslab-title")).to_contain_text("No. 2")
+    press("[")
+    expect(panel.locator(".wslab-title")).to_contain_text("No. 1")
+    press("]")
+    expect(panel.locator(".wslab-moment")).to_contain_text("record 3 of 4")
     expect(panel.locator(".wslab-byte").first).to_have_text("81")
-    press("Tab")
-    expect(panel.locator(".wslab-byte").first).to_be_focused()
+    while "wslab-byte" not in (focused.get_attribute("class") or ""):
+        press("Tab")
     press("ArrowRight")
-    press("ArrowRight")
-    expect(panel.locator(".wslab-byte").nth(2)).to_be_focused()
-    expect(panel.locator(".wslab-field.wslab-lit")).to_contain_text(["Payload"])
-    press("Tab")
-    press("End")
-    expect(panel.locator(".wslab-field").last).to_be_focused()
+    expect(panel.locator(".wslab-byte").nth(1)).to_be_focused()
+    expect(panel.locator(".wslab-field.wslab-lit")).to_contain_text(["MASK", "Payload"])
     for key in "dd":  # JupyterLab deletes a cell on these, but not from in here
         press(key)
     assert notebook.page.locator(".jp-Notebook-cell").count() == cells
 
 
-def test_a_second_request_seconds_later_is_answered_too(lab_page: LabPages) -> None:
-    """The second one comes on another thread with another event loop: JupyterLab's subshell."""
-    notebook, panel = show_greeting(lab_page)
-    rows(panel).nth(0).click()
-    expect(panel.locator(".wslab-field").first).to_be_visible()
-    time.sleep(5)  # the trap needs the pause
-    for number in (3, 2, 1):
-        rows(panel).nth(number).click()
-        expect(panel.locator(".wslab-title")).to_contain_text(f"No. {number}")
-        expect(panel.locator(".wslab-field").first).to_be_visible()
-    assert notebook.errors() == []
-    expect(panel.locator(".wslab-problem")).to_be_hidden()
-
-
 def test_two_views_of_one_lab_share_records_and_selection(lab_page: LabPages) -> None:
     notebook, first = show_greeting(
-        lab_page, "lab", "await ws.send('again'); await ws.recv()", "lab.panel.selected = 4"
+        lab_page, "lab", "await ws.send('again'); await ws.recv()", "lab.panel.selected = 4", "lab.panel.position = 1"
     )
     notebook.run(2, 3)
     second = notebook.panels.nth(1)
@@ -188,15 +329,22 @@ def test_two_views_of_one_lab_share_records_and_selection(lab_page: LabPages) ->
     rows(second).nth(2).click()
     expect(first.locator(".wslab-title")).to_contain_text("No. 2")
     notebook.run(4)
-    expect(second.locator(".wslab-title")).to_contain_text("No. 4")
-    expect(first.locator(".wslab-title")).to_contain_text("No. 4")
+    for panel in (first, second):
+        expect(panel.locator(".wslab-title")).to_contain_text("No. 4")
+    notebook.run(5)
+    for panel in (first, second):
+        expect(panel.get_by_role("button", name="Go on")).to_be_visible()
+        expect(panel.locator(".wslab-to-come")).to_have_count(4)
+    second.get_by_role("button", name="handshake").click()
+    for panel in (first, second):
+        expect(rows(panel)).to_have_count(4)
 
 
 def test_a_closed_lab_says_so_and_stays_readable(lab_page: LabPages) -> None:
     notebook, panel = show_greeting(lab_page, "await lab.close()", "lab")
     notebook.run(2)
     expect(panel.get_by_text("This lab is closed")).to_be_visible()
-    expect(panel.locator(".wslab-lane").first).to_contain_text("CLOSED")
+    expect(panel.locator(".wslab-states [aria-current=step]").first).to_have_text("CLOSED")
     rows(panel).nth(0).click()
     expect(panel.locator(".wslab-fields")).to_contain_text("GET")
     notebook.run(3)
@@ -215,7 +363,7 @@ ws = await lab.connect()
 await ws.wait_closed()
 lab
 """,
-        "lab.panel.send({'tell': 'problem', 'text': 'ZeroDivisionError: by <b>nothing</b>'})",
+        "lab.panel.problem = 'ZeroDivisionError: by <b>nothing</b>'",
     )
     notebook.run(0)
     panel = notebook.panels.first

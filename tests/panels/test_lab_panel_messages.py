@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import struct
 import subprocess
 import sys
 import threading
@@ -10,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from traitlets import TraitError
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PACKED
@@ -38,12 +42,14 @@ class Page:
     def __init__(self, panel: LabPanel) -> None:
         self.panel = panel
         self.heard: list[tuple[dict[str, Any], bytes]] = []
+        self.late = b""
         self.came = threading.Condition()
         panel.send = self._hear  # type: ignore[method-assign]
 
     def _hear(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         with self.came:
             self.heard.append((content, buffers[0] if buffers else b""))
+            self.late += buffers[1] if buffers else b""
             self.came.notify_all()
 
     def ask(self, **question: Any) -> None:
@@ -85,6 +91,45 @@ def test_a_new_view_is_sent_what_it_lacks_and_then_what_is_new(trace: Trace, pan
     page.wait(lambda: page.numbers == [2, 3, 4, 5])
     status = page.heard[-1][0]["status"]
     assert (status["total"], status["first"], status["bytes_dropped"]) == (6, 0, 0)
+
+
+def test_a_reception_that_comes_after_its_record_was_pushed_is_pushed_too(trace: Trace, panel: LabPanel) -> None:
+    client, server = trace.join(Sender.CLIENT, "one"), trace.join(Sender.SERVER, "one")
+    page = Page(panel)
+    page.ask(ask="records", **{"from": 0})
+    for data in (bytes(build_request()), build_frame("a", mask=b"1234"), build_frame("b", mask=b"1234")):
+        client.sent(data)
+    page.wait(lambda: page.numbers == [0, 1, 2])
+    assert page.late == b""
+    server.received(bytes(build_request()) + build_frame("a", mask=b"1234"))
+    page.wait(lambda: len(page.late) == 16)
+    told = dict(struct.iter_unpack("<II", page.late))
+    assert told == {
+        number: round((trace.record(number).received - trace.record(number).time) * 1e6) for number in (0, 1)
+    }
+    trace.note("later")
+    page.wait(lambda: page.numbers == [0, 1, 2, 3])
+    assert len(page.late) == 16, "each is told once"
+    server.received(build_frame("b", mask=b"1234"))
+    page.wait(lambda: len(page.late) == 24)
+
+
+def test_a_push_costs_at_most_3_microseconds_a_record(trace: Trace, panel: LabPanel) -> None:
+    traffic(trace, 20_000)
+    trace.update()
+    page = Page(panel)
+    panel._asked = True
+    best = math.inf
+    for _ in range(5):
+        panel._sent = 0
+        started = time.thread_time()
+        panel._push()
+        best = min(best, time.thread_time() - started)
+    content, packed = page.heard[-1]
+    records = len(packed) / PACKED.size
+    assert records == 20_000
+    assert best / records < 3e-6
+    assert (len(json.dumps(content)) + len(packed)) / records < 80
 
 
 def test_many_records_come_in_few_messages_in_order(panel: LabPanel, trace: Trace) -> None:
@@ -194,6 +239,62 @@ def test_a_closed_panel_is_pushed_nothing_and_the_trace_forgets_it(trace: Trace)
     traffic(trace)
     assert trace._subscribers == []
     assert page.numbers == []
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "allowed"),
+    [
+        ("direction", "up", "'both', 'client', 'server'"),
+        ("kinds", ["data", "pings"], "'handshake', 'data', 'control', 'tcp', 'error'"),
+        ("opcode", 16, "15"),
+        ("connection", -1, "0"),
+        ("position", 5, "records 0 to 4"),
+        ("text", 7, "string"),
+    ],
+)
+def test_a_filter_that_cannot_be_says_what_can(
+    trace: Trace, panel: LabPanel, trait: str, value: object, allowed: str
+) -> None:
+    traffic(trace)
+    before = getattr(panel, trait)
+    with pytest.raises(TraitError, match=trait) as error:
+        setattr(panel, trait, value)
+    assert allowed in str(error.value)
+    assert getattr(panel, trait) == before
+
+
+def test_a_position_pauses_and_what_is_live_has_none(trace: Trace, panel: LabPanel) -> None:
+    panel.paused = True
+    assert panel.position == -1, "before the first record"
+    panel.paused = False
+    assert panel.position is None
+    traffic(trace)
+    panel.position = 2
+    assert panel.paused
+    panel.position = None
+    assert not panel.paused
+    panel.paused = True
+    assert panel.position == 4
+
+
+def test_kinds_are_kept_in_order_and_once(panel: LabPanel) -> None:
+    panel.kinds = ["tcp", "data", "tcp"]
+    assert panel.kinds == ["data", "tcp"]
+
+
+def test_the_picture_shows_what_passes_the_filter_and_the_selected_bytes(trace: Trace, panel: LabPanel) -> None:
+    traffic(trace, 100)
+    assert "Hello 99" in str(panel.picture())
+    assert "Hello 30" not in str(panel.picture())
+    panel.selected = 40
+    assert "Hello 38" in str(panel.picture())
+    assert "RFC 6455 5.2" in str(panel.picture()), "the selected frame's fields"
+    panel.direction = "client"
+    assert "Hello 39" not in str(panel.picture()).partition("Payload")[0]
+    panel.selected = None
+    panel.direction = "both"
+    panel.position = 1
+    assert "Hello 0" not in str(panel.picture()), "it has not happened yet"
 
 
 def test_only_a_trace_or_what_has_one_is_taken() -> None:

@@ -110,7 +110,7 @@ export function filterBar(view) {
 function findBar(view) {
   const { found, recording } = view;
   const field = textField(view, "find", { placeholder: "Find", "aria-label": "Find", title: "Enter finds the next record, Shift+Enter the one before, among those that are shown." });
-  const said = element("span", { class: "wslab-counts", role: "status" });
+  const said = element("span", { class: "wslab-hits", role: "status" });
   let pending = 0; // a step that waits until everything was looked through
   const seek = (step) => {
     pending = found.done ? 0 : step;

@@ -14,6 +14,7 @@ import { Sieve, recordTest } from "./sieve.js";
 import { FILTERS, filterBar } from "./filter_bar.js";
 import { stateDiagrams, step, timeControls } from "./time.js";
 import { caption, ladder } from "./ladder.js";
+import { lanes } from "./lanes.js";
 import { inspection } from "./inspector.js";
 import { panel } from "./panel.js";
 
@@ -97,6 +98,28 @@ function inspector(view) {
   return { element: root, draw, remove: bytes.remove };
 }
 
+const NEAR = 50; // records after the selected one that may still change what lies around it
+
+function lanesPart(view) {
+  const { recording, model } = view;
+  const part = lanes({
+    get number() {
+      return view.selected;
+    },
+    get sign() {
+      return `${Math.min(recording.next - view.selected, NEAR)} ${recording.record(view.selected)?.delay}`;
+    },
+    get isOpen() {
+      return model.get("lanes_open");
+    },
+    open: (yes) => view.change({ lanes_open: yes }),
+    select: view.select,
+    ask: view.ask,
+  });
+  view.hear(part.hear);
+  return part;
+}
+
 /** Once for each model: the recording hears the kernel before the first view is drawn. */
 function begin({ shared, ask, hear, redraw }) {
   shared.recording = new Recording(ask);
@@ -141,6 +164,8 @@ function build(context) {
     found,
     following,
     change,
+    ask: context.ask,
+    hear: context.hear,
     scrolled: () => top.draw(),
     step: (where) => step(view, where),
     select: (number) => change({ selected: number }),
@@ -158,8 +183,8 @@ function build(context) {
       return (view.paused ? model.get("position") : null) ?? recording.next - 1;
     },
   };
-  const [top, filter, time, states, table, bytes] = [summary, filterBar, timeControls, stateDiagrams, ladder, inspector].map((part) => part(view));
-  const parts = [top, filter, time, states, table, bytes];
+  const parts = [summary, filterBar, timeControls, stateDiagrams, ladder, lanesPart, inspector].map((part) => part(view));
+  const [top, , , , table] = parts;
 
   // A panel that was shown before anything happened goes along; one that was shown after a conversation stays on it.
   let decided = false;

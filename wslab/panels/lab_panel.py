@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
 from ..anatomy.record import DELAY_AT, PACKED, UNKNOWN, Record
+from ..live.carrier import complaint
+from .lanes import lanes_json
 from .module import css, esm
 from .panel import Question, guarded
 from .record_filter import DIRECTIONS, KINDS, RecordFilter
@@ -65,7 +67,7 @@ class LabPanel(TracePanel):
     """
 
     _esm = esm("lab_panel.js")
-    _css = css("lab_panel.css")
+    _css = css("lab_panel.css", "lanes.css")
 
     direction = traitlets.Enum(DIRECTIONS, "both", help="Whose records are shown: 'both', 'client' or 'server'.").tag(
         sync=True
@@ -84,6 +86,9 @@ class LabPanel(TracePanel):
     ).tag(sync=True)
     broken = traitlets.Bool(False, help="Show only records that break a rule.").tag(sync=True)
     find = traitlets.Unicode("", help="Text that is looked for among the records that are shown.").tag(sync=True)
+    lanes_open = traitlets.Bool(
+        False, help="Whether the chunks, frames and messages around the selected record are shown."
+    ).tag(sync=True)
     paused = traitlets.Bool(False, help="Whether the panel stands still at ``position``.").tag(sync=True)
     position = traitlets.Int(
         None,
@@ -244,11 +249,23 @@ class LabPanel(TracePanel):
 
     def _answer_explanation(self, question: Question) -> None:
         number = int(question["number"])
+        self._tell_of(number, "explanation", lambda: self.trace.explain(number).to_json())
+
+    def _answer_lanes(self, question: Question) -> None:
+        number = int(question["number"])
+        self._tell_of(number, "lanes", lambda: lanes_json(self.trace, number))
+
+    def _tell_of(self, number: int, what: str, look: Callable[[], Any]) -> None:
+        """Tell the views what ``look()`` gives, or in words why it does not."""
         answer: dict[str, Any]
         try:
-            answer = {"explanation": self.trace.explain(number).to_json(), "problem": None}
+            answer = {what: look(), "problem": None}
         except Exception as error:
-            answer = {"explanation": None, "problem": f"{type(error).__name__}: {error}"}
-        self.tell("explanation", number=number, **answer)
+            answer = {what: None, "problem": complaint(error)}
+        self.tell(what, number=number, **answer)
 
-    answers: ClassVar[Mapping[str, Any]] = {"records": _answer_records, "explanation": _answer_explanation}
+    answers: ClassVar[Mapping[str, Any]] = {
+        "records": _answer_records,
+        "explanation": _answer_explanation,
+        "lanes": _answer_lanes,
+    }
