@@ -192,6 +192,7 @@ def test_a_peer_that_vanished_takes_the_way_from_open_to_closed() -> None:
     assert [end["close"] for end in closing["ends"]] == [None, None]
     assert closing["ends"][0]["report"] == "1006, since no Close frame came from the server"
     assert closing["ends"][1]["tcp"]["word"] == "RST"
+    assert closing["ends"][0]["untold"] == "torn down by the server's RST"
     assert "torn down at once" in closing["tcp"]["words"]
 
 

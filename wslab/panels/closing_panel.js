@@ -37,6 +37,7 @@ function drawnEdge(edge, steps, choose) {
     ...(made ? badge(edge.badge, edge.taken) : []),
   );
   if (records.length) {
+    node.append(svg("path", { d: edge.path, class: "wslab-reach" }));
     node.classList.add("wslab-choosable");
     node.addEventListener("click", () => choose(records[0]));
   }
@@ -96,6 +97,12 @@ function chosen(record, words, choose) {
 
 const small = (...words) => element("span", { class: "wslab-small" }, ...words);
 
+/** A sentence with what stands before its colon in bold. */
+function said(words) {
+  const colon = words.indexOf(":") + 1;
+  return [element("b", {}, words.slice(0, colon)), words.slice(colon)];
+}
+
 /** What is said of both ends, one row each. */
 const ROWS = [
   {
@@ -107,11 +114,11 @@ const ROWS = [
   },
   {
     name: "Its program reports",
-    cell: ({ report, never }) => (report ? [element("bdi", { dir: "ltr" }, harmless(report)), never ? small(element("b", {}, harmless(never)), " ", element("span", { class: "wslab-section" }, "RFC 6455 7.4.1")) : null] : ["nothing yet"]),
+    cell: ({ report, never }) => (report ? [element("bdi", { dir: "ltr" }, harmless(report)), never ? small(...said(harmless(never)), " ", element("span", { class: "wslab-section" }, "RFC 6455 7.4.1")) : null] : ["nothing yet"]),
   },
   {
-    name: "End of its TCP stream",
-    cell: ({ tcp, tcp_first: first }, choose) => (tcp ? [chosen(tcp.record, tcp.word, choose), first ? element("span", { class: "wslab-first" }, " first") : null] : ["not yet"]),
+    name: "End of its stream",
+    cell: ({ tcp, tcp_first: first, untold }, choose) => (tcp ? [chosen(tcp.record, tcp.word, choose), first ? element("span", { class: "wslab-first" }, " first") : null] : [untold]),
   },
 ];
 

@@ -168,6 +168,6 @@ def _rows(ending: Ending) -> list[tuple[str, str, str]]:
     rows = [
         ("Close frame sent", *((end["close"] or {"summary": "none"})["summary"] for end in said)),
         ("its program reports", *(end["report"] or "nothing yet" for end in said)),
-        ("end of its stream", *((end["tcp"] or {"word": "not yet"})["word"] for end in said)),
+        ("end of its stream", *(end["tcp"]["word"] if end["tcp"] else end["untold"] for end in said)),
     ]
     return [(name, left, right) for name, left, right in rows]

@@ -265,8 +265,15 @@ def _end_json(ending: Ending, sender: Sender) -> dict[str, Any]:
         "report": report,
         "never": never,
         "tcp": None if tcp is None else {"word": _TCP[tcp.kind], "record": tcp.number},
+        "untold": _untold(ending, sender),
         "tcp_first": ending.first([ending.tcp_of(one) for one in Sender]) is sender,
     }
+
+
+def _untold(ending: Ending, sender: Sender) -> str:
+    """What there is to say of an end's stream while nothing has ended it."""
+    others = ending.tcp_of(sender.peer)
+    return f"torn down by the {sender.peer.label}'s RST" if others and others.kind is Kind.RESET else "not yet"
 
 
 def _close_json(close: Record) -> dict[str, Any]:
