@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from .course import predict as predict
     from .live.judge import judge as judge
     from .live.paste import paste_scripts as paste_scripts
+    from .panels.byte_inspector import ByteInspector as ByteInspector
+    from .panels.closing_panel import ClosingPanel as ClosingPanel
+    from .panels.composer import Composer as Composer
+    from .panels.frame_builder import FrameBuilder as FrameBuilder
+    from .panels.handshake_workbench import HandshakeWorkbench as HandshakeWorkbench
     from .panels.lab_panel import LabPanel as LabPanel
     from .panels.notebook import Lab as Lab
     from .protocol import accept_key as accept_key
@@ -30,8 +35,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "ByteInspector": ".panels.byte_inspector",
+    "ClosingPanel": ".panels.closing_panel",
+    "Composer": ".panels.composer",
     "Explanation": ".anatomy.field",
     "Field": ".anatomy.field",
+    "FrameBuilder": ".panels.frame_builder",
+    "HandshakeWorkbench": ".panels.handshake_workbench",
     "Lab": ".panels.notebook",
     "LabPanel": ".panels.lab_panel",
     "Record": ".anatomy.record",
