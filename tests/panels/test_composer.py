@@ -346,7 +346,7 @@ def test_the_first_open_end_is_taken_and_new_ends_appear() -> None:
             page = Page(composer)
             assert "no open connection yet" in page.told["ends"]["why"]
             assert page.told["ends"]["serving"] is False
-            with pytest.raises(NoServer, match="await lab.serve"):
+            with pytest.raises(NoServer, match=r"await lab\.serve"):
                 composer.open_client()
             await lab.serve()
             client = await lab.connect()
