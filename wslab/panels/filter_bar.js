@@ -91,12 +91,8 @@ export function filterBar(view) {
       { class: "wslab-toolbar wslab-filter", role: "group", "aria-label": "Filter" },
       element("span", { class: "wslab-choices", role: "group", "aria-label": "Direction" }, ...directions.map(([, button]) => button)),
       element("span", { class: "wslab-choices wslab-kinds", role: "group", "aria-label": "Kinds" }, ...kinds.map(([, button]) => button)),
-      opcode,
-      connection,
-      text.input,
       broken,
-      all,
-      find.element,
+      element("span", { class: "wslab-rest" }, opcode, connection, text.input, all, find.element),
     ),
     draw,
     remove: () => {

@@ -233,6 +233,7 @@ export function ladder(view) {
     const { moment, paused } = view;
     now.hidden = !paused;
     now.style.top = `${rows.row(moment + 1) * ROW}px`;
+    now.classList.toggle("wslab-before", rows.row(moment + 1) === 0);
     which.textContent = recording.connections > 1 ? plural(recording.connections, "connection") : "";
     if (laidOut && Math.abs(top - scrollTop) >= 1) scroller.scrollTop = top;
     hold(top);
