@@ -6,6 +6,7 @@ import { MOST_BYTES, asciiWords, bits, bytesOf, character, dumpLines, part } fro
 
 const MOST_UNMASKED = 256; // bytes that stand masked above unmasked
 const KEY = 4; // bytes of a masking key
+const LONG = 8; // bytes: more may need to be scrolled
 
 /** The masked bytes: `key`, `first` (the payload's first byte), and of each byte what it is `plain`; null where nothing is masked. */
 export function masking(explanation) {
@@ -90,7 +91,7 @@ export function unmasking(explanation) {
       element(
         "div",
         {},
-        element("div", { class: "wslab-scroll", "data-key": "unmasked", ...(places.length > 64 ? { tabindex: "0", role: "region", "aria-label": "Masked and unmasked bytes" } : {}) }, rows),
+        element("div", { class: "wslab-scroll", "data-key": "unmasked", ...(places.length > LONG ? { tabindex: "0", role: "region", "aria-label": "Masked and unmasked bytes" } : {}) }, rows),
         total > places.length ? element("p", { class: "wslab-note" }, `The first ${NUMBER.format(places.length)} of ${plural(total, "payload byte")}.`) : null,
       ),
       sum,
