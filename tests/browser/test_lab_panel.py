@@ -130,7 +130,7 @@ async with lab.connect() as client:
     for number in range(30):
         await client.send(f"number {number}")
         await client.recv()
-import asyncio; await asyncio.sleep(0.3)  # SETTLED
+await lab.settled()
 """
     notebook = lab_page("from wslab import Lab\nlab = Lab()\nserver = await lab.serve()\nlab", traffic, "lab", traffic)
     notebook.run(0, 1, 2)
@@ -174,7 +174,7 @@ for word in ("one", "two", "three"):
     await ws.recv()
 await (await ws.ping(b"beat"))
 await ws.close(1000, "bye")
-import asyncio; await asyncio.sleep(0.3)  # SETTLED
+await lab.settled()
 """
 
 

@@ -93,6 +93,22 @@ def test_a_new_view_is_sent_what_it_lacks_and_then_what_is_new(trace: Trace, pan
     assert (status["total"], status["first"], status["bytes_dropped"]) == (6, 0, 0)
 
 
+def test_what_changed_a_state_is_pushed_with_its_record(trace: Trace, panel: LabPanel) -> None:
+    traffic(trace)
+    page = Page(panel)
+    page.ask(ask="records", **{"from": 0})
+    page.wait(lambda: page.numbers == [0, 1, 2, 3, 4])
+    (content, _) = page.heard[-1]
+    assert content["before"] == {}
+    assert sorted(content["steps"]) == [
+        [1, 0, "client", "OPEN", "received 101", "RFC 6455 4.1"],
+        [1, 0, "server", "OPEN", "sent 101", "RFC 6455 4.2.2"],
+    ]
+    page.ask(ask="records", **{"from": 3})
+    page.wait(lambda: page.numbers[-2:] == [3, 4] and len(page.numbers) == 7)
+    assert page.heard[-1][0]["before"] == {"0": {"client": "OPEN", "server": "OPEN"}}
+
+
 def test_a_reception_that_comes_after_its_record_was_pushed_is_pushed_too(trace: Trace, panel: LabPanel) -> None:
     client, server = trace.join(Sender.CLIENT, "one"), trace.join(Sender.SERVER, "one")
     page = Page(panel)

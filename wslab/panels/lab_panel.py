@@ -190,8 +190,6 @@ class LabPanel(TracePanel):
 
     def _steps(self, start: int, stop: int) -> list[list[Any]]:
         """What these records changed: [record, connection, endpoint, state, event, section], in order."""
-        if not hasattr(self.trace, "steps"):
-            return []
         return [
             [step.record, step.connection, change.endpoint.label, change.new.name, change.event.value, change.section]
             for step in self.trace.steps(start, stop)
@@ -200,7 +198,7 @@ class LabPanel(TracePanel):
 
     def _states_before(self, start: int) -> dict[str, dict[str, str]]:
         """The states of the connections before the first record that a view gets."""
-        if not start or not self._fresh or not hasattr(self.trace, "states_at"):
+        if not start or not self._fresh:
             return {}
         found = {}
         for connection in self.trace.connections[-MOST_STATES:]:

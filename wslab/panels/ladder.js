@@ -10,6 +10,7 @@ import { NUMBER, element, freshId, mark, plural } from "./dom.js";
 import { arrowDrawing } from "./arrows.js";
 
 const ROW = 26; // px, as --wslab-row in panel.css
+const HEAD = 27; // px of the row of names, with its line
 const MOST_ROWS = 13; // that the table shows before it scrolls
 const SPARE_ROWS = 3; // drawn above and below what is seen
 const LOOK_BACK = 64; // rows above the drawn ones whose arrows may still arrive among them
@@ -92,16 +93,15 @@ export function ladder(view) {
   const heads = COLUMNS.map((column) => element("span", { role: "columnheader", class: columnClass(column), title: column.title ?? null, "aria-label": column.label ?? null }, column.name ?? ""));
   const which = element("span", { class: "wslab-which" });
   heads[LADDER].append(lane("client"), which, lane("server"));
-  const headRow = element("div", { role: "row", class: "wslab-row", "aria-rowindex": 1 }, ...heads);
+  const headRow = element("div", { role: "row", class: "wslab-heads", "aria-rowindex": 1 }, ...heads);
   const arrows = arrowDrawing();
   const now = element("div", { class: "wslab-now", "aria-hidden": "true", hidden: true }, element("span", {}, "now"));
-  const sizer = element("div", { class: "wslab-sizer", role: "presentation" }, arrows.element, now);
-  const scroller = element("div", { class: "wslab-scroller", role: "rowgroup" }, sizer);
+  const sizer = element("div", { class: "wslab-sizer", role: "rowgroup" }, arrows.element, now);
   const grid = element(
     "div",
-    { class: "wslab-records", role: "grid", tabindex: "0", "aria-label": "Records: the arrow keys choose one, [ and ] step through time", "aria-colcount": COLUMNS.length },
-    element("div", { role: "rowgroup", class: "wslab-heads" }, headRow),
-    scroller,
+    { class: "wslab-records wslab-scroller", role: "grid", tabindex: "0", "aria-label": "Records: the arrow keys choose one, [ and ] step through time", "aria-colcount": COLUMNS.length },
+    element("div", { role: "rowgroup", class: "wslab-headgroup" }, headRow),
+    sizer,
   );
   const nothing = element("p", { class: "wslab-nothing", hidden: true }, "No record passes the filter.");
   const pill = element("button", { type: "button", class: "wslab-button wslab-pill", hidden: true, title: "Go to the end (End)" });
@@ -219,14 +219,14 @@ export function ladder(view) {
   };
 
   const draw = () => {
-    const { scrollTop, clientHeight } = scroller;
+    const { scrollTop, clientHeight } = grid;
     const laidOut = clientHeight > 0;
     grid.classList.toggle("wslab-connections", recording.connections > 1);
     if (laidOut) measure();
     const top = place(laidOut ? scrollTop : held.top);
     unseen = !laidOut;
     sizer.style.height = `${rows.count * ROW}px`;
-    scroller.style.height = `${tall()}px`;
+    grid.style.height = `${HEAD + tall()}px`;
     grid.setAttribute("aria-rowcount", rows.count + 1);
     grid.classList.toggle("wslab-empty", recording.count === 0);
     nothing.hidden = rows.count > 0 || recording.count === 0 || !rows.done;
@@ -235,7 +235,7 @@ export function ladder(view) {
     now.style.top = `${rows.row(moment + 1) * ROW}px`;
     now.classList.toggle("wslab-before", rows.row(moment + 1) === 0);
     which.textContent = recording.connections > 1 ? plural(recording.connections, "connection") : "";
-    if (laidOut && Math.abs(top - scrollTop) >= 1) scroller.scrollTop = top;
+    if (laidOut && Math.abs(top - scrollTop) >= 1) grid.scrollTop = top;
     hold(top);
     drawAround(top, tall());
     count(top);
@@ -252,10 +252,10 @@ export function ladder(view) {
   const reveal = (number) => {
     const row = rows.row(number);
     if (row >= rows.count || unseen) return;
-    const { scrollTop } = scroller;
+    const { scrollTop } = grid;
     const top = Math.min(Math.max(scrollTop, (row + 1) * ROW - tall()), row * ROW);
     if (top === scrollTop) return;
-    scroller.scrollTop = top;
+    grid.scrollTop = top;
     hold(top);
     drawAround(top, tall());
     count(top);
@@ -286,13 +286,13 @@ export function ladder(view) {
     event.preventDefault();
     KEYS[event.key]();
   });
-  scroller.addEventListener("click", (event) => {
+  grid.addEventListener("click", (event) => {
     const row = event.target.closest("[data-number]");
     if (row) choose(rows.row(Number(row.dataset.number)));
   });
-  scroller.addEventListener("scroll", () => {
-    if (Math.abs(scroller.scrollTop - held.top) < 1) return; // a draw scrolled
-    const { scrollTop } = scroller;
+  grid.addEventListener("scroll", () => {
+    if (Math.abs(grid.scrollTop - held.top) < 1) return; // a draw scrolled
+    const { scrollTop } = grid;
     if (view.following.on && scrollTop < held.top) view.following.on = false;
     hold(scrollTop);
     drawAround(scrollTop, tall());
@@ -304,7 +304,7 @@ export function ladder(view) {
     goToEnd();
   });
   const resized = new ResizeObserver(() => draw()); // also when a notebook puts the cell back into the page
-  resized.observe(scroller);
+  resized.observe(grid);
 
   return { element: root, draw, reveal, remove: () => resized.disconnect() };
 }
