@@ -30,7 +30,7 @@ def test_a_length_that_is_not_minimal_parts_the_judges(lab_page: LabPages) -> No
     )
     expect(said).to_contain_text("wsproto enforces it, websockets does not.")
     expect(panel.get_by_role("region", name="What wsproto says")).to_contain_text(
-        "refused and fails the connection with 1002"
+        "fails the connection with 1002 because “Payload length used 2 bytes"
     )
     expect(panel.get_by_role("region", name="What websockets says")).to_contain_text("accepted")
     expect(panel.get_by_role("region", name="Bytes", exact=True)).to_have_text("81 fe 00 05 37 fa 21 3d 7f 9f 4d 51 58")

@@ -80,8 +80,9 @@ class ClosingPanel(TracePanel):
         if ending is None:
             return sheet("How a connection ended", words_figure(NOTHING), name="closing")
         diagram = state_figure(STATES, MOVES, taken(ending))
-        summary = table_figure(["", "● client", "■ server"], _rows(ending), " ".join(_sentences(ending)))
-        return sheet(f"How connection {ending.connection} ended", diagram, summary, name="closing")
+        summary = table_figure(["", "● client", "■ server"], _rows(ending))
+        sentences = words_figure("\n".join(_sentences(ending)))
+        return sheet(f"How connection {ending.connection} ended", diagram, summary, sentences, name="closing")
 
     def _text(self) -> str:
         ending = self._now()

@@ -10,8 +10,6 @@ import { NUMBER, element, freshId, mark, plural, rove } from "./dom.js";
 import { inspection } from "./inspector.js";
 import { panel } from "./panel.js";
 
-const PRESETS = ["Hello (RFC 5.7)", "non-minimal length", "reserved opcode 3", "fragmented ping", "unmasked from a client", "close 1005"];
-
 // The sixteen bits -----------------------------------------------------------------------------------------------------
 
 const flag = (trait) => ({
@@ -127,6 +125,8 @@ function figure(context) {
 const PAUSE = 350; // ms without a key until what was typed is sent
 const MOST_TYPED = 500_000; // characters: more than the longest payload in hex, and few enough for one message
 
+const refusal = (length) => (length > MOST_TYPED ? `${NUMBER.format(length)} characters are more than a page can hand on: paste at most ${NUMBER.format(MOST_TYPED)}.` : null);
+
 /** Ties an input to what the kernel may refuse. `shown(model)` is its text when nobody types. */
 function typed(context, name, input, shown, lively = false) {
   const { model, ask } = context;
@@ -141,7 +141,7 @@ function typed(context, name, input, shown, lively = false) {
   const send = () => {
     clearTimeout(timer);
     timer = null;
-    tooMuch = input.value.length > MOST_TYPED ? `${NUMBER.format(input.value.length)} characters are more than a page can hand on: paste at most ${NUMBER.format(MOST_TYPED)}.` : null;
+    tooMuch = refusal(input.value.length);
     if (tooMuch === null) {
       sent.push(input.value);
       ask({ ask: "change", name, value: input.value });
@@ -166,6 +166,13 @@ function typed(context, name, input, shown, lively = false) {
     timer = lively ? setTimeout(send, PAUSE) : null;
   });
   input.addEventListener("change", send);
+  input.addEventListener("paste", (event) => {
+    const why = refusal(event.clipboardData?.getData("text").length ?? 0);
+    if (!why) return;
+    event.preventDefault(); // a browser takes seconds to lay so much out
+    tooMuch = why;
+    draw();
+  });
   return { problem, draw, remove: () => clearTimeout(timer) };
 }
 
@@ -300,13 +307,15 @@ function results({ model }) {
 
 const OUTCOMES = { accepted: ["✓", "accepted"], waits: ["…", "waits for more bytes"], refused: ["✗", "refused"] };
 
+const because = (reason) => element("span", {}, " because “", element("bdi", { class: "wslab-said", dir: "ltr" }, harmless(reason)), "”");
+
 function verdict({ judge, outcome, code, reason, events, rule }) {
   const [sign, word] = OUTCOMES[outcome];
   return element(
     "section",
     { class: `wslab-verdict wslab-${outcome}`, "aria-label": `What ${judge} says` },
-    element("h4", {}, element("span", { class: "wslab-judge" }, judge), " ", element("span", { class: "wslab-outcome" }, element("span", { class: "wslab-sign", "aria-hidden": "true" }, sign), ` ${word}`), code ? element("span", { class: "wslab-code" }, ` and fails the connection with ${code}`) : null),
-    reason ? element("p", {}, "because “", element("bdi", { class: "wslab-said", dir: "ltr" }, harmless(reason)), "”") : null,
+    element("h4", {}, element("span", { class: "wslab-judge" }, judge), " ", element("span", { class: "wslab-outcome" }, element("span", { class: "wslab-sign", "aria-hidden": "true" }, sign), ` ${word}`)),
+    outcome === "refused" ? element("p", {}, code ? `fails the connection with ${code}` : "", reason ? because(reason) : null) : null,
     rule ? element("p", { class: "wslab-applied" }, element("span", { class: "wslab-section" }, harmless(rule.section)), " ", element("q", {}, harmless(rule.sentence))) : null,
     events.length ? element("ol", { class: "wslab-events", "aria-label": "What it delivered" }, ...events.map((event) => element("li", {}, element("bdi", { dir: "ltr" }, harmless(event))))) : null,
   );
@@ -340,7 +349,7 @@ function meaning(context) {
 }
 
 function build(context) {
-  const presets = PRESETS.map((name) => element("button", { type: "button", class: "wslab-button", onclick: () => context.ask({ ask: "preset", name }) }, name));
+  const presets = context.model.get("presets").map((name) => element("button", { type: "button", class: "wslab-button", onclick: () => context.ask({ ask: "preset", name }) }, name));
   const bar = element("div", { class: "wslab-toolbar wslab-presets", role: "group", "aria-label": "Frames to begin with" }, element("span", { class: "wslab-counts" }, "Begin with"), ...presets);
   const parts = [figure(context), settings(context), results(context), verdicts(context), meaning(context)];
   return {

@@ -100,6 +100,7 @@ class FrameBuilder(Panel):
     ).tag(sync=True)
     as_client = traitlets.Bool(True, help="Whether a client sends the frame.").tag(sync=True)
     picked = traitlets.Int(None, allow_none=True, help="The byte that is looked at, or None.").tag(sync=True)
+    presets = traitlets.List(list(PRESETS), read_only=True, help="Names that ``preset`` takes.").tag(sync=True)
 
     built = traitlets.Dict(read_only=True, help="The bytes as hex, and the Python call that builds them.").tag(
         sync=True
@@ -188,12 +189,13 @@ class FrameBuilder(Panel):
 
     def picture(self) -> Picture:
         """The bits, the bytes and both verdicts as a standalone picture (SVG), for slides and print."""
-        from ..anatomy.picture import explanation_figures, sheet, table_figure
+        from ..anatomy.picture import explanation_figures, sheet, table_figure, words_figure
 
         data, broken, judgement = self._judged()
         explanation = self._explain(data, self._broken(data))
-        verdicts = table_figure(_COLUMNS, verdict_rows(judgement, broken), comparison(judgement, broken))
-        return sheet(self._title(data), *explanation_figures(explanation), verdicts, name="frame")
+        verdicts = table_figure(_COLUMNS, verdict_rows(judgement, broken), "What two implementations make of it")
+        said = words_figure(comparison(judgement, broken))
+        return sheet(self._title(data), *explanation_figures(explanation), verdicts, said, name="frame")
 
     # How it shows itself -----------------------------------------------------------------
 
