@@ -139,6 +139,7 @@ def test_views_stay_in_step_with_each_other_and_with_python_and_tell_a_closed_la
     second = notebook.panels.nth(2)
     expect(second.get_by_role("textbox", name="Payload, 5 bytes")).to_have_value("Hello")
     composer.get_by_role("radio", name="hex").check()
+    expect(second.get_by_role("textbox", name="Payload, 5 bytes")).to_have_value("48 65 6c 6c 6f")
     composer.get_by_role("textbox", name="Payload").fill("4x")
     for view in (composer, second):
         expect(view.get_by_text("'x' is no hex digit")).to_be_visible()

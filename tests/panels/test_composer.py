@@ -336,6 +336,27 @@ def test_a_page_cannot_set_what_may_not_be(name: str, value: Any) -> None:
     run(test)
 
 
+def test_a_page_changes_the_way_and_the_payload_stays() -> None:
+    async def test(lab: Lab, composer: Composer) -> None:
+        page = Page(composer)
+        page.change("payload", "é")
+        page.change("payload_as", "hex")
+        assert (composer.payload, page.preview["payload"]) == ("c3 a9", 2)
+        page.change("payload_as", "text")
+        assert composer.payload == "é"
+        page.change("payload_as", "close")
+        page.change("payload_as", "hex")
+        assert (composer.payload, page.preview["payload"]) == ("c3 a9", 2)
+        page.change("payload", "c3")
+        page.change("payload_as", "text")
+        assert "no UTF-8" in composer.problem
+        assert (composer.payload, composer.payload_as) == ("c3", "hex")
+        composer.payload_as = "text"
+        assert (composer.payload, composer.problem) == ("c3", ""), "Python sets what it sets"
+
+    run(test)
+
+
 # Whom it sends by.
 
 

@@ -71,7 +71,7 @@ function choice({ model, ask }, name, legend, options) {
 /** What went wrong with what was asked for here; the panel's first line, which is the alert, may be out of sight. */
 function refused({ model, shared }, part) {
   const line = element("p", { class: "wslab-trouble", hidden: true });
-  return { element: line, draw: () => tell(line, shared.asked === part ? harmless(model.get("problem")) : "") };
+  return { element: line, draw: () => tell(line, shared.asked === part ? harmless(model.get("problem").replace(/^\w+: /, "")) : "") };
 }
 
 const textInput = (properties) => element("input", { class: "wslab-input", type: "text", spellcheck: "false", autocomplete: "off", ...properties });
@@ -270,7 +270,7 @@ function library(context, flush) {
     code.draw();
     reason.draw();
     drawList();
-    meaning.replaceChildren(model.get("code") === null ? "" : `${model.get("code")}: `, harmless(words[0]), " · ", element("span", { class: "wslab-section" }, harmless(words[1])));
+    meaning.replaceChildren(model.get("code") === null ? "" : `${model.get("code")}: `, harmless(words[0]), " ", element("span", { class: "wslab-section" }, harmless(words[1])));
     tell(reasonSize, `Reason, ${NUMBER.format(bytes)} of ${most} bytes`);
     reasonInput.setAttribute("aria-invalid", String(bytes > most || field === "status code and reason"));
     codeInput.setAttribute("aria-invalid", String(field === "status code and reason"));
@@ -399,11 +399,10 @@ function log(context) {
     element(
       "li",
       {},
+      number === null ? element("span", { class: "wslab-norecord" }) : element("button", { type: "button", class: "wslab-button", title: "Select it in all panels of this lab", onclick: () => set("selected", number) }, `No. ${number}`),
       mark(sender),
-      element("span", { class: "wslab-unseen" }, `${sender}: `),
       element("b", {}, harmless(what)),
       element("span", { class: "wslab-place" }, harmless(`${end.replace(/^\S+ /, "by the ")}, ${how === "exact bytes" ? "as exact bytes" : how === "websockets" ? "through websockets" : "as one frame"}`)),
-      number === null ? null : element("button", { type: "button", class: "wslab-button wslab-record", title: "Select it in all panels of this lab", onclick: () => set("selected", number) }, `No. ${number}`),
     );
   const draw = () => {
     const { sent } = shared;

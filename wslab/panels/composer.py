@@ -28,7 +28,7 @@ from ..protocol import explain_frame, parse_frame
 from ..protocol.states import State
 from ..protocol.words import CLOSE, STATUS_CODES, STATUS_RANGES, TEXT, opcode_name, quote, status_meaning
 from ..recording.trace import Trace
-from .composition import MOST_FRAGMENTS, CannotCompose, Series, close_body, masking_key, typed
+from .composition import MOST_FRAGMENTS, CannotCompose, Series, close_body, masking_key, typed, written
 from .module import css, esm
 from .panel import Question, Underway
 from .trace_panel import TracePanel
@@ -158,6 +158,8 @@ class Composer(TracePanel):
         "target", "payload", "payload_as", "opcode", "fin", "rsv1", "rsv2", "rsv3", "mask", "masking_key",
         "length_form", "fragments", "code", "reason", "picked",
     )  # fmt: skip
+    _way = "text"
+    """How the payload is written: what ``payload_as`` was last, of text and hex."""
     _held = False
     _due = False
 
@@ -174,6 +176,7 @@ class Composer(TracePanel):
         self._label = ""
         self._preview = Preview(None, (), (), ("", ""))
         super().__init__(lab, **kwargs)
+        self._way = "hex" if self.payload_as == "hex" else "text"
         self.observe(self._changed, names=list(self._STATE))
         self._look_again()
 
@@ -604,6 +607,8 @@ class Composer(TracePanel):
     def _changed(self, change: Any) -> None:
         with self._one_change():
             self._due = True
+            self.problem = ""
+            self._way = self._way if self.payload_as == "close" else self.payload_as
             unused = () if self.payload_as == "close" else ("code", "reason")
             if change["name"] not in ("picked", *unused):
                 self._restart()
@@ -619,7 +624,10 @@ class Composer(TracePanel):
         name, value = str(question["name"]), question["value"]
         if name not in self._STATE:
             raise ValueError(f"a page wanted to change {name!r}, which it may not")
-        self.set_trait(name, value)
+        with self._one_change():
+            if name == "payload_as" and self.payload:
+                self.payload = written(self.payload, self._way, value)
+            self.set_trait(name, value)
 
     def _answer_send_bytes(self, question: Question) -> None:
         self.send_bytes(alone=bool(question.get("alone")))

@@ -95,6 +95,27 @@ def typed(text: str, way: str) -> bytes:
     return data
 
 
+def written(text: str, way: str, other: str) -> str:
+    """The payload that was typed one way, written the other way; as it is where that is no payload, or the same way.
+
+    Raises CannotCompose where bytes are no text.
+    """
+    if {way, other} != {"text", "hex"}:
+        return text
+    try:
+        data = typed(text, way)
+    except CannotCompose:
+        return text
+    if other == "hex":
+        return data.hex(" ")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CannotCompose(
+            f"these bytes are no UTF-8 (byte {error.start}: {error.reason}), so no text says them"
+        ) from None
+
+
 def from_hex(text: str) -> bytes:
     """Bytes of hex digits, with spaces, commas, colons or line ends between them or not."""
     digits = "".join(text.translate({ord(mark): " " for mark in ",:"}).split())
