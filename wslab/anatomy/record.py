@@ -45,7 +45,8 @@ OPCODES = {0x0: "CONTINUATION", 0x1: "TEXT", 0x2: "BINARY", 0x8: "CLOSE", 0x9: "
 
 def delay(time: float, received: float) -> int:
     """Microseconds from ``time`` to ``received`` as a record carries them; a clock that went back gives 0."""
-    return min(max(round((received - time) * 1e6), 0), UNKNOWN - 1)
+    late = int((received - time) * 1e6 + 0.5)
+    return late if 0 <= late < UNKNOWN else 0 if late < 0 else UNKNOWN - 1
 
 
 class Kind(IntEnum):

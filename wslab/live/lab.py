@@ -478,6 +478,28 @@ class Lab:
         await loop.create_connection(endpoint.accept, **target)
         return endpoint
 
+    async def settled(self, timeout: float = 5.0) -> None:
+        """Wait until every byte, FIN and RST that one end of the lab sent has been read by the other end.
+
+        A connection that one end has closed is settled when the other has, too. Ends outside the lab are not waited
+        for, and neither is a program's answer to what it has read.
+
+        Raises:
+            TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
+        """
+        loop, moved = asyncio.get_running_loop(), asyncio.Event()
+        unsubscribe = self.trace.subscribe(lambda: loop.call_soon_threadsafe(moved.set))
+        try:
+            async with asyncio.timeout(timeout):
+                while self.trace.on_its_way():
+                    await moved.wait()
+                    moved.clear()
+        except TimeoutError:
+            left = "; ".join(self.trace.on_its_way()) or "nothing any more"
+            raise TimeoutError(f"after {timeout:g} s there was still on its way: {left}") from None
+        finally:
+            unsubscribe()
+
     async def close(self) -> None:
         """Close what the lab opened: its clients with 1000, raw endpoints with FIN, its server with 1001.
 

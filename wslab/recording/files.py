@@ -28,6 +28,7 @@ from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, Kind
 from ..protocol.connection import Message
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.states import Event, State, Transition
+from .around import cause_of
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -142,7 +143,13 @@ def _load(part: Callable[[str], bytes]) -> Trace:
         trace._keep_inflated(int(number), inflated[at : at + length])
         at += length
     trace._messages.extend((number, _message(message)) for number, message in story["messages"])
-    list(trace)  # reads every record once: a lying sender or kind is found here
+    for record in trace:  # reads every record once: a lying sender or kind is found here
+        cause = cause_of(record, trace._places[record.number][0])
+        if cause is not None and record.connection in trace._wires:
+            trace._wires[record.connection].causes[cause] = record.number
+    for wire in trace._wires.values():
+        trace._step(wire)
+    trace._steps.sort(key=lambda step: step.record)
     return trace
 
 

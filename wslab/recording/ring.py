@@ -11,9 +11,6 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-LINED_UP = 1024
-"""Entries that a log lets wait before it joins them."""
-
 
 class Ring:
     """The last ``capacity`` bytes written; positions count every byte ever written.
@@ -67,11 +64,10 @@ class Ring:
 class PackedLog:
     """The last ``limit`` entries of one ``struct``; entry numbers count every entry ever appended.
 
-    An append only lines the entry up; ``flush``, which every reader does first, joins what is lined up. It is not safe
-    from several threads by itself.
+    It is not safe from several threads by itself.
     """
 
-    __slots__ = ("_data", "_dropped", "_new", "limit", "struct", "total")
+    __slots__ = ("_data", "_dropped", "_full", "limit", "struct", "total")
 
     def __init__(self, layout: struct.Struct, limit: int) -> None:
         self.struct = layout
@@ -79,63 +75,55 @@ class PackedLog:
         self.total = 0
         """How many entries were ever appended."""
         self._data = bytearray()
-        self._new: list[bytes] = []
         self._dropped = 0
+        self._full = self._room
 
     @property
     def first(self) -> int:
         """Number of the first entry that is still kept."""
         return max(self._dropped, self.total - self.limit)
 
+    @property
+    def _room(self) -> int:
+        """How many entries may lie there: the oldest are dropped in bulk, so that dropping stays cheap."""
+        return self.limit + max(self.limit // 4, 1)
+
     def append(self, packed: bytes) -> int:
         """Append one entry; its number."""
-        self._new.append(packed)
+        self._data += packed
         number = self.total
         self.total = number + 1
-        if len(self._new) >= LINED_UP:
-            self.flush()
+        if number >= self._full:
+            self._drop()
         return number
 
-    def flush(self) -> None:
-        """Join what was appended, and drop the oldest in bulk, so that dropping stays cheap."""
-        if not self._new:
-            return
-        data, size = self._data, self.struct.size
-        data += b"".join(self._new)
-        self._new.clear()
-        if len(data) > size * (self.limit + self.limit // 4):
-            spare = len(data) // size - self.limit
-            del data[: spare * size]
-            self._dropped += spare
+    def _drop(self) -> None:
+        spare = self.total - self.limit - self._dropped
+        del self._data[: spare * self.struct.size]
+        self._dropped += spare
+        self._full = self._dropped + self._room
+
+    def patch(self, number: int, layout: struct.Struct, at: int, value: Any) -> None:
+        """Write ``value`` at byte ``at`` of an entry; nothing happens where the entry is not kept."""
+        if number >= self._dropped:
+            layout.pack_into(self._data, (number - self._dropped) * self.struct.size + at, value)
 
     def slice(self, start: int, stop: int) -> bytes:
         """The packed entries numbered ``start`` to ``stop`` (not included), as far as they are kept."""
-        self.flush()
         start, stop = max(start, self.first), min(stop, self.total)
         if start >= stop:
             return b""
         size = self.struct.size
-        return bytes(self._data[(start - self._dropped) * size : (stop - self._dropped) * size])
+        return bytes(memoryview(self._data)[(start - self._dropped) * size : (stop - self._dropped) * size])
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
         """The unpacked entry of that number. Raises IndexError when it is not kept."""
-        self.flush()
         if not self.first <= number < self.total:
             raise IndexError(f"entry {number} is not kept; entries {self.first} to {self.total - 1} are")
         return self.struct.unpack_from(self._data, (number - self._dropped) * self.struct.size)
 
-    def patch(self, number: int, at: int, data: bytes) -> None:
-        """Put ``data`` at byte ``at`` of an entry; nothing happens where the entry is not kept."""
-        lined_up = number - self.total + len(self._new)
-        if lined_up >= 0:
-            entry = self._new[lined_up]
-            self._new[lined_up] = entry[:at] + data + entry[at + len(data) :]
-        elif number >= self._dropped:
-            start = (number - self._dropped) * self.struct.size + at
-            self._data[start : start + len(data)] = data
-
     def restore(self, first: int, packed: bytes) -> None:
         """Take over the entries ``packed``, numbered from ``first``, as the whole log."""
         self._dropped, self._data = first, bytearray(packed)
-        self._new.clear()
         self.total = first + len(packed) // self.struct.size
+        self._full = first + self._room

@@ -26,7 +26,7 @@ import copy
 import struct
 import threading
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -36,11 +36,13 @@ from typing import Any, NamedTuple, overload
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Explanation, Sender, Violation
 from ..anatomy.record import DELAY, DELAY_AT, PACKED, PREVIEW, UNKNOWN, Kind, Record, delay
+from ..anatomy.visible import count
 from ..protocol.connection import Connection, Message, Unread
 from ..protocol.frame import Frame, close_body, explain_frame
 from ..protocol.head import Head, explain_head
 from ..protocol.states import State, Transition
-from ..protocol.words import CLOSE
+from ..protocol.words import CLOSE, OPCODE
+from .around import Cause, Lanes, Step, lanes_of, states_after, steps_of
 from .ring import PackedLog, Ring
 from .views import Closing, Handshake, Slice
 
@@ -103,7 +105,10 @@ class _Stream:
 class _Wire:
     """One TCP connection as the trace keeps it."""
 
-    __slots__ = ("closings", "key", "last_entry", "last_record", "live", "number", "protocol", "streams", "tapped")
+    __slots__ = (
+        "causes", "closings", "key", "last_entry", "last_record", "live", "number", "protocol", "steps", "streams",
+        "tapped",
+    )  # fmt: skip
 
     def __init__(self, number: int, key: Hashable) -> None:
         self.number = number
@@ -113,6 +118,8 @@ class _Wire:
         self.streams = (_Stream(), _Stream())
         self.protocol = Connection()
         self.closings: dict[Sender, CloseReport] = {}
+        self.causes: dict[Cause, int] = {}  # the records that may change a state
+        self.steps: list[Step] = []
         self.last_entry = -1
         self.last_record = -1
 
@@ -204,6 +211,7 @@ class Trace:
         self._inflated: dict[int, bytes] = {}
         self._inflated_bytes = 0
         self._texts: dict[int, str] = {}
+        self._steps: list[Step] = []
         self._messages: deque[tuple[int, Message]] = deque(maxlen=max_entries)
         self._wires: dict[int, _Wire] = {}
         self._joinable: dict[Hashable, _Wire] = {}
@@ -349,10 +357,6 @@ class Trace:
         wire.last_record = number
         return number
 
-    def _arrived(self, number: int, sent: float, at: float) -> None:
-        """The peer has read all of that record, which is of the time ``sent``."""
-        self._records.patch(number, DELAY_AT, DELAY.pack(delay(sent, at)))
-
     def _keep_inflated(self, number: int, data: bytes) -> None:
         self._inflated[number] = data
         self._inflated_bytes += len(data)
@@ -367,6 +371,8 @@ class Trace:
                 del kept[next(iter(kept))]
         while self._inflated and next(iter(self._inflated)) < first:
             self._inflated_bytes -= len(self._inflated.pop(next(iter(self._inflated))))
+        if first and self._steps and self._steps[0].record < first:
+            del self._steps[: bisect_left(self._steps, first, key=_record_of)]
         if len(self._wires) > max(64, self.max_entries // 16) or (first and self._wires):
             with self._write_lock:
                 for number, wire in list(self._wires.items()):
@@ -374,6 +380,12 @@ class Trace:
                         break
                     del self._wires[number]
                     self._joinable.pop(wire.key, None)
+
+    def _step(self, wire: _Wire) -> None:
+        """Note what changed of the connection's states, and by which record."""
+        new = list(steps_of(wire.number, wire.protocol.transitions, wire.causes, len(wire.steps)))
+        wire.steps += new
+        self._steps += new
 
     # --- reading -------------------------------------------------------------------------
 
@@ -484,6 +496,67 @@ class Trace:
         self.update()
         return list(self._wire(connection).protocol.transitions)
 
+    def steps(self, start: int = 0, stop: int | None = None) -> list[Step]:
+        """The changes of state that the kept records numbered ``start`` to ``stop`` (not included) caused, in order."""
+        self.update()
+        with self._derive_lock:
+            stop = self._records.total if stop is None else stop
+            return self._steps[
+                bisect_left(self._steps, start, key=_record_of) : bisect_left(self._steps, stop, key=_record_of)
+            ]
+
+    def states_at(self, connection: int, number: int) -> dict[Sender, State]:
+        """Each end's state when the record of that number had crossed, as ``states`` gives the present one."""
+        self.update()
+        with self._derive_lock:
+            return states_after(self._wire(connection).steps, number)
+
+    def lanes(self, number: int, around: int = 2) -> Lanes:
+        """The bytes around a record in its sender's stream, and the chunks, records and messages that lie over them.
+
+        Args:
+            number: of the record.
+            around: how many of its sender's records before and after it, or before and after its message, come along.
+
+        Raises IndexError when there is no such record. A message is there only once it is complete.
+        """
+        with self._derive_lock:
+            record = self.record(number)
+
+            def record_at(other: int) -> Record | None:
+                packed = self._records.slice(other, other + 1)
+                return Record.unpack(packed) if packed else None
+
+            def message_of(other: int) -> int | None:
+                found: int = self._places[other][1] if self._places.first <= other < self._places.total else NO_MESSAGE
+                return None if found == NO_MESSAGE else found
+
+            def messages(numbers: set[int]) -> dict[int, Message]:
+                mine = (each for at, each in self._messages if at == record.connection and each.sender is record.sender)
+                return {message.number: message for message in mine if message.number in numbers} if numbers else {}
+
+            with self._write_lock:
+                first, total = self._log.first, self._log.total
+
+                def chunk_at(index: int) -> Chunk | None:
+                    at, connection, sender, seen_by, offset, length, position = self._log[first + index]
+                    # An entry that is no chunk has a time too.
+                    return Chunk(
+                        at, connection, Sender(sender), Sender(seen_by), offset, 0 if position == EVENT else length
+                    )
+
+                return lanes_of(
+                    record, around,
+                    total=self._records.total, record_at=record_at, message_of=message_of, messages=messages,
+                    chunk_at=chunk_at, chunks=total - first,
+                )  # fmt: skip
+
+    def on_its_way(self) -> list[str]:
+        """What one end in the lab sent or did and the other end there was not told of yet, in words."""
+        self.update()
+        with self._derive_lock, self._write_lock:
+            return [words for wire in self._wires.values() for words in _on_its_way(wire)]
+
     def closings(self, connection: int) -> dict[Sender, CloseReport]:
         """What each end's program reported when it was done with the connection (RFC 6455 7.1.5 and 7.1.6)."""
         self.update()
@@ -569,7 +642,7 @@ class Trace:
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
-    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
         """Have ``wake()`` called when something new was written.
 
         It is called from whichever thread wrote, once until somebody reads; it must be quick and must not write
@@ -673,10 +746,30 @@ class Trace:
             yield connection, message_._replace(data=whole if len(whole) == message_.length else None)
 
 
+def _record_of(step: Step) -> int:
+    return step.record
+
+
+def _on_its_way(wire: _Wire) -> Iterator[str]:
+    if not all(wire.tapped):
+        return
+    for sender, stream in zip(Sender, wire.streams, strict=True):
+        sent, read = stream.seen[sender], stream.seen[sender.peer]
+        if sender.peer in wire.closings:
+            continue  # it reads no more
+        if read < sent:
+            yield f"{count(sent - read, 'byte')} from the {sender.label} of connection {wire.number}"
+        for kind in stream.untold:
+            yield f"the {sender.label}'s {kind.name} on connection {wire.number}"
+    if len(wire.closings) == 1:
+        (told,) = wire.closings
+        yield f"the {told.peer.label}'s end of connection {wire.number}, which is not closed yet"
+
+
 class _Subscriber:
     __slots__ = ("wake", "woken")
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], object]) -> None:
         self.wake, self.woken = wake, False
 
 
@@ -702,6 +795,8 @@ def _stored(
     assert data is not None, "a writer waits until its ring position has been derived"
     for event in wire.protocol.feed(sender, data):
         _DERIVE[type(event)](trace, at, wire, event)
+    if len(wire.protocol.transitions) > len(wire.steps):
+        trace._step(wire)
     waiting = stream.waiting
     if by != seen_by:
         waiting.clear()  # the sender is not tapped, so that it is not known when it sent
@@ -720,7 +815,7 @@ def _read(
     while waiting and waiting[0][0] <= stop:
         end, number, sent = waiting.popleft()
         if end > offset:  # else it was read before anybody told that it was sent
-            trace._arrived(number, sent, at)
+            trace._records.patch(number, DELAY, DELAY_AT, delay(sent, at))
 
 
 def _head(trace: Trace, at: float, wire: _Wire, head: Head) -> None:
@@ -732,6 +827,7 @@ def _head(trace: Trace, at: float, wire: _Wire, head: Head) -> None:
         at, wire, head.sender, Kind.REQUEST if head.sender is Sender.CLIENT else Kind.RESPONSE, head.offset,
         header_length=len(head.data), status=status or 0, violations=head.violations, preview=preview,
     )  # fmt: skip
+    wire.causes[head.sender, "head"] = number
     wire.streams[head.sender].waiting.append((head.offset + len(head.data), number, at))
 
 
@@ -741,6 +837,7 @@ def _frame(trace: Trace, at: float, wire: _Wire, frame: Frame) -> None:
         sender, index, offset, header_length, payload_length, first, second, _, violations, preview,
         _, inflated, status, _, message, _, note,
     ) = frame  # fmt: skip
+    assert sender is not None, "a connection's frames have one"
     preview = preview[:PREVIEW]
     records = trace._records
     number = records.append(
@@ -752,6 +849,8 @@ def _frame(trace: Trace, at: float, wire: _Wire, frame: Frame) -> None:
     trace._places.append(PLACE.pack(index, NO_MESSAGE if message is None else message))
     wire.last_record = number
     wire.streams[sender].waiting.append((offset + header_length + payload_length, number, at))
+    if first & OPCODE == CLOSE:
+        wire.causes[sender, index] = number
     if violations:
         trace._violations[number] = violations
     if inflated is not None:
@@ -791,8 +890,11 @@ def _end(trace: Trace, at: float, wire: _Wire, sender: Sender, told_by: Sender, 
         number = trace._append(at, wire, sender, kind, max(stream.seen), violations=violations)
         stream.ended.add(kind)
         stream.untold[kind] = (number, at)
+        wire.causes[sender, "end"] = number
+        trace._step(wire)
     if told_by is not sender and wire.tapped[sender] and kind in stream.untold:
-        trace._arrived(*stream.untold.pop(kind), at)
+        number, sent = stream.untold.pop(kind)
+        trace._records.patch(number, DELAY, DELAY_AT, delay(sent, at))
 
 
 def _note(trace: Trace, at: float, wire: _Wire, sender: Sender, told_by: Sender, text: str) -> None:

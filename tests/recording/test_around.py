@@ -1,0 +1,171 @@
+"""What surrounds a record: state changes by the record that caused them, and chunks, frames and messages in lanes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from wslab.anatomy.field import Sender
+from wslab.anatomy.record import Kind
+from wslab.live import Lab
+from wslab.protocol import build_close, build_frame, build_request, build_response
+from wslab.protocol.states import State
+from wslab.recording.around import Step
+from wslab.recording.trace import Trace
+
+CLIENT, SERVER = Sender
+CONNECTING, OPEN, CLOSING, CLOSED = State
+
+
+def conversation(trace: Trace, key: str = "one", reads: int = 1) -> None:
+    """Handshake, a message in two fragments with a ping between, goodbye; the server's bytes are read piecemeal."""
+    client, server = trace.join(CLIENT, key), trace.join(SERVER, key)
+    fragments = build_frame("Hel", fin=False) + build_frame(b"?", opcode=9) + build_frame("lo", opcode=0)
+    for writer, reader, data in (
+        (client, server, bytes(build_request())),
+        (server, client, bytes(build_response())),
+        (server, client, fragments),
+        (client, server, build_close(1000, mask=bytes(4))),
+        (server, client, build_close(1000)),
+    ):
+        writer.sent(data)
+        for at in range(0, len(data), reads):
+            reader.received(data[at : at + reads])
+    server.fin_sent()
+    client.fin_received()
+    client.fin_sent()
+    server.fin_received()
+    server.closed(1000)
+    client.closed(1000)
+
+
+@pytest.fixture
+def trace() -> Trace:
+    trace = Trace()
+    conversation(trace)
+    return trace
+
+
+def told(steps: list[Step]) -> list[tuple[int, Sender, State]]:
+    return [(step.record, step.transition.endpoint, step.transition.new) for step in steps]
+
+
+def test_each_change_of_state_is_told_with_its_record(trace: Trace) -> None:
+    kinds = [record.kind for record in trace]
+    assert kinds == [Kind.REQUEST, Kind.RESPONSE, *[Kind.FRAME] * 5, Kind.FIN, Kind.FIN]
+    assert told(trace.steps()) == [
+        (1, SERVER, OPEN),
+        (1, CLIENT, OPEN),
+        (5, CLIENT, CLOSING),
+        (5, SERVER, CLOSING),
+        (8, CLIENT, CLOSED),
+        (8, SERVER, CLOSED),
+    ]
+    assert told(trace.steps(2, 8)) == [(5, CLIENT, CLOSING), (5, SERVER, CLOSING)]
+    assert trace.steps(2, 5) == []
+
+
+def test_states_can_be_asked_for_at_every_record(trace: Trace) -> None:
+    found = [trace.states_at(0, number)[SERVER] for number in range(9)]
+    assert found == [CONNECTING, OPEN, OPEN, OPEN, OPEN, CLOSING, CLOSING, CLOSING, CLOSED]
+    assert trace.states_at(0, 8) == trace.states(0)
+
+
+def test_steps_are_told_connection_by_connection_and_survive_a_file(trace: Trace, tmp_path: Path) -> None:
+    conversation(trace, "two")
+    assert [step.connection for step in trace.steps()] == [0] * 6 + [1] * 6
+    trace.save(tmp_path / "two.wslab")
+    again = Trace.load(tmp_path / "two.wslab")
+    assert again.steps() == trace.steps()
+    assert again.states_at(1, 14) == trace.states_at(1, 14)
+    assert again.lanes(3) == trace.lanes(3)
+
+
+def test_states_are_right_when_the_records_that_led_to_them_were_dropped() -> None:
+    trace = Trace(max_entries=16)
+    client, server = trace.join(CLIENT, "one"), trace.join(SERVER, "one")
+    for writer, data in ((client, build_request()), (server, build_response())):
+        writer.sent(bytes(data))
+    for _ in range(100):
+        server.sent(build_frame("Hello"))
+        trace.update()
+    assert trace.first > 1
+    assert trace.steps() == []
+    assert set(trace.states_at(0, trace.total - 1).values()) == {OPEN}
+
+
+def test_lanes_lay_chunks_frames_and_messages_over_the_same_bytes(trace: Trace) -> None:
+    lanes = trace.lanes(3)  # the ping between the fragments
+    frames = {record.number: record for record in lanes.records}
+    assert {2, 3, 4} <= set(frames)
+    assert (lanes.start, lanes.stop) == (0, frames[6].offset + 4), "what the server sent, from its head to its Close"
+    ((first, last, start, stop, message),) = lanes.messages
+    assert (first, last, start, stop) == (2, 4, frames[2].offset, frames[4].offset + 4)
+    assert message.length == 5
+    written = [chunk for chunk in lanes.chunks if chunk.seen_by is SERVER]
+    read = [chunk for chunk in lanes.chunks if chunk.seen_by is CLIENT]
+    assert len(written) == 3
+    assert len(read) == lanes.stop - lanes.start, "a byte at a time"
+    for chunks in (written, read):
+        assert [chunk.offset for chunk in chunks][1:] == [chunk.offset + chunk.length for chunk in chunks][:-1]
+
+
+def test_lanes_take_so_many_records_around_a_message() -> None:
+    trace = Trace()
+    server = trace.join(SERVER, "one")
+    server.sent(bytes(build_response()))
+    for number in range(20):
+        server.sent(build_frame(f"{number:02}"))
+    assert [record.number for record in trace.lanes(10, around=3).records] == [*range(7, 14)]
+    assert [record.number for record in trace.lanes(20, around=3).records] == [*range(17, 21)]
+    with pytest.raises(IndexError, match="no record 99"):
+        trace.lanes(99)
+
+
+def test_what_is_on_its_way_is_told_and_can_be_waited_for() -> None:
+    trace = Trace()
+    client, server = trace.join(CLIENT, "one"), trace.join(SERVER, "one")
+    client.sent(b"abc")
+    assert trace.on_its_way() == ["3 bytes from the client of connection 0"]
+    server.received(b"ab")
+    assert trace.on_its_way() == ["1 byte from the client of connection 0"]
+    server.received(b"c")
+    assert trace.on_its_way() == []
+    client.fin_sent()
+    assert trace.on_its_way() == ["the client's FIN on connection 0"]
+    server.fin_received()
+    client.closed()
+    assert trace.on_its_way() == ["the server's end of connection 0, which is not closed yet"]
+    server.closed()
+    assert trace.on_its_way() == []
+
+
+@pytest.mark.parametrize("carrier", ["tcp", "memory"])
+def test_a_settled_lab_has_nothing_on_its_way(carrier: str) -> None:
+    async def main() -> None:
+        async with Lab(carrier=carrier) as lab:
+            await lab.serve()
+            for _ in range(20):
+                async with lab.connect() as ws:
+                    await ws.send("Hello")
+                await lab.settled()
+                reports = lab.trace.closings(lab.trace.connections[-1])
+                assert {report.code for report in reports.values()} == {1000}
+                assert len(reports) == 2
+
+    asyncio.run(main())
+
+
+def test_what_never_settles_is_named() -> None:
+    async def main() -> str:
+        async with Lab(carrier="memory") as lab:
+            tap = lab.trace.join(CLIENT, "one")
+            lab.trace.join(SERVER, "one")
+            tap.sent(b"lost")
+            with pytest.raises(TimeoutError) as caught:
+                await lab.settled(0.05)
+            return str(caught.value)
+
+    assert asyncio.run(main()) == "after 0.05 s there was still on its way: 4 bytes from the client of connection 0"
