@@ -1,41 +1,147 @@
-"""axe-core finds nothing serious in the panel, in either theme, with every part of it on show."""
+"""All panels with every part on show: axe-core finds nothing serious, Tab reaches everything, nothing is nameless."""
 
 from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import THEMES, LabPages
+from conftest import THEMES, LabPages, NotebookPage
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-BROKEN = """
-import wslab
-lab = wslab.Lab(seed=1)
+PANELS = 6
+EVERYTHING = """
+from IPython.display import display
+from wslab import ByteInspector, ClosingPanel, Composer, FrameBuilder, HandshakeWorkbench, Lab, build_frame
+
+lab = Lab(seed=1)
 await lab.serve()
+async with lab.connect() as ws:
+    await ws.send("Hello")
+    await ws.recv()
 raw = await lab.raw()
-await raw.send(b"GET / HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n"
-               b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n")
-await raw.send(wslab.build_frame("not masked"))
+await raw.handshake()
+await raw.send(build_frame("masked", mask=b"7abc") + build_frame("not masked"))
 await raw.recv_until_quiet()
-lab
+ws = await lab.connect()
+
+panel = lab.panel
+broken = next(record.number for record in lab.trace.records if record.violations)
+bench = HandshakeWorkbench(lab)
+bench.request = bench.request.replace("Upgrade: websocket\\n", "")
+await bench.send_request()
+for name, status in (("unchanged", 101), ("no-upgrade", 400)):
+    bench.predict(name, status)
+    await bench.run(name)
+bench.predict("post", 405)
+bench.key = "a2V5"
+composer = Composer(lab, rsv1=True, fragments=2, mask="key", payload="Hello there")
+await composer.send_message()
+builder = FrameBuilder("Hello", length_form=16)
+inspector = ByteInspector(build_frame("Hello", mask=b"7abc"), sender="server", picked=7)
+closing = ClosingPanel(lab, connection=1)
+panel.lanes_open = True
+panel.selected = broken
+display(panel, inspector, composer, builder, bench, closing)
+"""
+
+SHOWN = (
+    ("Lab panel", ".wslab-violations", "client-frame-not-masked"),
+    ("Lab panel", ".wslab-tracks", "frames"),
+    ("Byte inspector", ".wslab-pickedbyte", "Byte 7"),
+    ("Composer", ".wslab-sent", "TEXT"),
+    ("Frame builder", ".wslab-comparison", "differ"),
+    ("Handshake workbench", ".wslab-status code", "426 Upgrade Required"),
+    ("Handshake workbench", ".wslab-score", "1 of 2 predicted; 1 to run; 10 to predict"),
+    ("Closing panel", "svg", "now"),
+)
+"""Of each panel what comes last, with words that it has when it is there."""
+
+# What Tab has to come to: of radio buttons only the one that is checked, of a group with one tab stop only that one.
+TABBABLE = """
+() => {
+  const visible = (node) => node.checkVisibility({ visibilityProperty: true }) && !node.closest("[inert]");
+  const controls = ["a[href]", "button", "input", "select", "textarea", "[tabindex]"];
+  const candidates = [...document.querySelectorAll(`.wslab-panel :is(${controls})`)];
+  const radios = (node) => [...document.querySelectorAll(`.wslab-panel input[type=radio][name="${node.name}"]`)];
+  const stops = (node) => node.type !== "radio" || node.checked || !radios(node).some((each) => each.checked);
+  return candidates.filter((node) => visible(node) && node.tabIndex >= 0 && !node.disabled && stops(node));
+}
+"""
+NAME = """
+(node) => `${node.closest(".wslab-panel").ariaLabel}: ${node.localName} ` +
+  `${node.ariaLabel ?? node.labels?.[0]?.textContent ?? node.textContent}`.slice(0, 60)
+"""
+BEGIN_WALK = f"""
+() => {{
+  window.expected = new Set(({TABBABLE})());
+  window.reached = new Set();
+  document.addEventListener("focusin", (event) => window.reached.add(event.target));
+  return window.expected.size;
+}}
+"""
+MISSED = f"() => [...window.expected].filter((node) => node.isConnected && !window.reached.has(node)).map({NAME})"
+INSIDE = "() => Boolean(document.activeElement?.closest('.wslab-panel'))"
+
+# An element that draws has a name, or is hidden from a screen reader that then reads the words beside it.
+NAMELESS = """
+() => {
+  const text = (id) => document.getElementById(id)?.textContent;
+  const named = (node) => node.ariaLabel || node.getAttribute("aria-labelledby")?.split(" ").some(text)
+    || node.querySelector(":scope > :is(caption, title, legend)")?.textContent;
+  const words = (node) => node.closest("[aria-label]:not(.wslab-panel)") || node.parentElement.textContent.trim();
+  const roles = ["grid", "table", "listbox", "region", "group", "radiogroup", "img", "search"];
+  const drawn = document.querySelectorAll(`.wslab-panel :is(svg, table, fieldset, ${roles.map((r) => `[role=${r}]`)})`);
+  const hidden = (node) => node.closest("[aria-hidden=true]");
+  const bad = [...drawn].filter((node) => (hidden(node) ? !words(hidden(node)) : !named(node)));
+  const cells = document.querySelectorAll(".wslab-panel :is([role=gridcell], [role=option])[tabindex]");
+  bad.push(...[...cells].filter((cell) => !hidden(cell) && !(cell.ariaLabel || cell.textContent.trim())));
+  return bad.map((node) => node.outerHTML.slice(0, 160));
+}
 """
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_serious(lab_page: LabPages, theme: str) -> None:
-    notebook = lab_page(BROKEN)
+def show_everything(lab_page: LabPages) -> NotebookPage:
+    """A notebook with all panels in one cell's output, and a window in which all of them lie."""
+    notebook = lab_page(EVERYTHING)
     notebook.run_all()
-    notebook.theme(theme)
-    panel = notebook.panels.first
-    broken = panel.locator(".wslab-row", has=notebook.page.locator(".wslab-broken")).first
-    broken.click()
-    expect(panel.locator(".wslab-violations")).to_be_visible()
-    panel.locator(".wslab-field").first.hover()
+    notebook.page.set_viewport_size({"width": 1280, "height": 6000})
+    expect(notebook.panels).to_have_count(PANELS)
+    for name, part, words in SHOWN:
+        last = notebook.page.get_by_role("region", name=name, exact=True).locator(part).first
+        expect(last).to_be_visible()
+        expect(last).to_contain_text(words)
+    return notebook
+
+
+def serious(notebook: NotebookPage) -> dict[str, list[str]]:
+    """What axe-core finds serious or critical in the panels."""
     found = Axe().run(notebook.page, context=".wslab-panel").response["violations"]
-    bad = {
+    return {
         rule["id"]: [node["html"] for node in rule["nodes"]]
         for rule in found
         if rule["impact"] in ("serious", "critical")
     }
-    assert bad == {}
+
+
+def test_axe_finds_nothing_serious_in_either_theme_and_nothing_is_nameless(lab_page: LabPages) -> None:
+    notebook = show_everything(lab_page)
+    for theme in THEMES:
+        notebook.theme(theme)
+        assert serious(notebook) == {}, theme
+    assert notebook.page.evaluate(NAMELESS) == []
+
+
+def test_the_tab_key_comes_to_every_control_and_out_again(lab_page: LabPages) -> None:
+    notebook = show_everything(lab_page)
+    page = notebook.page
+    page.evaluate(f"() => ({TABBABLE})()[0].focus()")
+    count = page.evaluate(BEGIN_WALK)
+    page.evaluate("() => window.reached.add(document.activeElement)")
+    assert count > 60
+    for _ in range(count + 40):
+        page.keyboard.press("Tab")
+        if not page.evaluate(INSIDE):
+            break
+    assert page.evaluate(MISSED) == []
+    assert not page.evaluate(INSIDE), "the focus was held in a panel"

@@ -36,10 +36,10 @@ export const unseen = (text) => element("span", { class: "wslab-unseen" }, text)
 /** ● client or ■ server: the mark is drawn, the word is said. */
 export const mark = (sender) => element("span", { class: `wslab-mark wslab-${sender}`, "aria-hidden": "true" });
 
-let names = 0;
+const NAMES = Symbol.for("wslab names"); // counted for the whole page: each panel brings a module of its own
 
 /** An id that no other element of the page has. */
-export const freshId = () => `wslab-${++names}`;
+export const freshId = () => `wslab-${(globalThis[NAMES] = (globalThis[NAMES] ?? 0) + 1)}`;
 
 const MOST_VALUE = 240; // characters that are shown of a value
 

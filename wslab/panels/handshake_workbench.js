@@ -239,7 +239,7 @@ function difference({ gone, come }) {
   return [
     ...gone.slice(0, shown).map((text) => line("−", "without ", text)),
     ...come.slice(0, shown).map((text) => line("+", "with ", text)),
-    more > 0 ? element("span", { class: "wslab-place" }, `and ${plural(more, "line")} more alike`) : null,
+    more > 0 ? element("span", { class: "wslab-alike" }, `and ${plural(more, "more line")} likewise`) : null,
   ].filter(Boolean);
 }
 
