@@ -140,6 +140,13 @@ def test_the_way_is_told_with_the_records_that_caused_it() -> None:
     assert client["never"] == ""
 
 
+@pytest.mark.parametrize("how", [goodbye, vanished, impossible, nameless, half])
+def test_where_nothing_crossed_on_its_way_it_is_what_the_trace_tells(how: Callable[[Talk], None]) -> None:
+    trace, panel = ended(how)
+    steps = [(step.transition.endpoint.label, step.transition.event.value, step.record) for step in trace.steps()]
+    assert [(step["sender"], step["event"], step["record"]) for step in told(panel)["steps"]] == steps
+
+
 def test_two_goodbyes_at_once_are_two_ways() -> None:
     _, panel = ended(at_once)
     closing = told(panel)
