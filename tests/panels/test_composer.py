@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -17,7 +18,7 @@ from wslab.anatomy.field import Sender
 from wslab.live.ends import CannotSend, LibraryRefuses
 from wslab.live.lab import Lab, NoServer
 from wslab.live.tap import SAMPLE_MASK
-from wslab.panels.composer import Composer
+from wslab.panels.composer import PAUSE, Composer
 from wslab.panels.composition import MOST_PAYLOAD, CannotCompose, Series, close_body, from_hex, split
 from wslab.panels.lab_panel import LabPanel
 from wslab.protocol import parse_frame
@@ -431,6 +432,24 @@ def test_other_threads_may_drive_it() -> None:
         assert composer.problem == ""
 
     run(test, carrier="tcp")
+
+
+def test_much_traffic_is_looked_at_few_times_and_to_its_end() -> None:
+    async def test(lab: Lab, composer: Composer) -> None:
+        page = Page(composer)
+        looks = []
+        look = composer._look_again
+        composer._look_again = lambda: (looks.append(1), look())[1]  # type: ignore[func-returns-value, method-assign]
+        started = time.monotonic()
+        end = composer.end
+        assert end is not None
+        for _ in range(600):
+            await end.pong()
+        pushed, took = len(looks), time.monotonic() - started
+        assert pushed <= took / PAUSE + 2
+        await until(lambda: page.preview["explanation"]["offset"] == lab.trace.record(lab.trace.total - 1).offset + 6)
+
+    run(test)
 
 
 def test_a_trace_alone_holds_nobody() -> None:

@@ -9,6 +9,7 @@ answered in order, so a click that follows a key press sends what was typed.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -40,6 +41,9 @@ MOST_ENDS = 60
 """Ends that are offered at once; of more, the newest."""
 MOST_SENT = 20
 """Sendings that are remembered."""
+PAUSE = 0.25
+SHARE = 20
+"""While records stream in, a look at what they change comes after so many seconds, and so many times what one costs."""
 SHOWN = 32
 """Bytes of each frame in the list of frames."""
 LONGEST_REASON = 123
@@ -160,6 +164,7 @@ class Composer(TracePanel):
     )  # fmt: skip
     _way = "text"
     """How the payload is written: what ``payload_as`` was last, of text and hex."""
+    _not_before = 0.0
     _held = False
     _due = False
 
@@ -390,10 +395,14 @@ class Composer(TracePanel):
     # What a page is told -----------------------------------------------------------------
 
     def _push(self) -> bool:
+        begun = time.monotonic()
+        if begun < self._not_before:
+            return True
         with self._lock:
             if not self._asked:
                 self._told = {}
             self._look_again()
+        self._not_before = begun + max(PAUSE, SHARE * (time.monotonic() - begun))
         return False
 
     def _greeted(self, question: Question) -> None:
