@@ -47,7 +47,7 @@ export function bitFigure(explanation, row) {
       { class: `wslab-bitfield${field.width === 1 ? " wslab-onebit" : ""}${goesOn ? " wslab-goeson" : ""}`, style: `grid-column: span ${stop - start}` },
       element("span", { class: "wslab-bitname" }, name),
       element("span", { class: "wslab-digits" }, ...crossed(start, stop)),
-      element("span", { class: "wslab-number" }, number),
+      element("span", { class: "wslab-bitvalue" }, number),
       brokenFrom(explanation, start, stop) ? element("span", { class: "wslab-bang" }, "!") : null,
     );
     parts.push(part(node, explanation, start, stop, { coarse: true }));

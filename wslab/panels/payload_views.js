@@ -60,9 +60,9 @@ export function unmasking(explanation) {
     const node = element(
       "span",
       { class: `wslab-column wslab-shade${Math.floor(index / KEY) % 2}` },
-      element("span", { class: "wslab-index" }, String(index)),
+      element("span", { class: "wslab-xorindex" }, String(index)),
       element("span", {}, bytes[at]),
-      element("span", { class: "wslab-key" }, masked.key[index % KEY]),
+      element("span", { class: "wslab-xorkey" }, masked.key[index % KEY]),
       element("span", { class: "wslab-unmasked" }, plain),
       element("span", {}, character(parseInt(plain, 16)) ?? "·"),
     );
@@ -87,7 +87,7 @@ export function unmasking(explanation) {
     heading("Unmasking", "payload byte i XOR masking-key byte i mod 4", "RFC 6455 5.3"),
     element(
       "div",
-      { class: "wslab-side" },
+      { class: "wslab-sidebyside" },
       element(
         "div",
         {},
@@ -133,7 +133,7 @@ export function inflation(explanation) {
     heading("Inflating", said, "RFC 7692 7.2.2"),
     element(
       "div",
-      { class: "wslab-side" },
+      { class: "wslab-sidebyside" },
       dump(payload?.plain ? "Compressed, unmasked" : "Compressed", compressed.match(/../g) ?? [], size),
       dump("Inflated", explanation.inflated.match(/../g) ?? [], explanation.inflated_length),
     ),
