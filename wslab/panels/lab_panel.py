@@ -110,12 +110,14 @@ class LabPanel(TracePanel):
         The ladder shows up to ``PICTURED`` of the records that the filter takes: those around the selected one or,
         where none is selected, up to the panel's position.
         """
-        from ..anatomy.picture import dump_figure, ladder_figure, ruler_figure, sheet
+        from ..anatomy.picture import dump_figure, ladder_figure, ruler_figure, sheet, words_figure
+        from ..anatomy.view import sender_mark
 
         records = self._pictured()
         figures = [ladder_figure(records)]
         if self.selected is not None:
-            explanation = self.trace.explain(self.selected)
+            record, explanation = self.trace.record(self.selected), self.trace.explain(self.selected)
+            figures += [words_figure(f"No. {record.number}  {sender_mark(record.sender)}  {record.summary}")]
             figures += [ruler_figure(explanation)] if explanation.fields else []
             figures += [dump_figure(explanation)]
         return sheet("Recording", *figures, name="recording")
