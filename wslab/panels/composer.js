@@ -6,7 +6,7 @@
  */
 
 import { OPCODES, count, harmless } from "./words.js";
-import { NUMBER, element, freshId, mark, plural, rove, spaced } from "./dom.js";
+import { NUMBER, element, freshId, mark, plural, spaced } from "./dom.js";
 import { inspection } from "./inspector.js";
 import { panel } from "./panel.js";
 
@@ -314,7 +314,7 @@ function frameRow(frame, index, picked, pick) {
 }
 
 function bytes(context, flush) {
-  const { model, ask, set, shared } = context;
+  const { ask, shared } = context;
   const send = (alone) => () => {
     flush();
     shared.asked = "bytes";
@@ -363,9 +363,10 @@ function bytes(context, flush) {
     one.disabled = !open;
     one.textContent = `Send frame ${begun + 1} alone`;
     const broken = frames.filter(({ sent, broken }) => broken && !sent).length;
+    const rules = frames[index]?.broken ?? 0;
     tell(
       verdict,
-      broken ? `${frames.length > 1 ? `${count(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule` : "This breaks a rule"}, and will be sent all the same.` : "",
+      broken ? `${frames.length > 1 ? `${count(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule` : `This breaks ${rules === 1 ? "a rule" : plural(rules, "rule")}`}, and will be sent all the same.` : "",
     );
     const joined = said.map(harmless);
     if (notes.textContent !== joined.join("")) notes.replaceChildren(...joined.map((note) => element("p", {}, note)));

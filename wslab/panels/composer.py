@@ -298,6 +298,8 @@ class Composer(TracePanel):
         with self._lock:
             self._look_again()
             figures = [table_figure(_WORDS, self._settings())]
+            if len(self._preview.frames) > 1:
+                figures.append(table_figure(_FRAMES, self._frame_rows(), f"The bytes; frame {self._picked + 1} below"))
             if self._preview.frames:
                 figures += explanation_figures(self.explain())
             if self._sent:
