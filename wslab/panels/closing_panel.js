@@ -125,7 +125,7 @@ const ROWS = [
 function table(ends, choose) {
   const head = ends.map(({ sender }) => element("th", { scope: "col" }, mark(sender), ` ${sender}`));
   const rows = ROWS.map(({ name, cell }) => element("tr", {}, element("th", { scope: "row" }, name), ...ends.map((end) => element("td", {}, ...cell(end, choose).filter(Boolean)))));
-  return element("table", { class: "wslab-ends" }, element("thead", {}, element("tr", {}, element("td", {}), ...head)), element("tbody", {}, ...rows));
+  return element("table", { class: "wslab-ends", "aria-label": "What each end sent and reports" }, element("thead", {}, element("tr", {}, element("td", {}), ...head)), element("tbody", {}, ...rows));
 }
 
 function sentences({ began, clean, tcp }) {

@@ -314,7 +314,7 @@ function experimentsPart(context) {
   const again = element("button", { class: "wslab-button", type: "button", onclick: () => ask({ ask: "start_again" }) }, "Start again");
   const table = element(
     "table",
-    { class: "wslab-experiments", role: "table", "aria-describedby": id },
+    { class: "wslab-experiments", role: "table", "aria-label": "Experiments with one change", "aria-describedby": id },
     element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...HEADS.map((head) => element("th", { role: "columnheader", scope: "col" }, head || unseen("run or edit"))))),
     body,
   );
