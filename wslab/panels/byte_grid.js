@@ -2,14 +2,14 @@
 
 import { hex } from "./words.js";
 import { element, rove } from "./dom.js";
-import { brokenFrom, brokenOn, byteLabel, bytesOf, character, fieldsOn, part } from "./places.js";
+import { brokenFrom, brokenOn, byteLabel, bytesOf, character, fieldsAt, part } from "./places.js";
 
 /** Every second field is shaded, so that one sees where the next begins. */
 function shades(explanation, bytes) {
   let shade = 1;
   let before = null;
   return bytes.map((_, at) => {
-    const first = fieldsOn(explanation, 8 * at, 8 * at + 8)[0];
+    const first = fieldsAt(explanation)[at][0];
     if (first !== before) [shade, before] = [1 - shade, first];
     return `wslab-shade${shade}`;
   });

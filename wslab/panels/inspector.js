@@ -9,7 +9,7 @@
 
 import { harmless, hex } from "./words.js";
 import { NUMBER, bring, cut, element, plural, rove, spaced } from "./dom.js";
-import { asciiWords, bits, bytesOf, fieldsOn, part, place } from "./places.js";
+import { asciiWords, bits, bytesOf, fieldsAt, part, place } from "./places.js";
 import { bitFigure, hasFigure } from "./bit_figure.js";
 import { byteGrid } from "./byte_grid.js";
 import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
@@ -94,7 +94,7 @@ function byteWords(explanation, at) {
     element(
       "ul",
       {},
-      ...fieldsOn(explanation, 8 * at, 8 * at + 8).map((index) => {
+      ...fieldsAt(explanation)[at].map((index) => {
         const field = explanation.fields[index];
         const value = valueOf(field) && field.width <= 64 ? ` = ${cut(harmless(valueOf(field)))}` : "";
         return element(
@@ -166,7 +166,7 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
     const found = node.closest?.("[data-part]");
     return found && root.contains(found) ? (known.get(found) ?? drawn.parts.find((one) => one.node === found)) : null;
   };
-  const byteSource = (at) => ({ at, fields: fieldsOn(explanation, 8 * at, 8 * at + 8) });
+  const byteSource = (at) => ({ at, fields: fieldsAt(explanation)[at] });
   const isLit = (one, source) => {
     if (!source) return false;
     if (source.violation) return !one.coarse && one.start < source.stop && one.stop > source.start;
@@ -177,10 +177,13 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
     const source = pointed ?? held;
     for (const one of [...fixed, ...drawn.parts]) {
       const lit = isLit(one, source);
+      const picked = one.byte !== undefined && one.byte === held?.at;
+      if (lit === one.lit && picked === one.picked) continue; // there may be thousands
+      Object.assign(one, { lit, picked });
       one.node.classList.toggle("wslab-lit", lit);
-      one.node.classList.toggle("wslab-picked", one.byte !== undefined && one.byte === held?.at);
+      one.node.classList.toggle("wslab-picked", picked);
       if (one.node.role === "option") one.node.setAttribute("aria-selected", String(lit));
-      else if (one.node.role === "gridcell") one.node.setAttribute("aria-selected", String(one.byte === held?.at));
+      else if (one.node.role === "gridcell") one.node.setAttribute("aria-selected", String(picked));
     }
     line.say(source ? source.at : null);
     under?.point(source ? source.at : null);
@@ -251,7 +254,7 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
     const byte = at !== null && at >= 0 && at < count ? at : null;
     if (byte === (held?.at ?? null)) return;
     held = byte === null ? null : byteSource(byte);
-    for (const cell of grid.cells) cell.tabIndex = -1;
+    for (const cell of grid.element.querySelectorAll('[tabindex="0"]')) cell.tabIndex = -1;
     grid.cells[byte ?? 0].tabIndex = 0;
     light();
     reveal(null);

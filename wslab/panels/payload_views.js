@@ -2,20 +2,20 @@
 
 import { hex } from "./words.js";
 import { NUMBER, element, plural } from "./dom.js";
-import { MOST_BYTES, asciiWords, bits, bytesOf, character, dumpLines, part } from "./places.js";
+import { MOST_BYTES, asciiWords, bits, bytesOf, character, dumpLines, once, part } from "./places.js";
 
 const MOST_UNMASKED = 256; // bytes that stand masked above unmasked
 const KEY = 4; // bytes of a masking key
 const LONG = 8; // bytes: more may need to be scrolled
 
 /** The masked bytes: `key`, `first` (the payload's first byte), and of each byte what it is `plain`; null where nothing is masked. */
-export function masking(explanation) {
+const masking = once((explanation) => {
   const key = explanation.fields.find((field) => field.name === "Masking-key" && field.width === 8 * KEY);
   const first = key && key.start / 8 + KEY;
   const plain = new Map();
   for (const field of explanation.fields) (field.plain?.match(/../g) ?? []).forEach((pair, index) => plain.set(field.start / 8 + index, pair));
   return key && plain.size ? { key: key.raw.match(/../g), first, plain } : null;
-}
+});
 
 /** The XOR of one masked byte, as numbers; null where the byte is not masked or not shown. */
 export function xorOf(explanation, at) {

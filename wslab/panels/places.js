@@ -5,8 +5,17 @@ import { NUMBER } from "./dom.js";
 
 export const MOST_BYTES = 1024; // that are shown of a record
 
+/** A function of an explanation that is computed once for each. */
+export function once(compute) {
+  const known = new WeakMap();
+  return (explanation) => {
+    if (!known.has(explanation)) known.set(explanation, compute(explanation));
+    return known.get(explanation);
+  };
+}
+
 /** The bytes that are shown, two hex digits each; two dots where one is withheld. */
-export const bytesOf = (explanation) => (explanation.data.match(/../g) ?? []).slice(0, MOST_BYTES);
+export const bytesOf = once((explanation) => (explanation.data.match(/../g) ?? []).slice(0, MOST_BYTES));
 
 /** Where a field lies, in words: "bit 0", "bits 4 to 7", "byte 2", "bytes 2 to 5". */
 export function place({ start, width }) {
@@ -39,12 +48,16 @@ export const bits = (byte) => byte.toString(2).padStart(8, "0");
 /** `parts` is what lights: nodes with the bits `start` to `stop` that they show, and the fields of those. */
 export function part(node, explanation, start, stop, more = {}) {
   node.setAttribute("data-part", "");
-  return { node, start, stop, at: Math.floor(start / 8), fields: fieldsOn(explanation, start, stop), ...more };
+  const fields = more.fields ?? (more.byte === undefined ? fieldsOn(explanation, start, stop) : fieldsAt(explanation)[more.byte]);
+  return { node, start, stop, at: Math.floor(start / 8), lit: false, picked: false, ...more, fields };
 }
+
+/** The same for each byte that is shown. */
+export const fieldsAt = once((explanation) => bytesOf(explanation).map((_, at) => fieldsOn(explanation, 8 * at, 8 * at + 8)));
 
 /** What a screen reader is told of a byte in a grid. */
 export function byteLabel(explanation, at, pair) {
-  const names = fieldsOn(explanation, 8 * at, 8 * at + 8).map((index) => harmless(explanation.fields[index].name));
+  const names = fieldsAt(explanation)[at].map((index) => harmless(explanation.fields[index].name));
   const broken = brokenOn(explanation, 8 * at, 8 * at + 8).map(({ rule }) => `breaks ${harmless(rule)}`);
   return [`byte ${at}: ${pair === "··" ? "withheld" : pair}`, ...names, ...broken].join(", ");
 }
