@@ -318,9 +318,15 @@ def test_the_keyboard_alone_does_everything(lab_page: LabPages) -> None:
     assert notebook.page.locator(".jp-Notebook-cell").count() == cells
 
 
-def test_two_views_of_one_lab_share_records_and_selection(lab_page: LabPages) -> None:
+def test_two_views_of_one_lab_are_in_step_and_stay_readable_when_it_is_closed(lab_page: LabPages) -> None:
     notebook, first = show_greeting(
-        lab_page, "lab", "await ws.send('again'); await ws.recv()", "lab.panel.selected = 4", "lab.panel.position = 1"
+        lab_page,
+        "lab",
+        "await ws.send('again'); await ws.recv()",
+        "lab.panel.selected = 4",
+        "lab.panel.position = 1",
+        "await lab.close()",
+        "lab",
     )
     notebook.run(2, 3)
     second = notebook.panels.nth(1)
@@ -338,17 +344,17 @@ def test_two_views_of_one_lab_share_records_and_selection(lab_page: LabPages) ->
     second.get_by_role("button", name="handshake").click()
     for panel in (first, second):
         expect(rows(panel)).to_have_count(4)
+    second.get_by_role("button", name="Show all").click()
+    second.get_by_role("button", name="Go on").click()
 
-
-def test_a_closed_lab_says_so_and_stays_readable(lab_page: LabPages) -> None:
-    notebook, panel = show_greeting(lab_page, "await lab.close()", "lab")
-    notebook.run(2)
-    expect(panel.get_by_text("This lab is closed")).to_be_visible()
-    expect(panel.locator(".wslab-states [aria-current=step]").first).to_have_text("CLOSED")
-    rows(panel).nth(0).click()
-    expect(panel.locator(".wslab-fields")).to_contain_text("GET")
-    notebook.run(3)
-    expect(notebook.panels.nth(1).get_by_text("This lab is closed")).to_be_visible()
+    notebook.run(6)
+    for panel in (first, second):
+        expect(panel.get_by_text("This lab is closed")).to_be_visible()
+        expect(panel.locator(".wslab-states [aria-current=step]").first).to_have_text("CLOSED")
+    first.get_by_role("grid", name="Records").press("Home")
+    expect(first.locator(".wslab-fields")).to_contain_text("GET")
+    notebook.run(7)
+    expect(notebook.panels.nth(2).get_by_text("This lab is closed")).to_be_visible()
 
 
 def test_a_failing_handler_and_a_failing_request_are_told_in_words(lab_page: LabPages) -> None:

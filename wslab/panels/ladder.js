@@ -186,8 +186,9 @@ export function ladder(view) {
     // Several that arrive between the same two records arrive one below the other, in order of time.
     for (const [row, arriving] of borders) {
       arriving.sort((one, other) => one.at - other.at);
+      const room = row < rows.count - 1 ? 1 : 0.55; // rows: to the middle of the next one, or what is left of the last
       arriving.forEach((arrow, at) => {
-        arrow.to = (row - from + 0.5 + (at + 1) / (arriving.length + 1)) * ROW;
+        arrow.to = (row - from + 0.5 + (room * (at + 1)) / (arriving.length + 1)) * ROW;
       });
     }
     for (const row of drawn.values()) if (row.element.dataset.shape === "note") row.say(`${row.number > moment ? "not yet: " : ""}${row.element.dataset.sender} reports `);
