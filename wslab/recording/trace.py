@@ -322,9 +322,9 @@ class Trace:
             for entry in ENTRY.iter_unpack(packed):
                 self._derived += 1
                 if entry[6] < EVENT:
-                    _stored(self, *entry)
+                    _stored(self, entry)
                 elif entry[6] == NOT_STORED:
-                    _read(self, *entry)
+                    _read(self, entry)
                 else:
                     derive, wire, detail = self._events.pop(self._derived - 1)
                     derive(self, entry[0], wire, Sender(entry[2]), Sender(entry[3]), detail)
@@ -779,9 +779,11 @@ class _Subscriber:
 _SENDERS = tuple(Sender)
 
 
-def _stored(
-    trace: Trace, at: float, connection: int, by: int, seen_by: int, offset: int, length: int, position: int
-) -> None:
+_Entry = tuple[float, int, int, int, int, int, int]
+
+
+def _stored(trace: Trace, entry: _Entry) -> None:
+    at, connection, by, seen_by, offset, length, position = entry
     wire, sender = trace._wires[connection], _SENDERS[by]
     data = trace._large.pop(trace._derived - 1, None) if length > LARGE else trace._ring.read(position, length)
     trace._derived_to = position + length
@@ -806,10 +808,9 @@ def _stored(
             waiting.popleft()
 
 
-def _read(
-    trace: Trace, at: float, connection: int, by: int, seen_by: int, offset: int, length: int, position: int
-) -> None:
+def _read(trace: Trace, entry: _Entry) -> None:
     """The peer read bytes that are kept already: which records has it read to their end by that?"""
+    at, connection, by, _, offset, length, _ = entry
     waiting = trace._wires[connection].streams[by].waiting
     stop = offset + length
     while waiting and waiting[0][0] <= stop:
@@ -843,7 +844,7 @@ def _frame(trace: Trace, at: float, wire: _Wire, frame: Frame) -> None:
     number = records.append(
         PACKED.pack(
             records.total, wire.number, at, offset, payload_length, header_length, status or 0, sender, Kind.FRAME,
-            first, second, min(len(violations), 255), len(preview), preview, UNKNOWN,
+            first, second, min(len(violations), 255) if violations else 0, len(preview), preview, UNKNOWN,
         )
     )  # fmt: skip
     trace._places.append(PLACE.pack(index, NO_MESSAGE if message is None else message))
