@@ -225,6 +225,7 @@ export function ladder(view) {
     grid.classList.toggle("wslab-connections", recording.connections > 1);
     if (laidOut) measure();
     const top = place(laidOut ? scrollTop : held.top);
+    const unseenBefore = unseen;
     unseen = !laidOut;
     sizer.style.height = `${rows.count * ROW}px`;
     grid.style.height = `${HEAD + tall()}px`;
@@ -236,8 +237,10 @@ export function ladder(view) {
     now.style.top = `${rows.row(moment + 1) * ROW}px`;
     now.classList.toggle("wslab-before", rows.row(moment + 1) === 0);
     which.textContent = recording.connections > 1 ? plural(recording.connections, "connection") : "";
+    const stayed = unseenBefore || Math.abs(scrollTop - held.top) < 1;
     if (laidOut && Math.abs(top - scrollTop) >= 1) grid.scrollTop = top;
-    hold(top);
+    if (rows.done || !stayed) hold(top);
+    else held.top = top; // the sieve has not come to what was on screen yet
     drawAround(top, tall());
     count(top);
   };
