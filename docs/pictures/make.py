@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from playwright.sync_api import Locator, sync_playwright
 
-FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER.parents[1] / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "browser"))
 from driver import THEMES, LabPages, jupyter_server, launch
 
+FOLDER = Path(__file__).parent
 WIDTHS = (1280, 800)
-HEIGHT = 2400  # px, so that no panel has to be scrolled
+HEIGHT = 3600  # px, so that no panel has to be scrolled
 
 TALK = """
 import asyncio, wslab
@@ -50,11 +50,6 @@ def look_at_a_frame(panel: Locator) -> None:
     panel.locator(".wslab-byte").nth(8).click()
 
 
-def compose(panel: Locator) -> None:
-    """Leave out the mask, so that a rule is broken."""
-    panel.locator(".wslab-violations, .wslab-hex").first.wait_for()
-
-
 def send_the_request(panel: Locator) -> None:
     """Send the request and wait for its answer."""
     panel.get_by_role("button", name="Send", exact=False).first.click()
@@ -73,13 +68,12 @@ SCENES = {
     "lab-panel": Scene((TALK, "lab"), look_at_a_frame),
     "byte-inspector": Scene(("import wslab", 'wslab.ByteInspector("81 85 37 fa 21 3d 7f 9f 4d 51 58", picked=8)')),
     "frame-builder": Scene(("import wslab", 'wslab.FrameBuilder(payload="Hello", length_form=16)')),
-    "composer": Scene(
-        (TALK.replace('await ws.close(1000, "bye")\n', ""), "wslab.Composer(lab, mask='none')"), compose
-    ),
+    "composer": Scene((TALK.replace('await ws.close(1000, "bye")\n', ""), "wslab.Composer(lab, mask='none')")),
     "handshake-workbench": Scene(
         (
             TALK,
-            'bench = wslab.HandshakeWorkbench(lab)\nbench.predict("no-upgrade", 426)\nbench.predict("no-key", 426)\nbench',
+            'bench = wslab.HandshakeWorkbench(lab)\nbench.predict("no-upgrade", 426)\nbench.predict("no-key", 426)',
+            "bench",
         ),
         send_the_request,
     ),
@@ -107,6 +101,7 @@ def main(names: list[str]) -> None:
             panel = notebook.panels.last
             panel.wait_for()
             SCENES[name].prepare(panel)
+            notebook.page.mouse.move(0, 0)
             for theme in THEMES:
                 for width in WIDTHS:
                     path = FOLDER / f"{name}-{width}-{theme}.png"

@@ -49,10 +49,14 @@ def test_a_panels_own_sheet_comes_last_and_reaches_no_other_panel(entry: str) ->
     shared = (FOLDER / "panel.css").read_text()
     joined = css(entry.replace(".js", ".css"))
     assert joined.startswith(shared)
-    before, _, own = joined.rpartition("@scope ")
-    assert own.endswith((FOLDER / entry.replace(".js", ".css")).read_text() + "}\n")
+    sheet = (FOLDER / entry.replace(".js", ".css")).read_text()
+    assert sheet in joined
     name = re.search(r'^export default panel\("([a-z-]+)"', (FOLDER / entry).read_text(), re.MULTILINE)
     assert name is not None
-    assert own.startswith(f"(.wslab-{name[1]}) {{"), "the class that panel.js gives the panel"
-    assert "@keyframes" not in own
+    before, nested, own = joined.rpartition(f"\n.wslab-{name[1]} {{\n")
+    assert nested, "the class that panel.js gives the panel"
     assert before.count("{") == before.count("}")
+    assert own.count("{") == own.count("}") - 1, "it ends with the sheet"
+    assert sheet in own
+    assert "@keyframes" not in own
+    assert ":scope" not in own

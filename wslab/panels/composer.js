@@ -287,7 +287,7 @@ function library(context, flush) {
     element("div", { class: "wslab-form wslab-acts" }, message, ...others),
     element(
       "div",
-      { class: "wslab-form wslab-closing" },
+      { class: "wslab-form wslab-goodbye" },
       element("div", { class: "wslab-coderow" }, element("label", { class: "wslab-label" }, "Status code", codeInput), list),
       meaning,
       element("div", { class: "wslab-coderow" }, element("label", { class: "wslab-label wslab-reason" }, reasonSize, reasonInput), close),

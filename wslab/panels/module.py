@@ -42,10 +42,11 @@ def css(*names: str) -> str:
 
     Every panel's sheet is in force in the whole page. So what is one panel's alone is held to that panel, whose class
     the first name tells: ``lab_panel.css`` is ``.wslab-lab``'s, ``frame_builder.css`` is ``.wslab-frame-builder``'s.
+    The sheets are nested in that class; ``&&`` in them is the panel itself, and outdoes what all panels share.
     """
     shared, own = ("".join(map(_sheet, group)) for group in (("panel.css", "inspector.css"), names))
     panel = names[0].removesuffix(".css").removesuffix("_panel").replace("_", "-") if names else ""
-    return f"{shared}@scope (.wslab-{panel}) {{\n{own}}}\n" if names else shared
+    return f"{shared}.wslab-{panel} {{\n{own}}}\n" if names else shared
 
 
 def _sheet(name: str) -> str:
