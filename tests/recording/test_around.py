@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
-from wslab.live import Lab
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.protocol.states import State
 from wslab.recording.around import Step
@@ -142,30 +140,47 @@ def test_what_is_on_its_way_is_told_and_can_be_waited_for() -> None:
     assert trace.on_its_way() == []
 
 
-@pytest.mark.parametrize("carrier", ["tcp", "memory"])
-def test_a_settled_lab_has_nothing_on_its_way(carrier: str) -> None:
-    async def main() -> None:
-        async with Lab(carrier=carrier) as lab:
-            await lab.serve()
-            for _ in range(20):
-                async with lab.connect() as ws:
-                    await ws.send("Hello")
-                await lab.settled()
-                reports = lab.trace.closings(lab.trace.connections[-1])
-                assert {report.code for report in reports.values()} == {1000}
-                assert len(reports) == 2
-
-    asyncio.run(main())
+def test_a_connection_that_a_server_will_accept_is_on_its_way() -> None:
+    trace = Trace()
+    client = trace.join(CLIENT, "one")
+    client.sent(b"abc")
+    assert trace.on_its_way() == [], "nothing is known of the other end"
+    expected = ["connection 0, which the server has not accepted yet"]
+    assert trace.on_its_way(lambda key: key == "one") == expected
+    woken: list[bool] = []
+    trace.subscribe(lambda: woken.append(True))
+    trace.join(SERVER, "one")
+    assert woken, "who waits for that has to look again"
+    assert trace.on_its_way(lambda key: True) == ["3 bytes from the client of connection 0"]
 
 
-def test_what_never_settles_is_named() -> None:
-    async def main() -> str:
-        async with Lab(carrier="memory") as lab:
-            tap = lab.trace.join(CLIENT, "one")
-            lab.trace.join(SERVER, "one")
-            tap.sent(b"lost")
-            with pytest.raises(TimeoutError) as caught:
-                await lab.settled(0.05)
-            return str(caught.value)
+def test_a_client_that_was_refused_is_not_waited_for() -> None:
+    trace = Trace()
+    client = trace.join(CLIENT, "one")
+    client.reset_received()
+    client.closed()
+    assert trace.on_its_way(lambda key: True) == []
 
-    assert asyncio.run(main()) == "after 0.05 s there was still on its way: 4 bytes from the client of connection 0"
+
+def test_close_frames_without_end_leave_nothing_behind() -> None:
+    trace = Trace(max_entries=16)
+    client, server = trace.join(CLIENT, "one"), trace.join(SERVER, "one")
+    client.sent(bytes(build_request()))
+    server.sent(bytes(build_response()))
+    for _ in range(100):
+        client.sent(build_close(1000, mask=bytes(4)))
+        trace.update()
+    assert trace._wires[0].causes == {}
+    assert len(trace._wires[0].steps) == 4
+
+
+def test_connections_that_are_over_are_forgotten_though_an_older_one_lives() -> None:
+    trace = Trace(max_entries=16)
+    trace.join(CLIENT, "old").sent(bytes(build_request()))
+    for number in range(200):
+        client = trace.join(CLIENT, number)
+        client.sent(bytes(build_request()))
+        client.closed()
+        trace.update()
+    assert 0 in trace.connections
+    assert len(trace.connections) < 40

@@ -19,7 +19,7 @@ import itertools
 import logging
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosedError
+from websockets.exceptions import ConnectionClosed
 from websockets.protocol import CONNECTING
 
 from ..anatomy.field import Sender
@@ -58,8 +58,8 @@ async def echo(connection: ServerConnection) -> None:
     try:
         async for message in connection:
             await connection.send(message)
-    except ConnectionClosedError:
-        pass  # the client vanished or was refused; the trace shows it
+    except ConnectionClosed:
+        pass  # the client left before it was answered, vanished or was refused; the trace shows it
 
 
 class _Notes(logging.Handler):
@@ -484,21 +484,37 @@ class Lab:
         A connection that one end has closed is settled when the other has, too. Ends outside the lab are not waited
         for, and neither is a program's answer to what it has read.
 
+        Args:
+            timeout: seconds.
+
         Raises:
             TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
         """
         loop, moved = asyncio.get_running_loop(), asyncio.Event()
-        unsubscribe = self.trace.subscribe(lambda: loop.call_soon_threadsafe(moved.set))
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and nobody waits
+                loop.call_soon_threadsafe(moved.set)
+
+        unsubscribe = self.trace.subscribe(wake)
         try:
             async with asyncio.timeout(timeout):
-                while self.trace.on_its_way():
+                while self.trace.on_its_way(self._expects):
                     await moved.wait()
                     moved.clear()
         except TimeoutError:
-            left = "; ".join(self.trace.on_its_way()) or "nothing any more"
+            left = "; ".join(self.trace.on_its_way(self._expects)) or "nothing any more"
             raise TimeoutError(f"after {timeout:g} s there was still on its way: {left}") from None
         finally:
             unsubscribe()
+
+    def _expects(self, key: Hashable) -> bool:
+        """Whether a connection of that key goes to a port on which this lab accepts."""
+        server = self.server
+        ports = {urlsplit(raw.uri or "").port for raw in [*self._estate.raws] if raw.end is Sender.SERVER}
+        if server is not None and server.is_serving():
+            ports.add(server.port)
+        return isinstance(key, frozenset) and any((ADDRESS, port) in key for port in ports)
 
     async def close(self) -> None:
         """Close what the lab opened: its clients with 1000, raw endpoints with FIN, its server with 1001.

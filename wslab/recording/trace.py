@@ -118,7 +118,7 @@ class _Wire:
         self.streams = (_Stream(), _Stream())
         self.protocol = Connection()
         self.closings: dict[Sender, CloseReport] = {}
-        self.causes: dict[Cause, int] = {}  # the records that may change a state
+        self.causes: dict[Cause, int] = {}  # new records that may have changed a state
         self.steps: list[Step] = []
         self.last_entry = -1
         self.last_record = -1
@@ -235,7 +235,8 @@ class Trace:
                 wire = self._joinable[key] = self._new_wire(key)
             wire.tapped[end] = True
             wire.live += 1
-            return Tap(self, wire, end)
+        self._wake()
+        return Tap(self, wire, end)
 
     def note(self, text: str, *, connection: int | None = None, sender: Sender = Sender.SERVER) -> None:
         """Record that a program failed, in words, as an ERROR record of that connection (the newest unless named)."""
@@ -376,7 +377,9 @@ class Trace:
         if len(self._wires) > max(64, self.max_entries // 16) or (first and self._wires):
             with self._write_lock:
                 for number, wire in list(self._wires.items()):
-                    if wire.live or wire.last_record >= first or wire.last_entry >= self._derived:
+                    if wire.live:
+                        continue
+                    if wire.last_record >= first or wire.last_entry >= self._derived:
                         break
                     del self._wires[number]
                     self._joinable.pop(wire.key, None)
@@ -386,6 +389,7 @@ class Trace:
         new = list(steps_of(wire.number, wire.protocol.transitions, wire.causes, len(wire.steps)))
         wire.steps += new
         self._steps += new
+        wire.causes.clear()
 
     # --- reading -------------------------------------------------------------------------
 
@@ -551,11 +555,15 @@ class Trace:
                     chunk_at=chunk_at, chunks=total - first,
                 )  # fmt: skip
 
-    def on_its_way(self) -> list[str]:
-        """What one end in the lab sent or did and the other end there was not told of yet, in words."""
+    def on_its_way(self, expected: Callable[[Hashable], bool] = lambda key: False) -> list[str]:
+        """What one end in the lab sent or did and the other end there was not told of yet, in words.
+
+        Args:
+            expected: whether a server in the lab will join the connection of that key, of which only the client told.
+        """
         self.update()
         with self._derive_lock, self._write_lock:
-            return [words for wire in self._wires.values() for words in _on_its_way(wire)]
+            return [words for wire in self._wires.values() for words in _on_its_way(wire, expected)]
 
     def closings(self, connection: int) -> dict[Sender, CloseReport]:
         """What each end's program reported when it was done with the connection (RFC 6455 7.1.5 and 7.1.6)."""
@@ -750,8 +758,11 @@ def _record_of(step: Step) -> int:
     return step.record
 
 
-def _on_its_way(wire: _Wire) -> Iterator[str]:
+def _on_its_way(wire: _Wire, expected: Callable[[Hashable], bool]) -> Iterator[str]:
     if not all(wire.tapped):
+        reset = any(Kind.RESET in stream.ended for stream in wire.streams)
+        if wire.tapped[Sender.CLIENT] and not reset and expected(wire.key):
+            yield f"connection {wire.number}, which the server has not accepted yet"
         return
     for sender, stream in zip(Sender, wire.streams, strict=True):
         sent, read = stream.seen[sender], stream.seen[sender.peer]
@@ -797,7 +808,7 @@ def _stored(trace: Trace, entry: _Entry) -> None:
     assert data is not None, "a writer waits until its ring position has been derived"
     for event in wire.protocol.feed(sender, data):
         _DERIVE[type(event)](trace, at, wire, event)
-    if len(wire.protocol.transitions) > len(wire.steps):
+    if wire.causes:
         trace._step(wire)
     waiting = stream.waiting
     if by != seen_by:
