@@ -4,7 +4,7 @@
 ``bytes.bin``     the kept bytes, oldest first
 ``records.bin``   packed records, as ``wslab.anatomy.record`` lays them out
 ``places.bin``    for each record its frame's index and its message's number
-``chunks.bin``    packed chunks, as ``wslab.recording.trace.ENTRY`` lays them out
+``chunks.bin``    packed chunks, as ``wslab.recording.writing.ENTRY`` lays them out
 ``inflated.bin``  inflated payloads, one after another
 
 Loading runs nothing that the file says; a file that is cut or lies is refused with a reason. A recording holds what
@@ -28,7 +28,9 @@ from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, Kind
 from ..protocol.connection import Message
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.states import Event, State, Transition
-from .around import cause_of
+from .deriving import PLACE
+from .steps import cause_of, record_of
+from .writing import ENTRY
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -68,7 +70,7 @@ def save(trace: Trace, path: str | PathLike[str], *, reveal: bool = False) -> No
             "violations": {number: [asdict(v) for v in broken] for number, broken in trace._violations.items()},
             "texts": dict(trace._texts),
             "inflated": {number: len(data) for number, data in trace._inflated.items()},
-            "messages": [[number, _message_json(message)] for number, message in trace._messages],
+            "messages": [[number, _message_json(message)] for _, number, message in trace._messages],
         }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in {"trace.json": json.dumps(story, indent=1).encode(), **parts}.items():
@@ -107,7 +109,7 @@ def _read(archive: zipfile.ZipFile) -> Callable[[str], bytes]:
 
 
 def _load(part: Callable[[str], bytes]) -> Trace:
-    from .trace import ENTRY, PLACE, Trace
+    from .trace import Trace
 
     story = json.loads(part("trace.json"))
     if story["format"] not in (FORMAT, EARLIER):
@@ -142,14 +144,20 @@ def _load(part: Callable[[str], bytes]) -> Trace:
     for number, length in story["inflated"].items():
         trace._keep_inflated(int(number), inflated[at : at + length])
         at += length
-    trace._messages.extend((number, _message(message)) for number, message in story["messages"])
+    frames: dict[tuple[int, Sender, int], int] = {}
     for record in trace:  # reads every record once: a lying sender or kind is found here
-        cause = cause_of(record, trace._places[record.number][0])
+        index = trace._places[record.number][0]
+        if record.kind is Kind.FRAME:
+            frames[record.connection, record.sender, index] = record.number
+        cause = cause_of(record, index)
         if cause is not None and record.connection in trace._wires:
             trace._wires[record.connection].causes[cause] = record.number
     for wire in trace._wires.values():
         trace._step(wire)
-    trace._steps.sort(key=lambda step: step.record)
+    trace._steps.sort(key=record_of)
+    for number, told in story["messages"]:
+        message = _message(told)
+        trace._messages.append((frames.get((number, message.sender, message.last_frame), -1), number, message))
     return trace
 
 

@@ -1,4 +1,4 @@
-"""What surrounds a record: state changes by the record that caused them, and chunks, frames and messages in lanes."""
+"""Which record changed a state, what is still on its way, and that neither piles up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.protocol.states import State
-from wslab.recording.around import Step
+from wslab.recording.steps import Step
 from wslab.recording.trace import Trace
 
 CLIENT, SERVER = Sender
@@ -78,7 +78,6 @@ def test_steps_are_told_connection_by_connection_and_survive_a_file(trace: Trace
     again = Trace.load(tmp_path / "two.wslab")
     assert again.steps() == trace.steps()
     assert again.states_at(1, 14) == trace.states_at(1, 14)
-    assert again.lanes(3) == trace.lanes(3)
 
 
 def test_states_are_right_when_the_records_that_led_to_them_were_dropped() -> None:
@@ -92,34 +91,6 @@ def test_states_are_right_when_the_records_that_led_to_them_were_dropped() -> No
     assert trace.first > 1
     assert trace.steps() == []
     assert set(trace.states_at(0, trace.total - 1).values()) == {OPEN}
-
-
-def test_lanes_lay_chunks_frames_and_messages_over_the_same_bytes(trace: Trace) -> None:
-    lanes = trace.lanes(3)  # the ping between the fragments
-    frames = {record.number: record for record in lanes.records}
-    assert {2, 3, 4} <= set(frames)
-    assert (lanes.start, lanes.stop) == (0, frames[6].offset + 4), "what the server sent, from its head to its Close"
-    ((first, last, start, stop, message),) = lanes.messages
-    assert (first, last, start, stop) == (2, 4, frames[2].offset, frames[4].offset + 4)
-    assert message.length == 5
-    written = [chunk for chunk in lanes.chunks if chunk.seen_by is SERVER]
-    read = [chunk for chunk in lanes.chunks if chunk.seen_by is CLIENT]
-    assert len(written) == 3
-    assert len(read) == lanes.stop - lanes.start, "a byte at a time"
-    for chunks in (written, read):
-        assert [chunk.offset for chunk in chunks][1:] == [chunk.offset + chunk.length for chunk in chunks][:-1]
-
-
-def test_lanes_take_so_many_records_around_a_message() -> None:
-    trace = Trace()
-    server = trace.join(SERVER, "one")
-    server.sent(bytes(build_response()))
-    for number in range(20):
-        server.sent(build_frame(f"{number:02}"))
-    assert [record.number for record in trace.lanes(10, around=3).records] == [*range(7, 14)]
-    assert [record.number for record in trace.lanes(20, around=3).records] == [*range(17, 21)]
-    with pytest.raises(IndexError, match="no record 99"):
-        trace.lanes(99)
 
 
 def test_what_is_on_its_way_is_told_and_can_be_waited_for() -> None:
