@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Conne
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.live import Lab, LabClosed, NoServer, NotLoopback, PortTaken
-from wslab.protocol import build_frame
+from wslab.protocol import build_close, build_frame
 from wslab.recording.trace import Trace
 
 Run = Callable[[Any], Any]
@@ -59,6 +59,19 @@ def test_the_articles_greeting(carrier: str, run: Run) -> None:
     ]
     assert {sender: report.code for sender, report in trace.closings(0).items()} == {C: 1000, S: 1000}
     assert trace.violations == []
+
+
+def test_a_client_that_leaves_before_it_is_answered_is_no_error_of_the_echo(carrier: str, run: Run) -> None:
+    async def main() -> Trace:
+        async with Lab(carrier=carrier) as lab:
+            await lab.serve()
+            async with await lab.raw() as raw:
+                await raw.handshake()
+                await raw.send(build_frame("Hello", mask=bytes(4)) + build_close(1000, mask=bytes(4)))
+                await raw.recv_to_end()
+            return lab.trace
+
+    assert [line for line in summaries(run(main())) if "Connection" in line] == []
 
 
 def test_what_is_handed_out_is_websockets_own(carrier: str, run: Run) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
@@ -10,11 +12,11 @@ from websockets.asyncio.server import ServerConnection
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.live import Lab
-from wslab.protocol import build_close, build_frame
+from wslab.protocol import build_frame
 from wslab.recording.trace import Trace
 
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 CLIENT, SERVER = Sender
-CARRIERS = pytest.mark.parametrize("carrier", ["tcp", "memory"])
 
 
 def unread(trace: Trace) -> list[tuple[int, Sender]]:
@@ -27,8 +29,7 @@ def unread(trace: Trace) -> list[tuple[int, Sender]]:
     return [key for key, left in total.items() if left]
 
 
-@CARRIERS
-def test_both_ends_have_reported_and_read_everything(carrier: str) -> None:
+def test_both_ends_have_reported_and_read_everything(carrier: str, run: Run) -> None:
     async def main() -> None:
         async with Lab(carrier=carrier) as lab:
             await lab.serve()
@@ -44,11 +45,10 @@ def test_both_ends_have_reported_and_read_everything(carrier: str) -> None:
                 assert all(record.received is not None for record in frames)
                 assert unread(lab.trace) == []
 
-    asyncio.run(main())
+    run(main())
 
 
-@CARRIERS
-def test_a_connection_that_the_server_has_yet_to_accept_is_waited_for(carrier: str) -> None:
+def test_a_connection_that_the_server_has_yet_to_accept_is_waited_for(carrier: str, run: Run) -> None:
     async def main() -> None:
         async with Lab(carrier=carrier) as lab:
             await lab.serve()
@@ -65,11 +65,10 @@ def test_a_connection_that_the_server_has_yet_to_accept_is_waited_for(carrier: s
             await lab.settled()
             assert unread(lab.trace) == []
 
-    asyncio.run(main())
+    run(main())
 
 
-@CARRIERS
-def test_an_endpoint_that_listens_is_a_server_too(carrier: str) -> None:
+def test_an_endpoint_that_listens_is_a_server_too(carrier: str, run: Run) -> None:
     async def main() -> None:
         async with Lab(carrier=carrier) as lab:
             listener = await lab.raw(listen=True)
@@ -78,11 +77,10 @@ def test_an_endpoint_that_listens_is_a_server_too(carrier: str) -> None:
             await lab.settled()
             assert bytes(listener.received) == bytes(client.sent)
 
-    asyncio.run(main())
+    run(main())
 
 
-@CARRIERS
-def test_a_connection_that_was_cut_settles(carrier: str) -> None:
+def test_a_connection_that_was_cut_settles(carrier: str, run: Run) -> None:
     async def main() -> None:
         async with Lab(carrier=carrier) as lab:
             await lab.serve()
@@ -93,25 +91,10 @@ def test_a_connection_that_was_cut_settles(carrier: str) -> None:
             assert len(lab.trace.closings(0)) == 2
             assert lab.trace.record(2).kind is Kind.RESET
 
-    asyncio.run(main())
+    run(main())
 
 
-@CARRIERS
-def test_a_client_that_leaves_before_it_is_answered_is_no_error_of_the_echo(carrier: str) -> None:
-    async def main() -> None:
-        async with Lab(carrier=carrier) as lab:
-            await lab.serve()
-            async with await lab.raw() as raw:
-                await raw.handshake()
-                await raw.send(build_frame("Hello", mask=bytes(4)) + build_close(1000, mask=bytes(4)))
-                await raw.recv_to_end()
-            await lab.settled()
-            assert [record.summary for record in lab.trace if record.kind is Kind.ERROR] == []
-
-    asyncio.run(main())
-
-
-def test_an_outside_peer_is_not_waited_for() -> None:
+def test_an_outside_peer_is_not_waited_for(run: Run) -> None:
     async def main() -> None:
         async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()
@@ -127,10 +110,10 @@ def test_an_outside_peer_is_not_waited_for() -> None:
         outside.close()
         await outside.wait_closed()
 
-    asyncio.run(main())
+    run(main())
 
 
-def test_what_a_server_does_not_read_is_named() -> None:
+def test_what_a_server_does_not_read_is_named(run: Run) -> None:
     async def main() -> str:
         release = asyncio.Event()
 
@@ -149,4 +132,4 @@ def test_what_a_server_does_not_read_is_named() -> None:
             release.set()
             return str(caught.value)
 
-    assert asyncio.run(main()) == "after 0.05 s there was still on its way: 10 bytes from the client of connection 0"
+    assert run(main()) == "after 0.05 s there was still on its way: 10 bytes from the client of connection 0"

@@ -1,11 +1,15 @@
 """What happened: a trace of chunks as they crossed, and the records, frames, messages and states they make.
 
-``ring`` holds the bytes, ``trace`` records and derives, ``views`` show parts of it, ``files`` save and load it. Knows
-nothing of sockets (``live`` writes to it) and nothing of widgets (``panels`` read from it).
+``ring`` holds the bytes; ``writing`` notes them, ``deriving`` works out what they mean, and ``trace`` reads both,
+with ``explaining``, ``steps`` and ``lanes`` for what lies behind a record and around it; ``views`` show parts of it,
+``files`` save and load it. Knows nothing of sockets (``live`` writes to it) and nothing of widgets (``panels`` read
+from it).
 """
 
 from .files import TraceFileError
+from .lanes import Lanes
+from .steps import Step
 from .trace import Chunk, Dropped, Tap, Trace
 from .views import Closing, Handshake, Slice
 
-__all__ = ["Chunk", "Closing", "Dropped", "Handshake", "Slice", "Tap", "Trace", "TraceFileError"]
+__all__ = ["Chunk", "Closing", "Dropped", "Handshake", "Lanes", "Slice", "Step", "Tap", "Trace", "TraceFileError"]
