@@ -19,7 +19,7 @@ from driver import THEMES, LabPages, jupyter_server, launch
 
 FOLDER = Path(__file__).parent
 WIDTHS = (1280, 800)
-HEIGHT = 3600  # px, so that no panel has to be scrolled
+HEIGHT = 5200  # px, so that no panel has to be scrolled
 
 TALK = """
 import asyncio, wslab

@@ -71,10 +71,12 @@ class Row {
         if (this.texts[at] !== text) this.cells[at].textContent = this.texts[at] = text;
         if (column.marked) this.cells[at].classList.toggle("wslab-broken", text !== "");
       });
-      [this.word.textContent, this.rest.data] = caption(record);
+      const [word, rest] = caption(record);
+      if (this.word.textContent !== word) this.word.textContent = word;
+      if (this.rest.data !== rest) this.rest.data = rest;
     }
     this.element.setAttribute("aria-rowindex", row + 2);
-    this.element.style.top = `${row * ROW}px`;
+    this.element.style.transform = `translateY(${row * ROW}px)`; // moves it without laying it out
   }
 
   say(words) {
