@@ -334,9 +334,12 @@ def test_two_views_of_one_lab_are_in_step_and_stay_readable_when_it_is_closed(la
     expect(rows(second)).to_have_count(6)
     rows(second).nth(2).click()
     expect(first.locator(".wslab-title")).to_contain_text("No. 2")
+    second.locator(".wslab-byte").nth(8).click()
+    expect(first.get_by_text("Byte 8 of 19")).to_be_visible()
     notebook.run(4)
     for panel in (first, second):
         expect(panel.locator(".wslab-title")).to_contain_text("No. 4")
+        expect(panel.get_by_text("Byte 8 of 19")).to_have_count(0)
     notebook.run(5)
     for panel in (first, second):
         expect(panel.get_by_role("button", name="Go on")).to_be_visible()

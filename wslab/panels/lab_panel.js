@@ -57,7 +57,7 @@ const MILLI = new Intl.NumberFormat("en-US", { minimumFractionDigits: 3, maximum
 function inspector(view) {
   const { recording } = view;
   const heading = element("div", {});
-  const bytes = inspection();
+  const bytes = inspection({ onpick: (byte) => view.change({ picked: byte }) });
   const root = element("section", { class: "wslab-inspector", "aria-label": "The selected record" }, heading, bytes.element);
   let drawn = "";
 
@@ -90,11 +90,12 @@ function inspector(view) {
   const draw = () => {
     const record = recording.record(view.selected);
     const detail = record && recording.detail(view.selected);
-    const state = [view.selected, record?.delay, Boolean(detail), recording.connections > 1].join(" ");
+    const picked = view.model.get("picked");
+    const state = [view.selected, picked, record?.delay, Boolean(detail), recording.connections > 1].join(" ");
     if (state === drawn) return; // what is being read is not drawn anew
     drawn = state;
     heading.replaceChildren(...words(record, detail));
-    bytes.show(detail?.explanation ?? null);
+    bytes.show(detail?.explanation ?? null, picked);
   };
   return { element: root, draw, remove: bytes.remove };
 }
@@ -146,6 +147,7 @@ function build(context) {
   const { recording, rows, found } = context.shared;
 
   const change = (values) => {
+    if ("selected" in values && values.selected !== model.get("selected")) model.set("picked", null);
     for (const [trait, value] of Object.entries(values)) model.set(trait, value);
     model.save_changes();
   };

@@ -86,6 +86,9 @@ class LabPanel(TracePanel):
     ).tag(sync=True)
     broken = traitlets.Bool(False, help="Show only records that break a rule.").tag(sync=True)
     find = traitlets.Unicode("", help="Text that is looked for among the records that are shown.").tag(sync=True)
+    picked = traitlets.Int(
+        None, allow_none=True, min=0, help="Byte of the selected record that is looked at, from 0, or None."
+    ).tag(sync=True)
     lanes_open = traitlets.Bool(
         False, help="Whether the chunks, frames and messages around the selected record are shown."
     ).tag(sync=True)
@@ -164,6 +167,10 @@ class LabPanel(TracePanel):
                 else f"position={position}: nothing has been recorded yet; -1 is before the first record, None is live"
             )
         return position
+
+    @traitlets.observe("selected")
+    def _let_go(self, _: Any) -> None:
+        self.picked = None
 
     @traitlets.observe("paused", "position")
     @guarded
