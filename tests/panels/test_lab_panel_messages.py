@@ -363,3 +363,14 @@ def test_a_push_that_fails_is_told_and_the_next_one_goes_on(
             time.sleep(0.01)
     trace.note("after it")
     page.wait(lambda: page.numbers == [0, 1, 2, 3, 4, 5])
+
+
+def test_the_text_for_a_notebook_without_a_kernel_follows_the_recording(trace: Trace, panel: LabPanel) -> None:
+    page = Page(panel)
+    page.ask(ask="records", **{"from": 0})
+    assert panel.snapshot == "nothing recorded yet", "shown inside a layout, too"
+    traffic(trace)
+    deadline = time.monotonic() + 10
+    while panel.snapshot != repr(trace):
+        assert time.monotonic() < deadline, panel.snapshot
+        time.sleep(0.01)

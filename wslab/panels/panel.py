@@ -65,9 +65,9 @@ class Panel(anywidget.AnyWidget):
     """The base of every panel. A subclass gives ``_esm``, ``_css``, ``answers``, ``_text``, ``_html``, ``picture``."""
 
     problem = traitlets.Unicode("", help="What went wrong last, in words; empty when nothing did.").tag(sync=True)
-    snapshot = traitlets.Unicode(
-        "", read_only=True, help="The panel as text when it was last shown, for a notebook without a kernel."
-    ).tag(sync=True)
+    snapshot = traitlets.Unicode("", read_only=True, help="The panel as text, for a notebook without a kernel.").tag(
+        sync=True
+    )
 
     answers: ClassVar[Mapping[str, Callable[[Any, Question], object]]] = {}
     """What is called for each question that a view asks."""
@@ -85,10 +85,15 @@ class Panel(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        text = self._text()
-        self.set_trait("snapshot", text if len(text) <= SNAPSHOT else text[:SNAPSHOT] + "\n… cut here")
+        text = self._keep()
         self._shown()
         return {**data, "text/plain": text, "text/html": self._html()}, metadata
+
+    def _keep(self) -> str:
+        """Put the panel's text into ``snapshot``; the text."""
+        text = self._text()
+        self.set_trait("snapshot", text if len(text) <= SNAPSHOT else text[:SNAPSHOT] + "\n… cut here")
+        return text
 
     def picture(self) -> Picture:
         """The panel as it stands as a standalone picture (SVG), for slides and print."""
@@ -120,6 +125,8 @@ class Panel(anywidget.AnyWidget):
     @guarded
     def _answer(self, question: Question) -> None:
         name = str(question.get("ask"))
+        if not self.snapshot:  # it is shown inside a layout, which asks nobody for a text
+            self._keep()
         if name == "hello":
             self._greeted(question)
         elif name in self.answers:

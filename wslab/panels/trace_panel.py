@@ -19,6 +19,10 @@ from ..recording.trace import Trace
 from .panel import Panel, Question
 
 PUSHES_A_SECOND = 20
+QUIET = 1.0
+"""Seconds without a push after which the text for a notebook without a kernel is written anew."""
+MOST_KEPT = 20_000
+"""Records beyond which it is not: reading so many for it takes a noticeable time."""
 KNOCKS = (0.2, 0.5, 1.0, 2.0)
 """Seconds after which a panel that was shown, and was asked nothing yet, is pushed again: the page was loading."""
 
@@ -90,6 +94,7 @@ class TracePanel(Panel):
 
     _unsubscribe: Callable[[], None] | None = None
     _link: traitlets.link | None = None
+    _keeper: threading.Timer | None = None
 
     def __init__(self, source: Any, **kwargs: Any) -> None:
         trace = source if isinstance(source, Trace) else getattr(source, "trace", None)
@@ -124,6 +129,8 @@ class TracePanel(Panel):
         if self._unsubscribe:
             self._unsubscribe()
             self._unsubscribe = None
+        if self._keeper is not None:
+            self._keeper.cancel()
         if self._link:
             self._link.unlink()
             self._link = None
@@ -142,10 +149,26 @@ class TracePanel(Panel):
             return False
         try:
             self._look()
-            return self._push()
+            more = self._push()
+            self._keep_when_quiet()
+            return more
         except Exception as error:  # the thread that pushes goes on, and nothing is written under somebody's cell
             self.problem = complaint(error)
             return False
+
+    def _keep_when_quiet(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if self.trace.total - self.trace.first <= MOST_KEPT:
+            self._keeper = threading.Timer(QUIET, self._try_to_keep)
+            self._keeper.daemon = True
+            self._keeper.start()
+
+    def _try_to_keep(self) -> None:
+        try:
+            self._keep()
+        except Exception as error:  # nothing is written under somebody's cell
+            self.problem = complaint(error)
 
     def _shown(self) -> None:
         self._begin()
