@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import tempfile
 import textwrap
@@ -28,7 +27,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
-from driver import JupyterServer, LabPages, NotebookPage, jupyter_server, launch
+from driver import JupyterServer, LabPages, NotebookPage, chromium, jupyter_server, launch
 
 RECORDS, BATCHES = 100_000, 50
 ROWS = 10_000  # of the table that ipywidgets.HTML shows
@@ -269,14 +268,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="for each round of it")
     parser.add_argument("--only", choices=("push", "html", "live"))
     options = parser.parse_args()
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        sys.exit("Chromium is not installed: apt-get install chromium")
     with (
         tempfile.TemporaryDirectory() as home,
         jupyter_server(Path(home)) as server,
         sync_playwright() as playwright,
-        launch(playwright, chromium) as browser,
+        launch(playwright, chromium()) as browser,
     ):
         part = options.only
         panel = pushing(browser, server) if part in (None, "push") else {}

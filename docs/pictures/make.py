@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from playwright.sync_api import Locator, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "browser"))
-from driver import THEMES, LabPages, jupyter_server, launch
+from driver import THEMES, LabPages, chromium, jupyter_server, launch
 
 FOLDER = Path(__file__).parent
 WIDTHS = (1280, 800)
@@ -83,14 +82,11 @@ SCENES = {
 
 def main(names: list[str]) -> None:
     """Take the named panels' pictures, or all."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        sys.exit("Chromium is not installed: apt-get install chromium")
     with (
         tempfile.TemporaryDirectory() as home,
         jupyter_server(Path(home)) as server,
         sync_playwright() as playwright,
-        launch(playwright, chromium) as browser,
+        launch(playwright, chromium()) as browser,
     ):
         for name in names or SCENES:
             context = browser.new_context(viewport={"width": WIDTHS[0], "height": HEIGHT})

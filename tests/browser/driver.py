@@ -123,6 +123,12 @@ def server_url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> st
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-4000:]}")
 
 
+def chromium() -> str:
+    """Where Chromium is; ends the program where it is not."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return found or sys.exit("Chromium is not installed: apt-get install chromium")
+
+
 def launch(playwright: Playwright, path: str) -> Browser:
     """The Chromium at ``path``. It shows its scroll bars, as a person's does."""
     return playwright.chromium.launch(

@@ -438,8 +438,8 @@ def test_much_traffic_is_looked_at_few_times_and_to_its_end() -> None:
     async def test(lab: Lab, composer: Composer) -> None:
         page = Page(composer)
         looks = []
-        look = composer._look_again
-        composer._look_again = lambda: (looks.append(1), look())[1]  # type: ignore[func-returns-value, method-assign]
+        look = composer._compute
+        composer._compute = lambda: (looks.append(1), look())[1]  # type: ignore[func-returns-value, method-assign]
         started = time.monotonic()
         end = composer.end
         assert end is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from recorded import conversation
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
@@ -15,28 +16,6 @@ from wslab.recording.trace import Trace
 
 CLIENT, SERVER = Sender
 CONNECTING, OPEN, CLOSING, CLOSED = State
-
-
-def conversation(trace: Trace, key: str = "one", reads: int = 1) -> None:
-    """Handshake, a message in two fragments with a ping between, goodbye; the server's bytes are read piecemeal."""
-    client, server = trace.join(CLIENT, key), trace.join(SERVER, key)
-    fragments = build_frame("Hel", fin=False) + build_frame(b"?", opcode=9) + build_frame("lo", opcode=0)
-    for writer, reader, data in (
-        (client, server, bytes(build_request())),
-        (server, client, bytes(build_response())),
-        (server, client, fragments),
-        (client, server, build_close(1000, mask=bytes(4))),
-        (server, client, build_close(1000)),
-    ):
-        writer.sent(data)
-        for at in range(0, len(data), reads):
-            reader.received(data[at : at + reads])
-    server.fin_sent()
-    client.fin_received()
-    client.fin_sent()
-    server.fin_received()
-    server.closed(1000)
-    client.closed(1000)
 
 
 @pytest.fixture

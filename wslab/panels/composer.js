@@ -6,7 +6,7 @@
  */
 
 import { OPCODES, count, harmless } from "./words.js";
-import { NUMBER, element, freshId, mark, plural, spaced } from "./dom.js";
+import { NUMBER, element, freshId, mark, plural, spaced, typing } from "./dom.js";
 import { inspection } from "./inspector.js";
 import { panel } from "./panel.js";
 
@@ -23,15 +23,14 @@ function tell(node, text) {
 
 /** Ties an input to a trait: `shown(value)` is its text, `read(text)` its value, undefined where there is none yet. */
 function typed({ model, ask }, name, input, { shown = String, read = (text) => text } = {}) {
-  const sent = []; // what this view has sent and not seen come back: it must not overwrite what was typed since
-  let known = null;
+  const echoes = typing(input);
   let timer = null;
   const send = () => {
     clearTimeout(timer);
     timer = null;
     const value = read(input.value.slice(0, MOST_TYPED));
     if (value === undefined || value === model.get(name)) return;
-    sent.push(value);
+    echoes.sent(value);
     ask({ ask: "change", name, value });
   };
   input.addEventListener("input", () => {
@@ -41,11 +40,7 @@ function typed({ model, ask }, name, input, { shown = String, read = (text) => t
   input.addEventListener("change", send);
   const draw = () => {
     const value = model.get(name);
-    if (value === known) return;
-    known = value;
-    const mine = sent.indexOf(value);
-    if (mine >= 0) sent.splice(0, mine + 1);
-    else if (timer === null) input.value = shown(value);
+    echoes.back(value, shown(value), timer !== null);
   };
   return { draw, flush: () => timer !== null && send(), remove: () => clearTimeout(timer) };
 }

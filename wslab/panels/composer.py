@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -165,8 +165,6 @@ class Composer(TracePanel):
     _way = "text"
     """How the payload is written: what ``payload_as`` was last, of text and hex."""
     _not_before = 0.0
-    _held = False
-    _due = False
 
     def __init__(self, lab: Any, **kwargs: Any) -> None:
         if isinstance(lab, Trace) or not hasattr(lab, "ends"):
@@ -183,7 +181,7 @@ class Composer(TracePanel):
         super().__init__(lab, **kwargs)
         self._way = "hex" if self.payload_as == "hex" else "text"
         self.observe(self._changed, names=list(self._STATE))
-        self._look_again()
+        self._compute()
 
     # What would be sent ------------------------------------------------------------------
 
@@ -198,7 +196,7 @@ class Composer(TracePanel):
     def frames(self) -> tuple[bytes, ...]:
         """Each frame's bytes as ``send_bytes()`` would send them now. Raises CannotCompose where there are none."""
         with self._lock:
-            self._look_again()
+            self._compute()
             field, why = self._preview.trouble
             if field:
                 raise CannotCompose(why)
@@ -296,7 +294,7 @@ class Composer(TracePanel):
         from ..anatomy.picture import explanation_figures, sheet, table_figure
 
         with self._lock:
-            self._look_again()
+            self._compute()
             figures = [table_figure(_WORDS, self._settings())]
             if len(self._preview.frames) > 1:
                 figures.append(table_figure(_FRAMES, self._frame_rows(), f"The bytes; frame {self._picked + 1} below"))
@@ -310,7 +308,7 @@ class Composer(TracePanel):
 
     def _text(self) -> str:
         with self._lock:
-            self._look_again()
+            self._compute()
             parts = [table_text(_WORDS, self._settings(), caption="What the composer would send")]
             if self._preview.frames:
                 parts += [table_text(_FRAMES, self._frame_rows(), caption="The bytes"), str(self._steadied())]
@@ -320,7 +318,7 @@ class Composer(TracePanel):
 
     def _html(self) -> str:
         with self._lock:
-            self._look_again()
+            self._compute()
             parts = [table_html(_WORDS, self._settings(), caption="What the composer would send", row_heading=0)]
             if self._preview.frames:
                 parts.append(table_html(_FRAMES, self._frame_rows(), caption="The bytes", row_heading=0))
@@ -403,7 +401,7 @@ class Composer(TracePanel):
         with self._lock:
             if not self._asked:
                 self._told = {}
-            self._look_again()
+            self._compute()
         self._not_before = begun + max(PAUSE, SHARE * (time.monotonic() - begun))
         return False
 
@@ -411,7 +409,7 @@ class Composer(TracePanel):
         with self._lock:
             self._told = {}
         super()._greeted(question)
-        self._look_again()
+        self._compute()
 
     def _tell_new(self, what: str, **facts: Any) -> None:
         """Tell it unless it was the last that was told of this."""
@@ -419,7 +417,7 @@ class Composer(TracePanel):
             self._told[what] = facts
             self.tell(what, **facts)
 
-    def _look_again(self) -> None:
+    def _compute(self) -> None:
         """Compute everything from the state and the connections as they are now, and tell what is new."""
         with self._lock:
             self._due = False
@@ -584,7 +582,7 @@ class Composer(TracePanel):
         def sent(number: int | None) -> None:
             with self._lock:
                 self._sent.append(Sending(what, label, sender, how, number))
-                self._look_again()
+                self._compute()
             if number is not None:
                 self.selected = number
 
@@ -602,18 +600,6 @@ class Composer(TracePanel):
             self.target = end.key
 
         return self._run(loop, make(lab), opened)
-
-    @contextmanager
-    def _one_change(self) -> Iterator[None]:
-        """What is set inside is one change: the bytes are computed once, at the end."""
-        with self._lock:
-            outer, self._held = self._held, True
-            try:
-                yield
-            finally:
-                self._held = outer
-                if not outer and self._due:
-                    self._look_again()
 
     def _changed(self, change: Any) -> None:
         with self._one_change():

@@ -66,3 +66,20 @@ export function bring(container, item) {
   if (inner.top < outer.top) container.scrollTop -= outer.top - inner.top;
   else if (inner.bottom > outer.bottom) container.scrollTop += inner.bottom - outer.bottom;
 }
+
+/** Keeps a value that comes back from the kernel from overwriting what was typed into `input` since it was sent. */
+export function typing(input) {
+  const underway = [];
+  let known = null;
+  return {
+    sent: (value) => underway.push(value),
+    /** The kernel has `value`, which reads `text`; `busy`: somebody is typing. */
+    back(value, text, busy) {
+      if (value === known) return;
+      known = value;
+      const mine = underway.indexOf(value);
+      if (mine >= 0) underway.splice(0, mine + 1);
+      else if (!busy) input.value = text;
+    },
+  };
+}

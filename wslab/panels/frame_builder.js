@@ -6,7 +6,7 @@
  */
 
 import { OPCODES, harmless } from "./words.js";
-import { NUMBER, element, freshId, mark, plural, rove } from "./dom.js";
+import { NUMBER, element, freshId, mark, plural, rove, typing } from "./dom.js";
 import { inspection } from "./inspector.js";
 import { panel } from "./panel.js";
 
@@ -133,8 +133,7 @@ function typed(context, name, input, shown, lively = false) {
   const id = freshId();
   const problem = element("p", { class: "wslab-refused", id, role: "alert", hidden: true });
   input.setAttribute("aria-describedby", id);
-  const sent = []; // what this view has sent and not seen come back: it must not overwrite what was typed since
-  let known = null;
+  const echoes = typing(input);
   let tooMuch = null;
   let timer = null;
 
@@ -143,18 +142,13 @@ function typed(context, name, input, shown, lively = false) {
     timer = null;
     tooMuch = refusal(input.value.length);
     if (tooMuch === null) {
-      sent.push(input.value);
+      echoes.sent(input.value);
       ask({ ask: "change", name, value: input.value });
     } else draw();
   };
   const draw = () => {
     const text = shown(model);
-    if (text !== known) {
-      known = text;
-      const mine = sent.indexOf(text);
-      if (mine >= 0) sent.splice(0, mine + 1);
-      else if (timer === null) input.value = text;
-    }
+    echoes.back(text, text, timer !== null);
     const why = tooMuch ?? model.get("refused")[name];
     input.setAttribute("aria-invalid", String(Boolean(why)));
     problem.hidden = !why;

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import binascii
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -117,8 +117,6 @@ class FrameBuilder(Panel):
         "fin", "rsv1", "rsv2", "rsv3", "opcode", "masked", "masking_key", "payload", "payload_as", "length",
         "length_form", "length_bits", "as_client",
     )  # fmt: skip
-    _held = False
-    _due = False
 
     def __init__(self, payload: str | bytes = "Hello", *, as_client: bool = True, **kwargs: Any) -> None:
         if isinstance(payload, bytes | bytearray | memoryview):
@@ -127,7 +125,7 @@ class FrameBuilder(Panel):
             kwargs["payload"] = payload
         super().__init__(**{"masked": as_client, **kwargs, "as_client": as_client})
         self.observe(self._changed, names=list(self._STATE))
-        self._rebuild()
+        self._compute()
 
     # What is built -----------------------------------------------------------------------
 
@@ -246,18 +244,6 @@ class FrameBuilder(Panel):
     def _explain(self, data: bytes, broken: tuple[Violation, ...]) -> Explanation:
         return explain_frame(data, sender=self._sender, violations=broken)
 
-    @contextmanager
-    def _one_change(self) -> Iterator[None]:
-        """What is set inside is one change: the bytes are computed once, at the end."""
-        with self._lock:
-            outer, self._held = self._held, True
-            try:
-                yield
-            finally:
-                self._held = outer
-                if not outer and self._due:
-                    self._rebuild()
-
     def _changed(self, change: Any) -> None:
         name = change["name"]
         if name == "payload_as" and not self._held:
@@ -280,7 +266,7 @@ class FrameBuilder(Panel):
         with self._one_change():
             self.payload = shown
 
-    def _rebuild(self) -> None:
+    def _compute(self) -> None:
         with self._lock:
             self._due = False
             data, broken, judgement = self._judged()

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 import anywidget
@@ -72,6 +73,9 @@ class Panel(anywidget.AnyWidget):
     answers: ClassVar[Mapping[str, Callable[[Any, Question], object]]] = {}
     """What is called for each question that a view asks."""
 
+    _held = False
+    _due = False
+
     def __init__(self, **kwargs: Any) -> None:
         self._lock = threading.RLock()
         super().__init__(**kwargs)
@@ -94,6 +98,22 @@ class Panel(anywidget.AnyWidget):
         text = self._text()
         self.set_trait("snapshot", text if len(text) <= SNAPSHOT else text[:SNAPSHOT] + "\n… cut here")
         return text
+
+    @contextmanager
+    def _one_change(self) -> Iterator[None]:
+        """What is set inside is one change: if it makes computing ``_due``, that is done once, at the end."""
+        with self._lock:
+            outer, self._held = self._held, True
+            try:
+                yield
+            finally:
+                self._held = outer
+                if not outer and self._due:
+                    self._compute()
+
+    def _compute(self) -> None:
+        """Compute anew what follows from the traits."""
+        raise NotImplementedError
 
     def picture(self) -> Picture:
         """The panel as it stands as a standalone picture (SVG), for slides and print."""
