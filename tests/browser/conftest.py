@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from driver import PATIENCE, THEMES, JupyterServer, LabPages, NotebookPage, jupyter_server, launch
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 __all__ = ["PATIENCE", "THEMES", "LabPages", "NotebookPage"]
 
@@ -33,13 +33,20 @@ def chromium(playwright_api: Playwright, chromium_path: str) -> Iterator[Browser
     browser.close()
 
 
-@pytest.fixture
-def lab_page(chromium: Browser, jupyter: JupyterServer) -> Iterator[LabPages]:
-    """Opens notebooks in a fresh browser profile, and shuts their kernels down afterwards."""
+@pytest.fixture(scope="session")
+def profile(chromium: Browser) -> Iterator[BrowserContext]:
+    """One browser profile for all tests, so that JupyterLab's own scripts are fetched and compiled once."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE)
-    pages = LabPages(context, jupyter)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def lab_page(profile: BrowserContext, jupyter: JupyterServer) -> Iterator[LabPages]:
+    """Opens notebooks, each in a page and a workspace of its own, and afterwards shuts their kernels down."""
+    pages = LabPages(profile, jupyter)
     yield pages
     for opened in pages.opened:
         opened.shut_down()
-    context.close()
+        opened.page.close()
