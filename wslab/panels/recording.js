@@ -2,6 +2,7 @@
 
 import { RECORD_SIZE, SENDERS, connectionAt, delayAt, putDelay, readRecord, timeAt } from "./words.js";
 
+const USUAL = 300_000; // records for which there is room: more than a trace keeps unless told
 const DETAILS_KEPT = 64;
 const ASK_EVERY = 80; // ms between two questions about a record, so that a slider that is dragged does not ask for each
 
@@ -20,8 +21,7 @@ export class Recording {
     this.ask = ask;
     this.first = 0; // number of the first record held here
     this.count = 0;
-    this.packed = new Uint8Array(256 * RECORD_SIZE);
-    this.view = new DataView(this.packed.buffer);
+    this.reserve(new Uint8Array(), USUAL);
     this.status = { total: 0, first: 0, bytes_dropped: 0 };
     this.connections = 0;
     this.steps = new Map(); // connection: its changes of state, in order
@@ -90,14 +90,19 @@ export class Recording {
     if (status.first > this.first) this.forget(status.first);
   }
 
+  /** Have room for so many records, with what is held already. Within that room growing copies nothing. */
+  reserve(held, records) {
+    this.packed = new Uint8Array(new ArrayBuffer(Math.max(256 * RECORD_SIZE, held.byteLength), { maxByteLength: records * RECORD_SIZE }));
+    this.packed.set(held);
+    this.view = new DataView(this.packed.buffer);
+  }
+
   append(bytes) {
     const used = this.count * RECORD_SIZE;
-    if (used + bytes.byteLength > this.packed.byteLength) {
-      const larger = new Uint8Array(Math.max(2 * this.packed.byteLength, used + bytes.byteLength));
-      larger.set(this.packed.subarray(0, used));
-      this.packed = larger;
-      this.view = new DataView(larger.buffer);
-    }
+    const wanted = used + bytes.byteLength;
+    const { buffer } = this.packed;
+    if (wanted > buffer.maxByteLength) this.reserve(this.packed.subarray(0, used), (2 * wanted) / RECORD_SIZE);
+    else if (wanted > buffer.byteLength) buffer.resize(Math.min(Math.max(2 * buffer.byteLength, wanted), buffer.maxByteLength));
     this.packed.set(bytes, used);
     this.count += bytes.byteLength / RECORD_SIZE;
     for (let at = used; at < used + bytes.byteLength; at += RECORD_SIZE) {
