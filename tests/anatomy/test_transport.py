@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from anatomy_samples import explanations, frame
 from hypothesis import given, settings
 
@@ -90,6 +91,7 @@ print(svg.ladder_svg(CONVERSATION), svg.ruler_svg(frame().fields))
 """
 
 
+@pytest.mark.slow
 def test_everything_looks_the_same_under_any_hash_seed() -> None:
     seen = set()
     for seed in ("0", "1", "4242"):

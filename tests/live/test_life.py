@@ -176,6 +176,7 @@ def test_a_forgotten_lab_in_memory(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("carrier", ["tcp", "memory"])
 def test_the_interpreter_ends_whatever_a_lab_is_doing(carrier: str) -> None:
     program = f"""

@@ -113,6 +113,7 @@ def test_an_outside_peer_is_not_waited_for(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.slow
 def test_what_a_server_does_not_read_is_named(run: Run) -> None:
     async def main() -> str:
         release = asyncio.Event()

@@ -108,6 +108,7 @@ FILTERS = [
 ]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_records_that_python_would(page: Any) -> None:
     records = some_records(20_000)
     batches = [records[at : at + 7_000] for at in range(0, len(records), 7_000)]

@@ -47,6 +47,7 @@ def fuzz(streams: int, seed: int) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_thousands_of_streams() -> None:
     assert fuzz(FEW, 6455) > FEW
 

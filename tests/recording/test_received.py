@@ -164,6 +164,7 @@ def test_bytes_that_were_read_before_anybody_said_they_were_sent_are_no_trouble(
     assert after.received == pytest.approx(oracle(trace, after), abs=MICROSECOND)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tapped", [True, False])
 def test_what_is_never_read_does_not_pile_up(tapped: bool) -> None:
     trace = Trace(max_entries=5000)

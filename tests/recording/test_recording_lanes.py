@@ -72,6 +72,7 @@ PIECES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 1), st.sampled_from(PIECES), st.integers(1, 60), st.booleans()), max_size=25),
     st.integers(0, 3),

@@ -257,6 +257,7 @@ def test_records_stay_in_step_while_threads_write_and_others_read():
     assert trace.violations == []
 
 
+@pytest.mark.slow
 def test_every_reader_may_read_while_others_write_and_derive() -> None:
     trace = Trace(max_bytes=2**14, max_entries=300)
     stop, problems = threading.Event(), []
@@ -481,6 +482,7 @@ def test_a_lying_file_is_refused_with_the_reason(tmp_path: Path, change, says: s
         Trace.load(tmp_path / "bad")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.9, 0.97, 0.98, 0.99, 0.995, 0.999])
 def test_every_value_of_a_damaged_byte_is_survived(tmp_path: Path, place: float):
     trace = Trace()

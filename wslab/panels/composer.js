@@ -56,10 +56,15 @@ function choice({ model, ask }, name, legend, options) {
     element("legend", {}, legend),
     ...options.map(([, label], index) => element("label", {}, inputs[index], label)),
   );
-  const draw = (can) => inputs.forEach((input, index) => {
-    input.checked = options[index][0] === model.get(name);
-    input.disabled = !can;
-  });
+  let known; // what the kernel said last; until it answers, what a person chose stays chosen
+  const draw = (can) => {
+    const value = model.get(name);
+    inputs.forEach((input, index) => {
+      if (value !== known) input.checked = options[index][0] === value;
+      input.disabled = !can;
+    });
+    known = value;
+  };
   return { element: root, draw };
 }
 
@@ -77,6 +82,7 @@ const textInput = (properties) => element("input", { class: "wslab-input", type:
 function ends({ ask, model, shared }) {
   const group = freshId();
   const items = new Map();
+  let said; // the target that the kernel told last; until it answers, what a person chose stays chosen
   const list = element("div", { class: "wslab-ends" });
   const root = element("fieldset", { class: "wslab-group wslab-who" }, element("legend", {}, "Send by"), list);
   const why = element("p", { class: "wslab-why", role: "status" });
@@ -100,16 +106,19 @@ function ends({ ask, model, shared }) {
       items.delete(key);
     }
     let before = null;
+    const target = model.get("target");
     for (const end of known) {
-      if (!items.has(end.key)) items.set(end.key, item(end));
+      const fresh = !items.has(end.key);
+      if (fresh) items.set(end.key, item(end));
       const { node, input, state } = items.get(end.key);
       if ((before ? before.nextSibling : list.firstChild) !== node) list.insertBefore(node, before ? before.nextSibling : list.firstChild);
       before = node;
-      input.checked = end.key === model.get("target");
+      if (fresh || target !== said) input.checked = end.key === target;
       input.disabled = !can;
       node.classList.toggle("wslab-gone", !end.open);
       tell(state, end.open ? end.state : "gone");
     }
+    said = target;
     tell(why, can ? harmless(words) : "");
     tell(more, hidden ? `${plural(hidden, "older end")} not listed; in Python, composer.target = "client 0" chooses any.` : "");
     client.disabled = raw.disabled = !can || !serving;

@@ -179,7 +179,11 @@ function choice(legend, options, choose) {
     { class: "wslab-choice", role: "radiogroup", "aria-label": legend },
     ...options.map((_, index) => element("label", {}, inputs[index], labels[index])),
   );
-  const draw = (value) => inputs.forEach((input, index) => (input.checked = options[index].value === value));
+  let known; // what the kernel said last; until it answers, what a person chose stays chosen
+  const draw = (value) => {
+    if (value !== known) inputs.forEach((input, index) => (input.checked = options[index].value === value));
+    known = value;
+  };
   return { element: group, draw, labels };
 }
 
