@@ -40,6 +40,22 @@ async () => {
 """
 
 
+# What lies on top in the middle of the captions, when the arrows' drawing has this z-index and can be hit.
+ON_TOP = """
+(panel, index) => {
+  const arrows = panel.querySelector(".wslab-arrows");
+  const style = `${arrows.getAttribute("style")}; pointer-events: all; background: #0001; z-index: ${index}`;
+  arrows.setAttribute("style", style);
+  const found = [...panel.querySelectorAll(".wslab-ladder > .wslab-caption")].map((caption) => {
+    const { left, top, width, height } = caption.getBoundingClientRect();
+    const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+    return hit.closest(".wslab-caption, .wslab-arrows").classList[0];
+  });
+  return [...new Set(found)];
+}
+"""
+
+
 def rows(panel: Locator) -> Locator:
     return panel.locator(".wslab-scroller .wslab-row")
 
@@ -81,6 +97,9 @@ def test_a_cell_that_ends_in_a_lab_shows_what_crossed_and_explains_it(lab_page: 
     assert states(panel) == ["OPEN", "OPEN"]
     senders = rows(panel).evaluate_all("(rows) => rows.map((row) => row.dataset.sender)")
     assert senders == ["client", "server", "client", "server"]
+
+    assert panel.evaluate(ON_TOP, "auto") == ["wslab-caption"], "an arrow strikes through what a row says"
+    assert panel.evaluate(ON_TOP, "9") == ["wslab-arrows"], "the check can fail"
 
     rows(panel).nth(2).click()
     expect(panel.locator(".wslab-title")).to_contain_text('TEXT "Hello server!"')
