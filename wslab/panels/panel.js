@@ -41,6 +41,7 @@ class Session {
     this.life = "waiting";
     this.listeners = new Set();
     this.views = new Set();
+    this.due = null;
     this.hear = (listener) => this.listeners.add(listener);
     this.ask = (question) => model.send(question);
     this.redraw = () => this.views.forEach((draw) => draw());
@@ -55,7 +56,15 @@ class Session {
   heard(message, buffers) {
     this.life = "live";
     for (const listener of this.listeners) listener(message, buffers);
-    this.redraw();
+    this.redrawSoon();
+  }
+
+  /** Draw in a task of its own, so that neither reading a large message nor drawing it holds the page up for long. */
+  redrawSoon() {
+    this.due ??= setTimeout(() => {
+      this.due = null;
+      this.redraw();
+    });
   }
 
   /** No kernel has answered in time. It may do so yet. */
