@@ -26,8 +26,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
-from driver import JupyterServer, LabPages, NotebookPage, chromium, jupyter_server, launch
+sys.path.extend([str(Path(__file__).parents[1] / "tests" / folder) for folder in ("", "browser")])
+from driver import LabPages, NotebookPage, chromium, jupyter_server, launch
+from jupyter_process import JupyterServer
 
 RECORDS, BATCHES = 100_000, 50
 ROWS = 10_000  # of the table that ipywidgets.HTML shows

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Locator, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "browser"))
+sys.path.extend([str(Path(__file__).parents[2] / "tests" / folder) for folder in ("", "browser")])
 from driver import THEMES, LabPages, chromium, jupyter_server, launch
 
 FOLDER = Path(__file__).parent

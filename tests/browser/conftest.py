@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from driver import PATIENCE, THEMES, JupyterServer, LabPages, NotebookPage, jupyter_server, launch
+from driver import PATIENCE, THEMES, LabPages, NotebookPage, jupyter_server, launch
+from jupyter_process import JupyterServer
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 __all__ = ["PATIENCE", "THEMES", "LabPages", "NotebookPage"]

@@ -8,27 +8,27 @@ its kernel is connected and idle.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_process import JupyterServer, jupyter_process
 from playwright.sync_api import Browser, Locator, Page, Playwright
 
 ROOT = Path(__file__).parents[2]
-STARTUP = 60  # seconds for the server
 PATIENCE = 30_000  # ms for anything in the page
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--no-first-run", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+LAB_ARGUMENTS = (
+    "--expose-app-in-browser", "--LabApp.news_url=",
+    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
 )  # fmt: skip
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -48,79 +48,16 @@ OUTPUTS = """
 """
 
 
-@dataclass(frozen=True)
-class JupyterServer:
-    """A running JupyterLab server that serves ``folder``."""
-
-    url: str
-    token: str
-    folder: Path
-
-
-def jupyter_environment(home: Path) -> dict[str, str]:
-    """The environment in which Jupyter keeps everything below ``home``."""
-    folders = {
-        "HOME": "home",
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "IPYTHONDIR": "ipython",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-    }
-    made = {name: str(home / folder) for name, folder in folders.items()}
-    for path in made.values():
-        Path(path).mkdir(parents=True, exist_ok=True)
+@contextmanager
+def jupyter_server(home: Path) -> Iterator[JupyterServer]:
+    """A private JupyterLab server on a copy of the course's notebooks, everything of it below ``home``."""
+    shutil.copytree(ROOT / "notebooks", home / "work" / "notebooks", ignore=shutil.ignore_patterns(".*"))
     for name, values in SETTINGS.items():
         file = home / "settings" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
-    return {
-        **os.environ,
-        **made,
-        "JUPYTER_PREFER_ENV_PATH": "1",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-
-
-@contextmanager
-def jupyter_server(home: Path) -> Iterator[JupyterServer]:
-    """A private JupyterLab server on a copy of the course's notebooks, everything of it below ``home``."""
-    folder = home / "work"
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    environment = jupyter_environment(home)
-    token = secrets.token_hex(16)
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser", "--allow-root",
-        "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", f"--ServerApp.root_dir={folder}",
-        f"--IdentityProvider.token={token}", "--LabApp.news_url=",
-        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
-    ]  # fmt: skip
-    log = home / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=folder)
-    try:
-        yield JupyterServer(server_url(process, Path(environment["JUPYTER_RUNTIME_DIR"]), log), token, folder)
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def server_url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
-    """Where the server listens, from the file that it writes when it does."""
-    deadline = time.monotonic() + STARTUP
-    while time.monotonic() < deadline and process.poll() is None:
-        for file in runtime.glob(f"jpserver-{process.pid}.json"):
-            try:
-                return str(json.loads(file.read_text())["url"])
-            except (ValueError, KeyError):
-                pass  # it is being written
-        time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-4000:]}")
+    with jupyter_process("jupyterlab", home, *LAB_ARGUMENTS) as server:
+        yield server
 
 
 def chromium() -> str:

@@ -7,17 +7,15 @@ import contextlib
 import http.client
 import json
 import logging
-import os
-import secrets
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import websockets
+from jupyter_process import jupyter_process
 from websockets.asyncio.server import ServerConnection
 from websockets.sync.client import connect as dial
 
@@ -148,44 +146,15 @@ def test_a_pasted_script_runs_once_asked_for_and_asyncio_run_is_then_another() -
     assert (done.stdout, done.stderr) == ("ran nest_asyncio2\n", "")
 
 
-@pytest.fixture
-def jupyter_server(tmp_path: Path) -> Iterator[tuple[int, str]]:
-    """The port and the token of a Jupyter server that keeps everything below ``tmp_path``."""
-    token = secrets.token_hex(16)
-    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "HOME")
-    environment = {**os.environ, **{name: str(tmp_path / name) for name in folders}, "JUPYTER_PREFER_ENV_PATH": "1"}
-    for name in folders:
-        (tmp_path / name).mkdir()
-    command = [
-        sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--ServerApp.port=0",
-        f"--ServerApp.root_dir={tmp_path}", f"--IdentityProvider.token={token}",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield _listening(tmp_path / "JUPYTER_RUNTIME_DIR" / f"jpserver-{process.pid}.json", process), token
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _listening(file: Path, process: subprocess.Popen[bytes]) -> int:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return int(json.loads(file.read_text())["port"])
-        time.sleep(0.05)
-    raise RuntimeError("the Jupyter server did not start")
-
-
 @pytest.mark.slow
-def test_the_kernels_own_websocket_speaks_the_subprotocol_that_the_lesson_names(
-    jupyter_server: tuple[int, str],
-) -> None:
-    port, token = jupyter_server
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as server:
-        server.request("POST", "/api/kernels", body="{}", headers={"Authorization": f"token {token}"})
-        kernel = json.loads(server.getresponse().read())["id"]
-    uri = f"ws://127.0.0.1:{port}/api/kernels/{kernel}/channels?token={token}"
-    with dial(uri, subprotocols=[websockets.Subprotocol(KERNEL_SUBPROTOCOL)], proxy=None, open_timeout=60) as client:
-        assert client.subprotocol == KERNEL_SUBPROTOCOL
-        assert isinstance(client.recv(timeout=30), bytes)  # it speaks unasked: the kernel's state
+def test_the_kernels_own_websocket_speaks_the_subprotocol_that_the_lesson_names(tmp_path: Path) -> None:
+    with jupyter_process("jupyter_server", tmp_path) as jupyter:
+        place, token = urlsplit(jupyter.url).netloc, jupyter.token
+        with contextlib.closing(http.client.HTTPConnection(place, timeout=60)) as server:
+            server.request("POST", "/api/kernels", body="{}", headers={"Authorization": f"token {token}"})
+            kernel = json.loads(server.getresponse().read())["id"]
+        uri = f"ws://{place}/api/kernels/{kernel}/channels?token={token}"
+        offer = [websockets.Subprotocol(KERNEL_SUBPROTOCOL)]
+        with dial(uri, subprotocols=offer, proxy=None, open_timeout=60) as client:
+            assert client.subprotocol == KERNEL_SUBPROTOCOL
+            assert isinstance(client.recv(timeout=30), bytes)  # it speaks unasked: the kernel's state
