@@ -109,7 +109,7 @@ function show(session, build, { name, title, model, el }) {
     closed.textContent = closed.hidden ? "" : "This lab is closed. What was recorded stays; to go on, run the cell that makes the lab again.";
     tell(model.get("problem") ? `The panel could not do that: ${harmless(model.get("problem"))}` : "");
     try {
-      saved.draw();
+      if (silent) saved.draw();
       view.draw();
     } catch (error) {
       tell(`The panel could not be drawn: ${harmless(error)}`);
