@@ -211,6 +211,7 @@ def tasks(page: Page) -> Iterator[list[Task]]:
     over: list[Any] = []
     browser = page.context.new_cdp_session(page)
     browser.on("Tracing.dataCollected", lambda message: events.extend(message["value"]))
+    # Playwright marks its listeners, which it cannot with `over.append` itself.
     browser.on("Tracing.tracingComplete", lambda message: over.append(message))
     browser.send("Tracing.start", {"transferMode": "ReportEvents", "categories": "toplevel"})
     yield found
