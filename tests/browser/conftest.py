@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from driver import PATIENCE, THEMES, LabPages, NotebookPage, jupyter_server, launch
@@ -10,6 +10,24 @@ from jupyter_process import JupyterServer
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 __all__ = ["PATIENCE", "THEMES", "LabPages", "NotebookPage"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure tells what the panels show and what the kernel said, and not all of JupyterLab's buttons."""
+    pages = getattr(item, "funcargs", {}).get("lab_page")
+    if call.when == "call" and call.excinfo is not None and isinstance(pages, LabPages):
+        error = call.excinfo.value
+        if isinstance(error, AssertionError):
+            error.args = (str(error).partition("Aria snapshot:")[0],)
+        for opened in pages.opened:
+            try:
+                error.add_note(opened.told())
+            except Exception as silence:  # a page that has crashed is no reason to lose the failure
+                error.add_note(f"{opened.path}: {silence}")
+    return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,29 @@ READY = """
 OUTPUTS = """
 () => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) => cell.toJSON().outputs ?? [])
 """
+# Keeps the last messages between the page and the kernel, for whoever asks why a test failed.
+LISTEN = """
+() => {
+  const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+  if (window.listensTo === kernel) return;
+  window.listensTo = kernel;
+  window.heard = [];
+  kernel.anyMessage.connect((_, { direction, msg }) => {
+    const { msg_type, subshell_id } = msg.header;
+    const said = JSON.stringify(msg.content).slice(0, 150);
+    window.heard.push([Math.round(performance.now()), direction, msg_type, subshell_id ?? "main", said].join(" "));
+    if (window.heard.length > 40) window.heard.shift();
+  });
+}
+"""
+TOLD = """
+() => ({
+  status: window.listensTo?.status,
+  panels: [...document.querySelectorAll(".wslab-panel")].map((panel) => panel.innerText.slice(0, 3000)),
+  heard: window.heard ?? [],
+  now: Math.round(performance.now()),
+})
+"""
 
 
 @contextmanager
@@ -86,6 +109,7 @@ class NotebookPage:
 
     def wait_ready(self) -> None:
         self.page.wait_for_function(READY, timeout=60_000)
+        self.page.evaluate(LISTEN)
 
     def command(self, name: str, **arguments: Any) -> Any:
         """Execute one of JupyterLab's commands; its result."""
@@ -165,6 +189,13 @@ class NotebookPage:
         self.page.set_viewport_size({"width": width, "height": height})
         (of or self.page).screenshot(path=path)
         return path
+
+    def told(self) -> str:
+        """What the panels show and what was said to and by the kernel last, for a test that failed."""
+        found = self.page.evaluate(TOLD)
+        panels = "\n\n".join(found["panels"])
+        heard = "\n".join(found["heard"])
+        return f"{self.path}, kernel {found['status']}\n{panels}\n\nmessages before {found['now']}:\n{heard}"
 
     def shut_down(self) -> None:
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget?.context.sessionContext.shutdown()")
