@@ -22,7 +22,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -134,6 +134,13 @@ class _Serving:
             closed.cancel()
 
 
+class Helper(Protocol):
+    """What a lab keeps running beside its server and on the server's loop: a relay, a child process."""
+
+    async def close(self) -> None:
+        """End it, and wait until nothing of it is left; called on the server's loop, more than once perhaps."""
+
+
 class _Estate:
     """What a lab has to put in order, without the lab."""
 
@@ -143,6 +150,7 @@ class _Estate:
         self.carrier: Carrier = make(carrier, trace.note)
         self.clients: dict[Any, None] = {}
         self.raws: dict[RawEndpoint, None] = {}
+        self.helpers: dict[Helper, None] = {}
         self.numbers = itertools.count()
         self.serving: _Serving | None = None
         self._lock = threading.Lock()
@@ -173,14 +181,20 @@ class _Estate:
             leaving += [_in_its_loop(raw.loop, raw.close) for raw in [*self.raws]]
             if leaving:
                 await asyncio.wait([asyncio.ensure_future(one) for one in leaving], timeout=2 * GRACE)
-            if self.serving is not None:
+            if self.serving is not None or self.helpers:
                 with contextlib.suppress(TimeoutError):  # a handler that computes or sleeps blocks the server's thread
                     async with asyncio.timeout(3 * GRACE):
-                        await self.carrier.run(self.serving.end())
+                        await self.carrier.run(self._end_serving())
             await self.carrier.stop()
         finally:
             assert self._ended is not None
             self._ended.set_result(None)
+
+    async def _end_serving(self) -> None:
+        """End the server, then what stands between it and others; runs on the server's loop."""
+        if self.serving is not None:
+            await self.serving.end()
+        await asyncio.gather(*[helper.close() for helper in [*self.helpers]], return_exceptions=True)
 
     def abandon(self, *, clients: bool = False) -> None:
         """Begin the same without waiting for it, from any thread; clients keep their connections unless told."""
@@ -195,7 +209,7 @@ class _Estate:
             here = asyncio.get_running_loop()
             # A raw endpoint on a loop that is about to end has nobody who could close it afterwards.
             leaving = [raw.close() for raw in [*self.raws] if raw.loop is here and self.carrier.name == "tcp"]
-            await asyncio.gather(*leaving, *([self.serving.end()] if self.serving is not None else []))
+            await asyncio.gather(*leaving, self._end_serving())
             await self.carrier.stop()
         finally:
             assert self._ended is not None
