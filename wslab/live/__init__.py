@@ -4,12 +4,14 @@
 ``lab``         ``Lab``: serve, connect, raw, close
 ``tap``         how every byte of a connection is noted, and how a seed fixes its keys
 ``guard``       which requests a server on loopback may answer (Origin, Host)
+``doors``       the ports that this user's Jupyter server passes on to
 ``carrier``     where a lab's server runs: over TCP in its own thread, or in memory
 ``memory``      a network for one event loop, with no sockets and no threads
 ``raw``         an endpoint that sends exactly the bytes it is given
 ``ends``        the ends of live connections, driven through the library or byte by byte
 ``judge``       what ``websockets`` and ``wsproto`` make of some bytes
 ``kernel``      what is asked of the kernel around a cell: interrupts, which cell it is
+``article``     the code of the article that the course follows
 ``paste``       a script that ends in ``asyncio.run(main())``, run in a cell
 =============== =========================================================================
 """

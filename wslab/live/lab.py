@@ -33,7 +33,7 @@ from websockets.protocol import CONNECTING
 
 from ..anatomy.field import Sender
 from ..recording.trace import Trace
-from . import guard, kernel, tap
+from . import doors, guard, kernel, tap
 from .carrier import ADDRESS, GRACE, Carrier, check_host, check_socket, complaint, keep, make, port_of, port_taken
 from .ends import End, living
 from .raw import RawEndpoint
@@ -93,9 +93,25 @@ class _Serving:
     def __init__(self, port: int) -> None:
         self.port = port
         self.server: Any = None
+        self.origins: list[Any] | None = None
+        """The very list that ``websockets`` looks into at each handshake; None where it lets in everybody."""
         self.accepted: dict[Any, None] = {}
         self.handling: dict[asyncio.Task[Any], ServerConnection] = {}
+        self._door: doors.Door | None = None
+        self._door_lock = threading.Lock()
         self._ending: asyncio.Task[None] | None = None
+
+    def door(self) -> doors.Door | None:
+        """The server's door, opened when it is first asked for; None where the server ends. Any thread may ask."""
+        with self._door_lock:
+            if self._door is None and self._ending is None and self.server.is_serving():
+                self._door = doors.open(self.port)
+            return None if self._ending is not None else self._door
+
+    def _shut_door(self) -> None:
+        with self._door_lock:
+            if self._door is not None:
+                self._door.close()
 
     def wrap(self, handler: Handler) -> Handler:
         """The same handler, known here while it runs, its failure noted."""
@@ -121,6 +137,7 @@ class _Serving:
         await asyncio.shield(self._ending)
 
     async def _end(self, code: int, reason: str) -> None:
+        self._shut_door()
         self.server.close(code=code, reason=reason)
         closed = asyncio.ensure_future(self.server.wait_closed())
         await asyncio.wait({closed}, timeout=GRACE)
@@ -295,6 +312,34 @@ class Server:
     def is_serving(self) -> bool:
         """Whether it accepts connections."""
         return bool(self._serving.server.is_serving())
+
+    def admit(self, origin: str) -> None:
+        """Let in the pages of ``origin`` too, such as ``"http://localhost:8888"``, until this server is closed.
+
+        By itself a lab lets in programs, which name no origin, and no page (RFC 6455 10.2). Any thread may do it.
+
+        Raises:
+            ValueError: that is no origin, or it is ``null``, which every sandboxed page calls itself.
+        """
+        guard.check_origin(origin)
+        origins = self._serving.origins
+        if origins is not None and origin not in origins:
+            origins.append(origin)
+
+    def door(self) -> doors.Door:
+        """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
+
+        It is opened once and closed with the server. The Jupyter server must have wslab installed, which is what
+        passes on (``wslab.splice``); the pages' origin must be admitted, too. Any thread may open it.
+
+        Raises:
+            NoServer: it is closed, or it is one in memory, which has no port.
+        """
+        if self.lab._estate.carrier.name != "tcp":
+            raise NoServer("a lab in memory has no port that another program could reach: use Lab(carrier='tcp')")
+        if (door := self._serving.door()) is None:
+            raise NoServer("this server was closed: start another with `await lab.serve()`")
+        return door
 
     async def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
         """Accept no more, close every connection with ``code`` and ``reason``, and wait until that is done.
@@ -580,6 +625,8 @@ async def _start(estate: _Estate, handler: Handler, port: int, kwargs: dict[str,
         "logger": estate.logger,
     }
     options = {**defaults, **kwargs}
+    if options["origins"] is not None:
+        options["origins"] = serving.origins = [*options["origins"]]
     options["process_request"] = guard.guarded(options.get("process_request"))
     options["create_connection"] = tap.tapping(options.get("create_connection") or ServerConnection, joint)
     if options.get("sock") is None:
