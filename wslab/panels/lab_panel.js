@@ -66,7 +66,7 @@ function inspector(view) {
     const [word, rest] = caption(record);
     const where = `${length ? `${plural(length, "byte")} from` : "at"} byte ${NUMBER.format(record.offset)} of the ${record.sender}'s stream`;
     const when = `, at ${record.time.toFixed(4)} s`;
-    const unread = record.kind === "error" ? "" : ", reception not seen";
+    const unread = ["error", "bend"].includes(record.kind) ? "" : ", reception not seen";
     const read = record.delay === null ? unread : `, received ${MILLI.format(record.delay * 1e3)} ms later`;
     const which = recording.connections > 1 ? `, connection ${record.connection}` : "";
     return element(
