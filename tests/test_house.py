@@ -21,7 +21,7 @@ import wslab
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "wslab"
-FLOORS = ("anatomy", "protocol", "recording", "live", "panels", "course", "cli")
+FLOORS = ("anatomy", "protocol", "recording", "live", "splice", "panels", "course", "cli")
 STANDARD_LIBRARY_ONLY = ("anatomy", "protocol")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
