@@ -6,12 +6,14 @@ import http.client
 import json
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,6 +85,9 @@ def _url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
 
 def _answers(url: str) -> bool:
     parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=STARTUP)) as connection:
+    # It is only asked whether it answers, so whose certificate it has does not matter.
+    secure = partial(http.client.HTTPSConnection, context=ssl._create_unverified_context())
+    make = secure if parts.scheme == "https" else http.client.HTTPConnection
+    with closing(make(parts.hostname or "", parts.port, timeout=STARTUP)) as connection:
         connection.request("GET", parts.path + "api")
         return connection.getresponse().status == 200
