@@ -93,7 +93,7 @@ class Stage:
     ``push`` and ``wake`` take the time, in seconds of any steady clock. ``push`` of ``b""`` begins the stream.
     """
 
-    eager: ClassVar[bool] = False
+    eager = False
     """Whether it acts as soon as its place is reached, not only when something comes there."""
 
     def __init__(self, bend: Bend, sender: Sender) -> None:
@@ -329,7 +329,7 @@ class Gate(Stage):
 
     def push(self, now: float, item: Item) -> Iterator[Item]:
         """An open gate is as if it were not there."""
-        return super().push(now, item) if self.shut or not self.place.reached else iter((item,) if item else ())
+        return super().push(now, item) if self.shut else iter((item,) if item else ())
 
     def bend(self, now: float, data: bytes) -> Iterator[Item]:
         """Wait."""
@@ -363,7 +363,7 @@ class Gate(Stage):
     @property
     def chunks(self) -> list[int]:
         """The places of the chunks that wait in the order in which they came to any gate."""
-        return [place for place, item in self.waiting if not isinstance(item, Acted)]
+        return [place for place, item in tuple(self.waiting) if not isinstance(item, Acted)]
 
 
 class _DropRest(Stage):
@@ -371,17 +371,21 @@ class _DropRest(Stage):
         yield from ()
 
 
-class _Silence(_DropRest):
-    eager = True
+class _Cut(_DropRest):
+    """Acts behind so many bytes at once, and at a frame when that comes."""
 
+    def __init__(self, bend: Bend, sender: Sender) -> None:
+        super().__init__(bend, sender)
+        self.eager = isinstance(bend.at, int)
+
+
+class _Silence(_Cut):
     def end(self, now: float, end: End) -> Iterator[Item]:
         if not self.acting:
             yield end
 
 
-class _Fin(_DropRest):
-    eager = True
-
+class _Fin(_Cut):
     def begin(self, now: float) -> Iterator[Item]:
         yield End.FIN
 
@@ -501,10 +505,10 @@ class _FlipBits(Stage):
 
 
 class _Inject(Stage):
-    eager = True
-
     def __init__(self, bend: Inject, sender: Sender) -> None:
         super().__init__(bend, sender)
+        # Behind its request a client waits for the response, and so does what is put in there.
+        self.eager = sender is Sender.SERVER or bend.at not in ("frames", "frame 0")
         self._data = bend.data
 
     def begin(self, now: float) -> Iterator[Item]:
@@ -522,8 +526,8 @@ class Bend:
     Args:
         direction: whose bytes it acts on: ``"client"``, ``"server"`` or ``"both"``.
         at: where in each of these streams it begins: behind so many bytes; at ``"frames"``, behind the opening
-            handshake; or at ``"frame 2"``, where the frame of that index begins. In a stream that never comes there
-            it never acts.
+            handshake; or at ``"frame 2"``, where the frame of that index begins, once that comes. In a stream that
+            never comes there it never acts.
 
     Raises:
         ValueError: a value that cannot be; the message says which can.
@@ -867,6 +871,11 @@ class Row:
     def due(self) -> float:
         """When it wants to be woken."""
         return min((stage.due for stage in self.stages), default=inf)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits in its stages, and nothing will come of itself."""
+        return self.due == inf and not self.held and not any(gate.waiting for gate in self.gates)
 
     @property
     def gates(self) -> list[Gate]:

@@ -17,12 +17,13 @@ import concurrent.futures
 import contextlib
 import itertools
 import logging
+import ssl
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -37,6 +38,11 @@ from . import doors, guard, kernel, tap
 from .carrier import ADDRESS, GRACE, Carrier, check_host, check_socket, complaint, keep, make, port_of, port_taken
 from .ends import End, living
 from .raw import RawEndpoint
+
+if TYPE_CHECKING:
+    from .bends import Bend
+    from .certificates import Authority
+    from .relay import Relay, Relaying
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
@@ -168,6 +174,7 @@ class _Estate:
         self.clients: dict[Any, None] = {}
         self.raws: dict[RawEndpoint, None] = {}
         self.helpers: dict[Helper, None] = {}
+        self.authority: Authority | None = None
         self.numbers = itertools.count()
         self.serving: _Serving | None = None
         self._lock = threading.Lock()
@@ -177,6 +184,12 @@ class _Estate:
     @property
     def closed(self) -> bool:
         return self._ended is not None
+
+    @property
+    def ports(self) -> set[int]:
+        """The ports that its server and its helpers listen on."""
+        helpers = {getattr(helper, "port", 0) for helper in [*self.helpers]}
+        return helpers | ({self.serving.port} if self.serving is not None else set())
 
     def _first(self) -> bool:
         with self._lock:
@@ -409,6 +422,15 @@ class Lab:
         return None if self._estate.closed else self._estate.carrier.loop
 
     @property
+    def authority(self) -> Authority:
+        """The lab's own certificate authority, made when it is first asked for; see ``wslab.live.certificates``."""
+        if self._estate.authority is None:
+            from .certificates import Authority
+
+            self._estate.authority = Authority()
+        return self._estate.authority
+
+    @property
     def seed(self) -> tap.Seed:
         """The seed that it was given; None where keys are random."""
         return self._estate.seed
@@ -446,7 +468,7 @@ class Lab:
             estate.serving = None
         if port and estate.carrier.name == "tcp":
             earlier = _by_port.get(port)
-            if earlier not in (None, estate) and earlier.serving is not None and earlier.serving.port == port:
+            if earlier not in (None, estate) and port in earlier.ports:
                 await earlier.end()
         estate.serving = await estate.carrier.run(_start(estate, handler, port, kwargs))
         if port and estate.carrier.name == "tcp":
@@ -536,6 +558,61 @@ class Lab:
         endpoint = RawEndpoint(estate.trace, Sender.CLIENT, estate.raws, parts.geturl())
         await loop.create_connection(endpoint.accept, **target)
         return endpoint
+
+    async def relay(
+        self,
+        to: str | None = None,
+        *,
+        bends: Iterable[Bend] = (),
+        port: int = 0,
+        remote: bool = False,
+        tls: str | ssl.SSLContext | None = None,
+    ) -> Relay:
+        """A recording relay on 127.0.0.1: whoever connects to its ``uri`` talks to ``to``, and can be watched.
+
+        Args:
+            to: a URI of the schemes ws, wss, http or https; the lab's own server if None.
+            bends: what is done to each conversation, in this order, such as ``[Delay(0.2), OneByte()]``; see
+                ``wslab.live.bends``. Where there are none, no byte is changed, not even those of the Host header.
+            port: where it listens; 0 for any free port. An earlier relay of this process on that port is closed first.
+            remote: whether ``to`` may be on another machine.
+            tls: towards a wss or https URI, TLS ends at the relay on both sides: its own certificate is of the lab's
+                authority, and of the target it trusts what the system trusts and the lab's authority. An
+                ``ssl.SSLContext`` says otherwise. ``"through"`` hands TLS on untouched; nothing can be read then, and
+                ``relay.ciphertext`` holds what crossed.
+
+        Raises:
+            NoServer, LabClosed, PortTaken: as ``connect`` and ``serve`` do.
+            NotLoopback: ``to`` is on another machine, and ``remote`` is False.
+            ValueError: ``to`` is no such URI, or the lab is one in memory, which has no sockets.
+        """
+        from .relay import THROUGH, Relaying, contexts, target
+
+        estate = self._open_estate()
+        if estate.carrier.name != "tcp":
+            raise ValueError("a lab in memory has no sockets that a relay could stand between: Lab(carrier='tcp')")
+        goal = target(self._own_uri() if to is None else to, remote=remote)
+        if port:
+            await self._make_room(port)
+        relaying = Relaying(goal, [*bends], estate.helpers, through=tls == THROUGH)
+        await estate.carrier.run(relaying.start(port, contexts(goal, tls, self)))
+        if port:
+            _by_port[port] = estate
+        return self._as_relay(relaying)
+
+    def _as_relay(self, relaying: Relaying) -> Relay:
+        from .relay import Relay
+
+        return Relay(self, relaying)
+
+    async def _make_room(self, port: int) -> None:
+        """Close what an earlier lab, or an earlier relay of this one, has on that port."""
+        estate, earlier = self._estate, _by_port.get(port)
+        if earlier is not None and port in earlier.ports:
+            if earlier is not estate:
+                await earlier.end()
+            for helper in [each for each in [*estate.helpers] if getattr(each, "port", None) == port]:
+                await estate.carrier.run(helper.close())
 
     async def settled(self, timeout: float = 5.0) -> None:
         """Wait until every byte, FIN and RST that one end of the lab sent has been read by the other end.
