@@ -17,7 +17,6 @@ import concurrent.futures
 import contextlib
 import itertools
 import logging
-import ssl
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
@@ -36,12 +35,14 @@ from ..anatomy.field import Sender
 from ..recording.trace import Trace
 from . import doors, guard, kernel, tap
 from .carrier import ADDRESS, GRACE, Carrier, check_host, check_socket, complaint, keep, make, port_of, port_taken
+from .certificates import Authority
 from .ends import End, living
 from .raw import RawEndpoint
 
 if TYPE_CHECKING:
+    import ssl
+
     from .bends import Bend
-    from .certificates import Authority
     from .relay import Relay, Relaying
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
@@ -98,6 +99,8 @@ class _Serving:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.secure = False
+        """Whether it speaks TLS."""
         self.server: Any = None
         self.origins: list[Any] | None = None
         """The very list that ``websockets`` looks into at each handshake; None where it lets in everybody."""
@@ -174,9 +177,9 @@ class _Estate:
         self.clients: dict[Any, None] = {}
         self.raws: dict[RawEndpoint, None] = {}
         self.helpers: dict[Helper, None] = {}
-        self.authority: Authority | None = None
         self.numbers = itertools.count()
         self.serving: _Serving | None = None
+        self._authority: Authority | None = None
         self._lock = threading.Lock()
         self._ended: concurrent.futures.Future[None] | None = None
         _estates.add(self)
@@ -184,6 +187,18 @@ class _Estate:
     @property
     def closed(self) -> bool:
         return self._ended is not None
+
+    @property
+    def authority(self) -> Authority:
+        """The lab's own authority, made when it is first asked for."""
+        with self._lock:
+            if self._authority is None:
+                self._authority = Authority()
+            return self._authority
+
+    def trusting(self) -> ssl.SSLContext | None:
+        """A context for clients that trusts the lab's own authority; None where it has none."""
+        return None if self._authority is None else self._authority.client_context()
 
     @property
     def ports(self) -> set[int]:
@@ -314,8 +329,9 @@ class Server:
 
     @property
     def uri(self) -> str:
-        """Where to connect to: ``ws://127.0.0.1:PORT/``."""
-        return f"ws://{ADDRESS}:{self.port}/"
+        """Where to connect to: ``ws://127.0.0.1:PORT/``; with TLS ``wss://localhost:PORT/``."""
+        # By name, since a client names in its ClientHello (SNI, RFC 6066 3) whom it wants, but never an address.
+        return f"wss://localhost:{self.port}/" if self._serving.secure else f"ws://{ADDRESS}:{self.port}/"
 
     @property
     def connections(self) -> tuple[ServerConnection, ...]:
@@ -423,11 +439,10 @@ class Lab:
 
     @property
     def authority(self) -> Authority:
-        """The lab's own certificate authority, made when it is first asked for; see ``wslab.live.certificates``."""
-        if self._estate.authority is None:
-            from .certificates import Authority
+        """Who vouches for this lab's servers with TLS: shown in a cell, it says how a client comes to trust it.
 
-            self._estate.authority = Authority()
+        Raises ImportError, which says what to do, where ``trustme`` is not installed.
+        """
         return self._estate.authority
 
     @property
@@ -442,7 +457,9 @@ class Lab:
         accepted = [] if estate.serving is None else [*estate.serving.accepted]
         return living([*estate.clients, *accepted], [*estate.raws])
 
-    async def serve(self, handler: Handler = echo, *, host: str | None = None, port: int = 0, **kwargs: Any) -> Server:
+    async def serve(
+        self, handler: Handler = echo, *, host: str | None = None, port: int = 0, tls: bool = False, **kwargs: Any
+    ) -> Server:
         """Start the lab's server; a server that it already has is closed first.
 
         Args:
@@ -451,6 +468,8 @@ class Lab:
                 sees close code 1011.
             host: 127.0.0.1 or localhost.
             port: 0 for any free port. With a number, an earlier lab of this process on that port is closed first.
+            tls: speak TLS, so that its URI is a ``wss:`` one, with a certificate of ``lab.authority``, which this lab's
+                clients trust and nobody else. The trace keeps what the ends see, above TLS.
             kwargs: what else ``websockets.serve`` takes. ``origins`` is an exact list, with None in it for clients
                 that name no origin; ``process_request`` is asked after the lab's own check of the Host header.
 
@@ -458,9 +477,16 @@ class Lab:
             PortTaken: another program has that port.
             NotLoopback: ``host`` is another one.
             LabClosed: the lab was closed.
+            ValueError: TLS in memory, or with an ``ssl=`` as well.
         """
         estate = self._open_estate()
         check_host(host)
+        if tls:
+            if estate.carrier.name != "tcp":
+                raise ValueError("tls=True: TLS needs TCP, and this lab is in memory: use Lab(carrier='tcp')")
+            if kwargs.get("ssl") is not None:
+                raise ValueError("give tls=True, for the lab's own certificate, or ssl=, for yours; not both")
+            kwargs["ssl"] = estate.authority.server_context()
         if (sock := kwargs.get("sock")) is not None:
             check_socket(sock)
         if estate.serving is not None:
@@ -489,7 +515,8 @@ class Lab:
             uri: where to; the lab's own server if None. A path such as ``"/chat?room=1"`` is one on that server.
             key: the Sec-WebSocket-Key to send.
             masks: masking keys, 4 bytes each, for the first frames; for lessons only (RFC 6455 10.3).
-            kwargs: what else ``websockets.connect`` takes.
+            kwargs: what else ``websockets.connect`` takes. Without ``ssl``, a ``wss:`` URI of this machine is checked
+                against ``lab.authority`` once the lab has used it, and others against the system's list.
 
         Returns:
             A ``websockets.asyncio.client.connect``, which gives a ``websockets`` ClientConnection.
@@ -504,6 +531,10 @@ class Lab:
         parts = urlsplit(uri)
         if parts.hostname is not None and guard.is_loopback(parts.hostname):
             kwargs.setdefault("proxy", None)
+            if parts.scheme == "wss":
+                kwargs.setdefault("host", ADDRESS)  # and not ::1, where nothing of the lab's listens
+                if "ssl" not in kwargs and (trusting := estate.trusting()) is not None:
+                    kwargs["ssl"] = trusting
             if parts.port is not None:
                 kwargs = {**estate.carrier.reaching(parts.port), **kwargs}
         given = None if masks is None else [*tap.with_masks(masks, None)]
@@ -553,8 +584,13 @@ class Lab:
             endpoint.listening(server, f"ws://{ADDRESS}:{port_of(server)}/")
             return endpoint
         parts = urlsplit(self._own_uri() if uri is None else uri)
-        host, number = parts.hostname or ADDRESS, parts.port or 80
-        target = {"host": host, "port": number, **estate.carrier.reaching(number)}
+        secure = parts.scheme == "wss"
+        host, number = parts.hostname or ADDRESS, parts.port or (443 if secure else 80)
+        target: dict[str, Any] = {"host": host, "port": number, **estate.carrier.reaching(number)}
+        if secure and guard.is_loopback(host):
+            target |= {"host": ADDRESS, "server_hostname": host, "ssl": estate.trusting() or True}
+        elif secure:
+            target["ssl"] = True
         endpoint = RawEndpoint(estate.trace, Sender.CLIENT, estate.raws, parts.geturl())
         await loop.create_connection(endpoint.accept, **target)
         return endpoint
@@ -713,4 +749,5 @@ async def _start(estate: _Estate, handler: Handler, port: int, kwargs: dict[str,
     except OSError as error:
         raise port_taken(port, error) from None
     serving.port = port_of(serving.server)
+    serving.secure = options.get("ssl") is not None
     return serving

@@ -51,8 +51,7 @@ class _Wire(asyncio.Protocol):
         self._endpoint._came(data)
 
     def eof_received(self) -> bool:
-        self._endpoint._fin_came()
-        return True  # the other direction stays open until somebody closes it
+        return self._endpoint._fin_came()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._endpoint._lost(exc)
@@ -125,11 +124,14 @@ class RawEndpoint:
         self.received += data
         self._tell()
 
-    def _fin_came(self) -> None:
+    def _fin_came(self) -> bool:
+        """Told of the peer's end of stream; whether this direction stays open until somebody closes it."""
         assert self._tap is not None
+        assert self._transport is not None
         self._tap.fin_received()
         self._end = self._end or "FIN"
         self._tell()
+        return bool(self._transport.can_write_eof())  # over TLS, asyncio knows no half-closed connection
 
     def _lost(self, exc: Exception | None) -> None:
         assert self._tap is not None
@@ -279,9 +281,14 @@ class RawEndpoint:
         return request
 
     async def finish(self) -> None:
-        """End this end's stream with FIN and go on reading: a half-closed connection."""
+        """End this end's stream with FIN and go on reading: a half-closed connection.
+
+        Raises NotImplementedError over TLS, where asyncio knows no such thing.
+        """
         await self.connected()
         assert self._transport is not None
+        if not self._transport.can_write_eof():
+            raise NotImplementedError("over TLS asyncio cannot close one direction alone: close() closes both")
         self._transport.write_eof()
 
     async def close(self) -> None:
@@ -294,11 +301,12 @@ class RawEndpoint:
             self._tell()
             return
         if not self._gone.done() and not self._transport.is_closing():
-            if not self._transport.fin_sent:
-                with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
-                    self._transport.write_eof()
-            with contextlib.suppress(TimeoutError):
-                await self._until(lambda: bool(self._end), 1.0, "")
+            if self._transport.can_write_eof():
+                if not self._transport.fin_sent:
+                    with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
+                        self._transport.write_eof()
+                with contextlib.suppress(TimeoutError):
+                    await self._until(lambda: bool(self._end), 1.0, "")
             self._transport.close()
         await asyncio.wait({self._gone}, timeout=1.0)
         if not self._gone.done():
