@@ -8,6 +8,8 @@
 ``carrier``      where a lab's server runs: over TCP in its own thread, or in memory
 ``memory``       a network for one event loop, with no sockets and no threads
 ``raw``          an endpoint that sends exactly the bytes it is given
+``relay``        ``Relay``: stands between any two peers, records what passes, and bends it
+``bends``        what a relay can do to what passes: delay, cut, hold, drop, alter
 ``ends``         the ends of live connections, driven through the library or byte by byte
 ``judge``        what ``websockets`` and ``wsproto`` make of some bytes
 ``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from .paste import paste_scripts as paste_scripts
     from .raw import RawEndpoint as RawEndpoint
     from .raw import StreamEnded as StreamEnded
+    from .relay import Relay as Relay
 
 _HOME = {
     "Lab": ".lab",
@@ -41,6 +44,7 @@ _HOME = {
     "NotLoopback": ".carrier",
     "PortTaken": ".carrier",
     "RawEndpoint": ".raw",
+    "Relay": ".relay",
     "Server": ".lab",
     "StreamEnded": ".raw",
     "echo": ".lab",

@@ -628,7 +628,8 @@ class Relay:
     def uri(self) -> str:
         """Where to connect to instead of the target; its path and query are the target's."""
         goal = self._relaying.target
-        return f"{'wss' if goal.secure else 'ws'}://{ADDRESS}:{self.port}{goal.path}"
+        # By name where there is TLS, since a certificate is asked for by name (SNI, RFC 6066 3).
+        return f"wss://localhost:{self.port}{goal.path}" if goal.secure else f"ws://{ADDRESS}:{self.port}{goal.path}"
 
     @property
     def bends(self) -> tuple[Bend, ...]:

@@ -7,12 +7,16 @@ Pyodide), the recording's text and HTML are shown instead.
 from __future__ import annotations
 
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from .. import live
 
 if TYPE_CHECKING:
+    from ..live.relay import Relaying
+    from ..recording.trace import Trace
     from .lab_panel import LabPanel
+    from .relay import Relay
 
 
 def in_kernel() -> bool:
@@ -21,17 +25,15 @@ def in_kernel() -> bool:
     return sys.platform != "emscripten" and ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
-class Lab(live.Lab):
-    """A WebSocket laboratory: ``await lab.serve(handler)``, ``await lab.connect()``, then ``lab`` to see every byte.
+class Shown:
+    """What has a ``trace``, and shows itself as a live panel over it. All cells that show it show one panel."""
 
-    Takes what ``wslab.live.Lab`` takes and does the same. All cells that show one lab show one panel.
-    """
-
+    trace: Trace
     _panel: LabPanel | None = None
 
     @property
     def panel(self) -> LabPanel:
-        """The lab's live panel. Raises ImportError, which says what to do, where anywidget is not installed."""
+        """Its live panel. Raises ImportError, which says what to do, where anywidget is not installed."""
         if self._panel is None:
             try:
                 from .lab_panel import LabPanel
@@ -40,9 +42,7 @@ class Lab(live.Lab):
             self._panel = LabPanel(self)
         return self._panel
 
-    async def close(self) -> None:
-        """Close every connection and the servers, as ``wslab.live.Lab.close`` does; its panels say so and stay."""
-        await super().close()
+    def _refresh(self) -> None:
         if (panels := sys.modules.get("wslab.panels.trace_panel")) is not None:
             panels.refresh(self.trace)
 
@@ -53,3 +53,27 @@ class Lab(live.Lab):
             except ImportError:
                 pass
         return {"text/plain": repr(self.trace), "text/html": self.trace._repr_html_()}
+
+
+class Lab(Shown, live.Lab):
+    """A WebSocket laboratory: ``await lab.serve(handler)``, ``await lab.connect()``, then ``lab`` to see every byte.
+
+    Takes what ``wslab.live.Lab`` takes and does the same. All cells that show one lab show one panel.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._relays: weakref.WeakSet[Relay] = weakref.WeakSet()
+
+    async def close(self) -> None:
+        """Close every connection and the servers, as ``wslab.live.Lab.close`` does; its panels say so and stay."""
+        await super().close()
+        for shown in (self, *self._relays):
+            shown._refresh()
+
+    def _as_relay(self, relaying: Relaying) -> Relay:
+        from .relay import Relay
+
+        relay = Relay(self, relaying)
+        self._relays.add(relay)
+        return relay
