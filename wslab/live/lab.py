@@ -33,10 +33,11 @@ from websockets.protocol import CONNECTING
 
 from ..anatomy.field import Sender
 from ..recording.trace import Trace
-from . import doors, guard, kernel, tap
+from . import article, doors, guard, kernel, tap
 from .carrier import ADDRESS, GRACE, Carrier, check_host, check_socket, complaint, keep, make, port_of, port_taken
 from .certificates import Authority
 from .ends import End, living
+from .pages import Page, answering
 from .raw import RawEndpoint
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class _Serving:
         """The very list that ``websockets`` looks into at each handshake; None where it lets in everybody."""
         self.accepted: dict[Any, None] = {}
         self.handling: dict[asyncio.Task[Any], ServerConnection] = {}
+        self.page: Page | None = None
+        """What a plain GET is answered with."""
         self._door: doors.Door | None = None
         self._door_lock = threading.Lock()
         self._ending: asyncio.Task[None] | None = None
@@ -355,6 +358,28 @@ class Server:
         if origins is not None and origin not in origins:
             origins.append(origin)
 
+    def page(self, html: str = article.CLIENT_PAGE, port: int = article.PORT) -> Page:
+        """Serve a page on this server's own port, to be opened in a browser; its origin is admitted.
+
+        Args:
+            html: the page, with its script inline; it may connect to this server and load nothing else. The article's
+                page if none is given.
+            port: the port that the page's author wrote. Where the page says ``ws://localhost:1234`` or
+                ``ws://127.0.0.1:1234`` it is served with this server's own port.
+
+        Returns:
+            The page: ``page.uri`` is where to open it. It is served until this server is closed or given another.
+
+        Raises:
+            NoServer: the server is one in memory, which no browser reaches.
+        """
+        if self.lab._estate.carrier.name != "tcp":
+            raise NoServer("a lab in memory has no port that a browser could reach: use Lab(carrier='tcp')")
+        page = self._serving.page = Page(html, port, self.port, self._serving.secure)
+        for origin in page.origins:
+            self.admit(origin)
+        return page
+
     def door(self) -> doors.Door:
         """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
 
@@ -362,10 +387,14 @@ class Server:
         passes on (``wslab.splice``); the pages' origin must be admitted, too. Any thread may open it.
 
         Raises:
-            NoServer: it is closed, or it is one in memory, which has no port.
+            NoServer: it is closed, it speaks TLS, or it is one in memory, which has no port.
         """
         if self.lab._estate.carrier.name != "tcp":
             raise NoServer("a lab in memory has no port that another program could reach: use Lab(carrier='tcp')")
+        if self._serving.secure:
+            raise NoServer(
+                "a page's TLS ends at the Jupyter server, and this server wants it, too: serve without tls=True"
+            )
         if (door := self._serving.door()) is None:
             raise NoServer("this server was closed: start another with `await lab.serve()`")
         return door
@@ -740,7 +769,7 @@ async def _start(estate: _Estate, handler: Handler, port: int, kwargs: dict[str,
     options = {**defaults, **kwargs}
     if options["origins"] is not None:
         options["origins"] = serving.origins = [*options["origins"]]
-    options["process_request"] = guard.guarded(options.get("process_request"))
+    options["process_request"] = guard.guarded(answering(lambda: serving.page, options.get("process_request")))
     options["create_connection"] = tap.tapping(options.get("create_connection") or ServerConnection, joint)
     if options.get("sock") is None:
         options |= estate.carrier.listening(port)
