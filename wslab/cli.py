@@ -1,4 +1,4 @@
-"""The same things from a terminal: ``wslab lab``, ``wslab echo`` and ``wslab dissect``.
+"""The same things from a terminal: ``wslab lab``, ``wslab echo``, ``wslab watch`` and ``wslab dissect``.
 
 Each command imports what it needs when it runs, so that ``wslab --help`` answers at once.
 """
@@ -13,10 +13,18 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .recording.trace import Trace
 
 START = "00-start-here.ipynb"
 SUMMARY = 60
-"""At most so many records, the last ones, are in the summary that ``wslab echo`` prints."""
+"""At most so many records, the last ones, are in the summary that ``wslab echo`` and ``wslab watch`` print."""
+TELL_EVERY = 0.05
+"""Seconds between two batches of lines that ``wslab watch`` prints."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +69,33 @@ def _parser() -> argparse.ArgumentParser:
     echo.add_argument("--compression", action="store_true", help="accept permessage-deflate where a client offers it")
     echo.add_argument("--save", type=Path, metavar="FILE", help="save the recording, for wslab.Trace.load")
     echo.set_defaults(run=_echo)
+
+    watch = commands.add_parser(
+        "watch",
+        help="stand between any two WebSocket peers and show what passes",
+        description="Listens on 127.0.0.1, passes everything on to URL and back, and tells each frame as it passes; "
+        "connect to the address that it prints instead of URL. Ctrl-C prints what happened. Without --bend no byte is "
+        "changed, not even those of the Host header.",
+    )
+    watch.add_argument("url", metavar="URL", help="where to: ws://, wss://, http:// or https://")
+    watch.add_argument("--port", type=_port, default=0, metavar="N", help="the port; any free one if not given")
+    watch.add_argument(
+        "--bend",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="bend what passes, for instance --bend 'delay 0.2' --bend 'strip-header Upgrade'; may be repeated, and "
+        "`--bend help` tells of all",
+    )
+    watch.add_argument("--remote", action="store_true", help="let URL be on another machine")
+    watch.add_argument("--save", type=Path, metavar="FILE", help="save the recording, for wslab.Trace.load")
+    watch.add_argument(
+        "--authority",
+        type=Path,
+        metavar="FILE",
+        help="for wss:// and https://: write the certificate here by which a client can trust this relay",
+    )
+    watch.set_defaults(run=_watch)
 
     dissect = commands.add_parser(
         "dissect",
@@ -113,19 +148,12 @@ def _course() -> Path:
 
 def _echo(options: argparse.Namespace) -> int:
     import asyncio
-    import signal
 
     from .live import Lab, PortTaken
     from .recording.trace import Trace
 
     async def serve(trace: Trace) -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, stop.set)
-            except NotImplementedError:  # on Windows
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        stop = _interrupted()
         async with Lab(carrier="tcp", trace=trace) as lab:
             server = await lab.serve(
                 port=options.port,
@@ -139,21 +167,124 @@ def _echo(options: argparse.Namespace) -> int:
     try:
         asyncio.run(serve(trace))
     except PortTaken:
-        print(
-            f"wslab echo: port {options.port} is taken by another program: close that program, "
-            "name another port, or leave --port out and get a free one",
-            file=sys.stderr,
-        )
+        return _taken("echo", options.port)
+    return _sum_up("echo", trace, options.save)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    import asyncio
+    from urllib.parse import urlsplit
+
+    from .live import Lab, NotLoopback, PortTaken, bends
+
+    if "help" in options.bend:
+        print(bends.usage())
+        return 0
+    try:
+        chain = [bends.parse(spec) for spec in options.bend]
+    except ValueError as error:
+        print(f"wslab watch: --bend {error}", file=sys.stderr)
+        return 2
+
+    async def watch() -> Trace:
+        stop = _interrupted()
+        async with Lab(carrier="tcp") as lab:
+            relay = await lab.relay(options.url, bends=chain, port=options.port, remote=options.remote)
+            if options.authority is not None:
+                lab.authority.write(options.authority)
+            given = urlsplit(options.url).scheme.lower()
+            print(f"listening on {given}:{relay.uri.partition(':')[2]} for {options.url}", flush=True)
+            telling = asyncio.create_task(_tell(relay.trace, stop))
+            await stop.wait()
+        await telling
+        return relay.trace
+
+    try:
+        trace = asyncio.run(watch())
+    except PortTaken:
+        return _taken("watch", options.port)
+    except (NotLoopback, ValueError, ImportError) as error:
+        print(f"wslab watch: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"wslab watch: {error}", file=sys.stderr)
         return 1
+    return _sum_up("watch", trace, options.save)
+
+
+async def _tell(trace: Trace, stop: asyncio.Event) -> None:
+    """Print each record in a line as it comes, until ``stop``; then what is left."""
+    import asyncio
+    import contextlib
+
+    from .anatomy.ladder import label
+    from .anatomy.view import sender_mark
+
+    loop, moved, told = asyncio.get_running_loop(), asyncio.Event(), 0
+
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(moved.set)
+
+    unsubscribe = trace.subscribe(wake)
+    stopping = loop.create_task(stop.wait())
+    stopping.add_done_callback(lambda _: moved.set())
+    try:
+        while True:
+            over = stop.is_set()
+            total = trace.total
+            for record in trace.between(max(told, trace.first), total):
+                print(f"{record.time:9.4f}  c{record.connection}  {sender_mark(record.sender)}  {label(record)}")
+            told = total
+            sys.stdout.flush()
+            if over:
+                return
+            await moved.wait()
+            moved.clear()
+            await asyncio.sleep(TELL_EVERY)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop.set()
+    finally:
+        unsubscribe()
+        stopping.cancel()
+
+
+def _interrupted() -> asyncio.Event:
+    """Set when somebody presses Ctrl-C."""
+    import asyncio
+    import signal
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # on Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    return stop
+
+
+def _taken(command: str, port: int) -> int:
+    print(
+        f"wslab {command}: port {port} is taken by another program: close that program, "
+        "name another port, or leave --port out and get a free one",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
+    """Print the end of a recording, and save it where that is wanted; the exit status."""
     trace.update()
     left_out = max(0, trace.total - SUMMARY)
     print(f"the last {SUMMARY} of {trace.total} records" if left_out else "what happened", end=": ")
     print(trace[left_out:])
-    if options.save:
+    if save:
         try:
-            trace.save(options.save)
+            trace.save(save)
         except OSError as error:
-            print(f"wslab echo: cannot write {options.save}: {error.strerror}", file=sys.stderr)
+            print(f"wslab {command}: cannot write {save}: {error.strerror}", file=sys.stderr)
             return 1
     return 0
 

@@ -10,6 +10,7 @@
 ``raw``          an endpoint that sends exactly the bytes it is given
 ``relay``        ``Relay``: stands between any two peers, records what passes, and bends it
 ``bends``        what a relay can do to what passes: delay, cut, hold, drop, alter
+``stages``       each bend at work, without clock and socket
 ``ends``         the ends of live connections, driven through the library or byte by byte
 ``judge``        what ``websockets`` and ``wsproto`` make of some bytes
 ``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is

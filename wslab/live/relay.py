@@ -29,10 +29,11 @@ from ..anatomy.field import Sender
 from ..anatomy.visible import count
 from ..protocol.dissector import Dissector, Mode
 from ..recording.trace import Trace
-from .bends import SENDERS, Acted, Bend, End, Item, Row, rows
+from .bends import SENDERS, Bend, rows
 from .carrier import ADDRESS, GRACE, NotLoopback, complaint, keep, port_of, port_taken
 from .guard import is_loopback
 from .raw import LINGER_NOT
+from .stages import Acted, End, Gate, Item, Row
 
 if TYPE_CHECKING:
     from ..recording.writing import Tap
@@ -370,7 +371,7 @@ class _Link:
     def choose(self, sender: Sender) -> None:
         """Take the short way where nothing bends."""
         row, side, other = self.rows[sender], self.sides[sender], self.sides[sender.peer]
-        if any(stage not in row.gates or cast(Any, stage).shut for stage in row.stages):
+        if any(not isinstance(stage, Gate) or stage.shut for stage in row.stages):
             side.take = partial(self._bend, sender)
             return
         read, handed = self.notes.read[sender], self.notes.handed[sender]
@@ -425,7 +426,7 @@ class _Link:
         self._out(side.sender, self.rows[side.sender].push(self.loop.time(), end))
         self._schedule()
 
-    def release(self, sender: Sender, gate: Any, chunks: int) -> None:
+    def release(self, sender: Sender, gate: Gate, chunks: int) -> None:
         """Let chunks go that wait at a gate."""
         self._out(sender, self.rows[sender].release(self.loop.time(), gate, chunks))
         self.balance(sender)
