@@ -18,16 +18,17 @@ import re
 import struct
 from collections import Counter, deque
 from collections.abc import Iterator
+from operator import itemgetter
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from ..anatomy.field import Sender
 from ..anatomy.record import Kind, Record
 from ..anatomy.visible import count
 from .container import RAW, Story, is_capture, packets, pcapng
 from .files import TraceFileError, withheld
-from .segments import ACK, FIN_FLAG, PSH, RST, SYN, Flow, Found, Part, Run, Sorter, Stream, find, streams, together
+from .segments import ACK, FIN_FLAG, PSH, RST, SYN, Flow, Found, Part, Sorter, Stream, find, streams, together
 from .writing import ENTRY, EVENT, NOT_STORED, Tap, Wire
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def load_capture(path: str | PathLike[str]) -> Trace:
         with Path(path).open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
-        raise TraceFileError(f"{path}: expected a pcap or pcapng file, but it cannot be read: {error.strerror}") from None
+        raise TraceFileError(
+            f"{path}: expected a pcap or pcapng file, but it cannot be read: {error.strerror}"
+        ) from None
     if not is_capture(data):
         raise TraceFileError(
             f"{path}: expected a pcap or pcapng file, but it begins with {data[:4].hex(' ') or 'nothing'}; "
@@ -82,26 +85,18 @@ def read_capture(data: bytes) -> Trace:
         data = data[:LARGEST]
     sorter = Sorter()
     add = sorter.add
-    order = 0
-    for time, link, place, packet in packets(data, story):
-        add(order, time, link, packet, place)
-        order += 1
+    for order, (time, link, place, packet) in enumerate(packets(data, story)):
         if order == PACKETS:
             story.problem(f"only the first {PACKETS:,} packets are read")
             break
+        add(order, time, link, packet, place)
     return _Import(sorter, story).trace()
 
 
-class _Told(NamedTuple):
-    """Something that happens on a connection of the trace."""
-
-    order: int
-    time: int
-    place: int
-    wire: int
-    sender: Sender
-    what: bytes | int | bool | str
-    """Data; how many bytes were read; an end of the stream, True for a reset; a note."""
+_Told = tuple[int, int, int, int, Sender, bytes | int | bool | str]
+"""What happens on a connection of the trace: the packet's place in the capture, its time, the interface (or -1 and -2
+for an end of the connection), the connection, whose stream it is about; and data, how many bytes were read, an
+end of the stream (True for a reset), or a note."""
 
 
 class _Import:
@@ -133,12 +128,12 @@ class _Import:
             story.problem(f"{count(number, 'TCP connection')} left out: {reason}")
         for reason, number in self.sorter.left_out.items():
             story.problem(f"{count(number, 'packet')} left out: {reason}")
-        self.told.sort(key=lambda told: told.order)
-        base = min((told.time for told in self.told), default=0)
+        self.told.sort(key=itemgetter(0))
+        base = min(map(itemgetter(1), self.told), default=0)
         began = _BEGAN.search(story.comment) if self.own else None
         if began is not None and 0 <= base - int(began[1]) < 10**9 * 10**6:
             base = int(began[1])
-        size = sum(len(told.what) for told in self.told if isinstance(told.what, bytes))
+        size = sum(len(what) for *_, what in self.told if isinstance(what, bytes))
         trace = Trace(max_bytes=max(2**20, size), max_entries=max(200_000, 2 * len(self.told)))
         trace.began = base / 1e9
         self._play(trace, base)
@@ -155,12 +150,16 @@ class _Import:
         if found.skipped:
             problem(f"{name}: {count(found.skipped, 'byte')} of HTTP before the upgrade are left out")
         if found.unread:
-            problem(f"{name}: {count(found.unread, 'byte')} after gaps are left out, since no frame's beginning is known")
+            problem(
+                f"{name}: {count(found.unread, 'byte')} after gaps are left out, since no frame's beginning is known"
+            )
         wires: dict[Sender, int] = {}
         for part in found.parts:
             if part.sender in wires:
                 wire, self.next_wire = self.next_wire, self.next_wire + 1
-                problem(f"{name}: what could be read after a gap in the {part.sender.label}'s stream is connection {wire}")
+                problem(
+                    f"{name}: what could be read after a gap in the {part.sender.label}'s stream is connection {wire}"
+                )
             else:
                 wire = flow.number
             wires[part.sender] = wire
@@ -171,7 +170,7 @@ class _Import:
             self._gaps(name, sender, stream, wires.get(sender, flow.number), flow.number, found.parts)
             for order, time, place, reset in stream.ends:
                 for wire in {flow.number, wires.get(sender, flow.number)}:
-                    self.told.append(_Told(order, time, place, wire, sender, reset))
+                    self.told.append((order, time, place, wire, sender, reset))
         if not flow.syns[0] and not flow.syns[1] and flow.opened_by is None:
             began = "before its frames" if self.middle.get(flow.number) else "before its opening handshake"
             problem(f"{name}: the capture began in its middle, {began}")
@@ -189,7 +188,7 @@ class _Import:
                 data, skip = data[skip:], max(0, skip - len(data))
                 if not data:
                     continue
-            tell(_Told(piece.order, piece.time, piece.place, wire, sender, data))
+            tell((piece.order, piece.time, piece.place, wire, sender, data))
 
     def _gaps(self, name: str, sender: Sender, stream: Stream, wire: int, first: int, parts: list[Part]) -> None:
         problem = self.story.problem
@@ -199,13 +198,14 @@ class _Import:
                 problem(f"{name}: {text}")
                 piece = run.pieces[0]
                 if any(part.run is not run or not part.head for part in parts if part.sender is sender):
-                    self.told.append(_Told(piece.order - 1, piece.time, piece.place, first, sender, text))
+                    self.told.append((piece.order - 1, piece.time, piece.place, first, sender, text))
+        whose = f"of the {sender.label}'s stream"
         if stream.unfinished:
-            problem(f"{name}: the last {count(stream.unfinished, 'byte')} of the {sender.label}'s stream were not captured")
+            problem(f"{name}: the last {count(stream.unfinished, 'byte')} {whose} were not captured")
         if stream.unlooked:
-            problem(f"{name}: after too many gaps, {count(stream.unlooked, 'byte')} of the {sender.label}'s stream are left out")
+            problem(f"{name}: after too many gaps, {count(stream.unlooked, 'byte')} {whose} are left out")
         if stream.conflicts:
-            problem(f"{name}: {count(stream.conflicts, 'byte')} of the {sender.label} were sent again as others; the first count")
+            problem(f"{name}: {count(stream.conflicts, 'byte')} {whose} were sent again as others; the first are kept")
 
     def _reads(self, flow: Flow, both: tuple[Stream, Stream], found: Found) -> None:
         """What each end read, from the ACKs without data that wslab wrote in their stead."""
@@ -224,44 +224,42 @@ class _Import:
             if length > 0 and at < 2**31:
                 read[other] += length
                 what = length
-                self.told.append(_Told(segment.order, segment.time, -1 - reader, flow.number, sender, what))
+                self.told.append((segment.order, segment.time, -1 - reader, flow.number, sender, what))
             if at == sent[other] + 1 and not ended[other] and any(not reset for *_, reset in both[other].ends):
                 ended[other] = True
-                self.told.append(_Told(segment.order, segment.time, -1 - reader, flow.number, sender, False))
+                self.told.append((segment.order, segment.time, -1 - reader, flow.number, sender, False))
 
     def _play(self, trace: Trace, base: int) -> None:
         """Write it all into the trace, in the order of the packets."""
         taps: dict[tuple[int, Sender], Tap] = {}
+        ends = {place: self.ends.get(place) for _, _, place, *_ in self.told} if self.own else {}
+        ends |= {-1 - end: end for end in Sender}
         seen: set[tuple[int, Sender]] = set()
-        for told in self.told:
-            seen.add((told.wire, self._seen_by(told)))
-            if not self.own:
-                seen.add((told.wire, told.sender.peer))
+        for _, _, place, wire, sender, _ in self.told:
+            end = ends.get(place)
+            seen.add((wire, sender if end is None else end))
+        if not self.own:  # both streams are as they were sent, and nothing tells when they were read
+            seen |= {(wire, end) for wire, _ in seen for end in Sender}
         for wire, end in sorted(seen):
             taps[wire, end] = trace.join(end, ("capture", wire), number=wire, middle=self.middle.get(wire, False))
-        for told in self.told:
-            _, time, _, wire, sender, what = told
-            end = self._seen_by(told)
+        for _, time, place, wire, sender, what in self.told:
+            found = ends.get(place)
+            end = sender if found is None else found
             tap = taps[wire, end]
             at = (time - base) / 1e9
-            if isinstance(what, bytes):
+            if type(what) is bytes:
                 (tap.sent if end is sender else tap.received)(what, at)
             elif isinstance(what, str):
                 tap.note(what, at)
-            elif isinstance(what, bool):
-                if what:
-                    (tap.reset_sent if end is sender else tap.reset_received)(at)
-                else:
-                    (tap.fin_sent if end is sender else tap.fin_received)(at)
-            elif (wire, sender) in taps:  # else its bytes are kept as this end read them, and that is told already
+            elif what is True:
+                (tap.reset_sent if end is sender else tap.reset_received)(at)
+            elif what is False:
+                (tap.fin_sent if end is sender else tap.fin_received)(at)
+            elif isinstance(what, int) and (wire, sender) in taps:
+                # Else its bytes are kept as this end read them, and that is told already.
                 tap.received(bytes(what), at)
         for tap in taps.values():
             tap.left()
-
-    def _seen_by(self, told: _Told) -> Sender:
-        if told.place < 0:
-            return Sender(-1 - told.place)
-        return self.ends.get(told.place, told.sender) if self.own else told.sender
 
 
 def _whole_of(flow: Flow, both: tuple[Stream, Stream]) -> Found | str:
@@ -439,7 +437,16 @@ def _packet(wire: Wire, sender: Sender, sequence: int, acknowledged: int, flags:
     size = 20 + len(options)
     tcp = bytearray(
         struct.pack(
-            ">HHIIBBHHH", source_port, target_port, sequence & _MASK, acknowledged & _MASK, size << 2, flags, 0xFFFF, 0, 0
+            ">HHIIBBHHH",
+            source_port,
+            target_port,
+            sequence & _MASK,
+            acknowledged & _MASK,
+            size << 2,
+            flags,
+            0xFFFF,
+            0,
+            0,
         )
     )
     tcp += options

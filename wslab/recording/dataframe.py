@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ..anatomy.field import Sender
-from ..anatomy.record import OPCODES, PACKED, UNKNOWN, Kind
+from ..anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind
 from ..protocol.words import CLOSE, FIN, MASK, OPCODE, RSV1, RSV2, RSV3, TEXT
 
 if TYPE_CHECKING:
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 
     from .trace import Trace
 
-COLUMNS = (
-    "record", "time", "received", "connection", "sender", "opcode", "fin", "rsv1", "rsv2", "rsv3", "masked",
-    "header_length", "length", "text", "start", "status_code", "close_reason", "violations",
-)  # fmt: skip
+LAYOUT = [
+    ("number", "<u4"), ("connection", "<u4"), ("time", "<f8"), ("offset", "<u8"), ("length", "<u8"), ("header", "<u4"),
+    ("status", "<u2"), ("sender", "u1"), ("kind", "u1"), ("first", "u1"), ("second", "u1"), ("broken", "u1"),
+    ("size", "u1"), ("preview", f"V{PREVIEW}"), ("late", "<u4"),
+]  # fmt: skip
+"""``wslab.anatomy.record.PACKED`` as numpy says it."""
 
 
 def data_frame(trace: Trace) -> pandas.DataFrame:
@@ -29,35 +32,42 @@ def data_frame(trace: Trace) -> pandas.DataFrame:
             "Trace.to_dataframe needs pandas, which wslab does not bring along: run "
             f"`{sys.executable} -m pip install pandas`, and then this again"
         ) from None
-    names = tuple(OPCODES.get(opcode, f"reserved {opcode}") for opcode in range(16))
-    labels = tuple(sender.label for sender in Sender)
+    import numpy
+
+    names = numpy.array([OPCODES.get(opcode, f"reserved {opcode}") for opcode in range(16)], object)
+    labels = numpy.array([sender.label for sender in Sender], object)
     with trace._derive_lock:
-        packed = trace.packed()
+        records = numpy.frombuffer(trace.packed(), LAYOUT)
         violations = {
             number: ", ".join(violation.rule for violation in broken) for number, broken in trace._violations.items()
         }
-    rows: list[tuple[Any, ...]] = []
-    append = rows.append
-    frame = int(Kind.FRAME)
-    for (
-        number, connection, time, _, length, header, status, sender, kind, one, two, broken, size, preview, late,
-    ) in PACKED.iter_unpack(packed):  # fmt: skip
-        if kind != frame:
-            continue
-        opcode = one & OPCODE
-        said = preview[:size]
-        text = reason = None
-        if opcode == TEXT:
-            text = said.decode("utf-8", "replace" if broken else "ignore")  # a character that is cut is left out
-        elif opcode == CLOSE and length > 1:
-            reason = said.decode("utf-8", "replace" if broken else "ignore")
-        append(
-            (
-                number, time, None if late == UNKNOWN else time + late / 1e6, connection, labels[sender], names[opcode],
-                one & FIN != 0, one & RSV1 != 0, one & RSV2 != 0, one & RSV3 != 0, two & MASK != 0, header, length,
-                text, said, status if opcode == CLOSE and length > 1 else None, reason,
-                violations.get(number, "") if broken else "",
-            )
-        )  # fmt: skip
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
-    return pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+    records = records[records["kind"] == Kind.FRAME]
+    opcode = records["first"] & OPCODE
+    late = records["late"]
+    previews = records["preview"].tobytes()
+    starts = [previews[at : at + size] for at, size in zip(count(0, PREVIEW), records["size"].tolist(), strict=False)]
+    # What begins in the midst of a character, or ends there, is told without it.
+    said = [start.decode("utf-8", "ignore") for start in starts]
+    coded = (opcode == CLOSE) & (records["length"] > 1)
+    columns: dict[str, Any] = {
+        "record": records["number"],
+        "time": records["time"],
+        "received": numpy.where(late == UNKNOWN, numpy.nan, records["time"] + late / 1e6),
+        "connection": records["connection"],
+        "sender": labels[records["sender"]],
+        "opcode": names[opcode],
+        "fin": records["first"] & FIN != 0,
+        "rsv1": records["first"] & RSV1 != 0,
+        "rsv2": records["first"] & RSV2 != 0,
+        "rsv3": records["first"] & RSV3 != 0,
+        "masked": records["second"] & MASK != 0,
+        "header_length": records["header"],
+        "length": records["length"],
+        "text": numpy.where(opcode == TEXT, said, None),
+        "start": starts,
+        "status_code": pandas.array(records["status"], "UInt16"),
+        "close_reason": numpy.where(coded, said, None),
+        "violations": [violations.get(number, "") for number in records["number"].tolist()],
+    }
+    columns["status_code"][~coded] = pandas.NA
+    return pandas.DataFrame(columns)

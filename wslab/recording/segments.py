@@ -36,8 +36,11 @@ FIN_FLAG, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 _SEQUENCE: Final = 2**32
 
 _U16: Final = struct.Struct(">H")
-_TCP: Final = struct.Struct(">IIBB")
-"""From a segment's fifth byte on (RFC 9293 section 3.1): sequence and acknowledgement number, data offset, flags."""
+_TCP: Final = struct.Struct(">4sIIBB")
+"""A segment's beginning (RFC 9293 section 3.1): ports, sequence and acknowledgement number, data offset, flags."""
+_USUAL: Final = struct.Struct(">BxHxxHxBxx8s4sIIBB").unpack_from
+"""An IPv4 header without options (RFC 791 section 3.1): length, fragment, protocol, addresses; and the above."""
+_new = tuple.__new__
 
 _IP: Final = frozenset({0x0800, 0x86DD})
 """EtherTypes of IPv4 and IPv6."""
@@ -151,35 +154,36 @@ class Sorter:
         start = finder(data)
         if start < 0:
             return "no IP"
-        version = data[start] >> 4
-        if version == 4:
+        at = 0
+        if data[start] == 0x45 and len(data) >= start + 34:  # IPv4 without options, as nearly every packet is
+            _, length, fragment, protocol, hosts, ports, sequence, acknowledged, offset, flags = _USUAL(data, start)
+            at = start + 20
+            stop = start + length
+        elif data[start] >> 4 == 4:
             at = start + (data[start] & 0b1111) * 4
             length, _, fragment = struct.unpack_from(">HHH", data, start + 2)
-            if data[start + 9] != TCP:
-                return "no TCP"
-            if fragment & 0x3FFF:
-                return "fragments of IP packets, which are not put together here"
+            protocol = data[start + 9]
             hosts = data[start + 12 : start + 20]
             stop = start + length
-        elif version == 6:
+        elif data[start] >> 4 == 6:
             length = _U16.unpack_from(data, start + 4)[0]
-            stop = start + 40 + length
-            found = _after_extensions(data, start + 40, data[start + 6])
-            if isinstance(found, str):
-                return found
-            at = found
+            at, protocol, fragment = _after_extensions(data, start + 40, data[start + 6])
             hosts = data[start + 8 : start + 40]
+            stop = start + 40 + length
         else:
             return "no IP"
+        if fragment & 0x3FFF:  # an offset, or more to come
+            return "fragments of IP packets, which are not put together here"
+        if protocol != TCP:
+            return "no TCP"
+        if at != start + 20 or data[start] != 0x45:
+            ports, sequence, acknowledged, offset, flags = _TCP.unpack_from(data, at)
         if not length:  # segmentation offload: the card fills the length in after the capture has seen the packet
             stop = len(data)
-        sequence, acknowledged, offset, flags = _TCP.unpack_from(data, at + 4)
         first = at + (offset >> 4) * 4
         if first < at + 20 or first > stop or at < start + 20:
             return "with a TCP header that contradicts itself"
-        ports = data[at : at + 4]
-        pair = hosts + ports
-        known = self._ends.get(pair)
+        known = self._ends.get(hosts + ports)
         if known is None or (flags & SYN and _begins_anew(known, sequence, flags)):
             known = self._open(hosts, ports)
         flow, end = known
@@ -188,8 +192,12 @@ class Sorter:
                 flow.syns[end] = sequence
             if flow.opened_by is None:
                 flow.opened_by = 1 - end if flags & ACK else end
-        payload = data[first:stop]
-        flow.segments.append(Segment(order, time, end, sequence, acknowledged, flags, payload, stop - first, place))
+        flow.segments.append(
+            _new(
+                Segment,
+                (order, time, end, sequence, acknowledged, flags, data[first:stop], stop - first, place),
+            )
+        )
         return None
 
     def _open(self, hosts: bytes, ports: bytes) -> tuple[Flow, int]:
@@ -202,21 +210,21 @@ class Sorter:
         return flow, 0
 
 
-def _after_extensions(data: bytes, at: int, kind: int) -> int | str:
+def _after_extensions(data: bytes, at: int, kind: int) -> tuple[int, int, int]:
+    """Where the headers of IPv6 end, which protocol follows, and what the fragment header says, as IPv4 would."""
+    fragment = 0
     for _ in range(_NESTED):
-        if kind == TCP:
-            return at
         if kind in _SKIPPED:
             kind, at = data[at], at + 8 + data[at + 1] * 8
         elif kind == _AUTHENTICATION:
             kind, at = data[at], at + 8 + data[at + 1] * 4  # RFC 4302 section 2.2: in units of 4 bytes, minus 2
         elif kind == _FRAGMENT:
-            if _U16.unpack_from(data, at + 2)[0] & 0xFFF9:  # offset, or more to come; else it is whole (RFC 6946)
-                return "fragments of IP packets, which are not put together here"
+            # Neither an offset nor more to come: the packet is whole (RFC 6946).
+            fragment |= _U16.unpack_from(data, at + 2)[0] & 0xFFF9
             kind, at = data[at], at + 8
         else:
-            return "no TCP"
-    return "no TCP"
+            break
+    return at, kind, 1 if fragment else 0
 
 
 def _begins_anew(known: tuple[Flow, int], sequence: int, flags: int) -> bool:
@@ -228,16 +236,6 @@ def _begins_anew(known: tuple[Flow, int], sequence: int, flags: int) -> bool:
     return syn != sequence
 
 
-class Piece(NamedTuple):
-    """Bytes of one direction that became readable at once."""
-
-    order: int
-    time: int
-    place: int
-    data: bytes
-    pushed: bool
-
-
 class Run:
     """Bytes of one direction without a gap."""
 
@@ -246,7 +244,9 @@ class Run:
     def __init__(self, missing: int) -> None:
         self.missing = missing
         """How many bytes are missing before it."""
-        self.pieces: list[Piece] = []
+        self.pieces: list[Segment] = []
+        """Segments with what each adds: ``data`` without the bytes that had come before, ``order`` and ``time`` of when
+        the data became readable, which is later than its own where it overtook others."""
         self.offsets: list[int] = []
 
     @property
@@ -286,33 +286,34 @@ def _stream(flow: Flow, end: int) -> Stream:
     begun = syn is not None
     stream.base = reference = (syn + 1) % _SEQUENCE if syn is not None else 0
     newest = 0
-    reached = 0
     fin: tuple[int, Segment] | None = None
     for segment in flow.segments:
-        if segment.end != end:
+        order, time, sender, sequence, _, flags, _, length, place = segment
+        if sender != end:
             continue
-        flags = segment.flags
         if flags & RST:
-            stream.ends.append((segment.order, segment.time, segment.place, True))
+            stream.ends.append((order, time, place, True))
             continue
-        length = segment.length
         if not length and not flags & FIN_FLAG:
             continue
-        sequence = segment.sequence + 1 if flags & SYN else segment.sequence
+        if flags & SYN:
+            sequence += 1
         if not begun:
             begun = True
             stream.base = reference = sequence
-        # Sequence numbers wrap (RFC 9293 section 3.4): what is less than half the circle away lies ahead.
-        ahead = (sequence - reference) % _SEQUENCE
-        at = newest + (ahead if ahead < _SEQUENCE // 2 else ahead - _SEQUENCE)
+        at = newest
+        if sequence != reference:
+            # Sequence numbers wrap (RFC 9293 section 3.4): what is less than half the circle away lies ahead.
+            ahead = (sequence - reference) % _SEQUENCE
+            at += ahead if ahead < _SEQUENCE // 2 else ahead - _SEQUENCE
         if length:
             placed.append((at, segment))
-            reached = max(reached, at + length)
             if at + length > newest:
                 newest = at + length
                 reference = (stream.base + newest) % _SEQUENCE
         if flags & FIN_FLAG and fin is None:
             fin = (at + length, segment)
+    reached = newest
     stream.runs, stream.conflicts, position = _runs(placed)
     stream.unlooked = sum(len(piece.data) for run in stream.runs[RUNS:] for piece in run.pieces)
     del stream.runs[RUNS:]
@@ -374,8 +375,10 @@ class _Builder:
                 self.repeated.append((at - self.begin, data[:known]))
             data = data[known:]
         if data:
+            if known or order != segment.order:
+                segment = segment._replace(order=order, time=time, data=data)
             self.run.offsets.append(self.position - self.begin)
-            self.run.pieces.append(Piece(order, time, segment.place, data, bool(segment.flags & PSH)))
+            self.run.pieces.append(segment)
             self.position += len(data)
 
     def conflicts(self) -> int:
@@ -390,19 +393,25 @@ class _Builder:
         )
 
 
-def together(pieces: list[Piece]) -> Iterator[Piece]:
+def together(pieces: list[Segment]) -> Iterator[Segment]:
     """Pieces with those joined that one write handed over: the same time, and no PSH between them."""
-    held: list[Piece] = []
+    held: list[Segment] = []
     for piece in pieces:
-        if held and (held[-1].pushed or held[-1].time != piece.time or held[-1].place != piece.place):
+        if held and (held[-1].time != piece.time or held[-1].place != piece.place):
             yield _joined(held)
             held = []
+        if piece.flags & PSH and not held:
+            yield piece
+            continue
         held.append(piece)
+        if piece.flags & PSH:
+            yield _joined(held)
+            held = []
     if held:
         yield _joined(held)
 
 
-def _joined(held: list[Piece]) -> Piece:
+def _joined(held: list[Segment]) -> Segment:
     if len(held) == 1:
         return held[0]
     return held[-1]._replace(data=b"".join(piece.data for piece in held))
