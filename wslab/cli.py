@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,6 +194,8 @@ def _watch(options: argparse.Namespace) -> int:
                 lab.authority.write(options.authority)
             given = urlsplit(options.url).scheme.lower()
             print(f"listening on {given}:{relay.uri.partition(':')[2]} for {options.url}", flush=True)
+            if any(isinstance(bend, bends.Hold) for bend in chain):
+                _at_each_line(relay.release)
             telling = asyncio.create_task(_tell(relay.trace, stop))
             await stop.wait()
         await telling
@@ -248,6 +250,26 @@ async def _tell(trace: Trace, stop: asyncio.Event) -> None:
     finally:
         unsubscribe()
         stopping.cancel()
+
+
+def _at_each_line(release: Callable[[int], None]) -> None:
+    """Let a chunk go whenever somebody presses Enter."""
+    import asyncio
+
+    loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def read() -> None:
+        typed = os.read(terminal, 4096)
+        release(typed.count(b"\n"))
+        if not typed:
+            loop.remove_reader(terminal)
+
+    try:
+        loop.add_reader(terminal, read)
+    except (NotImplementedError, OSError):  # on Windows, and where standard input is a file
+        print("chunks are held, and without a terminal there is nobody to let them go", file=sys.stderr)
+    else:
+        print("Enter lets one chunk go", flush=True)
 
 
 def _interrupted() -> asyncio.Event:

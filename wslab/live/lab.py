@@ -41,9 +41,11 @@ from .pages import Page, answering
 from .raw import RawEndpoint
 
 if TYPE_CHECKING:
+    import os
     import ssl
 
     from .bends import Bend
+    from .node import NodeProcess
     from .relay import Relay, Relaying
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
@@ -170,6 +172,14 @@ class Helper(Protocol):
         """End it, and wait until nothing of it is left; called on the server's loop, more than once perhaps."""
 
 
+class Reachable(Protocol):
+    """What can be connected to: a server, a relay, a script in Node."""
+
+    @property
+    def uri(self) -> str | None:
+        """Where; None while nowhere."""
+
+
 class _Estate:
     """What a lab has to put in order, without the lab."""
 
@@ -198,6 +208,11 @@ class _Estate:
             if self._authority is None:
                 self._authority = Authority()
             return self._authority
+
+    @property
+    def has_authority(self) -> bool:
+        """Whether it was asked for."""
+        return self._authority is not None
 
     def trusting(self) -> ssl.SSLContext | None:
         """A context for clients that trusts the lab's own authority; None where it has none."""
@@ -290,7 +305,8 @@ async def _in_its_loop(loop: asyncio.AbstractEventLoop, make: Callable[[], Corou
 
 _estates: weakref.WeakSet[_Estate] = weakref.WeakSet()
 _by_port: weakref.WeakValueDictionary[int, _Estate] = weakref.WeakValueDictionary()
-_by_cell: dict[str, tuple[str, list[weakref.ref[_Estate]]]] = {}
+_by_cell: kernel.Cells[_Estate] = kernel.Cells()
+_relays_by_cell: kernel.Cells[Relaying] = kernel.Cells()
 
 
 @atexit.register
@@ -304,18 +320,9 @@ def _end_all() -> None:
 
 
 def _replace_earlier(estate: _Estate) -> None:
-    """End the labs that an earlier run of this very cell made; IPython's ``Out`` may hold them for ever."""
-    running = kernel.running_cell()
-    if running is None:
-        return
-    cell, execution = running
-    last, estates = _by_cell.get(cell, ("", []))
-    if last != execution:
-        for earlier in estates:
-            if (gone := earlier()) is not None:
-                gone.abandon(clients=True)
-        estates = []
-    _by_cell[cell] = (execution, [*estates, weakref.ref(estate)])
+    """End the labs that an earlier run of this very cell made."""
+    for earlier in _by_cell.replaced(estate):
+        earlier.abandon(clients=True)
 
 
 class Server:
@@ -660,6 +667,8 @@ class Lab:
         if port:
             await self._make_room(port)
         relaying = Relaying(goal, [*bends], estate.helpers, through=tls == THROUGH)
+        for earlier in _relays_by_cell.replaced(relaying):
+            earlier.abandon()
         await estate.carrier.run(relaying.start(port, contexts(goal, tls, self)))
         if port:
             _by_port[port] = estate
@@ -678,6 +687,60 @@ class Lab:
                 await earlier.end()
             for helper in [each for each in [*estate.helpers] if getattr(each, "port", None) == port]:
                 await estate.carrier.run(helper.close())
+
+    async def node(
+        self,
+        script: str | os.PathLike[str] = article.SERVER_SCRIPT,
+        *,
+        port: int = 0,
+        to: str | Reachable | None = None,
+        kind: str = "server",
+        arguments: Iterable[str] = (),
+    ) -> NodeProcess:
+        """Run a script in Node, with the npm package ``ws``, beside this lab; it ends with the lab.
+
+        What crosses between it and an end of the lab is recorded as that end tells it; with a relay in between, all is.
+
+        Args:
+            script: its text, or the ``Path`` of its file. By default the article's server.
+            port: where a server listens instead of the article's 1234; 0 for any free port. An earlier script or
+                relay of this process on that port is closed first.
+            to: what a client's script connects to where it says ``new WebSocket("ws://localhost:1234")``: a URI, or
+                what has one, such as a server; the lab's own server if None. It is ``process.argv[1]`` too, and for a
+                script in a file ``process.argv[2]``. A ``to`` makes it a client's.
+            kind: ``"server"``, a script that is waited for until it listens, or ``"client"``.
+            arguments: more of those.
+
+        Raises:
+            NodeMissing: node or ``ws`` is not installed; the message says what to run.
+            NodeFailed: the server's script ended before it listened; the message has what it said.
+            PortTaken: another program has that port.
+            NoServer, LabClosed: as ``connect`` does.
+            ValueError: the lab is one in memory, which another program cannot reach, or that is no kind.
+        """
+        from . import node
+
+        estate = self._open_estate()
+        kernel.let_interrupts_arrive(asyncio.get_running_loop())
+        if estate.carrier.name != "tcp":
+            raise ValueError("a lab in memory has no port that Node could reach: Lab(carrier='tcp')")
+        if kind not in node.KINDS:
+            raise ValueError(f"kind={kind!r}: there is {' and '.join(map(repr, node.KINDS))}")
+        uri = None
+        if to is not None or kind == "client":
+            uri = self._own_uri() if to is None else to if isinstance(to, str) else to.uri
+            if uri is None:
+                raise NoServer(f"to={to!r}: it listens on no port")
+            arguments = [uri, *arguments]
+        if port:
+            await self._make_room(port)
+        authority = estate.authority.path if estate.has_authority else None
+        child = await node.start(
+            estate.carrier, estate.helpers, script, port=port, to=uri, arguments=[*arguments], authority=authority
+        )
+        if port:
+            _by_port[port] = estate
+        return child
 
     async def settled(self, timeout: float = 5.0) -> None:
         """Wait until every byte, FIN and RST that one end of the lab sent has been read by the other end.

@@ -590,6 +590,13 @@ class Relaying:
             _, link, sender, gate = min(waiting, key=lambda one: one[0])
             link.release(sender, gate, 1)
 
+    def abandon(self) -> None:
+        """Begin to close, from any thread."""
+        if not self.closed and self._server is not None:
+            loop = self._server.get_loop()
+            if loop.is_running():
+                loop.call_soon_threadsafe(lambda: keep(loop.create_task(self.close())))
+
     async def close(self) -> None:
         """Accept no more, end what passes, and wait until nothing of it is left."""
         self.closed = True
