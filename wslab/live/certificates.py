@@ -14,7 +14,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 import ssl
+import tempfile
+import weakref
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -45,8 +48,15 @@ class Authority:
         """The authority's certificate in PEM (RFC 7468): what a client must be told. There is no secret in it."""
         return self._authority.cert_pem.bytes()
 
+    @cached_property
+    def path(self) -> Path:
+        """A file that holds ``pem``, for clients that are told of authorities by a file; gone with this object."""
+        folder = tempfile.mkdtemp(prefix="wslab-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return self.write(Path(folder) / "authority.pem")
+
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write ``pem`` to a file, for a client that is told of authorities by a file's name; the path."""
+        """Write ``pem`` to a file of yours; its path."""
         path = Path(path)
         path.write_bytes(self.pem)
         return path

@@ -307,6 +307,7 @@ _estates: weakref.WeakSet[_Estate] = weakref.WeakSet()
 _by_port: weakref.WeakValueDictionary[int, _Estate] = weakref.WeakValueDictionary()
 _by_cell: kernel.Cells[_Estate] = kernel.Cells()
 _relays_by_cell: kernel.Cells[Relaying] = kernel.Cells()
+_nodes_by_cell: kernel.Cells[NodeProcess] = kernel.Cells()
 
 
 @atexit.register
@@ -738,6 +739,8 @@ class Lab:
         child = await node.start(
             estate.carrier, estate.helpers, script, port=port, to=uri, arguments=[*arguments], authority=authority
         )
+        for earlier in _nodes_by_cell.replaced(child):
+            earlier.abandon()
         if port:
             _by_port[port] = estate
         return child
