@@ -3,7 +3,7 @@
 Theory. The opening handshake is an HTTP request, so the server that answers it can answer a plain GET as well. What a
 page served from the lab's port says in its Origin is that port, which the lab then lets in. Through a Jupyter server
 (``wslab.splice``) the same page is of Jupyter's origin, where a script could act as its user. So it is served with a
-policy that lets it connect to this lab and to nothing else, and in a sandbox that opens no windows.
+policy that lets it connect to this lab and to nothing else.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ PREFIX = re.compile(r"/(?:[A-Za-z0-9._~@%+-]+/)*wslab/[0-9a-f]{32}/", re.ASCII)
 """Where a splice may say that it serves the page: a path that means itself in a policy and in a page."""
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src {}; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts allow-same-origin allow-modals"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+SANDBOX = "; sandbox allow-scripts allow-same-origin allow-modals"
+"""Of Jupyter's origin, the page must not open a window of Jupyter's, either, in which it could act."""
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "X-Content-Type-Options": "nosniff",
@@ -67,15 +69,15 @@ class Page:
         scheme = "wss" if self.secure else "ws"
         written = re.compile(rf"wss?://({'|'.join(map(re.escape, HOSTS))}):{self.written_port}(?![0-9])(/?)")
         if (spliced := _spliced(request)) is None:
-            allowed = [f"{scheme}://{host}:{self.port}" for host in HOSTS]
+            policy = POLICY.format(" ".join(f"{scheme}://{host}:{self.port}" for host in HOSTS))
             html = written.sub(rf"{scheme}://\1:{self.port}\2", self.html)
         else:
             # It may come to the browser by http or, as from a hub, by https: only an address below its own suits both.
-            allowed = [f"ws://{spliced}", f"wss://{spliced}"]
+            policy = POLICY.format(f"ws://{spliced} wss://{spliced}") + SANDBOX
             html = written.sub("./", self.html)
         response = connection.respond(200, html)
         del response.headers["Content-Type"]
-        for name, value in {**HEADERS, "Content-Security-Policy": POLICY.format(" ".join(allowed))}.items():
+        for name, value in {**HEADERS, "Content-Security-Policy": policy}.items():
             response.headers[name] = value
         return response
 
