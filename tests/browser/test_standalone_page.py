@@ -132,8 +132,5 @@ def test_the_page_reaches_nothing_of_jupyters(context: BrowserContext, server: S
     greeted(page, f"{remote.url}{server.door().path}", server)
     assert page.evaluate("fetch('/user/ann/api/kernels').then(() => 'read it', (error) => error.name)") == "TypeError"
     assert page.evaluate("window.open('/user/ann/api') === null")
-    socket = (
-        "new Promise((r) => { const s = new WebSocket('/user/ann/terminals/websocket/1'); s.onerror = () => r(1) })"
-    )
     with page.expect_console_message(lambda message: "Content Security Policy" in message.text):
-        assert page.evaluate(f"(async () => {{ try {{ return await {socket} }} catch (e) {{ return 1 }} }})()") == 1
+        page.evaluate("new Promise((done) => { new WebSocket('/user/ann/terminals/websocket/1').onerror = done; })")
