@@ -184,9 +184,10 @@ def may_sudo():
 
 
 def install_node_packages():
-    """Install what each package-lock.json under tests/ names, unless that is done already."""
+    """Install what each package-lock.json names, unless that is done already."""
     npm = shutil.which("npm")
-    locks = [lock for lock in ROOT.glob("tests/**/package-lock.json") if "node_modules" not in lock.parts]
+    locks = [*ROOT.glob("wslab/**/package-lock.json"), *ROOT.glob("tests/**/package-lock.json")]
+    locks = [lock for lock in locks if "node_modules" not in lock.parts]
     for lock in sorted(locks):
         stamp = lock.parent / "node_modules" / ".installed"
         wanted = hashlib.sha256(lock.read_bytes()).hexdigest()

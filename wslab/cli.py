@@ -1,4 +1,4 @@
-"""The same things from a terminal: ``wslab lab``, ``wslab echo``, ``wslab watch`` and ``wslab dissect``.
+"""The same things from a terminal: ``wslab lab``, ``wslab echo``, ``wslab watch``, ``wslab node``, ``wslab dissect``.
 
 Each command imports what it needs when it runs, so that ``wslab --help`` answers at once.
 """
@@ -96,6 +96,14 @@ def _parser() -> argparse.ArgumentParser:
         help="for wss:// and https://: write the certificate here by which a client can trust this relay",
     )
     watch.set_defaults(run=_watch)
+
+    node = commands.add_parser(
+        "node",
+        help="install what a lab's Node scripts need",
+        description="Installs the npm package ws, in the version that wslab pins, where `lab.node()` looks for it: in "
+        "a checkout beside wslab's own files, else in a folder of this user's Jupyter data. It needs npm.",
+    )
+    node.set_defaults(run=_node)
 
     dissect = commands.add_parser(
         "dissect",
@@ -308,6 +316,19 @@ def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
         except OSError as error:
             print(f"wslab {command}: cannot write {save}: {error.strerror}", file=sys.stderr)
             return 1
+    return 0
+
+
+def _node(options: argparse.Namespace) -> int:
+    from .live import node
+
+    try:
+        folder = None if node.installed() else node.install()
+    except (node.NodeMissing, OSError) as error:
+        print(f"wslab node: {error}", file=sys.stderr)
+        return 1
+    done = "is installed already" if folder is None else "is installed"
+    print(f"ws {node.pinned()} {done} in {node.home()}; `await lab.node()` starts the article's server")
     return 0
 
 

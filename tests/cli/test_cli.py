@@ -42,7 +42,7 @@ def objects(output: bytes) -> list[dict[str, Any]]:
 def test_help_names_the_commands() -> None:
     done = wslab("--help")
     assert done.returncode == 0
-    for command in (b"lab", b"echo", b"dissect"):
+    for command in (b"lab", b"echo", b"node", b"dissect"):
         assert command in done.stdout
 
 

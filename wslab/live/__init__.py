@@ -15,6 +15,7 @@
 ``judge``        what ``websockets`` and ``wsproto`` make of some bytes
 ``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is
 ``certificates`` a lab's own certificate authority, for wss://
+``node``         a script in Node beside a lab, such as the article's server
 ``article``      the code of the article that the course follows
 ``paste``        a script that ends in ``asyncio.run(main())``, run in a cell
 ================ =========================================================================
@@ -28,20 +29,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .carrier import NotLoopback as NotLoopback
     from .carrier import PortTaken as PortTaken
+    from .certificates import Authority as Authority
     from .lab import Lab as Lab
     from .lab import LabClosed as LabClosed
     from .lab import NoServer as NoServer
     from .lab import Server as Server
     from .lab import echo as echo
+    from .node import NodeFailed as NodeFailed
+    from .node import NodeMissing as NodeMissing
+    from .node import NodeProcess as NodeProcess
     from .paste import paste_scripts as paste_scripts
     from .raw import RawEndpoint as RawEndpoint
     from .raw import StreamEnded as StreamEnded
     from .relay import Relay as Relay
 
 _HOME = {
+    "Authority": ".certificates",
     "Lab": ".lab",
     "LabClosed": ".lab",
     "NoServer": ".lab",
+    "NodeFailed": ".node",
+    "NodeMissing": ".node",
+    "NodeProcess": ".node",
     "NotLoopback": ".carrier",
     "PortTaken": ".carrier",
     "RawEndpoint": ".raw",
