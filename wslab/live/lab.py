@@ -39,6 +39,7 @@ from .certificates import Authority
 from .ends import End, living
 from .pages import Page, answering
 from .raw import RawEndpoint
+from .settling import settle
 
 if TYPE_CHECKING:
     import os
@@ -757,23 +758,7 @@ class Lab:
         Raises:
             TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
         """
-        loop, moved = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and nobody waits
-                loop.call_soon_threadsafe(moved.set)
-
-        unsubscribe = self.trace.subscribe(wake)
-        try:
-            async with asyncio.timeout(timeout):
-                while self.trace.on_its_way(self._expects):
-                    await moved.wait()
-                    moved.clear()
-        except TimeoutError:
-            left = "; ".join(self.trace.on_its_way(self._expects)) or "nothing any more"
-            raise TimeoutError(f"after {timeout:g} s there was still on its way: {left}") from None
-        finally:
-            unsubscribe()
+        await settle(self.trace, timeout, self._expects)
 
     def _expects(self, key: Hashable) -> bool:
         """Whether a connection of that key goes to a port on which this lab accepts."""

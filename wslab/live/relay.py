@@ -33,6 +33,7 @@ from .bends import SENDERS, Bend, rows
 from .carrier import ADDRESS, GRACE, NotLoopback, complaint, keep, port_of, port_taken
 from .guard import is_loopback
 from .raw import LINGER_NOT
+from .settling import settle
 from .stages import Acted, End, Gate, Item, Row
 
 if TYPE_CHECKING:
@@ -681,6 +682,20 @@ class Relay:
     def release(self, chunks: int | None = 1, direction: str = "both") -> None:
         """Let so many chunks go that wait, in the order in which they came. None lets all go, and holds no more."""
         self._soon(partial(self._relaying.release, SENDERS[direction], chunks))
+
+    async def settled(self, timeout: float = 5.0) -> None:
+        """Wait until every byte, FIN and RST that it was handed has been handed on; what a bend holds back never is.
+
+        A conversation that one peer has ended is settled when the other has, too. For what the peers read and did
+        of it, wait for ``lab.settled()``.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
+        """
+        await settle(self.trace, timeout)
 
     async def close(self) -> None:
         """Accept no more, end every connection with FIN, and wait until nothing is left. Twice is once."""
