@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
+    from .protocol.dissection import Dissection
     from .recording.trace import Trace
 
 START = "00-start-here.ipynb"
@@ -107,9 +108,12 @@ def _parser() -> argparse.ArgumentParser:
 
     dissect = commands.add_parser(
         "dissect",
-        help="explain the raw bytes of one connection",
-        description="Explains two raw byte streams of one connection, as they crossed the wire, HTTP heads included.",
+        help="explain what a file holds",
+        description="Explains the WebSocket connections in a file: a pcapng or pcap capture, a HAR, a recording of wslab. "
+        "Or, with --client and --server, two raw byte streams of one connection, as they crossed the wire, HTTP heads "
+        "included. What a file lacks or lies about is said on standard error.",
     )
+    dissect.add_argument("file", nargs="?", metavar="FILE", help="a capture, a HAR or a recording")
     dissect.add_argument("--client", metavar="FILE", help="what the client sent; - is standard input")
     dissect.add_argument("--server", metavar="FILE", help="what the server sent; - is standard input")
     dissect.add_argument("--json", action="store_true", help="print one JSON object a line for each head and frame")
@@ -333,10 +337,12 @@ def _node(options: argparse.Namespace) -> int:
 
 
 def _dissect(options: argparse.Namespace) -> int:
+    if options.file is not None:
+        return _dissect_file(options)
     from .protocol import dissect
 
     if options.client is None and options.server is None:
-        print("wslab dissect: give --client FILE, --server FILE or both", file=sys.stderr)
+        print("wslab dissect: give a FILE, or --client FILE, --server FILE or both", file=sys.stderr)
         return 2
     if options.client == options.server == "-":
         print("wslab dissect: only one of the two streams can be standard input", file=sys.stderr)
@@ -346,11 +352,39 @@ def _dissect(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"wslab dissect: cannot read {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
+    return _print_dissections([(0, dissection)], as_json=options.json)
+
+
+def _dissect_file(options: argparse.Namespace) -> int:
+    from .anatomy.visible import visible
+    from .recording import Trace, TraceFileError
+    from .recording.dissecting import dissections
+
+    if options.client is not None or options.server is not None:
+        print("wslab dissect: give either a FILE, or --client and --server", file=sys.stderr)
+        return 2
     try:
-        if options.json:
-            for entry in dissection.json_objects():
-                print(json.dumps(entry))
-        else:
+        trace = Trace.open(options.file)
+    except TraceFileError as error:
+        print(f"wslab dissect: {error}", file=sys.stderr)
+        return 2
+    found = list(dissections(trace))
+    for note in trace.notes:
+        print(f"wslab dissect: {visible(note)}", file=sys.stderr)
+    if not found:
+        print(f"wslab dissect: {options.file} holds no WebSocket connection", file=sys.stderr)
+    return _print_dissections(found, as_json=options.json)
+
+
+def _print_dissections(dissections: Sequence[tuple[int, Dissection]], *, as_json: bool) -> int:
+    try:
+        for place, (number, dissection) in enumerate(dissections):
+            if as_json:
+                for entry in dissection.json_objects(number):
+                    print(json.dumps(entry))
+                continue
+            if len(dissections) > 1:
+                print(f"{chr(10) if place else ''}connection {number}\n")
             print(dissection)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough

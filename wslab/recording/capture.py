@@ -283,7 +283,8 @@ def save_capture(trace: Trace, path: str | PathLike[str], *, reveal: bool = Fals
             ((began + round(at * 1e9), int(end), packet) for at, end, packet in _Export(trace, reveal).packets()),
             link=RAW,
             program=PROGRAM,
-            comment=SAID.format(began=began),
+            comment=SAID.format(began=began)
+            + (" The streams were built again from messages." if trace.rebuilt else ""),
         )
         with Path(path).open("wb") as file:
             for block in blocks:

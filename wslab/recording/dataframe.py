@@ -30,7 +30,7 @@ def data_frame(trace: Trace) -> pandas.DataFrame:
     except ImportError:
         raise ImportError(
             "Trace.to_dataframe needs pandas, which wslab does not bring along: run "
-            f"`{sys.executable} -m pip install pandas`, and then this again"
+            f"`{sys.executable} -m pip install 'pandas>=2.2'`, and then this again"
         ) from None
     import numpy
 
@@ -63,10 +63,10 @@ def data_frame(trace: Trace) -> pandas.DataFrame:
         "masked": records["second"] & MASK != 0,
         "header_length": records["header"],
         "length": records["length"],
-        "text": numpy.where(opcode == TEXT, said, None),
+        "text": [text if yes else None for text, yes in zip(said, (opcode == TEXT).tolist(), strict=True)],
         "start": starts,
         "status_code": pandas.array(records["status"], "UInt16"),
-        "close_reason": numpy.where(coded, said, None),
+        "close_reason": [text if yes else None for text, yes in zip(said, coded.tolist(), strict=True)],
         "violations": [violations.get(number, "") for number in records["number"].tolist()],
     }
     columns["status_code"][~coded] = pandas.NA
