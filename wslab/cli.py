@@ -109,9 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     dissect = commands.add_parser(
         "dissect",
         help="explain what a file holds",
-        description="Explains the WebSocket connections in a file: a pcapng or pcap capture, a HAR, a recording of wslab. "
-        "Or, with --client and --server, two raw byte streams of one connection, as they crossed the wire, HTTP heads "
-        "included. What a file lacks or lies about is said on standard error.",
+        description="Explains the WebSocket connections in a file: a pcapng or pcap capture, a HAR, a recording of "
+        "wslab. Or, with --client and --server, two raw byte streams of one connection, as they crossed the wire, HTTP "
+        "heads included. What a file lacks or lies about is said on standard error.",
     )
     dissect.add_argument("file", nargs="?", metavar="FILE", help="a capture, a HAR or a recording")
     dissect.add_argument("--client", metavar="FILE", help="what the client sent; - is standard input")
