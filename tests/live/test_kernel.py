@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
 from wslab.live import kernel as asked_of_the_kernel
-from wslab.live import paste_scripts
+from wslab.live import node, paste_scripts
 
 pytestmark = pytest.mark.slow
 THREADS = "import threading; print(sum(thread.name.startswith('wslab') for thread in threading.enumerate()))"
@@ -210,6 +211,7 @@ def test_a_restarted_kernel_says_goodbye() -> None:
 
 SCRIPT = """
 import asyncio
+import os
 async def main():
     async with Lab() as lab:
         await lab.serve()
@@ -294,3 +296,41 @@ def test_outside_a_kernel_no_signal_is_touched() -> None:
 
     assert asyncio.run(arranged()) is False
     assert asked_of_the_kernel.running_cell() is None
+
+
+@pytest.mark.oracle
+def test_a_script_in_node_is_replaced_interrupted_and_ends_with_its_kernel() -> None:
+    try:
+        node.program()
+    except node.NodeMissing as missing:
+        pytest.skip(str(missing))
+    kernel = Kernel()
+    try:
+        assert kernel.run("from wslab.live import Lab\nlab = Lab()").status == "ok"
+        code = "child = await lab.node()\nprint(child.pid)\nchild"
+        first, second = (int(kernel.run(code, cell="first").printed) for _ in range(2))
+        assert first != second
+        assert dies(first)
+        message = kernel.send("print('waiting')\nawait child.wait_for('what it never prints', timeout=1000)")
+        kernel.wait_for_print(message)
+        time.sleep(0.3)  # it prints, and then it waits: nothing tells when
+        kernel.manager.interrupt_kernel()
+        assert kernel.outcome(message, timeout=10).status == "error"
+        assert kernel.run("print(child.running)").printed == "True"
+    finally:
+        kernel.client.stop_channels()
+        kernel.manager.shutdown_kernel(now=True)
+        kernel.manager.cleanup_resources()
+    assert dies(second)
+
+
+def dies(pid: int) -> bool:
+    """Whether that process, which is not this one's child, ends."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
