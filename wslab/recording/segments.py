@@ -472,7 +472,7 @@ def _upgraded(both: tuple[Stream, Stream], client: int) -> Found | None:
         data = run.data
         walked = [*_heads(data, Sender.CLIENT)]
         wanted = [place for place, (_, head) in enumerate(walked) if _upgrades(head)]
-        if number == 0 and wanted and responses and not responses[0].missing:
+        if number == 0 and wanted and responses and not (run.missing or responses[0].missing):
             methods = [head.method for _, head in walked]
             answers = [*_heads(responses[0].data, Sender.SERVER, methods)]
             accepted = [place for place in wanted if place < len(answers) and answers[place][1].status == 101]
