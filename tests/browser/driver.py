@@ -72,14 +72,14 @@ TOLD = """
 
 
 @contextmanager
-def jupyter_server(home: Path) -> Iterator[JupyterServer]:
+def jupyter_server(home: Path, *arguments: str) -> Iterator[JupyterServer]:
     """A private JupyterLab server on a copy of the course's notebooks, everything of it below ``home``."""
     shutil.copytree(ROOT / "notebooks", home / "work" / "notebooks", ignore=shutil.ignore_patterns(".*"))
     for name, values in SETTINGS.items():
         file = home / "settings" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
-    with jupyter_process("jupyterlab", home, *LAB_ARGUMENTS) as server:
+    with jupyter_process("jupyterlab", home, *LAB_ARGUMENTS, *arguments) as server:
         yield server
 
 

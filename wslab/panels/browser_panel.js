@@ -19,6 +19,7 @@ const MOST_KEPT = 500; // events
 const TELL_SOON = 20; // ms after an event until the kernel is told, when it was not told of late
 const TELL_EVERY = 250; // ms between two batches for the kernel
 const DRAW_EVERY = 60; // ms between two draws that events cause
+const DRAW_SHARE = 5; // and so many times what a draw takes: a flood leaves the page its time
 const SAY_EVERY = 3000; // ms between announcements of the counts to a screen reader
 const PAUSE = 250; // ms without a key until what was typed is told
 const MOST_TYPED = 300_000; // characters
@@ -62,6 +63,7 @@ class Running {
     this.addresses = [];
     this.pending = [];
     this.toldAt = -Infinity;
+    this.pace = DRAW_EVERY;
     this.telling = this.drawing = null;
   }
 
@@ -118,9 +120,11 @@ class Running {
     for (const list of [this.entries, this.pending]) if (list.length > MOST_KEPT) list.shift();
     this.telling ??= setTimeout(() => this.flush(), Math.max(TELL_SOON, this.toldAt + TELL_EVERY - performance.now()));
     this.drawing ??= setTimeout(() => {
-      this.drawing = null;
+      const began = performance.now();
       this.redraw();
-    }, DRAW_EVERY);
+      this.pace = Math.max(DRAW_EVERY, DRAW_SHARE * (performance.now() - began));
+      this.drawing = null;
+    }, this.pace);
   }
 
   flush() {

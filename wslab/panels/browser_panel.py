@@ -46,6 +46,8 @@ MOST_CODE = 300_000
 """Characters of code that a page may tell."""
 PICTURED = 24
 """Events, and records, on a picture."""
+MOST_NAMED = 12
+"""Events that a message names which says that another one did not happen."""
 ORIGIN = re.compile(r"https?://[^/\s]+", re.ASCII)
 
 _EVENTS = (Column("no.", right=True), Column("what"), Column("told", wraps=True), Column("record", right=True))
@@ -107,6 +109,7 @@ class BrowserPanel(RecordsPanel):
     def __init__(
         self, lab: Any, code: str | None = None, route: str = "auto", also: Iterable[Any] = (), **kwargs: Any
     ) -> None:
+        self._doors: dict[int, doors.Door] = {}
         self._original = CLIENT_SCRIPT if code is None else code
         self._also: list[Any] = [also] if isinstance(also, int) or hasattr(also, "port") else [*also]
         for each in self._also:
@@ -126,7 +129,6 @@ class BrowserPanel(RecordsPanel):
         self._matches: dict[int, int] = {}  # number of an event: of its record
         self._untold: dict[int, int] = {}
         self._told: Any = None
-        self._doors: dict[int, doors.Door] = {}
         self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
         super().__init__(lab, code=self._original, route=route, **kwargs)
         weakref.finalize(self, _close_doors, self._doors)
@@ -214,7 +216,9 @@ class BrowserPanel(RecordsPanel):
                         self._waiting.pop(heard, None)
         except TimeoutError:
             nothing = "nothing; no page shows this panel" if self._page is None else "nothing"
-            did = ", ".join(entry.what for _, entry in self._entries) or nothing
+            names = [entry.what for _, entry in self._entries]
+            more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+            did = ", ".join([*names[:MOST_NAMED], *more]) or nothing
             name = repr(what) if isinstance(what, str) else "what is waited for"
             raise TimeoutError(f"after {timeout:g} s {name} has not happened; what did: {did}") from None
 
@@ -231,7 +235,7 @@ class BrowserPanel(RecordsPanel):
         with self._lock:
             rows = self._rows()
             records = self._records()
-        figures = [words_figure(self._steadied(self.code.rstrip()))]
+        figures = [words_figure(self._code())]
         if not rows:
             figures.append(words_figure(_NOT_RUN))
         else:
@@ -245,7 +249,7 @@ class BrowserPanel(RecordsPanel):
     def _text(self) -> str:
         with self._lock:
             rows, records = self._rows(), self._records()
-            parts = ["The page's JavaScript\n\n" + self._steadied(self.code.rstrip())]
+            parts = [f"The page's JavaScript\n\n{self._code()}"]
             parts.append(table_text(_EVENTS, rows, caption=self._caption()) if rows else _NOT_RUN)
             if records:
                 parts.append(records_text(records, title="What crossed the wire"))
@@ -254,10 +258,13 @@ class BrowserPanel(RecordsPanel):
     def _html(self) -> str:
         with self._lock:
             rows, records = self._rows(), self._records()
-            code = "\n".join(map(harmless, self._steadied(self.code.rstrip()).split("\n")))
-            parts = [f"<pre>{escape(code)}</pre>"]
+            parts = [f"<pre>{escape(self._code())}</pre>"]
             parts.append(table_html(_EVENTS, rows, caption=self._caption()) if rows else f"<p>{_NOT_RUN}</p>")
             return wrapped(*parts) + (records_html(records, title="What crossed the wire") if records else "")
+
+    def _code(self) -> str:
+        """The code as text that may be shown anywhere."""
+        return "\n".join(map(harmless, self._steadied(self.code.rstrip()).expandtabs(2).split("\n")))
 
     def _caption(self) -> str:
         dropped = self._next - len(self._entries)
@@ -337,7 +344,8 @@ class BrowserPanel(RecordsPanel):
     def _admit(self, origin: str) -> None:
         own = self._own()
         for server in ([] if own is None else [own[0]]) + self._also:
-            admit = getattr(server, "admit", None)
+            behind = getattr(getattr(server, "lab", None), "server", None)  # what a relay leads to, perhaps
+            admit = getattr(server, "admit", None) or getattr(behind, "admit", None)
             if admit is not None:
                 admit(origin)
 

@@ -25,7 +25,7 @@ function objectText(value, depth) {
   const name = value.constructor?.name ?? "Object";
   if (value instanceof Event) return `[${name} ${value.type}]`;
   if (value instanceof EventTarget || (typeof Node === "function" && value instanceof Node)) return `[${name}]`;
-  if (Array.isArray(value)) return depth > DEPTH ? `Array(${value.length})` : listed([...value.slice(0, MOST_ITEMS + 1)], (item) => written(item, depth + 1), ["[", "]"]);
+  if (Array.isArray(value)) return depth > DEPTH ? `Array(${value.length})` : listed(value, (item) => written(item, depth + 1), ["[", "]"]);
   if (value instanceof Map || value instanceof Set) return depth > DEPTH ? `${name}(${value.size})` : `${name} ${listed([...value], (item) => written(item, depth + 1), ["{ ", " }"])}`;
   const keys = Object.keys(value);
   if (depth > DEPTH) return keys.length ? "{…}" : "{}";

@@ -52,11 +52,12 @@ export function destination(written, { ports, root, page, token }) {
   } catch {
     return asWritten;
   }
-  const known = LOOPBACK.has(url.hostname) ? ports[url.port || DEFAULT_PORTS[url.protocol]] : undefined;
+  const port = url.port || DEFAULT_PORTS[url.protocol];
+  const known = LOOPBACK.has(url.hostname) ? ports[port] : undefined;
   if (!known) return asWritten;
   const found = { target: url.pathname + url.search, port: known.port, name: known.name };
   if (known.path === null) {
-    const changed = url.port !== String(known.port);
+    const changed = port !== String(known.port);
     url.port = String(known.port);
     return { ...found, href: changed ? url.href : written };
   }
