@@ -270,8 +270,9 @@ def test_events_and_lines_are_told_apart_and_keep_their_order() -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        {}, {"n": 1}, {"n": -1, "t": 0, "what": "open"}, {"n": True, "t": 0, "what": "open"}, {"n": 0, "t": 0, "what": 5},
-        {"n": 0, "t": "now", "what": "open"}, {"n": 0, "t": 0, "what": "close", "code": "x"},
+        {}, {"n": 1}, {"n": -1, "t": 0, "what": "open"}, {"n": True, "t": 0, "what": "open"},
+        {"n": 0, "t": 0, "what": 5}, {"n": 0, "t": "now", "what": "open"},
+        {"n": 0, "t": 0, "what": "close", "code": "x"},
     ],
 )  # fmt: skip
 def test_what_no_page_tells_is_refused(told: dict[str, Any]) -> None:
