@@ -232,8 +232,11 @@ async def _tell(trace: Trace, stop: asyncio.Event) -> None:
     import contextlib
 
     from .anatomy.ladder import label
+    from .anatomy.record import Kind
     from .anatomy.view import sender_mark
+    from .anatomy.visible import visible
 
+    in_words = (Kind.ERROR, Kind.BEND)
     loop, moved, told = asyncio.get_running_loop(), asyncio.Event(), 0
 
     def wake() -> None:
@@ -248,7 +251,9 @@ async def _tell(trace: Trace, stop: asyncio.Event) -> None:
             over = stop.is_set()
             total = trace.total
             for record in trace.between(max(told, trace.first), total):
-                print(f"{record.time:9.4f}  c{record.connection}  {sender_mark(record.sender)}  {label(record)}")
+                text = trace.explain(record.number).facts[0][1] if record.kind in in_words else ""
+                said = f"{record.kind.name.lower()}: {visible(text)}" if text else label(record)
+                print(f"{record.time:9.4f}  c{record.connection}  {sender_mark(record.sender)}  {said}")
             told = total
             sys.stdout.flush()
             if over:
