@@ -459,6 +459,16 @@ def test_before_it_ran_it_says_so() -> None:
     assert "not run yet" in str(panel.picture())
 
 
+def test_a_lab_in_memory_is_out_of_every_pages_reach() -> None:
+    async def main() -> None:
+        async with Lab(carrier="memory") as lab:
+            await lab.serve()
+            with pytest.raises(RuntimeError, match="No page reaches a lab in memory"):
+                BrowserPanel(lab).run()
+
+    asyncio.run(main())
+
+
 def test_with_a_real_lab_the_origin_is_let_in() -> None:
     async def main() -> None:
         async with Lab() as lab:

@@ -19,6 +19,7 @@ import itertools
 import logging
 import threading
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from functools import partial
 from types import TracebackType
@@ -32,10 +33,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import CONNECTING
 
 from ..anatomy.field import Sender
+from ..recording.eavesdropping import Ciphertext, Eavesdropped
 from ..recording.trace import Trace
 from . import article, doors, guard, kernel, tap
 from .carrier import ADDRESS, GRACE, Carrier, check_host, check_socket, complaint, keep, make, port_of, port_taken
 from .certificates import Authority
+from .ciphertext import noted
 from .ends import End, living
 from .pages import Page, answering
 from .raw import RawEndpoint
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
 GOING_AWAY = 1001
+CIPHERTEXTS = 64
+"""Connections over TLS whose encrypted bytes are kept, the last ones."""
 HANDLER_FAILED = "connection handler failed"
 """What ``websockets`` logs when the connection that this failure closed is gone. It was noted when it happened."""
 
@@ -194,6 +199,7 @@ class _Estate:
         self.numbers = itertools.count()
         self.serving: _Serving | None = None
         self._authority: Authority | None = None
+        self.ciphertexts: deque[Ciphertext] = deque(maxlen=CIPHERTEXTS)
         self._lock = threading.Lock()
         self._ended: concurrent.futures.Future[None] | None = None
         _estates.add(self)
@@ -214,6 +220,12 @@ class _Estate:
     def has_authority(self) -> bool:
         """Whether it was asked for."""
         return self._authority is not None
+
+    def encrypted(self) -> Ciphertext:
+        """Where the encrypted bytes of a new connection to the server are noted."""
+        ciphertext = Ciphertext(self.trace.now)
+        self.ciphertexts.append(ciphertext)
+        return ciphertext
 
     def trusting(self) -> ssl.SSLContext | None:
         """A context for clients that trusts the lab's own authority; None where it has none."""
@@ -484,6 +496,11 @@ class Lab:
         return self._estate.authority
 
     @property
+    def carrier(self) -> str:
+        """``"tcp"``, or ``"memory"``, where no other program can reach the lab's server."""
+        return self._estate.carrier.name
+
+    @property
     def seed(self) -> tap.Seed:
         """The seed that it was given; None where keys are random."""
         return self._estate.seed
@@ -524,7 +541,7 @@ class Lab:
                 raise ValueError("tls=True: TLS needs TCP, and this lab is in memory: use Lab(carrier='tcp')")
             if kwargs.get("ssl") is not None:
                 raise ValueError("give tls=True, for the lab's own certificate, or ssl=, for yours; not both")
-            kwargs["ssl"] = estate.authority.server_context()
+            kwargs["ssl"] = estate.authority.server_context(noted(estate.encrypted))
         if (sock := kwargs.get("sock")) is not None:
             check_socket(sock)
         if estate.serving is not None:
@@ -745,6 +762,24 @@ class Lab:
         if port:
             _by_port[port] = estate
         return child
+
+    def eavesdropped(self, connection: int | None = None) -> Eavesdropped:
+        """What an eavesdropper saw of a connection to this lab's server over TLS, beside what its ends saw.
+
+        Args:
+            connection: its number in the trace; the last one if None, be it one on which TLS failed.
+
+        Raises:
+            LookupError: there was no such connection over TLS.
+        """
+        for ciphertext in [*self._estate.ciphertexts][::-1]:
+            if connection in (None, ciphertext.connection):
+                return Eavesdropped(ciphertext, self.trace)
+        which = "no connection" if connection is None else f"no connection {connection}"
+        raise LookupError(
+            f"{which} to this lab's server went over TLS: start it with `await lab.serve(tls=True)`. Without TLS an "
+            "eavesdropper sees what the ends see, byte for byte: lab.trace"
+        )
 
     async def settled(self, timeout: float = 5.0) -> None:
         """Wait until every byte, FIN and RST that one end of the lab sent has been read by the other end.

@@ -53,8 +53,8 @@ ORIGIN = re.compile(r"https?://[^/\s]+", re.ASCII)
 _EVENTS = (Column("no.", right=True), Column("what"), Column("told", wraps=True), Column("record", right=True))
 _NOT_RUN = "not run yet"
 _NO_SERVER = (
-    "there is no server yet that the code could be led to: run `await lab.serve()` first, or name another one with "
-    "also=[port]"
+    "there is no server yet that a page could be led to: run `await lab.serve()` first, or name another one with "
+    "also=[port]. No page reaches a lab in memory"
 )
 
 
@@ -302,7 +302,7 @@ class BrowserPanel(RecordsPanel):
     def _own(self) -> tuple[Any, int] | None:
         """The server that the recording is of, and its port."""
         lab = self.lab
-        if lab is None or getattr(lab, "closed", False):
+        if lab is None or getattr(lab, "closed", False) or getattr(lab, "carrier", "tcp") == "memory":
             return None
         server = getattr(lab, "server", None) if hasattr(lab, "server") else lab
         port = getattr(server, "port", None)
