@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_process import JupyterServer, jupyter_process
+from jupyter_process import ALONE, JupyterServer, jupyter_process
 from playwright.sync_api import Browser, BrowserContext, Page
 from websockets.asyncio.server import ServerConnection
 
@@ -59,7 +59,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     home: Path = tmp_path_factory.mktemp("remote")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_RUNTIME_DIR", str(home / "runtime"))
-        with jupyter_process("jupyter_server", home, "--ServerApp.base_url=/user/ann/") as running:
+        with jupyter_process("jupyter_server", home, ALONE, "--ServerApp.base_url=/user/ann/") as running:
             yield running
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from jupyter_process import JupyterServer, jupyter_process
+from jupyter_process import ALONE, JupyterServer, jupyter_process
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -59,7 +59,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def jupyter(home: Path) -> Iterator[JupyterServer]:
-    with jupyter_process("jupyter_server", home, "--ServerApp.base_url=/x/") as server:
+    with jupyter_process("jupyter_server", home, ALONE, "--ServerApp.base_url=/x/") as server:
         yield server
 
 
@@ -68,7 +68,7 @@ def cookie(jupyter: JupyterServer) -> str:
     """The login cookie that a browser has after it opened the server's address with the token."""
 
     async def log_in() -> str:
-        head, _ = (await exchange(jupyter, "GET", f"/x/tree?token={jupyter.token}")).split(b"\r\n\r\n", 1)
+        head, _ = (await exchange(jupyter, "GET", f"/x/?token={jupyter.token}")).split(b"\r\n\r\n", 1)
         cookies = [line[12:].split(b";")[0] for line in head.split(b"\r\n") if line.startswith(b"Set-Cookie: ")]
         return b"; ".join(cookies).decode()
 
@@ -570,6 +570,6 @@ def test_a_jupyter_server_with_tls_splices_too(home: Path) -> None:
             await seen(lab, Kind.FIN, Sender.CLIENT)
 
     pem = home / "server.pem"
-    options = ["--ServerApp.base_url=/x/", f"--ServerApp.certfile={pem}", f"--ServerApp.keyfile={pem}"]
+    options = [ALONE, "--ServerApp.base_url=/x/", f"--ServerApp.certfile={pem}", f"--ServerApp.keyfile={pem}"]
     with jupyter_process("jupyter_server", home, *options) as server:
         run(main(server))

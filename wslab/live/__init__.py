@@ -1,24 +1,26 @@
 """What makes traffic: a real server and real clients in the kernel, raw endpoints and judges; each writes to a Trace.
 
-================ =========================================================================
-``lab``          ``Lab``: serve, connect, raw, close
-``tap``          how every byte of a connection is noted, and how a seed fixes its keys
-``guard``        which requests a server on loopback may answer (Origin, Host)
-``doors``        the ports that this user's Jupyter server passes on to
-``carrier``      where a lab's server runs: over TCP in its own thread, or in memory
-``memory``       a network for one event loop, with no sockets and no threads
-``raw``          an endpoint that sends exactly the bytes it is given
-``relay``        ``Relay``: stands between any two peers, records what passes, and bends it
-``bends``        what a relay can do to what passes: delay, cut, hold, drop, alter
-``stages``       each bend at work, without clock and socket
-``ends``         the ends of live connections, driven through the library or byte by byte
-``judge``        what ``websockets`` and ``wsproto`` make of some bytes
-``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is
-``certificates`` a lab's own certificate authority, for wss://
-``node``         a script in Node beside a lab, such as the article's server
-``article``      the code of the article that the course follows
-``paste``        a script that ends in ``asyncio.run(main())``, run in a cell
-================ =========================================================================
+================== =========================================================================
+``lab``            ``Lab``: serve, connect, raw, close
+``tap``            how every byte of a connection is noted, and how a seed fixes its keys
+``guard``          which requests a server on loopback may answer (Origin, Host)
+``doors``          the ports that this user's Jupyter server passes on to
+``pages``          a page that a server serves on its own port
+``carrier``        where a lab's server runs: over TCP in its own thread, or in memory
+``memory``         a network for one event loop, with no sockets and no threads
+``raw``            an endpoint that sends exactly the bytes it is given
+``relay``          ``Relay``: stands between any two peers, records what passes, and bends it
+``bends``          what a relay can do to what passes: delay, cut, hold, drop, alter
+``stages``         each bend at work, without clock and socket
+``ends``           the ends of live connections, driven through the library or byte by byte
+``judge``          what ``websockets`` and ``wsproto`` make of some bytes
+``kernel``         what is asked of the kernel around a cell: interrupts, which cell it is
+``certificates``   a lab's own certificate authority, for wss://
+``node``           a script in Node beside a lab, such as the article's server
+``jupyter_socket`` the notebook's own WebSocket: where it is, and what its messages say
+``article``        the code of the article that the course follows
+``paste``          a script that ends in ``asyncio.run(main())``, run in a cell
+================== =========================================================================
 """
 
 from __future__ import annotations
