@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
 import subprocess
 from pathlib import Path
@@ -73,5 +74,19 @@ def test_the_pin_is_of_the_servers_public_key(authority: Authority, node_path: s
     assert done.stdout.decode() == authority.spki
 
 
-def test_it_shows_no_key(authority: Authority) -> None:
-    assert repr(authority) == "<Authority for localhost, 127.0.0.1, ::1>"
+def test_it_says_how_it_is_trusted_and_shows_no_key(authority: Authority) -> None:
+    for shown in (repr(authority), authority._repr_html_()):
+        assert "--ignore-certificate-errors-spki-list" in shown
+        assert "NODE_EXTRA_CA_CERTS" in shown
+        assert authority.spki not in shown
+        assert "BEGIN" not in shown
+    assert max(map(len, repr(authority).splitlines())) <= 80
+
+
+def test_its_file_goes_with_it() -> None:
+    authority = Authority()
+    path = authority.path
+    assert path.read_bytes() == authority.pem
+    del authority
+    gc.collect()
+    assert not path.parent.exists()

@@ -18,14 +18,50 @@ import shutil
 import ssl
 import tempfile
 import weakref
+from collections.abc import Callable
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Final
+
+from ..anatomy.html import pairs_html, wrapped
+from ..anatomy.text import pairs_text
+from ..anatomy.visible import wrap
 
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
 """Whom the server's certificate names: RFC 6125 has a client compare that with the host in its URI."""
 PROTOCOLS: Final = ("http/1.1",)
 """What both ends offer by ALPN (RFC 7301): the opening handshake of RFC 6455 is HTTP/1.1."""
+
+TITLE: Final = (
+    f"A certificate authority of this lab alone, for {', '.join(NAMES)}. Nothing is installed anywhere: each client is "
+    "told of it for its own connections, and it is gone with the lab."
+)
+INSTRUCTIONS: Final = (
+    ("this lab", "`lab.connect()`, `lab.raw()`, `lab.relay()` and `lab.node()` know it already"),
+    (
+        "websockets",
+        "`context = ssl.create_default_context(cafile=lab.authority.path)`, then `connect(server.uri, ssl=context)`",
+    ),
+    (
+        "Node",
+        "`new WebSocket(uri, { ca: fs.readFileSync(path) })` with ws, or for a script as it is "
+        "`NODE_EXTRA_CA_CERTS=path node script.js`; the path is `lab.authority.path`",
+    ),
+    ("curl", "`curl --cacert path https://localhost:port/`"),
+    (
+        "a browser",
+        "open `https://localhost:port/` once and accept what it warns of, since it cannot know this authority; until "
+        "that was done a page's `new WebSocket` fails with 1006, and nobody is asked",
+    ),
+    (
+        "Chromium",
+        "one of its own, for tests: `chromium --user-data-dir=folder --ignore-certificate-errors-spki-list=pin`; the "
+        "pin is `lab.authority.spki`",
+    ),
+    ("who is not told", "fails with `certificate verify failed` in Python, and sees no byte of what is inside"),
+)
+"""How a client comes to trust a lab's server."""
 
 
 class Authority:
@@ -61,16 +97,20 @@ class Authority:
         path.write_bytes(self.pem)
         return path
 
-    def server_context(self) -> ssl.SSLContext:
-        """What a server gives its sockets: the certificate and its key, TLS 1.2 or newer."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    def server_context(self, make: Callable[[int], ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
+        """What a server gives its sockets: the certificate and its key, TLS 1.2 or newer.
+
+        ``make`` makes the context; see ``wslab.live.ciphertext``.
+        """
+        context = make(ssl.PROTOCOL_TLS_SERVER)
         self._certificate.configure_cert(context)
         context.set_alpn_protocols([*PROTOCOLS])
         return context
 
-    def client_context(self) -> ssl.SSLContext:
+    def client_context(self, make: Callable[[int], ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
         """What a client gives its sockets: it trusts this authority and no other, and compares names."""
-        context = ssl.create_default_context(cadata=self.pem.decode("ascii"))
+        context = make(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=self.pem.decode("ascii"))
         context.set_alpn_protocols([*PROTOCOLS])
         return context
 
@@ -88,4 +128,7 @@ class Authority:
         return base64.b64encode(hashlib.sha256(key).digest()).decode("ascii")
 
     def __repr__(self) -> str:
-        return f"<Authority for {', '.join(NAMES)}>"
+        return "\n".join([*wrap(TITLE, 80), "", pairs_text(INSTRUCTIONS)])
+
+    def _repr_html_(self) -> str:
+        return wrapped(f"<p>{escape(TITLE)}</p>", pairs_html(INSTRUCTIONS))

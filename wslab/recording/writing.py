@@ -220,6 +220,10 @@ class Writer(ABC):
         self._wake()
         return Tap(self, wire, end)
 
+    def now(self) -> float:
+        """Seconds since the trace began."""
+        return time.perf_counter() - self._epoch
+
     def note(self, text: str, *, connection: int | None = None, sender: Sender = Sender.SERVER) -> None:
         """Record that a program failed, in words, as an ERROR record of that connection (the newest unless named)."""
         with self._write_lock:
