@@ -73,7 +73,7 @@ builder = FrameBuilder(attack)
 inspector = ByteInspector(head, picked=20)
 closing = ClosingPanel(lab, connection=number)
 panel.selected = next(r.number for r in lab.trace.records if "img" in r.summary and r.payload_length)
-browser = BrowserPanel(lab, f'''<script type=<b>x></script><script>
+browser = BrowserPanel(lab, f'''// {short}
 const attack = {json.dumps(attack)};
 const socket = new WebSocket('ws://localhost:1234/');
 socket.onopen = () => socket.send(attack);
@@ -83,7 +83,7 @@ socket.onmessage = ({{ data }}) => {{
   socket.close(4000, {json.dumps(tag)});
 }};
 setTimeout(() => {{ throw new Error(attack) }});
-</script>''')
+''')
 browser.run()
 display(panel, composer, bench, builder, inspector, closing, browser)
 """
@@ -180,7 +180,10 @@ def test_hostile_text_stays_text_in_every_panel_its_picture_and_its_saved_view(l
 
     for part in (".wslab-level-log", ".wslab-level-table", ".wslab-level-uncaught", ".wslab-said"):
         expect(browser.locator(part).filter(has_text="<img src=x").first).to_be_visible()
-    expect(browser.locator(".wslab-notes")).to_contain_text("<b")
+    browser.get_by_role("textbox").fill(f"<script type=<svg{chr(0x202E)}/onload=__pwned=12></script>")
+    browser.get_by_role("button", name="Run", exact=True).click()
+    expect(browser.locator(".wslab-notes")).to_contain_text("<svg")
+    browser.get_by_role("button", name="Restore").click()
 
     # What is typed into the page, and what comes of it.
     for field in (composer.get_by_label("Payload", exact=False), builder.get_by_role("textbox", name="Payload")):
