@@ -4,61 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from terminal import wslab_echo
+from terminal import watch, wslab_echo
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from wslab import Trace
 from wslab.cli import main
-
-PATIENCE = 20.0
-
-
-class Watch:
-    """A running ``wslab watch``."""
-
-    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
-        self.process, self.address = process, address
-
-    def line(self, part: str) -> str:
-        """The next line with that in it."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if part in line:
-                return line
-        raise AssertionError(f"no line with {part!r}")
-
-    def interrupt(self) -> tuple[int, str, str]:
-        """Press Ctrl-C; exit status, the rest of stdout, stderr."""
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        out, err = self.process.stdout.read(), self.process.stderr.read()
-        return self.process.wait(PATIENCE), out, err
-
-
-@contextmanager
-def watch(*arguments: str) -> Iterator[Watch]:
-    command = [sys.executable, "-m", "wslab.cli", "watch", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8") as process:
-        try:
-            assert process.stdout is not None
-            first = process.stdout.readline()
-            found = re.match(r"listening on (\S+) for ", first)
-            assert found, (first, process.stderr and process.stderr.read())
-            yield Watch(process, found[1])
-        finally:
-            process.kill()
 
 
 @pytest.mark.slow
