@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-import struct
 
 import dpkt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packets import ACK, FIN, GREETING, MASK, PSH, RST, SAID, SYN, Talk, greeting, pcap
+from packets import (
+    ACK, FIN, GREETING, IPV6, LINKS, MASK, PSH, RST, SAID, STREAMS, SYN, Talk, ethernet, greeting, jumbled, pcap,
+    with_extensions,
+)  # fmt: skip
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_frame, build_request, build_response
 from wslab.recording.capture import read_capture
 from wslab.recording.trace import Trace
-
-WHO = {"c": Sender.CLIENT, "s": Sender.SERVER}
-STREAMS = {sender: b"".join(data for who, data in GREETING if WHO[who] is sender) for sender in Sender}
 
 
 def read(talk: Talk | list[tuple[float, bytes]], link: int = 101) -> Trace:
@@ -43,53 +41,6 @@ def test_a_whole_connection():
     assert [chunk.time for chunk in trace.chunks] == pytest.approx([0.0, 0.001, 0.002, 0.003, 0.004, 0.005], abs=2e-6)
     assert trace.began == pytest.approx(1_700_000_000.004, abs=2e-6)
     assert all(record.received is None for record in trace.records)
-
-
-IPV6 = (bytes(15) + b"\x01", 50000), (bytes(15) + b"\x02", 80)
-
-
-def ethernet(packet: bytes, tags: tuple[int, ...] = ()) -> bytes:
-    kind = 0x0800 if packet[0] >> 4 == 4 else 0x86DD
-    types = b"".join(struct.pack(">HH", tag, 5) for tag in tags) + struct.pack(">H", kind)
-    return bytes(12) + types + packet
-
-
-def with_extensions(packet: bytes) -> bytes:
-    """Hop-by-hop options, routing, destination options, a fragment header that cuts nothing, authentication."""
-    chain = bytes([43, 0, 1, 4, 0, 0, 0, 0]) + bytes([60, 1]) + bytes(14) + bytes([44, 0]) + bytes(6)
-    chain += bytes([51, 0]) + bytes(6) + bytes([6, 4]) + bytes(22)
-    length = struct.pack(">H", len(packet) - 40 + len(chain))
-    return packet[:4] + length + b"\x00" + packet[7:40] + chain + packet[40:]
-
-
-def with_options(packet: bytes) -> bytes:
-    """An IPv4 header of 24 bytes."""
-    return b"\x46" + packet[1:2] + struct.pack(">H", len(packet) + 4) + packet[4:20] + b"\x01\x01\x01\x00" + packet[20:]
-
-
-def padded(packet: bytes) -> bytes:
-    """As Ethernet pads a short frame: the IP header tells where the packet ends."""
-    return ethernet(packet) + bytes(20)
-
-
-LINKS = {
-    "ethernet": (1, ethernet),
-    "padded": (1, padded),
-    "vlan": (1, lambda packet: ethernet(packet, (0x8100,))),
-    "q-in-q": (1, lambda packet: ethernet(packet, (0x88A8, 0x8100))),
-    "null, little": (0, lambda packet: b"\x02\0\0\0" + packet),
-    "null, big": (0, lambda packet: b"\0\0\0\x02" + packet),
-    "loop": (108, lambda packet: b"\0\0\0\x02" + packet),
-    "raw": (101, bytes),
-    "raw, another number": (12, bytes),
-    "raw ipv4": (228, bytes),
-    "cooked": (113, lambda packet: bytes(14) + ethernet(packet)[12:]),
-    "cooked, vlan": (113, lambda packet: bytes(14) + ethernet(packet, (0x8100,))[12:]),
-    "cooked 2": (276, lambda packet: b"\x08\x00" + bytes(18) + packet),
-    "cooked 2, vlan": (276, lambda packet: b"\x81\x00" + bytes(18) + b"\x00\x05\x08\x00" + packet),
-    "options": (101, with_options),
-    "offloaded": (101, lambda packet: packet[:2] + b"\0\0" + packet[4:]),
-}
 
 
 @pytest.mark.parametrize("name", LINKS)
@@ -127,21 +78,7 @@ def test_other_packets_are_counted():
 @given(st.randoms(use_true_random=False))
 def test_any_order_and_any_repetition_give_the_same_streams(rng: random.Random):
     """Cut anew, sent again, overlapping and shuffled: what the endpoints sent stays what they sent."""
-    talk = Talk().open()
-    starts = dict(talk.next)
-    packets = talk.packets
-    talk.packets = []
-    for who, stream in (("c", STREAMS[Sender.CLIENT]), ("s", STREAMS[Sender.SERVER])):
-        cuts = sorted({0, len(stream), *(rng.randrange(len(stream)) for _ in range(rng.randrange(8)))})
-        spans = list(itertools.pairwise(cuts))
-        for _ in range(rng.randrange(4)):  # what is sent again need not be cut as before
-            start = rng.randrange(len(stream))
-            spans.append((start, rng.randrange(start, len(stream)) + 1))
-        rng.shuffle(spans)
-        for start, stop in spans:
-            talk.put(who, stream[start:stop], seq=starts[who] + start)
-    rng.shuffle(talk.packets)
-    trace = read(packets + talk.packets)
+    trace = read(jumbled(rng))
     assert streams(trace) == STREAMS
     assert sorted(said(trace)) == sorted(SAID)
     assert trace.notes == ()

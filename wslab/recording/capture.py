@@ -27,7 +27,7 @@ from ..anatomy.field import Sender
 from ..anatomy.record import Kind, Record
 from ..anatomy.visible import count
 from .container import RAW, Story, is_capture, packets, pcapng
-from .files import TraceFileError, withheld
+from .files import TraceFileError, read_up_to, withheld
 from .segments import ACK, FIN_FLAG, PSH, RST, SYN, Flow, Found, Part, Sorter, Stream, find, streams, together
 from .writing import ENTRY, EVENT, NOT_STORED, Tap, Wire
 
@@ -38,6 +38,8 @@ LARGEST: Final = 2**28
 """Bytes of a file that are read. What follows is left out, and said to be."""
 PACKETS: Final = 2_000_000
 """Packets that are read, likewise."""
+LATEST: Final = 253402300800
+"""Seconds from 1970 to the year 10000."""
 PROGRAM: Final = "wslab"
 ENDS: Final = ("the client's end", "the server's end")
 """Names of the interfaces in a capture that wslab wrote."""
@@ -63,8 +65,7 @@ _MASK: Final = 2**32 - 1
 def load_capture(path: str | PathLike[str]) -> Trace:
     """See ``Trace.from_pcapng``."""
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST + 1)
+        data = read_up_to(path, LARGEST)
     except OSError as error:
         raise TraceFileError(
             f"{path}: expected a pcap or pcapng file, but it cannot be read: {error.strerror}"
@@ -133,9 +134,15 @@ class _Import:
         began = _BEGAN.search(story.comment) if self.own else None
         if began is not None and 0 <= base - int(began[1]) < 10**9 * 10**6:
             base = int(began[1])
+        beginning = base / 1e9
+        if not 0 <= beginning < LATEST:
+            story.problem(
+                "the file's times lie before 1970 or after 9999; the recording is told as though it began in 1970"
+            )
+            beginning = 0.0
         size = sum(len(what) for *_, what in self.told if isinstance(what, bytes))
         trace = Trace(max_bytes=max(2**20, size), max_entries=max(200_000, 2 * len(self.told)))
-        trace.began = base / 1e9
+        trace.began = beginning
         self._play(trace, base)
         trace.notes = (*trace.notes, *story.notes)
         return trace

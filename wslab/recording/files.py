@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..anatomy.closing import CloseReport
@@ -97,6 +98,15 @@ def load(path: str | PathLike[str]) -> Trace:
         ) from None
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, struct.error) as error:
         raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {_reason(error)}") from None
+
+
+def read_up_to(path: str | PathLike[str], most: int) -> bytes:
+    """A file's first bytes, at most one more than ``most``; memory is taken for those only that there are."""
+    data = bytearray()
+    with Path(path).open("rb") as file:
+        while len(data) <= most and (piece := file.read(min(2**20, most + 1 - len(data)))):
+            data += piece
+    return bytes(data)
 
 
 def _reason(error: Exception) -> str:

@@ -29,7 +29,7 @@ from ..anatomy.visible import count
 from ..protocol.builder import build_frame
 from ..protocol.head import TOKEN, Head, parse_head
 from ..protocol.words import BINARY, CLOSE, PING, PONG, TEXT
-from .files import TraceFileError, withheld
+from .files import TraceFileError, read_up_to, withheld
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -175,8 +175,7 @@ def _half(head: Head | None, reveal: bool) -> dict[str, Any]:
 def from_har(path: str | PathLike[str]) -> Trace:
     """See ``Trace.from_har``."""
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST + 1)
+        data = read_up_to(path, LARGEST)
         if len(data) > LARGEST:
             raise TraceFileError(f"{path}: it is longer than {LARGEST:,} bytes, and JSON cannot be read in part")
         archive = json.loads(data.decode("utf-8-sig"))
@@ -311,15 +310,15 @@ def _moment(value: Any) -> float | None:
 
 def _heads(entry: dict[str, Any], needed: bool, problems: Counter[str]) -> list[tuple[Sender, bytes]]:
     """The handshake's heads, as far as the file tells them; none where messages would then lack the 101 before them."""
-    request = _head(entry.get("request"), Sender.CLIENT)
-    response = _head(entry.get("response"), Sender.SERVER)
+    request = _head(entry.get("request"), Sender.CLIENT, problems)
+    response = _head(entry.get("response"), Sender.SERVER, problems)
     if request is None or (needed and (response is None or not _ACCEPTED.match(response))):
         problems["a handshake is left out: the file does not tell it whole"] += 1
         return []
     return [(Sender.CLIENT, request), *([(Sender.SERVER, response)] if response is not None else [])]
 
 
-def _head(half: Any, sender: Sender) -> bytes | None:
+def _head(half: Any, sender: Sender, problems: Counter[str]) -> bytes | None:
     if not isinstance(half, dict) or not isinstance(half.get("headers"), list) or not half["headers"]:
         return None
     lines = []
@@ -345,6 +344,10 @@ def _head(half: Any, sender: Sender) -> bytes | None:
         if not isinstance(value, str):
             return None
         # Browsers join the values of header lines of one name with a line feed.
-        lines += [f"{name}: {part}" for part in value.split("\n") if _LINE.fullmatch(part)]
+        parts = value.split("\n")
+        if all(map(_LINE.fullmatch, parts)):
+            lines += [f"{name}: {part}" for part in parts]
+        else:
+            problems["a header line is left out: it holds a line's end or a null character"] += 1
     text = "\r\n".join([*lines, "", ""])
     return text.encode("latin-1", "replace")

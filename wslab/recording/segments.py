@@ -154,8 +154,8 @@ class Sorter:
         start = finder(data)
         if start < 0:
             return "no IP"
-        at = 0
-        if data[start] == 0x45 and len(data) >= start + 34:  # IPv4 without options, as nearly every packet is
+        usual = data[start] == 0x45 and len(data) >= start + 34  # IPv4 without options, as nearly every packet is
+        if usual:
             _, length, fragment, protocol, hosts, ports, sequence, acknowledged, offset, flags = _USUAL(data, start)
             at = start + 20
             stop = start + length
@@ -176,7 +176,7 @@ class Sorter:
             return "fragments of IP packets, which are not put together here"
         if protocol != TCP:
             return "no TCP"
-        if at != start + 20 or data[start] != 0x45:
+        if not usual:
             ports, sequence, acknowledged, offset, flags = _TCP.unpack_from(data, at)
         if not length:  # segmentation offload: the card fills the length in after the capture has seen the packet
             stop = len(data)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
+import random
 import struct
 from collections.abc import Iterable
 
 import dpkt
 
+from wslab.anatomy.field import Sender
 from wslab.protocol import build_close, build_frame, build_request, build_response
 
 MASK = bytes.fromhex("37fa213d")
@@ -25,6 +28,10 @@ GREETING = (
     ("s", build_close(1000, "bye")),
 )
 SAID = [b"Hello server!", b"Hello client!"]
+
+STREAMS = {
+    sender: b"".join(data for who, data in GREETING if (who == "s") == (sender is Sender.SERVER)) for sender in Sender
+}
 
 
 class Talk:
@@ -79,6 +86,73 @@ class Talk:
 def greeting() -> Talk:
     """A whole connection: handshakes, greetings, goodbyes."""
     return Talk().open().say().close()
+
+
+IPV6 = (bytes(15) + b"\x01", 50000), (bytes(15) + b"\x02", 80)
+
+
+def ethernet(packet: bytes, tags: tuple[int, ...] = ()) -> bytes:
+    kind = 0x0800 if packet[0] >> 4 == 4 else 0x86DD
+    types = b"".join(struct.pack(">HH", tag, 5) for tag in tags) + struct.pack(">H", kind)
+    return bytes(12) + types + packet
+
+
+def with_extensions(packet: bytes) -> bytes:
+    """Hop-by-hop options, routing, destination options, a fragment header that cuts nothing, authentication."""
+    chain = bytes([43, 0, 1, 4, 0, 0, 0, 0]) + bytes([60, 1]) + bytes(14) + bytes([44, 0]) + bytes(6)
+    chain += bytes([51, 0]) + bytes(6) + bytes([6, 4]) + bytes(22)
+    length = struct.pack(">H", len(packet) - 40 + len(chain))
+    return packet[:4] + length + b"\x00" + packet[7:40] + chain + packet[40:]
+
+
+def with_options(packet: bytes) -> bytes:
+    """An IPv4 header of 24 bytes."""
+    return b"\x46" + packet[1:2] + struct.pack(">H", len(packet) + 4) + packet[4:20] + b"\x01\x01\x01\x00" + packet[20:]
+
+
+def padded(packet: bytes) -> bytes:
+    """As Ethernet pads a short frame: the IP header tells where the packet ends."""
+    return ethernet(packet) + bytes(20)
+
+
+LINKS = {
+    "ethernet": (1, ethernet),
+    "padded": (1, padded),
+    "vlan": (1, lambda packet: ethernet(packet, (0x8100,))),
+    "q-in-q": (1, lambda packet: ethernet(packet, (0x88A8, 0x8100))),
+    "null, little": (0, lambda packet: b"\x02\0\0\0" + packet),
+    "null, big": (0, lambda packet: b"\0\0\0\x02" + packet),
+    "loop": (108, lambda packet: b"\0\0\0\x02" + packet),
+    "raw": (101, bytes),
+    "raw, another number": (12, bytes),
+    "raw ipv4": (228, bytes),
+    "cooked": (113, lambda packet: bytes(14) + ethernet(packet)[12:]),
+    "cooked, vlan": (113, lambda packet: bytes(14) + ethernet(packet, (0x8100,))[12:]),
+    "cooked 2": (276, lambda packet: b"\x08\x00" + bytes(18) + packet),
+    "cooked 2, vlan": (276, lambda packet: b"\x81\x00" + bytes(18) + b"\x00\x05\x08\x00" + packet),
+    "options": (101, with_options),
+    "offloaded": (101, lambda packet: packet[:2] + b"\0\0" + packet[4:]),
+}
+"""Link types, and how a packet looks on them."""
+
+
+def jumbled(rng: random.Random, client: tuple[bytes, int] = CLIENT) -> list[Packet]:
+    """The greeting cut anew, parts of it sent again and cut otherwise, and all segments of data shuffled."""
+    talk = Talk(client).open()
+    starts = dict(talk.next)
+    opening, talk.packets = talk.packets, []
+    for who, sender in zip("cs", Sender, strict=True):
+        stream = STREAMS[sender]
+        cuts = sorted({0, len(stream), *(rng.randrange(len(stream)) for _ in range(rng.randrange(8)))})
+        spans = list(itertools.pairwise(cuts))
+        for _ in range(rng.randrange(4)):
+            start = rng.randrange(len(stream))
+            spans.append((start, rng.randrange(start, len(stream)) + 1))
+        rng.shuffle(spans)
+        for start, stop in spans:
+            talk.put(who, stream[start:stop], seq=starts[who] + start)
+    rng.shuffle(talk.packets)
+    return opening + talk.packets
 
 
 def pcap(packets: Iterable[Packet], *, link: int = 101, order: str = "<", nano: bool = False) -> bytes:
