@@ -220,7 +220,7 @@ function controls(view) {
   const words = () => {
     if (running.isAsked) return "the kernel opens the way; a running cell has to end first";
     if (!running.number) return "not run yet";
-    return running.isOver ? "over: nothing of it is left" : "running";
+    return running.isOver ? "over: no socket and no timer is left" : "running";
   };
   const drawLeads = () => {
     const by = new Map();

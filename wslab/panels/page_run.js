@@ -53,7 +53,8 @@ function watched(Real, { note, address, isStopped }) {
       const mine = { number: count++, sent: 0, received: 0, url: String(written) };
       const { href, target, port, name } = given.length ? address(mine.url) : {};
       const offered = protocols === undefined ? [] : [protocols].flat().map(String);
-      const words = [quoted(mine.url), offered.length ? `offering ${offered.map(quoted).join(", ")}` : "", name && href !== written ? `to ${name}` : ""].filter(Boolean).join(", ");
+      const led = quoted(mine.url) + (name && href !== written ? ` → ${name}` : "");
+      const words = [led, offered.length ? `offering ${offered.map(quoted).join(", ")}` : ""].filter(Boolean).join(", ");
       const told = { socket: mine.number, what: "new WebSocket()", url: clean(mine.url), protocols: offered.map(clean), target: target ?? null, port: port ?? null, to: name ?? null };
       try {
         super(...(given.length ? [href, ...given.slice(1)] : given));
