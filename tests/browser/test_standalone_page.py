@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from driver import LabPages
 from jupyter_process import ALONE, JupyterServer, jupyter_process
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from websockets.asyncio.server import ServerConnection
 
 from wslab.anatomy.field import Sender
@@ -134,3 +136,44 @@ def test_the_page_reaches_nothing_of_jupyters(context: BrowserContext, server: S
     assert page.evaluate("window.open('/user/ann/api') === null")
     with page.expect_console_message(lambda message: "Content Security Policy" in message.text):
         page.evaluate("new Promise((done) => { new WebSocket('/user/ann/terminals/websocket/1').onerror = done; })")
+
+
+SERVING = """
+from wslab import Lab
+
+async def greet(connection):
+    await connection.send("Hello client!")
+    async for message in connection:
+        pass
+
+lab = Lab()
+server = await lab.serve(greet)
+server.page()
+"""
+GREETED = """
+from wslab import Sender
+
+for number in lab.trace.connections:
+    print([message.data for message in lab.trace.messages_of(number, Sender.CLIENT)])
+"""
+
+
+def test_a_cell_shows_the_link_by_which_the_page_is_opened(lab_page: LabPages) -> None:
+    notebook = lab_page(SERVING, GREETED)
+    notebook.run(0)
+    link = notebook.panels.get_by_role("link", name="Open the page in a tab of its own")
+    expect(link).to_have_attribute("href", re.compile(r"http://127\.0\.0\.1:\d+/"))
+    expect(notebook.panels.get_by_role("region", name="The page as HTML")).to_contain_text(
+        "new WebSocket('ws://localhost:1234')"
+    )
+    with (
+        notebook.page.context.expect_page() as opened,
+        notebook.page.context.expect_console_message(lambda message: message.text == "Server: Hello client!"),
+    ):
+        link.click()
+    opened.value.close()
+    notebook.run(1)
+    assert "[b'Hello server!']" in notebook.text(1)
+    shown = notebook.outputs()[0][-1]["data"]
+    assert "".join(shown["text/plain"]).startswith("22 lines of HTML, served by the lab")
+    assert "127.0.0.1" not in "".join(shown["text/plain"]) + "".join(shown["text/html"])

@@ -163,6 +163,18 @@ def test_a_lab_in_memory_has_no_door(run: Run) -> None:
     run(main())
 
 
+def test_a_server_with_tls_has_no_door(run: Run) -> None:
+    """The page's TLS ends at the Jupyter server, and the bytes that go on from there are none."""
+
+    async def main() -> None:
+        async with Lab() as lab:
+            server = await lab.serve(tls=True)
+            with pytest.raises(NoServer, match="serve without tls=True"):
+                server.door()
+
+    run(main())
+
+
 def test_a_page_is_let_in_once_its_origin_is_admitted(carrier: str, run: Run) -> None:
     page, other = "http://localhost:8888", "http://localhost:8889"
 

@@ -190,6 +190,10 @@ def test_a_page_needs_a_port(run: Run) -> None:
             server = await lab.serve()
             with pytest.raises(NoServer, match="in memory"):
                 server.page()
+        async with Lab(carrier="tcp") as lab:
+            server = await lab.serve()
+        with pytest.raises(NoServer, match="this server was closed"):
+            server.page()
 
     run(main())
 

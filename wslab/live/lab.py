@@ -57,6 +57,7 @@ Handler = Callable[[ServerConnection], Awaitable[None]]
 GOING_AWAY = 1001
 CIPHERTEXTS = 64
 """Connections over TLS whose encrypted bytes are kept, the last ones."""
+SERVER_CLOSED = "this server was closed: start another with `await lab.serve()`"
 HANDLER_FAILED = "connection handler failed"
 """What ``websockets`` logs when the connection that this failure closed is gone. It was noted when it happened."""
 
@@ -392,14 +393,16 @@ class Server:
             The page: ``page.uri`` is where to open it. It is served until this server is closed or given another.
 
         Raises:
-            NoServer: the server is one in memory, which no browser reaches.
+            NoServer: it is closed, or it is one in memory, which no browser reaches.
         """
         if self.lab._estate.carrier.name != "tcp":
             raise NoServer("a lab in memory has no port that a browser could reach: use Lab(carrier='tcp')")
+        if not self.is_serving():
+            raise NoServer(SERVER_CLOSED)
         page = self._serving.page = Page(html, port, self.port, self._serving.secure)
         for origin in page.origins:
             self.admit(origin)
-        return page
+        return self.lab._as_page(self, page)
 
     def door(self) -> doors.Door:
         """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
@@ -417,7 +420,7 @@ class Server:
                 "a page's TLS ends at the Jupyter server, and this server wants it, too: serve without tls=True"
             )
         if (door := self._serving.door()) is None:
-            raise NoServer("this server was closed: start another with `await lab.serve()`")
+            raise NoServer(SERVER_CLOSED)
         return door
 
     async def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
@@ -692,6 +695,9 @@ class Lab:
         if port:
             _by_port[port] = estate
         return self._as_relay(relaying)
+
+    def _as_page(self, server: Server, page: Page) -> Page:
+        return page
 
     def _as_relay(self, relaying: Relaying) -> Relay:
         from .relay import Relay

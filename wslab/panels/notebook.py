@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import live
 
 if TYPE_CHECKING:
+    from ..live.pages import Page
     from ..live.relay import Relaying
     from ..recording.trace import Trace
     from .lab_panel import LabPanel
@@ -77,3 +78,8 @@ class Lab(Shown, live.Lab):
         relay = Relay(self, relaying)
         self._relays.add(relay)
         return relay
+
+    def _as_page(self, server: live.Server, page: Page) -> Page:
+        from .page import Page as ShownPage
+
+        return ShownPage(page.html, page.written_port, page.port, page.secure, server)
