@@ -81,7 +81,7 @@ class Deriver(Writer):
                     _read(self, entry)
                 else:
                     wire, told = self._events.pop(self._derived - 1)
-                    _TOLD[type(told)](self, entry[0], wire, _SENDERS[entry[2]], _SENDERS[entry[3]], told)
+                    _TOLD[type(told)](self, entry[0], wire, _SENDERS[entry[2]], _SENDERS[entry[3]], entry[4], told)
         self._forget()
 
     def _append(
@@ -252,14 +252,14 @@ _DERIVE: dict[type, Callable[[Deriver, float, Wire, Any], None]] = {
 }
 
 
-def _end(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, kind: Kind) -> None:
+def _end(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, offset: int, kind: Kind) -> None:
     stream = wire.streams[sender]
     if kind not in stream.ended:  # else both ends tell of it
         if not stream.ended:
             for unread in wire.protocol.end(sender, reset=kind is Kind.RESET):
                 _unread(trace, at, wire, unread)
         violations = wire.protocol.closing_violations.get(sender, ())
-        number = trace._append(at, wire, sender, kind, max(stream.seen), violations=violations)
+        number = trace._append(at, wire, sender, kind, offset, violations=violations)
         stream.ended.add(kind)
         stream.untold[kind] = (number, at)
         wire.causes[sender, "end"] = number
@@ -269,15 +269,15 @@ def _end(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender,
         trace._records.patch(number, DELAY, DELAY_AT, delay(sent, at))
 
 
-def _note(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, text: str) -> None:
+def _note(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, offset: int, text: str) -> None:
     kind = Kind.BEND if isinstance(text, Bend) else Kind.ERROR
-    number = trace._append(
-        at, wire, sender, kind, max(wire.streams[sender].seen), preview=text.encode("utf-8", "replace")
-    )
+    number = trace._append(at, wire, sender, kind, offset, preview=text.encode("utf-8", "replace"))
     trace._texts[number] = str(text)
 
 
-def _closed(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, closing: CloseReport) -> None:
+def _closed(
+    trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, offset: int, closing: CloseReport
+) -> None:
     wire.closings[sender] = closing
     wire.streams[sender.peer].waiting.clear()  # this end reads no more
 

@@ -281,7 +281,8 @@ class Writer(ABC):
     def _event(self, wire: Wire, sender: Sender, told_by: Sender, told: Told, at: float | None = None) -> None:
         with self._write_lock:
             now = time.perf_counter() - self._epoch if at is None else at
-            entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, told_by, 0, 0, EVENT))
+            place = max(wire.streams[sender].seen)
+            entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, told_by, place, 0, EVENT))
             self._events[entry] = (wire, told)
         if self._subscribers:
             self._wake()
