@@ -699,6 +699,11 @@ class Lab:
     def _as_page(self, server: Server, page: Page) -> Page:
         return page
 
+    def _as_node(self) -> type[NodeProcess]:
+        from .node import NodeProcess
+
+        return NodeProcess
+
     def _as_relay(self, relaying: Relaying) -> Relay:
         from .relay import Relay
 
@@ -760,9 +765,8 @@ class Lab:
         if port:
             await self._make_room(port)
         authority = estate.authority.path if estate.has_authority else None
-        child = await node.start(
-            estate.carrier, estate.helpers, script, port=port, to=uri, arguments=[*arguments], authority=authority
-        )
+        child = self._as_node()(estate.carrier, estate.helpers, script)
+        await node.start(child, script, port=port, to=uri, arguments=[*arguments], authority=authority)
         for earlier in _nodes_by_cell.replaced(child):
             earlier.abandon()
         if port:

@@ -179,8 +179,9 @@ class NodeProcess:
     In a cell it shows what the script printed. It is closed with the lab, and cannot outlive the kernel.
     """
 
-    def __init__(self, carrier: Carrier, register: dict[Any, None], name: str) -> None:
-        self._carrier, self._register, self.name = carrier, register, name
+    def __init__(self, carrier: Carrier, register: dict[Any, None], script: str | os.PathLike[str]) -> None:
+        self._carrier, self._register = carrier, register
+        self.name = _named(script)
         self._process: asyncio.subprocess.Process | None = None
         self._mark = f"\0{secrets.token_hex(8)} "
         self._output = _Output(self._mark, self._told, self._changed)
@@ -270,6 +271,11 @@ class NodeProcess:
     def lines(self) -> list[str]:
         """The last lines that the script printed, ``LINES`` at most, on standard output and standard error."""
         return [harmless(line.text) for line in self._lines()]
+
+    @property
+    def total(self) -> int:
+        """How many lines it has printed."""
+        return self._output.total
 
     @property
     def output(self) -> str:
@@ -409,31 +415,28 @@ def _environment(mark: str, port: int, target: str | None, authority: Path | Non
 
 
 async def start(
-    carrier: Carrier,
-    register: dict[Any, None],
+    child: NodeProcess,
     script: str | os.PathLike[str],
     *,
     port: int,
     to: str | None,
     arguments: Sequence[str],
     authority: Path | None,
-) -> NodeProcess:
+) -> None:
     """Start a script; see ``Lab.node``. ``to`` is None for a server, and the target of a client."""
     node = program()
     if isinstance(script, str) and len(script.encode()) > LONGEST_SCRIPT:
         raise ValueError(f"a script of more than {LONGEST_SCRIPT} bytes: put it into a file, and give its Path")
-    child = NodeProcess(carrier, register, _named(script))
     what = ["--eval", script, "--"] if isinstance(script, str) else ["--", os.fspath(script)]
     command = [node, "--require", str(SOURCE / "leash.js"), *what, *arguments]
     folder = home() if isinstance(script, str) else None
     environment = _environment(child._mark, port, to, authority)
-    await carrier.run(child._start(command, folder, environment))
+    await child._carrier.run(child._start(command, folder, environment))
     if to is None:
         try:
-            await carrier.run(child._until(lambda: child.port is not None, TIMEOUT, "listened"))
+            await child._carrier.run(child._until(lambda: child.port is not None, TIMEOUT, "listened"))
         except BaseException as error:
             await asyncio.shield(child.close())
             if port and "EADDRINUSE" in child.output and isinstance(error, NodeFailed):
                 raise port_taken(port, OSError(errno.EADDRINUSE, "")) from None
             raise
-    return child

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..live.relay import Relaying
     from ..recording.trace import Trace
     from .lab_panel import LabPanel
+    from .node import NodeProcess
     from .relay import Relay
 
 
@@ -78,6 +79,11 @@ class Lab(Shown, live.Lab):
         relay = Relay(self, relaying)
         self._relays.add(relay)
         return relay
+
+    def _as_node(self) -> type[NodeProcess]:
+        from .node import NodeProcess
+
+        return NodeProcess
 
     def _as_page(self, server: live.Server, page: Page) -> Page:
         from .page import Page as ShownPage
