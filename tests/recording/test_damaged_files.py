@@ -30,7 +30,7 @@ from wslab.recording.trace import Trace
 
 SECONDS = 5.0
 """A file of a few hundred kilobytes takes milliseconds; this is for busy machines."""
-MEMORY = 20 * 2**20
+MEMORY = 30 * 2**20
 
 PACKETS = greeting().packets
 GOOD = pcap(PACKETS)

@@ -9,7 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packets import (
-    ACK, FIN, GREETING, IPV6, LINKS, MASK, PSH, RST, SAID, STREAMS, SYN, Talk, ethernet, greeting, jumbled, pcap,
+    ACK,
+    FIN,
+    GREETING,
+    IPV6,
+    LINKS,
+    MASK,
+    PSH,
+    RST,
+    SAID,
+    STREAMS,
+    SYN,
+    Talk,
+    ethernet,
+    greeting,
+    jumbled,
+    pcap,
     with_extensions,
 )  # fmt: skip
 

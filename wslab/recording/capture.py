@@ -141,7 +141,7 @@ class _Import:
             )
             beginning = 0.0
         size = sum(len(what) for *_, what in self.told if isinstance(what, bytes))
-        trace = Trace(max_bytes=max(2**20, size), max_entries=max(200_000, 2 * len(self.told)))
+        trace = Trace(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(self.told)))
         trace.began = beginning
         self._play(trace, base)
         trace.notes = (*trace.notes, *story.notes)

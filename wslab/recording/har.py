@@ -237,7 +237,7 @@ def read_har(entries: list[Any]) -> Trace:
             told.append((newest, number, sender, data))
     told.sort(key=itemgetter(0))
     size = sum(len(data) for *_, data in told)
-    trace = Trace(max_bytes=max(2**20, size), max_entries=max(200_000, 2 * len(told)))
+    trace = Trace(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(told)))
     trace.began = base
     trace.rebuilt = bool(conversations)
     taps = [
