@@ -21,17 +21,18 @@ from wslab.recording.eavesdropping import Ciphertext, Eavesdropped
 Run = Callable[[Any], Any]
 
 SEEN = """\
-connection 0, over TLS
-from  an eavesdropper sees  length  carries  what the ends know it is
-────  ────────────────────  ──────  ───────  ────────────────────────
+connection 0 over TLS: what an eavesdropper sees, and what the ends know is
+inside
+from  TLS record        length  carries  inside
+────  ────────────────  ──────  ───────  ───────────────────────
 ● C   ClientHello
 ■ S   ServerHello
-● C   application_data         190      173  GET /
-■ S   application_data         198      181  101 Switching Protocols
-● C   application_data          36       19  TEXT "Hello server!"
-■ S   application_data          32       15  TEXT "Hello server!"
-● C   application_data          28       11  CLOSE 4001 "bye"
-■ S   application_data          24        7  CLOSE 4001 "bye"
+● C   application_data     190      173  GET /
+■ S   application_data     198      181  101 Switching Protocols
+● C   application_data      36       19  TEXT "Hello server!"
+■ S   application_data      32       15  TEXT "Hello server!"
+● C   application_data      28       11  CLOSE 4001 "bye"
+■ S   application_data      24        7  CLOSE 4001 "bye"
 """
 """A header of 2 bytes and a masking key of 4 make the text's 13 bytes 19, and TLS 1.3 makes those 36."""
 

@@ -53,10 +53,10 @@ SHOWN = 60
 
 COLUMNS: Final = (
     Column("from"),
-    Column("an eavesdropper sees", wraps=True),
+    Column("TLS record", wraps=True),
     Column("length", right=True),
     Column("carries", right=True),
-    Column("what the ends know it is", wraps=True, code=True),
+    Column("inside", wraps=True, code=True),
 )
 LEFT_OUT: Final = (
     "records with which TLS serves itself (the rest of its handshake, session tickets, close_notify): how many there "
@@ -262,7 +262,8 @@ class Eavesdropped:
     def title(self) -> str:
         """Which connection it is."""
         number = self.ciphertext.connection
-        return "a connection over TLS" if number is None else f"connection {number}, over TLS"
+        which = "a connection over TLS" if number is None else f"connection {number} over TLS"
+        return f"{which}: what an eavesdropper sees, and what the ends know is inside"
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
