@@ -141,6 +141,7 @@ class _Import:
             )
             beginning = 0.0
         size = sum(len(what) for *_, what in self.told if isinstance(what, bytes))
+        # A quarter of the bytes may be inflated ones, which is what the least is for.
         trace = Trace(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(self.told)))
         trace.began = beginning
         self._play(trace, base)
@@ -358,7 +359,8 @@ class _Export:
             return
         begins = [self._first(wire, sender) for sender in Sender]
         client, server = self.sides[wire.number] = tuple(  # type: ignore[assignment]
-            _Side(first, wire.tapped[end]) for end, first in zip(Sender, begins, strict=True)
+            _Side(first, wire.streams[end.peer].seen[end] > 0 and wire.tapped[end.peer])
+            for end, first in zip(Sender, begins, strict=True)
         )
         client.acknowledged, server.acknowledged = begins[1], begins[0]
         if not any(begins):
