@@ -18,8 +18,11 @@ import { panel } from "./panel.js";
 const MOST_KEPT = 500; // events
 const TELL_SOON = 20; // ms after an event until the kernel is told, when it was not told of late
 const TELL_EVERY = 250; // ms between two batches for the kernel
-const DRAW_EVERY = 60; // ms between two draws that events cause
+const DRAW_EVERY = 60; // ms between two draws, when events or messages come faster
 const DRAW_SHARE = 5; // and so many times what a draw takes: a flood leaves the page its time
+const DRAW_AGAIN = 400; // ms after which there is a draw whatever it takes
+const MOST_AT_ONCE = 60; // events that one draw makes rows for; the others get theirs when it is calm
+const CALM = 100; // ms
 const SAY_EVERY = 3000; // ms between announcements of the counts to a screen reader
 const PAUSE = 250; // ms without a key until what was typed is told
 const MOST_TYPED = 300_000; // characters
@@ -63,7 +66,6 @@ class Running {
     this.addresses = [];
     this.pending = [];
     this.toldAt = -Infinity;
-    this.pace = DRAW_EVERY;
     this.telling = this.drawing = null;
   }
 
@@ -120,11 +122,9 @@ class Running {
     for (const list of [this.entries, this.pending]) if (list.length > MOST_KEPT) list.shift();
     this.telling ??= setTimeout(() => this.flush(), Math.max(TELL_SOON, this.toldAt + TELL_EVERY - performance.now()));
     this.drawing ??= setTimeout(() => {
-      const began = performance.now();
-      this.redraw();
-      this.pace = Math.max(DRAW_EVERY, DRAW_SHARE * (performance.now() - began));
       this.drawing = null;
-    }, this.pace);
+      this.redraw();
+    });
   }
 
   flush() {
@@ -288,6 +288,19 @@ function told(view) {
   let before = null; // the record that was selected then
   let number = 0;
   let speaking = null;
+  let catchingUp = null;
+  let seen = 0; // events that were there at the last draw
+
+  /** The events that get rows now: in a flood the last of them, and more and more of those before when it is calm. */
+  const drawable = () => {
+    const { entries, next } = running;
+    const kept = next - seen > MOST_AT_ONCE ? 0 : [...rows.keys()].filter((n) => n >= (entries[0]?.n ?? 0)).length + next - seen;
+    const most = Math.min(kept + MOST_AT_ONCE, MOST_KEPT);
+    seen = next;
+    clearTimeout(catchingUp);
+    if (most < entries.length) catchingUp = setTimeout(view.redraw, CALM);
+    return entries.slice(-most);
+  };
 
   /** Which event is chosen: the one that somebody chose, unless another record was selected since; or the one of that record. */
   const current = () => {
@@ -332,24 +345,26 @@ function told(view) {
       number = running.number;
       chosen = null;
       before = view.selected;
+      seen = 0;
       rows.clear();
       list.replaceChildren();
     }
     const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 4;
-    const first = entries[0]?.n ?? 0;
-    for (const [n, { node }] of rows) {
+    const wanted = drawable();
+    const first = wanted[0]?.n ?? 0;
+    const known = rows.keys().next().value ?? first;
+    const fresh = wanted.filter(({ n }) => !rows.has(n)).map((entry) => [entry.n, eventRow(entry, id)]);
+    const [older, newer] = [fresh.filter(([n]) => n < known), fresh.filter(([n]) => n >= known)];
+    for (const [n, { node }] of [...rows]) {
       if (n >= first) break;
       node.remove();
       rows.delete(n);
     }
-    const fresh = [];
-    for (const entry of entries) {
-      if (rows.has(entry.n)) continue;
-      const row = eventRow(entry, id);
-      rows.set(entry.n, row);
-      fresh.push(row.node);
-    }
-    list.append(...fresh);
+    const kept = [...older, ...rows, ...newer];
+    rows.clear();
+    for (const [n, row] of kept) rows.set(n, row);
+    list.prepend(...older.map(([, { node }]) => node));
+    list.append(...newer.map(([, { node }]) => node));
     const now = current();
     for (const [n, { node, number: place }] of rows) {
       const record = running.records.get(n);
@@ -383,7 +398,11 @@ function told(view) {
     empty,
     list,
   );
-  return { element: root, draw, remove: () => clearTimeout(speaking) };
+  const remove = () => {
+    clearTimeout(speaking);
+    clearTimeout(catchingUp);
+  };
+  return { element: root, draw, remove };
 }
 
 // What crossed the wire ------------------------------------------------------------------------------------------------
@@ -463,17 +482,29 @@ function build(context) {
   const parts = [controls(view), code, told(view), wire(view)];
   const [bar, , events, ladderPart] = parts;
   let shown = null;
+  let next = -Infinity; // when to draw again, at the earliest
+  let later = null;
   running.join();
   const draw = () => {
+    const began = performance.now();
+    if (began < next && view.selected === shown) {
+      later ??= setTimeout(redraw, next - began);
+      return;
+    }
+    clearTimeout(later);
+    later = null;
     if (view.selected !== shown) following.on = false;
     for (const part of parts) part.draw();
     if (view.selected !== shown && view.selected !== null) ladderPart.reveal(view.selected);
     shown = view.selected;
+    const now = performance.now();
+    next = now + Math.min(Math.max(DRAW_EVERY, DRAW_SHARE * (now - began)), DRAW_AGAIN);
   };
   return {
     element: element("div", {}, bar.element, element("div", { class: "wslab-peer" }, code.element, element("div", { class: "wslab-seen" }, events.element, ladderPart.element))),
     draw,
     remove: () => {
+      clearTimeout(later);
       running.leave();
       for (const part of parts) part.remove?.();
     },
