@@ -44,11 +44,19 @@ def test_the_lines_about_node_run() -> None:
         node.program()
     except node.NodeMissing as missing:
         pytest.skip(str(missing))
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
     before = "from wslab import Lab\nlab = Lab()\nawait lab.serve()\n"
     names = run(before + BLOCKS[1] + "await lab.close()\n")
     assert names["server"].lines == ["Client: Hello server!"]
     assert names["client"].state == "was closed"
+
+
+def test_the_lines_about_the_relay_run() -> None:
+    before = "from wslab import Lab\nlab = Lab()\nserver = await lab.serve()\n"
+    after = 'await ws.send("Hello server!")\nanswer = await ws.recv()\nawait lab.close()\n'
+    names = run(before + BLOCKS[2].replace('"ws://127.0.0.1:1234/"', "server.uri") + after)
+    assert names["answer"] == "Hello server!"
+    assert "bend: one byte at a time" in str(names["relay"].trace)
 
 
 def test_the_notebooks_it_lists_are_there() -> None:
