@@ -1,7 +1,7 @@
 """How long a capture of 100,000 small frames takes to a full table, beside ``tshark -T fields`` on the same file.
 
 Each frame is a packet of its own, which is the hardest case here: the cost is that of packets and frames, not of bytes.
-Both are fresh processes, interpreter, pandas and dissectors' start included, and take turns. The table of ``to_dataframe``
+Both are fresh processes, interpreter, pandas and dissectors' start included, and take turns. Our table
 holds more than the fields that tshark is asked for: violations, and what was compressed is inflated. A last column
 tells what the same takes in a kernel that has loaded pandas already.
 
