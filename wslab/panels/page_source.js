@@ -33,7 +33,7 @@ export function scriptsOf(text) {
 }
 
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
-const DEFAULT_PORTS = { "ws:": "80", "wss:": "443", "http:": "80", "https:": "443" };
+const DEFAULT_PORTS = { "ws:": "80", "wss:": "443" };
 
 /** Whether a page of that host can reach the machine that its browser runs on by these names. */
 export const isLoopback = (host) => LOOPBACK.has(host) || /^127(\.\d{1,3}){3}$/.test(host) || host.endsWith(".localhost");
@@ -52,7 +52,7 @@ export function destination(written, { ports, root, page, token }) {
   } catch {
     return asWritten;
   }
-  const port = url.port || DEFAULT_PORTS[url.protocol];
+  const port = url.port || DEFAULT_PORTS[url.protocol.replace(/^http/, "ws")]; // which browsers take for one another
   const known = LOOPBACK.has(url.hostname) ? ports[port] : undefined;
   if (!known) return asWritten;
   const found = { target: url.pathname + url.search, port: known.port, name: known.name };
