@@ -605,6 +605,12 @@ class TestLife:
                     await lab.relay()
                 with pytest.raises(ValueError, match="tls='no'"):
                     await lab.relay("wss://localhost/", tls="no")
+                wrong: Any = ["delay 0.2"]
+                with pytest.raises(TypeError, match="parse"):
+                    await lab.relay("ws://127.0.0.1:1/", bends=wrong)
+                with pytest.raises(ValueError, match="ciphertext"):
+                    await lab.relay("wss://localhost/", bends=[StripHeader("Host")], tls="through")
+                assert len(lab._estate.helpers) == 1
             async with Lab(carrier="memory") as lab:
                 with pytest.raises(ValueError, match="carrier='tcp'"):
                     await lab.relay("ws://127.0.0.1:1/")

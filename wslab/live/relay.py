@@ -29,7 +29,7 @@ from ..anatomy.field import Sender
 from ..anatomy.visible import count
 from ..protocol.dissector import Dissector, Mode
 from ..recording.trace import Trace
-from .bends import SENDERS, Bend, rows
+from .bends import SENDERS, Bend, RewriteHeader, StripHeader, rows
 from .carrier import ADDRESS, GRACE, NotLoopback, complaint, keep, port_of, port_taken
 from .guard import is_loopback
 from .raw import LINGER_NOT
@@ -527,6 +527,14 @@ class Relaying:
     """A running relay; its methods belong to the server's loop. ``Relay`` is what others have in hands."""
 
     def __init__(self, goal: Target, bends: Sequence[Bend], helpers: dict[Any, None], *, through: bool) -> None:
+        for bend in bends:
+            if not isinstance(bend, Bend):
+                raise TypeError(
+                    f"bends=[{bend!r}]: expected bends such as wslab.live.bends.Delay(0.2); for a terminal's words "
+                    "there is wslab.live.bends.parse"
+                )
+            if through and isinstance(bend, StripHeader | RewriteHeader):
+                raise ValueError(f"bends=[{bend!r}] with tls='through': no header can be found in ciphertext")
         self.target, self.bends, self.through = goal, tuple(bends), through
         self.trace = Trace()
         self.links: dict[_Link, None] = {}
