@@ -347,7 +347,7 @@ def _dissect(options: argparse.Namespace) -> int:
     from .protocol import dissect
 
     if options.client is None and options.server is None:
-        print("wslab dissect: give a FILE, or --client FILE, --server FILE or both", file=sys.stderr)
+        print("wslab dissect: give a FILE, or give --client FILE, --server FILE or both", file=sys.stderr)
         return 2
     if options.client == options.server == "-":
         print("wslab dissect: only one of the two streams can be standard input", file=sys.stderr)

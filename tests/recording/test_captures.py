@@ -211,6 +211,7 @@ actions = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(actions)
 def test_anything_comes_back(tmp_path_factory: pytest.TempPathFactory, actions):
     trace = Trace()
@@ -295,6 +296,20 @@ def test_compressed_files_are_told_to_be_unpacked(tmp_path: Path):
     (tmp_path / "x.pcap.gz").write_bytes(b"\x1f\x8b" + bytes(100))
     with pytest.raises(TraceFileError, match="compressed with gzip: unpack it"):
         Trace.open(tmp_path / "x.pcap.gz")
+
+
+def test_a_capture_opens_in_the_panel_like_live_traffic():
+    from wslab import LabPanel
+
+    trace = read_capture(pcap(greeting().packets))
+    live = Trace()
+    client, server = live.join(CLIENT, 1), live.join(SERVER, 1)
+    for who, data in GREETING:
+        (client if who == "c" else server).sent(data)
+    server.fin_sent()
+    client.fin_sent()
+    assert repr(LabPanel(trace)) == repr(LabPanel(live))
+    assert trace.explain(2).fields == live.explain(2).fields
 
 
 def test_a_tap_tells_when(tmp_path: Path):

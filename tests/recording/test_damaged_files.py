@@ -56,7 +56,7 @@ def every_second_lost(number: int = 5_000) -> bytes:
     return pcap(talk.packets)
 
 
-def backwards(number: int = 5_000) -> bytes:
+def backwards(number: int = 3_000) -> bytes:
     """Every segment out of order, from the last to the first."""
     talk = Talk().open()
     start = talk.next["c"]
@@ -77,7 +77,7 @@ def many_almost_upgrades() -> bytes:
     return pcap(talk.say([("c", body)] * 100).packets)
 
 
-def many_connections(number: int = 500) -> bytes:
+def many_connections(number: int = 300) -> bytes:
     packets = [p for n in range(number) for p in Talk((struct.pack(">I", n), 5)).say([("c", build_request())]).packets]
     return pcap(packets)
 
