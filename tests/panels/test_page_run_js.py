@@ -136,7 +136,7 @@ attempt(() => socket.close(4000, "é".repeat(62)));
 socket.onopen = () => socket.close(4001, "é".repeat(61));
 socket.onclose = () => {
   socket.send("too late");
-  console.log(socket instanceof WebSocket, WebSocket.OPEN, socket.readyState);
+  console.log(socket instanceof WebSocket, WebSocket.OPEN, socket.readyState, socket.url);
   console.log("END");
 };
 """
@@ -147,7 +147,7 @@ socket.onclose = () => {
     ]  # fmt: skip
     printed = [entry["text"] for entry in noted if entry["what"] == "console"]
     assert printed[: len(thrown)] == thrown
-    assert printed[len(thrown) :] == ["true 1 3", "END"]
+    assert printed[len(thrown) :] == ["true 1 3 ws://localhost:1234/", "END"]
     assert next(entry["protocol"] for entry in noted if entry["what"] == "open") == "chat"
     late = [entry for entry in noted if entry["what"] == "send()"][-1]
     assert (late["nth"], "goes nowhere" in late["words"]) == (None, True)

@@ -68,8 +68,8 @@ function watched(Real, { note, address, isStopped }) {
       for (const type of ["open", "message", "error", "close"]) super.addEventListener(type, (event) => this.#heard(event));
     }
 
-    get url() {
-      return new URL(this.wslab.url, location.href).href;
+    get "url"() {
+      return new URL(this.wslab.url, globalThis.location?.href).href;
     }
 
     #heard(event) {
