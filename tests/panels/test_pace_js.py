@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import pairwise
 
 import pytest
 
@@ -65,5 +66,5 @@ def test_what_came_last_is_drawn_and_seldom_enough(node_path: str, early: float)
     assert found[-1][1] == len(messages), "the last message was never drawn"
     assert found[0] == (1000, 1), "the first one is drawn at once"
     times = [time for time, _ in found]
-    assert all(later - earlier >= 15 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 15 for earlier, later in pairwise(times))
     assert times[-1] < 1240
