@@ -118,36 +118,6 @@ def test_a_cell_that_ends_in_a_lab_shows_what_crossed_and_explains_it(lab_page: 
     expect(panel.locator(".wslab-hint")).to_contain_text("Select a record")
 
 
-# Loses the first question about a record: the kernel gets another in its place. How many were asked is counted.
-LOSE_A_QUESTION = """
-() => {
-  const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
-  const send = kernel.sendShellMessage.bind(kernel);
-  window.asked = 0;
-  kernel.sendShellMessage = (message, ...rest) => {
-    if (message.content.data?.content?.ask === "explanation") {
-      window.asked += 1;
-      if (window.asked === 1) message.content.data.content = { ask: "hello" };
-    }
-    return send(message, ...rest);
-  };
-}
-"""
-
-
-def test_a_question_that_is_lost_is_asked_again(lab_page: LabPages) -> None:
-    notebook, panel = show_greeting(lab_page)
-    notebook.page.evaluate(LOSE_A_QUESTION)
-    rows(panel).nth(2).click()
-    expect(panel.locator(".wslab-hint")).to_contain_text("The kernel is asked")
-    expect(panel.locator(".wslab-byte").first).to_have_text("81")
-    assert notebook.page.evaluate("window.asked") == 2
-    rows(panel).nth(3).click()
-    expect(panel.locator(".wslab-title")).to_contain_text("No. 3")
-    expect(panel.locator(".wslab-byte").first).to_be_visible()
-    assert notebook.page.evaluate("window.asked") == 3, "what was answered is not asked again"
-
-
 def test_the_panel_follows_while_a_cell_computes(lab_page: LabPages) -> None:
     notebook, panel = show_greeting(
         lab_page,

@@ -13,6 +13,7 @@ import { Sieve } from "./sieve.js";
 import { ladder } from "./ladder.js";
 import { destination, isLoopback, scriptsOf } from "./page_source.js";
 import { run } from "./page_run.js";
+import { pace } from "./pace.js";
 import { panel } from "./panel.js";
 
 const MOST_KEPT = 500; // events
@@ -482,29 +483,23 @@ function build(context) {
   const parts = [controls(view), code, told(view), wire(view)];
   const [bar, , events, ladderPart] = parts;
   let shown = null;
-  let next = -Infinity; // when to draw again, at the earliest
-  let later = null;
+  const pacing = pace(redraw);
   running.join();
   const draw = () => {
+    if (view.selected === shown && pacing.early()) return;
     const began = performance.now();
-    if (began < next && view.selected === shown) {
-      later ??= setTimeout(redraw, next - began);
-      return;
-    }
-    clearTimeout(later);
-    later = null;
+    pacing.begin();
     if (view.selected !== shown) following.on = false;
     for (const part of parts) part.draw();
     if (view.selected !== shown && view.selected !== null) ladderPart.reveal(view.selected);
     shown = view.selected;
-    const now = performance.now();
-    next = now + Math.min(Math.max(DRAW_EVERY, DRAW_SHARE * (now - began)), DRAW_AGAIN);
+    pacing.end(Math.min(Math.max(DRAW_EVERY, DRAW_SHARE * (performance.now() - began)), DRAW_AGAIN));
   };
   return {
     element: element("div", {}, bar.element, element("div", { class: "wslab-peer" }, code.element, element("div", { class: "wslab-seen" }, events.element, ladderPart.element))),
     draw,
     remove: () => {
-      clearTimeout(later);
+      pacing.stop();
       running.leave();
       for (const part of parts) part.remove?.();
     },

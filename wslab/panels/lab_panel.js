@@ -16,6 +16,7 @@ import { stateDiagrams, step, timeControls } from "./time.js";
 import { caption, ladder } from "./ladder.js";
 import { lanes } from "./lanes.js";
 import { inspection } from "./inspector.js";
+import { pace } from "./pace.js";
 import { panel } from "./panel.js";
 
 const SAY_EVERY = 3000; // ms between announcements of the counts to a screen reader
@@ -192,8 +193,7 @@ function build(context) {
   // A panel that was shown before anything happened goes along; one that was shown after a conversation stays on it.
   let decided = false;
   let before = { selected: null, paused: false, position: null, following: false };
-  let drawnAt = -Infinity;
-  let later = null;
+  const pacing = pace(redraw);
 
   const moveOn = () => {
     const { selected, paused } = view;
@@ -210,13 +210,8 @@ function build(context) {
   };
 
   const draw = () => {
-    const wait = drawnAt + DRAW_EVERY - performance.now();
-    if (wait > 0 && before.paused === view.paused && before.selected === view.selected) {
-      later ??= setTimeout(redraw, wait);
-      return;
-    }
-    clearTimeout(later);
-    later = null;
+    if (before.paused === view.paused && before.selected === view.selected && pacing.early()) return;
+    pacing.begin();
     if (!decided && view.live) {
       decided = true;
       following.on = recording.status.total === 0;
@@ -226,13 +221,13 @@ function build(context) {
     if (reveal !== null && reveal < recording.next - 1) following.on = false;
     for (const part of parts) part.draw();
     if (reveal !== null) table.reveal(reveal);
-    drawnAt = performance.now();
+    pacing.end(DRAW_EVERY);
   };
   return {
     element: element("div", {}, ...parts.map((part) => part.element)),
     draw,
     remove: () => {
-      clearTimeout(later);
+      pacing.stop();
       parts.forEach((part) => part.remove?.());
     },
   };

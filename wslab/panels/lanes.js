@@ -176,7 +176,7 @@ function drawing(lanes, room, selected, select) {
 
 /**
  * The lanes behind a button. `view` gives `number` (of the selected record, or null), `sign` (changes when there may be
- * more to draw), `isOpen`, `open(yes)`, `select(number)` and `ask(question, isAnswered)`; `hear(message)` takes the kernel's answers.
+ * more to draw), `isOpen`, `open(yes)`, `select(number)` and `ask(question)`; `hear(message)` takes the kernel's answers.
  */
 export function lanes(view) {
   const id = freshId();
@@ -231,8 +231,7 @@ export function lanes(view) {
     const wanted = `${view.number} ${view.sign}`;
     if (view.number !== null && wanted !== asked) {
       asked = wanted;
-      const { number } = view;
-      view.ask({ ask: "lanes", number }, () => told?.number === number || view.number !== number || !view.isOpen);
+      view.ask({ ask: "lanes", number: view.number });
     }
     redraw();
   };

@@ -6,8 +6,7 @@
  * `{ element, draw(), remove?() }`; `draw` is called after every message and every change of a trait. In the context:
  *
  * - `model`: the traits, which are what the views of one panel share; `set(trait, value)` sets one and tells the kernel.
- * - `ask(question, isAnswered?)`: send the kernel a question, `{ ask: "...", ... }`; where `isAnswered()` is given, a few times
- *   again, after ever longer waits, until it says so.
+ * - `ask(question)`: send the kernel a question, `{ ask: "...", ... }`.
  * - `hear(listener)`: have `listener(message, buffers)` called for each answer, `{ tell: "...", ... }`, while the view is there.
  * - `shared`: what all views of this model share; `begin(context)`, called once for each model, may fill it.
  * - `life`: "waiting" for the kernel's first answer, then "live", or "silent" when none came in time.
@@ -18,7 +17,6 @@ import { harmless } from "./words.js";
 import { element } from "./dom.js";
 
 const PATIENCE = 1500; // ms that a kernel has for its first answer
-const FORBEARANCE = { first: 2000, last: 64_000 }; // ms after which a question is asked again: it may be lost on the way
 
 export function panel(name, title, build, begin = (context) => context.ask({ ask: "hello" })) {
   return () => {
@@ -45,10 +43,7 @@ class Session {
     this.views = new Set();
     this.due = null;
     this.hear = (listener) => this.listeners.add(listener);
-    this.ask = (question, isAnswered) => {
-      model.send(question);
-      if (isAnswered) this.insist(question, isAnswered, FORBEARANCE.first);
-    };
+    this.ask = (question) => model.send(question);
     this.redraw = () => this.views.forEach((draw) => draw());
     this.set = (trait, value) => {
       if (model.get(trait) === value) return;
@@ -56,16 +51,6 @@ class Session {
       model.save_changes();
     };
     model.on("msg:custom", (message, buffers) => this.heard(message, buffers ?? []));
-  }
-
-  /** A running cell may be what the question waits for, so each wait is twice as long as the one before. */
-  insist(question, isAnswered, wait) {
-    if (wait > FORBEARANCE.last) return;
-    setTimeout(() => {
-      if (isAnswered() || !this.views.size) return;
-      this.model.send(question);
-      this.insist(question, isAnswered, 2 * wait);
-    }, wait);
   }
 
   heard(message, buffers) {

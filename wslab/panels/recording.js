@@ -180,7 +180,7 @@ export class Recording {
       return;
     }
     this.details.set(number, null);
-    this.ask({ ask: "explanation", number }, () => this.details.get(number) !== null);
+    this.ask({ ask: "explanation", number });
     this.asking = setTimeout(() => this.askNow(), ASK_EVERY);
   }
 }
