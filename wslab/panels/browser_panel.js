@@ -11,7 +11,7 @@ import { NUMBER, element, freshId, mark, plural, typing } from "./dom.js";
 import { Recording } from "./recording.js";
 import { Sieve } from "./sieve.js";
 import { ladder } from "./ladder.js";
-import { destination, isLoopback, scriptsOf } from "./page_source.js";
+import { destination, isLoopback, jupyterServer, scriptsOf } from "./page_source.js";
 import { run } from "./page_run.js";
 import { pace } from "./pace.js";
 import { panel } from "./panel.js";
@@ -34,18 +34,6 @@ const tell = (node, text) => {
   node.hidden = !text;
 };
 const lines = (text) => text.split("\n").map(harmless).join("\n");
-
-/** The Jupyter server that this page comes from: its address for WebSockets, and what it knows the page by. */
-function jupyterServer() {
-  try {
-    const { baseUrl, token } = JSON.parse(document.getElementById("jupyter-config-data").textContent);
-    const root = new URL(baseUrl, location.href);
-    root.protocol = root.protocol.replace("http", "ws");
-    return { root: root.href.replace(/\/?$/, "/"), token };
-  } catch {
-    return { root: null, token: "" }; // another notebook program
-  }
-}
 
 // The run --------------------------------------------------------------------------------------------------------------
 
@@ -110,7 +98,7 @@ class Running {
     const { code: script, notes } = scriptsOf(code);
     const { root, token } = jupyterServer();
     Object.assign(this, { number, isAsked: false, entries: [], next: 0, records: new Map(), connections: [], notes, pending: [] });
-    const address = (written) => destination(written, { ports, root, token, page: location.href });
+    const address = (written) => destination(written, { ports, root: root?.replace(/^http/, "ws") ?? null, token, page: location.href });
     this.ask({ ask: "events", run: number, entries: [] });
     this.current = run(script, { number, address, note: (entry) => this.number === number && this.note(entry) });
     this.redraw();

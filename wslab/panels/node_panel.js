@@ -39,7 +39,7 @@ function begin({ ask, hear, shared }) {
     shared.summary = harmless(message.summary);
     shared.running = message.running;
   });
-  ask({ ask: "hello" }, () => shared.summary !== undefined);
+  ask({ ask: "hello" });
 }
 
 export default panel("node", "A script in Node", build, begin);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .. import live
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from ..recording.trace import Trace
     from .lab_panel import LabPanel
     from .node import NodeProcess
+    from .panel import Panel
     from .relay import Relay
+
+P = TypeVar("P", bound="Panel")
 
 
 def in_kernel() -> bool:
@@ -27,26 +30,28 @@ def in_kernel() -> bool:
     return sys.platform != "emscripten" and ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
-class Shown:
-    """What has a ``trace``, and shows itself as a live panel over it. All cells that show it show one panel."""
+class Live(Generic[P]):
+    """What shows itself as a live panel. All cells that show it show one panel."""
 
-    trace: Trace
-    _panel: LabPanel | None = None
+    _panel: P | None = None
 
     @property
-    def panel(self) -> LabPanel:
+    def panel(self) -> P:
         """Its live panel. Raises ImportError, which says what to do, where anywidget is not installed."""
         if self._panel is None:
             try:
-                from .lab_panel import LabPanel
+                self._panel = self._make_panel()
             except ImportError as error:
                 raise ImportError("the live panel needs anywidget: pip install anywidget") from error
-            self._panel = LabPanel(self)
         return self._panel
 
-    def _refresh(self) -> None:
-        if (panels := sys.modules.get("wslab.panels.trace_panel")) is not None:
-            panels.refresh(self.trace)
+    def _make_panel(self) -> P:
+        """The panel; imports it."""
+        raise NotImplementedError
+
+    def _still(self) -> Any:
+        """What is shown where there are no widgets: it has a text and HTML."""
+        return self
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if in_kernel():
@@ -54,7 +59,26 @@ class Shown:
                 return self.panel._repr_mimebundle_(include=include, exclude=exclude)
             except ImportError:
                 pass
-        return {"text/plain": repr(self.trace), "text/html": self.trace._repr_html_()}
+        still = self._still()
+        return {"text/plain": repr(still), "text/html": still._repr_html_()}
+
+
+class Shown(Live["LabPanel"]):
+    """What has a ``trace``, and shows itself as a live panel over it."""
+
+    trace: Trace
+
+    def _make_panel(self) -> LabPanel:
+        from .lab_panel import LabPanel
+
+        return LabPanel(self)
+
+    def _still(self) -> Trace:
+        return self.trace
+
+    def _refresh(self) -> None:
+        if (panels := sys.modules.get("wslab.panels.trace_panel")) is not None:
+            panels.refresh(self.trace)
 
 
 class Lab(Shown, live.Lab):

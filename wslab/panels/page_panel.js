@@ -2,34 +2,22 @@
 
 import { harmless } from "./words.js";
 import { element, freshId, plural } from "./dom.js";
-import { isLoopback } from "./page_source.js";
+import { isLoopback, jupyterServer } from "./page_source.js";
 import { panel } from "./panel.js";
-
-/** The root of the Jupyter server that this page comes from; null in another notebook program. */
-function jupyterRoot() {
-  try {
-    return new URL(JSON.parse(document.getElementById("jupyter-config-data").textContent).baseUrl, location.href);
-  } catch {
-    return null;
-  }
-}
 
 function build({ model, ask, hear }) {
   const view = freshId();
-  const root = jupyterRoot();
-  let isTold = false;
+  const { root } = jupyterServer();
   const link = element("a", { class: "wslab-button", target: "_blank", rel: "noopener", "aria-disabled": "true" }, "Open the page in a tab of its own");
   const size = element("span", { class: "wslab-counts" });
   const source = element("pre", { class: "wslab-source", tabindex: "0", role: "region", "aria-label": "The page as HTML" });
 
   hear((message) => {
     if (message.tell !== "address" || message.view !== view) return;
-    isTold = true;
     link.href = root && !message.address.startsWith("http") ? new URL(message.address, root).href : message.address;
     link.removeAttribute("aria-disabled");
   });
-  const question = { ask: "address", view, origin: location.origin, loopback: isLoopback(location.hostname), jupyter: root !== null };
-  ask(question, () => isTold || model.get("closed"));
+  ask({ ask: "address", view, origin: location.origin, loopback: isLoopback(location.hostname), jupyter: root !== null });
 
   const draw = () => {
     const html = model.get("html");

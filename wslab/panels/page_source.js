@@ -32,6 +32,16 @@ export function scriptsOf(text) {
   return { code, notes: [...notes] };
 }
 
+/** The Jupyter server that this page comes from: its `root`, and the `token` it knows the page by; null in another program. */
+export function jupyterServer() {
+  try {
+    const { baseUrl, token } = JSON.parse(document.getElementById("jupyter-config-data").textContent);
+    return { root: new URL(baseUrl, location.href).href.replace(/\/?$/, "/"), token };
+  } catch {
+    return { root: null, token: "" };
+  }
+}
+
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const DEFAULT_PORTS = { "ws:": "80", "wss:": "443" };
 
