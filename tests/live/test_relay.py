@@ -610,6 +610,8 @@ class TestLife:
                     await lab.relay("ws://127.0.0.1:1/", bends=wrong)
                 with pytest.raises(ValueError, match="ciphertext"):
                     await lab.relay("wss://localhost/", bends=[StripHeader("Host")], tls="through")
+                with pytest.raises(ValueError, match="at=5000"):
+                    await lab.relay("wss://localhost/", bends=[FlipBits(0)], tls="through")
                 assert len(lab._estate.helpers) == 1
             async with Lab(carrier="memory") as lab:
                 with pytest.raises(ValueError, match="carrier='tcp'"):

@@ -533,8 +533,11 @@ class Relaying:
                     f"bends=[{bend!r}]: expected bends such as wslab.live.bends.Delay(0.2); for a terminal's words "
                     "there is wslab.live.bends.parse"
                 )
-            if through and isinstance(bend, StripHeader | RewriteHeader):
-                raise ValueError(f"bends=[{bend!r}] with tls='through': no header can be found in ciphertext")
+            if through and (isinstance(bend, StripHeader | RewriteHeader) or isinstance(bend.at, str)):
+                raise ValueError(
+                    f"bends=[{bend!r}] with tls='through': neither headers nor frames can be found in ciphertext; "
+                    "say behind how many bytes it acts, such as at=5000"
+                )
         self.target, self.bends, self.through = goal, tuple(bends), through
         self.trace = Trace()
         self.links: dict[_Link, None] = {}
