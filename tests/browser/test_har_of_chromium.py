@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def test_har_written_from_chromium(tmp_path: Path, chromium_path: str) -> None:
         (tmp_path / "chromium.har").write_text(json.dumps(archive))
         return lab.trace
 
-    crossed = asyncio.run(record())
+    with ThreadPoolExecutor(1) as another:  # the main thread's loop is Playwright's own by now
+        crossed = another.submit(lambda: asyncio.run(record())).result()
     trace = Trace.open(tmp_path / "chromium.har")
     assert trace.rebuilt
     for sender in Sender:

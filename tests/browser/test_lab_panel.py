@@ -221,7 +221,9 @@ def test_the_filter_is_set_in_the_page_and_in_python(lab_page: LabPages) -> None
     panel.get_by_role("searchbox", name="Text").fill("Bye")
     expect(rows(panel)).to_have_count(1)
     notebook.run(3)
-    assert all(said in notebook.text(3) for said in ("('direction', 'client')", "'tcp', 'error'])", "('text', 'Bye')"))
+    assert all(
+        said in notebook.text(3) for said in ("('direction', 'client')", "'tcp', 'error', 'bend'])", "('text', 'Bye')")
+    )
     expect(rows(panel)).to_have_count(1)
     assert shown() == ['PING "beat"']
     notebook.run(4)

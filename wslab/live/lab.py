@@ -803,7 +803,7 @@ class Lab:
         Raises:
             TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
         """
-        await settle(self.trace, timeout, self._expects)
+        await settle(self.trace, lambda: self.trace.on_its_way(self._expects), timeout)
 
     def _expects(self, key: Hashable) -> bool:
         """Whether a connection of that key goes to a port on which this lab accepts."""

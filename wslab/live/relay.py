@@ -516,8 +516,8 @@ class _Link:
             for timer in (self._timer, self._lingers):
                 if timer is not None:
                     timer.cancel()
-            self.notes.closed()
             self.relaying.links.pop(self, None)
+            self.notes.closed()  # which wakes whoever waits for it
             self.over.set_result(None)
         else:
             self._perhaps_over()
@@ -566,6 +566,12 @@ class Relaying:
             raise port_taken(port, error) from None
         self.port = port_of(self._server)
         self._helpers[self] = None
+
+    @property
+    def ending(self) -> list[str]:
+        """The conversations of which one peer has ended its stream and the other has not, in words; for any thread."""
+        links = [link for link in tuple(self.links) if any(side.ended for side in link.sides.values())]
+        return [f"the end of connection {link.notes.number}" for link in links if link.notes.number is not None]
 
     def new_ciphertext(self) -> dict[Sender, bytearray]:
         """Where the next connection's bytes are kept."""
@@ -706,7 +712,7 @@ class Relay:
         Raises:
             TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
         """
-        await settle(self.trace, timeout)
+        await settle(self.trace, lambda: [*self.trace.on_its_way(), *self._relaying.ending], timeout)
 
     async def close(self) -> None:
         """Accept no more, end every connection with FIN, and wait until nothing is left. Twice is once."""

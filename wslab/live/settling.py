@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 from ..recording.trace import Trace
 
 
-async def settle(trace: Trace, timeout: float, expected: Callable[[Hashable], bool] = lambda key: False) -> None:
-    """Wait until nothing in the trace is on its way any more: see ``Trace.on_its_way``.
+async def settle(trace: Trace, on_its_way: Callable[[], list[str]], timeout: float) -> None:
+    """Wait until nothing is on its way any more.
 
     Args:
-        trace: may be written from any thread meanwhile.
+        trace: is written, perhaps from other threads, whenever something came.
+        on_its_way: what is, in words; asked again after each time.
         timeout: seconds.
-        expected: as ``Trace.on_its_way`` takes it.
 
     Raises:
         TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
@@ -29,11 +29,11 @@ async def settle(trace: Trace, timeout: float, expected: Callable[[Hashable], bo
     unsubscribe = trace.subscribe(wake)
     try:
         async with asyncio.timeout(timeout):
-            while trace.on_its_way(expected):
+            while on_its_way():
                 await moved.wait()
                 moved.clear()
     except TimeoutError:
-        left = "; ".join(trace.on_its_way(expected)) or "nothing any more"
+        left = "; ".join(on_its_way()) or "nothing any more"
         raise TimeoutError(f"after {timeout:g} s there was still on its way: {left}") from None
     finally:
         unsubscribe()
