@@ -46,7 +46,8 @@ READY = """
 OUTPUTS = """
 () => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) => cell.toJSON().outputs ?? [])
 """
-# Keeps the last messages between the page and the kernel, for whoever asks why a test failed.
+# Keeps the last messages between the page and the kernel, for whoever asks why a test failed. Reading them waits until
+# somebody asks: a benchmark drives a page like this too.
 LISTEN = """
 () => {
   const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
@@ -54,9 +55,7 @@ LISTEN = """
   window.listensTo = kernel;
   window.heard = [];
   kernel.anyMessage.connect((_, { direction, msg }) => {
-    const { msg_type, subshell_id } = msg.header;
-    const said = JSON.stringify(msg.content).slice(0, 150);
-    window.heard.push([Math.round(performance.now()), direction, msg_type, subshell_id ?? "main", said].join(" "));
+    window.heard.push({ at: performance.now(), direction, header: msg.header, content: msg.content });
     if (window.heard.length > 40) window.heard.shift();
   });
 }
@@ -65,7 +64,10 @@ TOLD = """
 () => ({
   status: window.listensTo?.status,
   panels: [...document.querySelectorAll(".wslab-panel")].map((panel) => panel.innerText.slice(0, 3000)),
-  heard: window.heard ?? [],
+  heard: (window.heard ?? []).map(({ at, direction, header, content }) => {
+    const said = JSON.stringify(content).slice(0, 150);
+    return [Math.round(at), direction, header.msg_type, header.subshell_id ?? "main", said].join(" ");
+  }),
   now: Math.round(performance.now()),
 })
 """
