@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from typing import Any
 
 import pytest
 from driver import PATIENCE, THEMES, LabPages, NotebookPage, jupyter_server, launch
 from jupyter_process import JupyterServer
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
-__all__ = ["PATIENCE", "THEMES", "LabPages", "NotebookPage"]
+__all__ = ["PATIENCE", "THEMES", "LabPages", "NotebookPage", "Run"]
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -69,3 +74,15 @@ def lab_page(profile: BrowserContext, jupyter: JupyterServer) -> Iterator[LabPag
     for opened in pages.opened:
         opened.shut_down()
         opened.page.close()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Run]:
+    """Run a coroutine on a loop in another thread: Playwright has this one's."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(20)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

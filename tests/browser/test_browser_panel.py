@@ -103,7 +103,7 @@ NODE = """
 other = Lab()
 node = await other.node()  # the article's server
 relay = await other.relay(to=node.uri)
-direct, watched = BrowserPanel(other, also=[node]), BrowserPanel(relay)
+direct, watched = BrowserPanel(other, also=[node], route=ROUTE), BrowserPanel(relay, route=ROUTE)
 display(direct, watched)
 """
 NODE_GREETED = """
@@ -121,7 +121,7 @@ print(json.dumps({
 
 
 def begin(lab_page: LabPages, route: str, *cells: str) -> tuple[NotebookPage, Locator]:
-    notebook = lab_page(BEGIN.replace("ROUTE", repr(route)), *cells)
+    notebook = lab_page(*(cell.replace("ROUTE", repr(route)) for cell in (BEGIN, *cells)))
     notebook.run(0)
     panel = notebook.page.get_by_role("region", name="Browser panel")
     expect(panel.locator(".wslab-leads")).to_contain_text("the lab's server")
@@ -191,13 +191,13 @@ def test_on_loopback_the_article_greets_and_every_goodbye_arrives(lab_page: LabP
     notebook.page.keyboard.press("Home")
     expect(panel.get_by_role("option", selected=True)).to_contain_text("new WebSocket()")
 
-    if not node.installed():
-        pytest.skip("npm's ws is not installed: wslab node")  # what a page does with the lab has been seen by now
     check_the_articles_server(notebook, 5)
 
 
 def check_the_articles_server(notebook: NotebookPage, cell: int) -> None:
     """The article's page and the article's server in Node greet each other, with a relay between and without."""
+    if not node.installed():
+        pytest.skip("npm's ws is not installed: wslab node")  # what a page does with the lab has been seen by now
     notebook.run(cell)
     expect(notebook.page.get_by_role("region", name="Browser panel")).to_have_count(3)
     notebook.run(cell + 1)
@@ -220,13 +220,16 @@ def far_page(profile: BrowserContext, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_through_jupyters_server_the_same_crosses_untouched(far_page: LabPages) -> None:
-    notebook, panel = begin(far_page, "jupyter", GREETED, GOODBYES)
+    notebook, panel = begin(far_page, "jupyter", GREETED, GOODBYES, NODE, NODE_GREETED)
     expect(panel.get_by_role("radio", name="through Jupyter’s server", exact=True)).to_be_checked()
     sockets: list[str] = []
     notebook.page.on("websocket", lambda socket: sockets.append(socket.url))
     check_the_greeting(notebook, panel)
-    assert [url for url in sockets if "/x/wslab/" in url], "it did not go through the server"
     check_the_goodbyes(notebook, panel)
+    check_the_articles_server(notebook, 3)
+    opened = [url for url in sockets if "kernels" not in url]
+    assert len(opened) == 6
+    assert all("/x/wslab/" in url for url in opened), "not all went through the server"
 
 
 def test_what_runs_is_seen_bounded_and_over_when_it_is_stopped(lab_page: LabPages) -> None:

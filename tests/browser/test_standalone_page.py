@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from driver import LabPages
+from conftest import LabPages, Run
 from jupyter_process import ALONE, JupyterServer, jupyter_process
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from websockets.asyncio.server import ServerConnection
@@ -19,20 +16,6 @@ from wslab.anatomy.field import Sender
 from wslab.live.lab import Lab, Server
 
 pytestmark = pytest.mark.browser
-
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Run]:
-    """Run a coroutine on a loop in another thread: Playwright has this one's."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(20)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 @pytest.fixture

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from conftest import Run
 from playwright.sync_api import Playwright
 
 from wslab.live.lab import Lab, Server
 
 pytestmark = pytest.mark.browser
 
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
 GREET = """uri => new Promise(done => {
   const told = [];
   const socket = new WebSocket(uri);
@@ -23,18 +19,6 @@ GREET = """uri => new Promise(done => {
   socket.onmessage = event => { told.push(event.data); socket.close(4001, 'bye'); };
   socket.onclose = event => done([...told, event.code, event.wasClean]);
 })"""
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Run]:
-    """Run a coroutine on a loop in another thread: Playwright has this one's."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(20)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 @pytest.mark.parametrize("told", [True, False])

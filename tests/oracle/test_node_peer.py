@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from processes import DEADLINE, free, gone, listens, lives
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -28,7 +29,6 @@ from wslab.live.article import CLIENT_SCRIPT, PORT
 pytestmark = pytest.mark.oracle
 
 T = TypeVar("T")
-DEADLINE = 30.0
 NOWHERE = "ws://127.0.0.1:9/"
 FOR_EVER = "setInterval(() => {}, 1000); console.log('waits')"
 COMPUTES = """
@@ -61,34 +61,6 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
             return await coroutine
 
     return asyncio.run(main())
-
-
-def lives(pid: int) -> bool:
-    """Whether that process runs; one that nobody has waited for yet does not."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    return False
-
-
-def gone(pid: int) -> bool:
-    deadline = time.monotonic() + DEADLINE
-    while lives(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not lives(pid)
-
-
-def listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
-def free(port: int) -> bool:
-    """Whether nobody listens there any more: the threads of a killed process let go of it one after the other."""
-    deadline = time.monotonic() + DEADLINE
-    while listens(port) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not listens(port)
 
 
 async def greet(connection: ServerConnection) -> None:

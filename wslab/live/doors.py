@@ -120,10 +120,14 @@ def _runs(pid: int) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """When that process began, in Linux' clock ticks since the machine did; None on systems that do not tell it so."""
+    """When that process began, in Linux' clock ticks since the machine did; None on systems that do not tell it so.
+
+    None as well for one that has ended and that its parent has not asked about yet.
+    """
     try:
-        # Field 22 of proc_pid_stat(5); the second is the program's name in brackets, which may hold anything.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        # Fields 3 and 22 of proc_pid_stat(5); the second is the program's name in brackets, which may hold anything.
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return None if told[0] in "ZX" else told[19]
     except (OSError, IndexError):
         return None
 
