@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 import pytest
-from driver import PATIENCE, THEMES, LabPages, NotebookPage, jupyter_server, launch
+from driver import PATIENCE, THEMES, VIEWPORT, LabPages, NotebookPage, jupyter_server, launch
 from jupyter_process import JupyterServer
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
@@ -24,6 +24,7 @@ def pytest_runtest_makereport(
     """A failure tells what the panels show and what the kernel said, and not all of JupyterLab's buttons."""
     pages = getattr(item, "funcargs", {}).get("lab_page")
     if call.when == "call" and call.excinfo is not None and isinstance(pages, LabPages):
+        pages.spoilt = True
         error = call.excinfo.value
         if isinstance(error, AssertionError):
             error.args = (str(error).partition("Aria snapshot:")[0],)
@@ -60,20 +61,25 @@ def chromium(playwright_api: Playwright, chromium_path: str) -> Iterator[Browser
 @pytest.fixture(scope="session")
 def profile(chromium: Browser) -> Iterator[BrowserContext]:
     """One browser profile for all tests, so that JupyterLab's own scripts are fetched and compiled once."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context = chromium.new_context(viewport=VIEWPORT)
     context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 
 
-@pytest.fixture
-def lab_page(profile: BrowserContext, jupyter: JupyterServer) -> Iterator[LabPages]:
-    """Opens notebooks, each in a page and a workspace of its own, and afterwards shuts their kernels down."""
+@pytest.fixture(scope="session")
+def lab_pages(profile: BrowserContext, jupyter: JupyterServer) -> Iterator[LabPages]:
+    """Pages in which JupyterLab runs, for one test after another."""
     pages = LabPages(profile, jupyter)
     yield pages
-    for opened in pages.opened:
-        opened.shut_down()
-        opened.page.close()
+    pages.close()
+
+
+@pytest.fixture
+def lab_page(lab_pages: LabPages) -> Iterator[LabPages]:
+    """Opens notebooks, each in a page of its own, and afterwards shuts their kernels down."""
+    yield lab_pages
+    lab_pages.finish()
 
 
 @pytest.fixture

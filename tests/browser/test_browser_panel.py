@@ -214,9 +214,7 @@ def far_page(profile: BrowserContext, tmp_path_factory: pytest.TempPathFactory) 
     with jupyter_server(tmp_path_factory.mktemp("jupyter-x"), "--ServerApp.base_url=/x/") as server:
         pages = LabPages(profile, server)
         yield pages
-        for opened in pages.opened:
-            opened.shut_down()
-            opened.page.close()
+        pages.close()
 
 
 def test_through_jupyters_server_the_same_crosses_untouched(far_page: LabPages) -> None:

@@ -207,7 +207,7 @@ function controls(view) {
   let known;
 
   const words = () => {
-    if (running.isAsked) return "the kernel opens the way; a running cell has to end first";
+    if (running.isAsked) return "the kernel opens the way";
     if (!running.number) return "not run yet";
     return running.isOver ? "over: no socket and no timer is left" : "running";
   };

@@ -2,7 +2,7 @@
  * The lab panel: a recording as a ladder of records, and every byte of the selected one explained.
  *
  * The kernel pushes records in binary batches, and they are read where they lie; a record's explanation is pulled when
- * somebody looks at it, because a request has to wait for a cell that computes and a push has not. One `Recording` holds
+ * somebody looks at it: of a hundred thousand nobody looks at more than a few. One `Recording` holds
  * what has come, with the records that pass the filter, and is shared by every view of a panel. What views share beyond
  * that are traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
  */
@@ -84,7 +84,7 @@ function inspector(view) {
   const words = (record, detail) => {
     if (view.selected === null) return [hint("Select a record to see its bytes: click it, or use the arrow keys.")];
     if (!record) return [hint(`Record ${view.selected} is no longer kept.`)];
-    if (!detail) return [title(record), hint("The kernel is asked for this record's bytes. A running cell has to end first.")];
+    if (!detail) return [title(record), hint("The kernel is asked for this record's bytes. It may have to end a running cell first.")];
     return [title(record), detail.problem ? element("p", { class: "wslab-problem" }, harmless(detail.problem)) : null].filter(Boolean);
   };
 
