@@ -22,6 +22,7 @@ process.stdout.write(JSON.stringify({ waited, disposed }));
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("manager", "kernel", "comm", "waited", "disposed"),
     [
