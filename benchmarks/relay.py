@@ -1,9 +1,11 @@
 """Echo through the relay against a direct connection, and against mitmproxy's reverse mode, as ratios of one run.
 
-The echo server is a process of its own, so that a direct echo has as many processors as one through a proxy, and the
-client is here. The relay runs as ``wslab watch`` does, in a process of its own, and so does ``mitmdump``. Rounds of all
-three alternate, and each ratio is one of medians. ``mitmdump`` is taken from PATH, or from an environment that
-``--mitmproxy FOLDER`` makes and fills with pip once; without either it is left out.
+First as in a lesson: server, relay and client in one process, a lab's, all recorded. Then as ``wslab watch`` stands
+between strangers: the echo server is a process of its own, the relay is, ``mitmdump`` is, and the client is here. There
+what the relay costs is mostly that a third process has to get its turn, and on two processors it has to wait for it.
+
+Rounds of what is compared alternate, and each ratio is one of medians. ``mitmdump`` is taken from PATH, or from an
+environment that ``--mitmproxy FOLDER`` makes and fills with pip once; without either it is left out.
 """
 
 from __future__ import annotations
@@ -25,12 +27,14 @@ from typing import Any, NamedTuple
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from wslab.live import Lab
+
 SIZES = {"16 B": 16, "1 KiB": 2**10, "16 KiB": 2**14, "64 KiB": 2**16, "1 MiB": 2**20}
 TARGETS = {"16 B": 0.8, "1 KiB": 0.8, "16 KiB": 0.5, "64 KiB": 0.5, "1 MiB": 0.5}
 FASTER = 10
 SEVERAL = 8
 """Messages that are on their way at once where the goals are measured. With one at a time, what counts is how long a
-processor takes to turn to another process, twice as often through a relay; that is printed too."""
+processor takes to turn to another thread or process, twice as often through a relay; that is printed too."""
 OPTIONS: dict[str, Any] = {"compression": None, "ping_interval": None, "max_size": None, "proxy": None}
 STARTUP = 60.0
 SERVER = """
@@ -160,6 +164,15 @@ async def measure(listening: list[tuple[int, int]], size: int, rounds: int, seco
     return [Speed(median(each), cost / count) for each, cost, count in zip(rates, costs, counts, strict=True)]
 
 
+async def in_a_lab(size: int, rounds: int, seconds: float, window: int) -> list[Speed]:
+    """The same, with everything in one lab."""
+    async with Lab() as lab:
+        server = await lab.serve(**{name: value for name, value in OPTIONS.items() if name != "proxy"})
+        relay = await lab.relay()
+        listening = [(os.getpid(), server.port), (os.getpid(), relay.port)]
+        return await measure(listening, size, rounds, seconds, window)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
@@ -169,25 +182,32 @@ def main() -> None:
     program = find_mitmdump(options.mitmproxy)
     if program is None:
         print("mitmdump is not installed, so it is left out: --mitmproxy FOLDER installs it there")
+    print("in one lab\n  echo  in flight  direct/s   relay/s  ratio  wanted")
+    for name, size in SIZES.items():
+        for window in (SEVERAL, 1):
+            direct, through = asyncio.run(in_a_lab(size, options.rounds, options.seconds, window))
+            wanted = f"{TARGETS[name]:6.2f}" if window == SEVERAL else ""
+            ratio = through.rate / direct.rate
+            print(f"{name:>6}  {window:9}  {direct.rate:8.0f}  {through.rate:8.0f}  {ratio:5.2f}  {wanted}", flush=True)
+    print("\nbetween processes")
     with ExitStack() as running:
         pid, target = running.enter_context(process(sys.executable, "-c", SERVER))
         relay = running.enter_context(process(sys.executable, "-c", RELAY, f"ws://127.0.0.1:{target}/"))
         listening = [(pid, target), relay]
-        columns = "echo    in flight  direct/s   relay/s  ratio  wanted"
+        columns = "  echo  in flight  direct/s   relay/s  ratio"
         if program is not None:
             listening.append(running.enter_context(mitmproxy(program, target)))
-            columns += "  mitmproxy/s  faster  wanted  processor time, to the relay's"
+            columns += "  mitmproxy/s  faster  wanted  processor time, as a multiple of the relay's"
         print(columns)
         for name, size in SIZES.items():
             for window in (SEVERAL, 1):
                 run = measure(listening, size, options.rounds, options.seconds, window)
                 direct, through, *other = asyncio.run(run)
-                wanted = f"{TARGETS[name]:6.2f}" if window == SEVERAL else " " * 6
                 line = f"{name:>6}  {window:9}  {direct.rate:8.0f}  {through.rate:8.0f}"
-                line += f"  {through.rate / direct.rate:5.2f}  {wanted}"
+                line += f"  {through.rate / direct.rate:5.2f}"
                 for one in other:
                     line += f"  {one.rate:11.0f}  {through.rate / one.rate:6.1f}  {FASTER:6}"
-                    line += f"  {one.cost / through.cost:31.1f}" if through.cost else ""
+                    line += f"  {one.cost / through.cost:42.1f}" if through.cost else ""
                 print(line, flush=True)
 
 
