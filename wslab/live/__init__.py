@@ -12,10 +12,13 @@
 ``relay``          ``Relay``: stands between any two peers, records what passes, and bends it
 ``bends``          what a relay can do to what passes: delay, cut, hold, drop, alter
 ``stages``         each bend at work, without clock and socket
+``settling``       waiting until what was sent has been read
+``reset``          a TCP connection that is torn down
 ``ends``           the ends of live connections, driven through the library or byte by byte
 ``judge``          what ``websockets`` and ``wsproto`` make of some bytes
 ``kernel``         what is asked of the kernel around a cell: interrupts, which cell it is
 ``certificates``   a lab's own certificate authority, for wss://
+``ciphertext``     TLS records as they cross, noted below a lab's TLS
 ``node``           a script in Node beside a lab, such as the article's server
 ``jupyter_socket`` the notebook's own WebSocket: where it is, and what its messages say
 ``article``        the code of the article that the course follows

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import struct
 from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -18,6 +16,7 @@ from urllib.parse import urlsplit
 from ..anatomy.field import Sender
 from ..anatomy.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
+from .reset import reset
 from .tap import SAMPLE_KEY, TappedTransport, note_lost, wire_key
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ QUIET = 0.1
 """Seconds of silence after which a peer is taken to have said all that it had to say."""
 LONGEST_HEAD = 65536
 EXTENDED = {126: 2, 127: 8}
-LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class StreamEnded(EOFError):  # noqa: N818 - the exceptions of this floor say what is the case
@@ -317,11 +315,8 @@ class RawEndpoint:
         if self._transport is not None and self._tap is not None and not self._gone.done():
             self._reset = True
             self._tap.reset_sent()
-            sock = self._transport.get_extra_info("socket")
-            if sock is not None:
-                # To linger for 0 seconds on close is what makes a socket send RST instead of FIN (RFC 9293 3.10.5).
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-                self._transport.abort()
+            if self._transport.get_extra_info("socket") is not None:
+                reset(self._transport)
             else:
                 self._transport.reset()
         return asyncio.shield(self._gone)

@@ -17,7 +17,6 @@ no more from the other side, and TCP does the rest.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -32,7 +31,7 @@ from ..recording.trace import Trace
 from .bends import SENDERS, Bend, RewriteHeader, StripHeader, rows
 from .carrier import ADDRESS, GRACE, NotLoopback, complaint, keep, port_of, port_taken
 from .guard import is_loopback
-from .raw import LINGER_NOT
+from .reset import reset
 from .settling import settle
 from .stages import Acted, End, Gate, Item, Row
 
@@ -272,11 +271,7 @@ class _Side(asyncio.Protocol):
         self.deaf = self.cut = True
         if self.transport is None or self.lost:
             return
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None and sock.fileno() >= 0:
-            # To linger for 0 seconds on close is what makes a socket send RST instead of FIN (RFC 9293 3.10.5).
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-        self.transport.abort()
+        reset(self.transport)
 
 
 class _Link:

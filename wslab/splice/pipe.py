@@ -13,15 +13,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import struct
 from typing import Any, cast
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
+from ..live.reset import reset
+
 ADDRESS = "127.0.0.1"
 CHUNK = 65536
 SWITCHED = b"HTTP/1.1 101 "
-LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class _Side(asyncio.Protocol):
@@ -82,11 +82,7 @@ class _Side(asyncio.Protocol):
     def reset(self) -> None:
         """End at once, with RST."""
         if self.transport is not None:
-            with contextlib.suppress(OSError):
-                # To linger for 0 seconds on close is what makes a socket send RST instead of FIN (RFC 9293 3.10.5).
-                sock = self.transport.get_extra_info("socket")
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-            self.transport.abort()
+            reset(self.transport)
 
 
 class _Page(_Side):
