@@ -462,3 +462,36 @@ def test_an_interrupt_reaches_a_cell_that_awaits_a_silent_peer(lab_page: LabPage
         ["KeyboardInterrupt"],
         ["CancelledError"],
     )
+
+
+DAMAGED = """
+import wslab
+lab = wslab.Lab(seed=1)
+await lab.serve()
+async with lab.connect() as ws:
+    await ws.send("Hello server!")
+    await ws.recv()
+await lab.close()
+lab.trace.to_pcapng("whole.pcapng")
+with open("whole.pcapng", "rb") as whole, open("cut.pcapng", "wb") as cut:
+    cut.write(whole.read()[:-30])
+found = wslab.Trace.open("cut.pcapng")
+print(len(found.notes), found.notes[0])
+wslab.LabPanel(found)
+"""
+
+
+def test_a_capture_opens_like_live_traffic_and_says_what_is_wrong_with_it(lab_page: LabPages) -> None:
+    notebook = lab_page(DAMAGED, "print(wslab.LabPanel(found).notes == list(found.notes))")
+    notebook.run(0)
+    panel = notebook.panels.first
+    rows(panel).filter(has_text="Hello server!").first.click()
+    expect(panel.locator(".wslab-title")).to_contain_text("Hello server!")
+    number, told = notebook.text(0).strip().split(" ", 1)
+    notes = panel.get_by_role("group").filter(has_text="on the file that this was read from")
+    expect(notes.get_by_role("listitem")).to_have_count(int(number))
+    expect(notes.get_by_role("listitem").first).to_have_text(told)
+    notebook.page.get_by_text("on the file that this was read from").click()
+    expect(notes.get_by_role("listitem").first).to_be_hidden()
+    notebook.run(1)
+    assert notebook.text(1).strip() == "True"

@@ -53,6 +53,21 @@ function summary(view) {
   return { element: element("div", { class: "wslab-toolbar", role: "group", "aria-label": "Recording" }, counts, said, buttons), draw, remove };
 }
 
+/** What there is to say of the file that the recording was read from. */
+function notes({ model }) {
+  const words = element("summary", {});
+  const list = element("ul", {});
+  const root = element("details", { class: "wslab-file", open: true, hidden: true }, words, list);
+  const draw = () => {
+    const all = model.get("notes") ?? [];
+    if (all.length === list.childElementCount) return; // a file does not change
+    root.hidden = !all.length;
+    words.textContent = `${plural(all.length, "note")} on the file that this was read from`;
+    list.replaceChildren(...all.map((note) => element("li", {}, harmless(note))));
+  };
+  return { element: root, draw };
+}
+
 const MILLI = new Intl.NumberFormat("en-US", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 
 function inspector(view) {
@@ -187,8 +202,8 @@ function build(context) {
       return (view.paused ? model.get("position") : null) ?? recording.next - 1;
     },
   };
-  const parts = [summary, filterBar, timeControls, stateDiagrams, ladder, lanesPart, inspector].map((part) => part(view));
-  const [top, , , , table] = parts;
+  const parts = [summary, notes, filterBar, timeControls, stateDiagrams, ladder, lanesPart, inspector].map((part) => part(view));
+  const [top, , , , , table] = parts;
 
   // A panel that was shown before anything happened goes along; one that was shown after a conversation stays on it.
   let decided = false;

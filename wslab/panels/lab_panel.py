@@ -72,6 +72,16 @@ class LabPanel(RecordsPanel):
         help="Number of the last record that has happened, -1 for none; None is live. A number pauses the panel.",
     ).tag(sync=True)
 
+    notes = traitlets.List(
+        traitlets.Unicode(),
+        read_only=True,
+        help="What the file that the recording was read from lacks, could not give or lied about.",
+    ).tag(sync=True)
+
+    @traitlets.default("notes")
+    def _of_the_file(self) -> list[str]:
+        return list(self.trace.notes)
+
     def picture(self) -> Picture:
         """The ladder and the selected record's bytes explained, as a standalone picture.
 
