@@ -6,16 +6,22 @@ import http.client
 import json
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 STARTUP = 60  # seconds
+ALONE = "--ServerApp.jpserver_extensions=" + repr(
+    dict.fromkeys(("jupyterlab", "jupyter_lsp", "notebook_shim", "jupyter_server_terminals"), False)
+)
+"""An argument for a test that needs no JupyterLab: the server starts sooner. wslab's own extension stays."""
 FOLDERS = {
     "HOME": "home",
     "JUPYTER_CONFIG_DIR": "config",
@@ -83,6 +89,9 @@ def _url(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
 
 def _answers(url: str) -> bool:
     parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=STARTUP)) as connection:
+    # It is only asked whether it answers, so whose certificate it has does not matter.
+    secure = partial(http.client.HTTPSConnection, context=ssl._create_unverified_context())
+    make = secure if parts.scheme == "https" else http.client.HTTPConnection
+    with closing(make(parts.hostname or "", parts.port, timeout=STARTUP)) as connection:
         connection.request("GET", parts.path + "api")
         return connection.getresponse().status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -41,5 +42,44 @@ def wslab_echo(*arguments: str) -> Iterator[Echo]:
             line = process.stdout.readline()
             assert line.startswith("listening on ws://127.0.0.1:"), (line, process.stderr and process.stderr.read())
             yield Echo(process, int(line.rsplit(":")[-1].strip("/\n")))
+        finally:
+            process.kill()
+
+
+class Watch:
+    """A running ``wslab watch``."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
+        self.process, self.address = process, address
+
+    def line(self, part: str) -> str:
+        """The next line with that in it."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if part in line:
+                return line
+        raise AssertionError(f"no line with {part!r}")
+
+    def interrupt(self) -> tuple[int, str, str]:
+        """Press Ctrl-C; exit status, the rest of stdout, stderr."""
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        out, err = self.process.stdout.read(), self.process.stderr.read()
+        return self.process.wait(PATIENCE), out, err
+
+
+@contextmanager
+def watch(*arguments: str) -> Iterator[Watch]:
+    """Run ``wslab watch`` as a person would in a terminal."""
+    command = [sys.executable, "-m", "wslab.cli", "watch", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8") as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            found = re.match(r"listening on (\S+) for ", first)
+            assert found, (first, process.stderr and process.stderr.read())
+            yield Watch(process, found[1])
         finally:
             process.kill()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .course import predict as predict
     from .live.judge import judge as judge
     from .live.paste import paste_scripts as paste_scripts
+    from .panels.browser_panel import BrowserPanel as BrowserPanel
     from .panels.byte_inspector import ByteInspector as ByteInspector
     from .panels.closing_panel import ClosingPanel as ClosingPanel
     from .panels.composer import Composer as Composer
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "BrowserPanel": ".panels.browser_panel",
     "ByteInspector": ".panels.byte_inspector",
     "ClosingPanel": ".panels.closing_panel",
     "Composer": ".panels.composer",

@@ -1,4 +1,4 @@
-"""The same things from a terminal: ``wslab lab``, ``wslab echo`` and ``wslab dissect``.
+"""The same things from a terminal: ``wslab lab``, ``wslab echo``, ``wslab watch``, ``wslab node``, ``wslab dissect``.
 
 Each command imports what it needs when it runs, so that ``wslab --help`` answers at once.
 """
@@ -11,12 +11,21 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .protocol.dissection import Dissection
+    from .recording.trace import Trace
 
 START = "00-start-here.ipynb"
 SUMMARY = 60
-"""At most so many records, the last ones, are in the summary that ``wslab echo`` prints."""
+"""At most so many records, the last ones, are in the summary that ``wslab echo`` and ``wslab watch`` print."""
+TELL_EVERY = 0.05
+"""Seconds between two batches of lines that ``wslab watch`` prints."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,11 +71,49 @@ def _parser() -> argparse.ArgumentParser:
     echo.add_argument("--save", type=Path, metavar="FILE", help="save the recording, for wslab.Trace.load")
     echo.set_defaults(run=_echo)
 
+    watch = commands.add_parser(
+        "watch",
+        help="stand between any two WebSocket peers and show what passes",
+        description="Listens on 127.0.0.1, passes everything on to URL and back, and tells each frame as it passes; "
+        "connect to the address that it prints instead of URL. Ctrl-C prints what happened. Without --bend no byte is "
+        "changed, not even those of the Host header.",
+    )
+    watch.add_argument("url", metavar="URL", help="where to: ws://, wss://, http:// or https://")
+    watch.add_argument("--port", type=_port, default=0, metavar="N", help="the port; any free one if not given")
+    watch.add_argument(
+        "--bend",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="bend what passes, for instance --bend 'delay 0.2' --bend 'strip-header Upgrade'; may be repeated, and "
+        "`--bend help` tells of all",
+    )
+    watch.add_argument("--remote", action="store_true", help="let URL be on another machine")
+    watch.add_argument("--save", type=Path, metavar="FILE", help="save the recording, for wslab.Trace.load")
+    watch.add_argument(
+        "--authority",
+        type=Path,
+        metavar="FILE",
+        help="for wss:// and https://: write the certificate here by which a client can trust this relay",
+    )
+    watch.set_defaults(run=_watch)
+
+    node = commands.add_parser(
+        "node",
+        help="install what a lab's Node scripts need",
+        description="Installs the npm package ws, in the version that wslab pins, where `lab.node()` looks for it: in "
+        "a checkout beside wslab's own files, else in a folder of this user's Jupyter data. It needs npm.",
+    )
+    node.set_defaults(run=_node)
+
     dissect = commands.add_parser(
         "dissect",
-        help="explain the raw bytes of one connection",
-        description="Explains two raw byte streams of one connection, as they crossed the wire, HTTP heads included.",
+        help="explain what a file holds",
+        description="Explains the WebSocket connections in a file: a pcapng or pcap capture, a HAR, a recording of "
+        "wslab. Or, with --client and --server, two raw byte streams of one connection, as they crossed the wire, HTTP "
+        "heads included. What a file lacks or lies about is said on standard error.",
     )
+    dissect.add_argument("file", nargs="?", metavar="FILE", help="a capture, a HAR or a recording")
     dissect.add_argument("--client", metavar="FILE", help="what the client sent; - is standard input")
     dissect.add_argument("--server", metavar="FILE", help="what the server sent; - is standard input")
     dissect.add_argument("--json", action="store_true", help="print one JSON object a line for each head and frame")
@@ -113,19 +160,12 @@ def _course() -> Path:
 
 def _echo(options: argparse.Namespace) -> int:
     import asyncio
-    import signal
 
     from .live import Lab, PortTaken
     from .recording.trace import Trace
 
     async def serve(trace: Trace) -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, stop.set)
-            except NotImplementedError:  # on Windows
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        stop = _interrupted()
         async with Lab(carrier="tcp", trace=trace) as lab:
             server = await lab.serve(
                 port=options.port,
@@ -139,30 +179,175 @@ def _echo(options: argparse.Namespace) -> int:
     try:
         asyncio.run(serve(trace))
     except PortTaken:
-        print(
-            f"wslab echo: port {options.port} is taken by another program: close that program, "
-            "name another port, or leave --port out and get a free one",
-            file=sys.stderr,
-        )
+        return _taken("echo", options.port)
+    return _sum_up("echo", trace, options.save)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    import asyncio
+    from urllib.parse import urlsplit
+
+    from .live import Lab, NotLoopback, PortTaken, bends
+
+    if "help" in options.bend:
+        print(bends.usage())
+        return 0
+    try:
+        chain = [bends.parse(spec) for spec in options.bend]
+    except ValueError as error:
+        print(f"wslab watch: --bend {error}", file=sys.stderr)
+        return 2
+
+    async def watch() -> Trace:
+        stop = _interrupted()
+        async with Lab(carrier="tcp") as lab:
+            relay = await lab.relay(options.url, bends=chain, port=options.port, remote=options.remote)
+            if options.authority is not None:
+                lab.authority.write(options.authority)
+            given = urlsplit(options.url).scheme.lower()
+            print(f"listening on {given}:{relay.uri.partition(':')[2]} for {options.url}", flush=True)
+            if any(isinstance(bend, bends.Hold) for bend in chain):
+                _at_each_line(relay.release)
+            telling = asyncio.create_task(_tell(relay.trace, stop))
+            await stop.wait()
+        await telling
+        return relay.trace
+
+    try:
+        trace = asyncio.run(watch())
+    except PortTaken:
+        return _taken("watch", options.port)
+    except (NotLoopback, ValueError, ImportError) as error:
+        print(f"wslab watch: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"wslab watch: {error}", file=sys.stderr)
         return 1
+    return _sum_up("watch", trace, options.save)
+
+
+async def _tell(trace: Trace, stop: asyncio.Event) -> None:
+    """Print each record in a line as it comes, until ``stop``; then what is left."""
+    import asyncio
+    import contextlib
+
+    from .anatomy.ladder import label
+    from .anatomy.record import Kind
+    from .anatomy.view import sender_mark
+    from .anatomy.visible import visible
+
+    in_words = (Kind.ERROR, Kind.BEND)
+    loop, moved, told = asyncio.get_running_loop(), asyncio.Event(), 0
+
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(moved.set)
+
+    unsubscribe = trace.subscribe(wake)
+    stopping = loop.create_task(stop.wait())
+    stopping.add_done_callback(lambda _: moved.set())
+    try:
+        while True:
+            over = stop.is_set()
+            total = trace.total
+            for record in trace.between(max(told, trace.first), total):
+                text = trace.explain(record.number).facts[0][1] if record.kind in in_words else ""
+                said = f"{record.kind.name.lower()}: {visible(text)}" if text else label(record)
+                print(f"{record.time:9.4f}  c{record.connection}  {sender_mark(record.sender)}  {said}")
+            told = total
+            sys.stdout.flush()
+            if over:
+                return
+            await moved.wait()
+            moved.clear()
+            await asyncio.sleep(TELL_EVERY)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop.set()
+    finally:
+        unsubscribe()
+        stopping.cancel()
+
+
+def _at_each_line(release: Callable[[int], None]) -> None:
+    """Let a chunk go whenever somebody presses Enter."""
+    import asyncio
+
+    loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def read() -> None:
+        typed = os.read(terminal, 4096)
+        release(typed.count(b"\n"))
+        if not typed:
+            loop.remove_reader(terminal)
+
+    try:
+        loop.add_reader(terminal, read)
+    except (NotImplementedError, OSError):  # on Windows, and where standard input is a file
+        print("chunks are held, and without a terminal there is nobody to let them go", file=sys.stderr)
+    else:
+        print("Enter lets one chunk go", flush=True)
+
+
+def _interrupted() -> asyncio.Event:
+    """Set when somebody presses Ctrl-C."""
+    import asyncio
+    import signal
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # on Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    return stop
+
+
+def _taken(command: str, port: int) -> int:
+    print(
+        f"wslab {command}: port {port} is taken by another program: close that program, "
+        "name another port, or leave --port out and get a free one",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
+    """Print the end of a recording, and save it where that is wanted; the exit status."""
     trace.update()
     left_out = max(0, trace.total - SUMMARY)
     print(f"the last {SUMMARY} of {trace.total} records" if left_out else "what happened", end=": ")
     print(trace[left_out:])
-    if options.save:
+    if save:
         try:
-            trace.save(options.save)
+            trace.save(save)
         except OSError as error:
-            print(f"wslab echo: cannot write {options.save}: {error.strerror}", file=sys.stderr)
+            print(f"wslab {command}: cannot write {save}: {error.strerror}", file=sys.stderr)
             return 1
     return 0
 
 
+def _node(options: argparse.Namespace) -> int:
+    from .live import node
+
+    try:
+        folder = None if node.installed() else node.install()
+    except (node.NodeMissing, OSError) as error:
+        print(f"wslab node: {error}", file=sys.stderr)
+        return 1
+    done = "is installed already" if folder is None else "is installed"
+    print(f"ws {node.pinned()} {done} in {node.home()}; `await lab.node()` starts the article's server")
+    return 0
+
+
 def _dissect(options: argparse.Namespace) -> int:
+    if options.file is not None:
+        return _dissect_file(options)
     from .protocol import dissect
 
     if options.client is None and options.server is None:
-        print("wslab dissect: give --client FILE, --server FILE or both", file=sys.stderr)
+        print("wslab dissect: give a FILE, or give --client FILE, --server FILE or both", file=sys.stderr)
         return 2
     if options.client == options.server == "-":
         print("wslab dissect: only one of the two streams can be standard input", file=sys.stderr)
@@ -172,11 +357,39 @@ def _dissect(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"wslab dissect: cannot read {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
+    return _print_dissections([(0, dissection)], as_json=options.json)
+
+
+def _dissect_file(options: argparse.Namespace) -> int:
+    from .anatomy.visible import visible
+    from .recording import Trace, TraceFileError
+    from .recording.dissecting import dissections
+
+    if options.client is not None or options.server is not None:
+        print("wslab dissect: give either a FILE, or --client and --server", file=sys.stderr)
+        return 2
     try:
-        if options.json:
-            for entry in dissection.json_objects():
-                print(json.dumps(entry))
-        else:
+        trace = Trace.open(options.file)
+    except TraceFileError as error:
+        print(f"wslab dissect: {error}", file=sys.stderr)
+        return 2
+    found = list(dissections(trace))
+    for note in trace.notes:
+        print(f"wslab dissect: {visible(note)}", file=sys.stderr)
+    if not found:
+        print(f"wslab dissect: {options.file} holds no WebSocket connection", file=sys.stderr)
+    return _print_dissections(found, as_json=options.json)
+
+
+def _print_dissections(dissections: Sequence[tuple[int, Dissection]], *, as_json: bool) -> int:
+    try:
+        for place, (number, dissection) in enumerate(dissections):
+            if as_json:
+                for entry in dissection.json_objects(number):
+                    print(json.dumps(entry))
+                continue
+            if len(dissections) > 1:
+                print(f"{chr(10) if place else ''}connection {number}\n")
             print(dissection)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough

@@ -37,6 +37,26 @@ await asyncio.gather(ws.send("One more"), ws.recv())
 await ws.close(1000, "bye")
 await lab.settled()
 """
+SERVE = """
+import wslab
+lab = wslab.Lab()
+async def talk(ws):
+    await ws.send("Hello client!")
+    async for message in ws:
+        print("Client:", message)
+await lab.serve(talk)
+"""
+GOODBYE = '''
+panel = wslab.BrowserPanel(lab)
+panel.code += """
+// Say goodbye when all is said
+setTimeout(() => clientSocket.close(1000, 'bye'), 100);
+clientSocket.onclose = event => {
+console.log(event.code, event.reason);
+};
+"""
+panel
+'''
 
 
 def nothing(panel: Locator) -> None:
@@ -53,6 +73,13 @@ def send_the_request(panel: Locator) -> None:
     """Send the request and wait for its answer."""
     panel.get_by_role("button", name="Send", exact=False).first.click()
     panel.get_by_text("101").first.wait_for()
+
+
+def run_the_page(panel: Locator) -> None:
+    """Run the article's code and look at the greeting that it is told of."""
+    panel.get_by_role("button", name="Run", exact=True).click()
+    panel.get_by_text("wasClean true").wait_for()
+    panel.get_by_role("option").filter(has_text="Hello client!").first.click()
 
 
 class Scene(NamedTuple):
@@ -76,6 +103,7 @@ SCENES = {
         ),
         send_the_request,
     ),
+    "browser-panel": Scene((SERVE, GOODBYE), run_the_page),
     "closing-panel": Scene((TALK, "wslab.ClosingPanel(lab)")),
 }
 

@@ -89,6 +89,7 @@ CONVERSATION = [
     record(Kind.FIN, SERVER, number=8),
     record(Kind.RESET, CLIENT, number=9),
     record(Kind.UNREAD, CLIENT, b"GET / HTTP/1", number=10),
+    record(Kind.BEND, SERVER, b"delay 0.2 s", 0, number=11),
 ]
 REPORTS = [CloseReport(SERVER, 1000, "bye"), CloseReport(CLIENT, 1006)]
 

@@ -33,6 +33,7 @@ LAB_ARGUMENTS = (
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+VIEWPORT = {"width": 1280, "height": 900}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 READY = """
@@ -45,6 +46,15 @@ READY = """
 """
 OUTPUTS = """
 () => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((cell) => cell.toJSON().outputs ?? [])
+"""
+# Opens another notebook in the place of what is open, without asking whether that is to be saved.
+REPLACE = """
+async (path) => {
+  const { shell, commands } = window.jupyterapp;
+  const opened = await commands.execute("docmanager:open", { path });
+  for (const widget of [...shell.widgets("main")]) if (widget !== opened) widget.dispose();
+  shell.activateById(opened.id);
+}
 """
 # Keeps the last messages between the page and the kernel, for whoever asks why a test failed. Reading them waits until
 # somebody asks: a benchmark drives a page like this too.
@@ -74,14 +84,14 @@ TOLD = """
 
 
 @contextmanager
-def jupyter_server(home: Path) -> Iterator[JupyterServer]:
+def jupyter_server(home: Path, *arguments: str) -> Iterator[JupyterServer]:
     """A private JupyterLab server on a copy of the course's notebooks, everything of it below ``home``."""
     shutil.copytree(ROOT / "notebooks", home / "work" / "notebooks", ignore=shutil.ignore_patterns(".*"))
     for name, values in SETTINGS.items():
         file = home / "settings" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
-    with jupyter_process("jupyterlab", home, *LAB_ARGUMENTS) as server:
+    with jupyter_process("jupyterlab", home, *LAB_ARGUMENTS, *arguments) as server:
         yield server
 
 
@@ -108,6 +118,14 @@ class NotebookPage:
         """Load JupyterLab with this notebook alone, and wait until its kernel is connected and idle."""
         self.page.goto(f"{self.server.url}lab/tree/{self.path}?reset&token={self.server.token}")
         self.wait_ready()
+
+    def replace(self) -> None:
+        """The same in a page in which JupyterLab runs already: this notebook takes the place of what is open there."""
+        self.page.set_viewport_size(VIEWPORT)
+        self.page.mouse.move(0, 0)
+        self.page.evaluate(REPLACE, self.path)
+        self.wait_ready()
+        self.theme("light")
 
     def wait_ready(self) -> None:
         self.page.wait_for_function(READY, timeout=60_000)
@@ -180,6 +198,8 @@ class NotebookPage:
 
     def theme(self, name: str) -> None:
         """``"light"`` or ``"dark"``."""
+        if self.page.evaluate("() => document.body.dataset.jpThemeName") == THEMES[name]:
+            return
         self.command("apputils:change-theme", theme=THEMES[name])
         self.page.wait_for_function(
             "(light) => document.body.dataset.jpThemeLight === light", arg="true" if name == "light" else "false"
@@ -204,20 +224,47 @@ class NotebookPage:
 
 
 class LabPages:
-    """Makes and opens notebooks: ``lab_page(cell, cell, ...)`` or ``lab_page(path="notebooks/08-....ipynb")``."""
+    """Makes and opens notebooks: ``lab_page(cell, cell, ...)`` or ``lab_page(path="notebooks/08-....ipynb")``.
+
+    Each is alone in its page. JupyterLab takes seconds to start, so a page serves one notebook after another.
+    """
 
     def __init__(self, context: Any, server: JupyterServer) -> None:
         self.context, self.server = context, server
         self.opened: list[NotebookPage] = []
+        self.spoilt = False
+        """Whether something went wrong, so that no page of now may serve again."""
+        self._free: list[Page] = []
 
     def __call__(self, *cells: str, path: str | None = None) -> NotebookPage:
         if path is None:
             path = f"test-{secrets.token_hex(4)}.ipynb"
             write_notebook(self.server.folder / path, cells)
-        opened = NotebookPage(self.context.new_page(), self.server, path)
-        opened.open()
+        started = bool(self._free)
+        opened = NotebookPage(self._free.pop() if started else self.context.new_page(), self.server, path)
         self.opened.append(opened)
+        if started:
+            opened.replace()
+        else:
+            opened.open()
         return opened
+
+    def finish(self) -> None:
+        """End the kernels of the notebooks that are open; their pages are free for others."""
+        for opened in self.opened:
+            opened.shut_down()
+            if self.spoilt:
+                opened.page.close()
+            else:
+                self._free.append(opened.page)
+        self.opened.clear()
+        self.spoilt = False
+
+    def close(self) -> None:
+        """The same, and close the pages: what is open of a server that has ended keeps asking for it."""
+        self.finish()
+        while self._free:
+            self._free.pop().close()
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:

@@ -9,10 +9,11 @@ from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-PANELS = 6
+PANELS = 7
 EVERYTHING = """
 from IPython.display import display
-from wslab import ByteInspector, ClosingPanel, Composer, FrameBuilder, HandshakeWorkbench, Lab, build_frame
+from wslab import BrowserPanel, ByteInspector, ClosingPanel, Composer, FrameBuilder, HandshakeWorkbench
+from wslab import Lab, build_frame
 
 lab = Lab(seed=1)
 await lab.serve()
@@ -40,9 +41,11 @@ await composer.send_message()
 builder = FrameBuilder("Hello", length_form=16)
 inspector = ByteInspector(build_frame("Hello", mask=b"7abc"), sender="server", picked=7)
 closing = ClosingPanel(lab, connection=1)
+browser = BrowserPanel(lab, "<script>new WebSocket('ws://localhost:1234', ['a']).close(1001)</ script>")
 panel.lanes_open = True
 panel.selected = broken
-display(panel, inspector, composer, builder, bench, closing)
+browser.run()
+display(panel, inspector, composer, builder, bench, closing, browser)
 """
 
 SHOWN = (
@@ -54,6 +57,8 @@ SHOWN = (
     ("Handshake workbench", ".wslab-status code", "426 Upgrade Required"),
     ("Handshake workbench", ".wslab-score", "1 of 2 predicted; 1 to run; 10 to predict"),
     ("Closing panel", "svg", "now"),
+    ("Browser panel", ".wslab-thrown", "InvalidAccessError"),
+    ("Browser panel", ".wslab-notes", "is no end tag"),
 )
 """Of each panel what comes last, with words that it has when it is there."""
 

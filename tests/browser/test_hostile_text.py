@@ -41,8 +41,9 @@ for thing in (lab.trace, explain(frame), explain(close), *dissections, judge(fra
     display(thing)
 """
 PANELS = """
-from wslab import ByteInspector, ClosingPanel, Composer, FrameBuilder, HandshakeWorkbench
+from wslab import BrowserPanel, ByteInspector, ClosingPanel, Composer, FrameBuilder, HandshakeWorkbench
 from wslab.protocol import build_request
+import json
 
 attack = evil + "\\u202e"  # 123 bytes are what a close frame's reason has room for
 tag = "<img src=x onerror=__pwned=5>\\u202e"
@@ -72,17 +73,31 @@ builder = FrameBuilder(attack)
 inspector = ByteInspector(head, picked=20)
 closing = ClosingPanel(lab, connection=number)
 panel.selected = next(r.number for r in lab.trace.records if "img" in r.summary and r.payload_length)
-display(panel, composer, bench, builder, inspector, closing)
+browser = BrowserPanel(lab, f'''// {short}
+const attack = {json.dumps(attack)};
+const socket = new WebSocket('ws://localhost:1234/');
+socket.onopen = () => socket.send(attack);
+socket.onmessage = ({{ data }}) => {{
+  console.log(data);
+  console.table([{{ [attack]: attack }}]);
+  socket.close(4000, {json.dumps(tag)});
+}};
+setTimeout(() => {{ throw new Error(attack) }});
+''')
+browser.run()
+display(panel, composer, bench, builder, inspector, closing, browser)
 """
 PROBLEMS = """
-for each in (panel, composer, bench, builder, inspector, closing):
+for each in (panel, composer, bench, builder, inspector, closing, browser):
     each.problem = attack
 """
 PICTURES = """
-for each in (panel, composer, bench, builder, inspector, closing):
+for each in (panel, composer, bench, builder, inspector, closing, browser):
     display(each.picture())
 """
-NAMES = ("Lab panel", "Composer", "Handshake workbench", "Frame builder", "Byte inspector", "Closing panel")
+NAMES = (
+    "Lab panel", "Composer", "Handshake workbench", "Frame builder", "Byte inspector", "Closing panel", "Browser panel"
+)  # fmt: skip
 UNTOUCHED = """
 () => {
   // JupyterLab shows an SVG as the picture of a data URL, where nothing runs; what is in it is looked at elsewhere.
@@ -145,13 +160,14 @@ def test_hostile_text_stays_text_in_every_panel_its_picture_and_its_saved_view(l
     notebook.page.set_viewport_size({"width": 1280, "height": 6000})
     expect(notebook.panels).to_have_count(len(NAMES))
     expect(notebook.page.locator(".wslab-words pre")).to_be_visible()
+    expect(notebook.page.locator(".wslab-told").filter(has_text="wasClean")).to_contain_text("<img src=x")
     notebook.run(2, 3)
     assert notebook.errors() == []
     for panel in notebook.panels.all():
         expect(panel.locator(":scope > .wslab-problem")).to_contain_text("<img src=x")
     check_panels(notebook, "as displayed")
 
-    composer, bench, builder, inspector, closing = (
+    composer, bench, builder, inspector, closing, browser = (
         notebook.page.get_by_role("region", name=name, exact=True) for name in NAMES[1:]
     )
     lab = notebook.page.get_by_role("region", name="Lab panel")
@@ -161,6 +177,13 @@ def test_hostile_text_stays_text_in_every_panel_its_picture_and_its_saved_view(l
     for part in (".wslab-words pre", ".wslab-reason", ".wslab-step", ".wslab-change"):
         expect(bench.locator(part).filter(has_text="<").first).to_be_visible()
     expect(closing.locator(".wslab-ends")).to_contain_text("<img")
+
+    for part in (".wslab-level-log", ".wslab-level-table", ".wslab-level-uncaught", ".wslab-said"):
+        expect(browser.locator(part).filter(has_text="<img src=x").first).to_be_visible()
+    browser.get_by_role("textbox").fill(f"<script type=<svg{chr(0x202E)}/onload=__pwned=12></script>")
+    browser.get_by_role("button", name="Run", exact=True).click()
+    expect(browser.locator(".wslab-notes")).to_contain_text("<svg")
+    browser.get_by_role("button", name="Restore").click()
 
     # What is typed into the page, and what comes of it.
     for field in (composer.get_by_label("Payload", exact=False), builder.get_by_role("textbox", name="Payload")):

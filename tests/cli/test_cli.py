@@ -42,7 +42,7 @@ def objects(output: bytes) -> list[dict[str, Any]]:
 def test_help_names_the_commands() -> None:
     done = wslab("--help")
     assert done.returncode == 0
-    for command in (b"lab", b"echo", b"dissect"):
+    for command in (b"lab", b"echo", b"node", b"dissect"):
         assert command in done.stdout
 
 
@@ -117,6 +117,7 @@ class TestDissect:
         assert {entry["sender"] for entry in found} == {side.removeprefix("--")}
         assert [entry["kind"] for entry in found] == ["handshake", "frame", "frame"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("arguments", "complaint"),
         [
@@ -138,6 +139,7 @@ class TestDissect:
 
 
 class TestEcho:
+    @pytest.mark.slow
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_says_goodbye(self, number: int, tmp_path: Path) -> None:
         saved = tmp_path / "trace.wslab"
@@ -163,6 +165,7 @@ class TestEcho:
         codes = {frame.sender: frame.status_code for frame in trace.frames if frame.opcode == 0x8}
         assert codes == {Sender.CLIENT: 1001, Sender.SERVER: 1001}
 
+    @pytest.mark.slow
     def test_it_has_the_port_it_was_given_and_says_when_it_cannot(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
+from processes import free, gone, listens, lives
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
+from wslab.live import doors, node, paste_scripts
 from wslab.live import kernel as asked_of_the_kernel
-from wslab.live import paste_scripts
 
 pytestmark = pytest.mark.slow
 THREADS = "import threading; print(sum(thread.name.startswith('wslab') for thread in threading.enumerate()))"
@@ -84,11 +87,11 @@ class Kernel:
     def run(self, code: str, cell: str | None = None) -> Outcome:
         return self.outcome(self.send(code, cell))
 
-    def wait_for_print(self, message: str) -> None:
+    def wait_for_print(self, message: str) -> str:
         while True:
             got = self.client.get_iopub_msg(timeout=30)
             if got["parent_header"].get("msg_id") == message and got["msg_type"] == "stream":
-                return
+                return str(got["content"]["text"])
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +213,7 @@ def test_a_restarted_kernel_says_goodbye() -> None:
 
 SCRIPT = """
 import asyncio
+import os
 async def main():
     async with Lab() as lab:
         await lab.serve()
@@ -294,3 +298,86 @@ def test_outside_a_kernel_no_signal_is_touched() -> None:
 
     assert asyncio.run(arranged()) is False
     assert asked_of_the_kernel.running_cell() is None
+
+
+BEGIN = """
+import asyncio, json
+from wslab.live import Lab
+
+async def begin(lab):
+    server, relay, child = await lab.serve(), await lab.relay(), await lab.node()
+    await lab.connect(relay.uri)
+    print(json.dumps([[server.port, relay.port, child.port], child.pid, server.door().key]))
+"""
+MAKES = "lab = Lab()\nawait begin(lab)"
+
+
+def stopped_by(kernel: Kernel, message: str) -> str:
+    """What a cell that waits for ever has printed, once it was interrupted."""
+    printed = kernel.wait_for_print(message)
+    time.sleep(0.3)  # it prints, and then it waits: nothing tells when
+    kernel.manager.interrupt_kernel()
+    assert kernel.outcome(message, timeout=10).status == "error"
+    return printed
+
+
+def runs_again(kernel: Kernel) -> str:
+    printed = kernel.run(MAKES, cell="one").printed
+    kernel.run("lab = Lab()", cell="one")
+    return printed
+
+
+def is_closed(kernel: Kernel) -> str:
+    return kernel.run(MAKES + "\nawait lab.close()").printed
+
+
+def is_interrupted(kernel: Kernel) -> str:
+    """A cell that holds its lab for as long as it runs."""
+    return stopped_by(
+        kernel, kernel.send("async with Lab() as lab:\n    await begin(lab)\n    await asyncio.sleep(1000)")
+    )
+
+
+def is_interrupted_and_runs_again(kernel: Kernel) -> str:
+    printed = stopped_by(kernel, kernel.send(MAKES + "\nawait asyncio.sleep(1000)", cell="one"))
+    ports, child, _ = json.loads(printed)
+    assert all(map(listens, ports)), "an interrupt ends what a cell does, and not the lab that it made"
+    assert lives(child)
+    kernel.run("lab = Lab()", cell="one")
+    return printed
+
+
+def restarts(kernel: Kernel) -> str:
+    printed = kernel.run(MAKES).printed
+    kernel.manager.restart_kernel()
+    return printed
+
+
+def is_killed(kernel: Kernel) -> str:
+    printed = kernel.run(MAKES).printed
+    assert kernel.manager.provisioner is not None
+    os.kill(kernel.manager.provisioner.pid, signal.SIGKILL)
+    return printed
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    "end", [runs_again, is_closed, is_interrupted, is_interrupted_and_runs_again, restarts, is_killed]
+)
+def test_nothing_that_a_lab_began_outlives_it(end: Callable[[Kernel], str]) -> None:
+    """Its server, relay, script in Node and door, however it ends."""
+    try:
+        node.program()
+    except node.NodeMissing as missing:
+        pytest.skip(str(missing))
+    kernel = Kernel()
+    try:
+        assert kernel.run(BEGIN).status == "ok"
+        ports, child, key = json.loads(end(kernel))
+        assert all(map(free, ports))
+        assert gone(child)
+        assert doors.find(key) is None
+    finally:
+        kernel.client.stop_channels()
+        kernel.manager.shutdown_kernel(now=True)
+        kernel.manager.cleanup_resources()

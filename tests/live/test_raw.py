@@ -156,6 +156,7 @@ def test_a_client_sees_a_reset(carrier: str, run: Run) -> None:
     run(main())
 
 
+@pytest.mark.slow
 def test_back_pressure(carrier: str, run: Run) -> None:
     async def main() -> None:
         async with Lab(carrier=carrier) as lab:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -15,15 +16,22 @@ from typing import Any
 
 import pytest
 
+from wslab.live.node import COMMAND, home, installed
+
 NODE_SCRIPTS = Path(__file__).parent / "node"
 PATIENCE = 20.0
+
+
+def node_environment() -> dict[str, str]:
+    """The environment in which a script finds ``ws``."""
+    return {**os.environ, "NODE_PATH": str(home() / "node_modules")}
 
 
 def node(script: str, *arguments: str) -> list[str]:
     """The command that runs one of the Node scripts; skips the test where that cannot be."""
     program = shutil.which("node") or pytest.skip("node is not installed")
-    if not (NODE_SCRIPTS / "node_modules" / "ws").exists():
-        pytest.skip("Node's ws is not installed: `npm ci` in tests/oracle/node")
+    if not installed():
+        pytest.skip(f"Node's ws is not installed: {COMMAND}")
     return [program, str(NODE_SCRIPTS / script), *arguments]
 
 
@@ -31,7 +39,7 @@ def node(script: str, *arguments: str) -> list[str]:
 def node_server(deflate: bool | Mapping[str, Any] = False) -> Iterator[int]:
     """The article's server under Node, echoing too; yields its port."""
     command = node("server.js", json.dumps(deflate))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=node_environment()) as process:
         try:
             assert process.stdout is not None
             yield int(process.stdout.readline())
@@ -47,6 +55,7 @@ def node_client(port: int, actions: Sequence[Sequence[Any]], **plan: Any) -> lis
         input=json.dumps({"actions": actions, **plan}),
         capture_output=True,
         text=True,
+        env=node_environment(),
         timeout=PATIENCE,
         check=True,
     )

@@ -15,7 +15,8 @@ from traitlets import TraitError
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PACKED
-from wslab.panels.lab_panel import BATCH, LabPanel
+from wslab.panels.lab_panel import LabPanel
+from wslab.panels.records_panel import BATCH
 from wslab.panels.trace_panel import Pusher
 from wslab.protocol import build_frame, build_request, build_response
 from wslab.recording.trace import Trace
@@ -128,6 +129,7 @@ def test_a_reception_that_comes_after_its_record_was_pushed_is_pushed_too(trace:
     page.wait(lambda: len(page.late) == 24)
 
 
+@pytest.mark.slow
 def test_many_records_come_in_few_messages_in_order(panel: LabPanel, trace: Trace) -> None:
     page = Page(panel)
     page.ask(ask="records", **{"from": 0})
@@ -141,7 +143,7 @@ def test_many_records_come_in_few_messages_in_order(panel: LabPanel, trace: Trac
 
 
 def test_more_than_one_batch_is_sent_without_being_asked_again(panel: LabPanel, trace: Trace, monkeypatch: Any) -> None:
-    monkeypatch.setattr("wslab.panels.lab_panel.BATCH", 10)
+    monkeypatch.setattr("wslab.panels.records_panel.BATCH", 10)
     assert BATCH > 10
     traffic(trace, 50)
     page = Page(panel)
@@ -241,7 +243,7 @@ def test_a_closed_panel_is_pushed_nothing_and_the_trace_forgets_it(trace: Trace)
     ("trait", "value", "allowed"),
     [
         ("direction", "up", "'both', 'client', 'server'"),
-        ("kinds", ["data", "pings"], "'handshake', 'data', 'control', 'tcp', 'error'"),
+        ("kinds", ["data", "pings"], "'handshake', 'data', 'control', 'tcp', 'error', 'bend'"),
         ("opcode", 16, "15"),
         ("connection", -1, "0"),
         ("position", 5, "records 0 to 4"),
@@ -318,6 +320,7 @@ def test_a_push_that_is_woken_while_it_runs_runs_again() -> None:
     assert len(ran) == 2
 
 
+@pytest.mark.slow
 def test_a_lab_outside_a_kernel_shows_text_and_loads_no_widget() -> None:
     program = """
 import sys, wslab

@@ -26,9 +26,9 @@ const draw = () => {
   if (pacing.early()) return;
   pacing.begin();
   drawn.push([time, told]);
-  pacing.end();
+  pacing.end(15);
 };
-const pacing = pace(15, draw, clock);
+const pacing = pace(draw, clock);
 const pass = (until) => {
   for (;;) {
     const next = timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0];
@@ -59,6 +59,7 @@ def drawn(node_path: str, messages: list[float], early: float) -> list[tuple[flo
     return [(time, told) for time, told in found["drawn"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("early", [0, 0.4, 3])
 def test_what_came_last_is_drawn_and_seldom_enough(node_path: str, early: float) -> None:
     messages = [1000, 1004.6, 1006, 1007.7, 1200, 1201.3]

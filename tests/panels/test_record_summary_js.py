@@ -7,6 +7,8 @@ import random
 import subprocess
 from pathlib import Path
 
+import pytest
+
 import wslab.panels
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PREVIEW, Kind, Record
@@ -75,6 +77,7 @@ def records(count: int) -> list[Record]:
     return made
 
 
+@pytest.mark.slow
 def test_javascript_reads_and_words_records_as_python_does(node_path: str) -> None:
     expected = records(5000)
     packed = b"".join(record.pack() for record in expected)

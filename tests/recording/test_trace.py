@@ -167,6 +167,18 @@ def test_a_server_that_hears_of_a_client_after_it_left_joins_its_connection():
     assert trace.join(SERVER, "k").connection == client.connection
 
 
+def test_what_is_told_in_words_stands_where_the_stream_was() -> None:
+    """Also when it is derived only after more has crossed."""
+    trace = Trace()
+    ends = Ends(trace)
+    ends.client_sends(request())
+    ends.client.note("it failed here")
+    ends.client.bend("flip bit 0")
+    ends.client_sends(build_frame(b"Hello", mask=MASK))
+    places = {record.kind: record.offset for record in trace}
+    assert places[Kind.ERROR] == places[Kind.BEND] == places[Kind.FRAME] == len(request())
+
+
 def test_a_note_is_a_record_that_keeps_its_whole_text():
     trace = Trace()
     tap = trace.join(SERVER, "k")
@@ -433,6 +445,7 @@ def test_a_file_of_the_format_before_is_read_without_what_it_lacks(tmp_path: Pat
     assert list(Trace.load(tmp_path / "old")) == [record._replace(received=None) for record in trace]
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_damaged_file_is_refused_in_words_or_read(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
     path = tmp_path_factory.mktemp("damaged") / "t"

@@ -295,7 +295,7 @@ def _ladder(records: Sequence[Record]) -> str:
     )
 
 
-_SHAPES = {Kind.FIN: " wsv-ends", Kind.RESET: " wsv-ends", Kind.ERROR: " wsv-note"}
+_SHAPES = {Kind.FIN: " wsv-ends", Kind.RESET: " wsv-ends", Kind.ERROR: " wsv-note", Kind.BEND: " wsv-bent"}
 
 
 def _rung(record: Record, several: bool) -> str:

@@ -12,17 +12,19 @@ from .view import sender_mark
 from .visible import cells, clip, pad
 
 NARROWEST = 40
+_PREFIX = {Kind.ERROR: "error", Kind.BEND: "bend"}
+_LINES = {Kind.FIN: "─ ", Kind.RESET: "─ ", Kind.BEND: "~"}
 
 
 def label(record: Record) -> str:
     """What stands on the record's arrow."""
     said = f"{marker(record)} {record_summary(record)}".lstrip()
-    return f"error: {said}" if record.kind is Kind.ERROR else said
+    return f"{_PREFIX[record.kind]}: {said}" if record.kind in _PREFIX else said
 
 
 def tip(record: Record) -> str:
-    """The arrow's head; a torn connection ends in a cross, bytes that are no frame in a question, an error has none."""
-    points = {Kind.ERROR: "", Kind.RESET: "×", Kind.UNREAD: "?"}
+    """The arrow's head; a torn connection ends in a cross, bytes that are no frame in a question, words in nothing."""
+    points = {Kind.ERROR: "", Kind.BEND: "", Kind.RESET: "×", Kind.UNREAD: "?"}
     return points.get(record.kind, "►" if record.sender is Sender.CLIENT else "◄")
 
 
@@ -59,7 +61,9 @@ def _arrow(record: Record, inside: int) -> str:
         return f"│{pad(f'{text} ' if right else f' {text}', inside, right=right)}│"
     said = clip(said, inside - 8)
     rest = inside - cells(said) - 4
-    line = ("─ " * rest)[:rest] if record.kind in (Kind.FIN, Kind.RESET) else "─" * rest
+    line = (_LINES.get(record.kind, "─") * rest)[:rest]
+    if record.kind is Kind.BEND:  # it acts on the way, and nothing arrives
+        return f"├~ {said} {line}~│" if record.sender is Sender.CLIENT else f"│~{line} {said} ~┤"
     if record.sender is Sender.CLIENT:
         return f"├─ {said} {line}{tip(record)}│"
     return f"│{tip(record)}{line[::-1]} {said} ─┤"

@@ -38,6 +38,7 @@ _DATA = _Shape("data", 1.6)
 _CONTROL = _Shape("control frame", 1.6, "7 4")
 _END = _Shape("TCP: bar FIN, cross RST", 1.8, "1.8 4")
 _UNREAD = _Shape("no frame", 1)
+_BEND = _Shape("bend", 1.4)
 _SHAPES = {
     Kind.REQUEST: _HANDSHAKE,
     Kind.RESPONSE: _HANDSHAKE,
@@ -45,6 +46,7 @@ _SHAPES = {
     Kind.FIN: _END,
     Kind.RESET: _END,
     Kind.UNREAD: _UNREAD,
+    Kind.BEND: _BEND,
 }
 _CONTROLS = 0b1000
 """The opcode's bit that a control frame has (RFC 6455 section 5.5)."""
@@ -85,7 +87,8 @@ def ladder_figure(records: Sequence[Record]) -> Figure:
         else:
             parts.append(_words(row.record, row.y, several))
     y = bottom + 24
-    level = any(end is None for end, row in zip(ends, rows, strict=True) if row.record and row.record.kind in _SHAPES)
+    arrows = _SHAPES.keys() - {Kind.BEND}
+    level = any(end is None for end, row in zip(ends, rows, strict=True) if row.record and row.record.kind in arrows)
     parts += _key([record for record in shown if record is not None], y, level)
     return Figure(WIDTH, y + 6, "\n".join(parts), ladder.ladder_text(records))
 
@@ -164,6 +167,8 @@ def _arrow(record: Record, y: float, end: float) -> str:
         return f"{number(x - aside * along[1])} {number(y + aside * along[0])}"
 
     shape = _shape(record)
+    if shape is _BEND:
+        return line(_jagged(x, y, target), ink=ink, width=shape.width)
     more = f' stroke-dasharray="{shape.dashes}"' if shape.dashes else ""
     path = "".join(f"M{begin(aside)}L{at(9, aside)}" for aside in ((-1.6, 1.6) if shape.double else (0,)))
     shaft = line(path, ink=ink, width=shape.width, more=more)
@@ -180,6 +185,12 @@ def _arrow(record: Record, y: float, end: float) -> str:
             )
         case _:
             return shaft + solid(f"M{at(1)}L{at(11, -4.75)}L{at(11, 4.75)}z", ink)
+
+
+def _jagged(x: float, y: float, target: float) -> str:
+    """A jagged line from one lane to shortly before the other: nothing arrives."""
+    way = 1 if target > x else -1
+    return f"M{number(x)} {number(y)}" + f"l{3 * way} -3l{6 * way} 6l{3 * way} -3" * int((abs(target - x) - 12) // 12)
 
 
 def _over(width: float, x: float, y: float, anchor: str) -> str:
@@ -217,6 +228,7 @@ def _key(records: Sequence[Record], y: float, level: bool) -> list[str]:
     for shape in shapes:
         aside = (-1.6, 1.6) if shape.double else (0.0,)
         path = "".join(f"M{number(x)} {number(y - 4 + one)}h26" for one in aside)
+        path = _jagged(x, y - 4, x + 38) if shape is _BEND else path
         more = f' stroke-dasharray="{shape.dashes}"' if shape.dashes else ""
         parts.append(line(path, ink=style.SOFT, width=shape.width, more=more))
         parts.append(text(x + 33, y, shape.said, size=11, ink=style.SOFT))

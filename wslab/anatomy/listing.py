@@ -22,6 +22,7 @@ KINDS = {
     Kind.RESET: "TCP reset",
     Kind.ERROR: "error",
     Kind.UNREAD: "unread",
+    Kind.BEND: "bend",
 }
 
 NOTHING = "no records"

@@ -63,6 +63,8 @@ class Kind(IntEnum):
     """A program's error, such as a handler that failed; ``preview`` begins its text."""
     UNREAD = 6
     """Bytes that were left over when the stream ended, or that are not what had to come."""
+    BEND = 7
+    """What a relay between both ends did to the sender's stream, in words; ``preview`` begins them."""
 
 
 class Record(NamedTuple):
@@ -82,7 +84,7 @@ class Record(NamedTuple):
     violations: int
     preview: bytes
     """At most ``PREVIEW`` bytes: a request or status line's start, a payload's (unmasked and inflated),
-    a close frame's reason, an error's text."""
+    a close frame's reason, an error's or a bend's text."""
     received: float | None = None
     """When the peer had read the record's last byte, or was told of the stream's end: seconds since the trace began,
     to the microsecond. None while that has not happened, and where the trace is not told by both ends."""

@@ -92,6 +92,7 @@ background:linear-gradient(var(--wsv-rule),var(--wsv-rule)) center/1.5px 100% no
 .wsv-back .wsv-shaft{margin:0 0 0 -.4em}
 .wsv-ends .wsv-shaft{border-top-style:dashed}
 .wsv-note .wsv-shaft{border:0}
+.wsv-bent .wsv-shaft{border-top:3px double;opacity:.6}
 """
 
 

@@ -191,6 +191,10 @@ def _rung(record: Record, y: float, several: bool) -> str:
     shaft = f'<path d="M{source} {y:g}H{target - 12 * way}" stroke="currentColor"{dashed}/>'
     if record.kind is Kind.ERROR:
         head = shaft = ""
+    elif record.kind is Kind.BEND:
+        jags = f"l{3 * way} -3l{6 * way} 6l{3 * way} -3" * ((abs(target - source) - 12) // 12)
+        shaft = f'<path d="M{source} {y:g}{jags}" fill="none" stroke="currentColor"/>'
+        head = ""
     elif record.kind in (Kind.RESET, Kind.UNREAD):
         head = _text(target - 10 * way, y + 5, ladder.tip(record), size=15)
     else:

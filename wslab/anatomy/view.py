@@ -25,6 +25,8 @@ NAME = 80
 """The same of a name: the wire names headers."""
 LINES = 128
 """Lines of a head that a view shows."""
+TLS_TYPES = tuple(bytes([number]) for number in range(20, 25))
+"""What a TLS record begins with, and no line of text does."""
 SHORTEST_SECRET = 4
 """Shorter values are not looked for in other sentences: ``1`` occurs everywhere."""
 
@@ -216,8 +218,10 @@ class View:
 
     @cached_property
     def is_head(self) -> bool:
-        """Whether these bytes are lines of text (a handshake's head) and not a frame."""
+        """Whether these bytes are lines of text (a handshake's head) and not a frame or a TLS record."""
         fields = self.explanation.fields
+        if self.explanation.data[:1] in TLS_TYPES:
+            return False
         return all(field.start % 8 == 0 and field.width % 8 == 0 for field in fields) and any(
             field.raw.endswith(b"\n") for field in fields
         )

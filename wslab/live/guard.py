@@ -24,6 +24,8 @@ ProcessRequest = Callable[[ServerConnection, Request], Awaitable[Response | None
 
 # RFC 3986 3.2.2 and 3.2.3: what a Host header may hold, less the escapes and names that no loopback has.
 AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{0,5}))?", re.ASCII)
+# RFC 6454 6.2, the form in which a browser sends it: no path, no capitals, no user.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(:[0-9]{1,5})?", re.ASCII)
 ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
 BAD_REQUEST, FORBIDDEN = 400, 403
@@ -43,6 +45,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.IPv4Address(host).is_loopback
     except ValueError:
         return False
+
+
+def check_origin(origin: str) -> str:
+    """``origin`` if it is one that names who speaks, such as ``http://localhost:8888`` (RFC 6454 6.2).
+
+    Raises:
+        ValueError: it is not. Neither is ``null``: every sandboxed page and every local file calls itself that.
+    """
+    if not ORIGIN.fullmatch(origin):
+        raise ValueError(
+            f"origin={origin!r}: an origin is a scheme, a host and perhaps a port in small letters, with nothing after "
+            "them, such as 'http://localhost:8888' (RFC 6454 6.2); in a page it is location.origin"
+        )
+    return origin
 
 
 def _refuse_authority(authority: str) -> tuple[int, str] | None:

@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 import weakref
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+T = TypeVar("T")
 _armed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
 
 
@@ -51,3 +52,20 @@ def running_cell() -> tuple[str, str] | None:
     cell = parent.get("metadata", {}).get("cellId")
     execution = parent.get("header", {}).get("msg_id")
     return (cell, execution) if isinstance(cell, str) and isinstance(execution, str) else None
+
+
+class Cells(Generic[T]):
+    """What each cell's last run made, as long as it lives: IPython's ``Out`` may hold it for ever."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[str, list[weakref.ref[Any]]]] = {}
+
+    def replaced(self, thing: T) -> list[T]:
+        """What an earlier run of the running cell made; what was made now is ``thing``."""
+        running = running_cell()
+        if running is None:
+            return []
+        cell, execution = running
+        last, made = self._made.get(cell, ("", []))
+        self._made[cell] = (execution, [*(made if last == execution else []), weakref.ref(thing)])
+        return [] if last == execution else [each for one in made if (each := one()) is not None]

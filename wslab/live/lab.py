@@ -19,10 +19,11 @@ import itertools
 import logging
 import threading
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -32,15 +33,31 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import CONNECTING
 
 from ..anatomy.field import Sender
+from ..recording.eavesdropping import Ciphertext, Eavesdropped
 from ..recording.trace import Trace
-from . import guard, kernel, tap
+from . import article, doors, guard, kernel, tap
 from .carrier import ADDRESS, GRACE, Carrier, check_host, check_socket, complaint, keep, make, port_of, port_taken
+from .certificates import Authority
+from .ciphertext import noted
 from .ends import End, living
+from .pages import Page, answering
 from .raw import RawEndpoint
+from .settling import settle
+
+if TYPE_CHECKING:
+    import os
+    import ssl
+
+    from .bends import Bend
+    from .node import NodeProcess
+    from .relay import Relay, Relaying
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
 GOING_AWAY = 1001
+CIPHERTEXTS = 64
+"""Connections over TLS whose encrypted bytes are kept, the last ones."""
+SERVER_CLOSED = "this server was closed: start another with `await lab.serve()`"
 HANDLER_FAILED = "connection handler failed"
 """What ``websockets`` logs when the connection that this failure closed is gone. It was noted when it happened."""
 
@@ -92,10 +109,30 @@ class _Serving:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.secure = False
+        """Whether it speaks TLS."""
         self.server: Any = None
+        self.origins: list[Any] | None = None
+        """The very list that ``websockets`` looks into at each handshake; None where it lets in everybody."""
         self.accepted: dict[Any, None] = {}
         self.handling: dict[asyncio.Task[Any], ServerConnection] = {}
+        self.page: Page | None = None
+        """What a plain GET is answered with."""
+        self._door: doors.Door | None = None
+        self._door_lock = threading.Lock()
         self._ending: asyncio.Task[None] | None = None
+
+    def door(self) -> doors.Door | None:
+        """The server's door, opened when it is first asked for; None where the server ends. Any thread may ask."""
+        with self._door_lock:
+            if self._door is None and self._ending is None and self.server.is_serving():
+                self._door = doors.open(self.port)
+            return None if self._ending is not None else self._door
+
+    def _shut_door(self) -> None:
+        with self._door_lock:
+            if self._door is not None:
+                self._door.close()
 
     def wrap(self, handler: Handler) -> Handler:
         """The same handler, known here while it runs, its failure noted."""
@@ -121,6 +158,7 @@ class _Serving:
         await asyncio.shield(self._ending)
 
     async def _end(self, code: int, reason: str) -> None:
+        self._shut_door()
         self.server.close(code=code, reason=reason)
         closed = asyncio.ensure_future(self.server.wait_closed())
         await asyncio.wait({closed}, timeout=GRACE)
@@ -134,6 +172,21 @@ class _Serving:
             closed.cancel()
 
 
+class Helper(Protocol):
+    """What a lab keeps running beside its server and on the server's loop: a relay, a child process."""
+
+    async def close(self) -> None:
+        """End it, and wait until nothing of it is left; called on the server's loop, more than once perhaps."""
+
+
+class Reachable(Protocol):
+    """What can be connected to: a server, a relay, a script in Node."""
+
+    @property
+    def uri(self) -> str | None:
+        """Where; None while nowhere."""
+
+
 class _Estate:
     """What a lab has to put in order, without the lab."""
 
@@ -143,8 +196,11 @@ class _Estate:
         self.carrier: Carrier = make(carrier, trace.note)
         self.clients: dict[Any, None] = {}
         self.raws: dict[RawEndpoint, None] = {}
+        self.helpers: dict[Helper, None] = {}
         self.numbers = itertools.count()
         self.serving: _Serving | None = None
+        self._authority: Authority | None = None
+        self.ciphertexts: deque[Ciphertext] = deque(maxlen=CIPHERTEXTS)
         self._lock = threading.Lock()
         self._ended: concurrent.futures.Future[None] | None = None
         _estates.add(self)
@@ -152,6 +208,35 @@ class _Estate:
     @property
     def closed(self) -> bool:
         return self._ended is not None
+
+    @property
+    def authority(self) -> Authority:
+        """The lab's own authority, made when it is first asked for."""
+        with self._lock:
+            if self._authority is None:
+                self._authority = Authority()
+            return self._authority
+
+    @property
+    def has_authority(self) -> bool:
+        """Whether it was asked for."""
+        return self._authority is not None
+
+    def encrypted(self) -> Ciphertext:
+        """Where the encrypted bytes of a new connection to the server are noted."""
+        ciphertext = Ciphertext(self.trace.now)
+        self.ciphertexts.append(ciphertext)
+        return ciphertext
+
+    def trusting(self) -> ssl.SSLContext | None:
+        """A context for clients that trusts the lab's own authority; None where it has none."""
+        return None if self._authority is None else self._authority.client_context()
+
+    @property
+    def ports(self) -> set[int]:
+        """The ports that its server and its helpers listen on."""
+        helpers = {getattr(helper, "port", 0) for helper in [*self.helpers]}
+        return helpers | ({self.serving.port} if self.serving is not None else set())
 
     def _first(self) -> bool:
         with self._lock:
@@ -173,14 +258,20 @@ class _Estate:
             leaving += [_in_its_loop(raw.loop, raw.close) for raw in [*self.raws]]
             if leaving:
                 await asyncio.wait([asyncio.ensure_future(one) for one in leaving], timeout=2 * GRACE)
-            if self.serving is not None:
+            if self.serving is not None or self.helpers:
                 with contextlib.suppress(TimeoutError):  # a handler that computes or sleeps blocks the server's thread
                     async with asyncio.timeout(3 * GRACE):
-                        await self.carrier.run(self.serving.end())
+                        await self.carrier.run(self._end_serving())
             await self.carrier.stop()
         finally:
             assert self._ended is not None
             self._ended.set_result(None)
+
+    async def _end_serving(self) -> None:
+        """End the server, then what stands between it and others; runs on the server's loop."""
+        if self.serving is not None:
+            await self.serving.end()
+        await asyncio.gather(*[helper.close() for helper in [*self.helpers]], return_exceptions=True)
 
     def abandon(self, *, clients: bool = False) -> None:
         """Begin the same without waiting for it, from any thread; clients keep their connections unless told."""
@@ -195,7 +286,7 @@ class _Estate:
             here = asyncio.get_running_loop()
             # A raw endpoint on a loop that is about to end has nobody who could close it afterwards.
             leaving = [raw.close() for raw in [*self.raws] if raw.loop is here and self.carrier.name == "tcp"]
-            await asyncio.gather(*leaving, *([self.serving.end()] if self.serving is not None else []))
+            await asyncio.gather(*leaving, self._end_serving())
             await self.carrier.stop()
         finally:
             assert self._ended is not None
@@ -228,7 +319,9 @@ async def _in_its_loop(loop: asyncio.AbstractEventLoop, make: Callable[[], Corou
 
 _estates: weakref.WeakSet[_Estate] = weakref.WeakSet()
 _by_port: weakref.WeakValueDictionary[int, _Estate] = weakref.WeakValueDictionary()
-_by_cell: dict[str, tuple[str, list[weakref.ref[_Estate]]]] = {}
+_by_cell: kernel.Cells[_Estate] = kernel.Cells()
+_relays_by_cell: kernel.Cells[Relaying] = kernel.Cells()
+_nodes_by_cell: kernel.Cells[NodeProcess] = kernel.Cells()
 
 
 @atexit.register
@@ -242,18 +335,9 @@ def _end_all() -> None:
 
 
 def _replace_earlier(estate: _Estate) -> None:
-    """End the labs that an earlier run of this very cell made; IPython's ``Out`` may hold them for ever."""
-    running = kernel.running_cell()
-    if running is None:
-        return
-    cell, execution = running
-    last, estates = _by_cell.get(cell, ("", []))
-    if last != execution:
-        for earlier in estates:
-            if (gone := earlier()) is not None:
-                gone.abandon(clients=True)
-        estates = []
-    _by_cell[cell] = (execution, [*estates, weakref.ref(estate)])
+    """End the labs that an earlier run of this very cell made."""
+    for earlier in _by_cell.replaced(estate):
+        earlier.abandon(clients=True)
 
 
 class Server:
@@ -270,8 +354,9 @@ class Server:
 
     @property
     def uri(self) -> str:
-        """Where to connect to: ``ws://127.0.0.1:PORT/``."""
-        return f"ws://{ADDRESS}:{self.port}/"
+        """Where to connect to: ``ws://127.0.0.1:PORT/``; with TLS ``wss://localhost:PORT/``."""
+        # By name, since a client names in its ClientHello (SNI, RFC 6066 3) whom it wants, but never an address.
+        return f"wss://localhost:{self.port}/" if self._serving.secure else f"ws://{ADDRESS}:{self.port}/"
 
     @property
     def connections(self) -> tuple[ServerConnection, ...]:
@@ -281,6 +366,62 @@ class Server:
     def is_serving(self) -> bool:
         """Whether it accepts connections."""
         return bool(self._serving.server.is_serving())
+
+    def admit(self, origin: str) -> None:
+        """Let in the pages of ``origin`` too, such as ``"http://localhost:8888"``, until this server is closed.
+
+        By itself a lab lets in programs, which name no origin, and no page (RFC 6455 10.2). Any thread may do it.
+
+        Raises:
+            ValueError: that is no origin, or it is ``null``, which every sandboxed page calls itself.
+        """
+        guard.check_origin(origin)
+        origins = self._serving.origins
+        if origins is not None and origin not in origins:
+            origins.append(origin)
+
+    def page(self, html: str = article.CLIENT_PAGE, port: int = article.PORT) -> Page:
+        """Serve a page on this server's own port, to be opened in a browser; its origin is admitted.
+
+        Args:
+            html: the page, with its script inline; it may connect to this server and load nothing else. The article's
+                page if none is given.
+            port: the port that the page's author wrote. Where the page says ``ws://localhost:1234`` or
+                ``ws://127.0.0.1:1234`` it is served with this server's own port.
+
+        Returns:
+            The page: ``page.uri`` is where to open it. It is served until this server is closed or given another.
+
+        Raises:
+            NoServer: it is closed, or it is one in memory, which no browser reaches.
+        """
+        if self.lab._estate.carrier.name != "tcp":
+            raise NoServer("a lab in memory has no port that a browser could reach: use Lab(carrier='tcp')")
+        if not self.is_serving():
+            raise NoServer(SERVER_CLOSED)
+        page = self._serving.page = Page(html, port, self.port, self._serving.secure)
+        for origin in page.origins:
+            self.admit(origin)
+        return self.lab._as_page(self, page)
+
+    def door(self) -> doors.Door:
+        """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
+
+        It is opened once and closed with the server. The Jupyter server must have wslab installed, which is what
+        passes on (``wslab.splice``); the pages' origin must be admitted, too. Any thread may open it.
+
+        Raises:
+            NoServer: it is closed, it speaks TLS, or it is one in memory, which has no port.
+        """
+        if self.lab._estate.carrier.name != "tcp":
+            raise NoServer("a lab in memory has no port that another program could reach: use Lab(carrier='tcp')")
+        if self._serving.secure:
+            raise NoServer(
+                "a page's TLS ends at the Jupyter server, and this server wants it, too: serve without tls=True"
+            )
+        if (door := self._serving.door()) is None:
+            raise NoServer(SERVER_CLOSED)
+        return door
 
     async def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
         """Accept no more, close every connection with ``code`` and ``reason``, and wait until that is done.
@@ -350,6 +491,19 @@ class Lab:
         return None if self._estate.closed else self._estate.carrier.loop
 
     @property
+    def authority(self) -> Authority:
+        """Who vouches for this lab's servers with TLS: shown in a cell, it says how a client comes to trust it.
+
+        Raises ImportError, which says what to do, where ``trustme`` is not installed.
+        """
+        return self._estate.authority
+
+    @property
+    def carrier(self) -> str:
+        """``"tcp"``, or ``"memory"``, where no other program can reach the lab's server."""
+        return self._estate.carrier.name
+
+    @property
     def seed(self) -> tap.Seed:
         """The seed that it was given; None where keys are random."""
         return self._estate.seed
@@ -361,7 +515,9 @@ class Lab:
         accepted = [] if estate.serving is None else [*estate.serving.accepted]
         return living([*estate.clients, *accepted], [*estate.raws])
 
-    async def serve(self, handler: Handler = echo, *, host: str | None = None, port: int = 0, **kwargs: Any) -> Server:
+    async def serve(
+        self, handler: Handler = echo, *, host: str | None = None, port: int = 0, tls: bool = False, **kwargs: Any
+    ) -> Server:
         """Start the lab's server; a server that it already has is closed first.
 
         Args:
@@ -370,6 +526,8 @@ class Lab:
                 sees close code 1011.
             host: 127.0.0.1 or localhost.
             port: 0 for any free port. With a number, an earlier lab of this process on that port is closed first.
+            tls: speak TLS, so that its URI is a ``wss:`` one, with a certificate of ``lab.authority``, which this lab's
+                clients trust and nobody else. The trace keeps what the ends see, above TLS.
             kwargs: what else ``websockets.serve`` takes. ``origins`` is an exact list, with None in it for clients
                 that name no origin; ``process_request`` is asked after the lab's own check of the Host header.
 
@@ -377,9 +535,16 @@ class Lab:
             PortTaken: another program has that port.
             NotLoopback: ``host`` is another one.
             LabClosed: the lab was closed.
+            ValueError: TLS in memory, or with an ``ssl=`` as well.
         """
         estate = self._open_estate()
         check_host(host)
+        if tls:
+            if estate.carrier.name != "tcp":
+                raise ValueError("tls=True: TLS needs TCP, and this lab is in memory: use Lab(carrier='tcp')")
+            if kwargs.get("ssl") is not None:
+                raise ValueError("give tls=True, for the lab's own certificate, or ssl=, for yours; not both")
+            kwargs["ssl"] = estate.authority.server_context(noted(estate.encrypted))
         if (sock := kwargs.get("sock")) is not None:
             check_socket(sock)
         if estate.serving is not None:
@@ -387,7 +552,7 @@ class Lab:
             estate.serving = None
         if port and estate.carrier.name == "tcp":
             earlier = _by_port.get(port)
-            if earlier not in (None, estate) and earlier.serving is not None and earlier.serving.port == port:
+            if earlier not in (None, estate) and port in earlier.ports:
                 await earlier.end()
         estate.serving = await estate.carrier.run(_start(estate, handler, port, kwargs))
         if port and estate.carrier.name == "tcp":
@@ -408,7 +573,8 @@ class Lab:
             uri: where to; the lab's own server if None. A path such as ``"/chat?room=1"`` is one on that server.
             key: the Sec-WebSocket-Key to send.
             masks: masking keys, 4 bytes each, for the first frames; for lessons only (RFC 6455 10.3).
-            kwargs: what else ``websockets.connect`` takes.
+            kwargs: what else ``websockets.connect`` takes. Without ``ssl``, a ``wss:`` URI of this machine is checked
+                against ``lab.authority`` once the lab has used it, and others against the system's list.
 
         Returns:
             A ``websockets.asyncio.client.connect``, which gives a ``websockets`` ClientConnection.
@@ -423,6 +589,10 @@ class Lab:
         parts = urlsplit(uri)
         if parts.hostname is not None and guard.is_loopback(parts.hostname):
             kwargs.setdefault("proxy", None)
+            if parts.scheme == "wss":
+                kwargs.setdefault("host", ADDRESS)  # and not ::1, where nothing of the lab's listens
+                if "ssl" not in kwargs and (trusting := estate.trusting()) is not None:
+                    kwargs["ssl"] = trusting
             if parts.port is not None:
                 kwargs = {**estate.carrier.reaching(parts.port), **kwargs}
         given = None if masks is None else [*tap.with_masks(masks, None)]
@@ -472,11 +642,154 @@ class Lab:
             endpoint.listening(server, f"ws://{ADDRESS}:{port_of(server)}/")
             return endpoint
         parts = urlsplit(self._own_uri() if uri is None else uri)
-        host, number = parts.hostname or ADDRESS, parts.port or 80
-        target = {"host": host, "port": number, **estate.carrier.reaching(number)}
+        secure = parts.scheme == "wss"
+        host, number = parts.hostname or ADDRESS, parts.port or (443 if secure else 80)
+        target: dict[str, Any] = {"host": host, "port": number, **estate.carrier.reaching(number)}
+        if secure and guard.is_loopback(host):
+            target |= {"host": ADDRESS, "server_hostname": host, "ssl": estate.trusting() or True}
+        elif secure:
+            target["ssl"] = True
         endpoint = RawEndpoint(estate.trace, Sender.CLIENT, estate.raws, parts.geturl())
         await loop.create_connection(endpoint.accept, **target)
         return endpoint
+
+    async def relay(
+        self,
+        to: str | None = None,
+        *,
+        bends: Iterable[Bend] = (),
+        port: int = 0,
+        remote: bool = False,
+        tls: str | ssl.SSLContext | None = None,
+    ) -> Relay:
+        """A recording relay on 127.0.0.1: whoever connects to its ``uri`` talks to ``to``, and can be watched.
+
+        Args:
+            to: a URI of the schemes ws, wss, http or https; the lab's own server if None.
+            bends: what is done to each conversation, in this order, such as ``[Delay(0.2), OneByte()]``; see
+                ``wslab.live.bends``. Where there are none, no byte is changed, not even those of the Host header.
+            port: where it listens; 0 for any free port. An earlier relay of this process on that port is closed first.
+            remote: whether ``to`` may be on another machine.
+            tls: towards a wss or https URI, TLS ends at the relay on both sides: its own certificate is of the lab's
+                authority, and of the target it trusts what the system trusts and the lab's authority. An
+                ``ssl.SSLContext`` says otherwise. ``"through"`` hands TLS on untouched; nothing can be read then, and
+                ``relay.ciphertext`` holds what crossed.
+
+        Raises:
+            NoServer, LabClosed, PortTaken: as ``connect`` and ``serve`` do.
+            NotLoopback: ``to`` is on another machine, and ``remote`` is False.
+            ValueError: ``to`` is no such URI, or the lab is one in memory, which has no sockets.
+        """
+        from .relay import THROUGH, Relaying, contexts, target
+
+        estate = self._open_estate()
+        if estate.carrier.name != "tcp":
+            raise ValueError("a lab in memory has no sockets that a relay could stand between: Lab(carrier='tcp')")
+        goal = target(self._own_uri() if to is None else to, remote=remote)
+        if port:
+            await self._make_room(port)
+        relaying = Relaying(goal, [*bends], estate.helpers, through=tls == THROUGH)
+        for earlier in _relays_by_cell.replaced(relaying):
+            earlier.abandon()
+        await estate.carrier.run(relaying.start(port, contexts(goal, tls, self)))
+        if port:
+            _by_port[port] = estate
+        return self._as_relay(relaying)
+
+    def _as_page(self, server: Server, page: Page) -> Page:
+        return page
+
+    def _as_node(self) -> type[NodeProcess]:
+        from .node import NodeProcess
+
+        return NodeProcess
+
+    def _as_relay(self, relaying: Relaying) -> Relay:
+        from .relay import Relay
+
+        return Relay(self, relaying)
+
+    async def _make_room(self, port: int) -> None:
+        """Close what an earlier lab, or an earlier relay of this one, has on that port."""
+        estate, earlier = self._estate, _by_port.get(port)
+        if earlier is not None and port in earlier.ports:
+            if earlier is not estate:
+                await earlier.end()
+            for helper in [each for each in [*estate.helpers] if getattr(each, "port", None) == port]:
+                await estate.carrier.run(helper.close())
+
+    async def node(
+        self,
+        script: str | os.PathLike[str] = article.SERVER_SCRIPT,
+        *,
+        port: int = 0,
+        to: str | Reachable | None = None,
+        kind: str = "server",
+        arguments: Iterable[str] = (),
+    ) -> NodeProcess:
+        """Run a script in Node, with the npm package ``ws``, beside this lab; it ends with the lab.
+
+        What crosses between it and an end of the lab is recorded as that end tells it; with a relay in between, all is.
+
+        Args:
+            script: its text, or the ``Path`` of its file. By default the article's server.
+            port: where a server listens instead of the article's 1234; 0 for any free port. An earlier script or
+                relay of this process on that port is closed first.
+            to: what a client's script connects to where it says ``new WebSocket("ws://localhost:1234")``: a URI, or
+                what has one, such as a server; the lab's own server if None. It is ``process.argv[1]`` too, and for a
+                script in a file ``process.argv[2]``. A ``to`` makes it a client's.
+            kind: ``"server"``, a script that is waited for until it listens, or ``"client"``.
+            arguments: more of those.
+
+        Raises:
+            NodeMissing: node or ``ws`` is not installed; the message says what to run.
+            NodeFailed: the server's script ended before it listened; the message has what it said.
+            PortTaken: another program has that port.
+            NoServer, LabClosed: as ``connect`` does.
+            ValueError: the lab is one in memory, which another program cannot reach, or that is no kind.
+        """
+        from . import node
+
+        estate = self._open_estate()
+        kernel.let_interrupts_arrive(asyncio.get_running_loop())
+        if estate.carrier.name != "tcp":
+            raise ValueError("a lab in memory has no port that Node could reach: Lab(carrier='tcp')")
+        if kind not in node.KINDS:
+            raise ValueError(f"kind={kind!r}: there is {' and '.join(map(repr, node.KINDS))}")
+        uri = None
+        if to is not None or kind == "client":
+            uri = self._own_uri() if to is None else to if isinstance(to, str) else to.uri
+            if uri is None:
+                raise NoServer(f"to={to!r}: it listens on no port")
+            arguments = [uri, *arguments]
+        if port:
+            await self._make_room(port)
+        authority = estate.authority.path if estate.has_authority else None
+        child = self._as_node()(estate.carrier, estate.helpers, script)
+        await node.start(child, script, port=port, to=uri, arguments=[*arguments], authority=authority)
+        for earlier in _nodes_by_cell.replaced(child):
+            earlier.abandon()
+        if port:
+            _by_port[port] = estate
+        return child
+
+    def eavesdropped(self, connection: int | None = None) -> Eavesdropped:
+        """What an eavesdropper saw of a connection to this lab's server over TLS, beside what its ends saw.
+
+        Args:
+            connection: its number in the trace; the last one if None, be it one on which TLS failed.
+
+        Raises:
+            LookupError: there was no such connection over TLS.
+        """
+        for ciphertext in [*self._estate.ciphertexts][::-1]:
+            if connection in (None, ciphertext.connection):
+                return Eavesdropped(ciphertext, self.trace)
+        which = "no connection" if connection is None else f"no connection {connection}"
+        raise LookupError(
+            f"{which} to this lab's server went over TLS: start it with `await lab.serve(tls=True)`. Without TLS an "
+            "eavesdropper sees what the ends see, byte for byte: lab.trace"
+        )
 
     async def settled(self, timeout: float = 5.0) -> None:
         """Wait until every byte, FIN and RST that one end of the lab sent has been read by the other end.
@@ -490,23 +803,7 @@ class Lab:
         Raises:
             TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
         """
-        loop, moved = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and nobody waits
-                loop.call_soon_threadsafe(moved.set)
-
-        unsubscribe = self.trace.subscribe(wake)
-        try:
-            async with asyncio.timeout(timeout):
-                while self.trace.on_its_way(self._expects):
-                    await moved.wait()
-                    moved.clear()
-        except TimeoutError:
-            left = "; ".join(self.trace.on_its_way(self._expects)) or "nothing any more"
-            raise TimeoutError(f"after {timeout:g} s there was still on its way: {left}") from None
-        finally:
-            unsubscribe()
+        await settle(self.trace, lambda: self.trace.on_its_way(self._expects), timeout)
 
     def _expects(self, key: Hashable) -> bool:
         """Whether a connection of that key goes to a port on which this lab accepts."""
@@ -566,7 +863,9 @@ async def _start(estate: _Estate, handler: Handler, port: int, kwargs: dict[str,
         "logger": estate.logger,
     }
     options = {**defaults, **kwargs}
-    options["process_request"] = guard.guarded(options.get("process_request"))
+    if options["origins"] is not None:
+        options["origins"] = serving.origins = [*options["origins"]]
+    options["process_request"] = guard.guarded(answering(lambda: serving.page, options.get("process_request")))
     options["create_connection"] = tap.tapping(options.get("create_connection") or ServerConnection, joint)
     if options.get("sock") is None:
         options |= estate.carrier.listening(port)
@@ -575,4 +874,5 @@ async def _start(estate: _Estate, handler: Handler, port: int, kwargs: dict[str,
     except OSError as error:
         raise port_taken(port, error) from None
     serving.port = port_of(serving.server)
+    serving.secure = options.get("ssl") is not None
     return serving

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import struct
 from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -18,6 +16,7 @@ from urllib.parse import urlsplit
 from ..anatomy.field import Sender
 from ..anatomy.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
+from .reset import reset
 from .tap import SAMPLE_KEY, TappedTransport, note_lost, wire_key
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ QUIET = 0.1
 """Seconds of silence after which a peer is taken to have said all that it had to say."""
 LONGEST_HEAD = 65536
 EXTENDED = {126: 2, 127: 8}
-LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class StreamEnded(EOFError):  # noqa: N818 - the exceptions of this floor say what is the case
@@ -51,8 +49,7 @@ class _Wire(asyncio.Protocol):
         self._endpoint._came(data)
 
     def eof_received(self) -> bool:
-        self._endpoint._fin_came()
-        return True  # the other direction stays open until somebody closes it
+        return self._endpoint._fin_came()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._endpoint._lost(exc)
@@ -125,11 +122,14 @@ class RawEndpoint:
         self.received += data
         self._tell()
 
-    def _fin_came(self) -> None:
+    def _fin_came(self) -> bool:
+        """Told of the peer's end of stream; whether this direction stays open until somebody closes it."""
         assert self._tap is not None
+        assert self._transport is not None
         self._tap.fin_received()
         self._end = self._end or "FIN"
         self._tell()
+        return bool(self._transport.can_write_eof())  # over TLS, asyncio knows no half-closed connection
 
     def _lost(self, exc: Exception | None) -> None:
         assert self._tap is not None
@@ -279,9 +279,14 @@ class RawEndpoint:
         return request
 
     async def finish(self) -> None:
-        """End this end's stream with FIN and go on reading: a half-closed connection."""
+        """End this end's stream with FIN and go on reading: a half-closed connection.
+
+        Raises NotImplementedError over TLS, where asyncio knows no such thing.
+        """
         await self.connected()
         assert self._transport is not None
+        if not self._transport.can_write_eof():
+            raise NotImplementedError("over TLS asyncio cannot close one direction alone: close() closes both")
         self._transport.write_eof()
 
     async def close(self) -> None:
@@ -294,11 +299,12 @@ class RawEndpoint:
             self._tell()
             return
         if not self._gone.done() and not self._transport.is_closing():
-            if not self._transport.fin_sent:
-                with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
-                    self._transport.write_eof()
-            with contextlib.suppress(TimeoutError):
-                await self._until(lambda: bool(self._end), 1.0, "")
+            if self._transport.can_write_eof():
+                if not self._transport.fin_sent:
+                    with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
+                        self._transport.write_eof()
+                with contextlib.suppress(TimeoutError):
+                    await self._until(lambda: bool(self._end), 1.0, "")
             self._transport.close()
         await asyncio.wait({self._gone}, timeout=1.0)
         if not self._gone.done():
@@ -309,11 +315,8 @@ class RawEndpoint:
         if self._transport is not None and self._tap is not None and not self._gone.done():
             self._reset = True
             self._tap.reset_sent()
-            sock = self._transport.get_extra_info("socket")
-            if sock is not None:
-                # To linger for 0 seconds on close is what makes a socket send RST instead of FIN (RFC 9293 3.10.5).
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-                self._transport.abort()
+            if self._transport.get_extra_info("socket") is not None:
+                reset(self._transport)
             else:
                 self._transport.reset()
         return asyncio.shield(self._gone)

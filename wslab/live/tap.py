@@ -214,6 +214,8 @@ class Tapped(Connection):
         self._noted = tap.received
         self._wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(joint.end, joint.fixed))
         joint.register[self] = None
+        if (ciphertext := getattr(transport.get_extra_info("ssl_object"), "ciphertext", None)) is not None:
+            ciphertext.connection = tap.connection
         super().connection_made(cast(asyncio.Transport, self._wire))
 
     def data_received(self, data: bytes) -> None:

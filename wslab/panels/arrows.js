@@ -33,15 +33,17 @@ const SHAPES = {
   tcp: { short: 2, end: "bar" },
   reset: { short: 7, end: "cross", back: 5 },
   unread: { short: 0 },
+  bend: { short: 0, jagged: true },
 };
 
 /** The paths of one arrow as [look, path data] pairs. `from` and `to` are px from the top; `to` is null where the reception was not seen. */
 function paths({ sender, shape, from, to, faded }, width) {
-  const { short, end, double, back = 0 } = SHAPES[shape];
+  const { short, end, double, jagged, back = 0 } = SHAPES[shape];
   const way = sender === "client" ? 1 : -1;
   const [x1, lane] = way > 0 ? [MARK, width - MARK - 1] : [width - MARK, MARK + 1];
   const x2 = lane - way * ((to === null ? GAP : 0) + back);
   const y2 = to ?? from;
+  if (jagged) return [[`${sender} ${shape} shaft${faded ? " faded" : ""}`, `M${at(x1, from)}` + `l${3 * way} -4l${6 * way} 8l${3 * way} -4`.repeat(Math.max(1, Math.abs(x2 - x1) / 12))]];
   const length = Math.hypot(x2 - x1, y2 - from) || 1;
   const u = [(x2 - x1) / length, (y2 - from) / length];
   const look = (part) => `${sender} ${shape} ${part}${faded ? " faded" : ""}`;

@@ -6,20 +6,23 @@ import { KINDS } from "./sieve.js";
 
 const TYPING = 120; // ms without a key after which what was typed counts
 const DIRECTIONS = ["both", "client", "server"];
-const NAMES = { handshake: "handshake", data: "data", control: "control", tcp: "TCP end", error: "errors" };
+const NAMES = { handshake: "handshake", data: "data", control: "control", tcp: "TCP end", error: "errors", bend: "bends" };
 const TITLES = {
   handshake: "Opening handshake: request and response",
   data: "Data frames: TEXT, BINARY, CONTINUATION",
   control: "Control frames: CLOSE, PING, PONG",
   tcp: "The end of a TCP stream: FIN or RST",
   error: "What a program reports, and bytes that are no frame",
+  bend: "What a relay between both ends did to a stream",
 };
 const EVERYTHING = { direction: "both", kinds: KINDS, opcode: null, connection: null, text: "", broken: false };
 export const FILTERS = Object.keys(EVERYTHING);
 
+const SAMPLES = { handshake: "M0 4.2h26M0 7.8h26", bend: `M0 6${"l3 -4l6 8l3 -4".repeat(2)}` };
+
 /** The kind's line, as the ladder draws it. */
 function sample(kind) {
-  const lines = kind === "handshake" ? "M0 4.2h26M0 7.8h26" : "M0 6h26";
+  const lines = SAMPLES[kind] ?? "M0 6h26";
   const end = kind === "tcp" ? [svg("path", { class: "wslab-arrow-bar", d: "M26 1v10" })] : [];
   return svg("svg", { class: "wslab-line", viewBox: "0 0 28 12", "aria-hidden": "true", focusable: "false" }, svg("path", { class: "wslab-arrow-shaft", "data-line": kind, d: lines }), ...end);
 }
@@ -74,7 +77,10 @@ export function filterBar(view) {
 
   const draw = () => {
     for (const [direction, button] of directions) button.setAttribute("aria-pressed", String(model.get("direction") === direction));
-    for (const [kind, button] of kinds) button.setAttribute("aria-pressed", String(model.get("kinds").includes(kind)));
+    for (const [kind, button] of kinds) {
+      button.setAttribute("aria-pressed", String(model.get("kinds").includes(kind)));
+      if (kind === "bend") button.hidden = !recording.bent;
+    }
     const code = model.get("opcode");
     if (opcode.value !== String(code ?? "")) opcode.value = String(code ?? "");
     const number = model.get("connection");

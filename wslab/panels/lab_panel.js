@@ -2,7 +2,7 @@
  * The lab panel: a recording as a ladder of records, and every byte of the selected one explained.
  *
  * The kernel pushes records in binary batches, and they are read where they lie; a record's explanation is pulled when
- * somebody looks at it, because a request has to wait for a cell that computes and a push has not. One `Recording` holds
+ * somebody looks at it: of a hundred thousand nobody looks at more than a few. One `Recording` holds
  * what has come, with the records that pass the filter, and is shared by every view of a panel. What views share beyond
  * that are traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
  */
@@ -53,6 +53,21 @@ function summary(view) {
   return { element: element("div", { class: "wslab-toolbar", role: "group", "aria-label": "Recording" }, counts, said, buttons), draw, remove };
 }
 
+/** What there is to say of the file that the recording was read from. */
+function notes({ model }) {
+  const words = element("summary", {});
+  const list = element("ul", {});
+  const root = element("details", { class: "wslab-file", open: true, hidden: true }, words, list);
+  const draw = () => {
+    const all = model.get("notes") ?? [];
+    if (all.length === list.childElementCount) return; // a file does not change
+    root.hidden = !all.length;
+    words.textContent = `${plural(all.length, "note")} on the file that this was read from`;
+    list.replaceChildren(...all.map((note) => element("li", {}, harmless(note))));
+  };
+  return { element: root, draw };
+}
+
 const MILLI = new Intl.NumberFormat("en-US", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 
 function inspector(view) {
@@ -67,7 +82,7 @@ function inspector(view) {
     const [word, rest] = caption(record);
     const where = `${length ? `${plural(length, "byte")} from` : "at"} byte ${NUMBER.format(record.offset)} of the ${record.sender}'s stream`;
     const when = `, at ${record.time.toFixed(4)} s`;
-    const unread = record.kind === "error" ? "" : ", reception not seen";
+    const unread = ["error", "bend"].includes(record.kind) ? "" : ", reception not seen";
     const read = record.delay === null ? unread : `, received ${MILLI.format(record.delay * 1e3)} ms later`;
     const which = recording.connections > 1 ? `, connection ${record.connection}` : "";
     return element(
@@ -84,7 +99,7 @@ function inspector(view) {
   const words = (record, detail) => {
     if (view.selected === null) return [hint("Select a record to see its bytes: click it, or use the arrow keys.")];
     if (!record) return [hint(`Record ${view.selected} is no longer kept.`)];
-    if (!detail) return [title(record), hint("The kernel is asked for this record's bytes. A running cell has to end first.")];
+    if (!detail) return [title(record), hint("The kernel is asked for this record's bytes. It may have to end a running cell first.")];
     return [title(record), detail.problem ? element("p", { class: "wslab-problem" }, harmless(detail.problem)) : null].filter(Boolean);
   };
 
@@ -187,13 +202,13 @@ function build(context) {
       return (view.paused ? model.get("position") : null) ?? recording.next - 1;
     },
   };
-  const parts = [summary, filterBar, timeControls, stateDiagrams, ladder, lanesPart, inspector].map((part) => part(view));
-  const [top, , , , table] = parts;
+  const parts = [summary, notes, filterBar, timeControls, stateDiagrams, ladder, lanesPart, inspector].map((part) => part(view));
+  const [top, , , , , table] = parts;
 
   // A panel that was shown before anything happened goes along; one that was shown after a conversation stays on it.
   let decided = false;
   let before = { selected: null, paused: false, position: null, following: false };
-  const pacing = pace(DRAW_EVERY, redraw);
+  const pacing = pace(redraw);
 
   const moveOn = () => {
     const { selected, paused } = view;
@@ -221,7 +236,7 @@ function build(context) {
     if (reveal !== null && reveal < recording.next - 1) following.on = false;
     for (const part of parts) part.draw();
     if (reveal !== null) table.reveal(reveal);
-    pacing.end();
+    pacing.end(DRAW_EVERY);
   };
   return {
     element: element("div", {}, ...parts.map((part) => part.element)),

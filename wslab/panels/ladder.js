@@ -14,13 +14,14 @@ const HEAD = 27; // px of the row of names, with its line
 const MOST_ROWS = 13; // that the table shows before it scrolls
 const SPARE_ROWS = 3; // drawn above and below what is seen
 const LOOK_BACK = 64; // rows above the drawn ones whose arrows may still arrive among them
-const VERBS = { request: "sends", response: "sends", frame: "sends", fin: "sends", reset: "sends", error: "reports", unread: "sent" };
+const VERBS = { request: "sends", response: "sends", frame: "sends", fin: "sends", reset: "sends", error: "reports", unread: "sent", bend: "bent by a relay:" };
 
 /** How a record's arrow is drawn; null where nothing arrives. */
 const shape = (record) => (record.kind === "error" ? null : ["reset", "unread"].includes(record.kind) ? record.kind : group(record.kind, record.first));
 
 /** A record in two parts: what it is, which stands in bold, and what it says. */
 export function caption(record) {
+  if (record.kind === "bend") return ["bend", ` ${recordSummary(record)}`];
   const [, word, rest] = /^(\d+ bytes?|[^\s,]*)(.*)$/s.exec(recordSummary(record));
   return [word, rest];
 }
@@ -115,7 +116,7 @@ export function ladder(view) {
   let unseen = true; // the table is not laid out: the notebook took it out of the page
   let seen = null; // number from which on records are new to who looks
 
-  const tall = () => Math.max(1, Math.min(recording.count, MOST_ROWS)) * ROW;
+  const tall = () => Math.max(1, Math.min(view.room ?? recording.count, MOST_ROWS)) * ROW;
 
   /** Where to scroll to so that what is on screen stays, or the end is seen. */
   const place = (scrollTop) => {

@@ -197,7 +197,7 @@ export function lanes(view) {
     else if (mine?.problem) words(harmless(mine.problem));
     else if (mine && mine.lanes.stop <= mine.lanes.start) words("No bytes crossed here.");
     else if (mine) show(mine.lanes);
-    else if (!before) words("The kernel is asked for the bytes around this record. A running cell has to end first.");
+    else if (!before) words("The kernel is asked for the bytes around this record. It may have to end a running cell first.");
     else return; // what is drawn stays until the next has come
     drawn = key;
   };

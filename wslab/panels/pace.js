@@ -4,10 +4,11 @@ const CLOCK = { now: () => performance.now(), after: setTimeout.bind(globalThis)
 
 /**
  * Ask `early()` before drawing: where it says true, `again()` is called as soon as it is not, and there the same is asked.
- * Around drawing call `begin()` and `end()`; `stop()` when the view goes. `every` is in milliseconds.
+ * Around drawing call `begin()` and `end(wait)`, after which it is too early for so many milliseconds; `stop()` when the
+ * view goes.
  */
-export function pace(every, again, { now, after, cancel } = CLOCK) {
-  let last = -Infinity;
+export function pace(again, { now, after, cancel } = CLOCK) {
+  let next = -Infinity;
   let due = null;
   const stop = () => {
     cancel(due);
@@ -15,7 +16,7 @@ export function pace(every, again, { now, after, cancel } = CLOCK) {
   };
   return {
     early() {
-      const wait = last + every - now();
+      const wait = next - now();
       if (wait <= 0) return false;
       due ??= after(() => {
         due = null; // a timer may fire a fraction of a millisecond early, and then has to be set again
@@ -24,8 +25,8 @@ export function pace(every, again, { now, after, cancel } = CLOCK) {
       return true;
     },
     begin: stop,
-    end() {
-      last = now();
+    end(wait) {
+      next = now() + wait;
     },
     stop,
   };

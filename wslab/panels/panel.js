@@ -15,6 +15,7 @@
 
 import { harmless } from "./words.js";
 import { element } from "./dom.js";
+import { subshell } from "./subshell.js";
 
 const PATIENCE = 1500; // ms that a kernel has for its first answer
 
@@ -43,7 +44,8 @@ class Session {
     this.views = new Set();
     this.due = null;
     this.hear = (listener) => this.listeners.add(listener);
-    this.ask = (question) => model.send(question);
+    this.unsent = [];
+    this.ask = (question) => (this.unsent ? this.unsent.push(question) : model.send(question));
     this.redraw = () => this.views.forEach((draw) => draw());
     this.set = (trait, value) => {
       if (model.get(trait) === value) return;
@@ -51,6 +53,16 @@ class Session {
       model.save_changes();
     };
     model.on("msg:custom", (message, buffers) => this.heard(message, buffers ?? []));
+    const ready = subshell(model);
+    if (ready) ready.then(() => this.speak());
+    else this.speak();
+  }
+
+  /** From now on what is asked is sent, and what was asked before. */
+  speak() {
+    const { unsent } = this;
+    this.unsent = null;
+    unsent.forEach(this.ask);
   }
 
   heard(message, buffers) {

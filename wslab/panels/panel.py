@@ -1,9 +1,10 @@
 """``Panel``: what every panel has. It answers its views, tells problems in words, and shows itself as text too.
 
-Theory. Questions and changes of traits come on threads that JupyterLab chooses (``subshell-...``), and wait while a
-cell computes; what the kernel tells arrives at once. So nothing here touches an event loop: a coroutine is handed to
-the loop that owns what it works on. Messages to a page that does not listen yet are lost, so a view asks first.
-Nothing that grows is a trait: an attribute of a widget is sent whole whenever it changes.
+Theory. Questions and changes of traits come on a thread beside the one that runs cells (``subshell-...``), also while a
+cell computes; in front ends without subshells they come on the cells' own, when no cell runs. What the kernel tells
+arrives at once. So nothing here touches an event loop: a coroutine is handed to the loop that owns what it works on.
+Messages to a page that does not listen yet are lost, so a view asks first. Nothing that grows is a trait: an attribute
+of a widget is sent whole whenever it changes.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def guarded(method: Callable[Concatenate[S, P], object]) -> Callable[Concatenate
     return guard
 
 
+def _addressed(_: object, subshell: str | None) -> str | None:
+    """The subshell that a page's message names."""
+    return subshell
+
+
 class Underway(Generic[T]):
     """What was begun on another loop: ``await`` it for its result, or let it go on by itself."""
 
@@ -80,6 +86,16 @@ class Panel(anywidget.AnyWidget):
         self._lock = threading.RLock()
         super().__init__(**kwargs)
         self.on_msg(self._heard)
+
+    def open(self) -> None:
+        """Begin to talk with the page, and have what it says answered on the thread that it says it to.
+
+        ipykernel from 7.4 on answers on the thread that last told the page something. That is mostly the one that runs
+        cells, where a click would wait for a cell that computes (and ``subshell.js`` tells of worse).
+        """
+        super().open()
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = _addressed
 
     def __repr__(self) -> str:
         return self._text()

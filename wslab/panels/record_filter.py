@@ -7,9 +7,9 @@ from typing import NamedTuple
 from ..anatomy.record import Kind, Record
 
 DIRECTIONS = ("both", "client", "server")
-KINDS = ("handshake", "data", "control", "tcp", "error")
+KINDS = ("handshake", "data", "control", "tcp", "error", "bend")
 """Opening handshake; data frames; control frames; the end of a TCP stream; what a program reports and bytes that are
-no frame."""
+no frame; what a relay did."""
 
 CONTROL = 0b1000
 """The opcode bit that control frames have (RFC 6455 5.5)."""
@@ -20,6 +20,7 @@ _GROUPS = {
     Kind.RESET: "tcp",
     Kind.ERROR: "error",
     Kind.UNREAD: "error",
+    Kind.BEND: "bend",
 }
 
 

@@ -1,6 +1,6 @@
 /** `Recording`: what the kernel has told of a trace, shared by all views of a panel. */
 
-import { RECORD_SIZE, SENDERS, connectionAt, delayAt, putDelay, readRecord, timeAt } from "./words.js";
+import { RECORD_SIZE, SENDERS, connectionAt, delayAt, kindAt, putDelay, readRecord, timeAt } from "./words.js";
 
 const USUAL = 300_000; // records for which there is room: more than a trace keeps unless told
 const DETAILS_KEPT = 64;
@@ -24,6 +24,7 @@ export class Recording {
     this.reserve(new Uint8Array(), USUAL);
     this.status = { total: 0, first: 0, bytes_dropped: 0 };
     this.connections = 0;
+    this.bent = false; // whether a relay did something
     this.steps = new Map(); // connection: its changes of state, in order
     this.details = new Map();
     this.wanted = null;
@@ -107,6 +108,7 @@ export class Recording {
     this.count += bytes.byteLength / RECORD_SIZE;
     for (let at = used; at < used + bytes.byteLength; at += RECORD_SIZE) {
       this.connections = Math.max(this.connections, connectionAt(this.view, at) + 1);
+      this.bent ||= kindAt(this.view, at) === "bend";
     }
   }
 

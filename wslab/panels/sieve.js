@@ -7,7 +7,7 @@
 import { SENDERS, connectionAt, firstByteAt, group, kindAt, readRecord, recordSummary, senderAt, violationsAt } from "./words.js";
 import { bisect } from "./recording.js";
 
-export const KINDS = ["handshake", "data", "control", "tcp", "error"];
+export const KINDS = ["handshake", "data", "control", "tcp", "error", "bend"];
 
 const SLICE = 4; // ms of work at a time
 const BETWEEN_LOOKS = 32; // records tested between two looks at the clock

@@ -5,7 +5,7 @@
 
 export const RECORD_SIZE = 76;
 export const SENDERS = ["client", "server"];
-const KINDS = ["request", "response", "frame", "fin", "reset", "error", "unread"];
+const KINDS = ["request", "response", "frame", "fin", "reset", "error", "unread", "bend"];
 
 const [CONNECTION, TIME, SENDER, KIND, FIRST, VIOLATIONS, DELAY] = [4, 8, 38, 39, 40, 42, 72];
 const UNKNOWN = 0xffffffff;
@@ -25,9 +25,9 @@ export function delayAt(view, at) {
 export const putDelay = (view, at, microseconds) => view.setUint32(at + DELAY, microseconds, true);
 
 const CONTROL = 0b1000; // the opcode bit that control frames have (RFC 6455 5.5)
-const GROUPS = { request: "handshake", response: "handshake", fin: "tcp", reset: "tcp", error: "error", unread: "error" };
+const GROUPS = { request: "handshake", response: "handshake", fin: "tcp", reset: "tcp", error: "error", unread: "error", bend: "bend" };
 
-/** What the page tells apart by shape: "handshake", "data", "control", "tcp" or "error". */
+/** What the page tells apart by shape: "handshake", "data", "control", "tcp", "error" or "bend". */
 export const group = (kind, firstByte) => GROUPS[kind] ?? (firstByte & CONTROL ? "control" : "data");
 
 /** The record whose packed form begins at `at`. */

@@ -47,17 +47,17 @@ class Dissection:
         for frame in self.frames:
             yield frame.explain()
 
-    def json_objects(self) -> Iterator[dict[str, Any]]:
+    def json_objects(self, connection: int = 0) -> Iterator[dict[str, Any]]:
         """What ``wslab dissect --json`` prints, one object a line: handshakes, then frames, then unread bytes.
 
-        Credentials in headers are withheld. ``connection`` is 0 throughout.
+        Credentials in headers are withheld. ``connection`` is that number throughout.
         """
         for head in self.heads:
-            yield {"kind": "handshake", "connection": 0, **_handshake(head)}
+            yield {"kind": "handshake", "connection": connection, **_handshake(head)}
         for frame in self.frames:
-            yield {"kind": "frame", "connection": 0, **_frame(frame)}
+            yield {"kind": "frame", "connection": connection, **_frame(frame)}
         for unread in self.unread:
-            yield {"kind": "unread", "connection": 0, **_unread(unread)}
+            yield {"kind": "unread", "connection": connection, **_unread(unread)}
 
     def __str__(self) -> str:
         parts = [str(explanation) for explanation in self.explanations()]

@@ -27,7 +27,7 @@ from ..protocol.head import Head
 from ..protocol.words import CLOSE, OPCODE
 from .ring import PackedLog
 from .steps import Step, record_of, steps_of
-from .writing import ENTRY, EVENT, LARGE, NOT_STORED, STEP, Wire, Writer
+from .writing import ENTRY, EVENT, LARGE, NOT_STORED, STEP, Bend, Wire, Writer
 
 WAITING = 4096
 """Records of one stream that wait to be read by a peer of which nothing is known."""
@@ -81,7 +81,7 @@ class Deriver(Writer):
                     _read(self, entry)
                 else:
                     wire, told = self._events.pop(self._derived - 1)
-                    _TOLD[type(told)](self, entry[0], wire, _SENDERS[entry[2]], _SENDERS[entry[3]], told)
+                    _TOLD[type(told)](self, entry[0], wire, _SENDERS[entry[2]], _SENDERS[entry[3]], entry[4], told)
         self._forget()
 
     def _append(
@@ -252,14 +252,14 @@ _DERIVE: dict[type, Callable[[Deriver, float, Wire, Any], None]] = {
 }
 
 
-def _end(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, kind: Kind) -> None:
+def _end(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, offset: int, kind: Kind) -> None:
     stream = wire.streams[sender]
     if kind not in stream.ended:  # else both ends tell of it
         if not stream.ended:
             for unread in wire.protocol.end(sender, reset=kind is Kind.RESET):
                 _unread(trace, at, wire, unread)
         violations = wire.protocol.closing_violations.get(sender, ())
-        number = trace._append(at, wire, sender, kind, max(stream.seen), violations=violations)
+        number = trace._append(at, wire, sender, kind, offset, violations=violations)
         stream.ended.add(kind)
         stream.untold[kind] = (number, at)
         wire.causes[sender, "end"] = number
@@ -269,17 +269,18 @@ def _end(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender,
         trace._records.patch(number, DELAY, DELAY_AT, delay(sent, at))
 
 
-def _note(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, text: str) -> None:
-    number = trace._append(
-        at, wire, sender, Kind.ERROR, max(wire.streams[sender].seen), preview=text.encode("utf-8", "replace")
-    )
-    trace._texts[number] = text
+def _note(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, offset: int, text: str) -> None:
+    kind = Kind.BEND if isinstance(text, Bend) else Kind.ERROR
+    number = trace._append(at, wire, sender, kind, offset, preview=text.encode("utf-8", "replace"))
+    trace._texts[number] = str(text)
 
 
-def _closed(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, closing: CloseReport) -> None:
+def _closed(
+    trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, offset: int, closing: CloseReport
+) -> None:
     wire.closings[sender] = closing
     wire.streams[sender.peer].waiting.clear()  # this end reads no more
 
 
-_TOLD: dict[type, Callable[..., None]] = {Kind: _end, str: _note, CloseReport: _closed}
+_TOLD: dict[type, Callable[..., None]] = {Kind: _end, str: _note, Bend: _note, CloseReport: _closed}
 """By the type of what an entry that is no chunk tells (``Told``)."""

@@ -63,8 +63,9 @@ def _explain_words(trace: Trace, record: Record, *facts: tuple[str, str]) -> Exp
     )
 
 
-def _explain_error(trace: Trace, record: Record) -> Explanation:
-    return _explain_words(trace, record, ("error", trace._texts.get(record.number, record.preview.decode())))
+def _explain_text(trace: Trace, record: Record) -> Explanation:
+    text = trace._texts.get(record.number, record.preview.decode("utf-8", "replace"))
+    return _explain_words(trace, record, (record.kind.name.lower(), text))
 
 
 def _explain_unread(trace: Trace, record: Record) -> Explanation:
@@ -79,6 +80,7 @@ _EXPLAIN: dict[Kind, Callable[[Trace, Record], Explanation]] = {
     Kind.FRAME: _explain_frame,
     Kind.FIN: _explain_words,
     Kind.RESET: _explain_words,
-    Kind.ERROR: _explain_error,
+    Kind.ERROR: _explain_text,
     Kind.UNREAD: _explain_unread,
+    Kind.BEND: _explain_text,
 }

@@ -14,12 +14,14 @@ crossed, so values of Cookie and Authorization are overwritten with ``*`` on the
 from __future__ import annotations
 
 import json
+import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..anatomy.closing import CloseReport
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 FORMAT = "wslab trace 2"
 EARLIER = "wslab trace 1"
 """Its records end before ``delay``; wslab 0.1 wrote it."""
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t]*")
 LARGEST = 2**31
 """Bytes that one part of a file may unpack to."""
 
@@ -62,6 +65,8 @@ def save(trace: Trace, path: str | PathLike[str], *, reveal: bool = False) -> No
         story = {
             "format": FORMAT,
             "began": trace.began,
+            "notes": trace.notes,
+            "rebuilt": trace.rebuilt,
             "max_bytes": trace.max_bytes,
             "max_entries": trace.max_entries,
             "first": {"byte": trace._ring.start, "record": trace._records.first, "chunk": trace._log.first},
@@ -95,6 +100,15 @@ def load(path: str | PathLike[str]) -> Trace:
         raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {_reason(error)}") from None
 
 
+def read_up_to(path: str | PathLike[str], most: int) -> bytes:
+    """A file's first bytes, at most one more than ``most``; memory is taken for those only that there are."""
+    data = bytearray()
+    with Path(path).open("rb") as file:
+        while len(data) <= most and (piece := file.read(min(2**20, most + 1 - len(data)))):
+            data += piece
+    return bytes(data)
+
+
 def _reason(error: Exception) -> str:
     return f"{error.args[0]} is missing or unknown" if isinstance(error, KeyError) else str(error)
 
@@ -118,6 +132,8 @@ def _load(part: Callable[[str], bytes]) -> Trace:
         raise ValueError(f"it claims to keep {story['max_bytes']} bytes")
     trace = Trace(max_bytes=story["max_bytes"], max_entries=story["max_entries"])
     trace.began = story["began"]
+    # wslab 0.1 wrote neither.
+    trace.notes, trace.rebuilt = tuple(map(str, story.get("notes", ()))), bool(story.get("rebuilt", False))
     trace._ring.end = story["first"]["byte"]
     trace._ring.write(part("bytes.bin"))
     trace._derived_to = trace._ring.end
@@ -173,13 +189,9 @@ def _wire_json(trace: Trace, wire: Any, kept: bytearray, reveal: bool) -> dict[s
         if head is None:
             heads.append(None)
             continue
-        data = bytearray(head.data)
+        data = head.data if reveal else withheld(head)
         if not reveal:
-            for field in explain_head(head.data, head.sender):
-                if field.secret:
-                    place = slice(field.start // 8, field.stop // 8)
-                    data[place] = b"*" * (place.stop - place.start)
-            _overwrite(trace, wire.streams[head.sender], head.offset, bytes(data), kept)
+            _overwrite(trace, wire.streams[head.sender], head.offset, data, kept)
         heads.append({"offset": head.offset, "data": data.hex(), "violations": [asdict(v) for v in head.violations]})
     return {
         "number": wire.number,
@@ -197,6 +209,21 @@ def _wire_json(trace: Trace, wire: Any, kept: bytearray, reveal: bool) -> dict[s
             for t in wire.protocol.transitions
         ],
     }
+
+
+def withheld(head: Head) -> bytes:
+    """The head's bytes with the values of Cookie, Authorization and their like overwritten with ``*``."""
+    data = bytearray(head.data)
+    for field in explain_head(head.data, head.sender):
+        if field.secret:
+            start, stop = field.start // 8, field.stop // 8
+            line = bytes(data[start:stop])
+            # The name and the line's end stay, so that the head reads as one; a line that has no name goes whole.
+            name = _NAME.match(line)
+            start += name.end() if name else 0
+            stop -= len(line) - len(line.removesuffix(b"\r\n"))
+            data[start:stop] = b"*" * (stop - start)
+    return bytes(data)
 
 
 def _overwrite(trace: Trace, stream: Any, offset: int, data: bytes, kept: bytearray) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FARTHEST = 4096
 """Records, and chunks, that are looked through in each direction."""
+_WORDS = frozenset((Kind.ERROR, Kind.BEND))
+"""Kinds that tell of no bytes."""
 WHOSE = struct.Struct("<4xI30xBB36x")
 """Connection, sender and kind of a packed record."""
 
@@ -54,7 +56,7 @@ def lanes(trace: Trace, record: Record, around: int) -> Lanes:
         for number in numbers:
             at = (number - lowest) * PACKED.size
             connection, sender, kind = WHOSE.unpack_from(packed, at)
-            if (connection, sender) != (record.connection, record.sender) or kind == Kind.ERROR:
+            if (connection, sender) != (record.connection, record.sender) or kind in _WORDS:
                 continue
             beyond += own is None or _message_of(trace, number) != own
             if beyond > around:

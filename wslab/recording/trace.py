@@ -12,15 +12,16 @@ is worked off, and by whoever reads what was derived. A thread never takes the s
 from __future__ import annotations
 
 import copy
+import html
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Explanation, Sender, Violation
 from ..anatomy.record import PACKED, Kind, Record
-from ..anatomy.visible import count
+from ..anatomy.visible import count, visible
 from ..protocol.connection import Message
 from ..protocol.frame import Frame, close_body
 from ..protocol.head import Head
@@ -32,6 +33,9 @@ from .lanes import Lanes, lanes
 from .steps import Step, record_of, states_after
 from .views import Closing, Handshake, Slice
 from .writing import ENTRY, EVENT, Chunk, Stream, Tap, Wire
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Chunk", "Dropped", "Tap", "Trace"]
 
@@ -58,6 +62,10 @@ class Trace(Deriver):
 
     def __init__(self, *, max_bytes: int = 16 * 2**20, max_entries: int = 200_000) -> None:
         super().__init__(max_bytes, max_entries)
+        self.notes: tuple[str, ...] = ()
+        """What a file that this trace was read from lacks, could not give or lied about, in words."""
+        self.rebuilt = False
+        """Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR."""
 
     @property
     def total(self) -> int:
@@ -304,11 +312,90 @@ class Trace(Deriver):
 
         return load(path)
 
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> Trace:
+        """The trace in a file of any format that is read here, told by its content: ``save``'s, HAR, pcap or pcapng.
+
+        Raises TraceFileError, which says what is wrong with the file, where nothing in it can be read. Where something
+        can, ``notes`` says what could not.
+        """
+        from .opening import open_trace
+
+        return open_trace(path)
+
+    def to_har(self, path: str | PathLike[str] | None = None, *, reveal: bool = False) -> dict[str, Any]:
+        """The trace as an HTTP Archive (HAR 1.2) with ``_webSocketMessages``, as browsers' developer tools write it.
+
+        Args:
+            path: where to write it, as JSON; None writes nothing.
+            reveal: whether the values of Cookie and Authorization are written out, and not overwritten with ``*``.
+
+        Returns the archive. A HAR holds handshakes and messages. It carries no masking keys, fragments, control
+        frames, close codes, chunks or unread bytes; its ``comment`` says so, and how many there were.
+        """
+        from .har import to_har
+
+        return to_har(self, path, reveal=reveal)
+
+    @classmethod
+    def from_har(cls, path: str | PathLike[str]) -> Trace:
+        """The WebSocket conversations in a HAR file (Chrome's, Playwright's, ``to_har``'s).
+
+        A HAR tells messages, not bytes. Each message is built again as one whole frame, the client's with a masking
+        key of zeros, and the handshake from the headers that the file lists; ``rebuilt`` is true and ``notes`` says so.
+        Raises TraceFileError where the file is no HAR.
+        """
+        from .har import from_har
+
+        return from_har(path)
+
+    def to_pcapng(self, path: str | PathLike[str], *, reveal: bool = False) -> None:
+        """Write the trace as a pcapng file, which Wireshark and tshark read.
+
+        Args:
+            path: where to.
+            reveal: whether the values of Cookie and Authorization are written out, and not overwritten with ``*``.
+
+        Addresses, ports and TCP's numbers are made up, as the file's comment says; times, chunks and bytes are
+        those of the trace, and ``from_pcapng`` gives them back. Not written: errors, bends, close reports.
+        """
+        from .capture import save_capture
+
+        save_capture(self, path, reveal=reveal)
+
+    @classmethod
+    def from_pcapng(cls, path: str | PathLike[str]) -> Trace:
+        """The WebSocket connections in a pcapng or pcap file, in either byte order.
+
+        Reads Ethernet with VLAN tags, Linux cooked, loopback and raw IP links, IPv4 and IPv6, and puts TCP segments
+        together, whether sent again, out of order or lost. A connection's number is its place among all TCP connections
+        of the capture, in the order of first packets. ``notes`` says what is damaged, missing or left out. Not read: IP
+        fragments, TLS, HTTP/2, compressed files. Raises TraceFileError where the file is no capture.
+        """
+        from .capture import load_capture
+
+        return load_capture(path)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The frames that are kept as a pandas data frame, one row a frame.
+
+        Columns: ``record`` (its number), ``time`` and ``received`` (seconds since the trace began), ``connection``,
+        ``sender``, ``opcode`` (its name), ``fin``, ``rsv1`` to ``rsv3``, ``masked``, ``header_length`` and ``length``
+        (bytes), ``text`` (a text frame's start), ``start`` (a payload's first bytes, unmasked and inflated),
+        ``status_code`` and ``close_reason`` (of a close frame), ``violations`` (names of the rules that it breaks).
+
+        Raises ImportError, which says what to run, where pandas is not installed.
+        """
+        from .dataframe import data_frame
+
+        return data_frame(self)
+
     def __repr__(self) -> str:
-        return repr(Slice(self))
+        return "\n".join([repr(Slice(self)), *(f"note: {visible(note)}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
-        return Slice(self)._repr_html_()
+        notes = "".join(f"<li>{html.escape(visible(note))}</li>" for note in self.notes)
+        return Slice(self)._repr_html_() + (f"<ul>{notes}</ul>" if notes else "")
 
     # --- details -------------------------------------------------------------------------
 

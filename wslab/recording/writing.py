@@ -37,8 +37,14 @@ NOT_STORED = 2**64 - 1
 """The position of a chunk whose bytes its sender's chunks hold."""
 EVENT = 2**64 - 2
 """The position of an entry that is no chunk; ``Writer._events`` holds what it is."""
-Told = Kind | str | CloseReport
-"""What an entry that is no chunk tells: FIN or RESET, a program's error, what a program reports at the end."""
+
+
+class Bend(str):
+    """What a relay did to a stream, in words."""
+
+
+Told = Kind | str | Bend | CloseReport
+"""What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end."""
 
 
 class Chunk(NamedTuple):
@@ -96,7 +102,9 @@ class Wire:
 class Tap:
     """One end of a connection, as its transport tells it. Made by ``Trace.join``; any thread may use it.
 
-    ``sent`` and ``received`` come before the bytes go on; nothing here changes them.
+    ``sent`` and ``received`` come before the bytes go on; nothing here changes them. Each thing is noted with the
+    present time, unless ``at`` says when it was, in seconds since the trace began: that is how what was captured
+    elsewhere is told.
     """
 
     __slots__ = ("_closed", "_peer", "_trace", "_wire", "end")
@@ -110,33 +118,43 @@ class Tap:
         """The connection's number in the trace."""
         return self._wire.number
 
-    def sent(self, data: bytes | bytearray | memoryview) -> None:
+    def sent(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
         """This end wrote ``data``."""
-        self._trace._chunk(self._wire, self.end, self.end, data)
+        self._trace._chunk(self._wire, self.end, self.end, data, at)
 
-    def received(self, data: bytes | bytearray | memoryview) -> None:
+    def received(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
         """This end read ``data``."""
-        self._trace._chunk(self._wire, self._peer, self.end, data)
+        self._trace._chunk(self._wire, self._peer, self.end, data, at)
 
-    def fin_sent(self) -> None:
+    def fin_sent(self, at: float | None = None) -> None:
         """This end will send no more (TCP FIN)."""
-        self._trace._event(self._wire, self.end, self.end, Kind.FIN)
+        self._trace._event(self._wire, self.end, self.end, Kind.FIN, at)
 
-    def fin_received(self) -> None:
+    def fin_received(self, at: float | None = None) -> None:
         """This end read end of file."""
-        self._trace._event(self._wire, self._peer, self.end, Kind.FIN)
+        self._trace._event(self._wire, self._peer, self.end, Kind.FIN, at)
 
-    def reset_sent(self) -> None:
+    def reset_sent(self, at: float | None = None) -> None:
         """This end tore the connection down (TCP RST)."""
-        self._trace._event(self._wire, self.end, self.end, Kind.RESET)
+        self._trace._event(self._wire, self.end, self.end, Kind.RESET, at)
 
-    def reset_received(self) -> None:
+    def reset_received(self, at: float | None = None) -> None:
         """This end was told that its peer tore the connection down."""
-        self._trace._event(self._wire, self._peer, self.end, Kind.RESET)
+        self._trace._event(self._wire, self._peer, self.end, Kind.RESET, at)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, at: float | None = None) -> None:
         """This end's program failed: ``text`` says how."""
-        self._trace._event(self._wire, self.end, self.end, str(text))
+        self._trace._event(self._wire, self.end, self.end, str(text), at)
+
+    def bend(self, text: str) -> None:
+        """A relay did something to what this end sends: ``text`` says what."""
+        self._trace._event(self._wire, self.end, self.end, Bend(text))
+
+    def left(self) -> None:
+        """This end tells no more, and what its program makes of the end is not known."""
+        if not self._closed:
+            self._closed = True
+            self._trace._leave(self._wire)
 
     def closed(self, code: int | None = None, reason: str = "") -> None:
         """This end is done with the connection, and its program reports this code and reason."""
@@ -180,23 +198,31 @@ class Writer(ABC):
     def update(self, most: int | None = None) -> None:
         """Derive records from what was written since the last time; at most from so many entries."""
 
-    def join(self, end: Sender, key: Hashable) -> Tap:
+    def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
         """A tap for one end of a TCP connection.
 
         Args:
             end: which end this is.
             key: equal for both ends of one connection, such as a frozenset of its two socket addresses.
+            number: the connection's number in the trace, which must be free; None gives it the next one.
+            middle: whether what is told begins in the midst of frames, so that no opening handshake is looked for.
         """
         with self._write_lock:
             wire = self._joinable.get(key)
             # The peer may have come and gone before the accepting side was told of the connection. The other
             # way round it is a new connection that happens to use the same ports again.
             if wire is None or wire.tapped[end] or (not wire.live and end is Sender.CLIENT):
-                wire = self._joinable[key] = self._new_wire(key)
+                wire = self._joinable[key] = self._new_wire(key, number)
+                if middle:
+                    wire.protocol = Connection(heads=(False, False))
             wire.tapped[end] = True
             wire.live += 1
         self._wake()
         return Tap(self, wire, end)
+
+    def now(self) -> float:
+        """Seconds since the trace began."""
+        return time.perf_counter() - self._epoch
 
     def note(self, text: str, *, connection: int | None = None, sender: Sender = Sender.SERVER) -> None:
         """Record that a program failed, in words, as an ERROR record of that connection (the newest unless named)."""
@@ -205,9 +231,11 @@ class Writer(ABC):
             wire = self._wires.get(number) or self._new_wire(None)
         self._event(wire, sender, sender, str(text))
 
-    def _new_wire(self, key: Hashable) -> Wire:
-        wire = self._wires[self._next_connection] = Wire(self._next_connection, key)
-        self._next_connection += 1
+    def _new_wire(self, key: Hashable, number: int | None = None) -> Wire:
+        if number is None:
+            number = self._next_connection
+        wire = self._wires[number] = Wire(number, key)
+        self._next_connection = max(self._next_connection, number + 1)
         return wire
 
     def _leave(self, wire: Wire) -> None:
@@ -217,11 +245,18 @@ class Writer(ABC):
             if done and self._joinable.get(wire.key) is wire:
                 del self._joinable[wire.key]
 
-    def _chunk(self, wire: Wire, sender: Sender, seen_by: Sender, data: bytes | bytearray | memoryview) -> None:
+    def _chunk(
+        self,
+        wire: Wire,
+        sender: Sender,
+        seen_by: Sender,
+        data: bytes | bytearray | memoryview,
+        at: float | None = None,
+    ) -> None:
         length = len(data)
         if not length:
             return
-        now = time.perf_counter() - self._epoch
+        now = time.perf_counter() - self._epoch if at is None else at
         seen = wire.streams[sender].seen
         stored = sender is seen_by or not wire.tapped[sender]
         ring, log, pack = self._ring, self._log, ENTRY.pack
@@ -243,10 +278,11 @@ class Writer(ABC):
         if self._subscribers:
             self._wake()
 
-    def _event(self, wire: Wire, sender: Sender, told_by: Sender, told: Told) -> None:
+    def _event(self, wire: Wire, sender: Sender, told_by: Sender, told: Told, at: float | None = None) -> None:
         with self._write_lock:
-            now = time.perf_counter() - self._epoch
-            entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, told_by, 0, 0, EVENT))
+            now = time.perf_counter() - self._epoch if at is None else at
+            place = max(wire.streams[sender].seen)
+            entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, told_by, place, 0, EVENT))
             self._events[entry] = (wire, told)
         if self._subscribers:
             self._wake()

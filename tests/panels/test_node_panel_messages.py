@@ -1,0 +1,55 @@
+"""The Node panel without Node and without a browser: what it tells its views, and its text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wslab.live.carrier import Tcp
+from wslab.panels.node import NodeProcess
+from wslab.panels.node_panel import NodePanel
+
+HOSTILE = "<b>\x1b[31m\u202e"
+
+
+@pytest.fixture
+def process() -> NodeProcess:
+    """A script that has not been started; what it prints is given by hand."""
+    return NodeProcess(Tcp(lambda text: None), {}, "script")
+
+
+def test_it_tells_all_once_and_then_what_is_new(process: NodeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = NodePanel(process)
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(panel, "tell", lambda what, buffers=(), **facts: told.append({"tell": what, **facts}))
+    monkeypatch.setattr(panel._pusher, "wake", lambda: None)
+    process._output._add(["one"], False)
+    panel._heard(None, {"ask": "hello"}, [])
+    assert (told[-1]["tell"], told[-1]["lines"]) == ("all", [("one", False)])
+    panel._push()
+    process._output._add([HOSTILE, "three"], True)
+    panel._push()
+    assert told[-1]["lines"] == [("<b>\\x1b[31m\\u202e", True), ("three", True)]
+    assert told[-1]["summary"] == "the script in Node runs; 3 lines of output"
+    number = len(told)
+    panel._push()
+    assert len(told) == number
+    process._output._add([str(number) for number in range(500)], False)
+    panel._push()
+    assert len(told[-1]["lines"]) == 60
+    panel._heard(None, {"ask": "end"}, [])  # it does not run, so there is nothing to end
+    assert panel.problem == ""
+
+
+def test_its_text_is_steady_and_harmless(process: NodeProcess) -> None:
+    panel = NodePanel(process)
+    process._output._add([HOSTILE], True)
+    assert repr(panel) == repr(process) == "the script in Node runs; 1 line of output\n! <b>\\x1b[31m\\u202e"
+    assert "<b>" not in panel._html()
+    assert "&lt;b&gt;" in panel.picture().svg
+
+
+def test_it_is_one_panel(process: NodeProcess) -> None:
+    assert process.panel is process.panel
+    assert process._repr_mimebundle_() == {"text/plain": repr(process), "text/html": process._repr_html_()}

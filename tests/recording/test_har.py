@@ -1,0 +1,206 @@
+"""HAR carries handshakes and messages, says what it leaves out, and comes back as messages and not as more."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recorded import conversation
+
+from wslab.anatomy.field import Sender
+from wslab.anatomy.record import Kind
+from wslab.protocol import build_close, build_frame, build_request, build_response
+from wslab.protocol.handshake import SAMPLE_KEY, accept_key
+from wslab.recording.har import read_har
+from wslab.recording.trace import Trace
+
+CLIENT, SERVER = Sender
+MASK = bytes.fromhex("37fa213d")
+
+
+def headers(*pairs: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+def entry(messages: Any = (), **kw: Any) -> dict[str, Any]:
+    """An entry as Chrome's DevTools export it."""
+    return {
+        "_resourceType": "websocket",
+        "startedDateTime": "2026-01-02T03:04:05.678Z",
+        "time": 12.5,
+        "request": {
+            "method": "GET",
+            "url": "ws://localhost:1234/chat?room=1",
+            "httpVersion": "HTTP/1.1",
+            "headers": headers(
+                ("Host", "localhost:1234"),
+                ("Connection", "Upgrade"),
+                ("Upgrade", "websocket"),
+                ("Sec-WebSocket-Key", SAMPLE_KEY),
+                ("Sec-WebSocket-Version", "13"),
+            ),
+        },
+        "response": {
+            "status": 101,
+            "statusText": "Switching Protocols",
+            "httpVersion": "HTTP/1.1",
+            "headers": headers(
+                ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept_key(SAMPLE_KEY))
+            ),
+        },
+        "_webSocketMessages": list(messages) if isinstance(messages, tuple) else messages,
+        **kw,
+    }
+
+
+def message(kind: str = "send", time: Any = 1767323046.0, opcode: Any = 1, data: Any = "Hello") -> dict[str, Any]:
+    return {"type": kind, "time": time, "opcode": opcode, "data": data}
+
+
+def test_as_chrome_writes_it():
+    trace = read_har(
+        [
+            entry(
+                [
+                    message("send", 1767323046.0, 1, "Hello server! ş"),
+                    message("receive", 1767323046.25, 2, base64.b64encode(b"\x00\xff").decode()),
+                    message("receive", 1767323046.5, 1, ""),
+                ]
+            )
+        ]
+    )
+    assert [(m.sender, m.opcode, m.data) for m in trace.messages] == [
+        (CLIENT, 1, "Hello server! ş".encode()),
+        (SERVER, 2, b"\x00\xff"),
+        (SERVER, 1, b""),
+    ]
+    assert [record.kind for record in trace.records[:2]] == [Kind.REQUEST, Kind.RESPONSE]
+    assert [head.target for head in trace.handshakes] == ["/chat?room=1", None]
+    assert trace.began == pytest.approx(1767323045.678)
+    assert [round(record.time, 3) for record in trace.records] == [0.0, 0.0, 0.322, 0.572, 0.822]
+    assert trace.violations == []
+
+
+def test_it_says_that_its_bytes_are_rebuilt(tmp_path: Path):
+    trace = read_har([entry([message()])])
+    assert trace.rebuilt
+    assert trace.notes[0].startswith("rebuilt from a HAR, which tells messages and no bytes")
+    assert "note: rebuilt from a HAR" in repr(trace)
+    (frame,) = trace.frames
+    assert (frame.masking_key, frame.fin, frame.rsv1) == (bytes(4), True, False)
+    trace.save(tmp_path / "a")
+    assert Trace.load(tmp_path / "a").rebuilt
+    assert "rebuilt from a HAR" in trace.to_har()["log"]["comment"]
+    trace.to_pcapng(tmp_path / "b")
+    assert b"built again from messages" in (tmp_path / "b").read_bytes()
+    assert not Trace().rebuilt
+
+
+def test_what_is_no_websocket_is_counted():
+    trace = read_har([{"request": {}}, {"_resourceType": "document"}, entry([message()])])
+    assert trace.connections == [0]
+    assert "2 of 3 entries left out: they are no WebSocket's" in trace.notes
+    assert not read_har([{}]).rebuilt
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("request", {"method": "GET", "url": "ws://x/", "httpVersion": "HTTP/1.1", "headers": []}),
+        ("request", {"method": "GET", "url": "ws://x/", "httpVersion": "h2", "headers": headers((":method", "GET"))}),
+        ("request", {"method": "GET", "url": "nonsense", "httpVersion": "HTTP/1.1", "headers": headers(("A", "b"))}),
+        ("response", None),
+        ("response", {"status": 0, "headers": []}),
+    ],
+)  # fmt: skip
+def test_a_handshake_that_is_not_told_whole_is_not_made_up(change: str, value: Any):
+    trace = read_har([entry([message()], **{change: value})])
+    assert trace.handshakes == []
+    assert [m.data for m in trace.messages] == [b"Hello"]
+    assert trace.violations == []
+    assert "a handshake is left out: the file does not tell it whole" in trace.notes
+
+
+def test_a_refused_handshake():
+    refused = {"status": 403, "statusText": "Forbidden", "httpVersion": "HTTP/1.1", "headers": headers(("A", "b"))}
+    trace = read_har([entry([], response=refused)])
+    assert [head.start_line for head in trace.handshakes] == ["GET /chat?room=1 HTTP/1.1", "HTTP/1.1 403 Forbidden"]
+
+
+def test_a_header_cannot_smuggle_lines_in():
+    """A value with a line feed is two lines of one name, as browsers write them; a CR goes nowhere."""
+    evil = headers(("Set-Cookie", "a=1\nb=2"), ("X", "y\r\n\r\nHTTP/1.1 200 OK"), ("Upgrade", "websocket"))
+    response = {"status": 101, "statusText": "OK\r\nEvil: 1", "httpVersion": "HTTP/1.1", "headers": evil}
+    trace = read_har([entry([message()], response=response)])
+    _, head = trace.handshakes
+    assert head.get("Set-Cookie") == ["a=1", "b=2"]
+    assert [name for name, _ in head.headers] == ["Set-Cookie", "Set-Cookie", "Upgrade"]
+    assert head.start_line == "HTTP/1.1 101 "
+    assert "a header line is left out: it holds a line's end or a null character" in trace.notes
+
+
+def test_an_error_of_the_browser_is_a_note():
+    trace = read_har([entry([message("error", opcode=-1, data="net::ERR_CONNECTION_REFUSED")])])
+    assert trace.records[-1].kind is Kind.ERROR
+    assert trace.messages == []
+
+
+def test_times_that_go_back_or_are_missing_stand_still():
+    trace = read_har([entry([message(time=1767323050), message(time=1767323046), message(time=None)])])
+    times = [record.time for record in trace.records]
+    assert times == sorted(times)
+    assert any("no time that can be one" in note for note in trace.notes)
+
+
+def test_own_export_comes_back_with_its_messages(tmp_path: Path):
+    trace = Trace()
+    conversation(trace, "one")
+    client, server = trace.join(CLIENT, 2), trace.join(SERVER, 2)
+    client.sent(build_request(headers={"Sec-WebSocket-Protocol": "chat"}))
+    server.sent(build_response(headers={"Sec-WebSocket-Protocol": "chat"}))
+    client.sent(build_frame(bytes(range(256)), opcode=2, mask=MASK))
+    server.sent(build_frame("ş" * 40_000) + build_close(4000))
+    trace.to_har(tmp_path / "own.har")
+    other = Trace.open(tmp_path / "own.har")
+    told = [(m.sender, m.opcode, m.length, m.data) for m in trace.messages]
+    assert [(m.sender, m.opcode, m.length, m.data) for m in other.messages] == told
+    assert [head.headers for head in other.handshakes] == [head.headers for head in trace.handshakes]
+    assert other.began + other.records[2].time == pytest.approx(trace.began + trace.records[4].time, abs=2e-6)
+
+
+def test_what_an_export_leaves_out_is_said():
+    trace = Trace()
+    conversation(trace)
+    log = trace.to_har()["log"]
+    assert "no masking keys, fragments, control frames, close codes" in log["comment"]
+    assert log["entries"][0]["comment"] == "left out, since HAR does not carry it: 3 control frames, 2 fragments"
+    assert log["entries"][0]["_webSocketMessages"] == [
+        {"type": "receive", "time": trace.began + trace.records[4].time, "opcode": 1, "data": "Hello"}
+    ]
+    json.dumps(log, allow_nan=False)
+
+
+def test_the_archive_has_what_the_format_wants():
+    """HAR 1.2: http://www.softwareishard.com/blog/har-12-spec/, the fields that are not optional."""
+    trace = Trace()
+    conversation(trace)
+    log = trace.to_har()["log"]
+    assert {"version", "creator", "entries"} <= log.keys()
+    (told,) = log["entries"]
+    assert {"startedDateTime", "time", "request", "response", "cache", "timings"} <= told.keys()
+    half = {"httpVersion", "cookies", "headers", "headersSize", "bodySize"}
+    assert half | {"method", "url", "queryString"} <= told["request"].keys()
+    assert half | {"status", "statusText", "content", "redirectURL"} <= told["response"].keys()
+    assert {"send", "wait", "receive"} <= told["timings"].keys()
+    assert told["request"]["url"] == "ws://127.0.0.1/"
+
+
+def test_credentials_stay_here_unless_asked_for(tmp_path: Path):
+    trace = Trace()
+    trace.join(CLIENT, 1).sent(build_request("/?q=1", headers={"Cookie": "session=opensesame"}))
+    assert "sesame" not in json.dumps(trace.to_har(tmp_path / "a.har"))
+    assert "sesame" not in (tmp_path / "a.har").read_text()
+    assert "opensesame" in json.dumps(trace.to_har(reveal=True))

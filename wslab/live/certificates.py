@@ -1,0 +1,134 @@
+"""``Authority``: a certificate authority of a lab's own, which nobody trusts but who is told to.
+
+Theory. With TLS a client asks of a server's certificate who vouches for it: a chain of signatures must end in an
+authority that the client trusts already (RFC 5280 6). The lists of those come with systems and browsers; whoever adds
+an authority to them trusts it for every site there is. So a lab makes an authority of its own, keeps its key in
+memory alone, and never touches a list: each client is told of it for its own connections only, and it is gone with
+the lab.
+
+Certificates and signatures are the business of the library ``trustme``, which is imported when one is made.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import ssl
+import tempfile
+import weakref
+from collections.abc import Callable
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from ..anatomy.html import pairs_html, wrapped
+from ..anatomy.text import pairs_text
+from ..anatomy.visible import wrap
+
+NAMES: Final = ("localhost", "127.0.0.1", "::1")
+"""Whom the server's certificate names: RFC 6125 has a client compare that with the host in its URI."""
+PROTOCOLS: Final = ("http/1.1",)
+"""What both ends offer by ALPN (RFC 7301): the opening handshake of RFC 6455 is HTTP/1.1."""
+
+TITLE: Final = (
+    f"A certificate authority of this lab alone, for {', '.join(NAMES)}. Nothing is installed anywhere: each client is "
+    "told of it for its own connections, and it is gone with the lab."
+)
+INSTRUCTIONS: Final = (
+    ("this lab", "`lab.connect()`, `lab.raw()`, `lab.relay()` and `lab.node()` know it already"),
+    (
+        "websockets",
+        "`context = ssl.create_default_context(cafile=lab.authority.path)`, then `connect(server.uri, ssl=context)`",
+    ),
+    (
+        "Node",
+        "`new WebSocket(uri, { ca: fs.readFileSync(path) })` with ws, or for a script as it is "
+        "`NODE_EXTRA_CA_CERTS=path node script.js`; the path is `lab.authority.path`",
+    ),
+    ("curl", "`curl --cacert path https://localhost:port/`"),
+    (
+        "a browser",
+        "open `https://localhost:port/` once and accept what it warns of, since it cannot know this authority; until "
+        "that was done a page's `new WebSocket` fails with 1006, and nobody is asked",
+    ),
+    (
+        "Chromium",
+        "one of its own, for tests: `chromium --user-data-dir=folder --ignore-certificate-errors-spki-list=pin`; the "
+        "pin is `lab.authority.spki`",
+    ),
+    ("who is not told", "fails with `certificate verify failed` in Python, and sees no byte of what is inside"),
+)
+"""How a client comes to trust a lab's server."""
+
+
+class Authority:
+    """A private certificate authority, and one certificate of its for ``localhost``, ``127.0.0.1`` and ``::1``.
+
+    Nothing is installed anywhere, and no private key outlives the object. Raises ImportError, which says what to do,
+    where ``trustme`` is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import trustme
+        except ImportError as error:
+            raise ImportError("certificates are made by trustme: pip install trustme") from error
+        self._authority = trustme.CA(organization_name="wslab")
+        self._certificate = self._authority.issue_cert(*NAMES, organization_name="wslab")
+
+    @property
+    def pem(self) -> bytes:
+        """The authority's certificate in PEM (RFC 7468): what a client must be told. There is no secret in it."""
+        return self._authority.cert_pem.bytes()
+
+    @cached_property
+    def path(self) -> Path:
+        """A file that holds ``pem``, for clients that are told of authorities by a file; gone with this object."""
+        folder = tempfile.mkdtemp(prefix="wslab-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return self.write(Path(folder) / "authority.pem")
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write ``pem`` to a file of yours; its path."""
+        path = Path(path)
+        path.write_bytes(self.pem)
+        return path
+
+    def server_context(self, make: Callable[[int], ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
+        """What a server gives its sockets: the certificate and its key, TLS 1.2 or newer.
+
+        ``make`` makes the context; see ``wslab.live.ciphertext``.
+        """
+        context = make(ssl.PROTOCOL_TLS_SERVER)
+        self._certificate.configure_cert(context)
+        context.set_alpn_protocols([*PROTOCOLS])
+        return context
+
+    def client_context(self, make: Callable[[int], ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
+        """What a client gives its sockets: it trusts this authority and no other, and compares names."""
+        context = make(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=self.pem.decode("ascii"))
+        context.set_alpn_protocols([*PROTOCOLS])
+        return context
+
+    @cached_property
+    def spki(self) -> str:
+        """The SHA-256 of the server's public key in base64, by which Chromium is told to accept it.
+
+        It is what ``--ignore-certificate-errors-spki-list`` takes (the pin of RFC 7469 2.4).
+        """
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        certificate = x509.load_pem_x509_certificate(self._certificate.cert_chain_pems[0].bytes())
+        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(hashlib.sha256(key).digest()).decode("ascii")
+
+    def __repr__(self) -> str:
+        return "\n".join([*wrap(TITLE, 80), "", pairs_text(INSTRUCTIONS)])
+
+    def _repr_html_(self) -> str:
+        return wrapped(f"<p>{escape(TITLE)}</p>", pairs_html(INSTRUCTIONS))

@@ -1,0 +1,137 @@
+"""Doors: the ports of this user's labs that a page may reach through the user's own Jupyter server.
+
+Theory. A Jupyter server that passed requests on to any port of its machine would lend every page that it serves, and
+every user whom it lets in, a way around firewalls. So a lab that wants to be reached writes a door: a file that only
+its user can read, named by a random key, that tells one port. ``wslab.splice``, which runs inside the Jupyter server,
+passes on to what it finds by that key and to nothing else. A door ends with its server; one whose kernel was killed is
+known by its process, which is gone or is another one that began later, and is removed by whoever meets it.
+
+Jupyter's own modules are imported where they are used: a lab without doors does without them, as in Pyodide.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "wslab"
+"""The folder of the doors in Jupyter's runtime directory, and the first step of a door's path below ``base_url``."""
+KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
+PORTS = range(1, 65536)
+
+
+def folder() -> Path:
+    """Where the doors of this user are."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    return Path(jupyter_runtime_dir()) / PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A port that the user's Jupyter server passes on to, as ``open`` makes it."""
+
+    key: str
+    port: int
+
+    @property
+    def path(self) -> str:
+        """``wslab/<key>/``: where the port is found, below the Jupyter server's ``base_url``."""
+        return f"{PREFIX}/{self.key}/"
+
+    def close(self) -> None:
+        """Let nobody in any more; who is in stays until the port's own server lets go. Twice is once."""
+        _remove(folder() / self.key)
+
+    def __repr__(self) -> str:
+        return "<Door>"
+
+
+def open(port: int) -> Door:
+    """Open a door to a port of 127.0.0.1 on which this process, or a child of it, listens.
+
+    Args:
+        port: from 1 to 65535.
+
+    Returns:
+        The door, to be closed with the server; it ends with this process in any case.
+    """
+    from jupyter_core.paths import secure_write
+
+    if port not in PORTS:
+        raise ValueError(f"port={port!r}: a port is a number from {PORTS.start} to {PORTS.stop - 1}")
+    place = folder()
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in place.iterdir():
+        find(path.name)  # which removes it if its process is gone
+    door = Door(secrets.token_hex(16), port)
+    written = place / f"{door.key}.new"
+    with secure_write(str(written)) as file:
+        json.dump({"port": port, "pid": os.getpid(), "started": _started(os.getpid())}, file)
+    written.replace(place / door.key)  # so that nobody ever reads half a door
+    return door
+
+
+def find(key: str) -> int | None:
+    """The port behind the door of that key; None where there is none, or none that may be believed.
+
+    A door is believed if its file belongs to this user, is readable to nobody else, and was written by a process that
+    still runs. Does not ask whether anybody listens on the port.
+    """
+    if not KEY.fullmatch(key):
+        return None
+    path = folder() / key
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(descriptor, encoding="utf-8") as file:
+            if not _private(os.fstat(descriptor)):
+                return None
+            told = json.load(file)
+        port, pid, started = int(told["port"]), int(told["pid"]), told["started"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if not _runs(pid) or _started(pid) != started:
+        _remove(path)
+        return None
+    return port if port in PORTS else None
+
+
+def _private(status: os.stat_result) -> bool:
+    """Whether it is a file of this user's that nobody else may open; where files have no owners, whether it is one."""
+    own = getattr(os, "getuid", None)
+    mine = own is None or (status.st_uid == own() and not stat.S_IMODE(status.st_mode) & 0o077)
+    return mine and stat.S_ISREG(status.st_mode)
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is a process of that number."""
+    from jupyter_server.utils import check_pid
+
+    try:
+        return pid > 0 and bool(check_pid(pid))
+    except OverflowError:
+        return False
+
+
+def _started(pid: int) -> str | None:
+    """When that process began, in Linux' clock ticks since the machine did; None on systems that do not tell it so.
+
+    None as well for one that has ended and that its parent has not asked about yet.
+    """
+    try:
+        # Fields 3 and 22 of proc_pid_stat(5); the second is the program's name in brackets, which may hold anything.
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return None if told[0] in "ZX" else told[19]
+    except (OSError, IndexError):
+        return None
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

@@ -1,0 +1,324 @@
+"""The notebook's own WebSocket: where this kernel's Jupyter server has it, and what its messages say.
+
+Theory. JupyterLab talks to a kernel over one WebSocket, at ``<base_url>/api/kernels/<id>/channels``. The Jupyter server
+passes each message on to one of the kernel's five ZeroMQ sockets, the channels. With the subprotocol
+``v1.kernel.websocket.jupyter.org`` a message is binary, and begins with a table::
+
+    8 bytes          how many offsets there are, the least significant byte first
+    8 bytes each     where each part begins, counted from the message's first byte, and last where the last one ends
+    the parts        channel, header, parent header, metadata, content, and buffers, if any
+
+Channel is UTF-8, the next four are JSON (the Jupyter messaging protocol), buffers are anything. What a message says of
+itself may lie: an offset that leads outside is a problem that is told and no exception.
+
+Jupyter's own modules are imported where they are used, since a lab needs none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from ..anatomy.field import Sender
+from ..anatomy.visible import count, decode, harmless, visible
+from ..protocol.words import BINARY
+from ..recording.trace import Trace
+from .carrier import ADDRESS
+
+SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
+PATIENCE = 5.0
+"""Seconds that a Jupyter server has to say whether a kernel is one of its own."""
+WIDTH = 8
+"""Bytes of the count and of each offset."""
+PARTS = ("channel", "header", "parent header", "metadata", "content")
+MOST = 240
+"""Characters of a part that are shown."""
+
+CHANNELS = {
+    "shell": "what one cell after the other asks of the kernel",
+    "control": "what must not wait for a running cell: interrupt, shut down, debug",
+    "iopub": "what the kernel tells everybody: it is busy, a cell printed, a result",
+    "stdin": "what a running cell asks of its user",
+    "heartbeat": "whether the kernel is there at all",
+}
+CHANGING = (
+    (re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?:_\d+_\d+)?(?![0-9a-f])"), "ID"),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "DATE"),
+    (re.compile(r'"\d+\.\d+(?:\.\w+)*"'), '"VERSION"'),
+)
+"""What changes from run to run: names that Jupyter draws for messages, sessions and comms, times; and versions."""
+
+
+class NoJupyter(RuntimeError):  # noqa: N818 - the exceptions of this floor say what is the case
+    """This is no kernel of a Jupyter server that can be found."""
+
+
+# Where it is
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSocket:
+    """A kernel's WebSocket, as ``here`` finds it."""
+
+    uri: str
+    """``ws://127.0.0.1:PORT/<base_url>/api/kernels/<id>/channels``."""
+    kernel_id: str
+    token: str = field(repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a client that is no page sends with its handshake, so that Jupyter knows who it is."""
+        return {"Authorization": f"token {self.token}"} if self.token else {}
+
+    def __repr__(self) -> str:
+        return "<KernelSocket>"  # the rest changes from run to run, or is a secret
+
+
+def here() -> KernelSocket:
+    """The WebSocket of the kernel in which this runs.
+
+    Every running Jupyter server of this user is asked, with its own token, whether the kernel is one of its own.
+
+    Raises:
+        NoJupyter: it runs in no kernel, or no server says yes; the message tells what each said.
+    """
+    kernel_id = _kernel_id()
+    said = []
+    for server in _servers():
+        uri = f"{ADDRESS}:{server['port']}{server['base_url']}api/kernels/{quote(kernel_id)}"
+        # A hub's server knows its user by the hub's token.
+        token = server["token"] or os.environ.get("JUPYTERHUB_API_TOKEN", "")
+        scheme = "s" if server["secure"] else ""
+        answer = _ask(f"http{scheme}://{uri}", token)
+        if answer is None:
+            return KernelSocket(f"ws{scheme}://{uri}/channels", kernel_id, token)
+        said.append(f"the one on port {server['port']}: {answer}")
+    told = "; ".join(said) or "none runs that could be asked"
+    raise NoJupyter(
+        f"no running Jupyter server of this user says that this kernel is its own ({told}). Open the notebook in a "
+        "JupyterLab that runs on the kernel's machine, with a token"
+    )
+
+
+def _kernel_id() -> str:
+    """The id of the kernel in which this runs: its connection file is named by it."""
+    from . import kernel
+
+    if kernel._shell() is None:
+        raise NoJupyter("this runs in no Jupyter kernel: run it in a notebook's cell")
+    from ipykernel.connect import get_connection_file
+
+    match = re.fullmatch(r"kernel-(.+)\.json", Path(get_connection_file()).name)
+    if match is None:
+        raise NoJupyter("this kernel was not started by a Jupyter server: its connection file has another name")
+    return match[1]
+
+
+def _servers() -> list[dict[str, Any]]:
+    """What the servers of this user that listen on TCP say of themselves, this kernel's likeliest first.
+
+    ``jupyter_server`` has a function that reads the same files; to import it takes seconds.
+    """
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    parent = int(os.environ.get("JPY_PARENT_PID") or os.getppid())
+    servers = []
+    for path in sorted(Path(jupyter_runtime_dir()).glob("jpserver-*.json")):
+        with suppress(OSError, ValueError):  # it has just gone, or is being written
+            servers.append(json.loads(path.read_text(encoding="utf-8")))
+    return sorted((each for each in servers if each.get("port")), key=lambda each: each.get("pid") != parent)
+
+
+def _ask(url: str, token: str) -> str | None:
+    """None where the server at ``url`` knows the kernel; otherwise what it says instead."""
+    request = urllib.request.Request(url, headers={"Authorization": f"token {token}"} if token else {})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=PATIENCE):
+            return None
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"{error.code} {error.reason}" if token else "it has no token, so only its own pages may ask it"
+    except OSError as error:
+        return str(getattr(error, "reason", error))
+
+
+# What it says
+
+
+@dataclass(frozen=True)
+class JupyterMessage:
+    """A message of the kernel's WebSocket. Its text is steady: ids and times are left out."""
+
+    data: bytes
+    sender: Sender | None = None
+    """CLIENT for what a page sends to the kernel, SERVER for what comes back."""
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """The offsets, as far as there are bytes for them."""
+        table = self.data[WIDTH : WIDTH * (1 + self._count)]
+        places = range(0, len(table) // WIDTH * WIDTH, WIDTH)
+        return tuple(int.from_bytes(table[at : at + WIDTH], "little") for at in places)
+
+    @property
+    def _count(self) -> int:
+        """How many offsets there are, as the message says."""
+        return int.from_bytes(self.data[:WIDTH], "little") if len(self.data) >= WIDTH else 0
+
+    @cached_property
+    def problem(self) -> str:
+        """Why the parts cannot be read; empty where they can."""
+        if len(self.data) < WIDTH:
+            return f"a message begins with a number of {WIDTH} bytes, and this has {len(self.data)}"
+        if self._count <= len(PARTS):
+            return f"it says that it has {self._count} offsets; {len(PARTS)} parts and an end need {len(PARTS) + 1}"
+        if len(self.offsets) < self._count:
+            return f"it says that it has {self._count} offsets, and ends after {len(self.offsets)}"
+        bounds = (WIDTH * (1 + self._count), *self.offsets, len(self.data))
+        for before, after in pairwise(bounds):
+            if before > after:
+                return f"a part begins or ends at byte {after}, before byte {before}, or beyond the message's end"
+        return ""
+
+    @cached_property
+    def parts(self) -> tuple[bytes, ...]:
+        """Channel, header, parent header, metadata, content, buffers as they crossed; none where there is a problem."""
+        return () if self.problem else tuple(self.data[start:stop] for start, stop in pairwise(self.offsets))
+
+    @property
+    def channel(self) -> str:
+        """Which of the kernel's sockets it goes to or comes from."""
+        return decode(self.parts[0]) if self.parts else ""
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """msg_id, msg_type, session, username, date, version."""
+        return self._json(1)
+
+    @property
+    def parent_header(self) -> dict[str, Any]:
+        """The header of the message that this one answers; empty where it answers none."""
+        return self._json(2)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What is said about the content."""
+        return self._json(3)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What is said; what is in it depends on the type."""
+        return self._json(4)
+
+    @property
+    def buffers(self) -> tuple[bytes, ...]:
+        """What is no JSON, such as a widget's binary data."""
+        return self.parts[len(PARTS) :]
+
+    @property
+    def type(self) -> str:
+        """Its msg_type, such as ``execute_request``."""
+        return str(self.header.get("msg_type", ""))
+
+    def answers(self, request: JupyterMessage) -> bool:
+        """Whether its parent is ``request``."""
+        asked = request.header.get("msg_id")
+        return asked is not None and self.parent_header.get("msg_id") == asked
+
+    def _json(self, part: int) -> dict[str, Any]:
+        try:
+            read = json.loads(self.parts[part])
+        except (IndexError, ValueError, RecursionError):
+            return {}
+        return read if isinstance(read, dict) else {}
+
+    def __str__(self) -> str:
+        arrow = {Sender.CLIENT: "● page to kernel", Sender.SERVER: "■ kernel to page", None: "message"}[self.sender]
+        if self.problem:
+            return f"{arrow}: cannot be read: {self.problem}"
+        rows = [
+            (
+                "offsets",
+                f"{count(len(self.offsets), 'number')} of {WIDTH} bytes",
+                "where each part begins and the last ends",
+            )
+        ]
+        for number, part in enumerate(self.parts):
+            name = PARTS[number] if number < len(PARTS) else f"buffer {number - len(PARTS)}"
+            rows.append((name, self._shown(number, part), self._meaning(number)))
+        lines = [f"{arrow}, {visible(self.channel)}: {visible(self.type)}"]
+        lines += [f"    {name:<15}{shown}\n{'':19}{meaning}" for name, shown, meaning in rows]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _shown(self, number: int, part: bytes) -> str:
+        if number >= len(PARTS):
+            return count(len(part), "byte")
+        text = decode(part)
+        if number in (1, 2) and (names := self._json(number)):
+            text = ", ".join(names)  # what they are is drawn anew for each message, or names this machine's user
+        for pattern, name in CHANGING:
+            text = pattern.sub(name, text)
+        return harmless(text if len(text) <= MOST else text[:MOST] + "…")
+
+    def _meaning(self, number: int) -> str:
+        match number:
+            case 0:
+                return CHANNELS.get(self.channel, "no channel that the messaging protocol knows")
+            case 1:
+                return "which message this is, of what kind, who sends it, and when"
+            case 2:
+                answered = self.parent_header.get("msg_type")
+                return (
+                    f"the header of the {visible(str(answered))} that it answers" if answered else "it answers nothing"
+                )
+            case 3:
+                return "about the content" if self.metadata else "nothing is said about the content"
+            case 4:
+                return "what is said; what is in it depends on the kind"
+            case _:
+                return "bytes that JSON could not carry"
+
+
+def encode(channel: str, type_: str, content: Mapping[str, Any] | None = None, *buffers: bytes) -> bytes:
+    """A message of ``SUBPROTOCOL`` with a header of its own, for a client that speaks to a kernel.
+
+    Ask on ``control`` from a cell: the kernel answers on ``shell`` only when the cell that asks has ended.
+    """
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "msg_type": type_,
+        "session": uuid.uuid4().hex,
+        "username": "",
+        "date": datetime.now(UTC).isoformat(),
+        "version": "5.3",
+    }
+    parts = [channel.encode(), *(json.dumps(part).encode() for part in (header, {}, {}, dict(content or {}))), *buffers]
+    ends = [WIDTH * (len(parts) + 2)]
+    for part in parts:
+        ends.append(ends[-1] + len(part))
+    return b"".join([number.to_bytes(WIDTH, "little") for number in (len(ends), *ends)] + parts)
+
+
+def read(trace: Trace) -> list[JupyterMessage]:
+    """The binary messages of a recording, in the order in which they were completed."""
+    return [
+        JupyterMessage(message.data, message.sender)
+        for message in trace.messages
+        if message.opcode == BINARY and message.data is not None
+    ]

@@ -1,0 +1,442 @@
+"""``NodeProcess``: a script that runs in Node beside a lab, with the npm package ``ws``, and ends with it.
+
+Theory. The script is a child process, in a group of its own and with no shell between. It must end with the lab
+however the lab ends, also when the kernel is killed and can do nothing any more. So the lab holds the other end of the
+child's standard input, which the system closes for whoever dies, and a thread in the child kills its group when that
+stream ends (``node/leash.js``, which Node loads before the script).
+
+The leash does three more things for a script that was written for another place, such as the article's server:
+
+- It listens on 127.0.0.1, where no host is named; another host than this machine's own is refused.
+- The article's port, 1234, stands for the port that was asked for, or for any free one.
+- ``WebSocket`` is there as in a browser, and to it ``ws://localhost:1234`` is the server that the lab says.
+
+``ws`` is not a Python package, and nothing is installed when something is imported. ``wslab node`` in a terminal
+installs the pinned version: beside this module in a checkout, else into a folder of Jupyter's for this user's data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import errno
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+from ..anatomy.visible import count, harmless
+from .article import PORT, SERVER_SCRIPT
+from .carrier import ADDRESS, GRACE, keep, port_taken
+
+if TYPE_CHECKING:
+    from .carrier import Carrier
+
+SOURCE: Final = Path(__file__).with_name("node")
+"""package.json, package-lock.json and the leash."""
+KINDS: Final = ("server", "client")
+COMMAND: Final = "wslab node"
+TIMEOUT = 10.0
+"""Seconds that a server's script gets to listen: the first start of Node on a busy machine takes some."""
+LINES = 1000
+"""Lines of output that are kept."""
+LONGEST = 2000
+"""Characters of a line that are kept."""
+READ = 65536
+SHOWN = 60
+"""Lines, the last ones, that a view shows."""
+LONGEST_SCRIPT = 100_000
+"""Bytes of a script that can be given as text: Linux lets one argument of a program have 128 KiB."""
+
+
+class NodeMissing(RuntimeError):  # noqa: N818 - the exceptions of this floor say what is the case
+    """Node, npm or the package ws is not installed; the message says what to do."""
+
+
+class NodeFailed(RuntimeError):  # noqa: N818
+    """The script ended before it did what was waited for; the message has what it said."""
+
+
+class Line(NamedTuple):
+    """One line that the script printed."""
+
+    text: str
+    error: bool
+    """Whether it went to standard error."""
+
+
+def home() -> Path:
+    """The folder that ``ws`` is, or will be, installed in: this checkout's own, or one of this user's for Jupyter."""
+    if (SOURCE.parents[2] / "pyproject.toml").exists():
+        return SOURCE
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "wslab" / "node"
+
+
+def pinned() -> str:
+    """The version of ``ws`` that package.json names."""
+    return str(json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))["dependencies"]["ws"])
+
+
+def installed() -> bool:
+    """Whether that very version is installed."""
+    try:
+        package = json.loads((home() / "node_modules" / "ws" / "package.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(package, dict) and package.get("version") == pinned()
+
+
+def install() -> Path:
+    """Install the pinned ``ws``, as package-lock.json has it, into ``home()``; the folder.
+
+    It needs npm and a way to its registry. Blocks until it is done. Raises NodeMissing.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise NodeMissing(f"npm is not on PATH. {_how_to_get_node('npm')}")
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder != SOURCE:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(SOURCE / name, folder / name)
+    command = [npm, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, errors="replace")
+    if done.returncode or not installed():
+        said = harmless(" ".join((done.stderr or done.stdout).split())[:LONGEST]) or "npm did not say why"
+        raise NodeMissing(f"npm could not install ws {pinned()} into {folder}: {said}")
+    return folder
+
+
+def _how_to_get_node(program: str) -> str:
+    return (
+        f"Install Node 18 or newer, which brings {program}: `conda install -c conda-forge nodejs`, "
+        "`sudo apt-get install nodejs npm`, `brew install node`, or https://nodejs.org"
+    )
+
+
+def program() -> str:
+    """The path of Node. Raises NodeMissing where it, or the pinned ``ws``, is not installed."""
+    node = shutil.which("node")
+    if node is None:
+        raise NodeMissing(f"node is not on PATH. {_how_to_get_node('node')}")
+    if not installed():
+        raise NodeMissing(
+            f"Node's package ws {pinned()} is not installed for wslab. Run `{COMMAND}` in a terminal, "
+            f"or `!{COMMAND}` in a cell, once"
+        )
+    return node
+
+
+class _Output:
+    """What the script printed, bounded, told apart from what the leash tells."""
+
+    def __init__(self, mark: str, told: Callable[[dict[str, Any]], None], printed: Callable[[], None]) -> None:
+        self.lines: deque[Line] = deque(maxlen=LINES)
+        self.total = 0
+        self._mark, self._told, self._printed = mark, told, printed
+
+    async def pump(self, stream: asyncio.StreamReader, error: bool) -> None:
+        """Read until the stream ends; runs on the server's loop."""
+        decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        rest = ""
+        while data := await stream.read(READ):
+            *lines, rest = (rest + decoder.decode(data)).split("\n")
+            self._add(lines, error)
+            if len(rest) > READ:  # a line without an end is a line that is kept in part
+                rest = rest[:READ]
+        self._add([rest] if rest else [], error)
+
+    def _add(self, lines: Sequence[str], error: bool) -> None:
+        for place, line in enumerate(lines):
+            if not error and line.startswith(self._mark):
+                with contextlib.suppress(ValueError):
+                    self._told(json.loads(line.removeprefix(self._mark)))
+            # The leash puts a line's end before its mark, so as to begin a line whatever the script was at.
+            elif line or error or not self._before_mark(lines, place):
+                cut = line.removesuffix("\r")
+                self.lines.append(Line(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…", error))
+                self.total += 1
+        if lines:
+            self._printed()
+
+    def _before_mark(self, lines: Sequence[str], place: int) -> bool:
+        return place + 1 < len(lines) and lines[place + 1].startswith(self._mark)
+
+
+class NodeProcess:
+    """A script that runs in Node beside a lab, as ``Lab.node`` starts it. Any loop and any thread may use it.
+
+    In a cell it shows what the script printed. It is closed with the lab, and cannot outlive the kernel.
+    """
+
+    def __init__(self, carrier: Carrier, register: dict[Any, None], script: str | os.PathLike[str]) -> None:
+        self._carrier, self._register = carrier, register
+        self.name = _named(script)
+        self._process: asyncio.subprocess.Process | None = None
+        self._mark = f"\0{secrets.token_hex(8)} "
+        self._output = _Output(self._mark, self._told, self._changed)
+        self._port: int | None = None
+        self._ended: int | None = None
+        self._closing = False
+        self._end: asyncio.Task[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._watchers: list[Callable[[], None]] = []
+
+    async def _start(self, command: list[str], folder: Path | None, environment: dict[str, str]) -> None:
+        """Start the child; runs on the server's loop."""
+        group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
+        self._register[self] = None
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, **group,
+            )  # fmt: skip
+        except BaseException:
+            self._register.pop(self, None)
+            raise
+        self._end = keep(asyncio.get_running_loop().create_task(self._live(self._process)))
+
+    async def _live(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        pumps = asyncio.gather(self._output.pump(process.stdout, False), self._output.pump(process.stderr, True))
+        status = await process.wait()
+        _kill(process.pid)  # what the script started may hold its output open
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(pumps, GRACE)
+        self._ended = status
+        self._register.pop(self, None)
+        self._changed()
+
+    def _told(self, what: dict[str, Any]) -> None:
+        port = what.get("listening")
+        if isinstance(port, int) and self._port is None:
+            self._port = port
+
+    def _changed(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+        for watcher in [*self._watchers]:
+            watcher()
+
+    async def _until(self, ready: Callable[[], bool], timeout: float, otherwise: str) -> None:
+        """Wait on the server's loop; raises NodeFailed where the script ends first."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not ready():
+                    if self._ended is not None:
+                        raise NodeFailed(f"{self.name} {self.state} before it had {otherwise}: {self._last_words()}")
+                    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._waiters.append(waiter)
+                    await waiter
+        except TimeoutError:
+            raise TimeoutError(f"after {timeout:g} s {self.name} has not {otherwise}. {self._last_words()}") from None
+
+    def _last_words(self) -> str:
+        said = [harmless(line.text) for line in self._lines() if line.error] or self.lines
+        return "\n".join(said[-12:]) or "it printed nothing"
+
+    def _lines(self) -> list[Line]:
+        while True:
+            try:
+                return [*self._output.lines]
+            except RuntimeError:  # the server's thread added one meanwhile
+                continue
+
+    # What its owner asks.
+
+    @property
+    def port(self) -> int | None:
+        """The port that the script listens on, the first one; None while it listens on none."""
+        return self._port
+
+    @property
+    def uri(self) -> str | None:
+        """Where to connect to: ``ws://127.0.0.1:PORT/``; None while the script does not listen."""
+        return None if self._port is None else f"ws://{ADDRESS}:{self._port}/"
+
+    @property
+    def lines(self) -> list[str]:
+        """The last lines that the script printed, ``LINES`` at most, on standard output and standard error."""
+        return [harmless(line.text) for line in self._lines()]
+
+    @property
+    def total(self) -> int:
+        """How many lines it has printed."""
+        return self._output.total
+
+    @property
+    def output(self) -> str:
+        """The same as one text."""
+        return "\n".join(self.lines)
+
+    @property
+    def running(self) -> bool:
+        """Whether the script runs."""
+        return self._process is not None and self._ended is None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id; None before it starts."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def state(self) -> str:
+        """``runs``, ``was closed``, ``ended``, or ``ended with exit status 1``."""
+        if self._ended is None:
+            return "runs"
+        if self._closing:
+            return "was closed"
+        if self._ended < 0:
+            return f"was ended by signal {-self._ended}"
+        return f"ended with exit status {self._ended}" if self._ended else "ended"
+
+    async def wait_for(self, text: str, timeout: float = 5.0) -> str:
+        """Wait until a line that holds ``text`` was printed, if it was not already; the line.
+
+        Args:
+            text: what to look for, such as ``"Client: Hello server!"``.
+            timeout: seconds.
+
+        Raises:
+            NodeFailed: the script ended without it; the message has its last words.
+            TimeoutError: it did not come in time.
+        """
+
+        def found() -> str | None:
+            return next((line for line in self.lines if text in line), None)
+
+        if (line := found()) is None:
+            await self._carrier.run(self._until(lambda: found() is not None, timeout, f"printed {text!r}"))
+            line = found()
+        assert line is not None
+        return line
+
+    async def wait_closed(self, timeout: float = 5.0) -> int:
+        """Wait until the script has ended by itself; its exit status. Raises TimeoutError."""
+        if self._ended is None:
+            await self._carrier.run(self._until(lambda: self._ended is not None, timeout, "ended"))
+        assert self._ended is not None
+        return self._ended
+
+    async def close(self) -> None:
+        """End the script and whatever it started, and wait until they are gone. Twice is once.
+
+        It gets no time for goodbyes: its connections end as those of a program that was killed do, with no close frame
+        (RFC 6455 7.1.5 has the peer report 1006).
+        """
+        if self.running:
+            await self._carrier.run(self._kill())
+
+    def abandon(self) -> None:
+        """Begin to end it, from any thread."""
+        if self.running:
+            self._carrier.soon(self._kill())
+
+    async def _kill(self) -> None:
+        if self._process is not None and self._end is not None and not self._end.done():
+            self._closing = True
+            if self._process.returncode is None:
+                _kill(self._process.pid)
+            await asyncio.wait({self._end}, timeout=3 * GRACE)
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have ``changed()`` called, on the server's thread, when something was printed or the script ended.
+
+        It must be quick. Returns a function that ends that.
+        """
+        self._watchers.append(changed)
+        return lambda: self._watchers.remove(changed) if changed in self._watchers else None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    # How it shows itself.
+
+    @property
+    def summary(self) -> str:
+        """``the article's server in Node runs; 1 line of output``."""
+        left_out = self._output.total - min(self._output.total, SHOWN)
+        shown = f", the last {SHOWN} of which are" if left_out else ""
+        return f"{self.name} {self.state}; {count(self._output.total, 'line')} of output{shown}"
+
+    @property
+    def shown(self) -> list[tuple[str, bool]]:
+        """The lines that a view shows, made harmless, and whether each went to standard error."""
+        return [(harmless(line.text), line.error) for line in self._lines()[-SHOWN:]]
+
+    def __repr__(self) -> str:
+        return "\n".join([self.summary, *(f"{'!' if error else '│'} {text}" for text, error in self.shown)])
+
+    def _repr_html_(self) -> str:
+        lines = "\n".join(f"{'! ' if error else ''}{escape(text)}" for text, error in self.shown)
+        return f"<p>{escape(self.summary)}</p>\n<pre>{lines}</pre>"
+
+
+def _kill(pid: int) -> None:
+    """Kill a child's whole group; where there are no groups, the child."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGTERM)
+
+
+def _named(script: str | os.PathLike[str]) -> str:
+    if isinstance(script, os.PathLike):
+        return f"{harmless(Path(script).name)} in Node"
+    return "the article's server in Node" if script == SERVER_SCRIPT else "the script in Node"
+
+
+def _environment(mark: str, port: int, target: str | None, authority: Path | None) -> dict[str, str]:
+    """The child's environment: this process's, less what makes Node behave otherwise."""
+    without = ("NODE_OPTIONS", "NODE_PATH", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "NODE_EXTRA_CA_CERTS")
+    environment = {name: value for name, value in os.environ.items() if name not in without}
+    leash = {"mark": mark, "port": port, "articlePort": PORT, "target": target}
+    environment |= {"NO_COLOR": "1", "NODE_PATH": str(home() / "node_modules"), "WSLAB_LEASH": json.dumps(leash)}
+    if authority is not None:
+        environment["NODE_EXTRA_CA_CERTS"] = str(authority)
+    return environment
+
+
+async def start(
+    child: NodeProcess,
+    script: str | os.PathLike[str],
+    *,
+    port: int,
+    to: str | None,
+    arguments: Sequence[str],
+    authority: Path | None,
+) -> None:
+    """Start a script; see ``Lab.node``. ``to`` is None for a server, and the target of a client."""
+    node = program()
+    if isinstance(script, str) and len(script.encode()) > LONGEST_SCRIPT:
+        raise ValueError(f"a script of more than {LONGEST_SCRIPT} bytes: put it into a file, and give its Path")
+    what = ["--eval", script, "--"] if isinstance(script, str) else ["--", os.fspath(script)]
+    command = [node, "--require", str(SOURCE / "leash.js"), *what, *arguments]
+    folder = home() if isinstance(script, str) else None
+    environment = _environment(child._mark, port, to, authority)
+    await child._carrier.run(child._start(command, folder, environment))
+    if to is None:
+        try:
+            await child._carrier.run(child._until(lambda: child.port is not None, TIMEOUT, "listened"))
+        except BaseException as error:
+            await asyncio.shield(child.close())
+            if port and "EADDRINUSE" in child.output and isinstance(error, NodeFailed):
+                raise port_taken(port, OSError(errno.EADDRINUSE, "")) from None
+            raise

@@ -1,0 +1,29 @@
+"""A TCP connection that is torn down: RST instead of FIN."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from typing import Any, Protocol
+
+LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class Resettable(Protocol):
+    """A transport over a socket, or what stands before one."""
+
+    def get_extra_info(self, name: str) -> Any:
+        """As of ``asyncio.BaseTransport``."""
+
+    def abort(self) -> None:
+        """As of ``asyncio.WriteTransport``."""
+
+
+def reset(transport: Resettable) -> None:
+    """Send RST and let go of the socket, at once. What was written and not sent yet is lost; twice is once."""
+    sock = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):  # it is closed already
+        # To linger for 0 seconds on close is what makes a socket send RST instead of FIN (RFC 9293 3.10.5).
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+    transport.abort()

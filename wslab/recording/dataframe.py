@@ -1,0 +1,73 @@
+"""A trace as a pandas data frame: one row a frame, read from the packed records without making a frame of each."""
+
+from __future__ import annotations
+
+import sys
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from ..anatomy.field import Sender
+from ..anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind
+from ..protocol.words import CLOSE, FIN, MASK, OPCODE, RSV1, RSV2, RSV3, TEXT
+
+if TYPE_CHECKING:
+    import pandas
+
+    from .trace import Trace
+
+LAYOUT = [
+    ("number", "<u4"), ("connection", "<u4"), ("time", "<f8"), ("offset", "<u8"), ("length", "<u8"), ("header", "<u4"),
+    ("status", "<u2"), ("sender", "u1"), ("kind", "u1"), ("first", "u1"), ("second", "u1"), ("broken", "u1"),
+    ("size", "u1"), ("preview", f"V{PREVIEW}"), ("late", "<u4"),
+]  # fmt: skip
+"""``wslab.anatomy.record.PACKED`` as numpy says it."""
+
+
+def data_frame(trace: Trace) -> pandas.DataFrame:
+    """See ``Trace.to_dataframe``."""
+    try:
+        import pandas
+    except ImportError:
+        raise ImportError(
+            "Trace.to_dataframe needs pandas, which wslab does not bring along: run "
+            f"`{sys.executable} -m pip install 'pandas>=2.2'`, and then this again"
+        ) from None
+    import numpy
+
+    names = numpy.array([OPCODES.get(opcode, f"reserved {opcode}") for opcode in range(16)], object)
+    labels = numpy.array([sender.label for sender in Sender], object)
+    with trace._derive_lock:
+        records = numpy.frombuffer(trace.packed(), LAYOUT)
+        violations = {
+            number: ", ".join(violation.rule for violation in broken) for number, broken in trace._violations.items()
+        }
+    records = records[records["kind"] == Kind.FRAME]
+    opcode = records["first"] & OPCODE
+    late = records["late"]
+    previews = records["preview"].tobytes()
+    starts = [previews[at : at + size] for at, size in zip(count(0, PREVIEW), records["size"].tolist(), strict=False)]
+    # What begins in the midst of a character, or ends there, is told without it.
+    said = [start.decode("utf-8", "ignore") for start in starts]
+    coded = (opcode == CLOSE) & (records["length"] > 1)
+    columns: dict[str, Any] = {
+        "record": records["number"],
+        "time": records["time"],
+        "received": numpy.where(late == UNKNOWN, numpy.nan, records["time"] + late / 1e6),
+        "connection": records["connection"],
+        "sender": labels[records["sender"]],
+        "opcode": names[opcode],
+        "fin": records["first"] & FIN != 0,
+        "rsv1": records["first"] & RSV1 != 0,
+        "rsv2": records["first"] & RSV2 != 0,
+        "rsv3": records["first"] & RSV3 != 0,
+        "masked": records["second"] & MASK != 0,
+        "header_length": records["header"],
+        "length": records["length"],
+        "text": [text if yes else None for text, yes in zip(said, (opcode == TEXT).tolist(), strict=True)],
+        "start": starts,
+        "status_code": pandas.array(records["status"], "UInt16"),
+        "close_reason": [text if yes else None for text, yes in zip(said, coded.tolist(), strict=True)],
+        "violations": [violations.get(number, "") for number in records["number"].tolist()],
+    }
+    columns["status_code"][~coded] = pandas.NA
+    return pandas.DataFrame(columns)

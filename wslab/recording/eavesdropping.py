@@ -1,0 +1,347 @@
+"""What an eavesdropper sees of a connection over TLS, beside what its two ends see.
+
+Theory. Somebody on the way sees TLS records: who sent each, when, and how long it is (RFC 8446 5). The ends see what is
+in them. ``Ciphertext`` is noted below TLS, at one end, where its encrypted bytes are handed to TCP and come from it;
+the trace is told above TLS, at the same end. That end's TLS also knows which record carried how many of the ends'
+bytes, so the two views can be laid beside each other exactly.
+
+An AEAD cipher hides what is said and adds a fixed number of bytes to it, so lengths cross as they are: TLS 1.3 adds 16
+bytes of tag and one of type (RFC 8446 5.2), and any padding that an end likes to add, which none does here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from ..anatomy.field import Explanation, Sender
+from ..anatomy.html import pairs_html, table_html, wrapped
+from ..anatomy.record import Kind, Record
+from ..anatomy.summary import record_summary
+from ..anatomy.table import Column, pairs_text, table_text
+from ..anatomy.view import LETTERS, MARKS, sender_mark
+from ..anatomy.visible import count
+from ..protocol.tls import (
+    ALERT,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    CONTENT_TYPES,
+    HANDSHAKE,
+    HEADER,
+    TLS_1_3,
+    Hello,
+    TlsReader,
+    TlsRecord,
+    explain_record,
+    read_hello,
+    suite_name,
+    version_name,
+)
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+KEPT = 20_000
+"""Records of one connection that are kept, and no older ones."""
+KEPT_BYTES = 2**20
+"""Bytes of encrypted records that are kept; of what follows only the headers are."""
+SHOWN = 60
+"""Rows that a view shows: so many from the start."""
+
+COLUMNS: Final = (
+    Column("from"),
+    Column("TLS record", wraps=True),
+    Column("length", right=True),
+    Column("carries", right=True),
+    Column("inside", wraps=True, code=True),
+)
+LEFT_OUT: Final = (
+    "records with which TLS serves itself (the rest of its handshake, session tickets, close_notify): how many there "
+    "are, and how long, differs from one TLS library to the next. They are in `.records`"
+)
+IN_THE_DARK: Final = (
+    "the path and every header, so that it is WebSocket at all; opcodes, masking keys, payloads, close codes. "
+    "`application_data` is the type of all of it"
+)
+LENGTHS: Final = (
+    "TLS 1.3 makes what it carries 17 bytes longer, always: the length of a frame can be told, and from lengths, times "
+    "and directions often what is being done"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """One TLS record as it crossed, and how much of it was the ends' own."""
+
+    time: float
+    """Seconds since the trace began."""
+    sender: Sender
+    record: TlsRecord
+    """Its ``data`` may be no more than its header."""
+    carried: int | None
+    """Bytes of what the ends told each other in it; 0 where TLS served itself; None where no end told."""
+    position: int
+    """Of the first of these bytes in the sender's stream above TLS."""
+
+    @property
+    def length(self) -> int:
+        """What its header says: the bytes that follow the header."""
+        return self.record.length
+
+
+class Ciphertext:
+    """The encrypted bytes of one connection, both directions, as they are noted below TLS.
+
+    Args:
+        clock: gives the present time in seconds since the trace began.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.connection: int | None = None
+        """The connection's number in the trace; None while TLS's own handshake is not done."""
+        self.failure = ""
+        """Why TLS's handshake failed, in words."""
+        self._clock = clock
+        self._readers = (TlsReader(), TlsReader())
+        self._crossings: deque[Crossing] = deque(maxlen=KEPT)
+        self._positions = [0, 0]
+        self._kept = 0
+
+    @classmethod
+    def of(cls, streams: Mapping[Sender, bytes]) -> Ciphertext:
+        """Bytes that were recorded elsewhere, such as ``relay.ciphertext``; of what they carry, nothing is known."""
+        ciphertext = cls(lambda: 0.0)
+        for sender in Sender:
+            ciphertext.crossed(sender, streams.get(sender, b""), known=False)
+        return ciphertext
+
+    def crossed(self, sender: Sender, data: bytes, *, known: bool = True) -> int:
+        """Note bytes in the order in which they crossed; how many records they completed."""
+        now, number = self._clock(), 0
+        for record in self._readers[sender].feed(data):
+            if record.content_type == APPLICATION_DATA:
+                self._kept += len(record.data)
+                if self._kept > KEPT_BYTES:
+                    record = record._replace(data=record.data[:HEADER])
+            self._crossings.append(Crossing(now, sender, record, 0 if known else None, self._positions[sender]))
+            number += 1
+        return number
+
+    def carried(self, sender: Sender, size: int, *, stop: int | None = None, last: int = 1) -> None:
+        """Note that records carried ``size`` bytes of the ends' own.
+
+        Args:
+            sender: who sent them.
+            size: bytes above TLS.
+            stop: the record that ends at this offset of the sender's stream did; or
+            last: the sender's last so many did, each as full as its length says.
+        """
+        chosen: list[int] = []
+        for index in range(-1, -len(self._crossings) - 1, -1):
+            each = self._crossings[index]
+            if each.sender is not sender:
+                continue
+            if (stop is None and len(chosen) == last) or (stop is not None and each.record.stop < stop):
+                break
+            if stop is None or each.record.stop == stop:
+                chosen.insert(0, index)
+        added = (sum(self._crossings[index].length for index in chosen) - size) // max(1, len(chosen))
+        for index in chosen:
+            each = self._crossings[index]
+            part = size if stop is not None else each.length - added
+            first = each.position if each.carried else self._positions[sender]
+            self._crossings[index] = replace(each, carried=(each.carried or 0) + part, position=first)
+            self._positions[sender] += part
+
+    @property
+    def crossings(self) -> list[Crossing]:
+        """The records that are kept, in the order in which they crossed. Any thread may ask."""
+        while True:
+            try:
+                return [*self._crossings]
+            except RuntimeError:  # the other thread noted one meanwhile
+                continue
+
+    @property
+    def lost(self) -> str:
+        """What it met that is no TLS, in words; empty where there was no such thing."""
+        return "; ".join(f"{sender_mark(s)}: {self._readers[s].lost}" for s in Sender if self._readers[s].lost)
+
+
+class Eavesdropped:
+    """One connection over TLS, as it looks from outside and from inside. ``Lab.eavesdropped`` makes it.
+
+    It shows itself as text and as HTML: what the eavesdropper learns, then each TLS record that carried something
+    beside what that was. Times are in ``records``, and not in the text, which is the same in every run.
+
+    Args:
+        ciphertext: what was noted below TLS.
+        trace: what the ends told; None shows the eavesdropper's half alone.
+    """
+
+    def __init__(self, ciphertext: Ciphertext, trace: Trace | None = None) -> None:
+        self.ciphertext, self.trace = ciphertext, trace
+
+    @property
+    def records(self) -> list[Crossing]:
+        """Every TLS record, in the order in which they crossed."""
+        return self.ciphertext.crossings
+
+    @property
+    def lengths(self) -> dict[Sender, list[int]]:
+        """The lengths in the headers of each end's TLS records, which is what there is to be seen."""
+        return {sender: [each.length for each in self.records if each.sender is sender] for sender in Sender}
+
+    def explain(self, number: int) -> Explanation:
+        """Every byte of the TLS record of that place in ``records``, as the eavesdropper can read it.
+
+        A ClientHello differs between TLS libraries, so this text is not the same on every machine.
+        """
+        crossing = self.records[number]
+        protected = self._protected(number)
+        record = crossing.record
+        return explain_record(record.data, crossing.sender, offset=record.offset, protected=protected)
+
+    def _protected(self, number: int) -> bool:
+        """Whether a record is encrypted by what crossed before it: in TLS 1.2 after the sender's ChangeCipherSpec."""
+        crossings = self.records
+        if self.version == TLS_1_3 or crossings[number].record.content_type not in (HANDSHAKE, ALERT):
+            return False
+        sender = crossings[number].sender
+        return any(
+            each.sender is sender and each.record.content_type == CHANGE_CIPHER_SPEC for each in crossings[:number]
+        )
+
+    def _hellos(self) -> Iterator[tuple[Crossing, Hello]]:
+        for each in self.records:
+            if each.record.content_type == HANDSHAKE and (hello := read_hello(each.record.data)) is not None:
+                yield each, hello
+
+    @property
+    def client_hello(self) -> Hello | None:
+        """What the client's first message offers, for everybody to read; None where none came."""
+        return next((hello for _, hello in self._hellos() if hello.name == "ClientHello"), None)
+
+    @property
+    def server_hello(self) -> Hello | None:
+        """What the server chose; None where it has not."""
+        return next((hello for _, hello in self._hellos() if hello.name == "ServerHello"), None)
+
+    @property
+    def version(self) -> int | None:
+        """The version of TLS that is spoken; None while the server has not chosen."""
+        hello = self.server_hello
+        return hello.versions[0] if hello is not None and hello.versions else None
+
+    @property
+    def learned(self) -> list[tuple[str, str]]:
+        """What the eavesdropper reads, and what stays hidden, as pairs of name and text."""
+        asked, chosen = self.client_hello, self.server_hello
+        pairs = []
+        if asked is not None:
+            pairs.append(("who is called", asked.server_name or "not told: a client names no address (RFC 6066 3)"))
+            pairs.append(("offered above TLS", ", ".join(asked.protocols) or "nothing is said"))
+            newest = [version_name(version) for version in asked.versions]
+            pairs.append(("offered versions", ", ".join(name for name in newest if name != "GREASE")))
+        if chosen is not None:
+            pairs.append(("chosen", f"{version_name(self.version or 0)}, {suite_name(chosen.cipher_suites[0])}"))
+        if self.ciphertext.connection is None:
+            pairs.append(("no connection", self.ciphertext.failure or "TLS's own handshake was not brought to its end"))
+        if self.ciphertext.lost:
+            pairs.append(("not read", self.ciphertext.lost))
+        pairs.append(("hidden", IN_THE_DARK))
+        if self.version == TLS_1_3:
+            pairs.append(("not hidden", LENGTHS))
+        pairs.append(("left out", LEFT_OUT))
+        return pairs
+
+    @property
+    def title(self) -> str:
+        """Which connection it is."""
+        number = self.ciphertext.connection
+        which = "a connection over TLS" if number is None else f"connection {number} over TLS"
+        return f"{which}: what an eavesdropper sees, and what the ends know is inside"
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """The cells of the table."""
+        rows: list[tuple[str, ...]] = [(_mark(each.sender), hello.name, "", "", "") for each, hello in self._hellos()]
+        rows += self._carrying()
+        if len(rows) > SHOWN:
+            rows = [*rows[:SHOWN], ("…", f"{count(len(rows) - SHOWN, 'row')} not shown", "", "", "")]
+        return rows
+
+    def _carrying(self) -> list[tuple[str, ...]]:
+        crossings = [each for each in self.records if each.record.content_type == APPLICATION_DATA]
+        if all(each.carried is None for each in crossings):
+            return [(_mark(each.sender), _type(each), str(each.length), "?", "") for each in crossings]
+        carrying = [each for each in crossings if each.carried]
+        known = self._known()
+        rows: list[tuple[str, ...]] = []
+        for sender, seen, inside in _matched(carrying, known):
+            size = sum(each.length for each in seen)
+            said = "; ".join(record_summary(each) for each in inside) or "bytes that make no whole frame yet"
+            several = f"{count(len(seen), 'record')} of " if len(seen) > 1 else ""
+            carried = sum(each.carried or 0 for each in seen)
+            rows.append((_mark(sender), f"{several}{_type(seen[0])}", str(size), str(carried), said))
+        return rows
+
+    def _known(self) -> list[Record]:
+        """What the ends know of this connection: what has bytes, in the trace's order."""
+        if self.trace is None or self.ciphertext.connection is None:
+            return []
+        kinds = (Kind.REQUEST, Kind.RESPONSE, Kind.FRAME, Kind.UNREAD)
+        number = self.ciphertext.connection
+        return [each for each in self.trace.records if each.connection == number and each.kind in kinds]
+
+    def __repr__(self) -> str:
+        facts = pairs_text(self.learned)
+        return f"{table_text(COLUMNS, self.rows, caption=self.title)}\n\n{facts}"
+
+    def _repr_html_(self) -> str:
+        return wrapped(table_html(COLUMNS, self.rows, caption=self.title), pairs_html(self.learned))
+
+
+def _mark(sender: Sender) -> str:
+    return f"{MARKS[sender]} {LETTERS[sender]}"
+
+
+def _type(crossing: Crossing) -> str:
+    return CONTENT_TYPES[crossing.record.content_type]
+
+
+def _end(record: Record) -> int:
+    return record.offset + record.header_length + record.payload_length
+
+
+def _matched(
+    carrying: Sequence[Crossing], known: Sequence[Record]
+) -> Iterator[tuple[Sender, list[Crossing], list[Record]]]:
+    """Groups of TLS records and of what was in them, as small as their borders allow.
+
+    They come in the order of the trace's records, so that they do not depend on how two directions overtake each other.
+    """
+    groups: list[tuple[Sender, list[Crossing], list[Record]]] = []
+    order: list[int] = []
+    for sender in Sender:
+        outer = deque(each for each in carrying if each.sender is sender)
+        inner = deque(each for each in known if each.sender is sender)
+        while outer:
+            seen, inside = [outer.popleft()], list[Record]()
+            stop, reached = seen[0].position + (seen[0].carried or 0), seen[0].position
+            while reached != stop and (inner or reached > stop):
+                if reached < stop:
+                    inside.append(inner.popleft())
+                    reached = _end(inside[-1])
+                elif outer:
+                    seen.append(outer.popleft())
+                    stop = seen[-1].position + (seen[-1].carried or 0)
+                else:
+                    break
+            groups.append((sender, seen, inside))
+            order.append(inside[0].number if inside else 2**63)
+    for index in sorted(range(len(groups)), key=lambda index: order[index]):
+        yield groups[index]

@@ -1,0 +1,353 @@
+"""HAR: handshakes and messages as browsers' developer tools save them, written and read.
+
+Theory. An HTTP Archive is JSON: one entry a request. For a WebSocket, Chrome's DevTools, Playwright and others add the
+list ``_webSocketMessages`` to the entry of the handshake: ``type`` is "send" or "receive" (or "error"), ``time``
+seconds since 1970, ``opcode`` 1 or 2, ``data`` a text, or base64 of bytes. Nothing else of the protocol is in it.
+
+Written, an archive says in its ``comment`` what it leaves out. Read, a message is told again as one whole frame in its
+shortest form, from the client masked with a key of zeros, which leaves the payload as it is; the handshake is made of
+the request and status lines and the headers that the file lists, and is left out where it lists none. These
+bytes never crossed a wire like this. So ``Trace.rebuilt`` is true, and ``Trace.notes`` says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from importlib.metadata import version
+from operator import itemgetter
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..anatomy.field import Sender
+from ..anatomy.record import Kind, Record
+from ..anatomy.visible import count
+from ..protocol.builder import build_frame
+from ..protocol.head import TOKEN, Head, parse_head
+from ..protocol.words import BINARY, CLOSE, PING, PONG, TEXT
+from .files import TraceFileError, read_up_to, withheld
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+LARGEST: Final = 2**28
+"""Bytes of a file that are read: JSON cannot be read in part."""
+MESSAGES: Final = 1_000_000
+"""Messages that are read."""
+ZERO: Final = bytes(4)
+"""The masking key of rebuilt frames."""
+_TYPES: Final = {"send": Sender.CLIENT, "receive": Sender.SERVER}
+_OPCODES: Final = (TEXT, BINARY, CLOSE, PING, PONG)
+HEADERS: Final = 1000
+"""Header lines that are read."""
+_VERSION: Final = re.compile(r"HTTP/1\.[01]")
+_TARGET: Final = re.compile(r"[A-Za-z]+://[^/?#\s]*([!-~]*?)(?:#.*)?")
+_LINE: Final = re.compile(r"[^\r\n\0]*")
+_ACCEPTED: Final = re.compile(rb"HTTP/1\.[01] 101 ")
+SAID: Final = (
+    "Handshakes and messages of a recording. HAR carries no masking keys, fragments, control frames, close codes, "
+    "chunks or bytes that were not read; each entry's comment says what it leaves out."
+)
+REBUILT: Final = (
+    "rebuilt from a HAR, which tells messages and no bytes: each is shown as one unfragmented frame, the client's with "
+    "a masking key of zeros; how they were cut, masked and compressed, pings, pongs and how it was closed are not known"
+)
+
+
+def to_har(trace: Trace, path: str | PathLike[str] | None, *, reveal: bool) -> dict[str, Any]:
+    """See ``Trace.to_har``."""
+    trace.update()
+    with trace._derive_lock:
+        lost: Counter[int] = Counter()
+        records: dict[int, list[Record]] = {}
+        for record in trace.records:
+            records.setdefault(record.connection, []).append(record)
+        ended = {record.number: record.time for some in records.values() for record in some}
+        told: dict[int, list[dict[str, Any]]] = {}
+        whole = trace._whole_messages()
+        for (number, _, _), (connection, message) in zip(list(trace._messages), whole, strict=True):
+            if message.data is None:
+                lost[connection] += 1
+                continue
+            text = message.opcode == TEXT
+            told.setdefault(connection, []).append(
+                {
+                    "type": "send" if message.sender is Sender.CLIENT else "receive",
+                    "time": trace.began + ended.get(number, 0.0),
+                    "opcode": message.opcode,
+                    "data": message.data.decode("utf-8", "replace")
+                    if text
+                    else base64.b64encode(message.data).decode(),
+                }
+            )
+        entries = [
+            _entry(trace, connection, records.get(connection, []), told.get(connection, []), lost[connection], reveal)
+            for connection in trace.connections
+        ]
+    comment = SAID if not trace.rebuilt else f"{SAID} These were {REBUILT}."
+    archive = {
+        "log": {
+            "version": "1.2",
+            "creator": {"name": "wslab", "version": version("wslab")},
+            "pages": [],
+            "entries": entries,
+            "comment": comment,
+        }
+    }
+    if path is not None:
+        Path(path).write_text(json.dumps(archive, indent=1), encoding="utf-8")
+    return archive
+
+
+def _entry(
+    trace: Trace,
+    connection: int,
+    records: list[Record],
+    messages: list[dict[str, Any]],
+    lost: int,
+    reveal: bool,
+) -> dict[str, Any]:
+    request, response = trace.heads(connection)
+    start = records[0].time if records else 0.0
+    kinds = Counter(record.kind for record in records)
+    frames = [record for record in records if record.kind is Kind.FRAME]
+    control = sum(record.first & 0b1000 != 0 for record in frames)
+    fragments = sum(not record.first & 0b1000_0000 or record.first & 0b1111 == 0 for record in frames)
+    left_out = [
+        count(number, name)
+        for number, name in (
+            (control, "control frame"),
+            (fragments, "fragment"),
+            (kinds[Kind.UNREAD], "run of unread bytes"),
+            (kinds[Kind.ERROR] + kinds[Kind.BEND], "note"),
+            (lost, "message whose bytes are no longer kept"),
+        )
+        if number
+    ]
+    host = next(iter(request.get("Host")), "localhost") if request else "localhost"
+    target = _shown(request, reveal).target if request else "/"
+    responded = next((record.time for record in records if record.kind is Kind.RESPONSE), start)
+    return {
+        "startedDateTime": datetime.fromtimestamp(trace.began + start, UTC).isoformat().replace("+00:00", "Z"),
+        "time": ((records[-1].time if records else 0.0) - start) * 1000,
+        "request": {
+            "method": (request.method if request else None) or "GET",
+            "url": f"ws://{host}{target or '/'}",
+            **_half(request, reveal),
+            "queryString": [],
+        },
+        "response": {
+            "status": (response.status if response else None) or 0,
+            "statusText": response.start_line.split(" ", 2)[2]
+            if response and response.start_line.count(" ") > 1
+            else "",
+            **_half(response, reveal),
+            "content": {"size": 0, "mimeType": "x-unknown"},
+            "redirectURL": "",
+        },
+        "cache": {},
+        "timings": {"send": 0, "wait": (responded - start) * 1000, "receive": 0},
+        "_resourceType": "websocket",
+        "_webSocketMessages": messages,
+        "comment": f"left out, since HAR does not carry it: {', '.join(left_out)}" if left_out else "",
+    }
+
+
+def _shown(head: Head, reveal: bool) -> Head:
+    return head if reveal else parse_head(withheld(head), head.sender)
+
+
+def _half(head: Head | None, reveal: bool) -> dict[str, Any]:
+    shown = None if head is None else _shown(head, reveal)
+    return {
+        "httpVersion": "HTTP/{}.{}".format(*shown.version) if shown and shown.version else "",
+        "cookies": [],
+        "headers": [{"name": name, "value": value} for name, value in shown.headers] if shown else [],
+        "headersSize": len(head.data) if head else -1,
+        "bodySize": 0,
+    }
+
+
+def from_har(path: str | PathLike[str]) -> Trace:
+    """See ``Trace.from_har``."""
+    try:
+        data = read_up_to(path, LARGEST)
+        if len(data) > LARGEST:
+            raise TraceFileError(f"{path}: it is longer than {LARGEST:,} bytes, and JSON cannot be read in part")
+        archive = json.loads(data.decode("utf-8-sig"))
+        entries = archive["log"]["entries"]
+    except OSError as error:
+        raise TraceFileError(f"{path}: expected a HAR file, but it cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise TraceFileError(f"{path}: expected a HAR file, but this is nested far deeper than any HAR is") from None
+    except (KeyError, TypeError):
+        raise TraceFileError(f"{path}: expected a HAR file, but this JSON has no log with entries") from None
+    except TraceFileError:
+        raise
+    except ValueError as error:
+        raise TraceFileError(f"{path}: expected a HAR file, but it is no JSON: {error}") from None
+    if not isinstance(entries, list):
+        raise TraceFileError(f"{path}: expected a HAR file, but its entries are no list")
+    return read_har(entries)
+
+
+_Said = tuple[float | None, Sender, int, bytes | str]
+"""A message: seconds since 1970, who sent it, its opcode, and its payload; or a note."""
+
+
+def read_har(entries: list[Any]) -> Trace:
+    """The trace of a HAR's entries. Never raises on what they hold; see ``Trace.notes``."""
+    from .trace import Trace
+
+    problems: Counter[str] = Counter()
+    conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said]]] = []
+    others = read = 0
+    for entry in entries:
+        if not isinstance(entry, dict):
+            problems["an entry is left out: it is no object"] += 1
+            continue
+        listed = entry.get("_webSocketMessages")
+        if listed is None and entry.get("_resourceType") != "websocket":
+            others += 1
+            continue
+        if listed is not None and not isinstance(listed, list):
+            problems["an entry's _webSocketMessages are left out: they are no list"] += 1
+        messages = listed[: MESSAGES - read] if isinstance(listed, list) else []
+        if isinstance(listed, list) and len(messages) < len(listed):
+            problems[f"only the first {MESSAGES:,} messages are read"] += 1
+        read += len(messages)
+        said = [message for one in messages if (message := _message(one, problems)) is not None]
+        conversations.append((_moment(entry.get("startedDateTime")), _heads(entry, bool(said), problems), said))
+    if others:
+        problems[f"{others:,} of {len(entries):,} entries left out: they are no WebSocket's"] += 1
+    moments = [time for begun, _, said in conversations for time in (begun, *(one[0] for one in said))]
+    base = min((moment for moment in moments if moment is not None), default=0.0)
+    told: list[tuple[float, int, Sender, bytes | str]] = []
+    for number, (begun, heads, said) in enumerate(conversations):
+        newest = 0.0 if begun is None else begun - base
+        told += [(newest, number, sender, head) for sender, head in heads]
+        for time, sender, opcode, data in said:
+            newest = newest if time is None else max(newest, time - base)
+            if isinstance(data, bytes):
+                data = build_frame(data, opcode=opcode, mask=ZERO if sender is Sender.CLIENT else None)
+            told.append((newest, number, sender, data))
+    told.sort(key=itemgetter(0))
+    size = sum(len(data) for *_, data in told)
+    trace = Trace(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(told)))
+    trace.began = base
+    trace.rebuilt = bool(conversations)
+    taps = [
+        [trace.join(end, ("har", number), number=number, middle=not heads) for end in Sender]
+        for number, (_, heads, _) in enumerate(conversations)
+    ]
+    for at, number, sender, data in told:
+        tap = taps[number][sender]
+        if isinstance(data, bytes):
+            tap.sent(data, at)
+        else:
+            tap.note(data, at)
+    for pair in taps:
+        for tap in pair:
+            tap.left()
+    notes = [text if times == 1 else f"{text} ({times:,} times)" for text, times in problems.items()]
+    trace.notes = (*([REBUILT] if conversations else []), *notes)
+    return trace
+
+
+def _message(told: Any, problems: Counter[str]) -> _Said | None:
+    """One of ``_webSocketMessages``; None where it cannot be told as a frame."""
+    if not isinstance(told, dict):
+        problems["a message is left out: it is no object"] += 1
+        return None
+    kind, opcode, data = told.get("type"), told.get("opcode"), told.get("data")
+    time = _seconds(told.get("time"))
+    if time is None:
+        problems["a message has no time that can be one; it is given that of the one before"] += 1
+    if kind == "error":
+        return time, Sender.CLIENT, -1, f"the browser reports: {data}"[:4096]
+    if kind not in _TYPES or not isinstance(data, str) or isinstance(opcode, bool) or opcode not in _OPCODES:
+        problems["a message is left out: its type, opcode or data are none that a HAR has"] += 1
+        return None
+    if opcode == TEXT:
+        try:
+            payload = data.encode()
+        except UnicodeEncodeError:
+            problems["a text holds half a surrogate pair, which no UTF-8 can; it is told as '?'"] += 1
+            payload = data.encode("utf-8", "replace")
+    else:
+        try:
+            payload = base64.b64decode(data, validate=True)
+        except ValueError:
+            problems["a message is left out: its data should be base64 and are not"] += 1
+            return None
+    if opcode >= CLOSE and len(payload) > 125:
+        problems["a message is left out: a control frame cannot be as long"] += 1
+        return None
+    return time, _TYPES[kind], opcode, payload
+
+
+def _seconds(value: Any) -> float | None:
+    """Seconds since 1970, if that is what the value can be: from 0 to the year 9999."""
+    try:
+        seconds = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    except OverflowError:
+        return None
+    return seconds if 0 <= seconds < 253402300800 else None
+
+
+def _moment(value: Any) -> float | None:
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    try:
+        return _seconds(datetime.fromisoformat(value).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _heads(entry: dict[str, Any], needed: bool, problems: Counter[str]) -> list[tuple[Sender, bytes]]:
+    """The handshake's heads, as far as the file tells them; none where messages would then lack the 101 before them."""
+    request = _head(entry.get("request"), Sender.CLIENT, problems)
+    response = _head(entry.get("response"), Sender.SERVER, problems)
+    if request is None or (needed and (response is None or not _ACCEPTED.match(response))):
+        problems["a handshake is left out: the file does not tell it whole"] += 1
+        return []
+    return [(Sender.CLIENT, request), *([(Sender.SERVER, response)] if response is not None else [])]
+
+
+def _head(half: Any, sender: Sender, problems: Counter[str]) -> bytes | None:
+    if not isinstance(half, dict) or not isinstance(half.get("headers"), list) or not half["headers"]:
+        return None
+    lines = []
+    version = str(half.get("httpVersion")).upper()
+    if not _VERSION.fullmatch(version):
+        return None
+    if sender is Sender.CLIENT:
+        method, url = half.get("method"), half.get("url")
+        target = _TARGET.fullmatch(url) if isinstance(url, str) else None
+        if target is None or not isinstance(method, str) or not TOKEN.fullmatch(method):
+            return None
+        path = target[1] if target[1].startswith("/") else f"/{target[1]}"
+        lines.append(f"{method} {path} {version}")
+    else:
+        status, reason = half.get("status"), half.get("statusText")
+        if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status < 600:
+            return None
+        lines.append(f"{version} {status} {reason if isinstance(reason, str) and _LINE.fullmatch(reason) else ''}")
+    for header in half["headers"][:HEADERS]:
+        name, value = (header.get("name"), header.get("value")) if isinstance(header, dict) else (None, None)
+        if not isinstance(name, str) or not TOKEN.fullmatch(name):
+            return None  # such as the :method of HTTP/2, where the handshake is another one (RFC 8441)
+        if not isinstance(value, str):
+            return None
+        # Browsers join the values of header lines of one name with a line feed.
+        parts = value.split("\n")
+        if all(map(_LINE.fullmatch, parts)):
+            lines += [f"{name}: {part}" for part in parts]
+        else:
+            problems["a header line is left out: it holds a line's end or a null character"] += 1
+    text = "\r\n".join([*lines, "", ""])
+    return text.encode("latin-1", "replace")

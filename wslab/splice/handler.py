@@ -1,0 +1,117 @@
+"""Who may pass through the Jupyter server to a lab, and where to."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth.decorator import ws_authenticated
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httputil import HTTPHeaders
+from tornado.web import HTTPError
+
+from ..live import doors
+from . import head
+from .pipe import ADDRESS, Pipe
+
+NO_DOOR = "No lab of this user has a door of that key: its server was closed, or its kernel ended."
+NOBODY = "Nobody listens behind this door any more."
+BODY = "A request that is to pass to a lab has no body."
+ONLY_THE_PAGE = "Of a lab, pages of this server reach its WebSocket and the page at its root, and nothing else."
+PAGE_HEADERS = ("Content-Type", "Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cache-Control")
+
+
+class _Authenticated(WebSocketMixin, JupyterHandler):
+    """What Jupyter's own WebSocket handlers do before they talk: who it is, what they may, and which page asks."""
+
+    async def _check(self) -> None:
+        # A lab runs in a kernel of this user's. Who may execute code there may talk to it; nobody else may.
+        if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")):
+            raise HTTPError(403)
+        if not self.check_origin():
+            raise HTTPError(403, "a page of another origin")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """The refusal in one line of text, for whoever reads it in the browser's tools."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{(error.log_message if isinstance(error, HTTPError) else None) or self._reason}\n")
+
+
+class StatusHandler(_Authenticated):
+    """``GET <base_url>/wslab/``: that the splice is there, for a page that has to choose its way."""
+
+    @ws_authenticated
+    async def get(self) -> None:
+        """Answer ``{"splice": 1}``."""
+        await self._check()
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps({"splice": 1}))
+
+
+class SpliceHandler(_Authenticated):
+    """``GET <base_url>/wslab/<key>/...``: an upgrade request passes whole; without one, a lab's page can be read."""
+
+    @ws_authenticated
+    async def get(self, key: str) -> None:
+        """Find the port of that key, and join the connection to it."""
+        await self._check()
+        if self.request.body or "Transfer-Encoding" in self.request.headers:
+            raise HTTPError(400, BODY)
+        port = doors.find(key)
+        target = head.behind(self.request.uri or "", f"/{doors.PREFIX}/{key}")
+        if port is None or target is None:
+            raise HTTPError(404, NO_DOOR)
+        login = self.identity_provider.get_cookie_name(self)
+        lines = head.headers(self.request.headers.get_all(), f"{ADDRESS}:{port}", login)
+        if "Upgrade" in self.request.headers:
+            await self._splice(port, head.encode(target, self.request.version, lines))
+        elif target.partition("?")[0] == "/" and "/" in self.request.path.rpartition(key)[2]:
+            await self._fetch(port, target, lines)
+        else:
+            raise HTTPError(404, ONLY_THE_PAGE)
+
+    async def _splice(self, port: int, request: bytes) -> None:
+        pipe = Pipe(port)
+        try:
+            await pipe.connect()
+        except OSError:
+            raise HTTPError(502, NOBODY) from None
+        await pipe.join(self.detach(), request)
+
+    async def _fetch(self, port: int, target: str, lines: list[tuple[str, str]]) -> None:
+        """Answer with the lab's page.
+
+        Its connection is not joined: a browser sends its next requests on the same one, and those are Jupyter's.
+        """
+        given = HTTPHeaders()
+        for name, value in lines:
+            if name not in ("Connection", "Accept-Encoding", "If-None-Match"):
+                given.add(name, value)
+        # The lab writes addresses into its page, and has to know which the browser will need.
+        given["X-Forwarded-Host"] = self.request.headers.get("Host", "")
+        given["X-Forwarded-Prefix"] = (self.request.uri or "").partition("?")[0]
+        try:
+            request = HTTPRequest(f"http://{ADDRESS}:{port}{target}", headers=given, follow_redirects=False)
+            response = await AsyncHTTPClient().fetch(request, raise_error=False)
+        except (OSError, HTTPClientError):
+            raise HTTPError(502, NOBODY) from None
+        if response.code == 599:  # tornado's own number for no answer at all
+            raise HTTPError(502, NOBODY)
+        self.set_status(response.code, response.reason)
+        # What the lab serves is of Jupyter's origin here, so it is put into a sandbox unless it brings a policy.
+        self.set_header("Content-Security-Policy", "sandbox")
+        for name in PAGE_HEADERS:
+            if name in response.headers:
+                self.set_header(name, response.headers[name])
+        self.finish(response.body)
+
+
+def handlers(base_url: str) -> list[tuple[str, type[JupyterHandler]]]:
+    """What to add to the Jupyter server at ``base_url``, which ends in a slash."""
+    root = re.escape(base_url) + doors.PREFIX
+    return [(rf"{root}/?", StatusHandler), (rf"{root}/([^/]+)(?:/.*)?", SpliceHandler)]
