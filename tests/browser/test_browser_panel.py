@@ -230,6 +230,13 @@ def test_through_jupyters_server_the_same_crosses_untouched(far_page: LabPages) 
     assert all("/x/wslab/" in url for url in opened), "not all went through the server"
 
 
+def test_one_cell_shows_it_runs_it_and_waits_for_what_the_page_tells(lab_page: LabPages) -> None:
+    show = "display(panel)\npanel.run()\nprint(await panel.wait_for('console'))"
+    notebook = lab_page(BEGIN.replace("ROUTE", "'auto'").removesuffix("panel\n") + show)
+    notebook.run(0)
+    assert notebook.text(0).strip() == "Server: Hello client!"
+
+
 def test_what_runs_is_seen_bounded_and_over_when_it_is_stopped(lab_page: LabPages) -> None:
     """A flood leaves the page alive, what handlers throw is told with its line, and Stop ends everything."""
     flood = (
