@@ -16,7 +16,7 @@ import pytest
 REQUIRED = ("browser", "oracle", "pyodide")
 QUICK_LOOP = "not browser"
 """What one gives as ``-m`` while working: under a minute, so it also leaves these out:"""
-THOROUGH = ("slow", "oracle", "pyodide")
+THOROUGH = ("slow", "lengthy", "oracle", "pyodide")
 REQUIRE_ALL = os.environ.get("WSLAB_REQUIRE_ALL") == "1"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -51,7 +51,7 @@ def test_the_lines_about_node_run() -> None:
     assert names["client"].state == "was closed"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_lines_about_the_relay_run() -> None:
     before = "from wslab import Lab\nlab = Lab()\nserver = await lab.serve()\n"
     after = 'await ws.send("Hello server!")\nanswer = await ws.recv()\nawait lab.close()\n'

@@ -81,7 +81,7 @@ class Page(HTMLParser):
     handle_decl = handle_pi = unknown_decl = handle_comment
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(explanations(), st.booleans())
 @settings(max_examples=40)
 def test_hostile_explanations_stay_text(one: Explanation, reveal: bool) -> None:

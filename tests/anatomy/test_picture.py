@@ -266,7 +266,7 @@ def test_words_keep_their_spaces() -> None:
 columns = st.builds(Column, texts, st.booleans(), st.integers(1, 60), st.booleans(), st.booleans())
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(st.data(), st.lists(columns, min_size=1, max_size=8))
 @settings(max_examples=50)
 def test_any_table_fits(data: st.DataObject, heads: list[Column]) -> None:

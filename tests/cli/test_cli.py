@@ -117,7 +117,7 @@ class TestDissect:
         assert {entry["sender"] for entry in found} == {side.removeprefix("--")}
         assert [entry["kind"] for entry in found] == ["handshake", "frame", "frame"]
 
-    @pytest.mark.slow
+    @pytest.mark.lengthy
     @pytest.mark.parametrize(
         ("arguments", "complaint"),
         [
@@ -139,7 +139,7 @@ class TestDissect:
 
 
 class TestEcho:
-    @pytest.mark.slow
+    @pytest.mark.lengthy
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_says_goodbye(self, number: int, tmp_path: Path) -> None:
         saved = tmp_path / "trace.wslab"
@@ -165,7 +165,7 @@ class TestEcho:
         codes = {frame.sender: frame.status_code for frame in trace.frames if frame.opcode == 0x8}
         assert codes == {Sender.CLIENT: 1001, Sender.SERVER: 1001}
 
-    @pytest.mark.slow
+    @pytest.mark.lengthy
     def test_it_has_the_port_it_was_given_and_says_when_it_cannot(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]

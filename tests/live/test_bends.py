@@ -269,7 +269,7 @@ PLACES = [(0, 0), (3, 3), ("frames", len(REQUEST)), ("frame 0", len(REQUEST))]
 PLACES += [(f"frame {n}", len(REQUEST) + len(b"".join(FRAMES[:n]))) for n in (1, 2, 3)]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("at", "offset"), PLACES)
 @settings(max_examples=30)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))

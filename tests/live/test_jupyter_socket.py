@@ -53,7 +53,7 @@ def test_a_message_reads_as_jupyter_wrote_it() -> None:
     assert message.buffers == (b"\x00\x01", b"", b"\xff" * 10)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(
     st.sampled_from(["shell", "control", "stdin"]),
     st.text(),

@@ -381,3 +381,27 @@ def test_nothing_that_a_lab_began_outlives_it(end: Callable[[Kernel], str]) -> N
         kernel.client.stop_channels()
         kernel.manager.shutdown_kernel(now=True)
         kernel.manager.cleanup_resources()
+
+
+@pytest.mark.oracle
+def test_a_script_in_node_is_replaced_and_an_interrupt_reaches_a_cell_that_waits_for_it() -> None:
+    """In a lab that has nothing else."""
+    try:
+        node.program()
+    except node.NodeMissing as missing:
+        pytest.skip(str(missing))
+    kernel = Kernel()
+    try:
+        assert kernel.run("from wslab.live import Lab\nlab = Lab()").status == "ok"
+        code = "child = await lab.node()\nprint(child.pid)\nchild"
+        first, second = (int(kernel.run(code, cell="first").printed) for _ in range(2))
+        assert first != second
+        assert gone(first)
+        waits = "print('waiting')\nawait child.wait_for('what it never prints', timeout=1000)"
+        assert stopped_by(kernel, kernel.send(waits)) == "waiting\n"
+        assert kernel.run("print(child.running)").printed == "True"
+    finally:
+        kernel.client.stop_channels()
+        kernel.manager.shutdown_kernel(now=True)
+        kernel.manager.cleanup_resources()
+    assert gone(second)

@@ -201,7 +201,7 @@ def test_the_interpreter_ends_whatever_a_lab_is_doing(carrier: str) -> None:
     assert (done.stdout, done.stderr) == ("x\n", "")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_server_whose_thread_is_blocked_does_not_hold_up_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wslab.live.lab.GRACE", 0.1)
     monkeypatch.setattr("wslab.live.carrier.GRACE", 0.1)

@@ -379,7 +379,7 @@ async def _swallow(connection: ServerConnection) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("handler", [_for_ever, _swallow])
 def test_a_handler_that_never_returns_is_cut_off(
     handler: Any, carrier: str, run: Run, monkeypatch: pytest.MonkeyPatch

@@ -172,7 +172,7 @@ async def play(scene: Scene, host: str) -> tuple[list[str], bytes, list[str], by
     return client.seen, bytes(client.data), servers[0].seen, bytes(servers[0].data)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 def test_a_scene_is_seen_alike_over_tcp_and_in_memory(scene: Scene) -> None:
     async def main() -> tuple[Any, Any]:

@@ -156,7 +156,7 @@ def test_a_client_sees_a_reset(carrier: str, run: Run) -> None:
     run(main())
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_back_pressure(carrier: str, run: Run) -> None:
     async def main() -> None:
         async with Lab(carrier=carrier) as lab:

@@ -295,7 +295,7 @@ async def lost(client: ClientConnection) -> int | None:
 
 
 class TestBends:
-    @pytest.mark.slow
+    @pytest.mark.lengthy
     @pytest.mark.parametrize("bend", [Delay(0.05), Coalesced(0.05), Bandwidth(10_000)], ids=repr)
     def test_what_takes_time_shows_as_late_reception(self, run: Run, bend: Bend) -> None:
         async def main() -> None:
@@ -427,7 +427,7 @@ class TestBends:
 
         run(main())
 
-    @pytest.mark.slow
+    @pytest.mark.lengthy
     def test_silence_ends_in_1006_by_keepalive(self, run: Run) -> None:
         async def main() -> None:
             async with between(Silence(at="frame 1")) as (lab, relay):
@@ -444,7 +444,7 @@ class TestBends:
 
         run(main())
 
-    @pytest.mark.slow
+    @pytest.mark.lengthy
     def test_half_open_the_peer_reports_1006_when_it_gives_up(self, run: Run) -> None:
         async def main() -> None:
             async with between(Silence(at="frame 1")) as (lab, relay), Lab() as outside:
@@ -484,7 +484,7 @@ class TestBends:
 
         run(main())
 
-    @pytest.mark.slow
+    @pytest.mark.lengthy
     def test_a_fin_in_the_middle_of_a_frame(self, run: Run) -> None:
         async def main() -> None:
             async with Lab() as lab, await lab.raw(listen=True) as server:
@@ -543,7 +543,7 @@ class TestLife:
 
         run(main())
 
-    @pytest.mark.slow
+    @pytest.mark.lengthy
     def test_everything_is_gone_with_the_lab(self, run: Run) -> None:
         async def main() -> None:
             async with between(Delay(60, at="frames")) as (lab, relay), Lab() as outside:

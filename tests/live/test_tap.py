@@ -72,7 +72,7 @@ def test_in_memory_the_whole_trace_repeats(run: Run) -> None:
     assert without_times(run(conversation("s", "memory"))) == without_times(run(conversation("s", "memory")))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_seed_means_the_same_in_every_process() -> None:
     program = """
 import asyncio

@@ -109,7 +109,7 @@ def called_while_the_loop_is_busy(uri: str, patience: float) -> str:
     return heard[0]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_busy_cell_does_not_silence_the_labs_server_and_does_silence_one_on_its_own_loop() -> None:
     silent = logging.Logger("silent")
     silent.addHandler(logging.NullHandler())

@@ -73,7 +73,7 @@ def test_a_byte_at_a_time_no_edge_of_a_write_is_left() -> None:
     in_a_lab(program)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_who_only_listens_never_learns_of_silence_and_who_pings_reports_1006() -> None:
     async def program(lab: Lab) -> None:
         silent = await lab.relay(bends=[Silence(at="frames")])

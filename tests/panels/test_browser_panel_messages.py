@@ -280,7 +280,7 @@ def test_what_no_page_tells_is_refused(told: dict[str, Any]) -> None:
         read_entry(told)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_flood_is_bounded_and_counted() -> None:
     _, panel, page = shown()
     page.ask("run", code="")

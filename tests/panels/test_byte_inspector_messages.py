@@ -88,7 +88,7 @@ def test_everything_that_has_bytes_can_be_inspected() -> None:
         ByteInspector(HELLO, sender="me")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("reading", READINGS)
 @given(data=st.binary(max_size=60))
 def test_whatever_the_bytes_they_can_be_read_as_anything(reading: str, data: bytes) -> None:

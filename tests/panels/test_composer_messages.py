@@ -304,7 +304,7 @@ def test_close_with_a_code_and_a_reason_goes_through_the_library() -> None:
     run(test)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("what", ["send", "ping", "pong", "open client", "open raw", "reset"])
 def test_a_page_has_every_action(what: str) -> None:
     async def test(lab: Lab, composer: Composer) -> None:
@@ -320,7 +320,7 @@ def test_a_page_has_every_action(what: str) -> None:
     run(test, carrier="tcp")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("name", "value"),
     [("opcode", 16), ("opcode", "TEXT"), ("fragments", 0), ("mask", "always"), ("_lock", 1), ("closed", 1)],
@@ -363,7 +363,7 @@ def test_a_page_changes_the_way_and_the_payload_stays() -> None:
 # Whom it sends by.
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_first_open_end_is_taken_and_new_ends_appear() -> None:
     async def main() -> None:
         async with asyncio.timeout(15), Lab(carrier="memory") as lab:

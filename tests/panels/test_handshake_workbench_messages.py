@@ -147,7 +147,7 @@ def test_a_request_without_upgrade_is_answered_426_and_the_client_stops_at_the_f
     assert [check.outcome for check in found.checks] == ["fails"] + ["not reached"] * 5
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("line", "fails"),
     [

@@ -129,7 +129,7 @@ def test_a_reception_that_comes_after_its_record_was_pushed_is_pushed_too(trace:
     page.wait(lambda: len(page.late) == 24)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_many_records_come_in_few_messages_in_order(panel: LabPanel, trace: Trace) -> None:
     page = Page(panel)
     page.ask(ask="records", **{"from": 0})
@@ -320,7 +320,7 @@ def test_a_push_that_is_woken_while_it_runs_runs_again() -> None:
     assert len(ran) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_lab_outside_a_kernel_shows_text_and_loads_no_widget() -> None:
     program = """
 import sys, wslab

@@ -20,7 +20,7 @@ console.log(typeof module.default, Object.keys(module.default()).sort().join());
 """
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_joined_it_is_a_module_of_its_own(entry: str, tmp_path: Path, node_path: str) -> None:
     joined = esm(entry)

@@ -59,7 +59,7 @@ def drawn(node_path: str, messages: list[float], early: float) -> list[tuple[flo
     return [(time, told) for time, told in found["drawn"]]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("early", [0, 0.4, 3])
 def test_what_came_last_is_drawn_and_seldom_enough(node_path: str, early: float) -> None:
     messages = [1000, 1004.6, 1006, 1007.7, 1200, 1201.3]

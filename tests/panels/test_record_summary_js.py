@@ -77,7 +77,7 @@ def records(count: int) -> list[Record]:
     return made
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_javascript_reads_and_words_records_as_python_does(node_path: str) -> None:
     expected = records(5000)
     packed = b"".join(record.pack() for record in expected)

@@ -22,7 +22,7 @@ process.stdout.write(JSON.stringify({ waited, disposed }));
 """
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("manager", "kernel", "comm", "waited", "disposed"),
     [

@@ -53,7 +53,7 @@ def accounted(found: list[Thing]) -> int:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(
     heads=heads,
     client=bodies[0],
@@ -233,7 +233,7 @@ def test_an_unanswered_close_is_found_unless_the_connection_was_torn_down() -> N
         assert [violation.rule for violation in connection.closing_violations[CLIENT]] == rules
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(events=st.lists(st.tuples(st.sampled_from(Event), st.integers(0, 3)), max_size=12))
 def test_the_table_never_leads_back(events: list[tuple[Event, int]]) -> None:
     """RFC 6455 has no way from CLOSED, and none from a later state to an earlier one."""
@@ -311,7 +311,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "line",
     [b"Sec-WebSocket-Key:\r\n", b"a:\r\n", b"Sec-WebSocket-Extensions: ;\r\n", b"Sec-WebSocket-Protocol: a\r\n", b""],

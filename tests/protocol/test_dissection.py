@@ -69,7 +69,7 @@ def test_what_is_left_comes_last_and_is_no_frame() -> None:
     assert entries[3]["length"] == 6
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(
     client=st.binary(max_size=30) | frame_streams(CLIENT),
     server=st.binary(max_size=30) | frame_streams(SERVER),

@@ -130,7 +130,7 @@ def hold_against(sender: Sender, data: bytes, deflate: bool) -> None:
         assert refused is None or allowed, f"{name} refuses what breaks no rule here: {refused}"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @settings(max_examples=120)
 @given(
     case=st.sampled_from(Sender).flatmap(
@@ -142,7 +142,7 @@ def test_what_a_judge_refuses_breaks_a_rule(case: tuple[Sender, list[bytes], boo
     hold_against(sender, b"".join(some), deflate)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("sender", Sender)
 @pytest.mark.parametrize("deflate", [False, True])
 def test_every_first_byte_is_judged_alike(sender: Sender, deflate: bool) -> None:

@@ -205,7 +205,7 @@ def assert_shown(trace: Trace) -> None:
     assert len(trace.to_har()["log"]["entries"]) == len(trace.connections)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", CAPTURES)
 def test_damaged_captures(tmp_path: Path, name: str):
     data, problem = CAPTURES[name]

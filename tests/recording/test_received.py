@@ -65,7 +65,7 @@ def crossings(draw: st.DrawFn) -> list[tuple[Sender, bool, int]]:
     return steps
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(crossings(), st.sets(st.integers(0, 60)), st.booleans())
 def test_received_is_when_the_last_byte_was_read(
     steps: list[tuple[Sender, bool, int]], looks: set[int], ended: bool

@@ -90,7 +90,7 @@ def test_other_packets_are_counted():
     assert read([(0.0, b"x")], 147).notes == ("1 packet left out: on a link of type 147, which is not read here",)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(st.randoms(use_true_random=False))
 def test_any_order_and_any_repetition_give_the_same_streams(rng: random.Random):
     """Cut anew, sent again, overlapping and shuffled: what the endpoints sent stays what they sent."""

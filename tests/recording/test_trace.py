@@ -445,7 +445,7 @@ def test_a_file_of_the_format_before_is_read_without_what_it_lacks(tmp_path: Pat
     assert list(Trace.load(tmp_path / "old")) == [record._replace(received=None) for record in trace]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(st.data())
 def test_a_damaged_file_is_refused_in_words_or_read(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
     path = tmp_path_factory.mktemp("damaged") / "t"

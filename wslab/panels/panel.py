@@ -1,7 +1,7 @@
 """``Panel``: what every panel has. It answers its views, tells problems in words, and shows itself as text too.
 
 Theory. Questions and changes of traits come on a thread beside the one that runs cells (``subshell-...``), also while a
-cell computes; in front ends without subshells they come on the cells' own, when no cell runs. What the kernel tells
+cell computes; in front ends without subshells they come on the cells' own, when none computes. What the kernel tells
 arrives at once. So nothing here touches an event loop: a coroutine is handed to the loop that owns what it works on.
 Messages to a page that does not listen yet are lost, so a view asks first. Nothing that grows is a trait: an attribute
 of a widget is sent whole whenever it changes.
