@@ -21,8 +21,8 @@ import wslab
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "wslab"
-FLOORS = ("anatomy", "protocol", "recording", "live", "splice", "panels", "course", "cli")
-STANDARD_LIBRARY_ONLY = ("anatomy", "protocol")
+FLOORS = ("drawing", "anatomy", "protocol", "recording", "live", "splice", "panels", "course", "cli")
+STANDARD_LIBRARY_ONLY = ("drawing", "anatomy", "protocol")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from wslab.live import node
+from wslab.live.node import process as node
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .anatomy.field import Violation as Violation
     from .anatomy.record import Record as Record
     from .course import predict as predict
-    from .live.judge import judge as judge
+    from .live.judges.judge import judge as judge
     from .live.paste import paste_scripts as paste_scripts
     from .panels.browser_panel import BrowserPanel as BrowserPanel
     from .panels.byte_inspector import ByteInspector as ByteInspector
@@ -55,7 +55,7 @@ _HOME = {
     "build_frame": ".protocol",
     "dissect": ".protocol",
     "explain": ".protocol",
-    "judge": ".live.judge",
+    "judge": ".live.judges.judge",
     "paste_scripts": ".live.paste",
     "predict": ".course",
 }

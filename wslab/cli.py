@@ -187,7 +187,8 @@ def _watch(options: argparse.Namespace) -> int:
     import asyncio
     from urllib.parse import urlsplit
 
-    from .live import Lab, NotLoopback, PortTaken, bends
+    from .live import Lab, NotLoopback, PortTaken
+    from .live.relay import bends
 
     if "help" in options.bend:
         print(bends.usage())
@@ -234,7 +235,7 @@ async def _tell(trace: Trace, stop: asyncio.Event) -> None:
     from .anatomy.ladder import label
     from .anatomy.record import Kind
     from .anatomy.view import sender_mark
-    from .anatomy.visible import visible
+    from .drawing.visible import visible
 
     in_words = (Kind.ERROR, Kind.BEND)
     loop, moved, told = asyncio.get_running_loop(), asyncio.Event(), 0
@@ -329,7 +330,7 @@ def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
 
 
 def _node(options: argparse.Namespace) -> int:
-    from .live import node
+    from .live.node import process as node
 
     try:
         folder = None if node.installed() else node.install()
@@ -361,7 +362,7 @@ def _dissect(options: argparse.Namespace) -> int:
 
 
 def _dissect_file(options: argparse.Namespace) -> int:
-    from .anatomy.visible import visible
+    from .drawing.visible import visible
     from .recording import Trace, TraceFileError
     from .recording.dissecting import dissections
 

@@ -12,7 +12,6 @@ from anatomy_samples import CONVERSATION, HOSTILE, REPORTS, explanations, frame,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wslab.anatomy import style
 from wslab.anatomy.field import Explanation, Violation
 from wslab.anatomy.html import (
     closing_html,
@@ -26,7 +25,8 @@ from wslab.anatomy.html import (
 from wslab.anatomy.record import Record
 from wslab.anatomy.svg import ladder_svg, ruler_svg
 from wslab.anatomy.text import closing_text, explanation_text, ladder_text, records_text, ruler_text
-from wslab.anatomy.visible import shows
+from wslab.drawing import style
+from wslab.drawing.visible import shows
 
 VOID = {"br"}
 TAGS = {

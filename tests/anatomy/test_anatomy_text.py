@@ -25,7 +25,7 @@ from wslab.anatomy.text import (
     ruler_text,
     table_text,
 )  # fmt: skip
-from wslab.anatomy.visible import cells, shows
+from wslab.drawing.visible import cells, shows
 
 HELLO_RULER = """\
       0                   1                   2                   3

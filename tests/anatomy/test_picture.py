@@ -32,8 +32,8 @@ from wslab.anatomy.picture import (
     words_figure,
 )
 from wslab.anatomy.record import Kind, Record
-from wslab.anatomy.table import Column, table_text
 from wslab.anatomy.text import dump_text, ladder_text, ruler_text
+from wslab.drawing.table import Column, table_text
 from wslab.protocol.states import TRANSITIONS, Event, State
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -12,7 +12,7 @@ from hypothesis import given
 from wslab.anatomy import record as module
 from wslab.anatomy.record import PACKED, Kind, Record
 from wslab.anatomy.summary import record_summary
-from wslab.anatomy.visible import shows
+from wslab.drawing.visible import shows
 
 _TYPES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "f64": "d", "28 s": "28s"}
 

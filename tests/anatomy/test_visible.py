@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wslab.anatomy.visible import cells, clip, decode, harmless, pad, shows, visible, wrap
+from wslab.drawing.visible import cells, clip, decode, harmless, pad, shows, visible, wrap
 
 _ESCAPE = re.compile(r"\\(?:(\\)|(n)|(r)|(t)|x([0-9a-f]{2})|u([0-9a-f]{4})|u\{([0-9a-f]+)\})")
 

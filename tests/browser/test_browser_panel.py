@@ -11,8 +11,8 @@ from conftest import LabPages, NotebookPage
 from driver import jupyter_server
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from wslab.live import node
 from wslab.live.article import CLIENT_PAGE, CLIENT_SCRIPT
+from wslab.live.node import process as node
 
 pytestmark = pytest.mark.browser
 

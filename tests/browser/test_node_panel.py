@@ -6,8 +6,9 @@ import pytest
 from conftest import LabPages
 from playwright.sync_api import expect
 
-from wslab.live import NodeMissing, node
+from wslab.live import NodeMissing
 from wslab.live.article import CLIENT_SCRIPT, PORT
+from wslab.live.node import process as node
 
 pytestmark = pytest.mark.browser
 

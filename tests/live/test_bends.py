@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from wslab.anatomy.field import Sender
-from wslab.anatomy.visible import shows
-from wslab.live import bends
-from wslab.live.bends import (
+from wslab.drawing.visible import shows
+from wslab.live.relay import bends
+from wslab.live.relay.bends import (
     Bandwidth,
     Bend,
     Coalesced,
@@ -36,8 +36,10 @@ from wslab.live.bends import (
     parse,
     rows,
 )  # fmt: skip
-from wslab.live.stages import Acted, End, Gate, Item, Row
+from wslab.live.relay.stages import Acted, Gate, Item, Row, StreamEnd
 from wslab.protocol.handshake import build_request, build_response
+
+FIN, RESET = StreamEnd.FIN, StreamEnd.RESET
 
 CLIENT, SERVER = Sender
 MASK = bytes.fromhex("37fa213d")
@@ -82,11 +84,14 @@ def joined(left: Iterable[tuple[float, Item]]) -> bytes:
 
 class TestTime:
     def test_delay(self) -> None:
-        left = play([Delay(0.2)], [(1, b"one"), (1.1, b"two"), (1.1, End.FIN)])
-        assert left == [(1.2, b"one"), (1.3, b"two"), (1.3, End.FIN)]
+        left = play([Delay(0.2)], [(1, b"one"), (1.1, b"two"), (1.1, FIN)])
+        assert left == [(1.2, b"one"), (1.3, b"two"), (1.3, FIN)]
 
     def test_two_delays_add_up(self) -> None:
-        assert play([Delay(0.2), Delay(0.3)], [(1, b"one"), (1, End.RESET)]) == [(1.5, b"one"), (1.5, End.RESET)]
+        assert play([Delay(0.2), Delay(0.3)], [(1, b"one"), (1, RESET)]) == [
+            (1.5, b"one"),
+            (1.5, RESET),
+        ]
 
     def test_jitter_keeps_the_order_and_its_bound_and_repeats_with_its_seed(self) -> None:
         sent = [(number / 100, bytes([number])) for number in range(100)]
@@ -98,11 +103,11 @@ class TestTime:
         assert left == play([Jitter(0.5, seed=1)], sent) != play([Jitter(0.5, seed=2)], sent)
 
     def test_bandwidth(self) -> None:
-        left = play([Bandwidth(1000)], [(1, bytes(600)), (1.1, bytes(400)), (1.1, End.FIN)])
+        left = play([Bandwidth(1000)], [(1, bytes(600)), (1.1, bytes(400)), (1.1, FIN)])
         assert joined(left) == bytes(1000)
-        assert left[-2:] == [(2.0, bytes(50)), (2.0, End.FIN)]
+        assert left[-2:] == [(2.0, bytes(50)), (2.0, FIN)]
         for time, _ in left:
-            assert sum(len(item) for at, item in left if at <= time and item is not End.FIN) <= (time - 1) * 1000 + 1e-3
+            assert sum(len(item) for at, item in left if at <= time and item is not FIN) <= (time - 1) * 1000 + 1e-3
 
     def test_bandwidth_that_was_not_used_is_not_saved_up(self) -> None:
         left = play([Bandwidth(1000)], [(1, bytes(50)), (9, bytes(50))])
@@ -110,7 +115,7 @@ class TestTime:
 
     @pytest.mark.parametrize("chain", [[Delay(0)], [Jitter(0)], [Bandwidth(1e12)], []])
     def test_what_changes_nothing_lets_through(self, chain: list[Bend]) -> None:
-        assert [item for _, item in play(chain, [(1, b"one"), (1, End.FIN)])] == [b"one", End.FIN]
+        assert [item for _, item in play(chain, [(1, b"one"), (1, FIN)])] == [b"one", FIN]
 
     def test_idle_close_ends_both_streams_after_the_last_byte_of_either(self) -> None:
         both = rows([IdleClose(5)])
@@ -119,10 +124,10 @@ class TestTime:
         assert both[SERVER].push(3, b"two") == [b"two"]
         assert both[CLIENT].due == both[SERVER].due == 8
         assert [each.wake(7.9) for each in both.values()] == [[], []]
-        assert both[CLIENT].wake(8) == [Acted("idle for 5 s: closed"), End.FIN]
-        assert both[SERVER].wake(8) == [End.FIN]
-        assert both[CLIENT].push(9, b"late") == both[SERVER].push(9, End.FIN) == []
-        assert both[CLIENT].push(9, End.RESET) == [End.RESET]
+        assert both[CLIENT].wake(8) == [Acted("idle for 5 s: closed"), FIN]
+        assert both[SERVER].wake(8) == [FIN]
+        assert both[CLIENT].push(9, b"late") == both[SERVER].push(9, FIN) == []
+        assert both[CLIENT].push(9, RESET) == [RESET]
 
     def test_idle_close_that_begins_behind_the_handshake(self) -> None:
         both = rows([IdleClose(5, at="frames")])
@@ -134,13 +139,18 @@ class TestTime:
 
 class TestChunks:
     def test_one_byte(self) -> None:
-        assert play([OneByte()], [(1, b"abc"), (1, End.FIN)]) == [(1, b"a"), (1, b"b"), (1, b"c"), (1, End.FIN)]
+        assert play([OneByte()], [(1, b"abc"), (1, FIN)]) == [
+            (1, b"a"),
+            (1, b"b"),
+            (1, b"c"),
+            (1, FIN),
+        ]
         assert play([OneByte(gap=0.5)], [(1, b"ab"), (1, b"c")]) == [(1, b"a"), (1.5, b"b"), (2, b"c")]
 
     def test_coalesced(self) -> None:
         left = play([Coalesced(0.5, size=6)], [(1, b"ab"), (1.4, b"c"), (2, b"def"), (2.1, b"ghij"), (3, b"k")])
         assert left == [(1.5, b"abc"), (2.1, b"defghij"), (3.5, b"k")]
-        assert play([Coalesced(9)], [(1, b"ab"), (2, End.FIN)]) == [(2, b"ab"), (2, End.FIN)]
+        assert play([Coalesced(9)], [(1, b"ab"), (2, FIN)]) == [(2, b"ab"), (2, FIN)]
 
     def test_coalesced_undoes_one_byte(self) -> None:
         assert play([OneByte(), Coalesced(0.1)], [(1, b"abc")]) == [(1.1, b"abc")]
@@ -163,11 +173,11 @@ class TestHold:
     def test_chunks_go_one_by_one_and_the_end_counts_as_one(self) -> None:
         made, _ = row(Hold())
         assert made.push(0, b"one") == [Acted("hold: chunks wait here")]
-        assert made.push(0, b"two") == made.push(0, End.FIN) == []
+        assert made.push(0, b"two") == made.push(0, FIN) == []
         (gate,) = [stage for stage in made.gates if stage.shut]
         assert (made.held, len(gate.chunks), made.empty) == (6, 3, False)
         assert made.release(0, gate, 1) == [Acted("release 1 chunk"), b"one"]
-        assert made.release(0, gate, 2) == [Acted("release 2 chunks"), b"two", End.FIN]
+        assert made.release(0, gate, 2) == [Acted("release 2 chunks"), b"two", FIN]
         assert made.empty
 
     def test_what_another_bend_said_waits_in_its_place(self) -> None:
@@ -192,20 +202,20 @@ class TestHold:
 
 class TestEnds:
     def test_drop_rest_drops_bytes_and_passes_the_end(self) -> None:
-        assert play([DropRest(at=2)], [(0, b"abc"), (1, b"d"), (2, End.FIN)]) == [(0, b"ab"), (2, End.FIN)]
+        assert play([DropRest(at=2)], [(0, b"abc"), (1, b"d"), (2, FIN)]) == [(0, b"ab"), (2, FIN)]
 
     def test_silence_drops_the_end_too(self) -> None:
-        assert play([Silence(at=2)], [(0, b"abc"), (1, b"d"), (2, End.FIN), (3, End.RESET)]) == [(0, b"ab")]
-        assert play([Silence(at=2)], [(0, b"a"), (2, End.FIN)]) == [(0, b"a"), (2, End.FIN)]
+        assert play([Silence(at=2)], [(0, b"abc"), (1, b"d"), (2, FIN), (3, RESET)]) == [(0, b"ab")]
+        assert play([Silence(at=2)], [(0, b"a"), (2, FIN)]) == [(0, b"a"), (2, FIN)]
 
     def test_fin_ends_the_stream_once(self) -> None:
-        assert play([Fin(at=2)], [(0, b"ab"), (1, b"c"), (2, End.FIN)]) == [(0, b"ab"), (0, End.FIN)]
+        assert play([Fin(at=2)], [(0, b"ab"), (1, b"c"), (2, FIN)]) == [(0, b"ab"), (0, FIN)]
 
     def test_reset(self) -> None:
-        assert play([Reset()], [(1, b"ab")]) == [(0, End.RESET)]
+        assert play([Reset()], [(1, b"ab")]) == [(0, RESET)]
         assert play([Reset(at="frame 1")], [(1, REQUEST + FRAMES[0]), (2, FRAMES[1])]) == [
             (1, REQUEST + FRAMES[0]),
-            (2, End.RESET),
+            (2, RESET),
         ]
 
 
@@ -230,7 +240,7 @@ class TestBytes:
         assert b"Sec-WebSocket-Accept" not in joined(play([bend], [(0, RESPONSE)], SERVER))
         assert rows([bend])[CLIENT].push(0, RESPONSE) == [RESPONSE]
 
-    @pytest.mark.parametrize("last", [b"", End.FIN])
+    @pytest.mark.parametrize("last", [b"", FIN])
     def test_a_head_that_never_ends_is_passed_at_last(self, last: Item) -> None:
         head = b"GET / HTTP/1.1\r\n" + (b"" if last else b"X: " + bytes(70_000))
         assert joined(play([StripHeader("Host")], [(0, head), (1, last)])) == head
@@ -277,7 +287,7 @@ def test_a_bend_acts_at_the_same_byte_however_the_bytes_come(at: int | str, offs
     places = [0, *sorted(cuts), len(STREAM)]
     chunks = [(0.0, STREAM[one:other]) for one, other in pairwise(places) if one < other]
     assert joined(play([DropRest(at=at)], chunks)) == STREAM[:offset]
-    assert joined(play([Inject(b"!", at=at)], [*chunks, (1, End.FIN)])) == STREAM[:offset] + b"!" + STREAM[offset:]
+    assert joined(play([Inject(b"!", at=at)], [*chunks, (1, FIN)])) == STREAM[:offset] + b"!" + STREAM[offset:]
 
 
 def test_a_refused_handshake_has_no_frames() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wslab.anatomy.field import Sender
-from wslab.live.judge import Judgement, judge
+from wslab.live.judges.judge import Judgement, judge
 from wslab.live.lab import Lab
 from wslab.protocol import build_close, build_frame, build_request, build_response
 
@@ -216,7 +216,7 @@ def test_the_judge_says_what_a_real_server_does(data: bytes, run: Run) -> None:
 
 def test_a_judge_needs_no_server() -> None:
     program = (
-        "import sys, json; from wslab.live.judge import judge; judge(b''); "
+        "import sys, json; from wslab.live.judges.judge import judge; judge(b''); "
         "print(json.dumps([name for name in sys.modules if name in ('asyncio', 'wslab.live.lab', 'wslab.recording')]))"
     )
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout

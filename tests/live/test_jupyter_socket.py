@@ -17,9 +17,9 @@ from jupyter_server.services.kernels.connection.base import deserialize_msg_from
 from websockets.asyncio.client import ClientConnection, connect
 
 from wslab.anatomy.field import Sender
-from wslab.anatomy.visible import shows
-from wslab.live import jupyter_socket
-from wslab.live.jupyter_socket import SUBPROTOCOL, JupyterMessage, NoJupyter, encode
+from wslab.drawing.visible import shows
+from wslab.live.jupyter import jupyter_socket
+from wslab.live.jupyter.jupyter_socket import SUBPROTOCOL, JupyterMessage, NoJupyter, encode
 from wslab.live.lab import Lab
 
 Run = Callable[[Any], Any]

@@ -18,8 +18,10 @@ from processes import free, gone, listens, lives
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
-from wslab.live import doors, node, paste_scripts
 from wslab.live import kernel as asked_of_the_kernel
+from wslab.live import paste_scripts
+from wslab.live.jupyter import doors
+from wslab.live.node import process as node
 
 pytestmark = pytest.mark.slow
 THREADS = "import threading; print(sum(thread.name.startswith('wslab') for thread in threading.enumerate()))"

@@ -19,7 +19,7 @@ from wslab import Lab as ShownLab
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind, Record
 from wslab.live import Lab, LabClosed, NoServer, NotLoopback, PortTaken, Relay
-from wslab.live.bends import (
+from wslab.live.relay.bends import (
     Bandwidth,
     Bend,
     Coalesced,

@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.live import Lab, RawEndpoint
-from wslab.protocol.tls import ALERT, APPLICATION_DATA, TLS_1_3
-from wslab.recording.eavesdropping import Ciphertext, Eavesdropped
+from wslab.live.tls.eavesdropping import Ciphertext, Eavesdropped
+from wslab.live.tls.records import ALERT, APPLICATION_DATA, TLS_1_3
 
 Run = Callable[[Any], Any]
 

@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from wslab import Lab, Sender
-from wslab.live.bends import FlipBits, Hold, IdleClose, Inject, OneByte, Silence
+from wslab.live.relay.bends import FlipBits, Hold, IdleClose, Inject, OneByte, Silence
 from wslab.recording.trace import Trace
 
 PING = bytes.fromhex("89 80 00 00 00 00")

@@ -12,9 +12,10 @@ import pytest
 from capture import PATIENCE, capturing
 
 from wslab.anatomy.field import Sender
-from wslab.live import Lab, NodeMissing, node
-from wslab.protocol.tls import CONTENT_TYPES, VERSIONS, version_name
-from wslab.recording.eavesdropping import Eavesdropped
+from wslab.live import Lab, NodeMissing
+from wslab.live.node import process as node
+from wslab.live.tls.eavesdropping import Eavesdropped
+from wslab.live.tls.records import CONTENT_TYPES, VERSIONS, version_name
 
 pytestmark = pytest.mark.oracle
 

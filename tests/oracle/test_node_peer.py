@@ -23,8 +23,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from wslab.anatomy.record import Kind
-from wslab.live import Lab, NodeFailed, NodeMissing, NodeProcess, NoServer, PortTaken, node
+from wslab.live import Lab, NodeFailed, NodeMissing, NodeProcess, NoServer, PortTaken
 from wslab.live.article import CLIENT_SCRIPT, PORT
+from wslab.live.node import process as node
 
 pytestmark = pytest.mark.oracle
 

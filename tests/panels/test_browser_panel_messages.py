@@ -14,8 +14,8 @@ import traitlets
 
 import wslab
 from wslab.anatomy.field import Sender
-from wslab.live import doors
 from wslab.live.article import CLIENT_SCRIPT
+from wslab.live.jupyter import doors
 from wslab.live.lab import Lab
 from wslab.panels.browser_panel import MOST_KEPT, BrowserPanel
 from wslab.panels.page_events import ConsoleLine, PageEvent, read_entry

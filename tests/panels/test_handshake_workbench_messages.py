@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection
 
 from wslab.anatomy.record import Kind
 from wslab.live import Lab, LabClosed, NoServer
-from wslab.live.attempt import Attempt, written
+from wslab.live.judges.attempt import Attempt, written
 from wslab.panels.experiments import EXPERIMENTS, STATUSES
 from wslab.panels.handshake_workbench import HandshakeWorkbench
 
@@ -203,7 +203,7 @@ def test_each_check_of_the_client_finds_its_fault_and_no_other(line: str, fails:
 def test_a_server_that_gives_no_response_is_an_answer_too(
     request_text: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wslab.live.attempt.attempt.__kwdefaults__", {"timeout": 0.2})
+    monkeypatch.setattr("wslab.live.judges.attempt.attempt.__kwdefaults__", {"timeout": 0.2})
 
     async def work(bench: HandshakeWorkbench, lab: Lab) -> tuple[Attempt, str, str]:
         bench.exactly = True

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from wslab import Lab
-from wslab.live import doors
+from wslab.live.jupyter import doors
 from wslab.panels.page_panel import PagePanel
 
 HERE = {"ask": "address", "view": "wslab-1", "origin": "http://127.0.0.1:8888", "loopback": True, "jupyter": True}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wslab.anatomy.field import Explanation, Sender
-from wslab.protocol.tls import (
+from wslab.live.tls.records import (
     APPLICATION_DATA,
     HANDSHAKE,
     HEADER,

@@ -17,8 +17,8 @@ from recorded import conversation
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
-from wslab.recording.capture import read_capture
-from wslab.recording.files import TraceFileError
+from wslab.recording.archive import TraceFileError
+from wslab.recording.files.capture import read_capture
 from wslab.recording.trace import Trace
 
 CLIENT, SERVER = Sender

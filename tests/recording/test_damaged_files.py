@@ -24,8 +24,8 @@ from packets import block as make_block
 from test_har import entry, message
 
 from wslab.protocol import build_frame, build_request
-from wslab.recording.capture import read_capture
-from wslab.recording.files import TraceFileError
+from wslab.recording.archive import TraceFileError
+from wslab.recording.files.capture import read_capture
 from wslab.recording.trace import Trace
 
 SECONDS = 5.0
@@ -251,18 +251,18 @@ def test_files_of_another_format(tmp_path: Path, reader: Callable[[Path], Trace]
 
 
 def test_a_huge_file_is_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("wslab.recording.capture.LARGEST", len(GOOD) + 24)
+    monkeypatch.setattr("wslab.recording.files.capture.LARGEST", len(GOOD) + 24)
     (tmp_path / "huge").write_bytes(GOOD + bytes(10_000))
     trace = Trace.open(tmp_path / "huge")
     assert [message.data for message in trace.messages] == SAID
     assert any("the rest of it is not read" in note for note in trace.notes)
-    monkeypatch.setattr("wslab.recording.capture.PACKETS", 8)
+    monkeypatch.setattr("wslab.recording.files.capture.PACKETS", 8)
     (tmp_path / "huge").write_bytes(GOOD)
     assert "only the first 8 packets are read" in Trace.open(tmp_path / "huge").notes
 
 
 def test_a_huge_har_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("wslab.recording.har.LARGEST", 100)
+    monkeypatch.setattr("wslab.recording.files.har.LARGEST", 100)
     (tmp_path / "huge.har").write_text(json.dumps({"log": {"entries": [entry([HELD])]}}))
     with pytest.raises(TraceFileError, match="JSON cannot be read in part"):
         Trace.open(tmp_path / "huge.har")

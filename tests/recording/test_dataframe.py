@@ -11,7 +11,7 @@ from recorded import conversation
 from wslab.anatomy.field import Sender
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.protocol.words import opcode_name
-from wslab.recording.dataframe import LAYOUT
+from wslab.recording.files.dataframe import LAYOUT
 from wslab.recording.trace import Trace
 
 CLIENT, SERVER = Sender

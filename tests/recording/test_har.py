@@ -14,7 +14,7 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.protocol.handshake import SAMPLE_KEY, accept_key
-from wslab.recording.har import read_har
+from wslab.recording.files.har import read_har
 from wslab.recording.trace import Trace
 
 CLIENT, SERVER = Sender

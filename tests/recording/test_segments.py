@@ -31,7 +31,7 @@ from packets import (
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_frame, build_request, build_response
-from wslab.recording.capture import read_capture
+from wslab.recording.files.capture import read_capture
 from wslab.recording.trace import Trace
 
 

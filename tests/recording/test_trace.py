@@ -18,8 +18,8 @@ from wslab.anatomy.text import ladder_text
 from wslab.protocol.builder import build_close, build_frame
 from wslab.protocol.handshake import accept_key
 from wslab.protocol.states import State
+from wslab.recording.archive import TraceFileError
 from wslab.recording.deriving import PLACE
-from wslab.recording.files import TraceFileError
 from wslab.recording.trace import Trace
 
 CLIENT, SERVER = Sender.CLIENT, Sender.SERVER

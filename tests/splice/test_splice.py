@@ -28,7 +28,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
-from wslab.live import doors
+from wslab.live.jupyter import doors
 from wslab.live.lab import Lab
 
 pytestmark = pytest.mark.slow  # a Jupyter server takes two seconds to start

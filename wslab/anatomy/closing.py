@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ..drawing.table import pairs_text
+from ..drawing.visible import visible
 from .field import Sender
 from .ladder import ladder_text
 from .record import Kind, Record
 from .summary import record_summary
-from .table import pairs_text
 from .view import sender_mark
-from .visible import visible
 
 _CLOSE = 0x8
 

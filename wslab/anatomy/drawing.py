@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from . import style
+from ..drawing import style
+from ..drawing.visible import cells, harmless
 from .field import Sender
 from .view import LETTERS, MARKS, sender_mark
-from .visible import cells, harmless
 
 SANS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MONO = "Consolas, Menlo, 'Liberation Mono', 'DejaVu Sans Mono', monospace"

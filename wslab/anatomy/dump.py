@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..drawing.visible import count
 from .view import View
-from .visible import count
 
 LINE = 16
 HEAD = 64

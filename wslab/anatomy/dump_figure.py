@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from . import dump, style
+from ..drawing import style
+from ..drawing.visible import count
+from . import dump
 from .drawing import CODE, SIZE, WIDTH, Figure, captioned, fitted, in_lines, number, rect, text, text_width, texts
 from .field import Explanation
 from .view import FieldView, View
-from .visible import count
 
 DUMP = "The bytes in hex and as ASCII; numbers name the fields"
 _AT, _BYTE, _LETTER = 46, 24, 9

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import ceil
 
-from . import ruler, style
+from ..drawing import style
+from ..drawing.table import Column, columns_of, shares, table_text
+from ..drawing.visible import count, harmless
+from . import ruler
 from .drawing import (
     CODE,
     FIXED,
@@ -25,9 +28,7 @@ from .drawing import (
 from .dump_figure import dump_figure
 from .field import Explanation
 from .svg import Pen, ruler_drawing
-from .table import Column, columns_of, shares, table_text
 from .view import View
-from .visible import count, harmless
 from .wording import RULER, UNMASKING, pointed, unmasking_rows, where
 
 STEP = 17.0

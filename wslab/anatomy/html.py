@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+from ..drawing.style import CSS
+from ..drawing.table import Html, table_html
+from ..drawing.visible import count, harmless
 from . import dump, ladder, listing, ruler
 from .closing import CloseReport, closing_records, closing_rows
 from .field import Explanation, Sender
 from .record import Kind, Record
-from .style import CSS
-from .table import Html, table_html
 from .view import LETTERS, LINES, MARKS, FieldView, View, sender_mark
-from .visible import count, harmless
 from .wording import BLANK, DUMP, FIELDS, RULER, UNMASKING, field_table, fields_at, pointed, unmasking_rows, where
 
 __all__ = [

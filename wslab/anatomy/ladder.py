@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..drawing.visible import cells, clip, pad
 from .field import Sender
 from .listing import NOTHING, left_out, marker, several, shown
 from .record import Kind, Record
 from .summary import record_summary
 from .view import sender_mark
-from .visible import cells, clip, pad
 
 NARROWEST = 40
 _PREFIX = {Kind.ERROR: "error", Kind.BEND: "bend"}

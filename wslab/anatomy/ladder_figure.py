@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from math import hypot
 from typing import NamedTuple
 
-from . import ladder, listing, style
+from ..drawing import style
+from . import ladder, listing
 from .drawing import CODE, INK, SIZE, WIDTH, Figure, fitted, line, mark, number, rect, solid, text, text_width
 from .field import Sender
 from .record import Kind, Record
@@ -56,7 +57,7 @@ def _shape(record: Record) -> _Shape:
     return _CONTROL if record.kind is Kind.FRAME and record.first & _CONTROLS else _SHAPES[record.kind]
 
 
-class _Row(NamedTuple):
+class _Rung(NamedTuple):
     y: float
     record: Record | None
     """None where records are left out."""
@@ -111,20 +112,20 @@ def _ends_below(index: int, read: float, sent: Sequence[float]) -> int:
     return max((place for place in range(index, len(sent)) if sent[place] <= read), default=index)
 
 
-def _rows(shown: Sequence[Record | None], ends: Sequence[int | None]) -> tuple[list[_Row], float]:
+def _rows(shown: Sequence[Record | None], ends: Sequence[int | None]) -> tuple[list[_Rung], float]:
     """The rows, with room under each for the arrows that end there, and how far down the lanes go."""
     y = float(_HEADING)
     rows = []
     for place, record in enumerate(shown):
         y += _LABEL
-        rows.append(_Row(y, record))
+        rows.append(_Rung(y, record))
         here = [shown[index] for index, end in enumerate(ends) if end == place]
         most = max((sum(one is not None and one.sender is sender for one in here) for sender in Sender), default=0)
         y += _BELOW + _ARRIVAL * max(most - 1, 0) + 5
     return rows, y
 
 
-def _arrivals(rows: Sequence[_Row], read: Sequence[float | None], ends: Sequence[int | None]) -> list[float]:
+def _arrivals(rows: Sequence[_Rung], read: Sequence[float | None], ends: Sequence[int | None]) -> list[float]:
     """Where each arrow ends: under its row, in the order in which the records were read; level if that is unknown."""
     arrivals = [row.y for row in rows]
     landed: dict[tuple[int, Sender], int] = {}

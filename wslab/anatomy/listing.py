@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..drawing.table import Column, table_text
+from ..drawing.visible import count, harmless
 from .record import Kind, Record
 from .summary import record_summary
-from .table import Column, table_text
 from .view import LETTERS, MARKS
-from .visible import count, harmless
 
 HEAD = 48
 TAIL = 12

@@ -12,7 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from . import style
+from ..drawing import style
+from ..drawing.visible import harmless
 from .drawing import SANS, WIDTH, Figure, in_lines, rect, text
 from .dump_figure import dump_figure
 from .field import Explanation
@@ -20,7 +21,6 @@ from .figures import broken_figure, explanation_figures, ruler_figure, table_fig
 from .ladder_figure import ladder_figure
 from .state_diagram import Move, state_figure, state_layout
 from .view import View
-from .visible import harmless
 
 __all__ = [
     "Figure",

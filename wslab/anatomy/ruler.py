@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from ..drawing.visible import count, wrap
 from .view import FieldView, View
-from .visible import count, wrap
 
 ROW = 32
 RULED = 128

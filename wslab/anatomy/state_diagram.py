@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import style
+from ..drawing import style
 from .drawing import CODE, INK, WIDTH, Figure, badge, in_lines, line, mark, number, rect, rounded, solid, text
 from .field import Sender
 from .view import MARKS, sender_mark

@@ -10,8 +10,8 @@ The panel says the same in JavaScript, and a test compares both, so the rules ar
 
 from __future__ import annotations
 
+from ..drawing.visible import count, decode, hex_pairs, shows, visible
 from .record import OPCODES, PREVIEW, Kind, Record
-from .visible import count, decode, hex_pairs, shows, visible
 
 HEX = 8
 """Bytes of a payload shown as hex."""

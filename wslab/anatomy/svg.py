@@ -11,13 +11,13 @@ from functools import partial
 from html import escape
 from typing import NamedTuple
 
+from ..drawing.style import variables
+from ..drawing.visible import clip, harmless
 from . import ladder, listing, ruler
 from .drawing import FIXED, fitted, rect, text, text_width
 from .field import Field, Sender
 from .record import Kind, Record
-from .style import variables
 from .view import View, joined, sender_mark
-from .visible import clip, harmless
 
 _RUNG = 32
 _WIDTH = 720

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..drawing.table import pairs_text, table_text
+from ..drawing.visible import cells, clip, count, pad, wrap
 from . import dump, ruler
 from .closing import CloseReport, closing_text
 from .field import Explanation, Field
 from .ladder import ladder_text
 from .listing import records_text
 from .summary import record_summary
-from .table import pairs_text, table_text
 from .view import LINES, View, joined
-from .visible import cells, clip, count, pad, wrap
 from .wording import BLANK, DUMP, FIELDS, RULER, UNMASKING, field_table, pointed, unmasking_rows, where
 
 __all__ = [

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..drawing.visible import count, decode, harmless, hex_pairs, visible
 from .field import Explanation, Field, Sender, Violation
-from .visible import count, decode, harmless, hex_pairs, visible
 
 WITHHELD = "(withheld)"
 HIDDEN_BYTE = "··"
@@ -91,7 +91,7 @@ class FieldView:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class HeadLine:
     """One line of a handshake head, with the fields that make it."""
 
     text: str
@@ -227,19 +227,19 @@ class View:
         )
 
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[HeadLine, ...]:
         """A head's lines, each with the fields that make it."""
-        lines: list[Line] = []
+        lines: list[HeadLine] = []
         text = ""
         held: list[FieldView] = []
         for field, shown in zip(self.explanation.fields, self.fields, strict=True):
             text += self._line_text(field)
             held.append(shown)
             if field.raw.endswith(b"\n"):
-                lines.append(Line(text, tuple(held)))
+                lines.append(HeadLine(text, tuple(held)))
                 text, held = "", []
         if held:
-            lines.append(Line(text, tuple(held)))
+            lines.append(HeadLine(text, tuple(held)))
         return tuple(lines)
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from .table import Column
+from ..drawing.table import Column
+from ..drawing.visible import count, hex_pairs
 from .view import FieldView, View, bit_range
-from .visible import count, hex_pairs
 
 UNMASKED = 16
 """Bytes of which the unmasking is shown."""

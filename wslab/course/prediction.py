@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..anatomy.html import wrapped
-from ..anatomy.table import Column, table_html, table_text
+from ..drawing.table import Column, table_html, table_text
 
 NOT_YET = "predict first"
 

@@ -40,26 +40,26 @@ if TYPE_CHECKING:
     from .lab import NoServer as NoServer
     from .lab import Server as Server
     from .lab import echo as echo
-    from .node import NodeFailed as NodeFailed
-    from .node import NodeMissing as NodeMissing
-    from .node import NodeProcess as NodeProcess
+    from .node.process import NodeFailed as NodeFailed
+    from .node.process import NodeMissing as NodeMissing
+    from .node.process import NodeProcess as NodeProcess
     from .paste import paste_scripts as paste_scripts
     from .raw import RawEndpoint as RawEndpoint
     from .raw import StreamEnded as StreamEnded
-    from .relay import Relay as Relay
+    from .relay.relay import Relay as Relay
 
 _HOME = {
     "Authority": ".certificates",
     "Lab": ".lab",
     "LabClosed": ".lab",
     "NoServer": ".lab",
-    "NodeFailed": ".node",
-    "NodeMissing": ".node",
-    "NodeProcess": ".node",
+    "NodeFailed": ".node.process",
+    "NodeMissing": ".node.process",
+    "NodeProcess": ".node.process",
     "NotLoopback": ".carrier",
     "PortTaken": ".carrier",
     "RawEndpoint": ".raw",
-    "Relay": ".relay",
+    "Relay": ".relay.relay",
     "Server": ".lab",
     "StreamEnded": ".raw",
     "echo": ".lab",

@@ -26,7 +26,7 @@ from typing import Final
 
 from ..anatomy.html import pairs_html, wrapped
 from ..anatomy.text import pairs_text
-from ..anatomy.visible import wrap
+from ..drawing.visible import wrap
 
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
 """Whom the server's certificate names: RFC 6125 has a client compare that with the host in its URI."""
@@ -100,7 +100,7 @@ class Authority:
     def server_context(self, make: Callable[[int], ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
         """What a server gives its sockets: the certificate and its key, TLS 1.2 or newer.
 
-        ``make`` makes the context; see ``wslab.live.ciphertext``.
+        ``make`` makes the context; see ``wslab.live.tls.ciphertext``.
         """
         context = make(ssl.PROTOCOL_TLS_SERVER)
         self._certificate.configure_cert(context)

@@ -33,24 +33,25 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import CONNECTING
 
 from ..anatomy.field import Sender
-from ..recording.eavesdropping import Ciphertext, Eavesdropped
 from ..recording.trace import Trace
-from . import article, doors, guard, kernel, tap
+from . import article, guard, kernel, tap
 from .carrier import ADDRESS, GRACE, Carrier, check_host, check_socket, complaint, keep, make, port_of, port_taken
 from .certificates import Authority
-from .ciphertext import noted
 from .ends import End, living
-from .pages import Page, answering
+from .jupyter import doors
+from .jupyter.pages import Page, answering
 from .raw import RawEndpoint
-from .settling import settle
+from .tls.ciphertext import noted
+from .tls.eavesdropping import Ciphertext, Eavesdropped
+from .waiting import settle
 
 if TYPE_CHECKING:
     import os
     import ssl
 
-    from .bends import Bend
-    from .node import NodeProcess
-    from .relay import Relay, Relaying
+    from .node.process import NodeProcess
+    from .relay.bends import Bend
+    from .relay.relay import Relay, Relaying
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
@@ -667,7 +668,7 @@ class Lab:
         Args:
             to: a URI of the schemes ws, wss, http or https; the lab's own server if None.
             bends: what is done to each conversation, in this order, such as ``[Delay(0.2), OneByte()]``; see
-                ``wslab.live.bends``. Where there are none, no byte is changed, not even those of the Host header.
+                ``wslab.live.relay.bends``. Where there are none, no byte is changed, not even those of the Host header.
             port: where it listens; 0 for any free port. An earlier relay of this process on that port is closed first.
             remote: whether ``to`` may be on another machine.
             tls: towards a wss or https URI, TLS ends at the relay on both sides: its own certificate is of the lab's
@@ -680,7 +681,7 @@ class Lab:
             NotLoopback: ``to`` is on another machine, and ``remote`` is False.
             ValueError: ``to`` is no such URI, or the lab is one in memory, which has no sockets.
         """
-        from .relay import THROUGH, Relaying, contexts, target
+        from .relay.relay import THROUGH, Relaying, contexts, target
 
         estate = self._open_estate()
         if estate.carrier.name != "tcp":
@@ -700,12 +701,12 @@ class Lab:
         return page
 
     def _as_node(self) -> type[NodeProcess]:
-        from .node import NodeProcess
+        from .node.process import NodeProcess
 
         return NodeProcess
 
     def _as_relay(self, relaying: Relaying) -> Relay:
-        from .relay import Relay
+        from .relay.relay import Relay
 
         return Relay(self, relaying)
 
@@ -748,7 +749,7 @@ class Lab:
             NoServer, LabClosed: as ``connect`` does.
             ValueError: the lab is one in memory, which another program cannot reach, or that is no kind.
         """
-        from . import node
+        from .node import process as node
 
         estate = self._open_estate()
         kernel.let_interrupts_arrive(asyncio.get_running_loop())

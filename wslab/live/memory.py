@@ -348,7 +348,7 @@ def _no_tls(ssl: Any) -> None:
         raise ValueError("there is no TLS in memory: use Lab(carrier='tcp') for wss://")
 
 
-class _Gate:
+class _LoopPatch:
     """Stands before a loop's own ``create_server`` and ``create_connection``, and sends each host its way."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -387,6 +387,6 @@ class _Gate:
         return await self._own_connection(protocol_factory, host, port, **kwargs)
 
 
-def _gate(loop: asyncio.AbstractEventLoop) -> _Gate:
+def _gate(loop: asyncio.AbstractEventLoop) -> _LoopPatch:
     gate = getattr(loop.create_server, "__self__", None)
-    return gate if isinstance(gate, _Gate) else _Gate(loop)
+    return gate if isinstance(gate, _LoopPatch) else _LoopPatch(loop)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 from ..anatomy.field import Sender
-from ..anatomy.visible import count
+from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
 from .reset import reset
 from .tap import SAMPLE_KEY, TappedTransport, note_lost, wire_key
@@ -36,7 +36,7 @@ class StreamEnded(EOFError):  # noqa: N818 - the exceptions of this floor say wh
     """The peer's stream ended before what was waited for had come."""
 
 
-class _Wire(asyncio.Protocol):
+class _RawProtocol(asyncio.Protocol):
     """asyncio's side of a raw endpoint."""
 
     def __init__(self, endpoint: RawEndpoint) -> None:
@@ -102,7 +102,7 @@ class RawEndpoint:
         if self._taken:
             return _Refused()
         self._taken = True
-        return _Wire(self)
+        return _RawProtocol(self)
 
     def listening(self, server: Any, uri: str) -> None:
         """Told by the lab where it listens."""

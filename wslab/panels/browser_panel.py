@@ -24,13 +24,13 @@ import traitlets
 from ..anatomy.html import records_html, wrapped
 from ..anatomy.listing import records_text
 from ..anatomy.record import PACKED, Kind, Record
-from ..anatomy.table import Column, table_html, table_text
-from ..anatomy.visible import harmless
-from ..live import doors
+from ..drawing.table import Column, table_html, table_text
+from ..drawing.visible import harmless
 from ..live.article import CLIENT_SCRIPT
 from ..live.article import PORT as ARTICLE_PORT
+from ..live.jupyter import doors
 from .module import css, esm
-from .page_events import ConsoleLine, Opened, PageEvent, Wire, read_entry, read_opened, shown
+from .page_events import ConsoleLine, OpenedSocket, PageConnection, PageEvent, read_entry, read_opened, shown
 from .panel import Question
 from .records_panel import RecordsPanel
 
@@ -58,7 +58,7 @@ _NO_SERVER = (
 )
 
 
-class Page(NamedTuple):
+class Viewer(NamedTuple):
     """A page that shows the panel."""
 
     name: str
@@ -115,17 +115,17 @@ class BrowserPanel(RecordsPanel):
         for each in self._also:
             if not isinstance(getattr(each, "port", each), int):
                 raise TypeError(f"also={each!r}: a port is wanted, or what has one, such as await lab.node()")
-        self._page: Page | None = None
+        self._page: Viewer | None = None
         self._wanted = False  # a cell asked for a run that no page has begun
         self._origin = ""
         self._run_number = 0
         self._entries: deque[tuple[dict[str, Any], Entry]] = deque(maxlen=MOST_KEPT)
         self._next = 0
-        self._opened: dict[int, Opened] = {}
+        self._opened: dict[int, OpenedSocket] = {}
         self._ways: dict[int, Way] = {}
         self._looked = 0
-        self._wires: dict[int, Wire] = {}  # by socket
-        self._watched: dict[int, Wire] = {}  # by connection
+        self._wires: dict[int, PageConnection] = {}  # by socket
+        self._watched: dict[int, PageConnection] = {}  # by connection
         self._matches: dict[int, int] = {}  # number of an event: of its record
         self._untold: dict[int, int] = {}
         self._told: Any = None
@@ -322,7 +322,7 @@ class BrowserPanel(RecordsPanel):
             ways.setdefault(ARTICLE_PORT, next(iter(ways.values())))
         return ways
 
-    def _start(self, page: Page) -> None:
+    def _start(self, page: Viewer) -> None:
         """Open the way for a page and tell it to run the code."""
         ways = self._known()
         if not ways:
@@ -429,7 +429,7 @@ class BrowserPanel(RecordsPanel):
             return
         if request is None or request.request_line is None or request.get("Origin") != [self._origin]:
             return
-        self._watched[connection] = Wire(connection, number, request.request_line[1])
+        self._watched[connection] = PageConnection(connection, number, request.request_line[1])
         if len(self._watched) > MOST_KEPT:
             del self._watched[next(iter(self._watched))]
 
@@ -515,12 +515,12 @@ class BrowserPanel(RecordsPanel):
     }
 
 
-def _page(question: Question) -> Page:
+def _page(question: Question) -> Viewer:
     """The page that asks. Raises ValueError where its origin is none."""
     origin = str(question["origin"])
     if not ORIGIN.fullmatch(origin):
         raise ValueError(f"a page says that its origin is {origin!r}; one like http://localhost:8888 is wanted")
-    return Page(str(question["page"]), origin, bool(question["loopback"]), bool(question["jupyter"]))
+    return Viewer(str(question["page"]), origin, bool(question["loopback"]), bool(question["jupyter"]))
 
 
 def _wake(heard: asyncio.Future[None]) -> None:

@@ -16,7 +16,7 @@ import traitlets
 
 from ..anatomy.field import Explanation, Sender
 from ..anatomy.view import View
-from ..anatomy.visible import harmless
+from ..drawing.visible import harmless
 from ..protocol import Frame, Head, Unread, dissect, explain, explain_frame, explain_head, parse_frame, parse_head
 from ..protocol.deflate import NAME as DEFLATE
 from ..protocol.head import begins_like_head

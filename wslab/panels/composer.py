@@ -20,9 +20,9 @@ import traitlets
 
 from ..anatomy.field import Explanation, Sender, Violation
 from ..anatomy.html import explanation_part, wrapped
-from ..anatomy.table import Column, table_html, table_text
 from ..anatomy.view import sender_mark
-from ..anatomy.visible import count, visible
+from ..drawing.table import Column, table_html, table_text
+from ..drawing.visible import count, visible
 from ..live.ends import RAW_KIND, CannotSend, End, masking_keys, open_client, open_raw
 from ..live.lab import NoServer
 from ..protocol import explain_frame, parse_frame

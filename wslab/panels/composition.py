@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from ..anatomy.visible import count
+from ..drawing.visible import count
 from ..protocol import build_frame
 from ..protocol.words import CONTINUATION, LENGTH
 

@@ -44,7 +44,7 @@ _TCP = {Kind.FIN: "FIN", Kind.RESET: "RST"}
 _OPENS_OR_ENDS = {Kind.RESPONSE, *_TCP}
 
 
-class Move(NamedTuple):
+class MadeMove(NamedTuple):
     """One change that an end made."""
 
     sender: Sender
@@ -60,7 +60,7 @@ class Ending:
 
     connection: int
     states: dict[Sender, State]
-    moves: list[Move]
+    moves: list[MadeMove]
     records: list[Record]
     """Those that opened the connection or belong to its end, as far as they are kept, in order."""
     reports: dict[Sender, CloseReport]
@@ -118,13 +118,13 @@ def ending_of(trace: Trace, connection: int, numbers: Iterable[int]) -> Ending:
     return ending
 
 
-def _move(ending: Ending, transition: Transition) -> Move:
+def _move(ending: Ending, transition: Transition) -> MadeMove:
     sender, event = transition.endpoint, transition.event
     cause = _cause(ending, transition)
     own = ending.close_of(sender)
     if event is Event.RECEIVED_CLOSE and before_reading(own, cause):
         event, cause = Event.SENT_CLOSE, own
-    return Move(sender, NEXT[transition.old, event], None if cause is None else cause.number)
+    return MadeMove(sender, NEXT[transition.old, event], None if cause is None else cause.number)
 
 
 def _cause(ending: Ending, transition: Transition) -> Record | None:
@@ -144,7 +144,7 @@ def taken(ending: Ending) -> list[tuple[Sender, str, str, str]]:
     return [(sender, rule.old.value, rule.event.value, rule.new.value) for sender, rule, _ in ending.moves]
 
 
-def move_words(move: Move) -> str:
+def move_words(move: MadeMove) -> str:
     """One change in words, without its number."""
     rule = move.rule
     return f"{rule.event.value}: {rule.old.value} → {rule.new.value}"

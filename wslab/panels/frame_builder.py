@@ -18,9 +18,9 @@ import traitlets
 
 from ..anatomy.field import Explanation, Sender, Violation
 from ..anatomy.html import explanation_part, wrapped
-from ..anatomy.table import Column, table_html, table_text
-from ..anatomy.visible import shows
-from ..live.judge import Judgement, judge
+from ..drawing.table import Column, table_html, table_text
+from ..drawing.visible import shows
+from ..live.judges.judge import Judgement, judge
 from ..protocol import build_frame, explain_frame, parse_frame
 from ..protocol.words import LENGTH, TEXT, count, opcode_name
 from .module import css, esm

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from ..anatomy.html import explanation_part, pairs_html, table_html, wrapped
-from ..anatomy.table import Column
 from ..anatomy.text import explanation_text, pairs_text, table_text
-from ..anatomy.visible import decode, hex_pairs, shows, visible
-from ..live.attempt import Attempt, attempt, explain_request, ready, request_head, written
+from ..drawing.table import Column
+from ..drawing.visible import decode, hex_pairs, shows, visible
+from ..live.judges.attempt import Attempt, attempt, explain_request, ready, request_head, written
 from ..protocol import build_request
 from ..protocol.handshake import GUID, AcceptSteps
 from ..protocol.words import count, quote

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..anatomy.view import HIDDEN_BYTE
-from ..anatomy.visible import count, visible
+from ..drawing.visible import count, visible
 
 LINE = 16
 """Bytes in a line that ``hex_text`` writes."""

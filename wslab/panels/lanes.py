@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..anatomy.record import Kind, Record
-from ..anatomy.visible import count, harmless
+from ..drawing.visible import count, harmless
 from ..protocol import Message
 from ..protocol.words import opcode_name
 from ..recording.trace import Trace

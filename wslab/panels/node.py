@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..live import node
+from ..live.node import process as node
 from .notebook import Live
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class NodeProcess(Live["NodePanel"], node.NodeProcess):
-    """A script in Node, as ``lab.node()`` gives it; see ``wslab.live.node.NodeProcess``."""
+    """A script in Node, as ``lab.node()`` gives it; see ``wslab.live.node.process.NodeProcess``."""
 
     def _make_panel(self) -> NodePanel:
         from .node_panel import NodePanel

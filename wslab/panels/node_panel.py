@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..anatomy.picture import sheet, words_figure
-from ..live import node
+from ..live.node import process as node
 from .module import css, esm
 from .panel import Panel, Question
 from .trace_panel import Pusher

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from .. import live
 
 if TYPE_CHECKING:
-    from ..live.pages import Page
-    from ..live.relay import Relaying
+    from ..live.jupyter.pages import Page
+    from ..live.relay.relay import Relaying
     from ..recording.trace import Trace
     from .lab_panel import LabPanel
     from .node import NodeProcess

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..live import pages
+from ..live.jupyter import pages
 from .notebook import in_kernel
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Page(pages.Page):
-    """A page that a lab's server serves, as ``server.page()`` gives it; see ``wslab.live.pages.Page``."""
+    """A page that a lab's server serves, as ``server.page()`` gives it; see ``wslab.live.jupyter.pages.Page``."""
 
     server: Server
 

@@ -1,4 +1,4 @@
-"""What a page told of its WebSockets: ``PageEvent`` and ``ConsoleLine``, and ``Wire``, which finds an event's record.
+"""What a page told of its WebSockets, ``PageEvent`` and ``ConsoleLine``; ``PageConnection`` finds an event's record.
 
 Theory. A page is not told of frames. It is told of messages, in the order in which they came, so the third ``message``
 event of a socket is the third message of the server's on its connection, and the fifth ``send()`` that was made while
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ..anatomy.field import Sender
 from ..anatomy.record import Kind
-from ..anatomy.visible import harmless
+from ..drawing.visible import harmless
 from ..protocol.words import BINARY, CLOSE, TEXT
 
 CONSOLE: Final = "console"
@@ -100,7 +100,7 @@ class ConsoleLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedSocket:
     """What only the panel wants to know of a socket: where it was led to."""
 
     socket: int
@@ -144,14 +144,14 @@ def read_entry(told: Mapping[str, Any]) -> PageEvent | ConsoleLine:
     )  # fmt: skip
 
 
-def read_opened(told: Mapping[str, Any]) -> Opened | None:
+def read_opened(told: Mapping[str, Any]) -> OpenedSocket | None:
     """Where the page says that a new socket was led to; None where no socket was made."""
     if told.get("what") != "new WebSocket()" or told.get("thrown"):
         return None
-    return Opened(_number(told, "socket") or 0, _text(told, "target"), _number(told, "port"))
+    return OpenedSocket(_number(told, "socket") or 0, _text(told, "target"), _number(told, "port"))
 
 
-class Wire:
+class PageConnection:
     """The records of one connection that a page's events can be about."""
 
     def __init__(self, connection: int, request: int, target: str) -> None:

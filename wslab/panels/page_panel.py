@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from ..anatomy.picture import sheet, words_figure
-from ..anatomy.visible import count, harmless
+from ..drawing.visible import count, harmless
 from .module import css, esm
 from .panel import Panel, Question
 
 if TYPE_CHECKING:
     from ..anatomy.picture import Picture
+    from ..live.jupyter.pages import Page
     from ..live.lab import Server
-    from ..live.pages import Page
 
 
 class PagePanel(Panel):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..live import relay
+from ..live.relay import relay
 from .notebook import Shown
 
 
 class Relay(Shown, relay.Relay):
-    """A relay between any two peers, as ``lab.relay(to=...)`` gives it; see ``wslab.live.relay.Relay``."""
+    """A relay between any two peers, as ``lab.relay(to=...)`` gives it; see ``wslab.live.relay.relay.Relay``."""
 
     async def close(self) -> None:
-        """Close it, as ``wslab.live.relay.Relay.close`` does; its panels say so and stay."""
+        """Close it, as ``wslab.live.relay.relay.Relay.close`` does; its panels say so and stay."""
         await super().close()
         self._refresh()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..anatomy.field import Violation
-from ..live.judge import Judgement, Verdict
+from ..live.judges.judge import Judgement, Verdict
 from ..protocol import dissect
 from ..protocol.rules import FRAME_RULES
 

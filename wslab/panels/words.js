@@ -1,6 +1,6 @@
 /**
  * Records and their wording: the packed form (wslab/anatomy/record.py) and the few words that every view says of a record
- * (wslab/anatomy/summary.py), and how text from the wire is made harmless (wslab/anatomy/visible.py).
+ * (wslab/anatomy/summary.py), and how text from the wire is made harmless (wslab/drawing/visible.py).
  */
 
 export const RECORD_SIZE = 76;
@@ -54,7 +54,7 @@ const PREVIEW = 28;
 const HEX = 8; // bytes of a payload that a summary shows as hex
 export const OPCODES = { 0: "CONTINUATION", 1: "TEXT", 2: "BINARY", 8: "CLOSE", 9: "PING", 10: "PONG" };
 const RSV_BITS = [[0b0100_0000, "RSV1"], [0b0010_0000, "RSV2"], [0b0001_0000, "RSV3"]];
-// Characters that have no glyph, or none that can be known: the table of wslab/anatomy/visible.py.
+// Characters that have no glyph, or none that can be known: the table of wslab/drawing/visible.py.
 const INVISIBLE = String.raw`\u{0}-\u{1f}\u{7f}-\u{a0}\u{ad}\u{34f}\u{600}-\u{605}\u{61c}\u{6dd}\u{70f}\u{890}-\u{891}\u{8e2}\u{115f}-\u{1160}\u{1680}\u{17b4}-\u{17b5}\u{180b}-\u{180f}\u{2000}-\u{200f}\u{2028}-\u{202f}\u{205f}-\u{206f}\u{2800}\u{3000}\u{3164}\u{d800}-\u{f8ff}\u{fdd0}-\u{fdef}\u{fe00}-\u{fe0f}\u{feff}\u{ffa0}\u{fff0}-\u{fffb}\u{fffe}-\u{ffff}\u{110bd}\u{110cd}\u{13430}-\u{1345f}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{10ffff}`;
 const HARMFUL = new RegExp(`[${INVISIBLE}]`, "gu");
 const ESCAPED = new RegExp(`[\\\\${INVISIBLE}]`, "gu");

@@ -98,7 +98,7 @@ class _Opened:
         self.violations: list[Violation] = []
 
 
-class _Side:
+class _Direction:
     """One direction."""
 
     __slots__ = (
@@ -165,7 +165,7 @@ class Connection:
         self._open = not heads[1]
         self._headless_client = not heads[0]
         self._agreed: bool | None = None
-        self._sides = tuple(_Side(sender, expected) for sender, expected in zip(Sender, heads, strict=True))
+        self._sides = tuple(_Direction(sender, expected) for sender, expected in zip(Sender, heads, strict=True))
         if self._open and extensions is not None:
             self._agree([extensions])
         self._replan()
@@ -245,7 +245,7 @@ class Connection:
             index += 1
         return out
 
-    def _plainly(self, side: _Side, first: int, form: int, length: int) -> bool:
+    def _plainly(self, side: _Direction, first: int, form: int, length: int) -> bool:
         """Whether a frame with an extended length breaks no rule, apart from its text; see the top of this module."""
         return first in side.short and first < 0x88 and form < 128 and _minimal(form, length) and length <= self.keep
 
@@ -290,7 +290,7 @@ class Connection:
         )
         return _cut(sender, offset, data, length, what)
 
-    def _want(self, side: _Side, first: int, length: int) -> int:
+    def _want(self, side: _Direction, first: int, length: int) -> int:
         """How many bytes of a payload have to be gathered."""
         if length <= self.payloads:
             return length
@@ -300,13 +300,13 @@ class Connection:
         )
         return min(length, PREVIEW) if binary or length > self.keep else length
 
-    def _take(self, side: _Side, data: bytes) -> None:
+    def _take(self, side: _Direction, data: bytes) -> None:
         room = max(side.need, UNREAD_KEPT) - side.have
         if room > 0:
             side.parts.append(data[:room])
         side.have += len(data)
 
-    def _arrive(self, side: _Side, data: bytes, out: list[Head | Frame | Message]) -> None:
+    def _arrive(self, side: _Direction, data: bytes, out: list[Head | Frame | Message]) -> None:
         """The next bytes of a payload that came in parts."""
         header = side.arriving
         assert header is not None
@@ -318,7 +318,7 @@ class Connection:
             side.parts = []
             self._judge(side, header, payload[: side.need], out)
 
-    def _judge(self, side: _Side, header: _Header, payload: bytes, out: list[Head | Frame | Message]) -> None:
+    def _judge(self, side: _Direction, header: _Header, payload: bytes, out: list[Head | Frame | Message]) -> None:
         """The long way: what the frame does to its message, and the rules that it breaks."""
         index, offset, header_length, length, first, second, key = header
         opcode = first & OPCODE
@@ -375,7 +375,7 @@ class Connection:
         if opcode == CLOSE or side.opened is not opened:
             self._replan()
 
-    def _case(self, side: _Side, header: _Header, data: bytes) -> FrameCase:
+    def _case(self, side: _Direction, header: _Header, data: bytes) -> FrameCase:
         """A frame in its connection, before it has changed anything."""
         _, _, header_length, length, first, second, _ = header
         return FrameCase(
@@ -393,7 +393,7 @@ class Connection:
             close_sent=side.close_sent,
         )
 
-    def _message(self, side: _Side, opcode: int, first: int, index: int) -> _Opened | None:
+    def _message(self, side: _Direction, opcode: int, first: int, index: int) -> _Opened | None:
         """The message that a data frame belongs to, begun or gone on with."""
         if opcode == CONTINUATION:
             message = side.opened
@@ -410,7 +410,7 @@ class Connection:
             side.inflater.begin()
         return message
 
-    def _inflate(self, side: _Side, case: FrameCase, message: _Opened) -> bytes | None:
+    def _inflate(self, side: _Direction, case: FrameCase, message: _Opened) -> bytes | None:
         case.compressed = True
         if side.inflater is None:
             return None
@@ -428,7 +428,7 @@ class Connection:
         elif message.kept is not None:
             message.kept.append(body)
 
-    def _too_soon(self, side: _Side) -> str | None:
+    def _too_soon(self, side: _Direction) -> str | None:
         if side.sender is Sender.CLIENT and self.request is None and not self._headless_client:
             return "without an opening handshake"
         if self._open:
@@ -452,7 +452,7 @@ class Connection:
         for side in self._sides:
             side.inflater = self.deflate.inflater(side.sender, self.inflate_limit) if self.deflate else None
 
-    def _head(self, side: _Side, head: Head) -> Head:
+    def _head(self, side: _Direction, head: Head) -> Head:
         sender = side.sender
         head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
         if sender is Sender.CLIENT:
@@ -509,7 +509,7 @@ def _check_text(message: _Opened, case: FrameCase, body: bytes | None) -> None:
         case.cut_text = len(decoder.getstate()[0])
 
 
-def _lost(side: _Side, case: FrameCase) -> str:
+def _lost(side: _Direction, case: FrameCase) -> str:
     if case.bad_deflate is not None:
         return f"not inflated: {case.bad_deflate}"
     if side.inflater is None:

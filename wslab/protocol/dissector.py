@@ -119,7 +119,7 @@ def _mark(data: bytes, position: int, marks: list[int]) -> int:
         mark = start + length + 1
 
 
-class Found(Sequence["Head | FrameHeader"]):
+class FoundFrames(Sequence["Head | FrameHeader"]):
     """What one call of ``feed`` found, in stream order: heads, then frame headers.
 
     A sequence that notes where each frame begins and reads its header when asked for it: that is what makes
@@ -157,7 +157,7 @@ class Found(Sequence["Head | FrameHeader"]):
             yield self.header(number)
 
     def __eq__(self, other: object) -> bool:
-        return list(self) == list(other) if isinstance(other, Found | list) else NotImplemented
+        return list(self) == list(other) if isinstance(other, FoundFrames | list) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -208,7 +208,7 @@ class Dissector:
         """How many bytes were fed after ``next_offset``."""
         return max(0, self.received - self.next_offset)
 
-    def feed(self, data: bytes | bytearray | memoryview) -> Found:
+    def feed(self, data: bytes | bytearray | memoryview) -> FoundFrames:
         """Take the stream's next bytes, and return what was completed by them, in stream order.
 
         A Head is returned when its empty line has come, a FrameHeader as soon as its own bytes have, which may be
@@ -222,7 +222,7 @@ class Dissector:
             data = self._head(data, heads) if self.mode is Mode.HEAD else self._rest(data)
         return self._frames(data, heads)
 
-    def _frames(self, data: bytes, heads: list[Head]) -> Found:
+    def _frames(self, data: bytes, heads: list[Head]) -> FoundFrames:
         if self._buffer and data:
             data = self._buffer + data
             self._buffer = b""
@@ -234,7 +234,7 @@ class Dissector:
             self.next_offset = base + position
             self._buffer = data[position:]
             self._index += len(marks)
-        return Found(heads, data, base, marks, first_index)
+        return FoundFrames(heads, data, base, marks, first_index)
 
     def _head(self, data: bytes, found: list[Head]) -> bytes:
         """Gather a head; return the bytes that are for another mode."""

@@ -26,7 +26,7 @@ _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _BEGINS_LIKE_A_HEAD = re.compile(rb"HTTP/|[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^ \r\n]+ HTTP/")
 
 
-class Line(NamedTuple):
+class HeaderLine(NamedTuple):
     """One header line of a head."""
 
     name: str
@@ -100,7 +100,7 @@ class Head:
         return int(match[1]) if match else None
 
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[HeaderLine, ...]:
         """The header lines with the place of each."""
         return tuple(_lines(self.data))
 
@@ -180,7 +180,7 @@ def explain_head(
     )
 
 
-def _lines(data: bytes) -> Iterator[Line]:
+def _lines(data: bytes) -> Iterator[HeaderLine]:
     start = data.find(b"\r\n") + 2
     while start > 1 and start < len(data):
         found = data.find(b"\r\n", start)
@@ -189,11 +189,11 @@ def _lines(data: bytes) -> Iterator[Line]:
         if not text and found >= 0:
             return
         name, colon, value = text.partition(":")
-        yield Line(name, value.strip(" \t"), start, stop) if colon else Line("", text, start, stop)
+        yield HeaderLine(name, value.strip(" \t"), start, stop) if colon else HeaderLine("", text, start, stop)
         start = stop
 
 
-def _malformed(start_line: str, lines: list[Line], sender: Sender) -> str | None:
+def _malformed(start_line: str, lines: list[HeaderLine], sender: Sender) -> str | None:
     wanted, name = ((_REQUEST_LINE, "request line"), (_STATUS_LINE, "status line"))[sender]
     if not wanted.fullmatch(start_line):
         return f"the first line is no {name}"

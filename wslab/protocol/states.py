@@ -34,7 +34,7 @@ class Event(Enum):
     TCP_CLOSED = "TCP connection closed"
 
 
-class Rule(NamedTuple):
+class StateRule(NamedTuple):
     """One row of the table."""
 
     old: State
@@ -79,17 +79,17 @@ _CLOSED = (
     "WebSocket connection is in the CLOSED state."
 )
 
-TRANSITIONS: Final[tuple[Rule, ...]] = (
-    Rule(State.CONNECTING, Event.SENT_ACCEPTANCE, State.OPEN, "RFC 6455 4.2.2", _SERVER_OPEN),
-    Rule(State.CONNECTING, Event.RECEIVED_ACCEPTANCE, State.OPEN, "RFC 6455 4.1", _CLIENT_OPEN),
-    Rule(State.CONNECTING, Event.SENT_REFUSAL, State.CLOSED, "RFC 6455 7.1.4", _NOT_ESTABLISHED),
-    Rule(State.CONNECTING, Event.RECEIVED_REFUSAL, State.CLOSED, "RFC 6455 7.1.4", _NOT_ESTABLISHED),
-    Rule(State.CONNECTING, Event.TCP_CLOSED, State.CLOSED, "RFC 6455 7.1.4", _NOT_ESTABLISHED),
-    Rule(State.OPEN, Event.SENT_CLOSE, State.CLOSING, "RFC 6455 7.1.3", _CLOSING),
-    Rule(State.OPEN, Event.RECEIVED_CLOSE, State.CLOSING, "RFC 6455 7.1.3", _CLOSING),
-    Rule(State.OPEN, Event.TCP_CLOSED, State.CLOSED, "RFC 6455 7.1.4", _CLOSED),
-    Rule(State.CLOSING, Event.TCP_CLOSED, State.CLOSED, "RFC 6455 7.1.4", _CLOSED),
+TRANSITIONS: Final[tuple[StateRule, ...]] = (
+    StateRule(State.CONNECTING, Event.SENT_ACCEPTANCE, State.OPEN, "RFC 6455 4.2.2", _SERVER_OPEN),
+    StateRule(State.CONNECTING, Event.RECEIVED_ACCEPTANCE, State.OPEN, "RFC 6455 4.1", _CLIENT_OPEN),
+    StateRule(State.CONNECTING, Event.SENT_REFUSAL, State.CLOSED, "RFC 6455 7.1.4", _NOT_ESTABLISHED),
+    StateRule(State.CONNECTING, Event.RECEIVED_REFUSAL, State.CLOSED, "RFC 6455 7.1.4", _NOT_ESTABLISHED),
+    StateRule(State.CONNECTING, Event.TCP_CLOSED, State.CLOSED, "RFC 6455 7.1.4", _NOT_ESTABLISHED),
+    StateRule(State.OPEN, Event.SENT_CLOSE, State.CLOSING, "RFC 6455 7.1.3", _CLOSING),
+    StateRule(State.OPEN, Event.RECEIVED_CLOSE, State.CLOSING, "RFC 6455 7.1.3", _CLOSING),
+    StateRule(State.OPEN, Event.TCP_CLOSED, State.CLOSED, "RFC 6455 7.1.4", _CLOSED),
+    StateRule(State.CLOSING, Event.TCP_CLOSED, State.CLOSED, "RFC 6455 7.1.4", _CLOSED),
 )
 """Every change there is. An event without a row for the present state changes nothing."""
 
-NEXT: Final[dict[tuple[State, Event], Rule]] = {(rule.old, rule.event): rule for rule in TRANSITIONS}
+NEXT: Final[dict[tuple[State, Event], StateRule]] = {(rule.old, rule.event): rule for rule in TRANSITIONS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..anatomy.visible import visible
+from ..drawing.visible import visible
 
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1

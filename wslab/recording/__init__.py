@@ -8,7 +8,7 @@ whole. Knows nothing of sockets (``live`` writes to it) and nothing of widgets (
 from it).
 """
 
-from .files import TraceFileError
+from .archive import TraceFileError
 from .lanes import Lanes
 from .steps import Step
 from .trace import Chunk, Dropped, Tap, Trace

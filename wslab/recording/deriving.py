@@ -27,7 +27,7 @@ from ..protocol.head import Head
 from ..protocol.words import CLOSE, OPCODE
 from .ring import PackedLog
 from .steps import Step, record_of, steps_of
-from .writing import ENTRY, EVENT, LARGE, NOT_STORED, STEP, Bend, Wire, Writer
+from .writing import ENTRY, EVENT, LARGE, NOT_STORED, STEP, BendNote, Wire, Writer
 
 WAITING = 4096
 """Records of one stream that wait to be read by a peer of which nothing is known."""
@@ -270,7 +270,7 @@ def _end(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender,
 
 
 def _note(trace: Deriver, at: float, wire: Wire, sender: Sender, told_by: Sender, offset: int, text: str) -> None:
-    kind = Kind.BEND if isinstance(text, Bend) else Kind.ERROR
+    kind = Kind.BEND if isinstance(text, BendNote) else Kind.ERROR
     number = trace._append(at, wire, sender, kind, offset, preview=text.encode("utf-8", "replace"))
     trace._texts[number] = str(text)
 
@@ -282,5 +282,5 @@ def _closed(
     wire.streams[sender.peer].waiting.clear()  # this end reads no more
 
 
-_TOLD: dict[type, Callable[..., None]] = {Kind: _end, str: _note, Bend: _note, CloseReport: _closed}
+_TOLD: dict[type, Callable[..., None]] = {Kind: _end, str: _note, BendNote: _note, CloseReport: _closed}
 """By the type of what an entry that is no chunk tells (``Told``)."""

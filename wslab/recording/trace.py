@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Explanation, Sender, Violation
 from ..anatomy.record import PACKED, Kind, Record
-from ..anatomy.visible import count, visible
+from ..drawing.visible import count, visible
 from ..protocol.connection import Message
 from ..protocol.frame import Frame, close_body
 from ..protocol.head import Head
@@ -301,14 +301,14 @@ class Trace(Deriver):
 
         Cookie and Authorization values are overwritten with ``*`` in the file unless ``reveal`` is true.
         """
-        from .files import save
+        from .archive import save
 
         save(self, path, reveal=reveal)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Trace:
         """The trace that ``save`` wrote. Raises TraceFileError, which says what is wrong with the file."""
-        from .files import load
+        from .archive import load
 
         return load(path)
 
@@ -319,7 +319,7 @@ class Trace(Deriver):
         Raises TraceFileError, which says what is wrong with the file, where nothing in it can be read. Where something
         can, ``notes`` says what could not.
         """
-        from .opening import open_trace
+        from .files.opening import open_trace
 
         return open_trace(path)
 
@@ -333,7 +333,7 @@ class Trace(Deriver):
         Returns the archive. A HAR holds handshakes and messages. It carries no masking keys, fragments, control
         frames, close codes, chunks or unread bytes; its ``comment`` says so, and how many there were.
         """
-        from .har import to_har
+        from .files.har import to_har
 
         return to_har(self, path, reveal=reveal)
 
@@ -345,7 +345,7 @@ class Trace(Deriver):
         key of zeros, and the handshake from the headers that the file lists; ``rebuilt`` is true and ``notes`` says so.
         Raises TraceFileError where the file is no HAR.
         """
-        from .har import from_har
+        from .files.har import from_har
 
         return from_har(path)
 
@@ -359,7 +359,7 @@ class Trace(Deriver):
         Addresses, ports and TCP's numbers are made up, as the file's comment says; times, chunks and bytes are
         those of the trace, and ``from_pcapng`` gives them back. Not written: errors, bends, close reports.
         """
-        from .capture import save_capture
+        from .files.capture import save_capture
 
         save_capture(self, path, reveal=reveal)
 
@@ -372,7 +372,7 @@ class Trace(Deriver):
         of the capture, in the order of first packets. ``notes`` says what is damaged, missing or left out. Not read: IP
         fragments, TLS, HTTP/2, compressed files. Raises TraceFileError where the file is no capture.
         """
-        from .capture import load_capture
+        from .files.capture import load_capture
 
         return load_capture(path)
 
@@ -386,7 +386,7 @@ class Trace(Deriver):
 
         Raises ImportError, which says what to run, where pandas is not installed.
         """
-        from .dataframe import data_frame
+        from .files.dataframe import data_frame
 
         return data_frame(self)
 

@@ -13,7 +13,7 @@ from ..anatomy.html import closing_html, handshake_html, recording_html
 from ..anatomy.record import Kind, Record
 from ..anatomy.svg import ladder_svg
 from ..anatomy.text import closing_text, handshake_text, ladder_text
-from ..anatomy.visible import count
+from ..drawing.visible import count
 
 if TYPE_CHECKING:
     from ..anatomy.field import Explanation

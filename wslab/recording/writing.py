@@ -39,11 +39,11 @@ EVENT = 2**64 - 2
 """The position of an entry that is no chunk; ``Writer._events`` holds what it is."""
 
 
-class Bend(str):
+class BendNote(str):
     """What a relay did to a stream, in words."""
 
 
-Told = Kind | str | Bend | CloseReport
+Told = Kind | str | BendNote | CloseReport
 """What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end."""
 
 
@@ -148,7 +148,7 @@ class Tap:
 
     def bend(self, text: str) -> None:
         """A relay did something to what this end sends: ``text`` says what."""
-        self._trace._event(self._wire, self.end, self.end, Bend(text))
+        self._trace._event(self._wire, self.end, self.end, BendNote(text))
 
     def left(self) -> None:
         """This end tells no more, and what its program makes of the end is not known."""

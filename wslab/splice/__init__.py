@@ -4,8 +4,8 @@ Theory. A page that a hub or a remote machine serves cannot reach the kernel's 1
 server that served it. A proxy there would speak WebSocket with the page on one side and with the lab on the other, and
 so tell each what the other never said: codes, reasons, the agreed subprotocol and extensions, refusals. So nothing is
 spoken here. The server reads the head of the page's request, asks its own identity provider who that is, looks for the
-door that the path names (``wslab.live.doors``), connects to its port, and hands over the head and then every byte, both
-ways, until both sides have ended. The lab's own server answers the page's own opening handshake.
+door that the path names (``wslab.live.jupyter.doors``), connects to its port, and hands over the head and then every
+byte, both ways, until both sides have ended. The lab's own server answers the page's own opening handshake.
 
 =========== ===========================================================================
 ``head``    the head of the request as the lab is given it: no credentials of Jupyter's

@@ -14,7 +14,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError
 
-from ..live import doors
+from ..live.jupyter import doors
 from . import head
 from .pipe import ADDRESS, Pipe
 

@@ -24,12 +24,12 @@ CHUNK = 65536
 SWITCHED = b"HTTP/1.1 101 "
 
 
-class _Side(asyncio.Protocol):
+class _PipeSide(asyncio.Protocol):
     """One of the two connections."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.other: _Side = self
+        self.other: _PipeSide = self
         self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,7 +85,7 @@ class _Side(asyncio.Protocol):
             reset(self.transport)
 
 
-class _Page(_Side):
+class _PageSide(_PipeSide):
     """The connection of the page, of which one request may pass."""
 
     refused = False
@@ -98,10 +98,10 @@ class _Page(_Side):
             self.other.write(data)
 
 
-class _Lab(_Side):
+class _LabSide(_PipeSide):
     """The connection to the lab, whose first bytes tell whether it switched protocols."""
 
-    def __init__(self, page: _Page) -> None:
+    def __init__(self, page: _PageSide) -> None:
         super().__init__()
         self._page = page
         self._start = b""
@@ -124,8 +124,8 @@ class Pipe:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._page = _Page()
-        self._lab = _Lab(self._page)
+        self._page = _PageSide()
+        self._lab = _LabSide(self._page)
         self._page.other, self._lab.other = self._lab, self._page
 
     async def connect(self) -> None:

@@ -6,7 +6,7 @@ from websockets.asyncio.server import ServerConnection
 
 from wslab.anatomy.field import Sender
 from wslab.live import Lab
-from wslab.live.judge import judge
+from wslab.live.judges.judge import judge
 from wslab.protocol import build_frame
 
 

@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from ..anatomy.field import Explanation, Sender
-from ..anatomy.html import pairs_html, table_html, wrapped
-from ..anatomy.record import Kind, Record
-from ..anatomy.summary import record_summary
-from ..anatomy.table import Column, pairs_text, table_text
-from ..anatomy.view import LETTERS, MARKS, sender_mark
-from ..anatomy.visible import count
-from ..protocol.tls import (
+from ...anatomy.field import Explanation, Sender
+from ...anatomy.html import pairs_html, table_html, wrapped
+from ...anatomy.record import Kind, Record
+from ...anatomy.summary import record_summary
+from ...anatomy.view import LETTERS, MARKS, sender_mark
+from ...drawing.table import Column, pairs_text, table_text
+from ...drawing.visible import count
+from .records import (
     ALERT,
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
@@ -42,7 +42,7 @@ from ..protocol.tls import (
 )
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from ...recording.trace import Trace
 
 KEPT = 20_000
 """Records of one connection that are kept, and no older ones."""

@@ -33,14 +33,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from ..anatomy.visible import count, harmless
-from .article import PORT, SERVER_SCRIPT
-from .carrier import ADDRESS, GRACE, keep, port_taken
+from ...drawing.visible import count, harmless
+from ..article import PORT, SERVER_SCRIPT
+from ..carrier import ADDRESS, GRACE, keep, port_taken
 
 if TYPE_CHECKING:
-    from .carrier import Carrier
+    from ..carrier import Carrier
 
-SOURCE: Final = Path(__file__).with_name("node")
+SOURCE: Final = Path(__file__).parent
 """package.json, package-lock.json and the leash."""
 KINDS: Final = ("server", "client")
 COMMAND: Final = "wslab node"
@@ -65,7 +65,7 @@ class NodeFailed(RuntimeError):  # noqa: N818
     """The script ended before it did what was waited for; the message has what it said."""
 
 
-class Line(NamedTuple):
+class OutputLine(NamedTuple):
     """One line that the script printed."""
 
     text: str
@@ -141,7 +141,7 @@ class _Output:
     """What the script printed, bounded, told apart from what the leash tells."""
 
     def __init__(self, mark: str, told: Callable[[dict[str, Any]], None], printed: Callable[[], None]) -> None:
-        self.lines: deque[Line] = deque(maxlen=LINES)
+        self.lines: deque[OutputLine] = deque(maxlen=LINES)
         self.total = 0
         self._mark, self._told, self._printed = mark, told, printed
 
@@ -164,7 +164,7 @@ class _Output:
             # The leash puts a line's end before its mark, so as to begin a line whatever the script was at.
             elif line or error or not self._before_mark(lines, place):
                 cut = line.removesuffix("\r")
-                self.lines.append(Line(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…", error))
+                self.lines.append(OutputLine(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…", error))
                 self.total += 1
         if lines:
             self._printed()
@@ -248,7 +248,7 @@ class NodeProcess:
         said = [harmless(line.text) for line in self._lines() if line.error] or self.lines
         return "\n".join(said[-12:]) or "it printed nothing"
 
-    def _lines(self) -> list[Line]:
+    def _lines(self) -> list[OutputLine]:
         while True:
             try:
                 return [*self._output.lines]

@@ -13,8 +13,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from ..anatomy.field import Sender
-from ..recording.eavesdropping import Ciphertext
+from ...anatomy.field import Sender
+from .eavesdropping import Ciphertext
 
 
 class NotedContext(ssl.SSLContext):

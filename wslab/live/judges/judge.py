@@ -32,11 +32,11 @@ from wsproto.extensions import Extension
 from wsproto.extensions import PerMessageDeflate as WsprotoDeflate
 from wsproto.utilities import RemoteProtocolError
 
-from ..anatomy.html import wrapped
-from ..anatomy.table import Column, table_html, table_text
-from ..anatomy.view import cut_bytes, cut_text
-from ..anatomy.visible import count, decode, shows
-from .tap import SAMPLE_KEY
+from ...anatomy.html import wrapped
+from ...anatomy.view import cut_bytes, cut_text
+from ...drawing.table import Column, table_html, table_text
+from ...drawing.visible import count, decode, shows
+from ..tap import SAMPLE_KEY
 
 SAMPLE_URI = "ws://server.example.com/chat"
 """Where the judged response's request went: the RFC's own example (RFC 6455 1.2)."""

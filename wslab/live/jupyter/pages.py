@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from ..anatomy.visible import count
-from .carrier import ADDRESS
-from .guard import AUTHORITY, ProcessRequest
+from ...drawing.visible import count
+from ..carrier import ADDRESS
+from ..guard import AUTHORITY, ProcessRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,14 +6,14 @@ import sys
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ..anatomy.field import Sender
-from ..anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind
-from ..protocol.words import CLOSE, FIN, MASK, OPCODE, RSV1, RSV2, RSV3, TEXT
+from ...anatomy.field import Sender
+from ...anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind
+from ...protocol.words import CLOSE, FIN, MASK, OPCODE, RSV1, RSV2, RSV3, TEXT
 
 if TYPE_CHECKING:
     import pandas
 
-    from .trace import Trace
+    from ..trace import Trace
 
 LAYOUT = [
     ("number", "<u4"), ("connection", "<u4"), ("time", "<f8"), ("offset", "<u8"), ("length", "<u8"), ("header", "<u4"),

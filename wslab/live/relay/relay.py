@@ -24,20 +24,20 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 from urllib.parse import urlsplit
 
-from ..anatomy.field import Sender
-from ..anatomy.visible import count
-from ..protocol.dissector import Dissector, Mode
-from ..recording.trace import Trace
+from ...anatomy.field import Sender
+from ...drawing.visible import count
+from ...protocol.dissector import Dissector, Mode
+from ...recording.trace import Trace
+from ..carrier import ADDRESS, GRACE, NotLoopback, complaint, keep, port_of, port_taken
+from ..guard import is_loopback
+from ..reset import reset
+from ..waiting import settle
 from .bends import SENDERS, Bend, RewriteHeader, StripHeader, rows
-from .carrier import ADDRESS, GRACE, NotLoopback, complaint, keep, port_of, port_taken
-from .guard import is_loopback
-from .reset import reset
-from .settling import settle
-from .stages import Acted, End, Gate, Item, Row
+from .stages import Acted, Gate, Item, Row, StreamEnd
 
 if TYPE_CHECKING:
-    from ..recording.writing import Tap
-    from .lab import Lab
+    from ...recording.writing import Tap
+    from ..lab import Lab
 
 DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 SECURE = {"wss", "https"}
@@ -121,10 +121,10 @@ class _Unrecorded:
         self.read: dict[Sender, Callable[[bytes], object]] = dict.fromkeys(Sender, _nothing)
         self.handed: dict[Sender, Callable[[bytes], object]] = dict.fromkeys(Sender, _nothing)
 
-    def end_read(self, sender: Sender, end: End) -> None:
+    def end_read(self, sender: Sender, end: StreamEnd) -> None:
         """The relay was told that the sender ended its stream."""
 
-    def end_handed(self, sender: Sender, end: End) -> None:
+    def end_handed(self, sender: Sender, end: StreamEnd) -> None:
         """The relay ended that stream towards the sender's peer."""
 
     def bend(self, sender: Sender, text: str) -> None:
@@ -134,7 +134,7 @@ class _Unrecorded:
         """Both connections are over."""
 
 
-class _Ciphertext(_Unrecorded):
+class _Opaque(_Unrecorded):
     """Keeps the bytes as they are, since nobody here can read them."""
 
     def __init__(self, streams: dict[Sender, bytearray]) -> None:
@@ -147,7 +147,7 @@ class _Ciphertext(_Unrecorded):
 
 _Point = tuple["Tap", str]
 """A tap, and which of its methods is told: ``sent`` or ``received``, and for an end ``fin_sent`` and so on."""
-_ENDS = {End.FIN: "fin", End.RESET: "reset"}
+_ENDS = {StreamEnd.FIN: "fin", StreamEnd.RESET: "reset"}
 
 
 class _Recorded(_Unrecorded):
@@ -181,11 +181,11 @@ class _Recorded(_Unrecorded):
         key = object()
         return {sender: trace.join(sender, key) for sender in Sender}
 
-    def end_read(self, sender: Sender, end: End) -> None:
+    def end_read(self, sender: Sender, end: StreamEnd) -> None:
         for tap, verb in self._read[sender]:
             getattr(tap, f"{_ENDS[end]}_{verb}")()
 
-    def end_handed(self, sender: Sender, end: End) -> None:
+    def end_handed(self, sender: Sender, end: StreamEnd) -> None:
         for tap, verb in self._handed[sender]:
             getattr(tap, f"{_ENDS[end]}_{verb}")()
 
@@ -210,14 +210,14 @@ def _all(points: Sequence[_Point]) -> Callable[[bytes], object]:
     return both
 
 
-class _Side(asyncio.Protocol):
+class _LinkSide(asyncio.Protocol):
     """One of a link's two sockets: the one from which ``sender``'s bytes come."""
 
     def __init__(self, link: _Link, sender: Sender) -> None:
         self._link, self.sender = link, sender
         self.transport: asyncio.Transport | None = None
         self.take: Callable[[bytes], object] = partial(link.gather, sender)
-        self.ended: End | None = None
+        self.ended: StreamEnd | None = None
         """How the sender ended its stream, once it did."""
         self.deaf = True
         """Whether it takes no bytes: not connected yet, its stream was ended here, or it is gone."""
@@ -233,17 +233,17 @@ class _Side(asyncio.Protocol):
         self.take(data)
 
     def eof_received(self) -> bool:
-        self._link.ends(self, End.FIN)
+        self._link.ends(self, StreamEnd.FIN)
         # The other direction stays open until its own end; TLS transports have no half that could.
         return self.transport is not None and self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = self.deaf = True
-        if not self.cut and self.ended is not End.RESET:
+        if not self.cut and self.ended is not StreamEnd.RESET:
             if exc is not None:
-                self._link.ends(self, End.RESET)
+                self._link.ends(self, StreamEnd.RESET)
             elif self.ended is None:
-                self._link.ends(self, End.FIN)
+                self._link.ends(self, StreamEnd.FIN)
         self._link.gone()
 
     def pause_writing(self) -> None:
@@ -280,7 +280,7 @@ class _Link:
     def __init__(self, relaying: Relaying) -> None:
         self.relaying = relaying
         self.loop = asyncio.get_running_loop()
-        self.sides = {sender: _Side(self, sender) for sender in Sender}
+        self.sides = {sender: _LinkSide(self, sender) for sender in Sender}
         self.notes: _Unrecorded = _Unrecorded()
         self.rows = {sender: Row(()) for sender in Sender}
         self.over = self.loop.create_future()
@@ -293,7 +293,7 @@ class _Link:
 
     # Beginning.
 
-    def made(self, side: _Side) -> None:
+    def made(self, side: _LinkSide) -> None:
         """One of the two connections stands."""
         if side.sender is Sender.CLIENT:
             assert side.transport is not None
@@ -303,7 +303,7 @@ class _Link:
             self._reaching = keep(self.loop.create_task(self._reach()))
             return
         if self.relaying.through:
-            self._decide(_Ciphertext(self.relaying.new_ciphertext()), rows(self.relaying.bends))
+            self._decide(_Opaque(self.relaying.new_ciphertext()), rows(self.relaying.bends))
         else:
             self._timer = self.loop.call_later(PATIENCE, self._decide)
         self.balance(Sender.CLIENT)
@@ -398,7 +398,7 @@ class _Link:
                     cast(asyncio.Transport, other.transport).write(item)
             elif isinstance(item, Acted):
                 self.notes.bend(sender, item)
-            elif item is End.RESET:
+            elif item is StreamEnd.RESET:
                 self._reset(sender)
                 return
             elif not other.deaf:
@@ -410,10 +410,10 @@ class _Link:
         """Tear down what stands: the peer's connection and, where the relay does it unasked, the sender's too."""
         for side, stream in ((self.sides[sender.peer], sender), (self.sides[sender], sender.peer)):
             if not side.lost:
-                self.notes.end_handed(stream, End.RESET)
+                self.notes.end_handed(stream, StreamEnd.RESET)
                 side.reset()
 
-    def ends(self, side: _Side, end: End) -> None:
+    def ends(self, side: _LinkSide, end: StreamEnd) -> None:
         """A peer ended its stream."""
         if not self._decided:
             self._decide()
@@ -430,7 +430,7 @@ class _Link:
 
     def hold(self, sender: Sender) -> None:
         """Let nothing more go on until it is released."""
-        if isinstance(self.notes, _Recorded | _Ciphertext):
+        if isinstance(self.notes, _Recorded | _Opaque):
             gate = self.rows[sender].gates[-1]
             gate.acting = gate.acting and gate.shut
             gate.shut = True
@@ -499,7 +499,7 @@ class _Link:
             return
         for sender in Sender:
             if not self.sides[sender.peer].deaf:
-                self.notes.end_handed(sender, End.FIN)
+                self.notes.end_handed(sender, StreamEnd.FIN)
                 self.sides[sender.peer].finish()
         self.close()
 
@@ -525,8 +525,8 @@ class Relaying:
         for bend in bends:
             if not isinstance(bend, Bend):
                 raise TypeError(
-                    f"bends=[{bend!r}]: expected bends such as wslab.live.bends.Delay(0.2); for a terminal's words "
-                    "there is wslab.live.bends.parse"
+                    f"bends=[{bend!r}]: expected bends such as wslab.live.relay.bends.Delay(0.2); "
+                    "for a terminal's words there is wslab.live.relay.bends.parse"
                 )
             if through and (isinstance(bend, StripHeader | RewriteHeader) or isinstance(bend.at, str)):
                 raise ValueError(

@@ -1,7 +1,7 @@
 """Bends: what a relay can do to the bytes between two peers, as small values that are put in a row.
 
-A bend says what to do, to whose bytes, and from where on. ``wslab.live.stages`` does it. Bends compose by standing in
-a list: what one lets out is what the next one is given.
+A bend says what to do, to whose bytes, and from where on. ``wslab.live.relay.stages`` does it. Bends compose by
+standing in a list: what one lets out is what the next one is given.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from math import inf
 from typing import Any, ClassVar, Final
 
-from ..anatomy.field import Sender
-from ..anatomy.visible import count
-from ..protocol.head import END as END_OF_HEAD
-from ..protocol.head import TOKEN
+from ...anatomy.field import Sender
+from ...drawing.visible import count
+from ...protocol.head import END as END_OF_HEAD
+from ...protocol.head import TOKEN
 from . import stages
 from .stages import Row, Stage
 

@@ -32,11 +32,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ..anatomy.field import Sender
-from ..anatomy.visible import count, decode, harmless, visible
-from ..protocol.words import BINARY
-from ..recording.trace import Trace
-from .carrier import ADDRESS
+from ...anatomy.field import Sender
+from ...drawing.visible import count, decode, harmless, visible
+from ...protocol.words import BINARY
+from ...recording.trace import Trace
+from ..carrier import ADDRESS
 
 SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
 PATIENCE = 5.0
@@ -115,7 +115,7 @@ def here() -> KernelSocket:
 
 def _kernel_id() -> str:
     """The id of the kernel in which this runs: its connection file is named by it."""
-    from . import kernel
+    from .. import kernel
 
     if kernel._shell() is None:
         raise NoJupyter("this runs in no Jupyter kernel: run it in a notebook's cell")

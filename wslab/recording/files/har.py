@@ -23,16 +23,16 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..anatomy.field import Sender
-from ..anatomy.record import Kind, Record
-from ..anatomy.visible import count
-from ..protocol.builder import build_frame
-from ..protocol.head import TOKEN, Head, parse_head
-from ..protocol.words import BINARY, CLOSE, PING, PONG, TEXT
-from .files import TraceFileError, read_up_to, withheld
+from ...anatomy.field import Sender
+from ...anatomy.record import Kind, Record
+from ...drawing.visible import count
+from ...protocol.builder import build_frame
+from ...protocol.head import TOKEN, Head, parse_head
+from ...protocol.words import BINARY, CLOSE, PING, PONG, TEXT
+from ..archive import TraceFileError, read_up_to, withheld
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from ..trace import Trace
 
 LARGEST: Final = 2**28
 """Bytes of a file that are read: JSON cannot be read in part."""
@@ -201,7 +201,7 @@ _Said = tuple[float | None, Sender, int, bytes | str]
 
 def read_har(entries: list[Any]) -> Trace:
     """The trace of a HAR's entries. Never raises on what they hold; see ``Trace.notes``."""
-    from .trace import Trace
+    from ..trace import Trace
 
     problems: Counter[str] = Counter()
     conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said]]] = []

@@ -24,16 +24,30 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..anatomy.field import Sender
-from ..anatomy.record import Kind, Record
-from ..anatomy.visible import count
+from ...anatomy.field import Sender
+from ...anatomy.record import Kind, Record
+from ...drawing.visible import count
+from ..archive import TraceFileError, read_up_to, withheld
+from ..writing import ENTRY, EVENT, NOT_STORED, Tap, Wire
 from .container import RAW, Story, is_capture, packets, pcapng
-from .files import TraceFileError, read_up_to, withheld
-from .segments import ACK, FIN_FLAG, PSH, RST, SYN, Flow, Found, Part, Sorter, Stream, find, streams, together
-from .writing import ENTRY, EVENT, NOT_STORED, Tap, Wire
+from .segments import (
+    ACK,
+    FIN_FLAG,
+    PSH,
+    RST,
+    SYN,
+    CapturedStream,
+    Flow,
+    FoundConversation,
+    Sorter,
+    StreamPart,
+    find,
+    streams,
+    together,
+)
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from ..trace import Trace
 
 LARGEST: Final = 2**28
 """Bytes of a file that are read. What follows is left out, and said to be."""
@@ -128,7 +142,7 @@ class _Import:
         self.next_wire = len(sorter.flows)
 
     def trace(self) -> Trace:
-        from .trace import Trace
+        from ..trace import Trace
 
         story = self.story
         others: Counter[str] = Counter()
@@ -167,7 +181,7 @@ class _Import:
         """Whether this is a connection that wslab wrote from its beginning on: all of it was in a trace."""
         return self.own and flow.opened_by is not None
 
-    def _tell(self, flow: Flow, both: tuple[Stream, Stream], found: Found) -> None:
+    def _tell(self, flow: Flow, both: tuple[CapturedStream, CapturedStream], found: FoundConversation) -> None:
         problem = self.story.problem
         name = f"connection {flow.number}"
         if found.skipped:
@@ -200,7 +214,7 @@ class _Import:
         if self.own:
             self._reads(flow, both, found)
 
-    def _pieces(self, part: Part, wire: int) -> None:
+    def _pieces(self, part: StreamPart, wire: int) -> None:
         run = part.run
         tell = self.told.append
         sender = part.sender
@@ -213,7 +227,9 @@ class _Import:
                     continue
             tell((piece.order, piece.time, piece.place, wire, sender, data))
 
-    def _gaps(self, name: str, sender: Sender, stream: Stream, wire: int, first: int, parts: list[Part]) -> None:
+    def _gaps(
+        self, name: str, sender: Sender, stream: CapturedStream, wire: int, first: int, parts: list[StreamPart]
+    ) -> None:
         problem = self.story.problem
         for run in stream.runs:
             if run.missing:
@@ -230,7 +246,7 @@ class _Import:
         if stream.conflicts:
             problem(f"{name}: {count(stream.conflicts, 'byte')} {whose} were sent again as others; the first are kept")
 
-    def _reads(self, flow: Flow, both: tuple[Stream, Stream], found: Found) -> None:
+    def _reads(self, flow: Flow, both: tuple[CapturedStream, CapturedStream], found: FoundConversation) -> None:
         """What each end read, from the ACKs without data that wslab wrote in their stead."""
         read = [0, 0]
         ended = [False, False]
@@ -285,15 +301,15 @@ class _Import:
             tap.left()
 
 
-def _whole_of(flow: Flow, both: tuple[Stream, Stream]) -> Found | str:
+def _whole_of(flow: Flow, both: tuple[CapturedStream, CapturedStream]) -> FoundConversation | str:
     client = flow.opened_by or 0
     parts = [
-        Part(sender, stream.runs[0], 0, True)
+        StreamPart(sender, stream.runs[0], 0, True)
         for sender, stream in zip(Sender, (both[client], both[1 - client]), strict=True)
         if stream.runs
     ]
     ended = any(stream.ends for stream in both)
-    return Found(client, parts, 0, 0) if parts or ended else "without data"
+    return FoundConversation(client, parts, 0, 0) if parts or ended else "without data"
 
 
 def save_capture(trace: Trace, path: str | PathLike[str], *, reveal: bool = False) -> None:
@@ -314,7 +330,7 @@ def save_capture(trace: Trace, path: str | PathLike[str], *, reveal: bool = Fals
                 file.write(block)
 
 
-class _Side:
+class _WrittenEnd:
     """One end of a connection that is being written."""
 
     __slots__ = ("acknowledged", "finished", "goal", "next", "reads", "told")
@@ -339,7 +355,7 @@ class _Export:
     def __init__(self, trace: Trace, reveal: bool) -> None:
         self.trace = trace
         self.hidden: dict[tuple[int, Sender], tuple[int, bytes]] = {}
-        self.sides: dict[int, tuple[_Side, _Side]] = {}
+        self.sides: dict[int, tuple[_WrittenEnd, _WrittenEnd]] = {}
         self.ended: dict[tuple[int, int, float], Record] = {
             (record.connection, record.sender, record.time): record
             for record in trace.records
@@ -374,7 +390,7 @@ class _Export:
             return
         begins = [self._first(wire, sender) for sender in Sender]
         client, server = self.sides[wire.number] = tuple(  # type: ignore[assignment]
-            _Side(first, wire.streams[end.peer].seen[end] > 0 and wire.tapped[end.peer])
+            _WrittenEnd(first, wire.streams[end.peer].seen[end] > 0 and wire.tapped[end.peer])
             for end, first in zip(Sender, begins, strict=True)
         )
         client.acknowledged, server.acknowledged = begins[1], begins[0]
@@ -447,7 +463,7 @@ class _Export:
             yield at, end, _packet(wire, end, number, _acknowledged(peer, side), ACK)
 
 
-def _acknowledged(side: _Side, peer: _Side) -> int:
+def _acknowledged(side: _WrittenEnd, peer: _WrittenEnd) -> int:
     """The acknowledgement number that ``side`` sends."""
     fin = peer.finished and side.acknowledged == peer.next and (peer.told or not side.reads)
     return 1 + side.acknowledged + fin

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..anatomy.field import Explanation, Field, Sender
-from ..anatomy.visible import count
+from ...anatomy.field import Explanation, Field, Sender
+from ...drawing.visible import count
 
 HEADER = 5
 """Bytes of a record's header."""
@@ -160,7 +160,7 @@ class Hello:
 
 
 @dataclass
-class _Found:
+class _HelloSoFar:
     """A hello while it is read."""
 
     name: str = ""
@@ -229,7 +229,7 @@ class _Cursor:
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at, self.fields = data, 0, list[Field]()
-        self.found = _Found()
+        self.found = _HelloSoFar()
 
     def left(self, stop: int) -> int:
         """Bytes up to ``stop``, as far as there are that many."""

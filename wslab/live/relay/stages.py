@@ -1,9 +1,9 @@
 """Stages: each bend at work on one stream, as a machine without a clock and without a socket.
 
 Theory. A stage is given items and the time, and yields items. An item is a run of ``bytes``, the end of the stream
-(``End``), or an ``Acted``, by which a stage says that it did something just here. What a stage keeps back it yields
-when it is woken, not before the time that ``due`` tells. The stages of a stream stand in a ``Row``, and what one
-yields is given to the next.
+(``StreamEnd``), or an ``Acted``, by which a stage says that it did something just here. What a stage keeps back it
+yields when it is woken, not before the time that ``due`` tells. The stages of a stream stand in a ``Row``, and what
+one yields is given to the next.
 
 Where a bend begins to act is a place in the stream that reaches it: after so many bytes, or where a frame begins. A
 chunk that runs over that place is cut there. So a bend acts at the same byte however the bytes came.
@@ -19,10 +19,10 @@ from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from ..anatomy.field import Sender
-from ..anatomy.visible import count
-from ..protocol.dissector import HEAD_LIMIT, Dissector, Mode
-from ..protocol.head import END as END_OF_HEAD
+from ...anatomy.field import Sender
+from ...drawing.visible import count
+from ...protocol.dissector import HEAD_LIMIT, Dissector, Mode
+from ...protocol.head import END as END_OF_HEAD
 
 if TYPE_CHECKING:
     from . import bends
@@ -31,7 +31,7 @@ SLICES: Final = 20
 """Pieces a second into which a bandwidth divides what it lets through."""
 
 
-class End(Enum):
+class StreamEnd(Enum):
     """How a stream ends."""
 
     FIN = "FIN"
@@ -42,7 +42,7 @@ class Acted(str):
     """What a bend did, in words; it stands in the stream where it was done."""
 
 
-Item = bytes | End | Acted
+Item = bytes | StreamEnd | Acted
 
 
 class Place:
@@ -109,7 +109,7 @@ class Stage:
     def push(self, now: float, item: Item) -> Iterator[Item]:
         """Take the stream's next item; yields what goes on at once."""
         if not isinstance(item, bytes):
-            yield from self._end(now, item) if isinstance(item, End) else self._word(now, item)
+            yield from self._end(now, item) if isinstance(item, StreamEnd) else self._word(now, item)
             return
         before, behind = self.place.cut(item)
         if before:
@@ -133,7 +133,7 @@ class Stage:
         """Some bytes behind its place came."""
         yield data
 
-    def _end(self, now: float, end: End) -> Iterator[Item]:
+    def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
         """The stream ended."""
         yield end
 
@@ -175,7 +175,7 @@ class Queue(Stage):
         self._put(self._leaves(now, len(data)), data)
         yield from self.wake(now)
 
-    def _end(self, now: float, end: End) -> Iterator[Item]:
+    def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
         """The end waits behind the bytes, and as long as they."""
         if self.acting:
             self._put(self._leaves(now, 0), end)
@@ -308,7 +308,7 @@ class Joined(Stage):
         if self._due <= now:
             yield from self._flush()
 
-    def _end(self, now: float, end: End) -> Iterator[Item]:
+    def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
         yield from self._flush()
         yield end
 
@@ -346,7 +346,7 @@ class Gate(Stage):
         self.waiting.append((next(_arrivals), data))
         yield from ()
 
-    def _end(self, now: float, end: End) -> Iterator[Item]:
+    def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
         """The end waits behind the bytes; it counts as a chunk."""
         if self.place.reached:
             self.waiting.append((next(_arrivals), end))
@@ -394,7 +394,7 @@ class Cut(Dropping):
 class Silent(Cut):
     """No more bytes, and no end."""
 
-    def _end(self, now: float, end: End) -> Iterator[Item]:
+    def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
         if not self.acting:
             yield end
 
@@ -403,10 +403,10 @@ class Finishing(Cut):
     """FIN, and then no more."""
 
     def _begin(self, now: float) -> Iterator[Item]:
-        yield End.FIN
+        yield StreamEnd.FIN
 
-    def _end(self, now: float, end: End) -> Iterator[Item]:
-        if not self.acting or end is End.RESET:
+    def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
+        if not self.acting or end is StreamEnd.RESET:
             yield end
 
 
@@ -414,7 +414,7 @@ class Resetting(Silent):
     """RST, and then no more."""
 
     def _begin(self, now: float) -> Iterator[Item]:
-        yield End.RESET
+        yield StreamEnd.RESET
 
 
 class Quiet:
@@ -446,9 +446,9 @@ class Idle(Stage):
             self.place.cut(item)
             if self.place.reached:
                 self._quiet.last = now
-        if self._over and item is not End.RESET:
+        if self._over and item is not StreamEnd.RESET:
             return
-        self._over = isinstance(item, End)
+        self._over = isinstance(item, StreamEnd)
         if item:
             yield item
 
@@ -459,7 +459,7 @@ class Idle(Stage):
             if not self._quiet.over:
                 self._quiet.over = True
                 yield Acted(self.words)
-            yield End.FIN
+            yield StreamEnd.FIN
 
 
 class HeadChange(Stage):
@@ -481,7 +481,7 @@ class HeadChange(Stage):
         if gathered is None:
             yield item
             return
-        if isinstance(item, End):
+        if isinstance(item, StreamEnd):
             self._gathered = None
             yield from (bytes(gathered), item) if gathered else (item,)
             return

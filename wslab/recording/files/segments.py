@@ -26,10 +26,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from ..anatomy.field import Sender
-from ..protocol.dissector import Dissector, Mode
-from ..protocol.head import END, Head, begins_like_head, parse_head
-from ..protocol.words import CONTINUATION, FIN, LENGTH, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
+from ...anatomy.field import Sender
+from ...protocol.dissector import Dissector, Mode
+from ...protocol.head import END, Head, begins_like_head, parse_head
+from ...protocol.words import CONTINUATION, FIN, LENGTH, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
 
 TCP: Final = 6
 FIN_FLAG, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -255,7 +255,7 @@ class Run:
         return b"".join(piece.data for piece in self.pieces)
 
 
-class Stream:
+class CapturedStream:
     """What one end of a TCP connection sent."""
 
     __slots__ = ("base", "conflicts", "ends", "runs", "unfinished", "unlooked")
@@ -274,13 +274,13 @@ class Stream:
         """Bytes of runs beyond ``RUNS``, which are left out."""
 
 
-def streams(flow: Flow) -> tuple[Stream, Stream]:
+def streams(flow: Flow) -> tuple[CapturedStream, CapturedStream]:
     """Both directions of a connection, reassembled."""
     return _stream(flow, 0), _stream(flow, 1)
 
 
-def _stream(flow: Flow, end: int) -> Stream:
-    stream = Stream()
+def _stream(flow: Flow, end: int) -> CapturedStream:
+    stream = CapturedStream()
     placed: list[tuple[int, Segment]] = []
     syn = flow.syns[end]
     begun = syn is not None
@@ -417,7 +417,7 @@ def _joined(held: list[Segment]) -> Segment:
     return held[-1]._replace(data=b"".join(piece.data for piece in held))
 
 
-class Part(NamedTuple):
+class StreamPart(NamedTuple):
     """A run, or the end of one, that holds a WebSocket's bytes of one sender."""
 
     sender: Sender
@@ -428,12 +428,12 @@ class Part(NamedTuple):
     """Whether it begins with an opening handshake, and else in the midst of frames."""
 
 
-class Found(NamedTuple):
+class FoundConversation(NamedTuple):
     """The WebSocket in a TCP connection."""
 
     client: int
     """Which of the two ends is the client."""
-    parts: list[Part]
+    parts: list[StreamPart]
     """First both senders' that belong together, then those after gaps."""
     skipped: int
     """Bytes of HTTP before the upgrade request."""
@@ -441,7 +441,7 @@ class Found(NamedTuple):
     """Bytes after gaps in which no frame's beginning was found."""
 
 
-def find(flow: Flow, both: tuple[Stream, Stream]) -> Found | str:
+def find(flow: Flow, both: tuple[CapturedStream, CapturedStream]) -> FoundConversation | str:
     """The WebSocket in a connection, or what the connection is in its stead."""
     ends = (0, 1) if flow.opened_by is None else (flow.opened_by,)
     if not any(stream.runs for stream in both):
@@ -457,7 +457,7 @@ def find(flow: Flow, both: tuple[Stream, Stream]) -> Found | str:
     return _what(both)
 
 
-def _what(both: tuple[Stream, Stream]) -> str:
+def _what(both: tuple[CapturedStream, CapturedStream]) -> str:
     first = [stream.runs[0].pieces[0].data for stream in both if stream.runs and stream.runs[0].pieces]
     if any(data[:1] == b"\x16" and data[1:2] == b"\x03" for data in first):
         return "TLS, which cannot be read without its keys"
@@ -466,7 +466,7 @@ def _what(both: tuple[Stream, Stream]) -> str:
     return "not WebSocket"
 
 
-def _upgraded(both: tuple[Stream, Stream], client: int) -> Found | None:
+def _upgraded(both: tuple[CapturedStream, CapturedStream], client: int) -> FoundConversation | None:
     requests, responses = both[client].runs, both[1 - client].runs
     for number, run in enumerate(requests):
         data = run.data
@@ -503,25 +503,27 @@ def _upgraded(both: tuple[Stream, Stream], client: int) -> Found | None:
     return None
 
 
-def _with_rest(both: tuple[Stream, Stream], client: int, number: int, start: int, which: int, at: int) -> Found:
+def _with_rest(
+    both: tuple[CapturedStream, CapturedStream], client: int, number: int, start: int, which: int, at: int
+) -> FoundConversation:
     """The two parts that begin with the handshake, and behind them what can be read after gaps."""
-    parts: list[Part] = []
-    later: list[Part] = []
+    parts: list[StreamPart] = []
+    later: list[StreamPart] = []
     skipped = unread = 0
     for sender, place, offset in ((Sender.CLIENT, number, start), (Sender.SERVER, which, at)):
         runs = both[client if sender is Sender.CLIENT else 1 - client].runs
         skipped += sum(len(piece.data) for run in runs[:place] for piece in run.pieces) + offset
         if place < len(runs):
-            parts.append(Part(sender, runs[place], offset, True))
+            parts.append(StreamPart(sender, runs[place], offset, True))
             cut = _cut_frame(runs[place], offset, sender, head=True)
             unread += _after_gaps(runs[place + 1 :], sender, cut, later)
-    return Found(client, parts + later, skipped, unread)
+    return FoundConversation(client, parts + later, skipped, unread)
 
 
-def _headless(both: tuple[Stream, Stream], client: int) -> Found | None:
+def _headless(both: tuple[CapturedStream, CapturedStream], client: int) -> FoundConversation | None:
     """Bytes that are frames from their first one on, though no handshake was captured."""
-    parts: list[Part] = []
-    later: list[Part] = []
+    parts: list[StreamPart] = []
+    later: list[StreamPart] = []
     unread = frames = 0
     for sender in Sender:
         runs = both[client if sender is Sender.CLIENT else 1 - client].runs
@@ -531,9 +533,9 @@ def _headless(both: tuple[Stream, Stream], client: int) -> Found | None:
         if not chained:
             return None
         frames += chained
-        parts.append(Part(sender, runs[0], 0, False))
+        parts.append(StreamPart(sender, runs[0], 0, False))
         unread += _after_gaps(runs[1:], sender, _cut_frame(runs[0], 0, sender, head=False), later)
-    return Found(client, parts + later, 0, unread) if parts and frames > 1 else None
+    return FoundConversation(client, parts + later, 0, unread) if parts and frames > 1 else None
 
 
 def _cut_frame(run: Run, start: int, sender: Sender, *, head: bool) -> int:
@@ -545,7 +547,7 @@ def _cut_frame(run: Run, start: int, sender: Sender, *, head: bool) -> int:
     return dissector.next_offset - dissector.received if dissector.next_offset >= dissector.received else -1
 
 
-def _after_gaps(runs: list[Run], sender: Sender, cut: int, parts: list[Part]) -> int:
+def _after_gaps(runs: list[Run], sender: Sender, cut: int, parts: list[StreamPart]) -> int:
     """Append a part for each of these runs in which frames can be found; how many bytes had to be left."""
     unread = 0
     for run in runs:
@@ -565,7 +567,7 @@ def _after_gaps(runs: list[Run], sender: Sender, cut: int, parts: list[Part]) ->
             continue
         unread += start
         if start < len(data):
-            parts.append(Part(sender, run, start, False))
+            parts.append(StreamPart(sender, run, start, False))
         cut = _cut_frame(run, start, sender, head=False)
     return unread
 

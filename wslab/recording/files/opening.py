@@ -6,11 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..archive import TraceFileError
 from .container import is_capture
-from .files import TraceFileError
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from ..trace import Trace
 
 _ZIP = b"PK\x03\x04"
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bzip2"}
@@ -19,7 +19,7 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\
 
 def open_trace(path: str | PathLike[str]) -> Trace:
     """See ``Trace.open``."""
-    from .trace import Trace
+    from ..trace import Trace
 
     try:
         with Path(path).open("rb") as file:

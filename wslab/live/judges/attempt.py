@@ -12,16 +12,16 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..anatomy.field import Explanation, Sender
-from ..anatomy.visible import count, decode
-from ..protocol import Head, build_close, explain_head, parse_head
-from ..protocol.head import END
-from ..protocol.rules import judge_head
-from .lab import LabClosed, NoServer
-from .raw import RawEndpoint, StreamEnded
+from ...anatomy.field import Explanation, Sender
+from ...drawing.visible import count, decode
+from ...protocol import Head, build_close, explain_head, parse_head
+from ...protocol.head import END
+from ...protocol.rules import judge_head
+from ..lab import LabClosed, NoServer
+from ..raw import RawEndpoint, StreamEnded
 
 if TYPE_CHECKING:
-    from .lab import Lab
+    from ..lab import Lab
 
 TIMEOUT = 5.0
 """Seconds that a server has for its response."""

@@ -1,0 +1,1 @@
+"""A script in Node beside a lab, such as the article's server."""

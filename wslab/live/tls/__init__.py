@@ -1,0 +1,1 @@
+"""TLS beside a lab: its records explained, noted as they cross, and what an eavesdropper sees of them."""
