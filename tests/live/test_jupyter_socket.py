@@ -174,7 +174,7 @@ def test_outside_a_kernel_it_says_so() -> None:
 # The recipe: a cell watches its own kernel's socket through a relay.
 RECIPE = """
 from wslab import Lab
-from wslab.live import jupyter_socket
+from wslab.live.jupyter import jupyter_socket
 
 lab = Lab()
 here = jupyter_socket.here()
