@@ -120,7 +120,7 @@ def test_a_link_is_no_door(runtime: Path) -> None:
 
 def test_doors_of_a_process_that_is_gone_are_removed(runtime: Path) -> None:
     program = (
-        "from wslab.live.jupyter import doors; print(doors.open(1234).key, doors.open(1235).key, flush=True); input()"
+        "from wslab.live.jupyter.doors import open; print(open(1234).key, open(1235).key, flush=True); input()"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None

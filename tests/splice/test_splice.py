@@ -481,7 +481,7 @@ def test_unknown_keys_and_other_ways_in_are_not_found(jupyter: JupyterServer) ->
 
 def test_the_door_of_a_killed_process_is_gone(jupyter: JupyterServer) -> None:
     program = (
-        "import sys; from wslab.live.jupyter import doors; print(doors.open(int(sys.argv[1])).key, flush=True); input()"
+        "import sys; from wslab.live.jupyter.doors import open; print(open(int(sys.argv[1])).key, flush=True); input()"
     )
 
     async def main() -> None:
