@@ -119,9 +119,7 @@ def test_a_link_is_no_door(runtime: Path) -> None:
 
 
 def test_doors_of_a_process_that_is_gone_are_removed(runtime: Path) -> None:
-    program = (
-        "from wslab.live.jupyter.doors import open; print(open(1234).key, open(1235).key, flush=True); input()"
-    )
+    program = "from wslab.live.jupyter.doors import open; print(open(1234).key, open(1235).key, flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         first, second = child.stdout.readline().decode().split()
