@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from .course import predict as predict
     from .live.judges.judge import judge as judge
     from .live.paste import paste_scripts as paste_scripts
-    from .panels.browser_panel import BrowserPanel as BrowserPanel
-    from .panels.byte_inspector import ByteInspector as ByteInspector
-    from .panels.closing_panel import ClosingPanel as ClosingPanel
-    from .panels.composer import Composer as Composer
-    from .panels.frame_builder import FrameBuilder as FrameBuilder
-    from .panels.handshake_workbench import HandshakeWorkbench as HandshakeWorkbench
-    from .panels.lab_panel import LabPanel as LabPanel
+    from .panels.browser_panel.browser_panel import BrowserPanel as BrowserPanel
+    from .panels.byte_inspector.byte_inspector import ByteInspector as ByteInspector
+    from .panels.closing_panel.closing_panel import ClosingPanel as ClosingPanel
+    from .panels.composer.composer import Composer as Composer
+    from .panels.frame_builder.frame_builder import FrameBuilder as FrameBuilder
+    from .panels.handshake_workbench.handshake_workbench import HandshakeWorkbench as HandshakeWorkbench
+    from .panels.lab_panel.lab_panel import LabPanel as LabPanel
     from .panels.notebook import Lab as Lab
     from .protocol import accept_key as accept_key
     from .protocol import build_close as build_close
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "BrowserPanel": ".panels.browser_panel",
-    "ByteInspector": ".panels.byte_inspector",
-    "ClosingPanel": ".panels.closing_panel",
-    "Composer": ".panels.composer",
+    "BrowserPanel": ".panels.browser_panel.browser_panel",
+    "ByteInspector": ".panels.byte_inspector.byte_inspector",
+    "ClosingPanel": ".panels.closing_panel.closing_panel",
+    "Composer": ".panels.composer.composer",
     "Explanation": ".anatomy.field",
     "Field": ".anatomy.field",
-    "FrameBuilder": ".panels.frame_builder",
-    "HandshakeWorkbench": ".panels.handshake_workbench",
+    "FrameBuilder": ".panels.frame_builder.frame_builder",
+    "HandshakeWorkbench": ".panels.handshake_workbench.handshake_workbench",
     "Lab": ".panels.notebook",
-    "LabPanel": ".panels.lab_panel",
+    "LabPanel": ".panels.lab_panel.lab_panel",
     "Record": ".anatomy.record",
     "Sender": ".anatomy.field",
     "Trace": ".recording.trace",

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 pytestmark = pytest.mark.browser
 
 SHOW = """
-from wslab.panels.byte_inspector import ByteInspector
+from wslab.panels.byte_inspector.byte_inspector import ByteInspector
 inspector = ByteInspector("81 85 37 fa 21 3d 7f 9f 4d 51 58", sender="client")
 inspector
 """
@@ -100,7 +100,7 @@ def test_the_text_is_edited_and_nothing_of_it_is_lost(lab_page: LabPages) -> Non
 
 def test_a_stream_is_stepped_through_and_a_compressed_payload_inflated(lab_page: LabPages) -> None:
     notebook = lab_page(
-        "from wslab.panels.byte_inspector import ByteInspector\n"
+        "from wslab.panels.byte_inspector.byte_inspector import ByteInspector\n"
         "ByteInspector('01 03 6f 6e 65 89 00 80 03 74 77 6f c1 07 f2 48 cd c9 c9 07 00', read_as='server stream')"
     )
     notebook.run(0)

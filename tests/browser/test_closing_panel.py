@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 AT_ONCE = """
 import asyncio, threading
 from wslab import Lab
-from wslab.panels.closing_panel import ClosingPanel
+from wslab.panels.closing_panel.closing_panel import ClosingPanel
 now = asyncio.Event()
 async def close_when_told(connection):
     await now.wait()
@@ -27,7 +27,7 @@ await ws.close(4001, "the client goes")
 VANISHED = """
 import asyncio
 from wslab import Lab
-from wslab.panels.closing_panel import ClosingPanel
+from wslab.panels.closing_panel.closing_panel import ClosingPanel
 lab = Lab(seed=8)
 await lab.serve()
 async with lab.connect() as orderly:

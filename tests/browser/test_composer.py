@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 BEGIN = """
 import threading, wslab
-from wslab.panels.composer import Composer
+from wslab.panels.composer.composer import Composer
 
 class Watched(Composer):
     threads = []

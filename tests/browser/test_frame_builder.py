@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 BUILDER = """
 import threading
-from wslab.panels.frame_builder import FrameBuilder
+from wslab.panels.frame_builder.frame_builder import FrameBuilder
 threads = []
 builder = FrameBuilder()
 builder.observe(lambda change: threads.append(threading.current_thread().name), names=["fin", "payload", "length_form"])

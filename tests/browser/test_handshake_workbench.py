@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 BENCH = """
 import wslab
-from wslab.panels.handshake_workbench import HandshakeWorkbench
+from wslab.panels.handshake_workbench.handshake_workbench import HandshakeWorkbench
 lab = wslab.Lab(seed=1)
 await lab.serve()
 bench = HandshakeWorkbench(lab)

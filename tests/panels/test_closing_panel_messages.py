@@ -10,7 +10,7 @@ import pytest
 import traitlets
 
 from wslab.anatomy.field import Sender
-from wslab.panels.closing_panel import ClosingPanel
+from wslab.panels.closing_panel.closing_panel import ClosingPanel
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.recording.trace import Tap, Trace
 

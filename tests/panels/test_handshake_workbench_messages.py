@@ -15,8 +15,8 @@ from websockets.asyncio.server import ServerConnection
 from wslab.anatomy.record import Kind
 from wslab.live import Lab, LabClosed, NoServer
 from wslab.live.judges.attempt import Attempt, written
-from wslab.panels.experiments import EXPERIMENTS, STATUSES
-from wslab.panels.handshake_workbench import HandshakeWorkbench
+from wslab.panels.handshake_workbench.experiments import EXPERIMENTS, STATUSES
+from wslab.panels.handshake_workbench.handshake_workbench import HandshakeWorkbench
 
 T = TypeVar("T")
 Work = Callable[[HandshakeWorkbench, Lab], Awaitable[T]]

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from wslab.anatomy.field import Sender
-from wslab.panels import lanes
-from wslab.panels.lab_panel import LabPanel
-from wslab.panels.lanes import lanes_json
+from wslab.panels.lab_panel import lanes
+from wslab.panels.lab_panel.lab_panel import LabPanel
+from wslab.panels.lab_panel.lanes import lanes_json
 from wslab.protocol import build_frame, build_request, build_response
 from wslab.recording.trace import Trace
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from wslab.panels.module import FOLDER, css, esm
+from wslab.panels.kit.module import FOLDER, css, esm
 
-ENTRIES = sorted(
-    path.name for path in FOLDER.glob("*.js") if re.search(r"^export default ", path.read_text(), re.MULTILINE)
-)
+MODULES = {path.relative_to(FOLDER).as_posix(): path for path in sorted(FOLDER.glob("*/*.js"))}
+ENTRIES = [name for name, path in MODULES.items() if re.search(r"^export default ", path.read_text(), re.MULTILINE)]
 LOAD = """
 globalThis.document = {};
 const module = await import(process.argv[1]);
@@ -24,7 +23,7 @@ console.log(typeof module.default, Object.keys(module.default()).sort().join());
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_joined_it_is_a_module_of_its_own(entry: str, tmp_path: Path, node_path: str) -> None:
     joined = esm(entry)
-    assert not re.search(r"^import |from \"\./", joined, re.MULTILINE)
+    assert not re.search(r"^import |from \"\.", joined, re.MULTILINE)
     file = tmp_path / "panel.mjs"
     file.write_text(joined)
     done = subprocess.run([node_path, "--input-type=module", "-e", LOAD, file], capture_output=True, text=True)
@@ -33,21 +32,34 @@ def test_joined_it_is_a_module_of_its_own(entry: str, tmp_path: Path, node_path:
 
 def test_every_module_belongs_to_a_panel() -> None:
     joined = "".join(map(esm, ENTRIES))
-    assert [
-        path.stem for path in FOLDER.glob("*.js") if path.name not in ENTRIES and f"{path.stem}_js" not in joined
-    ] == []
+    assert [name for name, path in MODULES.items() if name not in ENTRIES and f"{path.stem}_js" not in joined] == []
 
 
-@pytest.mark.parametrize("module", sorted(path.name for path in FOLDER.glob("*.js")))
+def test_no_two_modules_have_one_name() -> None:
+    """Joined, each is a constant that is named after its file."""
+    assert len({path.stem for path in MODULES.values()}) == len(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_a_module_imports_lies_where_it_says(module: str) -> None:
+    """A panel's module imports from its own folder and the kit, the kit from itself: no panel needs another's."""
+    folder = MODULES[module].parent
+    for where in re.findall(r'from "([^"]+)"', MODULES[module].read_text()):
+        other = (folder / where).resolve()
+        assert other in MODULES.values()
+        assert other.parent.name in {folder.name, "kit"}
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_no_module_makes_markup_of_text(module: str) -> None:
-    source = (FOLDER / module).read_text()
+    source = MODULES[module].read_text()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", source)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_a_panels_own_sheet_comes_last_and_reaches_no_other_panel(entry: str) -> None:
     """All sheets are in force in the whole page, and many panels call many things alike."""
-    shared = (FOLDER / "panel.css").read_text()
+    shared = (FOLDER / "kit/panel.css").read_text()
     joined = css(entry.replace(".js", ".css"))
     assert joined.startswith(shared)
     sheet = (FOLDER / entry.replace(".js", ".css")).read_text()

@@ -8,7 +8,7 @@ import pytest
 
 from wslab.live.carrier import Tcp
 from wslab.panels.node import NodeProcess
-from wslab.panels.node_panel import NodePanel
+from wslab.panels.node_panel.node_panel import NodePanel
 
 HOSTILE = "<b>\x1b[31m\u202e"
 

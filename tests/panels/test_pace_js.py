@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from wslab.panels.module import esm
+from wslab.panels.kit.module import esm
 
 # A view that draws as the lab panel does, on a clock whose timers fire `early` ms before their time.
 DRIVER = """
@@ -51,7 +51,7 @@ process.stdout.write(JSON.stringify({ drawn, waiting: timers.length }));
 
 def drawn(node_path: str, messages: list[float], early: float) -> list[tuple[float, int]]:
     """When the view drew, and how many messages it knew of, when messages come at these times (ms)."""
-    source = DRIVER % {"module": json.dumps(esm("pace.js")), "early": early, "messages": json.dumps(messages)}
+    source = DRIVER % {"module": json.dumps(esm("kit/pace.js")), "early": early, "messages": json.dumps(messages)}
     run = subprocess.run([node_path, "--input-type=module", "-"], input=source, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)

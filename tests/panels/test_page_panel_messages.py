@@ -10,7 +10,7 @@ import pytest
 
 from wslab import Lab
 from wslab.live.jupyter import doors
-from wslab.panels.page_panel import PagePanel
+from wslab.panels.page_panel.page_panel import PagePanel
 
 HERE = {"ask": "address", "view": "wslab-1", "origin": "http://127.0.0.1:8888", "loopback": True, "jupyter": True}
 HUB = {"ask": "address", "view": "wslab-2", "origin": "https://hub.example", "loopback": False, "jupyter": True}

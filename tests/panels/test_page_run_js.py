@@ -12,9 +12,12 @@ from websockets.asyncio.server import ServerConnection
 
 from wslab.live.article import CLIENT_PAGE, CLIENT_SCRIPT
 from wslab.live.lab import Lab
-from wslab.panels.module import esm
+from wslab.panels.kit.module import esm
 
 pytestmark = pytest.mark.oracle
+
+PAGE_RUN, PAGE_CONSOLE = esm("browser_panel/page_run.js"), esm("browser_panel/page_console.js")
+PAGE_SOURCE = esm("kit/page_source.js")
 
 RUN = """
 import { readFileSync } from "node:fs";
@@ -80,7 +83,12 @@ def in_page(node_path: str, code: str, handler: Any, **options: Any) -> tuple[li
         async with Lab() as lab:
             server = await lab.serve(handler, origins=None, **options)
             ports = {"1234": {"port": server.port, "path": None, "name": "the lab's server"}}
-            given = {"run": esm("page_run.js"), "source": esm("page_source.js"), "code": code, "ports": ports}
+            given = {
+                "run": PAGE_RUN,
+                "source": PAGE_SOURCE,
+                "code": code,
+                "ports": ports,
+            }
             return await asyncio.to_thread(node, node_path, RUN, **given), lab
 
     found, lab = asyncio.run(conversation())
@@ -190,7 +198,7 @@ console.log("awaited");
     ],
 )
 def test_what_nobody_catches_is_told_with_its_line(node_path: str, code: str, text: str, line: int | None) -> None:
-    given = {"run": esm("page_run.js"), "source": esm("page_source.js"), "code": code, "ports": {}}
+    given = {"run": PAGE_RUN, "source": PAGE_SOURCE, "code": code, "ports": {}}
     (noted,) = node(
         node_path, RUN.replace("await over;", "await new Promise((resolve) => setTimeout(resolve));"), **given
     )["noted"]
@@ -232,7 +240,7 @@ def test_pages_addresses_and_consoles_are_read_as_browsers_do(node_path: str) ->
         "128.0.0.1",
     ]
     found = node(
-        node_path, READ, source=esm("page_source.js"), console=esm("page_console.js"), pages=pages, hosts=hosts,
+        node_path, READ, source=PAGE_SOURCE, console=PAGE_CONSOLE, pages=pages, hosts=hosts,
         addresses=[[each, way] for each in addresses],
     )  # fmt: skip
     assert found["loopback"] == [True] * 5 + [False] * 3

@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-from pathlib import Path
 
 import pytest
 
-import wslab.panels
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PREVIEW, Kind, Record
-
-SCRIPT = Path(wslab.panels.__file__).with_name("words.js")
+from wslab.panels.kit.module import FOLDER, esm
 
 READ_ALL = """
 import { readFileSync } from "node:fs";
-const source = readFileSync(process.argv[1], "utf8");
-const panel = await import("data:text/javascript;base64," + Buffer.from(source).toString("base64"));
+const panel = await import("data:text/javascript;base64," + Buffer.from(process.argv[1]).toString("base64"));
 const packed = readFileSync(0);
 const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
 const read = [];
@@ -82,7 +78,10 @@ def test_javascript_reads_and_words_records_as_python_does(node_path: str) -> No
     expected = records(5000)
     packed = b"".join(record.pack() for record in expected)
     run = subprocess.run(
-        [node_path, "--input-type=module", "-e", READ_ALL, str(SCRIPT)], input=packed, capture_output=True, timeout=60
+        [node_path, "--input-type=module", "-e", READ_ALL, esm("kit/words.js")],
+        input=packed,
+        capture_output=True,
+        timeout=60,
     )
     assert run.returncode == 0, run.stderr.decode()
     read = json.loads(run.stdout)
@@ -99,12 +98,12 @@ def test_javascript_reads_and_words_records_as_python_does(node_path: str) -> No
 
 def test_panel_scripts_never_make_elements_from_text() -> None:
     forbidden = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "createContextualFragment", "eval(")
-    for script in SCRIPT.parent.glob("*.js"):
+    for script in FOLDER.glob("*/*.js"):
         source = script.read_text(encoding="utf-8")
         assert [word for word in forbidden if word in source] == [], script.name
 
 
 def test_panel_files_ask_for_nothing_from_elsewhere() -> None:
-    for file in [*SCRIPT.parent.glob("*.js"), *SCRIPT.parent.glob("*.css")]:
+    for file in [*FOLDER.glob("*/*.js"), *FOLDER.glob("*/*.css")]:
         source = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "a name, not an address")
         assert [word for word in ("http:", "https:", "import(", "@import", "url(") if word in source] == [], file.name

@@ -13,8 +13,8 @@ import pytest
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind, Record
-from wslab.panels.module import esm
-from wslab.panels.record_filter import KINDS, RecordFilter
+from wslab.panels.kit.module import esm
+from wslab.panels.lab_panel.record_filter import KINDS, RecordFilter
 
 DRIVER = """
 import { readFileSync } from "node:fs";
@@ -56,7 +56,7 @@ def page(node_path: str, tmp_path: Path) -> Any:
     """Has the page's modules hear messages and answer: ``page(messages=[...], filters=[...], ...)``."""
 
     def ask(**question: Any) -> Any:
-        modules = {"sieve": esm("sieve.js"), "recording": esm("recording.js")}
+        modules = {"sieve": esm("kit/sieve.js"), "recording": esm("kit/recording.js")}
         run = subprocess.run(
             [node_path, "--input-type=module", "-e", DRIVER],
             input=json.dumps({**question, **modules}), capture_output=True, text=True, timeout=60,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wslab.panels.module import esm
+from wslab.panels.kit.module import esm
 
 DRIVER = """
 const { subshell } = await import("data:text/javascript;base64," + Buffer.from(%(module)s).toString("base64"));
@@ -40,7 +40,7 @@ process.stdout.write(JSON.stringify({ waited, disposed }));
 def test_a_panel_waits_for_the_widgets_thread_where_there_will_be_one(
     node_path: str, manager: str, kernel: str, comm: str, waited: bool, disposed: int
 ) -> None:
-    source = DRIVER % {"module": json.dumps(esm("subshell.js")), "manager": manager, "kernel": kernel, "comm": comm}
+    source = DRIVER % {"module": json.dumps(esm("kit/subshell.js")), "manager": manager, "kernel": kernel, "comm": comm}
     run = subprocess.run([node_path, "--input-type=module", "-"], input=source, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     found: dict[str, Any] = json.loads(run.stdout)

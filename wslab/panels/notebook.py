@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ..live.jupyter.pages import Page
     from ..live.relay.relay import Relaying
     from ..recording.trace import Trace
-    from .lab_panel import LabPanel
+    from .kit.panel import Panel
+    from .lab_panel.lab_panel import LabPanel
     from .node import NodeProcess
-    from .panel import Panel
     from .relay import Relay
 
 P = TypeVar("P", bound="Panel")
@@ -69,7 +69,7 @@ class Shown(Live["LabPanel"]):
     trace: Trace
 
     def _make_panel(self) -> LabPanel:
-        from .lab_panel import LabPanel
+        from .lab_panel.lab_panel import LabPanel
 
         return LabPanel(self)
 
@@ -77,7 +77,7 @@ class Shown(Live["LabPanel"]):
         return self.trace
 
     def _refresh(self) -> None:
-        if (panels := sys.modules.get("wslab.panels.trace_panel")) is not None:
+        if (panels := sys.modules.get("wslab.panels.kit.trace_panel")) is not None:
             panels.refresh(self.trace)
 
 

@@ -20,7 +20,7 @@ class Page(pages.Page):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         if in_kernel():
-            from .page_panel import PagePanel
+            from .page_panel.page_panel import PagePanel
 
             return PagePanel(self.server, self)._repr_mimebundle_(include=include, exclude=exclude)
         return {"text/plain": repr(self)}

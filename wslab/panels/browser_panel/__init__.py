@@ -1,0 +1,1 @@
+"""``BrowserPanel``: JavaScript in the learner's page, beside what crossed the wire."""

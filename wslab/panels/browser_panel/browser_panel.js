@@ -1,0 +1,497 @@
+/**
+ * The browser panel: a page's JavaScript, run in this very page, beside what the page was told and what crossed the wire.
+ *
+ * What runs belongs to the page and not to a view: there is one run for all views of a panel, and it ends with the last of them.
+ * The kernel says when to run, since it has to open the way first; what happens then is noted here, shown at once, and told
+ * to the kernel in batches. The kernel says which record belongs to which event.
+ */
+
+import { connectionAt, harmless } from "../kit/words.js";
+import { NUMBER, element, freshId, mark, plural, typing } from "../kit/dom.js";
+import { Recording } from "../kit/recording.js";
+import { Sieve } from "../kit/sieve.js";
+import { ladder } from "../kit/ladder.js";
+import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
+import { run } from "./page_run.js";
+import { pace } from "../kit/pace.js";
+import { panel } from "../kit/panel.js";
+
+const MOST_KEPT = 500; // events
+const TELL_SOON = 20; // ms after an event until the kernel is told, when it was not told of late
+const TELL_EVERY = 250; // ms between two batches for the kernel
+const DRAW_EVERY = 60; // ms between two draws, when events or messages come faster
+const DRAW_SHARE = 5; // and so many times what a draw takes: a flood leaves the page its time
+const DRAW_AGAIN = 400; // ms after which there is a draw whatever it takes
+const MOST_AT_ONCE = 60; // events that one draw makes rows for; the others get theirs when it is calm
+const CALM = 100; // ms
+const SAY_EVERY = 3000; // ms between announcements of the counts to a screen reader
+const PAUSE = 250; // ms without a key until what was typed is told
+const MOST_TYPED = 300_000; // characters
+const MOST_LINES = 26; // that the editor shows before it scrolls
+
+const tell = (node, text) => {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !text;
+};
+const lines = (text) => text.split("\n").map(harmless).join("\n");
+
+// The run --------------------------------------------------------------------------------------------------------------
+
+/** What runs in this page for one panel, and what came of it. */
+class Running {
+  constructor({ ask, redraw }) {
+    this.ask = ask;
+    this.redraw = redraw;
+    this.page = { page: String(Math.random()), origin: location.origin, loopback: isLoopback(location.hostname), jupyter: jupyterServer().root !== null };
+    this.views = 0;
+    this.number = 0;
+    this.isAsked = false; // the kernel was asked to run
+    this.current = null;
+    this.entries = [];
+    this.next = 0;
+    this.records = new Map(); // number of an event: of its record
+    this.connections = [];
+    this.notes = [];
+    this.addresses = [];
+    this.pending = [];
+    this.toldAt = -Infinity;
+    this.telling = this.drawing = null;
+  }
+
+  get dropped() {
+    return this.next - this.entries.length;
+  }
+
+  get isOver() {
+    return !this.current || this.current.isOver;
+  }
+
+  greet() {
+    this.ask({ ask: "hello", ...this.page });
+  }
+
+  begin(code) {
+    this.isAsked = true;
+    this.ask({ ask: "run", ...this.page, code });
+  }
+
+  stop() {
+    this.current?.stop();
+    this.redraw();
+  }
+
+  hear(message) {
+    const mine = message.page === this.page.page;
+    if (message.tell === "run" && mine) this.start(message);
+    else if (message.tell === "refused" && mine) this.isAsked = false;
+    else if (message.tell === "stop") this.stop();
+    else if (message.tell === "addresses") this.addresses = message.addresses;
+    else if (message.tell === "log" && mine && !this.current) Object.assign(this, { number: message.run, entries: message.entries, next: message.next });
+    else if (message.tell === "matches" && message.run === this.number) {
+      for (const [event, record] of message.records) this.records.set(event, record);
+      this.connections = message.connections;
+    }
+  }
+
+  start({ run: number, code, ports }) {
+    this.current?.stop();
+    const { code: script, notes } = scriptsOf(code);
+    const { root, token } = jupyterServer();
+    Object.assign(this, { number, isAsked: false, entries: [], next: 0, records: new Map(), connections: [], notes, pending: [] });
+    const address = (written) => destination(written, { ports, root: root?.replace(/^http/, "ws") ?? null, token, page: location.href });
+    this.ask({ ask: "events", run: number, entries: [] });
+    this.current = run(script, { number, address, note: (entry) => this.number === number && this.note(entry) });
+    this.redraw();
+  }
+
+  note(entry) {
+    const kept = { ...entry, n: this.next++ };
+    this.entries.push(kept);
+    this.pending.push(kept);
+    for (const list of [this.entries, this.pending]) if (list.length > MOST_KEPT) list.shift();
+    this.telling ??= setTimeout(() => this.flush(), Math.max(TELL_SOON, this.toldAt + TELL_EVERY - performance.now()));
+    this.drawing ??= setTimeout(() => {
+      this.drawing = null;
+      this.redraw();
+    });
+  }
+
+  flush() {
+    this.telling = null;
+    this.toldAt = performance.now();
+    if (this.pending.length) this.ask({ ask: "events", run: this.number, entries: this.pending });
+    this.pending = [];
+  }
+
+  join() {
+    if (this.views++ === 0) this.greet();
+  }
+
+  leave() {
+    if (--this.views > 0) return;
+    this.current?.stop();
+    this.ask({ ask: "left", ...this.page });
+  }
+}
+
+// The code -------------------------------------------------------------------------------------------------------------
+
+function editor(view) {
+  const { model, running } = view;
+  const numbers = element("pre", { class: "wslab-numbers", "aria-hidden": "true" });
+  const id = freshId();
+  const input = element("textarea", { class: "wslab-input", id, wrap: "off", spellcheck: "false", autocomplete: "off", autocapitalize: "off", "aria-describedby": `${id}-hint` });
+  const echoes = typing(input);
+  let timer = null;
+  let drawn = "";
+
+  const send = () => {
+    clearTimeout(timer);
+    timer = null;
+    const code = input.value.slice(0, MOST_TYPED);
+    if (code === model.get("code")) return;
+    echoes.sent(code);
+    view.set("code", code);
+  };
+  const number = () => {
+    const count = input.value.split("\n").length;
+    const failed = new Set(running.entries.filter((entry) => entry.level === "uncaught").map((entry) => entry.line));
+    const state = `${count} ${[...failed].join()}`;
+    if (state === drawn) return;
+    drawn = state;
+    numbers.replaceChildren(...Array.from({ length: count }, (_, at) => element("span", { class: failed.has(at + 1) ? "wslab-failed" : "" }, `${failed.has(at + 1) ? "! " : ""}${at + 1}\n`)));
+    input.rows = Math.min(Math.max(count + 1, 9), MOST_LINES);
+  };
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(send, PAUSE);
+    number();
+  });
+  input.addEventListener("change", send);
+  input.addEventListener("scroll", () => (numbers.scrollTop = input.scrollTop));
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    view.run();
+  });
+  const draw = () => {
+    const code = model.get("code");
+    echoes.back(code, code, timer !== null);
+    number();
+  };
+  const root = element(
+    "section",
+    { class: "wslab-editor", "aria-label": "The page's code" },
+    element("label", { class: "wslab-heading", for: id }, "The page’s JavaScript"),
+    element("div", { class: "wslab-code" }, numbers, input),
+    element("p", { class: "wslab-note", id: `${id}-hint` }, "Ctrl+Enter runs it. A whole HTML page may be pasted: its inline scripts run."),
+  );
+  return { element: root, draw, flush: send, get code() {
+    return input.value.slice(0, MOST_TYPED);
+  }, remove: () => clearTimeout(timer) };
+}
+
+function controls(view) {
+  const { model, running } = view;
+  const group = freshId();
+  const go = element("button", { type: "button", class: "wslab-button wslab-primary", onclick: () => view.run() }, "Run");
+  const halt = element("button", { type: "button", class: "wslab-button", onclick: () => running.stop() }, "Stop");
+  const restore = element("button", { type: "button", class: "wslab-button", onclick: () => view.ask({ ask: "restore" }) }, "Restore");
+  const state = element("span", { class: "wslab-counts" });
+  const routes = [["auto", ""], ["loopback", "directly, on loopback"], ["jupyter", "through Jupyter’s server"]].map(([value, words]) => {
+    const label = element("span", {}, words);
+    return { value, label, input: element("input", { type: "radio", name: group, onchange: () => view.set("route", value) }) };
+  });
+  const way = element("fieldset", { class: "wslab-group wslab-route" }, element("legend", {}, "The way to the lab"), ...routes.map(({ input, label }) => element("label", {}, input, label)));
+  const leads = element("p", { class: "wslab-leads" });
+  let known;
+
+  const words = () => {
+    if (running.isAsked) return "the kernel opens the way";
+    if (!running.number) return "not run yet";
+    return running.isOver ? "over: no socket and no timer is left" : "running";
+  };
+  const drawLeads = () => {
+    const by = new Map();
+    for (const { port, name } of [...running.addresses].sort((one, other) => one.port - other.port)) by.set(name, [...(by.get(name) ?? []), `ws://localhost:${port}`]);
+    const parts = [...by].map(([name, urls]) => [element("code", {}, urls.join(", ")), ` → ${harmless(name)}`]);
+    const text = parts.length ? "" : "There is no server yet to lead to: run await lab.serve() in a cell.";
+    const key = JSON.stringify([...by]);
+    if (leads.dataset.key === key) return;
+    leads.dataset.key = key;
+    leads.replaceChildren(...(text ? [text] : parts.flatMap((part, at) => (at ? ["; ", ...part] : part))));
+  };
+  const draw = () => {
+    const route = model.get("route");
+    for (const { value, label, input } of routes) {
+      if (value === "auto") tell(label, `automatic (${running.page.loopback ? "directly" : "through Jupyter’s server"})`);
+      if (route !== known) input.checked = value === route;
+      if (value === "jupyter") input.disabled = !running.page.jupyter;
+    }
+    known = route;
+    halt.disabled = running.isOver;
+    tell(state, words());
+    drawLeads();
+  };
+  const root = element("div", { class: "wslab-runbar" }, element("div", { class: "wslab-toolbar", role: "group", "aria-label": "Run" }, go, halt, restore, state), element("div", { class: "wslab-way" }, way, leads));
+  return { element: root, draw };
+}
+
+// What the page was told -----------------------------------------------------------------------------------------------
+
+const CALL = /\(\)$/;
+const SENDERS = { message: "server", "send()": "client" };
+
+/** A row of the list; what it says never changes, but its record may become known. */
+function eventRow(entry, id) {
+  const { what, level, socket } = entry;
+  const isConsole = what === "console";
+  const sender = SENDERS[what];
+  const name = isConsole ? (level === "uncaught" ? level : `console.${level}`) : what;
+  const number = element("span", { class: "wslab-eventrecord" });
+  const said = isConsole
+    ? element("span", { class: "wslab-printed" }, lines(entry.text), entry.line ? element("span", { class: "wslab-place" }, ` line ${entry.line}`) : null)
+    : element("span", { class: "wslab-said" }, harmless(entry.words), entry.state ? element("span", { class: "wslab-ready" }, entry.state) : null);
+  const node = element(
+    "li",
+    { class: `wslab-event ${isConsole ? `wslab-console wslab-level-${level}` : CALL.test(what) ? "wslab-call" : "wslab-told"}${entry.thrown ? " wslab-thrown" : ""}`, role: "option", id: `${id}-${entry.n}`, "data-event": entry.n, "aria-selected": "false" },
+    element("span", { class: "wslab-when" }, entry.t.toFixed(3)),
+    element("span", { class: "wslab-which" }, socket === undefined ? "" : String(socket)),
+    element("span", { class: "wslab-what" }, sender ? mark(sender) : element("span", { class: "wslab-nomark", "aria-hidden": "true" }), name),
+    said,
+    number,
+  );
+  return { node, number, entry };
+}
+
+function told(view) {
+  const { running } = view;
+  const id = freshId();
+  const list = element("ul", { class: "wslab-events", role: "listbox", tabindex: "0", "aria-label": "What the page was told and did; the arrow keys choose an event" });
+  const empty = element("p", { class: "wslab-hint" }, "Nothing yet. Run the code: what it prints and what its sockets are told will stand here, in order of time.");
+  const counts = element("span", { class: "wslab-about" });
+  const said = element("span", { class: "wslab-unseen", role: "status", "aria-live": "polite" });
+  const notes = element("div", { class: "wslab-notes" });
+  const rows = new Map();
+  let chosen = null; // an event that somebody chose
+  let before = null; // the record that was selected then
+  let number = 0;
+  let speaking = null;
+  let catchingUp = null;
+  let seen = 0; // events that were there at the last draw
+
+  /** The events that get rows now: in a flood the last of them, and more and more of those before when it is calm. */
+  const drawable = () => {
+    const { entries, next } = running;
+    const kept = next - seen > MOST_AT_ONCE ? 0 : [...rows.keys()].filter((n) => n >= (entries[0]?.n ?? 0)).length + next - seen;
+    const most = Math.min(kept + MOST_AT_ONCE, MOST_KEPT);
+    seen = next;
+    clearTimeout(catchingUp);
+    if (most < entries.length) catchingUp = setTimeout(view.redraw, CALM);
+    return entries.slice(-most);
+  };
+
+  /** Which event is chosen: the one that somebody chose, unless another record was selected since; or the one of that record. */
+  const current = () => {
+    if (view.selected !== before) {
+      before = view.selected;
+      if (chosen === null || (running.records.get(chosen) ?? null) !== before) chosen = null;
+    }
+    if (chosen !== null || before === null) return chosen;
+    for (const [event, record] of running.records) if (record === before && rows.has(event)) return event;
+    return null;
+  };
+  const choose = (event) => {
+    chosen = event;
+    const record = running.records.get(event);
+    if (record !== undefined && record !== view.selected) {
+      before = record;
+      view.select(record);
+    }
+    view.redraw();
+    rows.get(event)?.node.scrollIntoView({ block: "nearest" });
+  };
+  const step = (by) => {
+    const all = running.entries.map(({ n }) => n);
+    if (!all.length) return;
+    const at = all.indexOf(current());
+    choose(all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)]);
+  };
+  const KEYS = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity };
+  list.addEventListener("keydown", (event) => {
+    if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    step(KEYS[event.key]);
+  });
+  list.addEventListener("click", (event) => {
+    const row = event.target.closest("[data-event]");
+    if (row && !String(getSelection())) choose(Number(row.dataset.event));
+  });
+
+  const draw = () => {
+    const { entries } = running;
+    if (running.number !== number) {
+      number = running.number;
+      chosen = null;
+      before = view.selected;
+      seen = 0;
+      rows.clear();
+      list.replaceChildren();
+    }
+    const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 4;
+    const wanted = drawable();
+    const first = wanted[0]?.n ?? 0;
+    const known = rows.keys().next().value ?? first;
+    const fresh = wanted.filter(({ n }) => !rows.has(n)).map((entry) => [entry.n, eventRow(entry, id)]);
+    const [older, newer] = [fresh.filter(([n]) => n < known), fresh.filter(([n]) => n >= known)];
+    for (const [n, { node }] of [...rows]) {
+      if (n >= first) break;
+      node.remove();
+      rows.delete(n);
+    }
+    const kept = [...older, ...rows, ...newer];
+    rows.clear();
+    for (const [n, row] of kept) rows.set(n, row);
+    list.prepend(...older.map(([, { node }]) => node));
+    list.append(...newer.map(([, { node }]) => node));
+    const now = current();
+    for (const [n, { node, number: place }] of rows) {
+      const record = running.records.get(n);
+      const text = record === undefined ? "" : `No. ${record}`;
+      if (place.textContent !== text) place.textContent = text;
+      if (node.ariaSelected !== String(n === now)) node.ariaSelected = String(n === now);
+    }
+    if (now !== null) list.setAttribute("aria-activedescendant", `${id}-${now}`);
+    else list.removeAttribute("aria-activedescendant");
+    if (atEnd && fresh.length) list.scrollTop = list.scrollHeight;
+    list.classList.toggle("wslab-manysockets", entries.some(({ socket }) => socket > 0));
+    list.hidden = !entries.length;
+    empty.hidden = entries.length > 0;
+    const { dropped } = running;
+    tell(counts, entries.length ? `${plural(running.next, "event")}${dropped ? ` · the last ${NUMBER.format(entries.length)} kept · ${NUMBER.format(dropped)} dropped` : ""}` : "");
+    const text = running.notes.map(harmless);
+    if (notes.dataset.key !== text.join("\n")) {
+      notes.dataset.key = text.join("\n");
+      notes.replaceChildren(...text.map((note) => element("p", {}, note)));
+    }
+    speaking ??= setTimeout(() => {
+      speaking = null;
+      if (said.textContent !== counts.textContent) said.textContent = counts.textContent;
+    }, SAY_EVERY);
+  };
+  const root = element(
+    "section",
+    { class: "wslab-toldpart", "aria-label": "What the page was told" },
+    element("div", { class: "wslab-headrow" }, element("h3", { class: "wslab-heading" }, "What the page was told, and what it did"), counts, said),
+    notes,
+    empty,
+    list,
+  );
+  const remove = () => {
+    clearTimeout(speaking);
+    clearTimeout(catchingUp);
+  };
+  return { element: root, draw, remove };
+}
+
+// What crossed the wire ------------------------------------------------------------------------------------------------
+
+function wire(view) {
+  const { running, recording, rows } = view;
+  const table = ladder(view);
+  const hint = element("p", { class: "wslab-hint" });
+  const other = element("p", { class: "wslab-note" });
+  const draw = () => {
+    const known = new Set(running.connections);
+    rows.use(JSON.stringify(running.connections), (records, at) => known.has(connectionAt(records, at)));
+    rows.work();
+    const elsewhere = new Set(running.entries.filter(({ what, port }) => what === "new WebSocket()" && !running.addresses.some((each) => each.recorded && each.to === port)).map(({ socket }) => socket));
+    table.element.hidden = rows.count === 0;
+    if (rows.count) table.draw();
+    tell(hint, rows.count ? "" : "Nothing yet of a connection that this page opened to the lab.");
+    tell(other, elsewhere.size ? `${plural(elsewhere.size, "socket")} led elsewhere than to the lab, which records nothing of that. To see those bytes too, put a relay between: await lab.relay(to="ws://...").` : "");
+  };
+  const root = element("section", { class: "wslab-wirepart", "aria-label": "What crossed the wire" }, element("div", { class: "wslab-headrow" }, element("h3", { class: "wslab-heading" }, "What crossed the wire"), element("span", { class: "wslab-about" }, "of the connections that this page opened")), hint, table.element, other);
+  return { element: root, draw, reveal: table.reveal, remove: table.remove, get recording() {
+    return recording;
+  } };
+}
+
+// The panel ------------------------------------------------------------------------------------------------------------
+
+function begin({ shared, ask, hear, redraw }) {
+  shared.recording = new Recording(ask);
+  shared.rows = new Sieve(shared.recording, redraw);
+  shared.running = new Running({ ask, redraw });
+  hear((message, buffers) => {
+    shared.recording.hear(message, buffers);
+    shared.running.hear(message);
+  });
+  ask({ ask: "records", from: 0 });
+}
+
+function build(context) {
+  const { model, shared, redraw } = context;
+  const { recording, rows, running } = shared;
+  const following = { on: true, set: (on) => (following.on = on) };
+  const view = {
+    model,
+    recording,
+    rows,
+    running,
+    following,
+    redraw,
+    found: { test: null },
+    paused: false,
+    ask: context.ask,
+    set: context.set,
+    step: () => {},
+    scrolled: () => {},
+    select: (number) => context.set("selected", number),
+    run: () => {
+      code.flush();
+      running.begin(code.code);
+      redraw();
+    },
+    /** Rows that the ladder makes room for. */
+    get room() {
+      return rows.count;
+    },
+    get live() {
+      return context.life === "live";
+    },
+    get selected() {
+      return model.get("selected");
+    },
+    get moment() {
+      return recording.next - 1;
+    },
+  };
+  const code = editor(view);
+  const parts = [controls(view), code, told(view), wire(view)];
+  const [bar, , events, ladderPart] = parts;
+  let shown = null;
+  const pacing = pace(redraw);
+  running.join();
+  const draw = () => {
+    if (view.selected === shown && pacing.early()) return;
+    const began = performance.now();
+    pacing.begin();
+    if (view.selected !== shown) following.on = false;
+    for (const part of parts) part.draw();
+    if (view.selected !== shown && view.selected !== null) ladderPart.reveal(view.selected);
+    shown = view.selected;
+    pacing.end(Math.min(Math.max(DRAW_EVERY, DRAW_SHARE * (performance.now() - began)), DRAW_AGAIN));
+  };
+  return {
+    element: element("div", {}, bar.element, element("div", { class: "wslab-peer" }, code.element, element("div", { class: "wslab-seen" }, events.element, ladderPart.element))),
+    draw,
+    remove: () => {
+      pacing.stop();
+      running.leave();
+      for (const part of parts) part.remove?.();
+    },
+  };
+}
+
+export default panel("browser", "Browser panel", build, begin);

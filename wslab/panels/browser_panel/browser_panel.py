@@ -1,0 +1,541 @@
+"""``BrowserPanel``: JavaScript in the learner's own page, beside what the page was told and what crossed the wire.
+
+Theory. The code runs in the page, so the kernel can only ask for it: a push says when, with which code, and where known
+ports lead; what happened comes back in batches. Before that the kernel opens the way. The lab admits the page's origin,
+and where the page is on another machine than the lab, a door lets the user's own Jupyter server pass the bytes on
+untouched. Only the kernel knows the recording, so it says which record belongs to which event (page_events.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+import traitlets
+
+from ...anatomy.html import records_html, wrapped
+from ...anatomy.listing import records_text
+from ...anatomy.record import PACKED, Kind, Record
+from ...drawing.table import Column, table_html, table_text
+from ...drawing.visible import harmless
+from ...live.article import CLIENT_SCRIPT
+from ...live.article import PORT as ARTICLE_PORT
+from ...live.jupyter import doors
+from ..kit.module import css, esm
+from ..kit.panel import Question
+from ..kit.records_panel import RecordsPanel
+from .page_events import ConsoleLine, OpenedSocket, PageConnection, PageEvent, read_entry, read_opened, shown
+
+if TYPE_CHECKING:
+    from ...anatomy.picture import Picture
+
+Entry = PageEvent | ConsoleLine
+
+ROUTES = ("auto", "loopback", "jupyter")
+MOST_KEPT = 500
+"""Events that are remembered of a run."""
+MOST_CODE = 300_000
+"""Characters of code that a page may tell."""
+PICTURED = 24
+"""Events, and records, on a picture."""
+MOST_NAMED = 12
+"""Events that a message names which says that another one did not happen."""
+ORIGIN = re.compile(r"https?://[^/\s]+", re.ASCII)
+
+_EVENTS = (Column("no.", right=True), Column("what"), Column("told", wraps=True), Column("record", right=True))
+_NOT_RUN = "not run yet"
+_NO_SERVER = (
+    "there is no server yet that a page could be led to: run `await lab.serve()` first, or name another one with "
+    "also=[port]. No page reaches a lab in memory"
+)
+
+
+class Viewer(NamedTuple):
+    """A page that shows the panel."""
+
+    name: str
+    origin: str
+    loopback: bool
+    """Whether it comes from this machine, as far as it can tell."""
+    jupyter: bool
+    """Whether it knows the address of its Jupyter server."""
+
+
+class Way(NamedTuple):
+    """Where a port that the code may name leads."""
+
+    port: int
+    name: str
+    recorded: bool
+    """Whether this panel's recording has what crosses there."""
+
+
+class BrowserPanel(RecordsPanel):
+    """A page's JavaScript in an editor, run in the learner's own page: its console, its sockets' events, and the wire.
+
+    Args:
+        lab: a ``Lab``, or what else has a ``trace`` and a ``port``, such as a relay.
+        code: JavaScript, or a whole HTML page, of which the inline scripts run; the article's page by default.
+        route: how the page reaches the lab: ``loopback``, directly on 127.0.0.1; ``jupyter``, through the user's own
+            Jupyter server, which passes the bytes on untouched; ``auto``, the first where the page itself comes from
+            this machine, and else the second.
+        also: further servers on 127.0.0.1 that the code may reach: ports, or what has a ``port``.
+
+    The code runs when somebody clicks Run, or a cell says ``panel.run()``. ``ws://localhost:PORT`` and its like lead
+    to the lab's server and to those of ``also``. So does port 1234, which the article's code names, where it is none
+    of theirs. ``panel.events`` and ``panel.console`` tell what happened; ``await panel.wait_for("close")`` waits.
+
+    The browser's own WebSocket does the work, and its limits are shown and not worked around. What the page did not
+    open with the name ``WebSocket`` (``window.WebSocket``, a library, a worker) is not seen here. Stop, another run,
+    and the end of the last view close every socket.
+    """
+
+    _esm = esm("browser_panel/browser_panel.js")
+    _css = css("browser_panel/browser_panel.css", "lab_panel/lab_panel.css")
+
+    code = traitlets.Unicode(help="The JavaScript, or the HTML page, as the editor holds it.").tag(sync=True)
+    route = traitlets.Enum(ROUTES, "auto", help="How the page reaches the lab: auto, loopback or jupyter.").tag(
+        sync=True
+    )
+
+    def __init__(
+        self, lab: Any, code: str | None = None, route: str = "auto", also: Iterable[Any] = (), **kwargs: Any
+    ) -> None:
+        self._doors: dict[int, doors.Door] = {}
+        self._original = CLIENT_SCRIPT if code is None else code
+        self._also: list[Any] = [also] if isinstance(also, int) or hasattr(also, "port") else [*also]
+        for each in self._also:
+            if not isinstance(getattr(each, "port", each), int):
+                raise TypeError(f"also={each!r}: a port is wanted, or what has one, such as await lab.node()")
+        self._page: Viewer | None = None
+        self._wanted = False  # a cell asked for a run that no page has begun
+        self._origin = ""
+        self._run_number = 0
+        self._entries: deque[tuple[dict[str, Any], Entry]] = deque(maxlen=MOST_KEPT)
+        self._next = 0
+        self._opened: dict[int, OpenedSocket] = {}
+        self._ways: dict[int, Way] = {}
+        self._looked = 0
+        self._wires: dict[int, PageConnection] = {}  # by socket
+        self._watched: dict[int, PageConnection] = {}  # by connection
+        self._matches: dict[int, int] = {}  # number of an event: of its record
+        self._untold: dict[int, int] = {}
+        self._told: Any = None
+        self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
+        super().__init__(lab, code=self._original, route=route, **kwargs)
+        weakref.finalize(self, _close_doors, self._doors)
+
+    # What a program asks for -------------------------------------------------------------
+
+    @property
+    def events(self) -> list[PageEvent]:
+        """What the sockets were told and what the code did with them, the last 500 of this run, in order."""
+        with self._lock:
+            self._match()
+            found = [entry for _, entry in self._entries if isinstance(entry, PageEvent)]
+            return [self._recorded(event) for event in found]
+
+    @property
+    def console(self) -> list[ConsoleLine]:
+        """What the code printed, and what it threw where nobody caught it, as far as it is among the last 500."""
+        with self._lock:
+            return [entry for _, entry in self._entries if isinstance(entry, ConsoleLine)]
+
+    @property
+    def _first(self) -> int:
+        """Number of the first event that is remembered."""
+        return self._entries[0][1].number if self._entries else self._next
+
+    @property
+    def dropped(self) -> int:
+        """How many events and lines of this run are no longer kept."""
+        with self._lock:
+            return self._next - len(self._entries)
+
+    def run(self) -> None:
+        """Have the page run the code; where no page shows the panel yet, as soon as one does.
+
+        What an earlier run opened is closed. Raises RuntimeError where there is no server to lead to.
+        """
+        with self._lock:
+            if not self._known():
+                raise RuntimeError(_NO_SERVER)
+            self._wanted = True
+            if self._page is not None:
+                self._start(self._page)
+
+    def stop(self) -> None:
+        """Have the page close what the code opened, and end its timers."""
+        self._wanted = False
+        self.tell("stop")
+
+    def restore(self) -> None:
+        """Have the code again that the panel was made with."""
+        self.code = self._original
+
+    async def wait_for(
+        self, what: str | Callable[[Entry], object], *, times: int = 1, timeout: float = 10.0
+    ) -> PageEvent | ConsoleLine:
+        """Wait until something happened in this run; what has happened already counts.
+
+        Args:
+            what: the name of an event or a call, such as ``"close"`` or ``"send()"``, or ``"console"``; or a
+                function that is given each event and line and says whether it is the one.
+            times: how many of them there have to be.
+            timeout: seconds.
+
+        Returns:
+            The last of them.
+
+        Raises:
+            TimeoutError: it did not happen; the message tells what did.
+        """
+        loop = asyncio.get_running_loop()
+        fits = what if callable(what) else partial(_is_called, what)
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    with self._lock:
+                        happened: list[Entry] = [*self.events, *self.console]
+                        found = [entry for entry in happened if fits(entry)]
+                        if len(found) >= times:
+                            return sorted(found, key=lambda entry: entry.number)[times - 1]
+                        heard = loop.create_future()
+                        self._waiting[heard] = loop
+                    try:
+                        await heard
+                    finally:
+                        self._waiting.pop(heard, None)
+        except TimeoutError:
+            nothing = "nothing; no page shows this panel" if self._page is None else "nothing"
+            names = [entry.what for _, entry in self._entries]
+            more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+            did = ", ".join([*names[:MOST_NAMED], *more]) or nothing
+            name = repr(what) if isinstance(what, str) else "what is waited for"
+            raise TimeoutError(f"after {timeout:g} s {name} has not happened; what did: {did}") from None
+
+    def close(self) -> None:
+        """End the panel: its views go, and with them what the code opened. The recording stays."""
+        self.stop()
+        _close_doors(self._doors)
+        super().close()
+
+    def picture(self) -> Picture:
+        """What the page was told and what crossed the wire, as a standalone picture (SVG)."""
+        from ...anatomy.picture import ladder_figure, sheet, table_figure, words_figure
+
+        with self._lock:
+            rows = self._rows()
+            records = self._records()
+        figures = [words_figure(self._code())]
+        if not rows:
+            figures.append(words_figure(_NOT_RUN))
+        else:
+            figures.append(table_figure(_EVENTS, rows[:PICTURED], "What the page was told, and what it did"))
+        if records:
+            figures.append(ladder_figure(records[:PICTURED]))
+        return sheet("A browser as the peer", *figures, name="browser")
+
+    # How it shows itself -----------------------------------------------------------------
+
+    def _text(self) -> str:
+        with self._lock:
+            rows, records = self._rows(), self._records()
+            parts = [f"The page's JavaScript\n\n{self._code()}"]
+            parts.append(table_text(_EVENTS, rows, caption=self._caption()) if rows else _NOT_RUN)
+            if records:
+                parts.append(records_text(records, title="What crossed the wire"))
+            return "\n\n".join(parts)
+
+    def _html(self) -> str:
+        with self._lock:
+            rows, records = self._rows(), self._records()
+            parts = [f"<pre>{escape(self._code())}</pre>"]
+            parts.append(table_html(_EVENTS, rows, caption=self._caption()) if rows else f"<p>{_NOT_RUN}</p>")
+            return wrapped(*parts) + (records_html(records, title="What crossed the wire") if records else "")
+
+    def _code(self) -> str:
+        """The code as text that may be shown anywhere."""
+        return "\n".join(map(harmless, self._steadied(self.code.rstrip()).expandtabs(2).split("\n")))
+
+    def _caption(self) -> str:
+        dropped = self._next - len(self._entries)
+        return "What the page was told, and what it did" + (f" (the first {dropped} were dropped)" if dropped else "")
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        self._match()
+        rows = []
+        for _, entry in self._entries:
+            what, said = shown(entry)
+            record = self._matches.get(entry.number)
+            first, *more = self._steadied(said).split("\n")
+            rows.append((str(entry.number), what, first, "" if record is None else str(record)))
+            rows += [("", "", line, "") for line in more]
+        return rows
+
+    def _records(self) -> list[Record]:
+        """The records of the connections that this run's sockets opened, as far as they are kept."""
+        known = {wire.connection for wire in self._wires.values()}
+        if not known:
+            return []
+        first = min(wire.request for wire in self._wires.values())
+        records = self.trace.between(max(first, self.trace.first), self.trace.total)
+        return [record for record in records if record.connection in known]
+
+    def _steadied(self, text: str) -> str:
+        """``text`` without the ports, which are another time others."""
+        for port, way in self._ways.items():
+            if port != ARTICLE_PORT and way.port == port:
+                text = re.sub(rf":{port}\b", ":PORT", text)
+        return text
+
+    # The way to the servers --------------------------------------------------------------
+
+    def _own(self) -> tuple[Any, int] | None:
+        """The server that the recording is of, and its port."""
+        lab = self.lab
+        if lab is None or getattr(lab, "closed", False) or getattr(lab, "carrier", "tcp") == "memory":
+            return None
+        server = getattr(lab, "server", None) if hasattr(lab, "server") else lab
+        port = getattr(server, "port", None)
+        return (server, port) if isinstance(port, int) else None
+
+    def _known(self) -> dict[int, Way]:
+        """Where each port leads that the code may name."""
+        ways: dict[int, Way] = {}
+        own = self._own()
+        if own is not None:
+            name = "the lab's server" if hasattr(self.lab, "server") else "the relay"
+            ways[own[1]] = Way(own[1], name, True)
+        for each in self._also:
+            port = int(getattr(each, "port", each))
+            ways.setdefault(port, Way(port, f"port {port}", False))
+        if ways:
+            ways.setdefault(ARTICLE_PORT, next(iter(ways.values())))
+        return ways
+
+    def _start(self, page: Viewer) -> None:
+        """Open the way for a page and tell it to run the code."""
+        ways = self._known()
+        if not ways:
+            raise RuntimeError(_NO_SERVER)
+        directly = self.route == "loopback" or (self.route == "auto" and (page.loopback or not page.jupyter))
+        self._ways = ways
+        self._origin = page.origin
+        self._admit(page.origin)
+        ports = {
+            str(port): {"port": way.port, "name": way.name, "path": None if directly else self._door(way.port).path}
+            for port, way in ways.items()
+        }
+        self._run_number += 1
+        self._forget()
+        self._looked = self.trace.total
+        self._tell_addresses()
+        self.tell("run", page=page.name, run=self._run_number, code=self.code, ports=ports)
+
+    def _admit(self, origin: str) -> None:
+        own = self._own()
+        for server in ([] if own is None else [own[0]]) + self._also:
+            behind = getattr(getattr(server, "lab", None), "server", None)  # what a relay leads to, perhaps
+            admit = getattr(server, "admit", None) or getattr(behind, "admit", None)
+            if admit is not None:
+                admit(origin)
+
+    def _door(self, port: int) -> doors.Door:
+        own = self._own()
+        if own is not None and own[1] == port and hasattr(own[0], "door"):
+            door: doors.Door = own[0].door()
+            return door
+        if port not in self._doors:
+            self._doors[port] = doors.open(port)
+        return self._doors[port]
+
+    def _look(self) -> None:
+        super()._look()
+        if self.closed:
+            _close_doors(self._doors)
+
+    def _tell_addresses(self) -> None:
+        ways = self._known()
+        addresses = [
+            {"port": port, "to": way.port, "name": way.name, "recorded": way.recorded} for port, way in ways.items()
+        ]
+        if addresses != self._told:
+            self._told = addresses
+            self.tell("addresses", addresses=addresses)
+
+    # Which record belongs to which event -------------------------------------------------
+
+    def _forget(self) -> None:
+        self._entries.clear()
+        self._next = 0
+        for known in (self._opened, self._wires, self._watched, self._matches, self._untold):
+            known.clear()
+
+    def _push(self) -> bool:
+        more = super()._push()
+        with self._lock:
+            if not self._asked:
+                self._told = None
+            self._tell_addresses()
+            self._match()
+            if self._untold:
+                self._tell_matches(self._untold)
+                self._untold = {}
+        return more
+
+    def _tell_matches(self, matches: Mapping[int, int]) -> None:
+        connections = sorted(wire.connection for wire in self._wires.values())
+        self.tell("matches", run=self._run_number, records=[*matches.items()], connections=connections)
+
+    def _match(self) -> None:
+        """Look at new records and find those of events."""
+        if not self._opened:
+            return
+        self._read_records()
+        for _, entry in self._entries:
+            if isinstance(entry, ConsoleLine) or entry.number in self._matches:
+                continue
+            wire = self._wires.get(entry.socket)
+            record = None if wire is None else wire.record_of(entry)
+            if record is not None:
+                self._matches[entry.number] = self._untold[entry.number] = record
+
+    def _read_records(self) -> None:
+        start, stop = max(self._looked, self.trace.first), self.trace.total
+        for record in PACKED.iter_unpack(self.trace.packed(start, stop)):
+            number, connection, sender, kind, first = (record[at] for at in _PLACES)
+            if kind == Kind.REQUEST:
+                self._consider(number, connection)
+            wire = self._watched.get(connection)
+            if wire is not None:
+                wire.note(number, kind, sender, first)
+        self._looked = stop
+        self._claim()
+
+    def _consider(self, number: int, connection: int) -> None:
+        """Watch a connection if its request is one of a page's: such as one of the sockets' may turn out to be its."""
+        try:
+            request, _ = self.trace.heads(connection)
+        except IndexError:  # dropped meanwhile
+            return
+        if request is None or request.request_line is None or request.get("Origin") != [self._origin]:
+            return
+        self._watched[connection] = PageConnection(connection, number, request.request_line[1])
+        if len(self._watched) > MOST_KEPT:
+            del self._watched[next(iter(self._watched))]
+
+    def _claim(self) -> None:
+        """Give each socket that was led to the recorded server the first of the connections that nobody has."""
+        taken = {wire.connection for wire in self._wires.values()}
+        for opened in self._opened.values():
+            way = next((way for way in self._ways.values() if way.port == opened.port), None)
+            if opened.socket in self._wires or way is None or not way.recorded:
+                continue
+            for connection, wire in self._watched.items():
+                if connection not in taken and wire.target == opened.target:
+                    self._wires[opened.socket] = wire
+                    taken.add(connection)
+                    break
+
+    def _recorded(self, event: PageEvent) -> PageEvent:
+        record = self._matches.get(event.number)
+        return event if record is None else replace(event, record=record)
+
+    # What a page asks and tells ----------------------------------------------------------
+
+    def _greeted(self, question: Question) -> None:
+        page = _page(question)
+        with self._lock:
+            self._page = page
+            self._told = None
+        super()._greeted(question)
+        with self._lock:
+            self.tell(
+                "log",
+                page=page.name,
+                run=self._run_number,
+                entries=[told for told, _ in self._entries],
+                next=self._next,
+            )
+            self._tell_addresses()
+            self._tell_matches(self._matches)
+            if self._wanted:
+                self._start(page)
+
+    def _answer_run(self, question: Question) -> None:
+        page = _page(question)
+        with self._lock:
+            self._page = page
+            self.code = str(question["code"])[:MOST_CODE]
+            self._wanted = False
+            try:
+                self._start(page)
+            except Exception:
+                self.tell("refused", page=page.name)
+                raise
+
+    def _answer_events(self, question: Question) -> None:
+        with self._lock:
+            if question["run"] != self._run_number:
+                return
+            self._wanted = False
+            for told in question["entries"]:
+                entry = read_entry(told)
+                if (opened := read_opened(told)) is not None:
+                    self._opened[opened.socket] = opened
+                self._entries.append((dict(told), entry))
+                self._next = entry.number + 1
+            self._matches = {number: record for number, record in self._matches.items() if number >= self._first}
+            waiting = [*self._waiting.items()]
+        for heard, loop in waiting:
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits
+                loop.call_soon_threadsafe(_wake, heard)
+        self.refresh()
+
+    def _answer_left(self, question: Question) -> None:
+        with self._lock:
+            if self._page is not None and self._page.name == str(question["page"]):
+                self._page = None
+
+    answers: ClassVar[Mapping[str, Any]] = {
+        **RecordsPanel.answers,
+        "run": _answer_run,
+        "events": _answer_events,
+        "left": _answer_left,
+        "restore": lambda self, _: self.restore(),
+    }
+
+
+def _page(question: Question) -> Viewer:
+    """The page that asks. Raises ValueError where its origin is none."""
+    origin = str(question["origin"])
+    if not ORIGIN.fullmatch(origin):
+        raise ValueError(f"a page says that its origin is {origin!r}; one like http://localhost:8888 is wanted")
+    return Viewer(str(question["page"]), origin, bool(question["loopback"]), bool(question["jupyter"]))
+
+
+def _wake(heard: asyncio.Future[None]) -> None:
+    if not heard.done():
+        heard.set_result(None)
+
+
+_PLACES: Final = (0, 1, 7, 8, 9)
+"""Of the number, connection, sender, kind and first byte among a packed record's values."""
+
+
+def _is_called(name: str, entry: Entry) -> bool:
+    return entry.what == name
+
+
+def _close_doors(known: dict[int, doors.Door]) -> None:
+    for port in [*known]:
+        known.pop(port).close()

@@ -1,0 +1,1 @@
+"""``ByteInspector``: every byte of what is pasted, explained."""

@@ -1,0 +1,157 @@
+/** The byte inspector: bytes as hex to edit, what to read them as, and every bit of them explained. */
+
+import { harmless } from "../kit/words.js";
+import { NUMBER, element, freshId, mark, plural } from "../kit/dom.js";
+import { inspection } from "../kit/inspector.js";
+import { panel } from "../kit/panel.js";
+
+const PAUSE = 150; // ms after the last key until the text is read
+
+const READINGS = [
+  ["client", "a frame from a client"],
+  ["server", "a frame from a server"],
+  ["unknown", "a frame, sender not known"],
+  ["head", "an HTTP head"],
+  ["client stream", "a client's stream"],
+  ["server stream", "a server's stream"],
+];
+const GIVEN = ["given", "what it was when it was handed over"];
+const isStream = (reading) => reading.endsWith("stream");
+
+const labelled = (name, control, more = "") => element("label", { class: `wslab-label ${more}` }, name, control);
+
+/** Make a list's options say what they should, without touching what stays the same. */
+function fill(select, options) {
+  const wanted = JSON.stringify(options);
+  if (select.dataset.options === wanted) return;
+  select.dataset.options = wanted;
+  select.replaceChildren(...options.map(([value, name]) => element("option", { value }, name)));
+}
+
+/** The text that one edits. What one types is kept as it is, also where it cannot be read. */
+function hexField(context) {
+  const { shared, model } = context;
+  const id = freshId();
+  const trouble = element("p", { class: "wslab-trouble", id, role: "status", "aria-live": "polite" });
+  const note = element("p", { class: "wslab-note", hidden: true });
+  let waiting = null;
+  const send = () => {
+    clearTimeout(waiting);
+    waiting = null;
+    shared.asked.push(field.value);
+    context.ask({ ask: "read", text: field.value });
+  };
+  const field = element("textarea", {
+    class: "wslab-input wslab-hexfield",
+    rows: "3",
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
+    "aria-describedby": id,
+    oninput: () => {
+      shared.text = field.value;
+      clearTimeout(waiting);
+      waiting = setTimeout(send, PAUSE);
+    },
+    onblur: () => waiting && send(),
+  });
+  const draw = () => {
+    const text = shared.text ?? model.get("data_hex");
+    // A text that is just being written is not overwritten by an older one.
+    if (field.value !== text && waiting === null) field.value = text;
+    const rows = String(Math.min(10, Math.max(2, text.split("\n").length)));
+    if (field.getAttribute("rows") !== rows) field.setAttribute("rows", rows);
+    const wrong = shared.trouble && shared.trouble.text === text ? shared.trouble : null;
+    field.setAttribute("aria-invalid", String(Boolean(wrong)));
+    const said = wrong ? `${harmless(wrong.trouble)}. Below is what was read last.` : "";
+    if (trouble.textContent !== said) trouble.textContent = said;
+    const left = shared.reading?.left ?? 0;
+    note.hidden = !left;
+    note.textContent = left ? `${plural(left, "byte")} more are read and do not stand here. An edited text is read alone.` : "";
+  };
+  return { element: element("div", { class: "wslab-hexpart" }, labelled("Bytes, as hex", field), trouble, note), draw };
+}
+
+function choices(context) {
+  const { shared, model } = context;
+  const reading = element("select", { class: "wslab-input", onchange: () => context.set("read_as", reading.value) });
+  const inflate = element("input", { type: "checkbox", onchange: () => context.set("inflate", inflate.checked) });
+  const which = element("select", { class: "wslab-input", onchange: () => context.set("which", Number(which.value)) });
+  const step = (by) => () => context.set("which", Math.min(Math.max(model.get("which") + by, 0), (shared.reading?.total ?? 1) - 1));
+  const back = element("button", { type: "button", class: "wslab-button", onclick: step(-1) }, "Previous");
+  const forth = element("button", { type: "button", class: "wslab-button", onclick: step(1) }, "Next");
+  const parts = element("div", { class: "wslab-parts" }, labelled("Frame", which), back, forth);
+  const draw = () => {
+    const now = model.get("read_as");
+    fill(reading, shared.reading?.given || now === "given" ? [GIVEN, ...READINGS] : READINGS);
+    reading.value = now;
+    inflate.checked = model.get("inflate");
+    inflate.parentElement.hidden = now === "head" || now === "given";
+    parts.hidden = !isStream(now);
+    if (parts.hidden || !shared.reading) return;
+    const { parts: names, total } = shared.reading;
+    fill(which, names.map((name, index) => [String(index), `${index + 1} of ${NUMBER.format(total)} · ${harmless(name)}`]));
+    which.value = String(model.get("which"));
+    back.disabled = model.get("which") === 0;
+    forth.disabled = model.get("which") >= total - 1;
+  };
+  const box = element("label", { class: "wslab-check" }, inflate, "permessage-deflate was agreed on");
+  return { element: element("div", { class: "wslab-choices" }, labelled("Read as", reading), box, parts), draw };
+}
+
+function title(explanation) {
+  const { sender, length, offset } = explanation;
+  const where = plural(length, "byte") + (offset ? ` from byte ${NUMBER.format(offset)} of the stream` : "");
+  return [element("b", { class: "wslab-caption" }, harmless(explanation.title)), sender && mark(sender), element("span", { class: "wslab-place" }, sender ? `${sender}, ${where}` : where)].filter(Boolean);
+}
+
+/** Once for each model: what the kernel has read is shared by all views. */
+function begin({ shared, model, ask, hear }) {
+  Object.assign(shared, { reading: null, trouble: null, text: null, asked: [] });
+  const answered = (text) => {
+    const mine = shared.asked.includes(text);
+    shared.asked = shared.asked.slice(shared.asked.indexOf(text) + 1);
+    return mine;
+  };
+  hear((message) => {
+    if (message.tell === "unreadable") {
+      if (!answered(message.text) || shared.text === null) shared.text = message.text;
+      shared.trouble = message;
+    } else if (message.tell === "reading") {
+      shared.reading = message;
+      // What was asked last may still be on its way here, and what is written now on its way there.
+      if (answered(model.get("data_hex")) && shared.text !== model.get("data_hex")) return;
+      Object.assign(shared, { trouble: null, text: null });
+    }
+  });
+  ask({ ask: "hello" });
+}
+
+function build(context) {
+  const { shared, model } = context;
+  const text = hexField(context);
+  const choice = choices(context);
+  const head = element("header", { class: "wslab-title" });
+  const bytes = inspection({ onpick: (byte) => context.set("picked", byte) });
+  let told = null;
+  const draw = () => {
+    text.draw();
+    choice.draw();
+    const explanation = shared.reading?.explanation ?? null;
+    if (explanation !== told) head.replaceChildren(...(explanation ? title(explanation) : []));
+    told = explanation;
+    bytes.show(explanation, model.get("picked"));
+  };
+  return {
+    element: element(
+      "div",
+      {},
+      element("div", { class: "wslab-reader" }, text.element, choice.element),
+      element("section", { class: "wslab-inspector", "aria-label": "The bytes explained" }, head, bytes.element),
+    ),
+    draw,
+    remove: bytes.remove,
+  };
+}
+
+export default panel("byte-inspector", "Byte inspector", build, begin);

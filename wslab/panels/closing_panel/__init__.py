@@ -1,0 +1,1 @@
+"""``ClosingPanel``: both endpoints' closing, step by step."""

@@ -1,0 +1,220 @@
+/**
+ * The closing panel: both ends' states with the way that was taken, what each said, what each reports, and how TCP ended.
+ *
+ * The kernel tells all of it whenever something of it has changed, the drawing's places too: the picture for slides is laid
+ * out by the same function (wslab/anatomy/state_diagram.py). The list of changes is the drawing's text twin; there the
+ * keyboard chooses, and in the drawing the pointer may too.
+ */
+
+import { harmless } from "../kit/words.js";
+import { element, mark, svg } from "../kit/dom.js";
+import { panel } from "../kit/panel.js";
+
+const SIGNS = { Clean: "✓", "Not clean": "✗", "Not over": "…" };
+
+// The drawing ------------------------------------------------------------------------------------------------------------
+
+function label({ x, y, anchor, text }, kind) {
+  return svg("text", { x, y, "text-anchor": anchor, class: kind }, harmless(text));
+}
+
+function badge({ x, y }, places) {
+  const text = places.map((place) => `${place}.`).join(" ");
+  const half = Math.max(9, 3.6 * text.length + 4);
+  return [svg("rect", { x: x - half, y: y - 9, width: 2 * half, height: 18, rx: 9, class: "wslab-badge" }), svg("text", { x, y: y + 4, "text-anchor": "middle", class: "wslab-place" }, text)];
+}
+
+function drawnEdge(edge, steps, choose) {
+  const made = edge.taken.length > 0;
+  const records = edge.taken.map((place) => steps[place - 1].record).filter((record) => record !== null);
+  const node = svg(
+    "g",
+    { class: `wslab-edge ${made ? "wslab-made" : ""}`, "data-places": edge.taken.join(" ") },
+    svg("path", { d: edge.path, class: "wslab-line" }),
+    svg("path", { d: edge.head, class: "wslab-arrowhead" }),
+    ...edge.label.map((part) => label(part, "wslab-event")),
+    label(edge.cite, "wslab-cite"),
+    ...(made ? badge(edge.badge, edge.taken) : []),
+  );
+  if (records.length) {
+    node.append(svg("path", { d: edge.path, class: "wslab-reach" }));
+    node.classList.add("wslab-choosable");
+    node.addEventListener("click", () => choose(records[0]));
+  }
+  return { node, records };
+}
+
+function drawnBox({ name, x, y, w, h, now, visited }) {
+  const inner = now ? [svg("rect", { x: x + 4, y: y + 4, width: w - 8, height: h - 8, rx: 2, class: "wslab-inner" })] : [];
+  const middle = y + h / 2;
+  const says = now ? [svg("text", { x: x + w / 2, y: middle + 15, "text-anchor": "middle", class: "wslab-cite" }, "now")] : [];
+  return svg(
+    "g",
+    { class: `wslab-box ${visited ? "wslab-visited" : ""} ${now ? "wslab-now" : ""}` },
+    svg("rect", { x, y, width: w, height: h, rx: 4, class: "wslab-outer" }),
+    ...inner,
+    svg("text", { x: x + w / 2, y: middle + (now ? 0 : 5), "text-anchor": "middle", class: "wslab-statename" }, name),
+    ...says,
+  );
+}
+
+function drawnLane(lane, steps, choose) {
+  const edges = lane.edges.map((edge) => drawnEdge(edge, steps, choose));
+  // What was made is drawn last, so that it lies on top where two lines touch.
+  const ordered = [...edges].sort((one, other) => one.node.classList.contains("wslab-made") - other.node.classList.contains("wslab-made"));
+  const now = `${lane.label}, now ${lane.now}. The list of changes tells the way that is drawn.`;
+  const drawing = svg(
+    "svg",
+    { viewBox: `0 0 ${lane.width} ${lane.height}`, width: lane.width, height: lane.height, role: "img", "aria-label": `The states of the ${now}`, class: "wslab-states" },
+    ...ordered.map(({ node }) => node),
+    ...lane.boxes.map(drawnBox),
+  );
+  const node = element(
+    "figure",
+    { class: "wslab-lanefigure", "data-sender": lane.label },
+    element("figcaption", {}, mark(lane.label), element("b", {}, lane.label), element("span", { class: "wslab-state" }, lane.now)),
+    drawing,
+  );
+  return { node, edges };
+}
+
+// The words --------------------------------------------------------------------------------------------------------------
+
+function stepItem(step, choose) {
+  const says = [
+    mark(step.sender),
+    element("span", {}, element("b", {}, step.sender), ` ${step.event}: `, element("span", { class: "wslab-state" }, `${step.old} → ${step.new}`)),
+    element("span", { class: "wslab-section" }, step.section),
+  ];
+  if (step.record === null) return element("li", {}, element("span", { class: "wslab-step", title: step.sentence }, ...says));
+  const place = element("span", { class: "wslab-place" }, `No. ${step.record}`);
+  return element("li", {}, element("button", { type: "button", class: "wslab-step", title: step.sentence, "data-record": step.record, onclick: () => choose(step.record) }, ...says, place));
+}
+
+function chosen(record, words, choose) {
+  return element("button", { type: "button", class: "wslab-record", "data-record": record, title: `Select record ${record}`, onclick: () => choose(record) }, element("bdi", { dir: "ltr" }, harmless(words)));
+}
+
+const small = (...words) => element("span", { class: "wslab-small" }, ...words);
+
+/** A sentence with what stands before its colon in bold. */
+function said(words) {
+  const colon = words.indexOf(":") + 1;
+  return [element("b", {}, words.slice(0, colon)), words.slice(colon)];
+}
+
+/** What is said of both ends, one row each. */
+const ROWS = [
+  {
+    name: "Close frame it sent",
+    cell: ({ close, first }, choose) =>
+      close
+        ? [chosen(close.record, close.summary, choose), first ? element("span", { class: "wslab-first" }, " first") : null, close.broken ? element("b", { class: "wslab-broken" }, " ! breaks a rule") : null, small(harmless(close.meaning), " ", element("span", { class: "wslab-section" }, close.section))]
+        : ["none"],
+  },
+  {
+    name: "Its program reports",
+    cell: ({ report, never }) => (report ? [element("bdi", { dir: "ltr" }, harmless(report)), never ? small(...said(harmless(never)), " ", element("span", { class: "wslab-section" }, "RFC 6455 7.4.1")) : null] : ["nothing yet"]),
+  },
+  {
+    name: "End of its stream",
+    cell: ({ tcp, tcp_first: first, untold }, choose) => (tcp ? [chosen(tcp.record, tcp.word, choose), first ? element("span", { class: "wslab-first" }, " first") : null] : [untold]),
+  },
+];
+
+function table(ends, choose) {
+  const head = ends.map(({ sender }) => element("th", { scope: "col" }, mark(sender), ` ${sender}`));
+  const rows = ROWS.map(({ name, cell }) => element("tr", {}, element("th", { scope: "row" }, name), ...ends.map((end) => element("td", {}, ...cell(end, choose).filter(Boolean)))));
+  return element("table", { class: "wslab-ends", "aria-label": "What each end sent and reports" }, element("thead", {}, element("tr", {}, element("td", {}), ...head)), element("tbody", {}, ...rows));
+}
+
+function sentences({ began, clean, tcp }) {
+  return [
+    element("p", { class: "wslab-clean" }, element("b", {}, `${SIGNS[clean.word]} ${clean.word}.`), ` ${clean.words} `, element("span", { class: "wslab-section" }, clean.section)),
+    began ? element("p", {}, began) : null,
+    tcp.words ? element("p", {}, `${tcp.words} `, element("span", { class: "wslab-section" }, tcp.section)) : null,
+  ].filter(Boolean);
+}
+
+// The panel --------------------------------------------------------------------------------------------------------------
+
+function chooser(context) {
+  const select = element("select", { class: "wslab-input", "aria-label": "Connection" });
+  select.addEventListener("change", () => context.set("connection", select.value === "" ? null : Number(select.value)));
+  let drawn = "";
+  const draw = () => {
+    const { connections, closing } = context.shared.told;
+    const wanted = context.model.get("connection");
+    const numbers = wanted === null || connections.includes(wanted) ? connections : [wanted, ...connections];
+    const newest = `the newest that ends${closing && wanted === null ? ` (${closing.connection})` : ""}`;
+    if (drawn !== `${newest} ${numbers}`) {
+      drawn = `${newest} ${numbers}`;
+      select.replaceChildren(element("option", { value: "" }, newest), ...numbers.map((number) => element("option", { value: String(number) }, `number ${number}`)));
+    }
+    select.value = wanted === null ? "" : String(wanted);
+  };
+  return { element: element("label", { class: "wslab-inline" }, "Connection", select), draw };
+}
+
+function begin({ shared, ask, hear }) {
+  shared.told = { connections: [], closing: null };
+  hear((message) => {
+    if (message.tell === "closing") shared.told = message;
+  });
+  ask({ ask: "hello" });
+}
+
+function build(context) {
+  const { model, shared } = context;
+  const choose = (record) => context.set("selected", model.get("selected") === record ? null : record);
+  const choice = chooser(context);
+  const bar = element("div", { class: "wslab-toolbar" }, choice.element);
+  const hint = element("p", { class: "wslab-hint wslab-nothing" }, "Nothing recorded yet: connect, and the panel follows.");
+  const summary = element("div", { class: "wslab-summary", role: "status" });
+  const lanes = element("div", { class: "wslab-lanefigures" });
+  const steps = element("ol", { class: "wslab-steps", "aria-label": "The way through the states" });
+  const ends = element("div", { class: "wslab-endswrap" });
+  const body = element(
+    "div",
+    {},
+    summary,
+    ends,
+    lanes,
+    element("h3", { class: "wslab-heading" }, "The way through the states"),
+    steps,
+  );
+  let drawn;
+  let edges = [];
+
+  /** Redraw, and leave the focus on what stands for the same record. */
+  const redraw = (closing) => {
+    const active = body.contains(document.activeElement) ? document.activeElement : null;
+    const place = active && [...body.querySelectorAll("button")].indexOf(active);
+    const made = closing.layout.lanes.map((lane) => drawnLane(lane, closing.steps, choose));
+    edges = made.flatMap((lane) => lane.edges);
+    lanes.replaceChildren(...made.map(({ node }) => node));
+    summary.replaceChildren(...sentences(closing));
+    steps.replaceChildren(...(closing.steps.length ? closing.steps.map((step) => stepItem(step, choose)) : [element("li", {}, "Both ends are CONNECTING.")]));
+    ends.replaceChildren(table(closing.ends, choose));
+    if (place !== null) body.querySelectorAll("button")[place]?.focus({ preventScroll: true });
+  };
+
+  const draw = () => {
+    const { closing, connections } = shared.told;
+    hint.hidden = closing !== null;
+    body.hidden = closing === null;
+    bar.hidden = connections.length < 2;
+    choice.draw();
+    if (closing !== drawn && closing !== null) redraw(closing);
+    drawn = closing;
+    const selected = model.get("selected");
+    for (const { node, records } of edges) node.classList.toggle("wslab-lit", selected !== null && records.includes(selected));
+    for (const button of body.querySelectorAll("[data-record]")) {
+      const same = Number(button.dataset.record) === selected;
+      button.setAttribute("aria-pressed", String(same));
+    }
+  };
+  return { element: element("div", {}, bar, hint, body), draw };
+}
+
+export default panel("closing", "Closing panel", build, begin);

@@ -1,0 +1,174 @@
+"""``ClosingPanel``: how a connection ended: both ends' states with the way that was taken, and who said what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from ...anatomy.picture import sheet, state_figure, state_layout, table_figure, words_figure
+from ...anatomy.record import PACKED, Kind
+from ..kit.module import css, esm
+from ..kit.panel import Question
+from ..kit.trace_panel import TracePanel
+from .ending import (
+    MOVES,
+    STATES,
+    Ending,
+    belongs,
+    ending_json,
+    ending_of,
+    how_clean,
+    how_tcp_ended,
+    path_text,
+    report_words,
+    taken,
+    who_began,
+)
+
+if TYPE_CHECKING:
+    from ...anatomy.picture import Picture
+
+NOTHING = "nothing recorded yet"
+MOST_CHOICES = 100
+"""Connections that the page offers to choose from: the newest."""
+MOST_KEPT = 5_000
+"""Connections of which it is remembered where they ended."""
+
+
+class ClosingPanel(TracePanel):
+    """How one connection of a recording ended, or is ending: it is alive.
+
+    Args:
+        source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
+        connection: its number; None for the newest that is closing or closed, or else the newest.
+
+    It draws each end's states as the protocol's table has them (RFC 6455 4 and 7) with the changes that were made, in
+    order, and tells who sent the first Close frame, what each end's program reports, and how TCP ended. It changes
+    nothing. A change that was made by what is no longer kept is shown without its record.
+    """
+
+    _esm = esm("closing_panel/closing_panel.js")
+    _css = css("closing_panel/closing_panel.css")
+
+    connection = traitlets.Int(
+        None, allow_none=True, help="Number of the connection; None for the newest that is closing or closed."
+    ).tag(sync=True)
+
+    def __init__(self, source: Any, connection: int | None = None, **kwargs: Any) -> None:
+        self._looked = 0  # number of the next record to look at
+        self._numbers: dict[int, list[int]] = {}
+        self._ending: int | None = None  # the newest connection that is closing or closed
+        self._told: Any = None
+        super().__init__(source, **kwargs)
+        self.connection = connection
+
+    @property
+    def shown(self) -> int | None:
+        """Number of the connection that is shown; None where nothing was recorded."""
+        with self._lock:
+            self._scan()
+            kept = self.trace.connections
+            if self.connection is not None:
+                return self.connection
+            return self._ending if self._ending in kept else kept[-1] if kept else None
+
+    def picture(self) -> Picture:
+        """Both ends' states with the way that was taken, and who said what, as a standalone picture (SVG)."""
+        ending = self._now()
+        if ending is None:
+            return sheet("How a connection ended", words_figure(NOTHING), name="closing")
+        diagram = state_figure(STATES, MOVES, taken(ending))
+        summary = table_figure(["", "● client", "■ server"], _rows(ending))
+        sentences = words_figure("\n".join(_sentences(ending)))
+        return sheet(f"How connection {ending.connection} ended", diagram, summary, sentences, name="closing")
+
+    def _text(self) -> str:
+        ending = self._now()
+        if ending is None:
+            return NOTHING
+        parts = [repr(self.trace.closing(ending.connection)), path_text(ending), "\n".join(_sentences(ending))]
+        return "\n\n".join(parts)
+
+    def _html(self) -> str:
+        shown = self.shown
+        return f"<p>{NOTHING}</p>" if shown is None else self.trace.closing(shown)._repr_html_()
+
+    # Details -----------------------------------------------------------------------------
+
+    def _scan(self) -> None:
+        """Note which of the new records open a connection or belong to its end."""
+        start, stop = max(self._looked, self.trace.first), self.trace.total
+        for number, connection, *_, kind, first, _, _, _, _, _ in PACKED.iter_unpack(self.trace.packed(start, stop)):
+            if belongs(kind, first):
+                self._numbers.setdefault(connection, []).append(number)
+                if kind != Kind.RESPONSE and (self._ending is None or connection > self._ending):
+                    self._ending = connection
+            self._looked = number + 1
+        while len(self._numbers) > MOST_KEPT:
+            del self._numbers[next(iter(self._numbers))]
+
+    def _now(self) -> Ending | None:
+        with self._lock:
+            shown = self.shown
+            if shown is None:
+                return None
+            try:
+                return ending_of(self.trace, shown, self._numbers.get(shown, ()))
+            except IndexError:  # dropped meanwhile
+                return None
+
+    def _push(self) -> bool:
+        with self._lock:
+            ending = self._now()
+            choices = self.trace.connections[-MOST_CHOICES:]
+            if (ending, choices) != self._told:
+                self._told = (ending, choices)
+                said = None
+                if ending is not None:
+                    said = ending_json(ending, state_layout(STATES, MOVES, taken(ending)))
+                self.tell("closing", closing=said, connections=choices)
+        return False
+
+    def _greeted(self, question: Question) -> None:
+        self._told = None
+        super()._greeted(question)
+
+    @traitlets.validate("connection")
+    def _valid_connection(self, proposal: Any) -> int | None:
+        number: int | None = proposal["value"]
+        kept = self.trace.connections
+        if number is not None and number not in kept:
+            there = ", ".join(map(str, kept[-10:])) or "none yet"
+            raise traitlets.TraitError(
+                f"no connection {number} in this trace; there are: {there}. None takes the newest"
+            )
+        return number
+
+    @traitlets.observe("connection")
+    def _chosen(self, _: Any) -> None:
+        self.refresh()
+
+
+def _sentences(ending: Ending) -> Iterable[str]:
+    word, words, section = how_clean(ending)
+    yield from filter(None, [who_began(ending)])
+    yield f"{word}. {words} ({section})"
+    tcp, section = how_tcp_ended(ending)
+    if tcp:
+        yield f"{tcp} ({section})"
+    for _, never in report_words(ending).values():
+        if never:
+            yield f"{never} (RFC 6455 7.4.1)"
+            break
+
+
+def _rows(ending: Ending) -> list[tuple[str, str, str]]:
+    said = ending_json(ending, {})["ends"]
+    rows = [
+        ("Close frame sent", *((end["close"] or {"summary": "none"})["summary"] for end in said)),
+        ("its program reports", *(end["report"] or "nothing yet" for end in said)),
+        ("end of its stream", *(end["tcp"]["word"] if end["tcp"] else end["untold"] for end in said)),
+    ]
+    return [(name, left, right) for name, left, right in rows]

@@ -1,0 +1,1 @@
+"""``Composer``: messages, frames and raw bytes that a client of a lab sends."""

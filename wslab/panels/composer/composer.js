@@ -1,0 +1,453 @@
+/**
+ * The composer: who sends, what, as which bytes; or what the library is to send; and what was sent.
+ *
+ * Nothing is set here: the kernel is asked for every change, and answers questions in order. So a click right after a key
+ * press sends what was typed, and what is wrong with it is told in words.
+ */
+
+import { OPCODES, count, harmless } from "../kit/words.js";
+import { NUMBER, element, freshId, mark, plural, spaced, typing } from "../kit/dom.js";
+import { inspection } from "../kit/inspector.js";
+import { panel } from "../kit/panel.js";
+
+const PAUSE = 250; // ms without a key until what was typed is sent
+const MOST_TYPED = 300_000; // characters; the kernel says how many bytes may be sent
+
+/** Fills what is there already with what should be there, and leaves alone what is so. */
+function tell(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !text;
+}
+
+// Fields ---------------------------------------------------------------------------------------------------------------
+
+/** Ties an input to a trait: `shown(value)` is its text, `read(text)` its value, undefined where there is none yet. */
+function typed({ model, ask }, name, input, { shown = String, read = (text) => text } = {}) {
+  const echoes = typing(input);
+  let timer = null;
+  const send = () => {
+    clearTimeout(timer);
+    timer = null;
+    const value = read(input.value.slice(0, MOST_TYPED));
+    if (value === undefined || value === model.get(name)) return;
+    echoes.sent(value);
+    ask({ ask: "change", name, value });
+  };
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(send, PAUSE);
+  });
+  input.addEventListener("change", send);
+  const draw = () => {
+    const value = model.get(name);
+    echoes.back(value, shown(value), timer !== null);
+  };
+  return { draw, flush: () => timer !== null && send(), remove: () => clearTimeout(timer) };
+}
+
+const NUMBERS = { read: (text) => (/^\d{1,9}$/.test(text.trim()) ? Number(text) : undefined) };
+
+function choice({ model, ask }, name, legend, options) {
+  const group = freshId();
+  const inputs = options.map(([value]) => element("input", { type: "radio", name: group, onchange: () => ask({ ask: "change", name, value }) }));
+  const root = element(
+    "fieldset",
+    { class: "wslab-group wslab-options" },
+    element("legend", {}, legend),
+    ...options.map(([, label], index) => element("label", {}, inputs[index], label)),
+  );
+  let known; // what the kernel said last; until it answers, what a person chose stays chosen
+  const draw = (can) => {
+    const value = model.get(name);
+    inputs.forEach((input, index) => {
+      if (value !== known) input.checked = options[index][0] === value;
+      input.disabled = !can;
+    });
+    known = value;
+  };
+  return { element: root, draw };
+}
+
+/** What went wrong with what was asked for here; the panel's first line, which is the alert, may be out of sight. */
+function refused({ model, shared }, part) {
+  const line = element("p", { class: "wslab-trouble", hidden: true });
+  return { element: line, draw: () => tell(line, shared.asked === part ? harmless(model.get("problem").replace(/^\w+: /, "")) : "") };
+}
+
+const textInput = (properties) => element("input", { class: "wslab-input", type: "text", spellcheck: "false", autocomplete: "off", ...properties });
+
+// Who sends ------------------------------------------------------------------------------------------------------------
+
+/** The ends, kept from drawing to drawing, so that the focus stays where it is. */
+function ends({ ask, model, shared }) {
+  const group = freshId();
+  const items = new Map();
+  let said; // the target that the kernel told last; until it answers, what a person chose stays chosen
+  const list = element("div", { class: "wslab-ends" });
+  const root = element("fieldset", { class: "wslab-group wslab-who" }, element("legend", {}, "Send by"), list);
+  const why = element("p", { class: "wslab-why", role: "status" });
+  const more = element("p", { class: "wslab-note" });
+  const client = element("button", { type: "button", class: "wslab-button", onclick: () => ask({ ask: "open client" }) }, "Open a client");
+  const raw = element("button", { type: "button", class: "wslab-button", onclick: () => ask({ ask: "open raw" }) }, "Open a raw end");
+
+  const item = (end) => {
+    const input = element("input", { type: "radio", name: group, onchange: () => ask({ ask: "change", name: "target", value: end.key }) });
+    const state = element("span", { class: "wslab-state" });
+    const which = element("span", { class: "wslab-place" }, `of connection ${end.connection}`);
+    const node = element("label", { class: `wslab-end wslab-${end.sender}` }, input, mark(end.sender), element("b", {}, end.kind === "raw" ? `raw ${end.sender}` : end.sender), which, state);
+    return { node, input, state };
+  };
+  const draw = (can) => {
+    const { ends: known, more: hidden, serving, why: words } = shared.ends;
+    const keys = new Set(known.map(({ key }) => key));
+    for (const [key, { node }] of items) {
+      if (keys.has(key)) continue;
+      node.remove();
+      items.delete(key);
+    }
+    let before = null;
+    const target = model.get("target");
+    for (const end of known) {
+      const fresh = !items.has(end.key);
+      if (fresh) items.set(end.key, item(end));
+      const { node, input, state } = items.get(end.key);
+      if ((before ? before.nextSibling : list.firstChild) !== node) list.insertBefore(node, before ? before.nextSibling : list.firstChild);
+      before = node;
+      if (fresh || target !== said) input.checked = end.key === target;
+      input.disabled = !can;
+      node.classList.toggle("wslab-gone", !end.open);
+      tell(state, end.open ? end.state : "gone");
+    }
+    said = target;
+    tell(why, can ? harmless(words) : "");
+    tell(more, hidden ? `${plural(hidden, "older end")} not listed; in Python, composer.target = "client 0" chooses any.` : "");
+    client.disabled = raw.disabled = !can || !serving;
+    list.hidden = !known.length;
+  };
+  const buttons = element("span", { class: "wslab-buttons" }, client, raw);
+  return { element: element("div", { class: "wslab-sender" }, element("div", { class: "wslab-whorow" }, root, buttons), more, why), draw };
+}
+
+// What is sent ---------------------------------------------------------------------------------------------------------
+
+function payload(context) {
+  const { model, shared } = context;
+  const input = element("textarea", { class: "wslab-input", rows: "2", spellcheck: "false", autocomplete: "off" });
+  const field = typed(context, "payload", input);
+  const size = element("span", {});
+  const way = choice(context, "payload_as", "Payload as", [
+    ["text", "text"],
+    ["hex", "hex"],
+    ["close", "the status code and reason"],
+  ]);
+  const body = element("p", { class: "wslab-closebody" });
+  const label = element("label", { class: "wslab-label wslab-payload" }, size, input);
+  const draw = (can) => {
+    const { payload: length, field: wrong } = shared.preview;
+    const close = model.get("payload_as") === "close";
+    field.draw();
+    way.draw(can);
+    input.disabled = !can;
+    input.hidden = close;
+    input.setAttribute("aria-invalid", String(wrong === "payload"));
+    body.hidden = !close;
+    tell(size, `Payload${length === null ? "" : `, ${plural(length, "byte")}`}`);
+    if (close) tell(body, "Made of the status code and the reason, as a Close frame's body is.");
+  };
+  return { element: element("div", { class: "wslab-form" }, element("div", { class: "wslab-payloadbox" }, label, body), way.element), draw, flush: field.flush, remove: field.remove };
+}
+
+const RESERVED = [3, 4, 5, 6, 7, 11, 12, 13, 14, 15];
+const opcodeOption = (opcode) => element("option", { value: String(opcode) }, `${opcode} ${OPCODES[opcode] ?? "reserved"}`);
+
+function frameSettings(context) {
+  const { model, ask, shared } = context;
+  const opcode = element(
+    "select",
+    { class: "wslab-input", onchange: () => ask({ ask: "change", name: "opcode", value: Number(opcode.value) }) },
+    element("optgroup", { label: "Data" }, ...[0, 1, 2].map(opcodeOption)),
+    element("optgroup", { label: "Control" }, ...[8, 9, 10].map(opcodeOption)),
+    element("optgroup", { label: "Reserved" }, ...RESERVED.map(opcodeOption)),
+  );
+  const bits = ["fin", "rsv1", "rsv2", "rsv3"].map((name) => [
+    name,
+    element("button", { type: "button", class: "wslab-button", onclick: () => ask({ ask: "change", name, value: !model.get(name) }) }, name.toUpperCase()),
+  ]);
+  const fragments = element("input", { class: "wslab-input wslab-count", type: "number", min: "1", max: "64", step: "1" });
+  const pieces = typed(context, "fragments", fragments, { read: (text) => (/^\d+$/.test(text.trim()) && Number(text) >= 1 ? Math.min(Number(text), 64) : undefined) });
+  const maskBy = choice(context, "mask", "Masked", [
+    ["right", "as its side must"],
+    ["none", "not"],
+    ["fresh", "with a fresh key"],
+    ["key", "with this key"],
+  ]);
+  const keyInput = textInput({ class: "wslab-input wslab-key", size: "13", maxlength: "40", "aria-label": "Masking key, 4 bytes as hex" });
+  const key = typed(context, "masking_key", keyInput);
+  const form = choice(context, "length_form", "Length written in", [
+    [null, "the fewest bits"],
+    [7, "7"],
+    [16, "16"],
+    [64, "64"],
+  ]);
+  const reset = element("button", { type: "button", class: "wslab-button", onclick: () => ask({ ask: "reset" }) }, "What the library would do");
+  const draw = (can) => {
+    opcode.value = String(model.get("opcode"));
+    for (const [name, button] of bits) {
+      button.setAttribute("aria-pressed", String(model.get(name)));
+      button.disabled = !can;
+    }
+    for (const part of [maskBy, form]) part.draw(can);
+    for (const part of [pieces, key]) part.draw();
+    keyInput.hidden = model.get("mask") !== "key";
+    keyInput.setAttribute("aria-invalid", String(shared.preview.field === "masking key"));
+    for (const control of [opcode, fragments, keyInput, reset]) control.disabled = !can;
+  };
+  const root = element(
+    "section",
+    { class: "wslab-byhand", "aria-label": "The frame" },
+    element("div", { class: "wslab-headrow" }, element("h3", { class: "wslab-heading" }, "As exact bytes"), element("span", { class: "wslab-about" }, "any frame, refused by nobody"), reset),
+    element(
+      "div",
+      { class: "wslab-form" },
+      element("label", { class: "wslab-label" }, "Opcode", opcode),
+      element("div", { class: "wslab-label", role: "group", "aria-label": "The first bits" }, element("span", {}, "Bits that are 1"), element("span", { class: "wslab-bitbuttons" }, ...bits.map(([, button]) => button))),
+      element("div", { class: "wslab-masking" }, maskBy.element, keyInput),
+      form.element,
+      element("label", { class: "wslab-label" }, "Fragments", fragments),
+    ),
+  );
+  return { element: root, draw, flush: () => [pieces, key].forEach((field) => field.flush()), remove: () => [pieces, key].forEach((field) => field.remove()) };
+}
+
+/** What the library sends by itself, and the close frame's two values. */
+function library(context, flush) {
+  const { model, ask, shared } = context;
+  const act = (name) => () => {
+    flush();
+    shared.asked = "library";
+    ask({ ask: name });
+  };
+  const button = (name, words) => element("button", { type: "button", class: "wslab-button", onclick: act(name) }, words);
+  const message = button("send", "Send as a message");
+  const others = [button("ping", "Ping"), button("pong", "Pong")];
+  const close = button("close", "Close");
+  const heading = element("h3", { class: "wslab-heading" });
+  const about = element("p", { class: "wslab-about" });
+  const codeInput = textInput({ class: "wslab-input wslab-count", inputmode: "numeric", size: "5", maxlength: "9", placeholder: "none" });
+  const code = typed(context, "code", codeInput, { shown: (value) => (value === null ? "" : String(value)), read: (text) => (text.trim() ? NUMBERS.read(text) : null) });
+  const list = element(
+    "select",
+    {
+      class: "wslab-input wslab-codes",
+      "aria-label": "Status codes and their meanings",
+      onchange: () => list.value !== "other" && ask({ ask: "change", name: "code", value: list.value === "none" ? null : Number(list.value) }),
+    },
+  );
+  let listed = null;
+  const drawList = () => {
+    const { codes } = shared;
+    if (listed !== codes) {
+      listed = codes;
+      const known = codes.map(([number, words]) => element("option", { value: String(number) }, `${number} ${words}`));
+      list.replaceChildren(...known, element("option", { value: "none" }, "no status code"), element("option", { value: "other" }, "another number"));
+    }
+    const code = model.get("code");
+    list.value = code === null ? "none" : codes.some(([number]) => number === code) ? String(code) : "other";
+  };
+  const meaning = element("p", { class: "wslab-codemeaning" });
+  const refusal = refused(context, "library");
+  const reasonInput = textInput({ maxlength: "4000" });
+  const reason = typed(context, "reason", reasonInput);
+  const reasonSize = element("span", {});
+
+  const draw = (can) => {
+    const { ends, why } = shared.ends;
+    const { meaning: words, reason: bytes, reason_most: most, field } = shared.preview;
+    const end = ends.find(({ key }) => key === model.get("target"));
+    const raw = end?.kind === "raw";
+    tell(heading, raw ? "Ready-made frames" : "Through websockets");
+    tell(
+      about,
+      raw ? `a raw end has no library: one frame each, ${end.sender === "client" ? "masked as a client must" : "not masked, as a server must"}` : "the library builds the frame, and refuses what is forbidden",
+    );
+    tell(message, model.get("payload_as") === "text" ? "Send as a text message" : "Send as a binary message");
+    code.draw();
+    reason.draw();
+    drawList();
+    meaning.replaceChildren(model.get("code") === null ? "" : `${model.get("code")}: `, harmless(words[0]), " ", element("span", { class: "wslab-section" }, harmless(words[1])));
+    tell(reasonSize, `Reason, ${NUMBER.format(bytes)} of ${most} bytes`);
+    reasonInput.setAttribute("aria-invalid", String(bytes > most || field === "status code and reason"));
+    codeInput.setAttribute("aria-invalid", String(field === "status code and reason"));
+    const open = can && !why && Boolean(end?.open);
+    for (const one of [message, ...others]) one.disabled = !open || field === "payload";
+    close.disabled = !open;
+    for (const control of [codeInput, list, reasonInput]) control.disabled = !can;
+    refusal.draw();
+  };
+  const root = element(
+    "section",
+    { class: "wslab-bylibrary", "aria-label": "Through the library" },
+    element("div", { class: "wslab-headrow" }, heading, about),
+    element("div", { class: "wslab-form wslab-acts" }, message, ...others),
+    element(
+      "div",
+      { class: "wslab-form wslab-goodbye" },
+      element("div", { class: "wslab-coderow" }, element("label", { class: "wslab-label" }, "Status code", codeInput), list),
+      meaning,
+      element("div", { class: "wslab-coderow" }, element("label", { class: "wslab-label wslab-reason" }, reasonSize, reasonInput), close),
+    ),
+    refusal.element,
+  );
+  return { element: root, draw, flush: () => [code, reason].forEach((field) => field.flush()), remove: () => [code, reason].forEach((field) => field.remove()) };
+}
+
+// The bytes ------------------------------------------------------------------------------------------------------------
+
+function frameRow(frame, index, picked, pick) {
+  const { what, fin, hex, length, broken, sent } = frame;
+  const more = length > hex.length / 2 ? ` … ${NUMBER.format(length - hex.length / 2)} more` : "";
+  return element(
+    "div",
+    { role: "option", class: "wslab-framerow", tabindex: index === picked ? "0" : "-1", "aria-selected": String(index === picked), onclick: () => pick(index) },
+    element("span", { class: "wslab-place" }, `${index + 1}`),
+    element("span", { class: "wslab-framename" }, element("b", {}, what), fin ? "" : ", FIN 0", sent ? " · sent" : ""),
+    element("code", { class: "wslab-framehex" }, spaced(hex), more),
+    element("span", { class: "wslab-framesize" }, plural(length, "byte")),
+    element("span", { class: "wslab-broken" }, broken ? `! ${broken}` : "", broken ? element("span", { class: "wslab-unseen" }, ` broken ${broken === 1 ? "rule" : "rules"}`) : ""),
+  );
+}
+
+function bytes(context, flush) {
+  const { ask, shared } = context;
+  const send = (alone) => () => {
+    flush();
+    shared.asked = "bytes";
+    ask({ ask: "send bytes", alone });
+  };
+  const all = element("button", { type: "button", class: "wslab-button wslab-primary", onclick: send(false) });
+  const one = element("button", { type: "button", class: "wslab-button", onclick: send(true) });
+  const trouble = element("p", { class: "wslab-trouble", role: "alert", hidden: true });
+  const refusal = refused(context, "bytes");
+  const verdict = element("p", { class: "wslab-verdictline", role: "status" });
+  const notes = element("div", { class: "wslab-notes", role: "status" });
+  const list = element("div", { class: "wslab-framelist", role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
+  const inspected = inspection();
+  const pick = (index) => ask({ ask: "change", name: "picked", value: index });
+  let drawn = "";
+
+  const drawList = ({ frames, index }) => {
+    const state = JSON.stringify([frames, index]);
+    if (state === drawn) return;
+    drawn = state;
+    const focused = list.contains(document.activeElement);
+    list.replaceChildren(...frames.map((frame, at) => frameRow(frame, at, index, pick)));
+    if (focused) list.children[index]?.focus({ preventScroll: true });
+  };
+  list.addEventListener("keydown", (event) => {
+    const last = shared.preview.frames.length - 1;
+    const { index } = shared.preview;
+    const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: last }[event.key];
+    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    pick(Math.min(Math.max(to, 0), last));
+  });
+
+  const draw = (can) => {
+    const { frames, index, left, explanation, trouble: words, notes: said } = shared.preview;
+    const open = can && !shared.ends.why;
+    const rest = frames.filter(({ sent }) => !sent);
+    const begun = frames.length - rest.length;
+    tell(trouble, words ? `No bytes yet: ${harmless(words)}.` : "");
+    drawList(shared.preview);
+    list.hidden = !frames.length;
+    all.hidden = !frames.length;
+    all.disabled = !open;
+    all.textContent = rest.length > 1 ? `Send these ${rest.length} frames, ${plural(left, "byte")}` : `Send these ${plural(left, "byte")}`;
+    one.hidden = rest.length < 2;
+    one.disabled = !open;
+    one.textContent = `Send frame ${begun + 1} alone`;
+    const broken = frames.filter(({ sent, broken }) => broken && !sent).length;
+    const rules = frames[index]?.broken ?? 0;
+    tell(
+      verdict,
+      broken ? `${frames.length > 1 ? `${count(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule` : `This breaks ${rules === 1 ? "a rule" : plural(rules, "rule")}`}, and will be sent all the same.` : "",
+    );
+    const joined = said.map(harmless);
+    if (notes.textContent !== joined.join("")) notes.replaceChildren(...joined.map((note) => element("p", {}, note)));
+    inspected.show(explanation);
+    inspected.element.hidden = !explanation;
+    refusal.draw();
+  };
+  const root = element(
+    "section",
+    { class: "wslab-inspector wslab-composed", "aria-label": "The bytes" },
+    element("div", { class: "wslab-sendrow" }, element("h3", { class: "wslab-heading" }, "The bytes"), element("span", { class: "wslab-sendbuttons" }, one, all)),
+    trouble,
+    refusal.element,
+    verdict,
+    notes,
+    list,
+    inspected.element,
+  );
+  return { element: root, draw, remove: inspected.remove };
+}
+
+// What was sent --------------------------------------------------------------------------------------------------------
+
+function log(context) {
+  const { set, shared } = context;
+  const list = element("ol", { class: "wslab-sentlist", "aria-label": "What was sent, the latest first" });
+  const said = element("span", { class: "wslab-unseen", role: "status", "aria-live": "polite" });
+  const root = element("section", { class: "wslab-sent", "aria-label": "Sent", hidden: true }, element("h3", { class: "wslab-heading" }, "Sent"), list, said);
+  let drawn = null;
+  const row = ({ what, end, sender, how, number }) =>
+    element(
+      "li",
+      {},
+      number === null ? element("span", { class: "wslab-norecord" }) : element("button", { type: "button", class: "wslab-button", title: "Select it in all panels of this lab", onclick: () => set("selected", number) }, `No. ${number}`),
+      mark(sender),
+      element("b", {}, harmless(what)),
+      element("span", { class: "wslab-place" }, harmless(`${end.replace(/^\S+ /, "by the ")}, ${how === "exact bytes" ? "as exact bytes" : how === "websockets" ? "through websockets" : "as one frame"}`)),
+    );
+  const draw = () => {
+    const { sent } = shared;
+    if (sent === drawn) return;
+    const before = drawn;
+    drawn = sent;
+    root.hidden = !sent.length;
+    list.replaceChildren(...sent.map(row));
+    if (before && sent.length) said.textContent = harmless(`Sent ${sent[0].what} by ${sent[0].end}`);
+  };
+  return { element: root, draw };
+}
+
+// The panel ------------------------------------------------------------------------------------------------------------
+
+const NOTHING = { field: "", trouble: "", frames: [], index: 0, left: 0, explanation: null, payload: null, notes: [], meaning: ["", ""], reason: 0, reason_most: 123 };
+
+/** Once for each model: what the kernel tells is there before the first view is drawn. */
+function begin({ shared, ask, hear }) {
+  Object.assign(shared, { ends: { ends: [], more: 0, why: "", serving: false }, preview: NOTHING, sent: [], codes: [], asked: null });
+  hear((message) => {
+    const { tell: what, ...facts } = message;
+    if (what === "ends" || what === "preview") shared[what] = facts;
+    else if (what === "sent" || what === "codes") shared[what] = facts[what];
+  });
+  ask({ ask: "hello" });
+}
+
+function build(context) {
+  const flush = () => parts.forEach((part) => part.flush?.());
+  const parts = [ends(context), payload(context), frameSettings(context), library(context, flush), bytes(context, flush), log(context)];
+  const [who, what, frame, ready, shown, sent] = parts.map((part) => part.element);
+  return {
+    element: element("div", {}, who, what, element("div", { class: "wslab-ways" }, frame, ready), shown, sent),
+    draw: () => {
+      const can = context.life === "live" && !context.model.get("closed");
+      for (const part of parts) part.draw(can);
+    },
+    remove: () => parts.forEach((part) => part.remove?.()),
+  };
+}
+
+export default panel("composer", "Composer", build, begin);

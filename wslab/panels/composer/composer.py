@@ -1,0 +1,675 @@
+"""``Composer``: sends by the ends of live connections, through their library, or exactly the bytes that it shows.
+
+Theory. What is to be sent is the state, and all views share it. The bytes are computed from it whenever it changes,
+with masking keys that are drawn before they are shown and drawn anew only after a sending: what is shown is what is
+sent. They are judged in their place, by a copy of what the trace knows of the connection. Whatever a page types may be
+wrong, so it asks for changes instead of setting traits, and what is wrong is told in words. Questions of one page are
+answered in order, so a click that follows a key press sends what was typed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+import traitlets
+
+from ...anatomy.field import Explanation, Sender, Violation
+from ...anatomy.html import explanation_part, wrapped
+from ...anatomy.view import sender_mark
+from ...drawing.table import Column, table_html, table_text
+from ...drawing.visible import count, visible
+from ...live.ends import RAW_KIND, CannotSend, End, masking_keys, open_client, open_raw
+from ...live.lab import NoServer
+from ...protocol import explain_frame, parse_frame
+from ...protocol.states import State
+from ...protocol.words import CLOSE, STATUS_CODES, STATUS_RANGES, TEXT, opcode_name, quote, status_meaning
+from ...recording.trace import Trace
+from ..kit.module import css, esm
+from ..kit.panel import Question, Underway
+from ..kit.trace_panel import TracePanel
+from .composition import MOST_FRAGMENTS, CannotCompose, Series, close_body, masking_key, typed, written
+
+if TYPE_CHECKING:
+    from ...anatomy.picture import Picture
+
+MOST_ENDS = 60
+"""Ends that are offered at once; of more, the newest."""
+MOST_SENT = 20
+"""Sendings that are remembered."""
+PAUSE = 0.25
+SHARE = 20
+"""While records stream in, a look at what they change comes after so many seconds, and so many times what one costs."""
+SHOWN = 32
+"""Bytes of each frame in the list of frames."""
+LONGEST_REASON = 123
+"""Bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1)."""
+RFC_KEY = "37 fa 21 3d"
+_FRESH = "a fresh masking key"
+_NO_END = (
+    "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
+    "To be connected to, the lab needs a server: `await lab.serve()`."
+)
+_BODY = (
+    "A Close frame's payload begins with its status code: these first two bytes say {code}. "
+    "Choose “the status code and reason” to have them written (RFC 6455 5.5.1)."
+)
+_UNTOLD_CLOSE = (
+    "websockets is not told of these bytes. It will take the peer's answering Close for the first one, and send a "
+    "Close of its own after yours."
+)
+_UNTOLD_FRAGMENT = (
+    "websockets is not told of these bytes. Until you send the fragment with FIN, the next message that it sends "
+    "stands inside yours."
+)
+
+_CODES: Final = [
+    *([code, meaning] for code, (meaning, _) in STATUS_CODES.items()),
+    *([low, f"to {high}: {use}"] for low, high, use in STATUS_RANGES if low in (3000, 4000)),
+]
+"""The status codes to choose from."""
+
+_WORDS = (Column("setting"), Column("value", wraps=True))
+_FRAMES = (Column("frame"), Column("what"), Column("bytes", right=True), Column("as hex", wraps=True, code=True))
+_SENT = (Column("sent"), Column("by"), Column("how"))
+
+
+class Sending(NamedTuple):
+    """One thing that was sent."""
+
+    what: str
+    """``TEXT, 7 bytes``."""
+    end: str
+    """The end's label."""
+    sender: Sender
+    how: str
+    """``exact bytes``, ``websockets``, or ``one frame``, where a raw end has no library."""
+    number: int | None
+    """Of the record that came of it."""
+
+
+class Placed(NamedTuple):
+    """A frame in its connection."""
+
+    violations: tuple[Violation, ...]
+    """The rules that it breaks there."""
+    offset: int = 0
+    """Of its first byte in its sender's stream."""
+
+
+class Preview(NamedTuple):
+    """What would be sent now."""
+
+    series: Series | None
+    frames: tuple[bytes, ...]
+    places: tuple[Placed, ...]
+    trouble: tuple[str, str]
+    """Which setting makes no bytes, and why; both empty where all do."""
+
+
+class Composer(TracePanel):
+    """Sends by a live end of a lab: text or hex as frames of any kind, the bytes shown first; ping, pong and close.
+
+    Args:
+        lab: whose ends it sends by; it does not keep the lab alive.
+        kwargs: any of the traits below, as first values, such as ``target="server 0"``.
+
+    ``send_bytes()`` sends what is shown and refuses nothing. ``send_message()``, ``ping()``, ``pong()`` and
+    ``close_connection()`` go through ``websockets``, which refuses what the protocol forbids; on a raw end, they send
+    one frame as that end's side must. Each may be awaited, or left alone; what fails stands in the panel as well. What
+    was sent becomes the selected record of all panels of this lab.
+
+    Raises:
+        TypeError: a trace alone, which holds no connections.
+    """
+
+    _esm = esm("composer/composer.js")
+    _css = css("composer/composer.css")
+
+    target = traitlets.Unicode(
+        "", help='The end that sends: "client 0" is the client of connection 0. Empty: the first that is open.'
+    ).tag(sync=True)
+    payload = traitlets.Unicode("Hello", help="The payload before masking, as ``payload_as`` says.").tag(sync=True)
+    payload_as = traitlets.Enum(
+        ("text", "hex", "close"),
+        "text",
+        help="Written as UTF-8; hex digits; or the body made of ``code`` and ``reason``.",
+    ).tag(sync=True)
+    opcode = traitlets.Int(TEXT, min=0, max=15, help="0 to 15, of the first frame.").tag(sync=True)
+    fin = traitlets.Bool(True, help="Whether the last frame is its message's last.").tag(sync=True)
+    rsv1 = traitlets.Bool(False, help="A reserved bit, of the first frame.").tag(sync=True)
+    rsv2 = traitlets.Bool(False, help="A reserved bit, of the first frame.").tag(sync=True)
+    rsv3 = traitlets.Bool(False, help="A reserved bit, of the first frame.").tag(sync=True)
+    mask = traitlets.Enum(
+        ("right", "none", "fresh", "key"),
+        "right",
+        help="As the sender's side must; none; a fresh key; ``masking_key``.",
+    ).tag(sync=True)
+    masking_key = traitlets.Unicode(RFC_KEY, help="Four bytes as hex; used where ``mask`` is ``key``.").tag(sync=True)
+    length_form = traitlets.Enum(
+        (7, 16, 64), None, allow_none=True, help="How many bits hold the length; None for the fewest."
+    ).tag(sync=True)
+    fragments = traitlets.Int(1, min=1, max=MOST_FRAGMENTS, help="How many frames carry the payload.").tag(sync=True)
+    code = traitlets.Int(1000, allow_none=True, help="A close frame's status code; None leaves it out.").tag(sync=True)
+    reason = traitlets.Unicode("", help="A close frame's reason.").tag(sync=True)
+    picked = traitlets.Int(0, min=0, help="The frame that is looked at, from 0.").tag(sync=True)
+
+    _STATE: ClassVar[tuple[str, ...]] = (
+        "target", "payload", "payload_as", "opcode", "fin", "rsv1", "rsv2", "rsv3", "mask", "masking_key",
+        "length_form", "fragments", "code", "reason", "picked",
+    )  # fmt: skip
+    _way = "text"
+    """How the payload is written: what ``payload_as`` was last, of text and hex."""
+    _not_before = 0.0
+
+    def __init__(self, lab: Any, **kwargs: Any) -> None:
+        if isinstance(lab, Trace) or not hasattr(lab, "ends"):
+            raise TypeError(f"Composer({lab!r}): a Lab is wanted; a recording alone holds no connections to send by")
+        seed = lab.seed
+        self._steady = seed is not None
+        self._fresh = masking_keys(seed, "composer")
+        self._keys: list[bytes] = []
+        self._begun = 0  # frames of the series that were sent, one alone at a time
+        self._sent: deque[Sending] = deque(maxlen=MOST_SENT)
+        self._told: dict[str, Any] = {}
+        self._label = ""
+        self._preview = Preview(None, (), (), ("", ""))
+        super().__init__(lab, **kwargs)
+        self._way = "hex" if self.payload_as == "hex" else "text"
+        self.observe(self._changed, names=list(self._STATE))
+        self._compute()
+
+    # What would be sent ------------------------------------------------------------------
+
+    @property
+    def end(self) -> End | None:
+        """The end that ``target`` names; None when it is gone, or was never there."""
+        lab = self.lab
+        ends = () if lab is None or lab.closed else lab.ends
+        return next((end for end in ends if end.key == self.target), None)
+
+    @property
+    def frames(self) -> tuple[bytes, ...]:
+        """Each frame's bytes as ``send_bytes()`` would send them now. Raises CannotCompose where there are none."""
+        with self._lock:
+            self._compute()
+            field, why = self._preview.trouble
+            if field:
+                raise CannotCompose(why)
+            return self._preview.frames[self._begun :]
+
+    def explain(self) -> Explanation:
+        """The picked frame: every bit of it, and the rules that it would break in its connection."""
+        with self._lock:
+            index = self._picked
+            if not self._preview.frames:
+                raise CannotCompose(self._preview.trouble[1])
+            violations, offset = self._preview.places[index]
+            data = self._preview.frames[index]
+            return explain_frame(data, sender=self._sender, offset=offset, violations=violations)
+
+    # What sends --------------------------------------------------------------------------
+
+    def send_bytes(self, *, alone: bool = False) -> Underway[int | None]:
+        """Send the frames that are shown, as one write; ``alone`` sends the next of them only. Nothing is refused.
+
+        Returns:
+            Awaited, it gives the number of the first frame's record, or None where no whole frame came of it.
+
+        Raises:
+            CannotSend, CannotCompose: there is no such end, or there are no bytes.
+        """
+        with self._lock:
+            end, series = self._living(), self.frames
+            if alone:
+                series = series[:1]
+            first, total = self._begun, len(self._preview.frames)
+            data = b"".join(series)
+            name = opcode_name(data[0] & 0b1111)
+            what = f"{name}, {count(len(data), 'byte')}" if len(series) == 1 else (
+                f"{count(len(series), 'frame')} from {name} on, {count(len(data), 'byte')}"
+            )  # fmt: skip
+            underway = self._begin_sending(end, end.write(data), what, "exact bytes")
+            done = first + len(series)
+            with self._one_change():
+                for index in range(first, done):
+                    if index < len(self._keys):
+                        self._keys[index] = next(self._fresh)
+                self._begun = 0 if done == total else done
+                self.picked = self._begun
+                self._due = True
+        return underway
+
+    def send_message(self) -> Underway[int | None]:
+        """Send the payload as a message of the library's: TEXT where it was typed as text, BINARY otherwise."""
+        with self._lock:
+            end, data = self._living(), self._payload()
+            text = self.payload_as == "text"
+            what = f"{'TEXT' if text else 'BINARY'}, {count(len(data), 'byte')} of payload"
+            return self._begin_sending(end, end.send(self.payload if text else data), what)
+
+    def ping(self) -> Underway[int | None]:
+        """Have the library send a ping with the payload (RFC 6455 5.5.2)."""
+        with self._lock:
+            end, data = self._living(), self._payload()
+            return self._begin_sending(end, end.ping(data), f"PING, {count(len(data), 'byte')} of payload")
+
+    def pong(self) -> Underway[int | None]:
+        """Have the library send a pong with the payload, which nobody asked for (RFC 6455 5.5.3)."""
+        with self._lock:
+            end, data = self._living(), self._payload()
+            return self._begin_sending(end, end.pong(data), f"PONG, {count(len(data), 'byte')} of payload")
+
+    def close_connection(self) -> Underway[int | None]:
+        """Have the library send a close frame with ``code`` and ``reason`` and do what follows (RFC 6455 7.1.2)."""
+        with self._lock:
+            end = self._living()
+            said = "" if self.code is None else f" {self.code}"
+            what = f"CLOSE{said}" + (f" {quote(self.reason)}" if self.reason else "")
+            return self._begin_sending(end, end.close(self.code, self.reason), what)
+
+    def open_client(self) -> Underway[End]:
+        """Connect a ``websockets`` client to the lab's server, beside it, so that it works while a cell computes."""
+        return self._open(open_client)
+
+    def open_raw(self) -> Underway[End]:
+        """Connect a raw end to the lab's server, with its opening handshake done; it answers nothing by itself."""
+        return self._open(open_raw)
+
+    def reset(self) -> None:
+        """Make of the settings what a library would do: one TEXT frame, masked as the side must."""
+        traits = self.traits()
+        with self._one_change():
+            for name in ("opcode", "fin", "rsv1", "rsv2", "rsv3", "mask", "length_form", "fragments"):
+                self.set_trait(name, traits[name].default())
+            if self.payload_as == "close":
+                self.payload_as = "text"
+
+    def picture(self) -> Picture:
+        """The settings, the picked frame explained and what was sent, as a standalone picture (SVG)."""
+        from ...anatomy.picture import explanation_figures, sheet, table_figure
+
+        with self._lock:
+            self._compute()
+            figures = [table_figure(_WORDS, self._settings())]
+            if len(self._preview.frames) > 1:
+                figures.append(table_figure(_FRAMES, self._frame_rows(), f"The bytes; frame {self._picked + 1} below"))
+            if self._preview.frames:
+                figures += explanation_figures(self.explain())
+            if self._sent:
+                figures.append(table_figure(_SENT, self._sent_rows(), "What was sent, the latest first"))
+        return sheet("Composed frames", *figures, name="composer")
+
+    # How it shows itself -----------------------------------------------------------------
+
+    def _text(self) -> str:
+        with self._lock:
+            self._compute()
+            parts = [table_text(_WORDS, self._settings(), caption="What the composer would send")]
+            if self._preview.frames:
+                parts += [table_text(_FRAMES, self._frame_rows(), caption="The bytes"), str(self._steadied())]
+            if self._sent:
+                parts.append(table_text(_SENT, self._sent_rows(), caption="What was sent, the latest first"))
+            return "\n\n".join(parts)
+
+    def _html(self) -> str:
+        with self._lock:
+            self._compute()
+            parts = [table_html(_WORDS, self._settings(), caption="What the composer would send", row_heading=0)]
+            if self._preview.frames:
+                parts.append(table_html(_FRAMES, self._frame_rows(), caption="The bytes", row_heading=0))
+                parts.append(explanation_part(self._steadied()))
+            if self._sent:
+                parts.append(table_html(_SENT, self._sent_rows(), caption="What was sent, the latest first"))
+            return wrapped(*parts)
+
+    def _settings(self) -> list[tuple[str, str]]:
+        field, why = self._preview.trouble
+        series = self._preview.series
+        end = self.end
+        rows = [("sent by", f"{end.label}, {end.state.value}" if end else self._label or "nobody yet")]
+        if field:
+            return [*rows, (field, f"makes no bytes: {why}")]
+        assert series is not None
+        shown = quote(self.payload) if self.payload_as == "text" else series.payload[:16].hex(" ")
+        said = {"text": shown, "hex": shown, "close": f"{self._code_words()} {quote(self.reason)}"}[self.payload_as]
+        bits = [("FIN", self.fin), ("RSV1", self.rsv1), ("RSV2", self.rsv2), ("RSV3", self.rsv3)]
+        key = visible(self.masking_key) if series.key else _FRESH
+        return [
+            *rows,
+            ("payload", f"{said}, {count(len(series.payload), 'byte')}"),
+            ("opcode", f"{self.opcode} {opcode_name(self.opcode)}"),
+            ("bits", ", ".join(f"{name} {int(value)}" for name, value in bits)),
+            ("mask", f"under {key}" if series.masked else "not masked"),
+            ("length", "in the fewest bits" if self.length_form is None else f"in {self.length_form} bits"),
+            ("fragments", count(self.fragments, "frame")),
+        ]
+
+    def _code_words(self) -> str:
+        return "no status code" if self.code is None else f"{self.code} {status_meaning(self.code)[0]}"
+
+    def _frame_rows(self) -> list[tuple[str, str, str, str]]:
+        rows = []
+        for index, data in enumerate(self._preview.frames):
+            frame = parse_frame(data)
+            hides = bool(frame.mask and self._unsteady)
+            start = frame.header_length - 4
+            shown = f"{data[:start].hex(' ')} {_FRESH} and what it masks" if hides else data[:SHOWN].hex(" ")
+            more = " …" if len(data) > SHOWN and not hides else ""
+            what = frame.opcode_name + ("" if frame.fin else ", not final")
+            broken = len(self._preview.places[index].violations)
+            what += f", breaks {count(broken, 'rule')}" if broken else ""
+            sent = " (sent)" if index < self._begun else ""
+            rows.append((f"{index + 1}{sent}", what, str(len(data)), shown + more))
+        return rows
+
+    def _sent_rows(self) -> list[tuple[str, str, str]]:
+        return [(each.what, each.end, each.how) for each in reversed(self._sent)]
+
+    @property
+    def _unsteady(self) -> bool:
+        """Whether the masking keys are another time others."""
+        series = self._preview.series
+        return series is not None and series.masked and series.key is None and not self._steady
+
+    def _steadied(self) -> Explanation:
+        """The picked frame without what is another time something else."""
+        explanation = self.explain()
+        if not self._unsteady:
+            return explanation
+        start = next((field.start for field in explanation.fields if field.name == "Masking-key"), None)
+        if start is None:
+            return explanation
+        fields = [
+            replace(field, steady=_FRESH if field.start == start else _shown(field.value))
+            if field.start >= start
+            else field
+            for field in explanation.fields
+        ]
+        return replace(explanation, fields=tuple(fields))
+
+    # What a page is told -----------------------------------------------------------------
+
+    def _push(self) -> bool:
+        begun = time.monotonic()
+        if begun < self._not_before:
+            return True
+        with self._lock:
+            if not self._asked:
+                self._told = {}
+            self._compute()
+        self._not_before = begun + max(PAUSE, SHARE * (time.monotonic() - begun))
+        return False
+
+    def _greeted(self, question: Question) -> None:
+        with self._lock:
+            self._told = {}
+        super()._greeted(question)
+        self._compute()
+
+    def _tell_new(self, what: str, **facts: Any) -> None:
+        """Tell it unless it was the last that was told of this."""
+        if self._told.get(what) != facts:
+            self._told[what] = facts
+            self.tell(what, **facts)
+
+    def _compute(self) -> None:
+        """Compute everything from the state and the connections as they are now, and tell what is new."""
+        with self._lock:
+            self._due = False
+            lab = self.lab
+            ends = () if lab is None or lab.closed else lab.ends
+            if not self.target and (first := next((end for end in ends if end.open), None)) is not None:
+                self.set_trait("target", first.key)
+                return
+            end = next((each for each in ends if each.key == self.target), None)
+            self._label = end.label if end else self._gone_label()
+            self._preview = self._composed(end)
+            if self.comm is None:
+                return
+            self._tell_new("codes", codes=_CODES)
+            self._tell_new("ends", **self._ends_facts(ends, end, lab))
+            self._tell_new("preview", **self._preview_facts(end))
+            self._tell_new(
+                "sent", sent=[{**each._asdict(), "sender": each.sender.label} for each in reversed(self._sent)]
+            )
+
+    def _ends_facts(self, ends: tuple[End, ...], end: End | None, lab: Any) -> dict[str, Any]:
+        listed = [_end_facts(each) for each in ends[-MOST_ENDS:]]
+        sender = _sender_of(self.target)
+        if self.target and self.target not in [each["key"] for each in listed] and sender is not None:
+            gone = _end_facts(end) if end else {
+                "key": self.target, "sender": sender.label, "connection": self.target.partition(" ")[2], "kind": "",
+                "state": "CLOSED", "open": False, "label": self._label,
+            }  # fmt: skip
+            listed.insert(0, gone)
+        return {
+            "ends": listed,
+            "more": max(0, len(ends) - MOST_ENDS),
+            "why": self._why_not(end),
+            "serving": lab is not None and not lab.closed and lab.server is not None,
+        }
+
+    def _gone_label(self) -> str:
+        sender = _sender_of(self.target)
+        return "" if sender is None else f"{sender_mark(sender)} of connection {self.target.partition(' ')[2]}, gone"
+
+    def _why_not(self, end: End | None) -> str:
+        """Why nothing can be sent by the target; empty where something can."""
+        if end is not None:
+            if end.open:
+                return ""
+            return f"{end.label} has ended its stream: it can send no more. Choose another end."
+        if not self.target:
+            return _NO_END
+        if _sender_of(self.target) is None:
+            return f'target={self.target!r} names no end: it is said as "client 0" or "server 0". Choose one.'
+        return f"{self._label}: its connection is over, so nothing can be sent there. Choose another end, or open one."
+
+    def _preview_facts(self, end: End | None) -> dict[str, Any]:
+        preview, index = self._preview, self._picked
+        field, why = preview.trouble
+        reason = len(self.reason.encode("utf-8", "replace"))
+        facts: dict[str, Any] = {
+            "field": field,
+            "trouble": why,
+            "frames": [self._frame_facts(each) for each in range(len(preview.frames))],
+            "index": index,
+            "left": sum(map(len, preview.frames[self._begun :])),
+            "explanation": self.explain().to_json() if preview.frames else None,
+            "payload": None if preview.series is None else len(preview.series.payload),
+            "notes": self._notes(end),
+            "meaning": _meaning(self.code),
+            "reason": reason,
+            "reason_most": LONGEST_REASON,
+        }
+        return facts
+
+    def _frame_facts(self, index: int) -> dict[str, Any]:
+        data = self._preview.frames[index]
+        return {
+            "what": opcode_name(data[0] & 0b1111),
+            "fin": data[0] >> 7,
+            "hex": data[:SHOWN].hex(),
+            "length": len(data),
+            "broken": len(self._preview.places[index].violations),
+            "sent": index < self._begun,
+        }
+
+    def _notes(self, end: End | None) -> list[str]:
+        series = self._preview.series
+        if series is None:
+            return []
+        by_library = end is not None and end.kind != RAW_KIND
+        code = int.from_bytes(series.payload[:2], "big")
+        notes = [
+            (
+                _BODY.format(code=code),
+                series.opcode == CLOSE and self.payload_as != "close" and len(series.payload) > 1,
+            ),
+            (_UNTOLD_CLOSE, by_library and series.opcode == CLOSE),
+            (_UNTOLD_FRAGMENT, by_library and not series.fin and not series.opcode & 0b1000),
+            (series.lies, bool(series.lies)),
+        ]
+        return [note for note, holds in notes if holds]
+
+    # Details -----------------------------------------------------------------------------
+
+    @property
+    def _sender(self) -> Sender:
+        return _sender_of(self.target) or Sender.CLIENT
+
+    @property
+    def _picked(self) -> int:
+        return max(0, min(self.picked, len(self._preview.frames) - 1))
+
+    def _payload(self) -> bytes:
+        return (
+            close_body(self.code, self.reason) if self.payload_as == "close" else typed(self.payload, self.payload_as)
+        )
+
+    def _composed(self, end: End | None) -> Preview:
+        field = "payload"
+        try:
+            payload = self._payload()
+            field = "masking key"
+            key = masking_key(self.masking_key) if self.mask == "key" else None
+        except CannotCompose as error:
+            close = field == "payload" and self.payload_as == "close"
+            return Preview(None, (), (), ("status code and reason" if close else field, str(error)))
+        series = Series(
+            payload, self.opcode, self.fin, self.rsv1, self.rsv2, self.rsv3,
+            self._sender is Sender.CLIENT if self.mask == "right" else self.mask != "none",
+            key, self.length_form, self.fragments,
+        )  # fmt: skip
+        frames = tuple(series.frames(self._key))
+        return Preview(series, frames, self._placed(end, frames), ("", ""))
+
+    def _key(self, index: int) -> bytes:
+        while len(self._keys) <= index:
+            self._keys.append(next(self._fresh))
+        return self._keys[index]
+
+    def _placed(self, end: End | None, frames: tuple[bytes, ...]) -> tuple[Placed, ...]:
+        """Each frame in its connection; alone where there is none. What was sent of the series stays as it was."""
+        begun = self._begun
+        places = [*self._preview.places[:begun]]
+        places += [Placed(parse_frame(data, sender=self._sender).violations) for data in frames[begun:]]
+        if end is not None:
+            with suppress(IndexError):  # the trace has dropped this connection
+                for index, found in enumerate(self.trace.foresee(end.connection, end.end, frames[begun:]), begun):
+                    if found:
+                        places[index] = Placed(found[0].violations, found[0].offset)
+        return tuple(places)
+
+    def _living(self) -> End:
+        end = self.end
+        why = self._why_not(end)
+        if end is None or why:
+            raise CannotSend(why)
+        return end
+
+    def _begin_sending(
+        self, end: End, sending: Coroutine[Any, Any, int | None], what: str, how: str = ""
+    ) -> Underway[int | None]:
+        label, sender = end.label, end.end
+        how = how or ("one frame" if end.kind == RAW_KIND else "websockets")
+
+        def sent(number: int | None) -> None:
+            with self._lock:
+                self._sent.append(Sending(what, label, sender, how, number))
+                self._compute()
+            if number is not None:
+                self.selected = number
+
+        return self._run(end.loop, sending, sent)
+
+    def _open(self, make: Callable[[Any], Coroutine[Any, Any, End]]) -> Underway[End]:
+        lab = self.lab
+        loop = None if lab is None else lab.loop
+        if lab is None or lab.closed:
+            raise CannotSend("this lab was closed: make a new one with lab = Lab()")
+        if loop is None or lab.server is None:
+            raise NoServer("this lab has no server to connect to: run `await lab.serve()` first")
+
+        def opened(end: End) -> None:
+            self.target = end.key
+
+        return self._run(loop, make(lab), opened)
+
+    def _changed(self, change: Any) -> None:
+        with self._one_change():
+            self._due = True
+            self.problem = ""
+            self._way = self._way if self.payload_as == "close" else self.payload_as
+            unused = () if self.payload_as == "close" else ("code", "reason")
+            if change["name"] not in ("picked", *unused):
+                self._restart()
+
+    def _restart(self) -> None:
+        """It is another series now, of which nothing was sent."""
+        if self._begun:
+            self._begun = self.picked = 0
+
+    # What a page asks for ----------------------------------------------------------------
+
+    def _answer_change(self, question: Question) -> None:
+        name, value = str(question["name"]), question["value"]
+        if name not in self._STATE:
+            raise ValueError(f"a page wanted to change {name!r}, which it may not")
+        with self._one_change():
+            if name == "payload_as" and self.payload:
+                self.payload = written(self.payload, self._way, value)
+            self.set_trait(name, value)
+
+    def _answer_send_bytes(self, question: Question) -> None:
+        self.send_bytes(alone=bool(question.get("alone")))
+
+    answers: ClassVar[Mapping[str, Any]] = {
+        "change": _answer_change,
+        "send bytes": _answer_send_bytes,
+        "send": lambda self, _: self.send_message(),
+        "ping": lambda self, _: self.ping(),
+        "pong": lambda self, _: self.pong(),
+        "close": lambda self, _: self.close_connection(),
+        "open client": lambda self, _: self.open_client(),
+        "open raw": lambda self, _: self.open_raw(),
+        "reset": lambda self, _: self.reset(),
+    }
+
+
+_SENDERS: Final = {sender.label: sender for sender in Sender}
+
+
+def _sender_of(target: str) -> Sender | None:
+    """Which side ``"client 0"`` names; None where it names none."""
+    side, _, number = target.partition(" ")
+    return _SENDERS.get(side) if number.isdecimal() else None
+
+
+def _end_facts(end: End) -> dict[str, Any]:
+    open_now = end.open
+    return {
+        "key": end.key,
+        "sender": end.end.label,
+        "connection": str(end.connection),
+        "kind": end.kind,
+        "state": (end.state if open_now else State.CLOSED).value,
+        "open": open_now,
+        "label": end.label,
+    }
+
+
+def _meaning(code: int | None) -> list[str]:
+    """What a status code means and where that is written; that there is none, for None."""
+    if code is None:
+        return ["no status code: the peer's program is told 1005", "RFC 6455 7.1.5"]
+    return [*status_meaning(code)] if 0 <= code <= 0xFFFF else ["more than 16 bits hold", "RFC 6455 5.5.1"]
+
+
+def _shown(value: int | str | bytes | None) -> str:
+    return value.hex(" ") if isinstance(value, bytes) else visible(str(value))

@@ -1,0 +1,1 @@
+"""``FrameBuilder``: the sixteen bits of a frame header as switches, and two judges."""

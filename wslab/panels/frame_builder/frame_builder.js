@@ -1,0 +1,360 @@
+/**
+ * The frame builder: sixteen bits to toggle, a payload, and what comes of them.
+ *
+ * Bits are traits that a view sets at once: each of their values can be written. What is typed into a field may be wrong in
+ * any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
+ */
+
+import { OPCODES, harmless } from "../kit/words.js";
+import { NUMBER, element, freshId, mark, plural, rove, typing } from "../kit/dom.js";
+import { inspection } from "../kit/inspector.js";
+import { panel } from "../kit/panel.js";
+
+// The sixteen bits -----------------------------------------------------------------------------------------------------
+
+const flag = (trait) => ({
+  read: (model) => Number(model.get(trait)),
+  toggle: ({ model, set }) => set(trait, !model.get(trait)),
+});
+const opcodeBit = (bit) => ({
+  read: (model) => (model.get("opcode") >> bit) & 1,
+  toggle: ({ model, set }) => set("opcode", model.get("opcode") ^ (1 << bit)),
+});
+const seven = (model) => model.get("length_bits") ?? model.get("built").seven ?? 0;
+const lengthBit = (bit) => ({
+  read: (model) => (seven(model) >> bit) & 1,
+  toggle: ({ model, set }) => {
+    const wanted = seven(model) ^ (1 << bit);
+    const { length, length_form: form } = { length: model.get("length"), length_form: model.get("length_form") };
+    set("length_bits", wanted === model.get("built").right && length === null && form === null ? null : wanted);
+  },
+});
+const many = (from, made) => Array.from({ length: from }, (_, index) => made(from - 1 - index));
+
+/** The fields of the first two bytes, as explanations name them, and their bits from the left. */
+const RULING = [
+  [
+    { name: "FIN", bits: [flag("fin")] },
+    { name: "RSV1", bits: [flag("rsv1")] },
+    { name: "RSV2", bits: [flag("rsv2")] },
+    { name: "RSV3", bits: [flag("rsv3")] },
+    { name: "opcode", bits: many(4, opcodeBit), says: (model) => `${model.get("opcode")} · ${OPCODES[model.get("opcode")] ?? "reserved"}` },
+  ],
+  [
+    { name: "MASK", bits: [flag("masked")] },
+    { name: "Payload len", bits: many(7, lengthBit), says: (model) => ({ 126: "126 · the next 2 bytes say it", 127: "127 · the next 8 bytes say it" })[seven(model)] ?? String(seven(model)) },
+  ],
+];
+const LAST_BIT = 15;
+
+function figure(context) {
+  const { model } = context;
+  const buttons = [];
+  const cells = [];
+  const line = element("p", { class: "wslab-bitline", "aria-live": "off" });
+  let pointed = null;
+
+  const toggle = (bit) => {
+    const number = buttons.length;
+    const node = element("button", { type: "button", class: "wslab-toggle", tabindex: number ? "-1" : "0", onclick: () => bit.toggle(context) });
+    buttons.push({ node, bit, number });
+    return node;
+  };
+  const byte = (fields, index) => {
+    const numbers = Array.from({ length: 8 }, (_, bit) => element("span", { class: "wslab-bitnumber", "aria-hidden": "true" }, String(8 * index + bit)));
+    const parts = fields.map((field) => {
+      const start = buttons.length;
+      const value = element("span", { class: "wslab-bitsays" });
+      const bang = element("span", { class: "wslab-broken", hidden: true }, "! ");
+      const cell = element(
+        "span",
+        { class: "wslab-ruling", style: `grid-column: span ${field.bits.length}` },
+        element("span", { class: "wslab-togglerow" }, ...field.bits.map(toggle)),
+        element("span", { class: "wslab-bitname" }, bang, field.name),
+        value,
+      );
+      cells.push({ node: cell, value, bang, field, start, index: cells.length });
+      return cell;
+    });
+    return element("div", { class: "wslab-rulingbyte", role: "group", "aria-label": `byte ${index}` }, ...numbers, ...parts);
+  };
+  const root = element("div", { class: "wslab-sixteen", role: "group", "aria-label": "The first sixteen bits: the arrow keys move, Space toggles" }, ...RULING.map(byte));
+  rove(root, buttons.map(({ node }) => node), { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 8, ArrowUp: -8, Home: -LAST_BIT, End: LAST_BIT });
+
+  const tell = () => {
+    const field = pointed === null ? null : model.get("explanation").fields?.[pointed];
+    line.replaceChildren(
+      ...(field
+        ? [element("b", {}, harmless(field.name)), ` ${field.bits}: ${harmless(field.meaning)} `, element("span", { class: "wslab-section" }, harmless(field.section))]
+        : ["Click a bit to toggle it, or go to it with the arrow keys and press Space."]),
+    );
+  };
+  for (const { node, index } of cells) {
+    for (const event of ["pointerenter", "focusin"]) {
+      node.addEventListener(event, () => {
+        pointed = index;
+        tell();
+      });
+    }
+  }
+
+  const draw = () => {
+    const { violations = [] } = model.get("explanation");
+    const wrong = (start, count) => violations.some((one) => one.width > 0 && one.start < start + count && one.start + one.width > start);
+    for (const { node, field, start, value, bang } of cells) {
+      const broken = wrong(start, field.bits.length);
+      node.classList.toggle("wslab-brokenfield", broken);
+      bang.hidden = !broken;
+      value.textContent = field.says?.(model) ?? "";
+      field.bits.forEach((bit, at) => {
+        const button = buttons[start + at].node;
+        const digit = String(bit.read(model));
+        button.textContent = digit;
+        button.setAttribute("aria-pressed", String(digit === "1"));
+        button.setAttribute("aria-label", `${field.name}, bit ${start + at}: ${digit}`);
+        button.classList.toggle("wslab-wrong", wrong(start + at, 1));
+      });
+    }
+    tell();
+  };
+  return { element: element("div", { class: "wslab-bitfigure" }, root, line), draw };
+}
+
+// What follows the two bytes --------------------------------------------------------------------------------------------
+
+const PAUSE = 350; // ms without a key until what was typed is sent
+const MOST_TYPED = 500_000; // characters: more than the longest payload in hex, and few enough for one message
+
+const refusal = (length) => (length > MOST_TYPED ? `${NUMBER.format(length)} characters are more than a page can hand on: paste at most ${NUMBER.format(MOST_TYPED)}.` : null);
+
+/** Ties an input to what the kernel may refuse. `shown(model)` is its text when nobody types. */
+function typed(context, name, input, shown, lively = false) {
+  const { model, ask } = context;
+  const id = freshId();
+  const problem = element("p", { class: "wslab-refused", id, role: "alert", hidden: true });
+  input.setAttribute("aria-describedby", id);
+  const echoes = typing(input);
+  let tooMuch = null;
+  let timer = null;
+
+  const send = () => {
+    clearTimeout(timer);
+    timer = null;
+    tooMuch = refusal(input.value.length);
+    if (tooMuch === null) {
+      echoes.sent(input.value);
+      ask({ ask: "change", name, value: input.value });
+    } else draw();
+  };
+  const draw = () => {
+    const text = shown(model);
+    echoes.back(text, text, timer !== null);
+    const why = tooMuch ?? model.get("refused")[name];
+    input.setAttribute("aria-invalid", String(Boolean(why)));
+    problem.hidden = !why;
+    const words = why ? harmless(why) : "";
+    if (problem.textContent !== words) problem.textContent = words;
+  };
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = lively ? setTimeout(send, PAUSE) : null;
+  });
+  input.addEventListener("change", send);
+  input.addEventListener("paste", (event) => {
+    const why = refusal(event.clipboardData?.getData("text").length ?? 0);
+    if (!why) return;
+    event.preventDefault(); // a browser takes seconds to lay so much out
+    tooMuch = why;
+    draw();
+  });
+  return { problem, draw, remove: () => clearTimeout(timer) };
+}
+
+function choice(legend, options, choose) {
+  const name = freshId();
+  const inputs = options.map(({ value }) => element("input", { type: "radio", name, onchange: () => choose(value) }));
+  const labels = options.map(({ label }) => element("span", {}, ...label));
+  const group = element(
+    "div",
+    { class: "wslab-choice", role: "radiogroup", "aria-label": legend },
+    ...options.map((_, index) => element("label", {}, inputs[index], labels[index])),
+  );
+  let known; // what the kernel said last; until it answers, what a person chose stays chosen
+  const draw = (value) => {
+    if (value !== known) inputs.forEach((input, index) => (input.checked = options[index].value === value));
+    known = value;
+  };
+  return { element: group, draw, labels };
+}
+
+/** One line of the form: what is set, what sets it, and why something was refused. */
+const setting = (name, controls, ...below) =>
+  element("div", { class: "wslab-setting" }, element("span", { class: "wslab-settingname" }, name), element("div", { class: "wslab-controls" }, ...controls), ...below);
+
+const FORMS = [7, 16, 64];
+
+function settings(context) {
+  const { model, ask, set } = context;
+  const change = (name) => (value) => ask({ ask: "change", name, value });
+  const button = (words, question) => element("button", { type: "button", class: "wslab-button", onclick: () => ask(question) }, words);
+  const line = (more) => element("input", { type: "text", class: "wslab-input", spellcheck: "false", autocomplete: "off", ...more });
+
+  const sender = choice(
+    "Sent by",
+    [
+      { value: true, label: [mark("client"), " a client"] },
+      { value: false, label: [mark("server"), " a server"] },
+    ],
+    (value) => set("as_client", value),
+  );
+
+  const keyInput = line({ size: "13", maxlength: "40", "aria-label": "Masking key, four bytes as hex" });
+  const key = typed(context, "masking_key", keyInput, () => model.get("masking_key"));
+  const keyRow = setting("Masking key", [keyInput, button("Fresh key", { ask: "fresh key" })], key.problem);
+
+  const payloadInput = element("textarea", { class: "wslab-input", rows: "2", spellcheck: "false", autocomplete: "off", "aria-label": "Payload" });
+  const payload = typed(context, "payload", payloadInput, () => model.get("payload"), true);
+  const way = choice(
+    "Payload as",
+    [
+      { value: "text", label: ["as text"] },
+      { value: "hex", label: ["as hex"] },
+    ],
+    change("payload_as"),
+  );
+  const wayProblem = element("p", { class: "wslab-refused", role: "alert", hidden: true });
+  const size = element("span", { class: "wslab-place" });
+
+  const form = choice(
+    "Length written in",
+    FORMS.map((bits) => ({ value: bits, label: [`${bits} bits`] })),
+    (bits) => ask({ ask: "change", name: "length_form", value: bits === model.get("built").shortest ? null : bits }),
+  );
+  const lengthInput = line({ size: "8", maxlength: "30", inputmode: "numeric", "aria-label": "Length stated, in bytes; empty for the true one" });
+  const length = typed(context, "length", lengthInput, () => (model.get("length") === null ? "" : model.get("built").stated));
+  const right = button("Set the length right", { ask: "right length" });
+  const lie = element("p", { class: "wslab-refused", role: "status", hidden: true });
+  const stated = element("label", { class: "wslab-inline" }, "stated as", lengthInput, "bytes");
+
+  const draw = () => {
+    const built = model.get("built");
+    const refused = model.get("refused");
+    const byHand = model.get("length_bits") !== null;
+    sender.draw(model.get("as_client"));
+    way.draw(model.get("payload_as"));
+    keyRow.hidden = !model.get("masked");
+    for (const field of [key, payload, length]) field.draw();
+    size.textContent = plural(built.payload ?? 0, "byte");
+    wayProblem.hidden = !refused.payload_as;
+    wayProblem.textContent = refused.payload_as ? harmless(refused.payload_as) : "";
+    form.draw(byHand ? null : (model.get("length_form") ?? built.shortest));
+    form.labels.forEach((label, index) => (label.textContent = `${FORMS[index]} bits${FORMS[index] === built.shortest ? ", the fewest" : ""}`));
+    lengthInput.placeholder = NUMBER.format(built.payload ?? 0);
+    right.disabled = !byHand && model.get("length") === null && model.get("length_form") === null;
+    lie.hidden = !built.lie;
+    if (lie.textContent !== built.lie) lie.textContent = built.lie ?? "";
+  };
+  const root = element(
+    "div",
+    { class: "wslab-settings" },
+    setting("Sent by", [sender.element]),
+    setting("Payload", [payloadInput, element("div", { class: "wslab-choice" }, way.element, size)], payload.problem, wayProblem),
+    keyRow,
+    setting("Length in", [form.element, stated, right], length.problem, lie),
+  );
+  return { element: root, draw, remove: () => [key, payload, length].forEach((field) => field.remove()) };
+}
+
+// What comes of it -------------------------------------------------------------------------------------------------------
+
+function copyable(name) {
+  const text = element("code", {});
+  const box = element("pre", { class: "wslab-copyable", tabindex: "0", role: "region", "aria-label": name }, text);
+  const said = element("span", { role: "status", class: "wslab-unseen" });
+  let reset = null;
+  const button = element("button", { type: "button", class: "wslab-button", "aria-label": `Copy: ${name}` }, "Copy");
+  button.addEventListener("click", async () => {
+    let done = "Copied";
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+    } catch {
+      getSelection().selectAllChildren(text); // a page that is not served securely has no clipboard
+      done = "Selected";
+    }
+    button.textContent = said.textContent = done;
+    clearTimeout(reset);
+    reset = setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+  const draw = (words) => {
+    if (text.textContent !== words) text.textContent = words;
+  };
+  return { element: element("div", { class: "wslab-copyrow" }, element("span", { class: "wslab-copyname" }, name), box, button, said), draw, remove: () => clearTimeout(reset) };
+}
+
+function results({ model }) {
+  const bytes = copyable("Bytes");
+  const call = copyable("Python");
+  const draw = () => {
+    const { hex = "", length = 0, call: words = "" } = model.get("built");
+    const shown = Math.ceil(hex.length / 3);
+    bytes.draw(hex + (length > shown ? ` … ${NUMBER.format(length - shown)} more` : ""));
+    call.draw(harmless(words));
+  };
+  return { element: element("div", { class: "wslab-copies" }, bytes.element, call.element), draw, remove: () => [bytes, call].forEach((part) => part.remove()) };
+}
+
+const OUTCOMES = { accepted: ["✓", "accepted"], waits: ["…", "waits for more bytes"], refused: ["✗", "refused"] };
+
+const because = (reason) => element("span", {}, " because “", element("bdi", { class: "wslab-said", dir: "ltr" }, harmless(reason)), "”");
+
+function verdict({ judge, outcome, code, reason, events, rule }) {
+  const [sign, word] = OUTCOMES[outcome];
+  return element(
+    "section",
+    { class: `wslab-verdict wslab-${outcome}`, "aria-label": `What ${judge} says` },
+    element("h4", {}, element("span", { class: "wslab-judge" }, judge), " ", element("span", { class: "wslab-outcome" }, element("span", { class: "wslab-sign", "aria-hidden": "true" }, sign), ` ${word}`)),
+    outcome === "refused" ? element("p", {}, code ? `fails the connection with ${code}` : "", reason ? because(reason) : null) : null,
+    rule ? element("p", { class: "wslab-applied" }, element("span", { class: "wslab-section" }, harmless(rule.section)), " ", element("q", {}, harmless(rule.sentence))) : null,
+    events.length ? element("ol", { class: "wslab-events", "aria-label": "What it delivered" }, ...events.map((event) => element("li", {}, element("bdi", { dir: "ltr" }, harmless(event))))) : null,
+  );
+}
+
+function verdicts({ model }) {
+  const heading = element("h3", { class: "wslab-heading" }, "What two implementations make of it");
+  const said = element("p", { class: "wslab-comparison", role: "status" });
+  const cards = element("div", { class: "wslab-verdicts" });
+  let drawn = null;
+  const draw = () => {
+    const now = model.get("verdicts");
+    if (now === drawn || !now.judges) return;
+    drawn = now;
+    const words = harmless(now.comparison);
+    const [, point, rest] = /^([^:.]*[:.])(.*)$/s.exec(words);
+    if (said.textContent !== words) said.replaceChildren(element("b", {}, point), rest);
+    cards.replaceChildren(...now.judges.map(verdict));
+  };
+  return { element: element("section", { class: "wslab-judges", "aria-label": "Verdicts" }, heading, cards, said), draw };
+}
+
+function meaning(context) {
+  const { model } = context;
+  const inspected = inspection({ onpick: (byte) => context.set("picked", byte) });
+  const draw = () => {
+    const explanation = model.get("explanation");
+    if (explanation.data !== undefined) inspected.show(explanation, model.get("picked"));
+  };
+  return { element: element("section", { class: "wslab-inspector", "aria-label": "The bytes explained" }, inspected.element), draw, remove: inspected.remove };
+}
+
+function build(context) {
+  const presets = context.model.get("presets").map((name) => element("button", { type: "button", class: "wslab-button", onclick: () => context.ask({ ask: "preset", name }) }, name));
+  const bar = element("div", { class: "wslab-toolbar wslab-presets", role: "group", "aria-label": "Frames to begin with" }, element("span", { class: "wslab-counts" }, "Begin with"), ...presets);
+  const parts = [figure(context), settings(context), results(context), verdicts(context), meaning(context)];
+  return {
+    element: element("div", {}, bar, ...parts.map((part) => part.element)),
+    draw: () => parts.forEach((part) => part.draw()),
+    remove: () => parts.forEach((part) => part.remove?.()),
+  };
+}
+
+export default panel("frame-builder", "Frame builder", build);

@@ -1,0 +1,465 @@
+"""``FrameBuilder``: one frame, bit by bit: its bytes, what they mean, and what two judges make of them.
+
+Theory. What is asked for (bits, payload, masking key, form and statement of the length) is the state, and every view
+shares it; the bytes and all that is said of them are computed from it, each time something changes. What a page writes
+into a field may be wrong in any way, so it is asked about, not set: a refusal in words stands beside that field.
+"""
+
+from __future__ import annotations
+
+import binascii
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import traitlets
+
+from ...anatomy.field import Explanation, Sender, Violation
+from ...anatomy.html import explanation_part, wrapped
+from ...drawing.table import Column, table_html, table_text
+from ...drawing.visible import shows
+from ...live.judges.judge import Judgement, judge
+from ...protocol import build_frame, explain_frame, parse_frame
+from ...protocol.words import LENGTH, TEXT, count, opcode_name
+from ..kit.module import css, esm
+from ..kit.panel import Panel, Question
+from ..kit.verdicts import broken_rules, comparison, verdict_rows, verdicts_json
+
+if TYPE_CHECKING:
+    from ...anatomy.picture import Picture
+
+MOST_PAYLOAD = 1 << 17
+"""Bytes of payload: more than 65,536, so that every form of the length can be the right one."""
+MOST_HEX = 4096
+"""Bytes that are shown as hex to copy."""
+MOST_CALL = 2000
+"""Characters of a payload that the Python call spells out."""
+RFC_KEY = "37 fa 21 3d"
+"""The masking key of the RFC's own example (RFC 6455 5.7)."""
+LONGEST = (1 << 64) - 1
+_FITS = ((7, 125), (16, 0xFFFF), (64, LONGEST))
+
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "Hello (RFC 5.7)": {},
+        "non-minimal length": {"length_form": 16},
+        "reserved opcode 3": {"opcode": 3},
+        "fragmented ping": {"opcode": 9, "fin": False, "payload": "?"},
+        "unmasked from a client": {"masked": False},
+        "close 1005": {"opcode": 8, "payload_as": "hex", "payload": "03 ed"},
+    }
+)
+"""By name: how a frame to begin with differs from the RFC's masked ``Hello``."""
+
+_COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps=True))
+
+
+class FrameBuilder(Panel):
+    """Builds one frame, legal or not, and shows what it means and what two implementations make of it.
+
+    Args:
+        payload: text, or bytes, which are shown as hex.
+        as_client: whether a client sends it, so that servers judge it; otherwise clients do.
+        kwargs: any of the traits below, as first values.
+
+    It needs no lab and no connection, and sends nothing. The judges know of no extension and of no frame before this
+    one. At most 131,072 bytes of payload.
+
+    Raises:
+        traitlets.TraitError: a value that cannot be written as these bits; it says which ones can.
+    """
+
+    _esm = esm("frame_builder/frame_builder.js")
+    _css = css("frame_builder/frame_builder.css")
+
+    fin = traitlets.Bool(True, help="Whether the frame is its message's last.").tag(sync=True)
+    rsv1 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
+    rsv2 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
+    rsv3 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
+    opcode = traitlets.Int(TEXT, help="0 to 15.").tag(sync=True)
+    masked = traitlets.Bool(True, help="The MASK bit: whether the payload is masked and its key sent along.").tag(
+        sync=True
+    )
+    masking_key = traitlets.Unicode(RFC_KEY, help="Four bytes as hex; used where ``masked`` is true.").tag(sync=True)
+    payload = traitlets.Unicode("", help="The payload before masking, as ``payload_as`` says.").tag(sync=True)
+    payload_as = traitlets.Enum(
+        ("text", "hex"), "text", help="``text``, written as UTF-8, or ``hex``; a change shows the same payload anew."
+    ).tag(sync=True)
+    length = traitlets.Int(
+        None, allow_none=True, help="The length that the header states, in bytes; None for the true one."
+    ).tag(sync=True)
+    length_form = traitlets.Enum(
+        (7, 16, 64), None, allow_none=True, help="How many bits hold the length; None for the fewest."
+    ).tag(sync=True)
+    length_bits = traitlets.Int(
+        None,
+        allow_none=True,
+        help="0 to 127: the seven bits of Payload len as they are, whatever the payload; None for the right ones.",
+    ).tag(sync=True)
+    as_client = traitlets.Bool(True, help="Whether a client sends the frame.").tag(sync=True)
+    picked = traitlets.Int(None, allow_none=True, help="The byte that is looked at, or None.").tag(sync=True)
+    presets = traitlets.List(list(PRESETS), read_only=True, help="Names that ``preset`` takes.").tag(sync=True)
+
+    built = traitlets.Dict(read_only=True, help="The bytes as hex, and the Python call that builds them.").tag(
+        sync=True
+    )
+    explanation = traitlets.Dict(read_only=True, help="Every bit explained, as Explanation.to_json() gives it.").tag(
+        sync=True
+    )
+    verdicts = traitlets.Dict(read_only=True, help="What each judge makes of it, and by which rule.").tag(sync=True)
+    refused = traitlets.Dict(read_only=True, help="By field: why what a page wrote into it was not taken.").tag(
+        sync=True
+    )
+
+    _STATE: ClassVar[tuple[str, ...]] = (
+        "fin", "rsv1", "rsv2", "rsv3", "opcode", "masked", "masking_key", "payload", "payload_as", "length",
+        "length_form", "length_bits", "as_client",
+    )  # fmt: skip
+
+    def __init__(self, payload: str | bytes = "Hello", *, as_client: bool = True, **kwargs: Any) -> None:
+        if isinstance(payload, bytes | bytearray | memoryview):
+            kwargs |= {"payload_as": "hex", "payload": bytes(payload).hex(" ")}
+        else:
+            kwargs["payload"] = payload
+        super().__init__(**{"masked": as_client, **kwargs, "as_client": as_client})
+        self.observe(self._changed, names=list(self._STATE))
+        self._compute()
+
+    # What is built -----------------------------------------------------------------------
+
+    @property
+    def data(self) -> bytes:
+        """The frame's bytes."""
+        return build_frame(_payload(self.payload, self.payload_as), **self._header())
+
+    @property
+    def judgement(self) -> Judgement:
+        """What ``websockets`` and ``wsproto`` make of it, on an open connection without extensions."""
+        return judge(self.data, self.as_client, handshake=False)
+
+    @property
+    def call(self) -> str:
+        """The Python expression that builds these bytes, for ``from wslab import build_frame``.
+
+        Where the payload is too long to be spelled out, it speaks of ``payload``.
+        """
+        words = [_spelled(self.payload, self.payload_as), f"opcode={self.opcode}"]
+        header = self._header()
+        words += [f"{name}={header[name]}" for name in ("fin",) if not header[name]]
+        words += [f"{name}=True" for name in ("rsv1", "rsv2", "rsv3") if header[name]]
+        words += [f'mask=bytes.fromhex("{header["mask"].hex(" ")}")'] if self.masked else []
+        words += [f"{name}={header[name]}" for name in ("length_form", "length") if header[name] is not None]
+        return f"build_frame({', '.join(words)})"
+
+    def explain(self) -> Explanation:
+        """Every bit of it, and the rules that it breaks on an open connection without extensions."""
+        return self._explain(self.data, self._broken(self.data))
+
+    def preset(self, name: str) -> None:
+        """Begin anew with one of ``PRESETS``, for instance ``"non-minimal length"``.
+
+        Raises:
+            KeyError: there is no such preset; it says which there are.
+        """
+        if name not in PRESETS:
+            raise KeyError(f"no preset {name!r}; there are {', '.join(map(repr, PRESETS))}")
+        traits = self.traits()
+        first = {trait: traits[trait].default() for trait in self._STATE}
+        state = {**first, "payload": "Hello", **PRESETS[name]}
+        payload = state.pop("payload")
+        with self._one_change():
+            self.payload = ""  # it is read as text and as hex
+            for trait, value in state.items():
+                self.set_trait(trait, value)
+            self.payload = payload
+            self.set_trait("refused", {})
+
+    def fresh_key(self) -> None:
+        """Draw a masking key at random, as a client must for every frame (RFC 6455 5.3)."""
+        self.masking_key = secrets.token_bytes(4).hex(" ")
+
+    def right_length(self) -> None:
+        """State the payload's true length again, in the fewest bits."""
+        with self._one_change():
+            self.length_bits = self.length = self.length_form = None
+
+    def picture(self) -> Picture:
+        """The bits, the bytes and both verdicts as a standalone picture (SVG), for slides and print."""
+        from ...anatomy.picture import explanation_figures, sheet, table_figure, words_figure
+
+        data, broken, judgement = self._judged()
+        explanation = self._explain(data, self._broken(data))
+        verdicts = table_figure(_COLUMNS, verdict_rows(judgement, broken), "What two implementations make of it")
+        said = words_figure(comparison(judgement, broken))
+        return sheet(self._title(data), *explanation_figures(explanation), verdicts, said, name="frame")
+
+    # How it shows itself -----------------------------------------------------------------
+
+    def _text(self) -> str:
+        data, broken, judgement = self._judged()
+        verdicts = table_text(_COLUMNS, verdict_rows(judgement, broken), caption=comparison(judgement, broken))
+        return f"{self.call}\n\n{self._explain(data, self._broken(data))}\n\n{verdicts}"
+
+    def _html(self) -> str:
+        data, broken, judgement = self._judged()
+        rows, said = verdict_rows(judgement, broken), comparison(judgement, broken)
+        verdicts = table_html(_COLUMNS, rows, caption=said, row_heading=0)
+        return wrapped(explanation_part(self._explain(data, self._broken(data))), verdicts)
+
+    def _title(self, data: bytes) -> str:
+        return f"A {opcode_name(self.opcode)} frame of {count(len(data), 'byte')} from a {self._sender.label}"
+
+    # Details -----------------------------------------------------------------------------
+
+    @property
+    def _sender(self) -> Sender:
+        return Sender.CLIENT if self.as_client else Sender.SERVER
+
+    def _header(self) -> dict[str, Any]:
+        """What ``build_frame`` is given beside the payload."""
+        bits = self.length_bits
+        return {
+            "opcode": self.opcode,
+            "fin": self.fin,
+            "rsv1": self.rsv1,
+            "rsv2": self.rsv2,
+            "rsv3": self.rsv3,
+            "mask": bytes.fromhex(self.masking_key) if self.masked else None,
+            "length_form": self.length_form if bits is None else 7,
+            "length": self.length if bits is None else bits,
+        }
+
+    def _judged(self) -> tuple[bytes, tuple[Violation, ...], Judgement]:
+        data = self.data
+        return data, broken_rules(data, as_client=self.as_client), judge(data, self.as_client, handshake=False)
+
+    def _broken(self, data: bytes) -> tuple[Violation, ...]:
+        """The rules that the frame itself breaks, not those that what stands after its end may break."""
+        frame = parse_frame(data)
+        end = frame.header_length + frame.payload_length
+        return broken_rules(data[:end], as_client=self.as_client)
+
+    def _explain(self, data: bytes, broken: tuple[Violation, ...]) -> Explanation:
+        return explain_frame(data, sender=self._sender, violations=broken)
+
+    def _changed(self, change: Any) -> None:
+        name = change["name"]
+        if name == "payload_as" and not self._held:
+            self._read_anew(change["old"])
+        with self._one_change():
+            self._due = True
+            self._refuse(name, None)
+            if name in ("length", "length_form") and change["new"] is not None:
+                self.length_bits = None  # what was asked for last is what counts
+
+    def _read_anew(self, old: str) -> None:
+        """The payload stays, and is shown as ``payload_as`` says now."""
+        try:
+            data = _payload(self.payload, old)
+            shown = data.hex(" ") if self.payload_as == "hex" else _text_of(data)
+        except ValueError as error:
+            with self._one_change():
+                self.payload_as = old
+            raise traitlets.TraitError(str(error)) from None
+        with self._one_change():
+            self.payload = shown
+
+    def _compute(self) -> None:
+        with self._lock:
+            self._due = False
+            data, broken, judgement = self._judged()
+            explanation = self._explain(data, self._broken(data))
+            self.set_trait("built", self._built(data))
+            self.set_trait("explanation", explanation.to_json())
+            self.set_trait("verdicts", verdicts_json(judgement, broken))
+
+    def _built(self, data: bytes) -> dict[str, Any]:
+        payload = _payload(self.payload, self.payload_as)
+        right = build_frame(payload, **{**self._header(), "length": None, "length_form": None})
+        stated = len(payload) if self.length is None else self.length
+        return {
+            "hex": data[:MOST_HEX].hex(" "),
+            "length": len(data),
+            "call": self.call,
+            "payload": len(payload),
+            "stated": str(stated),
+            "shortest": next(form for form, most in _FITS if stated <= most),
+            "seven": data[1] & LENGTH,
+            "right": right[1] & LENGTH,
+            "lie": self._lie(data, len(payload)),
+        }
+
+    def _lie(self, data: bytes, payload: int) -> str:
+        """What comes of a header that does not tell the payload's length; empty where it does."""
+        frame = parse_frame(data)
+        written = len(data) - payload
+        if frame.header_length > written:
+            mark, extended = data[1] & LENGTH, 2 if data[1] & LENGTH == 126 else 8
+            return (
+                f"{mark} announces {extended} more bytes of length, and nobody wrote them: the {extended} bytes that "
+                f"follow are taken for them."
+            )
+        promised, there = frame.payload_length, len(data) - frame.header_length
+        said = f"The header promises {count(promised, 'byte')} of payload and {count(there, 'byte')} came: a receiver "
+        if promised > there:
+            return f"{said}waits for {promised - there:,} more."
+        if promised < there:
+            last = "byte" if there - promised == 1 else f"{there - promised:,} bytes"
+            return f"{said}reads the last {last} as the beginning of the next frame."
+        return ""
+
+    def _refuse(self, name: str, why: str | None) -> None:
+        with self._lock:
+            others = {field: said for field, said in self.refused.items() if field != name}
+            self.set_trait("refused", others if why is None else {**others, name: why})
+
+    # What a value may be -----------------------------------------------------------------
+
+    @traitlets.validate("opcode")
+    def _valid_opcode(self, proposal: Any) -> int:
+        value: int = proposal["value"]
+        if not 0 <= value <= 15:
+            raise traitlets.TraitError(f"opcode={value}: four bits hold 0 to 15; 1 is TEXT, 2 BINARY, 8 CLOSE, 9 PING")
+        return value
+
+    @traitlets.validate("masking_key")
+    def _valid_key(self, proposal: Any) -> str:
+        try:
+            key = _from_hex(proposal["value"])
+        except ValueError as error:
+            raise traitlets.TraitError(f"a masking key is four bytes as hex, such as 37 fa 21 3d; {error}") from None
+        if len(key) != 4:
+            raise traitlets.TraitError(
+                f"a masking key is four bytes as hex, such as 37 fa 21 3d; {count(len(key), 'byte')} given"
+            )
+        return key.hex(" ")
+
+    @traitlets.validate("payload")
+    def _valid_payload(self, proposal: Any) -> str:
+        said: str = proposal["value"]
+        try:
+            data = _payload(said, self.payload_as)
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
+        if len(data) > MOST_PAYLOAD:
+            raise traitlets.TraitError(
+                f"a payload of {count(len(data), 'byte')}: the builder takes at most {MOST_PAYLOAD:,}. "
+                "build_frame(...) in Python has no such limit"
+            )
+        return said
+
+    @traitlets.validate("length")
+    def _valid_length(self, proposal: Any) -> int | None:
+        return _within("length", proposal["value"], LONGEST, "a length is 0 to 2**64 - 1 bytes")
+
+    @traitlets.validate("length_bits")
+    def _valid_bits(self, proposal: Any) -> int | None:
+        return _within("length_bits", proposal["value"], LENGTH, "seven bits hold 0 to 127")
+
+    # What a page asks for ----------------------------------------------------------------
+
+    def _answer_change(self, question: Question) -> None:
+        name, value = str(question["name"]), question["value"]
+        if name not in _FROM_PAGE:
+            raise ValueError(f"a page wanted to change {name!r}, which it may not")
+        try:
+            with self._one_change() if name != "payload_as" else nullcontext():
+                self.set_trait(name, _FROM_PAGE[name](value))
+                if name in ("length", "length_form"):
+                    self.length_bits = None
+        except (traitlets.TraitError, ValueError) as error:
+            self._refuse(name, str(error))
+        else:
+            self._refuse(name, None)
+
+    def _answer_preset(self, question: Question) -> None:
+        self.preset(str(question["name"]))
+
+    def _answer_fresh_key(self, _: Question) -> None:
+        self.fresh_key()
+
+    def _answer_right_length(self, _: Question) -> None:
+        self.right_length()
+        self._refuse("length", None)
+
+    answers: ClassVar[Mapping[str, Any]] = {
+        "change": _answer_change,
+        "preset": _answer_preset,
+        "fresh key": _answer_fresh_key,
+        "right length": _answer_right_length,
+    }
+
+
+def _within(name: str, value: int | None, most: int, words: str) -> int | None:
+    if value is not None and not 0 <= value <= most:
+        raise traitlets.TraitError(f"{name}={value}: {words}; None for the right one")
+    return value
+
+
+def _length_said(value: Any) -> int | None:
+    """What somebody typed as a length; nothing is the true one."""
+    said = str(value if value is not None else "").replace(",", "").replace("_", "").strip()
+    if not said:
+        return None
+    try:
+        return int(said, 0)
+    except ValueError:
+        raise ValueError(f"{str(value)[:40]!r} is no length: a whole number of bytes is wanted, such as 3") from None
+
+
+_FROM_PAGE: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "payload": str,
+    "payload_as": str,
+    "masking_key": str,
+    "length": _length_said,
+    "length_form": lambda value: value,
+}
+"""What a page may ask to be changed, and how its answer is read."""
+
+
+def _from_hex(said: str) -> bytes:
+    """Bytes out of hex digits, with or without spaces between them."""
+    digits = "".join(said.split())
+    try:
+        return binascii.unhexlify(digits)
+    except (binascii.Error, ValueError):
+        strange = next((letter for letter in digits if letter not in "0123456789abcdefABCDEF"), None)
+        if strange is not None:
+            raise ValueError(f"{strange!a} is no hex digit: 0 to 9 and a to f are, two for each byte") from None
+        raise ValueError(f"{len(digits)} hex digits are no whole bytes: each byte is two digits") from None
+
+
+def _payload(said: str, way: str) -> bytes:
+    if way == "hex":
+        return _from_hex(said)
+    try:
+        return said.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"character {error.start} is half of a pair (a surrogate), which UTF-8 cannot write") from None
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"these bytes are no text: byte {error.start} is no UTF-8. They stay hex") from None
+
+
+def _spelled(said: str, way: str) -> str:
+    """A payload as a Python expression."""
+    data = _payload(said, way)
+    if way == "hex":
+        if len(data) > 16 and data == data[:1] * len(data):
+            return f"{data[:1]!r} * {len(data)}"
+        return f'bytes.fromhex("{data.hex(" ")}")' if len(data) * 3 <= MOST_CALL else "payload"
+    if len(said) > 16 and said == said[0] * len(said):
+        return f"{_literal(said[0])} * {len(said)}"
+    return _literal(said) if len(said) <= MOST_CALL else "payload"
+
+
+def _literal(said: str) -> str:
+    spelled = repr(said) if shows(said) else ascii(said)
+    # As everywhere in the course, in double quotes; where Python takes single ones there may be a double one inside.
+    return f'"{spelled[1:-1]}"' if '"' not in said else spelled

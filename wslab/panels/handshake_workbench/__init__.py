@@ -1,0 +1,1 @@
+"""``HandshakeWorkbench``: an opening handshake taken apart, changed and tried."""

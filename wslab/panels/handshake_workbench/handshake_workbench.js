@@ -1,0 +1,368 @@
+/**
+ * The handshake workbench: a request to edit and send, what the server answers, Accept step by step, and experiments with
+ * one change each.
+ *
+ * The kernel explains the request whenever its text changes, and tells what came of it when it was sent; both are kept in
+ * `shared` for the views that come later. A view's parts are functions that take the context and give an element and a
+ * `draw`; what is being read or typed in is not drawn anew.
+ */
+
+import { harmless } from "../kit/words.js";
+import { cut, element, freshId, mark, plural, unseen } from "../kit/dom.js";
+import { inspection } from "../kit/inspector.js";
+import { panel } from "../kit/panel.js";
+
+const TYPING = 200; // ms without a key before the kernel is asked what the request says
+
+const section = (text) => element("span", { class: "wslab-section" }, harmless(text));
+const code = (text) => element("code", {}, harmless(text));
+
+/** Draws only when `state()` differs from what was drawn last. */
+function whenChanged(state, draw) {
+  let drawn;
+  return () => {
+    const now = state();
+    if (now === drawn) return;
+    drawn = now;
+    draw(now);
+  };
+}
+
+function part(number, title, ...children) {
+  const id = freshId();
+  return element("section", { class: "wslab-part", "aria-labelledby": id }, element("h3", { class: "wslab-heading", id }, `${number}  ${title}`), ...children);
+}
+
+// The request ------------------------------------------------------------------------------------------------------------
+
+function requestPart(context) {
+  const { model, shared, ask } = context;
+  let known = null; // the text that this view and the model last agreed upon
+  let pause = 0;
+
+  const editor = element("textarea", {
+    class: "wslab-input wslab-request",
+    rows: 8,
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
+    wrap: "off",
+    "aria-label": "The request, a line each",
+    oninput: () => {
+      clearTimeout(pause);
+      pause = setTimeout(keep, TYPING);
+    },
+    onchange: () => keep(),
+  });
+  const keep = () => {
+    clearTimeout(pause);
+    known = editor.value;
+    context.set("request", known);
+  };
+  const exactly = element("input", { type: "checkbox", onchange: () => context.set("exactly", exactly.checked) });
+  const note = element("p", { class: "wslab-note" });
+  const send = element(
+    "button",
+    {
+      class: "wslab-button wslab-primary",
+      type: "button",
+      onclick: () => {
+        if (send.ariaDisabled === "true") return;
+        keep();
+        ask({ ask: "send", request: editor.value, exactly: exactly.checked });
+      },
+    },
+    "Send",
+  );
+  const restore = element("button", { class: "wslab-button", type: "button", onclick: () => ask({ ask: "restore" }) }, "Restore the RFC’s request");
+  const meaning = inspection();
+
+  const draw = () => {
+    if (model.get("request") !== known) {
+      known = model.get("request");
+      editor.value = known;
+    }
+    exactly.checked = model.get("exactly");
+    note.textContent = exactly.checked
+      ? "Nothing is added: a line ends in a bare LF, the head ends where you end it. \\r, \\n, \\t and \\x00 to \\xff stand for these bytes."
+      : "On sending, each line gets its CR LF, and an empty line ends the head. Below they are shown.";
+    const busy = model.get("underway").includes("request");
+    send.ariaDisabled = String(busy);
+    send.textContent = busy ? "Sent, waiting…" : "Send";
+    meaning.show(shared.request?.explanation ?? null);
+  };
+  return {
+    element: part(
+      1,
+      "The request",
+      element(
+        "div",
+        { class: "wslab-desk" },
+        element("div", { class: "wslab-sheet" }, element("p", { class: "wslab-from" }, mark("client"), "client writes"), editor),
+        element(
+          "div",
+          { class: "wslab-controls" },
+          element("div", { class: "wslab-row-of-buttons" }, send, restore),
+          element("label", { class: "wslab-switch" }, exactly, "send exactly as typed"),
+          note,
+        ),
+      ),
+      meaning.element,
+    ),
+    draw,
+    remove: () => {
+      clearTimeout(pause);
+      meaning.remove();
+    },
+  };
+}
+
+// The response -----------------------------------------------------------------------------------------------------------
+
+const CHECK_MARKS = { holds: "✓", fails: "✗", "not reached": "–" };
+
+function checkList(checks) {
+  return element(
+    "ol",
+    { class: "wslab-checks", "aria-label": "What a client checks in the response" },
+    ...checks.map(([what, outcome, found]) =>
+      element(
+        "li",
+        { "data-outcome": outcome },
+        element("span", { class: "wslab-tick", "aria-hidden": "true" }, CHECK_MARKS[outcome]),
+        element("span", {}, harmless(what), ": ", element("b", {}, outcome), found ? `, ${cut(harmless(found))}` : ""),
+      ),
+    ),
+  );
+}
+
+function responsePart({ shared }) {
+  const body = element("div");
+  const meaning = inspection();
+  const said = element("p", { class: "wslab-unseen", role: "status" });
+  const hint = () => element("p", { class: "wslab-hint" }, "Nothing was sent yet. Press Send: the request goes to the lab’s server over a connection of its own, which the recording shows like any other.");
+
+  const answer = (told) => [
+    element(
+      "div",
+      { class: "wslab-verdict" },
+      element("p", { class: "wslab-status" }, mark("server"), element("span", {}, told.explanation ? code(told.first_line) : element("b", {}, "no response"))),
+      element("p", {}, harmless(told.meaning), " ", section(told.section)),
+      told.body ? element("figure", { class: "wslab-words" }, element("figcaption", {}, told.explanation ? "in the server’s own words" : "what came instead"), element("pre", { tabindex: "0", role: "region", "aria-label": "The response's body" }, ...told.body.split("\n").flatMap((line, index) => [index ? "\n" : "", harmless(line)]))) : null,
+    ),
+    element(
+      "div",
+      { class: "wslab-client-side" },
+      element("p", { class: "wslab-status" }, mark("client"), element("span", {}, element("b", {}, told.accepted ? "The client takes the connection as open" : "The client makes no WebSocket connection"), " ", section("RFC 6455 4.1"))),
+      checkList(told.checks),
+    ),
+  ];
+  const draw = whenChanged(
+    () => shared.attempt,
+    (told) => {
+      body.replaceChildren(told ? element("div", { class: "wslab-verdicts" }, ...answer(told)) : hint());
+      meaning.show(told?.explanation ?? null);
+      said.textContent = told ? `The server: ${told.explanation ? harmless(told.first_line) : "no response"}. ${harmless(told.meaning)}` : "";
+    },
+  );
+  return { element: part(2, "The answer", said, body, meaning.element), draw, remove: () => meaning.remove() };
+}
+
+// Accept -----------------------------------------------------------------------------------------------------------------
+
+function acceptPart(context) {
+  const { model, shared } = context;
+  const label = freshId();
+  const field = element("input", {
+    class: "wslab-input wslab-key",
+    type: "text",
+    spellcheck: "false",
+    autocomplete: "off",
+    "aria-labelledby": label,
+    oninput: () => context.set("key", field.value),
+  });
+  const own = element("button", { class: "wslab-button", type: "button", onclick: () => context.set("key", null) }, "Take the request’s key");
+  const note = element("span", { class: "wslab-step-note" });
+  const slots = { guid: element("code"), joined: element("code"), digest: element("code"), accept: element("code"), answered: element("code") };
+  const compared = element("span", { class: "wslab-step-note" });
+  const STEPS = [
+    [element("label", { id: label }, "Sec-WebSocket-Key"), "RFC 6455 4.1", [field, own, note]],
+    ["the GUID of WebSocket", "RFC 6455 1.3", [slots.guid]],
+    ["one after the other, as text", "RFC 6455 4.2.2", [slots.joined]],
+    ["SHA-1 of that, 20 bytes", "RFC 3174 6.1", [slots.digest]],
+    ["in base64: Sec-WebSocket-Accept", "RFC 4648 4", [slots.accept]],
+    ["the server answered", "RFC 6455 4.1", [slots.answered, compared]],
+  ];
+  const steps = element(
+    "ol",
+    { class: "wslab-steps", "aria-label": "From the key to Sec-WebSocket-Accept" },
+    ...STEPS.map(([name, where, content], index) =>
+      element("li", { class: "wslab-step" }, element("span", { class: "wslab-step-name" }, element("span", { class: "wslab-step-number", "aria-hidden": "true" }, String(index + 1)), element("span", {}, name, " ", section(where))), element("span", { class: "wslab-step-value" }, ...content)),
+    ),
+  );
+
+  const draw = () => {
+    const told = shared.request?.accept;
+    if (!told) return;
+    const key = model.get("key") ?? told.key;
+    if (field.value !== key && document.activeElement !== field) field.value = key;
+    own.hidden = model.get("key") === null;
+    drawn();
+  };
+  const drawn = whenChanged(
+    () => shared.request.accept,
+    (told) => {
+      field.setAttribute("aria-invalid", String(!told.sound));
+      note.textContent = harmless(told.note);
+      slots.guid.textContent = told.guid;
+      slots.joined.replaceChildren(element("span", { class: "wslab-from-key" }, harmless(told.key)), element("wbr"), element("span", { class: "wslab-from-guid" }, told.guid));
+      slots.digest.textContent = told.digest;
+      slots.accept.textContent = told.accept;
+      slots.answered.textContent = harmless(told.answered ?? "");
+      slots.answered.hidden = told.answered === null;
+      compared.textContent = (told.equal === null ? "" : told.equal ? "✓ " : "✗ ") + harmless(told.compared);
+      compared.dataset.equal = String(told.equal);
+    },
+  );
+  return { element: part(3, "Accept, step by step", steps), draw };
+}
+
+// Experiments -------------------------------------------------------------------------------------------------------------
+
+const HEADS = ["change", "my prediction", "it was", "why", ""];
+const MOST_LINES = 2; // of a change
+
+function difference({ gone, come }) {
+  const line = (sign, word, text) => element("span", { class: "wslab-change" }, element("span", { "aria-hidden": "true" }, sign), unseen(word), code(text));
+  const shown = gone.length > MOST_LINES ? 1 : MOST_LINES;
+  const more = Math.max(gone.length, come.length) - shown;
+  return [
+    ...gone.slice(0, shown).map((text) => line("−", "without ", text)),
+    ...come.slice(0, shown).map((text) => line("+", "with ", text)),
+    more > 0 ? element("span", { class: "wslab-alike" }, `and ${plural(more, "more line")} likewise`) : null,
+  ].filter(Boolean);
+}
+
+function experimentRow(context, experiment, statuses) {
+  const { model, ask } = context;
+  const { name, title } = experiment;
+  const choice = element(
+    "select",
+    {
+      class: "wslab-input",
+      "aria-label": `Prediction for: ${title}`,
+      onchange: () => {
+        const { [name]: _, ...others } = model.get("predictions");
+        context.set("predictions", choice.value ? { ...others, [name]: Number(choice.value) } : others);
+      },
+    },
+    element("option", { value: "" }, "predict…"),
+    ...statuses.map(([status, said]) => element("option", { value: String(status) }, said)),
+  );
+  const run = element(
+    "button",
+    {
+      class: "wslab-button",
+      type: "button",
+      "aria-label": `Run: ${title}`,
+      onclick: () => {
+        if (run.ariaDisabled !== "true") ask({ ask: "run", name });
+      },
+    },
+    "Run",
+  );
+  const load = element("button", { class: "wslab-button", type: "button", title: "Put this request into the editor above", "aria-label": `Put into the editor: ${title}`, onclick: () => ask({ ask: "load", name }) }, "Edit");
+  const outcome = element("td", { role: "cell", class: "wslab-outcome" });
+  const reason = element("span", { class: "wslab-reason" });
+
+  const draw = () => {
+    const guess = model.get("predictions")[name];
+    const found = model.get("results")[name];
+    const busy = model.get("underway").includes(name);
+    if (choice.value !== String(guess ?? "")) choice.value = String(guess ?? "");
+    run.ariaDisabled = String(guess === undefined || busy);
+    run.textContent = busy ? "…" : found ? "Again" : "Run";
+    const right = found && found.status === guess;
+    outcome.replaceChildren(
+      ...(guess === undefined
+        ? [element("span", { class: "wslab-hint" }, "predict first")]
+        : !found
+          ? [element("span", { class: "wslab-hint" }, "not run yet")]
+          : [element("b", {}, String(found.status ?? "none")), " ", element("span", { class: right ? "wslab-right" : "wslab-surprise" }, right ? "✓ as predicted" : "≠ surprise")]),
+    );
+    reason.textContent = guess !== undefined && found ? harmless(found.reason) : "";
+  };
+  draw();
+  const row = element(
+    "tr",
+    { role: "row", "data-name": name },
+    element("th", { role: "rowheader", scope: "row" }, title, ...difference(experiment)),
+    element("td", { role: "cell" }, choice),
+    outcome,
+    element("td", { role: "cell", class: "wslab-why" }, reason, section(experiment.section)),
+    element("td", { role: "cell", class: "wslab-act" }, run, " ", load),
+  );
+  return { row, draw };
+}
+
+function experimentsPart(context) {
+  const { model, shared, ask } = context;
+  const id = freshId();
+  const body = element("tbody", { role: "rowgroup" });
+  const score = element("p", { class: "wslab-score", role: "status" });
+  const all = element("button", { class: "wslab-button wslab-primary", type: "button", onclick: () => all.ariaDisabled === "true" || ask({ ask: "run_all" }) }, "Run all predicted");
+  const again = element("button", { class: "wslab-button", type: "button", onclick: () => ask({ ask: "start_again" }) }, "Start again");
+  const table = element(
+    "table",
+    { class: "wslab-experiments", role: "table", "aria-label": "Experiments with one change", "aria-describedby": id },
+    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...HEADS.map((head) => element("th", { role: "columnheader", scope: "col" }, head || unseen("run or edit"))))),
+    body,
+  );
+  let rows = [];
+  const drawTable = whenChanged(
+    () => JSON.stringify(shared.request?.experiments ?? []),
+    () => {
+      const { experiments = [], statuses = [] } = shared.request ?? {};
+      rows = experiments.map((experiment) => experimentRow(context, experiment, statuses));
+      body.replaceChildren(...rows.map(({ row }) => row));
+    },
+  );
+  const draw = () => {
+    drawTable();
+    for (const row of rows) row.draw();
+    score.textContent = model.get("score");
+    all.ariaDisabled = String(Object.keys(model.get("predictions")).length === 0);
+  };
+  return {
+    element: part(
+      4,
+      "One change, which status?",
+      element("p", { class: "wslab-note", id }, "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: the answer is measured, not looked up."),
+      table,
+      element("div", { class: "wslab-table-foot" }, all, again, score),
+    ),
+    draw,
+  };
+}
+
+// The panel ---------------------------------------------------------------------------------------------------------------
+
+/** Once for each model: what the kernel tells is kept for every view. */
+function begin({ shared, ask, hear }) {
+  hear((message) => {
+    if (message.tell === "request") shared.request = message;
+    else if (message.tell === "attempt") shared.attempt = message;
+  });
+  ask({ ask: "hello" });
+}
+
+function build(context) {
+  const parts = [requestPart, responsePart, acceptPart, experimentsPart].map((make) => make(context));
+  return {
+    element: element("div", {}, ...parts.map((each) => each.element)),
+    draw: () => parts.forEach((each) => each.draw()),
+    remove: () => parts.forEach((each) => each.remove?.()),
+  };
+}
+
+export default panel("handshake-workbench", "Handshake workbench", build, begin);

@@ -1,0 +1,467 @@
+"""``HandshakeWorkbench``: a request to edit and send, its answer explained, Accept step by step, and experiments.
+
+Everything that a view shows of a request is computed here, from the request's text, whenever that changes; a view only
+draws it. What is sent goes out on the loop that the lab's server runs on, which lives while a cell computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+
+from ...anatomy.html import explanation_part, pairs_html, table_html, wrapped
+from ...anatomy.text import explanation_text, pairs_text, table_text
+from ...drawing.table import Column
+from ...drawing.visible import decode, hex_pairs, shows, visible
+from ...live.judges.attempt import Attempt, attempt, explain_request, ready, request_head, written
+from ...protocol import build_request
+from ...protocol.handshake import GUID, AcceptSteps
+from ...protocol.words import count, quote
+from ..kit.module import css, esm
+from ..kit.panel import Question, Underway, guarded
+from ..kit.trace_panel import TracePanel
+from .experiments import EXPERIMENTS, STATUSES, Experiment
+
+if TYPE_CHECKING:
+    from ...anatomy.picture import Picture
+
+REQUEST = "request"
+"""What ``underway`` calls the request in the editor."""
+MOST_BODY = 2_000
+"""Bytes of a response's body that are shown."""
+STEPS, EXPERIMENT = "Accept, step by step", "One change, which status?"
+PREDICT_FIRST = "predict first"
+NOT_RUN = "not run yet"
+_KEY, _ACCEPT = "Sec-WebSocket-Key", "Sec-WebSocket-Accept"
+_STEPS = ("step", "", "section")
+_CHECKS = ("the client checks", "outcome", Column("found", wraps=True))
+_TABLE = ("change", "predicted", "it was", "so", "why", "section")
+_IN_TEXT = (
+    Column("change", most=22), Column("predicted", most=9), Column("it was", most=6), Column("so", most=13), "why",
+)  # fmt: skip
+
+
+class HandshakeWorkbench(TracePanel):
+    """A workbench for the opening handshake (RFC 6455 sections 4.1 and 4.2).
+
+    Args:
+        lab: a ``Lab``; requests go to its server, over connections that its trace records.
+        request: what stands in the editor, and what the experiments change: the RFC's request if None.
+
+    A request is sent as it is written, right or wrong; where the server agrees, the connection is closed with 1000. A
+    script can do all that a person does: ``bench.request = ...``, ``bench.send_request()``,
+    ``bench.predict("no-upgrade", 426)``, ``bench.run("no-upgrade")``. What is typed is kept in the notebook, a password
+    too, as in any cell; text, HTML and picture withhold Cookie and Authorization.
+    """
+
+    request = traitlets.Unicode(help="The request as text; line ends and the empty line are added.").tag(sync=True)
+    exactly = traitlets.Bool(False, help="Send what is typed and nothing else; there are escapes.").tag(sync=True)
+    key = traitlets.Unicode(
+        None, allow_none=True, help="The key whose Accept is computed; None takes the request's."
+    ).tag(sync=True)
+    predictions = traitlets.Dict(help="By an experiment's name, the status that is expected.").tag(sync=True)
+    results = traitlets.Dict(read_only=True, help="By an experiment's name, what was measured: status, reason.").tag(
+        sync=True
+    )
+    score = traitlets.Unicode(read_only=True, help="How many predictions came true, in words.").tag(sync=True)
+    underway: traitlets.List[str] = traitlets.List(read_only=True, help="What was sent and is not answered yet.").tag(
+        sync=True
+    )
+
+    _esm = esm("handshake_workbench/handshake_workbench.js")
+    _css = css("handshake_workbench/handshake_workbench.css")
+
+    def __init__(self, lab: Any, request: str | None = None, **kwargs: Any) -> None:
+        if not hasattr(lab, "serve"):
+            raise TypeError(f"HandshakeWorkbench({lab!r}): a Lab is wanted, for its server: HandshakeWorkbench(lab)")
+        self._given = request
+        self._default = ""  # what stands in the editor while nobody has touched it
+        self._attempt: Attempt | None = None
+        super().__init__(lab, **kwargs)
+        self.set_trait("score", self._score())
+        self._restore()
+
+    @property
+    def original(self) -> str:
+        """The request that the experiments change: the one given, else the RFC's, to the lab's server."""
+        if self._given is not None:
+            return self._given
+        server = None if self.lab is None else self.lab.server
+        host = "127.0.0.1" if server is None else f"127.0.0.1:{server.port}"
+        return build_request("/chat", host=host).decode().replace("\r\n", "\n").rstrip("\n")
+
+    @property
+    def steps(self) -> AcceptSteps:
+        """How Accept is computed for ``key``, or for the request's key."""
+        return AcceptSteps(self._request_key if self.key is None else self.key)
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The request that was sent last, and what came of it; None before the first."""
+        return self._attempt
+
+    def send_request(self) -> Underway[Attempt]:
+        """Send the request to the lab's server.
+
+        Returns:
+            What can be awaited for the ``Attempt``: the response, or the server's silence after 5 seconds.
+
+        Raises:
+            LabClosed, NoServer: they say what to run.
+        """
+        return self._try(REQUEST, written(self.request, exactly=self.exactly), self._sent)
+
+    def predict(self, name: str, status: int | None) -> None:
+        """Say which status an experiment will bring, before it is run. None takes a prediction back.
+
+        Raises:
+            KeyError: there is no such experiment.
+            ValueError: a status that is not among ``STATUSES``.
+        """
+        _experiment(name)
+        if status is None:
+            self.predictions = {other: old for other, old in self.predictions.items() if other != name}
+        elif status in STATUSES:
+            self.predictions = {**self.predictions, name: status}
+        else:
+            raise ValueError(f"{status!r} cannot be predicted here; there are {', '.join(map(str, STATUSES))}")
+
+    def run(self, name: str) -> Underway[Attempt]:
+        """Send an experiment's request, once it is predicted; its result goes into ``results``.
+
+        Raises:
+            KeyError: there is no such experiment.
+            ValueError: it has no prediction.
+            LabClosed, NoServer: they say what to run.
+        """
+        experiment = _experiment(name)
+        if name not in self.predictions:
+            raise ValueError(f"{experiment.title}: predict first, for instance bench.predict({name!r}, 400)")
+        return self._try(name, written(experiment.apply(self.original)), lambda found: self._measured(name, found))
+
+    def run_all(self) -> list[Underway[Attempt]]:
+        """Run every experiment that has a prediction; see ``run``."""
+        if not self.predictions:
+            raise ValueError("nothing is predicted yet: choose a status in a row of the table first")
+        return [self.run(name) for name in EXPERIMENTS if name in self.predictions]
+
+    def start_again(self) -> None:
+        """Forget all predictions and results."""
+        with self._lock:
+            self.set_trait("results", {})
+            self.predictions = {}
+
+    def picture(self) -> Picture:
+        """Request, response and the steps to Accept as a standalone picture."""
+        from ...anatomy.picture import explanation_figures, sheet, table_figure, words_figure
+
+        last = self._attempt
+        explanations = [self._explanation] if last is None else [last.explain_request(), last.explain_response()]
+        figures = [figure for each in explanations if each is not None for figure in explanation_figures(each)]
+        if last is not None:
+            figures.append(words_figure(pairs_text(self._verdict(last), width=110)))
+            figures.append(table_figure(_CHECKS, last.checks))
+        figures.append(table_figure(_STEPS, self._step_rows(), STEPS))
+        return sheet("The opening handshake", *figures, name="handshake-workbench")
+
+    # What a view is told.
+
+    def _greeted(self, question: Question) -> None:
+        super()._greeted(question)
+        self._follow_server()
+        self._tell_request()
+        self._tell_attempt()
+
+    def _begin(self) -> None:
+        """Nothing is pushed for what crosses: what a view shows is told when it happens."""
+
+    def _push(self) -> bool:
+        return False
+
+    def _shown(self) -> None:
+        super()._shown()
+        self._follow_server()
+
+    def _follow_server(self) -> None:
+        """Name the server's port in a request that nobody has touched."""
+        if self.request == self._default:
+            self._restore()
+
+    def _restore(self) -> None:
+        self._default = self.original
+        self.request = self._default
+
+    @property
+    def _explanation(self) -> Any:
+        return explain_request(written(self.request, exactly=self.exactly))
+
+    @property
+    def _request_key(self) -> str:
+        return "".join(request_head(written(self.request, exactly=self.exactly)).get(_KEY)[:1])
+
+    @traitlets.observe("request", "exactly", "key")
+    def _edited(self, _: Any) -> None:
+        self._tell_request()
+
+    @guarded
+    def _tell_request(self) -> None:
+        steps = self.steps
+        equal, compared = self._compared()
+        self.tell(
+            "request",
+            explanation=self._explanation.to_json(),
+            accept={
+                "key": visible(steps.key),
+                "own": self.key is not None,
+                "note": _nonce_note(steps),
+                "sound": len(steps.nonce or b"") == 16,
+                "guid": GUID,
+                "digest": hex_pairs(steps.digest),
+                "accept": steps.accept,
+                "answered": None if self._answered is None else visible(self._answered),
+                "equal": equal,
+                "compared": compared,
+            },
+            experiments=[_row_json(experiment, self.original) for experiment in EXPERIMENTS.values()],
+            statuses=[[status, said] for status, said in STATUSES.items()],
+        )
+
+    def _tell_attempt(self) -> None:
+        last = self._attempt
+        if last is None:
+            return
+        response = last.explain_response()
+        meaning, section = last.meaning
+        self.tell(
+            "attempt",
+            connection=last.connection,
+            status=last.status,
+            first_line="" if last.response is None else visible(last.response.start_line),
+            meaning=meaning,
+            section=section,
+            body=_body_text(last),
+            accepted=last.accepted,
+            checks=[list(check) for check in last.checks],
+            explanation=None if response is None else response.to_json(),
+        )
+
+    @property
+    def _answered(self) -> str | None:
+        """The Sec-WebSocket-Accept of the last response."""
+        response = None if self._attempt is None else self._attempt.response
+        found = [] if response is None else response.get(_ACCEPT)
+        return found[0] if found else None
+
+    def _compared(self) -> tuple[bool | None, str]:
+        """Whether the last response's Accept is the computed one, and in words; None where there is none."""
+        answered, steps = self._answered, self.steps
+        if self._attempt is None:
+            return None, "nothing was sent yet"
+        if answered is None:
+            return None, "the last answer has no Sec-WebSocket-Accept"
+        if answered == steps.accept:
+            return True, "equal: whoever answered has read this key and knows the WebSocket Protocol"
+        sent = "".join(self._attempt.request.get(_KEY)[:1])
+        if sent != steps.key:
+            return False, f"not equal: it answers the key that was sent, {quote(sent)}"
+        return False, "not equal: a client must fail this connection"
+
+    # What is sent.
+
+    def _try(self, name: str, data: bytes, then: Callable[[Attempt], None]) -> Underway[Attempt]:
+        lab = ready(self.lab)
+        assert lab.loop is not None, "it serves"
+
+        async def trying() -> Attempt:
+            with self._lock:
+                self.set_trait("underway", [*self.underway, name])
+            try:
+                found = await attempt(lab, data)
+                then(found)
+                return found
+            finally:
+                with self._lock:
+                    rest = list(self.underway)
+                    rest.remove(name)
+                    self.set_trait("underway", rest)
+
+        return self._run(lab.loop, trying())
+
+    def _sent(self, found: Attempt) -> None:
+        self._attempt = found
+        records = [] if found.connection is None else self.trace.connection(found.connection).records
+        answers = [record.number for record in records if record.status and record.kind.name == "RESPONSE"]
+        self.selected = next(iter(answers), records[0].number if records else None)
+        self._tell_attempt()
+        self._tell_request()
+
+    def _measured(self, name: str, found: Attempt) -> None:
+        with self._lock:
+            if name in self.predictions:
+                outcome = {"status": found.status, "reason": visible(found.reason), "connection": found.connection}
+                self.set_trait("results", {**self.results, name: outcome})
+                self.set_trait("score", self._score())
+
+    @traitlets.observe("predictions")
+    def _predicted(self, change: Any) -> None:
+        """A result is shown beside the prediction that it was run for, and beside no other."""
+        with self._lock:
+            old = change["old"] if isinstance(change["old"], dict) else {}
+            kept = {name: found for name, found in self.results.items() if self.predictions.get(name) == old.get(name)}
+            self.set_trait("results", {name: found for name, found in kept.items() if name in self.predictions})
+            self.set_trait("score", self._score())
+
+    @traitlets.validate("predictions")
+    def _only_what_there_is(self, proposal: Any) -> dict[str, int]:
+        for name, status in proposal["value"].items():
+            _experiment(name)
+            if status not in STATUSES:
+                raise traitlets.TraitError(f"{status!r} cannot be predicted; there are {', '.join(map(str, STATUSES))}")
+        return dict(proposal["value"])
+
+    def _score(self) -> str:
+        shown = [name for name in EXPERIMENTS if name in self.results]
+        right = sum(self.results[name]["status"] == self.predictions[name] for name in shown)
+        open_, waiting = len(EXPERIMENTS) - len(self.predictions), len(self.predictions) - len(shown)
+        parts = [f"{right} of {len(shown)} predicted"] if shown else []
+        parts += [f"{waiting} to run"] if waiting else []
+        parts += [f"{open_} to predict"] if open_ else []
+        return "; ".join(parts)
+
+    # The same as text.
+
+    def _text(self) -> str:
+        last = self._attempt
+        parts = ["Handshake workbench"]
+        if last is None:
+            parts.append(explanation_text(self._explanation))
+        else:
+            parts += [explanation_text(head) for head in (last.explain_request(), last.explain_response()) if head]
+            parts.append(pairs_text(self._verdict(last)))
+            parts.append(table_text(_CHECKS, last.checks))
+        parts.append(table_text(_STEPS, self._step_rows(), caption=STEPS))
+        rows = [(*row[:-2], f"{row[-2]} [{row[-1]}]".lstrip()) for row in self._experiment_rows()]
+        parts.append(f"{table_text(_IN_TEXT, rows, caption=EXPERIMENT)}\n{self.score}")
+        return "\n\n".join(parts)
+
+    def _html(self) -> str:
+        last = self._attempt
+        explanations = [self._explanation] if last is None else [last.explain_request(), last.explain_response()]
+        return wrapped(
+            "<p><strong>Handshake workbench</strong></p>",
+            *(explanation_part(explanation) for explanation in explanations if explanation is not None),
+            *(
+                []
+                if last is None
+                else [pairs_html(self._verdict(last)), table_html(_CHECKS, last.checks, row_heading=0)]
+            ),
+            table_html(_STEPS, self._step_rows(), caption=STEPS, row_heading=0),
+            table_html(_TABLE, self._experiment_rows(), caption=EXPERIMENT, row_heading=0),
+            f"<p>{self.score}</p>",
+        )
+
+    def _verdict(self, last: Attempt) -> list[tuple[str, str]]:
+        meaning, section = last.meaning
+        pairs = [("The server", f"{meaning} [{section}]")]
+        if body := _body_text(last):
+            pairs.append(("its words" if last.response else "what came", body))
+        return [*pairs, ("So", _outcome(last))]
+
+    def _step_rows(self) -> list[tuple[str, str, str]]:
+        steps = self.steps
+        equal, compared = self._compared()
+        return [
+            ("key", f"{quote(steps.key)}, {_nonce_note(steps)}", "RFC 6455 4.1"),
+            ("GUID", GUID, "RFC 6455 1.3"),
+            ("joined", visible(steps.joined), "RFC 6455 4.2.2"),
+            ("SHA-1", hex_pairs(steps.digest), "RFC 3174 6.1"),
+            ("base64", steps.accept, "RFC 4648 4"),
+            ("answered", compared if equal is None else f"{visible(self._answered or '')}, {compared}", "RFC 6455 4.1"),
+        ]
+
+    def _experiment_rows(self) -> list[tuple[str, str, str, str, str, str]]:
+        rows = []
+        for name, experiment in EXPERIMENTS.items():
+            guess, found = self.predictions.get(name), self.results.get(name)
+            if guess is None:
+                row = ("", "", PREDICT_FIRST, "")
+            elif found is None:
+                row = (str(guess), "", NOT_RUN, "")
+            else:
+                status = "none" if found["status"] is None else str(found["status"])
+                so = "as predicted" if found["status"] == guess else "surprise"
+                row = (str(guess), status, so, found["reason"])
+            rows.append((experiment.title, *row, experiment.section))
+        return rows
+
+    # What a view asks.
+
+    def _asked_to_send(self, question: Question) -> None:
+        self.exactly = bool(question.get("exactly", self.exactly))
+        self.request = str(question.get("request", self.request))
+        self.send_request()
+
+    def _asked_to_restore(self, _: Question) -> None:
+        self.exactly = False
+        self.key = None
+        self._restore()
+
+    def _asked_to_load(self, question: Question) -> None:
+        self.exactly = False
+        self.request = _experiment(str(question["name"])).apply(self.original)
+
+    answers: ClassVar[Mapping[str, Any]] = {
+        "send": _asked_to_send,
+        "restore": _asked_to_restore,
+        "load": _asked_to_load,
+        "run": lambda self, question: self.run(str(question["name"])),
+        "run_all": lambda self, _: self.run_all(),
+        "start_again": lambda self, _: self.start_again(),
+    }
+
+
+def _experiment(name: str) -> Experiment:
+    try:
+        return EXPERIMENTS[name]
+    except KeyError:
+        raise KeyError(f"no experiment {name!r}; there are {', '.join(EXPERIMENTS)}") from None
+
+
+def _row_json(experiment: Experiment, request: str) -> dict[str, Any]:
+    gone, come = experiment.difference(request)
+    return {
+        "name": experiment.name,
+        "title": experiment.title,
+        "section": experiment.section,
+        "gone": [*map(visible, gone)],
+        "come": [*map(visible, come)],
+    }
+
+
+def _nonce_note(steps: AcceptSteps) -> str:
+    """What a key stands for, in words."""
+    nonce = steps.nonce
+    if not steps.key:
+        return "there is no key"
+    if nonce is None:
+        return "no base64, so it stands for no bytes; a server must refuse it, and the sum goes on all the same"
+    text = nonce.decode("latin-1")
+    said = f', "{text}" as ASCII' if nonce and text.isascii() and shows(text) else ""
+    wrong = "" if len(nonce) == 16 else "; it must be 16, a server must refuse it, and the sum goes on all the same"
+    return f"{count(len(nonce), 'byte')} in base64: {hex_pairs(nonce)}{said}{wrong}"
+
+
+def _body_text(last: Attempt) -> str:
+    """What came after the response's head, made visible; lines stay lines."""
+    lines = decode(last.body[:MOST_BODY]).replace("\r\n", "\n").rstrip("\n").split("\n")
+    cut = f"… {count(len(last.body), 'byte')}" if len(last.body) > MOST_BODY else ""
+    return "\n".join(map(visible, lines)) + cut
+
+
+def _outcome(last: Attempt) -> str:
+    if last.accepted:
+        return "the client takes the connection as open"
+    failed = next(check for check in last.checks if check.outcome == "fails")
+    return f"no WebSocket connection: the check fails that {failed.what}"

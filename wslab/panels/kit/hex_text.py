@@ -1,0 +1,85 @@
+"""Bytes as a person writes them: pairs of hex digits, however they are set apart, or in words what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ...anatomy.view import HIDDEN_BYTE
+from ...drawing.visible import count, visible
+
+LINE = 16
+"""Bytes in a line that ``hex_text`` writes."""
+
+_PIECE = re.compile(
+    rf"""
+      (?P<apart> [\s,:;-]+ | 0[xX](?=[0-9a-fA-F]) | \\x(?=[0-9a-fA-F]) )
+    | (?P<byte>  [0-9a-fA-F]{{2}} )
+    | (?P<hidden>{HIDDEN_BYTE} )
+    """,
+    re.VERBOSE,
+)
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+
+class HexError(ValueError):
+    """A text that is no hex. Its message says which character, and where."""
+
+    def __init__(self, message: str, start: int, stop: int) -> None:
+        super().__init__(message)
+        self.start = start
+        """Place in the text of the first character at fault."""
+        self.stop = stop
+
+
+def parse_hex(text: str, withheld: Sequence[int] = ()) -> bytes:
+    """The bytes that ``text`` writes as pairs of hex digits.
+
+    Args:
+        text: pairs, run together or set apart by spaces, line ends, ``,``, ``:``, ``;`` or ``-``, each with or
+            without ``0x`` or ``\\x`` before it.
+        withheld: the bytes that ``··`` stands for, in order; as many as there are such pairs.
+
+    Raises:
+        HexError: something else stands in the text, or a digit has no second one.
+    """
+    return bytes(_bytes_in(text, withheld))
+
+
+def _bytes_in(text: str, withheld: Sequence[int]) -> Iterator[int]:
+    at = hidden = 0
+    if text.count(HIDDEN_BYTE) not in (0, len(withheld)):
+        first = text.index(HIDDEN_BYTE)
+        raise HexError(
+            f"{HIDDEN_BYTE} stands for {count(len(withheld), 'byte')} of a credential and is written "
+            f"{text.count(HIDDEN_BYTE)} times; leave all of them as they are, or write hex digits instead",
+            first,
+            first + len(HIDDEN_BYTE),
+        )
+    while at < len(text):
+        match = _PIECE.match(text, at)
+        if match is None:
+            raise _fault(text, at)
+        if match["byte"]:
+            yield int(match["byte"], 16)
+        elif match["hidden"]:
+            yield withheld[hidden]
+            hidden += 1
+        at = match.end()
+
+
+def _fault(text: str, at: int) -> HexError:
+    if text[at] in _HEX and not _PIECE.match(text, at + 1) and at + 1 < len(text):
+        at += 1  # the stranger is the character after the digit
+    where = f"line {text.count(chr(10), 0, at) + 1}, character {at - text.rfind(chr(10), 0, at)}"
+    wanted = "a byte is two hex digits, such as 81"
+    if text[at] in _HEX:
+        return HexError(f"{where}: the digit {text[at]!r} stands alone; {wanted}", at, at + 1)
+    return HexError(f"{where}: '{visible(text[at])}' is no hex digit (0 to 9, a to f); {wanted}", at, at + 1)
+
+
+def hex_text(data: bytes, hidden: Sequence[range] = ()) -> str:
+    """``data`` as pairs of hex digits, 16 in a line; ``··`` for bytes at the places ``hidden``."""
+    withheld = {place for span in hidden for place in span}
+    pairs = [HIDDEN_BYTE if place in withheld else f"{byte:02x}" for place, byte in enumerate(data)]
+    return "\n".join(" ".join(pairs[start : start + LINE]) for start in range(0, len(pairs), LINE))

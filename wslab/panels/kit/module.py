@@ -1,0 +1,55 @@
+"""One file for the page out of several: the modules and style sheets of a panel, joined.
+
+anywidget takes one ECMAScript module and one style sheet for a widget, and relative imports do not resolve there. So a
+panel's modules, which Node and an editor read as they lie here, are put into one: each becomes a function that returns
+what the module exports, in the order in which they import each other. What this asks of them is little:
+``import { a, b } from "../kit/x.js";``, ``export`` before ``const``, ``function`` or ``class``, and a file name that no
+other module has.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1]
+IMPORT = re.compile(r'^import (\{[^}]*\}) from "(\.[\w./]*/(\w+)\.js)";$', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class)\b\*? ?(\w+))", re.MULTILINE)
+
+
+@cache
+def esm(entry: str) -> str:
+    """The module ``entry`` of ``panels/`` with everything that it imports, as one module. Its exports stay exports."""
+    modules: dict[Path, str] = {}
+    body = _with_imports((FOLDER / entry).resolve(), modules)
+    return "\n".join([*modules.values(), body])
+
+
+def _with_imports(path: Path, modules: dict[Path, str]) -> str:
+    """The text of a module with its imports taken from constants, which this puts into ``modules``, in order."""
+    source = path.read_text(encoding="utf-8")
+    for _, where, name in IMPORT.findall(source):
+        other = (path.parent / where).resolve()
+        if other not in modules:
+            inner = _with_imports(other, modules)
+            names = ", ".join(EXPORT.findall(inner))
+            modules[other] = f"const {name}_js = (() => {{\n{EXPORT.sub('', inner)}\nreturn {{ {names} }};\n}})();"
+    return IMPORT.sub(r"const \1 = \3_js;", source)
+
+
+@cache
+def css(*names: str) -> str:
+    """The look that all panels share and that of explained bytes, and these style sheets of ``panels/`` after them.
+
+    Every panel's sheet is in force in the whole page. So what is one panel's alone is held to that panel, whose class
+    the first name tells: ``lab_panel.css`` is ``.wslab-lab``'s, ``frame_builder.css`` is ``.wslab-frame-builder``'s.
+    The sheets are nested in that class; ``&&`` in them is the panel itself, and outdoes what all panels share.
+    """
+    shared, own = ("".join(map(_sheet, group)) for group in (("kit/panel.css", "kit/inspector.css"), names))
+    panel = Path(names[0]).stem.removesuffix("_panel").replace("_", "-") if names else ""
+    return f"{shared}.wslab-{panel} {{\n{own}}}\n" if names else shared
+
+
+def _sheet(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")

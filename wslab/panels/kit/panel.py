@@ -1,0 +1,196 @@
+"""``Panel``: what every panel has. It answers its views, tells problems in words, and shows itself as text too.
+
+Theory. Questions and changes of traits come on a thread beside the one that runs cells (``subshell-...``), also while a
+cell computes; in front ends without subshells they come on the cells' own, when none computes. What the kernel tells
+arrives at once. So nothing here touches an event loop: a coroutine is handed to the loop that owns what it works on.
+Messages to a page that does not listen yet are lost, so a view asks first. Nothing that grows is a trait: an attribute
+of a widget is sent whole whenever it changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
+
+import anywidget
+import traitlets
+
+from ...live.carrier import complaint
+
+if TYPE_CHECKING:
+    from ...anatomy.picture import Picture
+
+SNAPSHOT = 8_000
+"""Characters of the text that stays in the notebook."""
+
+P = ParamSpec("P")
+S = TypeVar("S", bound="Panel")
+T = TypeVar("T")
+Question = Mapping[str, Any]
+
+
+def guarded(method: Callable[Concatenate[S, P], object]) -> Callable[Concatenate[S, P], None]:
+    """A panel's method whose exceptions become the panel's problem line; the line of before goes."""
+
+    def guard(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        self.problem = ""  # before, for what it begins on another thread may fail before it returns
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self.problem = complaint(error)
+
+    functools.update_wrapper(guard, method)
+    return guard
+
+
+def _addressed(_: object, subshell: str | None) -> str | None:
+    """The subshell that a page's message names."""
+    return subshell
+
+
+class Underway(Generic[T]):
+    """What was begun on another loop: ``await`` it for its result, or let it go on by itself."""
+
+    def __init__(self, future: Future[T]) -> None:
+        self._future = future
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._future.done()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return asyncio.wrap_future(self._future).__await__()
+
+
+class Panel(anywidget.AnyWidget):
+    """The base of every panel. A subclass gives ``_esm``, ``_css``, ``answers``, ``_text``, ``_html``, ``picture``."""
+
+    problem = traitlets.Unicode("", help="What went wrong last, in words; empty when nothing did.").tag(sync=True)
+    snapshot = traitlets.Unicode("", read_only=True, help="The panel as text, for a notebook without a kernel.").tag(
+        sync=True
+    )
+
+    answers: ClassVar[Mapping[str, Callable[[Any, Question], object]]] = {}
+    """What is called for each question that a view asks."""
+
+    _held = False
+    _due = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._lock = threading.RLock()
+        super().__init__(**kwargs)
+        self.on_msg(self._heard)
+
+    def open(self) -> None:
+        """Begin to talk with the page, and have what it says answered on the thread that it says it to.
+
+        ipykernel from 7.4 on answers on the thread that last told the page something. That is mostly the one that runs
+        cells, where a click would wait for a cell that computes (and ``subshell.js`` tells of worse).
+        """
+        super().open()
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = _addressed
+
+    def __repr__(self) -> str:
+        return self._text()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        text = self._keep()
+        self._shown()
+        return {**data, "text/plain": text, "text/html": self._html()}, metadata
+
+    def _keep(self) -> str:
+        """Put the panel's text into ``snapshot``; the text."""
+        text = self._text()
+        self.set_trait("snapshot", text if len(text) <= SNAPSHOT else text[:SNAPSHOT] + "\n… cut here")
+        return text
+
+    @contextmanager
+    def _one_change(self) -> Iterator[None]:
+        """What is set inside is one change: if it makes computing ``_due``, that is done once, at the end."""
+        with self._lock:
+            outer, self._held = self._held, True
+            try:
+                yield
+            finally:
+                self._held = outer
+                if not outer and self._due:
+                    self._compute()
+
+    def _compute(self) -> None:
+        """Compute anew what follows from the traits."""
+        raise NotImplementedError
+
+    def picture(self) -> Picture:
+        """The panel as it stands as a standalone picture (SVG), for slides and print."""
+        raise NotImplementedError
+
+    def tell(self, what: str, buffers: Sequence[bytes] = (), **facts: Any) -> None:
+        """Send ``{"tell": what, **facts}`` to all views."""
+        if self.comm is not None:
+            self.send({"tell": what, **facts}, list(buffers))
+
+    def _text(self) -> str:
+        """The panel as steady text."""
+        raise NotImplementedError
+
+    def _html(self) -> str:
+        """The panel as plain, steady HTML, for a place without widgets."""
+        raise NotImplementedError
+
+    def _shown(self) -> None:
+        """Called when the panel was displayed in a cell."""
+
+    def _greeted(self, _: Question) -> None:
+        """A new view is there and listens."""
+        self.tell("hello")
+
+    def _heard(self, _: Any, question: Question, buffers: Any) -> None:
+        self._answer(question)
+
+    @guarded
+    def _answer(self, question: Question) -> None:
+        name = str(question.get("ask"))
+        if not self.snapshot:  # it is shown inside a layout, which asks nobody for a text
+            self._keep()
+        if name == "hello":
+            self._greeted(question)
+        elif name in self.answers:
+            self.answers[name](self, question)
+        else:
+            raise ValueError(f"a view asked for {name!r}; {type(self).__name__} answers {', '.join(self.answers)}")
+
+    def _run(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, T],
+        then: Callable[[T], object] | None = None,
+    ) -> Underway[T]:
+        """Run ``coroutine`` on the loop that owns what it works on, without waiting; any thread may ask for it.
+
+        Its failure becomes the problem line; its result is given to ``then``, in that loop's thread, before anybody who
+        awaits what is returned goes on.
+        """
+
+        @guarded
+        def done(_: Panel, future: Future[T]) -> None:
+            result = future.result()
+            if then is not None:
+                then(result)
+
+        if loop.is_closed() or not loop.is_running():
+            coroutine.close()
+            raise RuntimeError("the event loop of this connection has ended; run the cell that opened it again")
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        future.add_done_callback(functools.partial(done, self))
+        return Underway(future)

@@ -1,0 +1,192 @@
+"""``TracePanel``: a panel over a recording that is told when something crosses; all panels of a trace select alike.
+
+Theory. A push from the kernel reaches the page even while a cell computes. ``Trace.subscribe`` wakes a ``Pusher``,
+whose thread lives only while there is something to push. It pushes at most 20 times a second, whatever happens.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import traitlets
+
+from ...live.carrier import complaint
+from ...recording.trace import Trace
+from .panel import Panel, Question
+
+PUSHES_A_SECOND = 20
+QUIET = 1.0
+"""Seconds without a push after which the text for a notebook without a kernel is written anew."""
+MOST_KEPT = 20_000
+"""Records beyond which it is not: reading so many for it takes a noticeable time."""
+KNOCKS = (0.2, 0.5, 1.0, 2.0)
+"""Seconds after which a panel that was shown, and was asked nothing yet, is pushed again: the page was loading."""
+
+
+class Pusher:
+    """Runs ``push`` from a thread of its own, at most 20 times a second, for as long as it is woken."""
+
+    def __init__(self, push: Callable[[], bool], *, name: str) -> None:
+        """``push`` answers whether more is waiting."""
+        self._push, self._name = push, name
+        self._lock = threading.Lock()
+        self._due = False
+        self._running = False
+
+    def wake(self) -> None:
+        """There is something to push. Any thread may say so; it does not wait."""
+        with self._lock:
+            self._due = True
+            if self._running:
+                return
+            self._running = True
+        try:
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        except RuntimeError:  # the interpreter is shutting down, and nobody looks any more
+            self._running = False
+
+    def _run(self) -> None:
+        while self._is_due():
+            started = time.monotonic()
+            if self._push():
+                self._due = True
+            time.sleep(max(0.0, started + 1 / PUSHES_A_SECOND - time.monotonic()))
+
+    def _is_due(self) -> bool:
+        with self._lock:
+            self._running, self._due = self._due, False
+            return self._running
+
+
+class Selection(traitlets.HasTraits):
+    """Which record of a trace is looked at: one for all panels over it."""
+
+    number = traitlets.Int(None, allow_none=True)
+
+
+_selections: weakref.WeakKeyDictionary[Trace, Selection] = weakref.WeakKeyDictionary()
+_panels: weakref.WeakKeyDictionary[Trace, weakref.WeakSet[TracePanel]] = weakref.WeakKeyDictionary()
+
+
+def refresh(trace: Trace) -> None:
+    """Have every panel over this trace show what no record tells, such as that its lab was closed."""
+    for panel in list(_panels.get(trace, ())):
+        panel.refresh()
+
+
+class TracePanel(Panel):
+    """A panel over a recording. A subclass gives ``_push`` as well.
+
+    Args:
+        source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
+    """
+
+    selected = traitlets.Int(
+        None, allow_none=True, help="Number of the record that is looked at, or None. Can be set and observed."
+    ).tag(sync=True)
+    closed = traitlets.Bool(
+        False, read_only=True, help="Whether the lab that this panel shows was closed. A trace alone is never closed."
+    ).tag(sync=True)
+
+    _unsubscribe: Callable[[], None] | None = None
+    _link: traitlets.link | None = None
+    _keeper: threading.Timer | None = None
+
+    def __init__(self, source: Any, **kwargs: Any) -> None:
+        trace = source if isinstance(source, Trace) else getattr(source, "trace", None)
+        if not isinstance(trace, Trace):
+            name = type(self).__name__
+            raise TypeError(f"{name}({source!r}): a Trace or a Lab is wanted, for instance {name}(lab)")
+        self.trace = trace
+        self._lab = None if source is trace else weakref.ref(source)  # a lab that nobody else holds is over
+        self._asked = False
+        self._pusher = Pusher(self._try_to_push, name=f"wslab {type(self).__name__}")
+        selection = _selections.setdefault(trace, Selection())
+        if "selected" in kwargs:
+            selection.number = kwargs.pop("selected")
+        super().__init__(**kwargs)
+        self._link = traitlets.link((selection, "number"), (self, "selected"))
+        _panels.setdefault(trace, weakref.WeakSet()).add(self)
+        self._look()
+
+    @property
+    def lab(self) -> Any:
+        """The lab that this panel shows; None where it shows a trace alone, or the lab is no more."""
+        return None if self._lab is None else self._lab()
+
+    def refresh(self) -> None:
+        """Push the present state: for what no record tells, such as a lab that was closed."""
+        self._look()
+        if self._unsubscribe:
+            self._pusher.wake()
+
+    def close(self) -> None:
+        """End the panel: its views go, and nothing is pushed any more. The recording stays."""
+        if self._unsubscribe:
+            self._unsubscribe()
+            self._unsubscribe = None
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if self._link:
+            self._link.unlink()
+            self._link = None
+        super().close()
+
+    def _look(self) -> None:
+        lab = self.lab
+        self.set_trait("closed", self._lab is not None and (lab is None or bool(getattr(lab, "closed", False))))
+
+    def _push(self) -> bool:
+        """Tell the views what they lack; whether there is more."""
+        raise NotImplementedError
+
+    def _try_to_push(self) -> bool:
+        if self.comm is None:
+            return False
+        try:
+            self._look()
+            more = self._push()
+            self._keep_when_quiet()
+            return more
+        except Exception as error:  # the thread that pushes goes on, and nothing is written under somebody's cell
+            self.problem = complaint(error)
+            return False
+
+    def _keep_when_quiet(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if self.trace.total - self.trace.first <= MOST_KEPT:
+            self._keeper = threading.Timer(QUIET, self._try_to_keep)
+            self._keeper.daemon = True
+            self._keeper.start()
+
+    def _try_to_keep(self) -> None:
+        try:
+            self._keep()
+        except Exception as error:  # nothing is written under somebody's cell
+            self.problem = complaint(error)
+
+    def _shown(self) -> None:
+        self._begin()
+
+    def _greeted(self, question: Question) -> None:
+        self._asked = True
+        super()._greeted(question)
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._unsubscribe is None:
+            self._unsubscribe = self.trace.subscribe(self._pusher.wake)
+            for delay in KNOCKS:
+                knock = threading.Timer(delay, self._knock)
+                knock.daemon = True
+                knock.start()
+        self._pusher.wake()
+
+    def _knock(self) -> None:
+        if not self._asked:
+            self.refresh()

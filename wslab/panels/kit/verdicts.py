@@ -1,0 +1,204 @@
+"""Which rule each judge applied to some bytes, and what the two verdicts come to in a sentence.
+
+Theory. A judge says in its own words why it refuses, and knows nothing of our table of rules. ``SAID`` says which rules
+each of its phrases can mean; the rules that the bytes break, as we find them, tell which of those it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from ...anatomy.field import Violation
+from ...live.judges.judge import Judgement, Verdict
+from ...protocol import dissect
+from ...protocol.rules import FRAME_RULES
+
+
+class Applied(NamedTuple):
+    """A rule by which a judge refused."""
+
+    rule: str
+    section: str
+    sentence: str
+    """The RFC's own."""
+
+
+OWN_LIMIT: Final = Applied(
+    "limit-of-its-own",
+    "RFC 6455 10.4",
+    "Implementations that have implementation- and/or platform-specific limitations regarding the frame size or total "
+    "message size after reassembly from multiple frames MUST protect themselves against exceeding those limits.",
+)
+"""No frame breaks it: how much is too much, each implementation says itself."""
+
+_RULES: Final = {rule.name: Applied(rule.name, rule.section, rule.sentence) for rule in FRAME_RULES} | {
+    OWN_LIMIT.rule: OWN_LIMIT
+}
+_TEXT = ("text-not-utf8", "text-ends-inside-character", "close-reason-not-utf8")
+_CODES = ("close-code-never-sent", "close-code-reserved", "close-code-out-of-range")
+
+SAID: Final[dict[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
+    "websockets": (
+        ("reserved bits must be 0", ("rsv-not-agreed",)),
+        ("invalid opcode", ("opcode-reserved",)),
+        ("incorrect masking", ("client-frame-not-masked", "server-frame-masked")),
+        ("control frame too long", ("control-frame-too-long",)),
+        ("fragmented control frame", ("control-frame-fragmented",)),
+        ("unexpected continuation frame", ("continuation-without-message",)),
+        ("expected a continuation frame", ("message-inside-message",)),
+        ("close frame too short", ("close-body-of-one-byte",)),
+        ("invalid status code", _CODES),
+        ("exceeds limit", (OWN_LIMIT.rule,)),
+        ("at position", _TEXT),
+        ("codec can't decode", _TEXT),
+    ),
+    "wsproto": (
+        ("Reserved bit set", ("rsv-not-agreed",)),
+        ("Invalid opcode", ("opcode-reserved",)),
+        ("unexpected masked frame", ("server-frame-masked",)),
+        ("unexpected unmasked frame", ("client-frame-not-masked",)),
+        ("would have sufficed", ("length-not-minimal",)),
+        ("non-zero MSB", ("length-first-bit-set",)),
+        ("payload len > 125", ("control-frame-too-long",)),
+        ("fragment control frame", ("control-frame-fragmented",)),
+        ("unexpected CONTINUATION", ("continuation-without-message",)),
+        ("expected CONTINUATION", ("message-inside-message",)),
+        ("1 byte payload", ("close-body-of-one-byte",)),
+        ("CLOSE with invalid code", ("close-code-out-of-range",)),
+        ("local-only reason", ("close-code-never-sent",)),
+        ("unknown reserved code", ("close-code-reserved",)),
+        ("codec can't decode", _TEXT),
+    ),
+}
+"""By judge: a phrase of its refusals, and the names of the rules that it can mean, the likeliest first."""
+_SENDERS_OWN: Final = {True: "client-frame-not-masked", False: "server-frame-masked"}
+"""By whether a client sent the frame: the rule about masking that it can break."""
+
+
+def broken_rules(data: bytes, *, as_client: bool) -> tuple[Violation, ...]:
+    """The rules that frames break on an open connection without extensions.
+
+    Of a frame whose last bytes are missing, those that its header shows.
+    """
+    found = dissect(**{"client" if as_client else "server": data}, heads=False, extensions="")
+    return tuple(violation for _, violation in found.violations if violation.rule in _RULES)
+
+
+def applied_rule(verdict: Verdict, broken: Iterable[Violation], *, as_client: bool) -> Applied | None:
+    """The rule by which a judge refused.
+
+    Args:
+        verdict: the judge's.
+        broken: the rules that the bytes break, as ``broken_rules`` finds them.
+        as_client: whether a client sent them.
+
+    Returns:
+        None where it did not refuse, and where none of our rules is what it speaks of.
+    """
+    if verdict.accepted:
+        return None
+    # A judge may see a fault in a header whose end has not come, where we look no further yet.
+    known = {*(violation.rule for violation in broken), _SENDERS_OWN[as_client]}
+    for phrase, names in SAID.get(verdict.judge, ()):
+        if phrase in (verdict.reason or ""):
+            return _RULES[next((name for name in names if name in known), names[0])]
+    return None
+
+
+def comparison(judgement: Judgement, broken: Sequence[Violation]) -> str:
+    """What the two verdicts come to, in a sentence or two."""
+    refusers = [verdict for verdict in judgement.verdicts if not verdict.accepted]
+    said = (_both_let_pass, _one_refuses, _both_refuse)[len(refusers)]
+    return " ".join(said(judgement, broken))
+
+
+def outcome(verdict: Verdict) -> str:
+    """``"accepted"``, ``"waits"`` (there may be more to come) or ``"refused"``."""
+    return "refused" if not verdict.accepted else "accepted" if verdict.events else "waits"
+
+
+def verdicts_json(judgement: Judgement, broken: Sequence[Violation]) -> dict[str, Any]:
+    """Both verdicts and what they come to, as plain JSON values for the page."""
+    return {
+        "comparison": comparison(judgement, broken),
+        "agree": judgement.agree,
+        "judges": [
+            {
+                "judge": verdict.judge,
+                "outcome": outcome(verdict),
+                "sentence": verdict.sentence,
+                "code": None if verdict.accepted else verdict.code,
+                "reason": None if verdict.accepted else verdict.reason,
+                "events": list(verdict.events),
+                "rule": None if (rule := _rule_of(verdict, judgement, broken)) is None else rule._asdict(),
+            }
+            for verdict in judgement.verdicts
+        ],
+    }
+
+
+def verdict_rows(judgement: Judgement, broken: Sequence[Violation]) -> list[tuple[str, str, str]]:
+    """Both verdicts as rows: a name, what ``websockets`` says, what ``wsproto`` says."""
+    both = judgement.verdicts
+    rules = [_rule_of(verdict, judgement, broken) for verdict in both]
+    rows = [
+        ("verdict", *(verdict.sentence for verdict in both)),
+        ("delivered", *("; ".join(verdict.events) for verdict in both)),
+        ("because", *((verdict.reason or "") if not verdict.accepted else "" for verdict in both)),
+        ("rule applied", *("" if rule is None else f"{rule.section} ({rule.rule})" for rule in rules)),
+    ]
+    return [(name, left, right) for name, left, right in rows if left or right]
+
+
+def _rule_of(verdict: Verdict, judgement: Judgement, broken: Sequence[Violation]) -> Applied | None:
+    return applied_rule(verdict, broken, as_client=judgement.as_client)
+
+
+def _both_let_pass(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[str]:
+    waiting = [verdict.judge for verdict in judgement.verdicts if not verdict.events]
+    if broken and len(waiting) == 2:
+        yield f"Both judges wait for more bytes. What has come is wrong already: {_says(broken[0])}."
+    elif broken:
+        yield f"Neither judge objects, and yet {_says(broken[0])}."
+    elif len(waiting) == 2:
+        yield "Both judges wait for more bytes: so far nothing is wrong."
+    elif waiting:
+        yield f"Neither judge objects; {waiting[0]} has delivered nothing yet."
+    else:
+        yield "Both judges accept."
+
+
+def _one_refuses(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[str]:
+    refuser, other = sorted(judgement.verdicts, key=lambda verdict: verdict.accepted)
+    rule = _rule_of(refuser, judgement, broken)
+    if rule is None:
+        yield f"The judges differ: {refuser.judge} refuses by a check of its own, and no rule here asks for it."
+    elif outcome(other) == "waits":
+        yield f"The judges differ: {_says(rule)}. {refuser.judge} enforces it at once,"
+        yield f"{other.judge} waits for more bytes first."
+    elif rule is OWN_LIMIT:
+        yield f"The judges differ: {_says(rule)}. Such a limit is each implementation's own: for {refuser.judge} this"
+        yield f"is too much, for {other.judge} it is not."
+    else:
+        yield f"The judges differ: {_says(rule)}. {refuser.judge} enforces it, {other.judge} does not."
+
+
+def _both_refuse(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[str]:
+    left, right = judgement.verdicts
+    rules = [_rule_of(verdict, judgement, broken) for verdict in (left, right)]
+    if rules[0] is not None and rules[0] == rules[1]:
+        yield f"Both judges refuse, by the same rule: {_says(rules[0])}."
+    else:
+        words = [
+            f"{verdict.judge} by a check of its own" if rule is None else f"{verdict.judge} by {rule.section}"
+            for verdict, rule in zip((left, right), rules, strict=True)
+        ]
+        yield f"Both judges refuse, each for another reason: {', '.join(words)}."
+    if left.code != right.code:
+        yield f"Their status codes differ: {left.code or 'none'} and {right.code or 'none'}."
+
+
+def _says(rule: Applied | Violation) -> str:
+    sentence = rule.sentence.removesuffix(".")
+    return f"{rule.section} says “{'… ' if sentence[0].islower() else ''}{sentence}”"

@@ -1,0 +1,1 @@
+"""``LabPanel``: the recording as a ladder, and every byte of the selected record."""

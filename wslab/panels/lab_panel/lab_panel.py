@@ -1,0 +1,164 @@
+"""``LabPanel``: a recording in a cell, alive: its ladder and records, and every byte of the selected one explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+
+from ...anatomy.record import Record
+from ..kit.module import css, esm
+from ..kit.panel import Question, guarded
+from ..kit.records_panel import RecordsPanel
+from .lanes import lanes_json
+from .record_filter import DIRECTIONS, KINDS, RecordFilter
+
+if TYPE_CHECKING:
+    from ...anatomy.picture import Picture
+
+PICTURED = 24
+"""Records on a picture's ladder."""
+
+LOOKED_THROUGH = 256
+"""Records that are read at a time for a picture."""
+
+
+class LabPanel(RecordsPanel):
+    """A live view of a recording: ladder, records, and the bytes of the selected one.
+
+    Args:
+        source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
+
+    It shows itself when it is the last thing in a cell, in as many cells as one likes; all show the same and share one
+    selection, one filter and one moment. Where there is no kernel, its text and HTML are shown. It records nothing and
+    changes nothing, and it keeps no bytes of its own: what the trace dropped is gone here too.
+
+    Every trait below can be set, to script a demonstration, and observed: ``lab.panel.text = "ping"``.
+    """
+
+    _esm = esm("lab_panel/lab_panel.js")
+    _css = css("lab_panel/lab_panel.css", "lab_panel/lanes.css")
+
+    direction = traitlets.Enum(DIRECTIONS, "both", help="Whose records are shown: 'both', 'client' or 'server'.").tag(
+        sync=True
+    )
+    kinds = traitlets.List(
+        traitlets.Enum(KINDS), list(KINDS), help=f"Which kinds of records are shown, some of {', '.join(KINDS)}."
+    ).tag(sync=True)
+    opcode = traitlets.Int(
+        None, allow_none=True, min=0, max=15, help="Show only frames of this opcode, 0 to 15; None shows all records."
+    ).tag(sync=True)
+    connection = traitlets.Int(
+        None, allow_none=True, min=0, help="Show only the TCP connection of this number; None shows all."
+    ).tag(sync=True)
+    text = traitlets.Unicode(
+        "", help="Show only records whose summary contains this text, whatever its case. It does not see beyond that."
+    ).tag(sync=True)
+    broken = traitlets.Bool(False, help="Show only records that break a rule.").tag(sync=True)
+    find = traitlets.Unicode("", help="Text that is looked for among the records that are shown.").tag(sync=True)
+    picked = traitlets.Int(
+        None, allow_none=True, min=0, help="Byte of the selected record that is looked at, from 0, or None."
+    ).tag(sync=True)
+    lanes_open = traitlets.Bool(
+        False, help="Whether the chunks, frames and messages around the selected record are shown."
+    ).tag(sync=True)
+    paused = traitlets.Bool(False, help="Whether the panel stands still at ``position``.").tag(sync=True)
+    position = traitlets.Int(
+        None,
+        allow_none=True,
+        min=-1,
+        help="Number of the last record that has happened, -1 for none; None is live. A number pauses the panel.",
+    ).tag(sync=True)
+
+    notes = traitlets.List(
+        traitlets.Unicode(),
+        read_only=True,
+        help="What the file that the recording was read from lacks, could not give or lied about.",
+    ).tag(sync=True)
+
+    @traitlets.default("notes")
+    def _of_the_file(self) -> list[str]:
+        return list(self.trace.notes)
+
+    def picture(self) -> Picture:
+        """The ladder and the selected record's bytes explained, as a standalone picture.
+
+        The ladder shows up to ``PICTURED`` of the records that the filter takes: those around the selected one or,
+        where none is selected, up to the panel's position.
+        """
+        from ...anatomy.picture import dump_figure, ladder_figure, ruler_figure, sheet, words_figure
+        from ...anatomy.view import sender_mark
+
+        records = self._pictured()
+        figures = [ladder_figure(records)]
+        if self.selected is not None:
+            record, explanation = self.trace.record(self.selected), self.trace.explain(self.selected)
+            figures += [words_figure(f"No. {record.number}  {sender_mark(record.sender)}  {record.summary}")]
+            figures += [ruler_figure(explanation)] if explanation.fields else []
+            figures += [dump_figure(explanation)]
+        return sheet("Recording", *figures, name="recording")
+
+    def _pictured(self) -> list[Record]:
+        """The records on the picture's ladder."""
+        stop = self.trace.total if self.position is None else self.position + 1
+        middle = stop - 1 if self.selected is None else self.selected
+        takes = RecordFilter(
+            self.direction, tuple(self.kinds), self.opcode, self.connection, self.text, self.broken
+        ).takes
+        before = list(islice(filter(takes, self._backwards(middle + 1)), PICTURED))
+        after = list(islice(filter(takes, self._forwards(middle + 1, stop)), PICTURED // 3))
+        return [*reversed(before[: PICTURED - len(after)]), *after]
+
+    def _backwards(self, stop: int) -> Iterator[Record]:
+        while stop > self.trace.first:
+            start = max(stop - LOOKED_THROUGH, self.trace.first)
+            yield from reversed(self.trace.between(start, stop))
+            stop = start
+
+    def _forwards(self, start: int, stop: int) -> Iterator[Record]:
+        for begin in range(max(start, self.trace.first), stop, LOOKED_THROUGH):
+            yield from self.trace.between(begin, min(begin + LOOKED_THROUGH, stop))
+
+    def _text(self) -> str:
+        return repr(self.trace)
+
+    def _html(self) -> str:
+        return self.trace._repr_html_()
+
+    @traitlets.validate("kinds")
+    def _in_order(self, proposal: Any) -> list[str]:
+        return [kind for kind in KINDS if kind in proposal["value"]]
+
+    @traitlets.validate("position")
+    def _within(self, proposal: Any) -> int | None:
+        position: int | None = proposal["value"]
+        total = self.trace.total
+        if position is not None and position >= total:
+            raise traitlets.TraitError(
+                f"position={position}: the recording has records 0 to {total - 1}; None is live"
+                if total
+                else f"position={position}: nothing has been recorded yet; -1 is before the first record, None is live"
+            )
+        return position
+
+    @traitlets.observe("selected")
+    def _let_go(self, _: Any) -> None:
+        self.picked = None
+
+    @traitlets.observe("paused", "position")
+    @guarded
+    def _moved(self, change: Any) -> None:
+        if change["name"] == "position":
+            self.paused = self.position is not None
+        elif self.paused and self.position is None:
+            self.position = self.trace.total - 1
+        elif not self.paused:
+            self.position = None
+
+    def _answer_lanes(self, question: Question) -> None:
+        number = int(question["number"])
+        self._tell_of(number, "lanes", lambda: lanes_json(self.trace, number))
+
+    answers: ClassVar[Mapping[str, Any]] = {**RecordsPanel.answers, "lanes": _answer_lanes}

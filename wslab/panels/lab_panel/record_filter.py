@@ -1,0 +1,53 @@
+"""Which records a panel shows: ``RecordFilter``. The page decides the same (``sieve.js``); a test compares both."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...anatomy.record import Kind, Record
+
+DIRECTIONS = ("both", "client", "server")
+KINDS = ("handshake", "data", "control", "tcp", "error", "bend")
+"""Opening handshake; data frames; control frames; the end of a TCP stream; what a program reports and bytes that are
+no frame; what a relay did."""
+
+CONTROL = 0b1000
+"""The opcode bit that control frames have (RFC 6455 5.5)."""
+_GROUPS = {
+    Kind.REQUEST: "handshake",
+    Kind.RESPONSE: "handshake",
+    Kind.FIN: "tcp",
+    Kind.RESET: "tcp",
+    Kind.ERROR: "error",
+    Kind.UNREAD: "error",
+    Kind.BEND: "bend",
+}
+
+
+def group(record: Record) -> str:
+    """Which of ``KINDS`` a record is."""
+    return _GROUPS.get(record.kind) or ("control" if record.first & CONTROL else "data")
+
+
+class RecordFilter(NamedTuple):
+    """What a record has to be in order to be shown; the default takes every record."""
+
+    direction: str = "both"
+    kinds: tuple[str, ...] = KINDS
+    opcode: int | None = None
+    connection: int | None = None
+    text: str = ""
+    """Stands in the record's summary, in capitals or not."""
+    broken: bool = False
+    """Only records that break a rule."""
+
+    def takes(self, record: Record) -> bool:
+        """Whether this record is shown."""
+        return (
+            self.direction in ("both", record.sender.label)
+            and (len(self.kinds) == len(KINDS) or group(record) in self.kinds)
+            and (self.opcode is None or (record.kind is Kind.FRAME and record.first & 0b1111 == self.opcode))
+            and self.connection in (None, record.connection)
+            and (not self.broken or record.violations > 0)
+            and (not self.text or self.text.lower() in record.summary.lower())
+        )

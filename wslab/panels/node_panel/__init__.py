@@ -1,0 +1,1 @@
+"""``NodePanel``: a script in Node that talks to a lab."""

@@ -1,0 +1,70 @@
+"""``NodePanel``: what a script in Node prints, as it prints it, and a button that ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...anatomy.picture import sheet, words_figure
+from ...live.node import process as node
+from ..kit.module import css, esm
+from ..kit.panel import Panel, Question
+from ..kit.trace_panel import Pusher
+
+if TYPE_CHECKING:
+    from ...anatomy.picture import Picture
+
+
+class NodePanel(Panel):
+    """The output of a script that runs in Node beside a lab, in step with it.
+
+    Args:
+        process: the script, as ``lab.node`` starts it.
+
+    It shows the last lines, as the script's text does, and keeps up while a cell computes.
+    """
+
+    _esm = esm("node_panel/node_panel.js")
+    _css = css("node_panel/node_panel.css")
+
+    def __init__(self, process: node.NodeProcess, **kwargs: Any) -> None:
+        self._process = process
+        self._told: tuple[int, str] | None = None
+        super().__init__(**kwargs)
+        self._pusher = Pusher(self._push, name="wslab node panel")
+        process.watch(self._pusher.wake)
+
+    def picture(self) -> Picture:
+        """The output so far as a standalone picture (SVG)."""
+        return sheet("A script in Node", words_figure(self._text()))
+
+    def _text(self) -> str:
+        return node.NodeProcess.__repr__(self._process)
+
+    def _html(self) -> str:
+        return self._process._repr_html_()
+
+    def _push(self) -> bool:
+        """Tell what is new since the last time; nothing is waiting afterwards."""
+        process = self._process
+        before, (total, state) = self._told, (process.total, process.state)
+        if (total, state) != before:
+            self._told = (total, state)
+            self._tell_output(total - before[0] if before else total)
+        if state != "runs":
+            self._keep()
+        return False
+
+    def _tell_output(self, number: int) -> None:
+        """Tell the last ``number`` lines, as far as they are shown, and how things stand."""
+        lines = self._process.shown
+        new = lines[-number:] if number else []
+        self.tell("output", lines=new, summary=self._process.summary, running=self._process.running)
+
+    def _greeted(self, _: Question) -> None:
+        self.tell("all", lines=self._process.shown, summary=self._process.summary, running=self._process.running)
+
+    def _answer_end(self, _: Question) -> None:
+        self._process.abandon()
+
+    answers: ClassVar[Mapping[str, Any]] = {"end": _answer_end}

@@ -1,0 +1,1 @@
+"""``PagePanel``: a page that a lab serves."""

@@ -1,0 +1,35 @@
+/** The page panel: the link by which a page that the lab serves is opened in a tab of its own, and the page's text. */
+
+import { harmless } from "../kit/words.js";
+import { element, freshId, plural } from "../kit/dom.js";
+import { isLoopback, jupyterServer } from "../kit/page_source.js";
+import { panel } from "../kit/panel.js";
+
+function build({ model, ask, hear }) {
+  const view = freshId();
+  const { root } = jupyterServer();
+  const link = element("a", { class: "wslab-button", target: "_blank", rel: "noopener", "aria-disabled": "true" }, "Open the page in a tab of its own");
+  const size = element("span", { class: "wslab-counts" });
+  const source = element("pre", { class: "wslab-source", tabindex: "0", role: "region", "aria-label": "The page as HTML" });
+
+  hear((message) => {
+    if (message.tell !== "address" || message.view !== view) return;
+    link.href = root && !message.address.startsWith("http") ? new URL(message.address, root).href : message.address;
+    link.removeAttribute("aria-disabled");
+  });
+  ask({ ask: "address", view, origin: location.origin, loopback: isLoopback(location.hostname), jupyter: root !== null });
+
+  const draw = () => {
+    const html = model.get("html");
+    const lines = html.replace(/\n$/, "").split("\n");
+    size.textContent = `${plural(lines.length, "line")} of HTML, served by the lab with its own port in place of ${model.get("port")}`;
+    source.textContent = lines.map(harmless).join("\n");
+    if (model.get("closed")) {
+      link.removeAttribute("href");
+      link.setAttribute("aria-disabled", "true");
+    }
+  };
+  return { element: element("div", {}, element("div", { class: "wslab-toolbar" }, link, size), source), draw };
+}
+
+export default panel("page", "A page that the lab serves", build);
