@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from pathlib import Path
+
+from waits import soon
 
 DEADLINE = 30.0
 
@@ -19,10 +20,8 @@ def lives(pid: int) -> bool:
 
 def gone(pid: int) -> bool:
     """Whether it ends."""
-    deadline = time.monotonic() + DEADLINE
-    while lives(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not lives(pid)
+    soon(lambda: not lives(pid), patience=DEADLINE)
+    return True
 
 
 def listens(port: int) -> bool:
@@ -34,7 +33,5 @@ def listens(port: int) -> bool:
 
 def free(port: int) -> bool:
     """Whether nobody listens there any more: the threads of a killed process let go of it one after the other."""
-    deadline = time.monotonic() + DEADLINE
-    while listens(port) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not listens(port)
+    soon(lambda: not listens(port), patience=DEADLINE)
+    return True

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from waits import until
 from wsproto.connection import Connection as Peer
 from wsproto.connection import ConnectionType
 from wsproto.events import CloseConnection, Ping, Pong, TextMessage
@@ -22,12 +23,6 @@ from wslab.protocol.states import State
 Run = Callable[[Any], Any]
 C, S = Sender.CLIENT, Sender.SERVER
 MASK = bytes.fromhex("01020304")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 def end_of(lab: Lab, key: str) -> End:

@@ -15,6 +15,7 @@ import pytest
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from processes import free, gone, listens, lives
+from waits import soon
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
@@ -139,10 +140,7 @@ def test_a_cell_that_runs_again_replaces_its_lab(kernel: Kernel) -> None:
         outcome = kernel.run(code, cell="first")
         ports.append(int(outcome.printed))
         assert outcome.result == "<Lab over tcp, serving>"
-    deadline = time.monotonic() + 5
-    while kernel.run(THREADS).printed != "1" and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert kernel.run(THREADS).printed == "1"
+    soon(lambda: kernel.run(THREADS).printed == "1")
     for port in ports[:2]:
         with pytest.raises(ConnectionRefusedError):
             connect(f"ws://127.0.0.1:{port}/", proxy=None)
@@ -162,10 +160,7 @@ def test_a_forgotten_lab_is_gone(kernel: Kernel) -> None:
     """Front ends that do not name their cells."""
     for _ in range(3):
         assert kernel.run("lab = Lab()\nserver = await lab.serve()\nclient = await lab.connect()").status == "ok"
-    deadline = time.monotonic() + 5
-    while kernel.run("import gc; gc.collect();" + THREADS).printed != "1" and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert kernel.run(THREADS).printed == "1"
+    soon(lambda: kernel.run("import gc; gc.collect();" + THREADS).printed == "1")
     assert kernel.run("await lab.close()\n" + THREADS).printed == "0"
 
 

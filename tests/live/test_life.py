@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waits import until
 from websockets.exceptions import ConnectionClosedOK
 
 from wslab.live import Lab
@@ -116,12 +117,6 @@ def test_a_thousand_labs_leave_nothing(carrier: str) -> None:
         assert labs == []
 
     asyncio.run(main())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def lab_threads() -> int:

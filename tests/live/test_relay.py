@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from test_kernel import Kernel
+from waits import until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
@@ -44,17 +45,6 @@ from wslab.recording.trace import Trace
 Run = Callable[[Any], Any]
 CLIENT, SERVER = Sender
 MASK = bytes.fromhex("37fa213d")
-PATIENCE = 5.0
-
-
-async def until(condition: Callable[[], object], what: str = "") -> None:
-    """Wait until it holds."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not condition():
-                await asyncio.sleep(0.002)
-    except TimeoutError:
-        raise AssertionError(f"it never happened: {what or condition}") from None
 
 
 def over(relay: Relay) -> Callable[[], bool]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import traitlets
+from waits import until
 from wsproto.connection import Connection as Peer
 from wsproto.connection import ConnectionType
 from wsproto.events import Ping, TextMessage
@@ -25,12 +26,6 @@ from wslab.protocol import parse_frame
 from wslab.recording.trace import Trace
 
 Test = Callable[[Lab, Composer], Coroutine[Any, Any, None]]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 def run(test: Test, seed: Any = None, carrier: str = "memory") -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from traitlets import TraitError
+from waits import soon
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PACKED
@@ -222,10 +223,7 @@ def test_an_idle_panel_holds_no_thread(trace: Trace, panel: LabPanel) -> None:
     page.ask(ask="records", **{"from": 0})
     traffic(trace)
     page.wait(lambda: len(page.numbers) == 5)
-    deadline = time.monotonic() + 5
-    while any(thread.name == "wslab-panel" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    soon(lambda: all(thread.name != "wslab-panel" for thread in threading.enumerate()))
 
 
 def test_a_closed_panel_is_pushed_nothing_and_the_trace_forgets_it(trace: Trace) -> None:
@@ -314,10 +312,7 @@ def test_a_push_that_is_woken_while_it_runs_runs_again() -> None:
     assert inside.wait(5)
     pusher.wake()
     go_on.set()
-    deadline = time.monotonic() + 5
-    while len(ran) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(ran) == 2
+    soon(lambda: len(ran) == 2)
 
 
 @pytest.mark.lengthy
@@ -340,10 +335,7 @@ def test_a_push_that_fails_is_told_and_the_next_one_goes_on(
     with monkeypatch.context() as broken:
         broken.setattr(trace, "packed", lambda *_: 1 / 0)
         traffic(trace)
-        deadline = time.monotonic() + 10
-        while "ZeroDivisionError" not in panel.problem:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        soon(lambda: "ZeroDivisionError" in panel.problem)
     trace.note("after it")
     page.wait(lambda: page.numbers == [0, 1, 2, 3, 4, 5])
 
@@ -354,7 +346,4 @@ def test_the_text_for_a_notebook_without_a_kernel_follows_the_recording(trace: T
     page.ask(ask="records", **{"from": 0})
     assert panel.snapshot == "nothing recorded yet", "shown inside a layout, too"
     traffic(trace)
-    deadline = time.monotonic() + 10
-    while panel.snapshot != repr(trace):
-        assert time.monotonic() < deadline, panel.snapshot
-        time.sleep(0.01)
+    soon(lambda: panel.snapshot == repr(trace), lambda: panel.snapshot)
