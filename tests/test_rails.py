@@ -20,7 +20,7 @@ LONGEST = 400
 """Lines of a file that a person reads from top to bottom."""
 BUDGETS = {
     "wslab/__init__.py": 80,
-    "wslab/protocol/rules.py": 770,
+    "wslab/protocol/rules.py": 725,
     "wslab/protocol/connection.py": 430,
     "wslab/protocol/head.py": 430,
 }
@@ -40,7 +40,6 @@ LEFT_LONGER: dict[str, int] = {
     "wslab/panels/handshake_workbench/handshake_workbench.py": 467,
     "wslab/protocol/connection.py": 536,
     "wslab/protocol/frame.py": 404,
-    "wslab/protocol/rules.py": 890,
     "wslab/recording/files/capture.py": 505,
     "wslab/recording/files/segments.py": 666,
     "wslab/recording/trace.py": 488,

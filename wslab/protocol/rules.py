@@ -1,8 +1,11 @@
-"""The protocol's rules as one table: each a name, the section, the RFC's sentence, and a check that looks for a breach.
+"""The protocol's rules: each a name, the section, the RFC's sentence, and a check that looks for a breach.
 
 A check is given a *case*, all that may be known about one thing, and yields a ``Breach`` for each place where the rule
-is broken. What is not known is None or empty, and no check holds what it does not know against anybody. So one table
-judges a lone frame, a frame in its connection, a request and a response.
+is broken. What is not known is None or empty, and no check holds what it does not know against anybody. So one check
+judges a lone frame and a frame in its connection.
+
+The decorator above a check puts it into its table, in the order of this file, and the check's docstring is the RFC's
+own sentence, shortened at the ends only. To add a rule, write one more check.
 """
 
 from __future__ import annotations
@@ -25,8 +28,6 @@ from .words import (
     OPCODE,
     OPCODES,
     RSV1,
-    RSV2,
-    RSV3,
     TEXT,
     count,
     opcode_name,
@@ -47,6 +48,7 @@ class Breach(NamedTuple):
 
 
 Case = TypeVar("Case")
+Check = Callable[[Case], Iterable[Breach]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,20 @@ class Rule(Generic[Case]):
     section: str
     sentence: str
     """The RFC's own words, shortened at the ends only."""
-    check: Callable[[Case], Iterable[Breach]]
+    check: Check[Case]
+
+
+def _into(rules: list[Rule[Case]]) -> Callable[[str, str], Callable[[Check[Case]], Check[Case]]]:
+    """A decorator that puts a check into ``rules`` under a name and a section; its docstring is the sentence."""
+
+    def rule(name: str, section: str) -> Callable[[Check[Case]], Check[Case]]:
+        def put(check: Check[Case]) -> Check[Case]:
+            rules.append(Rule(name, section, " ".join((check.__doc__ or "").split()), check))
+            return check
+
+        return put
+
+    return rule
 
 
 @dataclass(slots=True)
@@ -142,10 +157,74 @@ class HeadCase:
         return 0, (len(self.head.data) if end < 0 else end + 2) * 8
 
 
-# Frames: how they are written.
+# Frames: how they are written, how they make messages, how they close.
+
+FRAME_RULES: Final[list[Rule[FrameCase]]] = []
+_frame = _into(FRAME_RULES)
 
 
+@_frame("client-frame-before-handshake", "RFC 6455 4.1")
+def _client_too_soon(case: FrameCase) -> Iterator[Breach]:
+    """Once the client's opening handshake has been sent, the client MUST wait for a response from the server before
+    sending any further data."""
+    if case.too_soon is not None and case.sender is Sender.CLIENT:
+        yield Breach(f"a frame {case.too_soon}", 0, 8)
+
+
+@_frame("server-frame-before-handshake", "RFC 6455 6.1")
+def _server_too_soon(case: FrameCase) -> Iterator[Breach]:
+    """The endpoint MUST ensure the WebSocket connection is in the OPEN state (cf. Sections 4.1 and 4.2.2.)"""
+    if case.too_soon is not None and case.sender is Sender.SERVER:
+        yield Breach(f"a frame {case.too_soon}", 0, 8)
+
+
+_RSV: Final = {"RSV1": 1, "RSV2": 2, "RSV3": 3}
+"""The bits of the first byte in which they stand."""
+
+
+@_frame("rsv-not-agreed", "RFC 6455 5.2")
+def _rsv(case: FrameCase) -> Iterator[Breach]:
+    """MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."""
+    agreed = () if case.deflate is False else ("RSV1",)
+    found = [(bit, name) for name, bit in _RSV.items() if case.first & 0b10000000 >> bit and name not in agreed]
+    if found:
+        (first, _), (last, _) = found[0], found[-1]
+        names = " and ".join(name for _, name in found)
+        yield Breach(f"{names} set, and no extension was agreed that uses it", first, last - first + 1)
+
+
+@_frame("rsv1-not-on-first-frame", "RFC 7692 6.1")
+def _rsv1_not_first(case: FrameCase) -> Iterator[Breach]:
+    """An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first fragments of a data
+    message."""
+    if case.first & RSV1 and case.deflate is not False and (case.control or case.opcode == CONTINUATION):
+        yield Breach(f"RSV1 set on a {opcode_name(case.opcode)} frame", 1, 1)
+
+
+@_frame("opcode-reserved", "RFC 6455 5.2")
+def _reserved_opcode(case: FrameCase) -> Iterator[Breach]:
+    """If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket Connection_."""
+    if case.opcode not in OPCODES:
+        yield Breach(f"opcode {case.opcode} is reserved", 4, 4)
+
+
+@_frame("server-frame-masked", "RFC 6455 5.1")
+def _server_masked(case: FrameCase) -> Iterator[Breach]:
+    """A server MUST NOT mask any frames that it sends to the client."""
+    if case.sender is Sender.SERVER and case.second & MASK:
+        yield Breach("the server's frame is masked", 8, 1)
+
+
+@_frame("client-frame-not-masked", "RFC 6455 5.1")
+def _client_unmasked(case: FrameCase) -> Iterator[Breach]:
+    """a client MUST mask all frames that it sends to the server"""
+    if case.sender is Sender.CLIENT and not case.second & MASK:
+        yield Breach("the client's frame is not masked", 8, 1)
+
+
+@_frame("length-not-minimal", "RFC 6455 5.2")
 def _length_not_minimal(case: FrameCase) -> Iterator[Breach]:
+    """Note that in all cases, the minimal number of bytes MUST be used to encode the length"""
     form = case.second & LENGTH
     if form == 126 and case.payload_length < 126:
         yield Breach(f"16 bits say {case.payload_length}, which fits in 7", 9, 23)
@@ -155,87 +234,83 @@ def _length_not_minimal(case: FrameCase) -> Iterator[Breach]:
         )
 
 
+@_frame("length-first-bit-set", "RFC 6455 5.2")
 def _length_msb(case: FrameCase) -> Iterator[Breach]:
+    """If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most significant bit MUST be 0) are
+    the payload length."""
     if case.second & LENGTH == 127 and case.payload_length >> 63:
         yield Breach("the first bit of the 64-bit length is 1", 16, 1)
 
 
-def _rsv(case: FrameCase) -> Iterator[Breach]:
-    meant = 0 if case.deflate is False else RSV1
-    bits = case.first & (RSV1 | RSV2 | RSV3) & ~meant
-    if bits:
-        names = [name for name, bit in (("RSV1", RSV1), ("RSV2", RSV2), ("RSV3", RSV3)) if bits & bit]
-        start, stop = 8 - bits.bit_length(), 8 - (bits & -bits).bit_length()
-        yield Breach(f"{' and '.join(names)} set, and no extension was agreed that uses it", start, stop - start + 1)
-
-
-def _rsv1_not_first(case: FrameCase) -> Iterator[Breach]:
-    if case.first & RSV1 and case.deflate is not False and (case.control or case.opcode == CONTINUATION):
-        yield Breach(f"RSV1 set on a {opcode_name(case.opcode)} frame", 1, 1)
-
-
-def _reserved_opcode(case: FrameCase) -> Iterator[Breach]:
-    if case.opcode not in OPCODES:
-        yield Breach(f"opcode {case.opcode} is reserved", 4, 4)
-
-
-def _server_masked(case: FrameCase) -> Iterator[Breach]:
-    if case.sender is Sender.SERVER and case.second & MASK:
-        yield Breach("the server's frame is masked", 8, 1)
-
-
-def _client_unmasked(case: FrameCase) -> Iterator[Breach]:
-    if case.sender is Sender.CLIENT and not case.second & MASK:
-        yield Breach("the client's frame is not masked", 8, 1)
-
-
+@_frame("control-frame-too-long", "RFC 6455 5.5")
 def _control_too_long(case: FrameCase) -> Iterator[Breach]:
+    """All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."""
     if case.control and case.payload_length > 125:
         width = (case.header_length - (4 if case.second & MASK else 0)) * 8 - 9
         yield Breach(f"a control frame with a payload of {case.payload_length:,} bytes", 9, width)
 
 
+@_frame("control-frame-fragmented", "RFC 6455 5.5")
 def _control_fragmented(case: FrameCase) -> Iterator[Breach]:
+    """All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."""
     if case.control and not case.first & FIN:
         yield Breach("a control frame with FIN 0", 0, 1)
 
 
-# Frames: how they make messages.
-
-
+@_frame("continuation-without-message", "RFC 6455 5.4")
 def _continuation_from_nowhere(case: FrameCase) -> Iterator[Breach]:
+    """A fragmented message consists of a single frame with the FIN bit clear and an opcode other than 0, followed by
+    zero or more frames with the FIN bit clear and the opcode set to 0, and terminated by a single frame with the FIN
+    bit set and an opcode of 0."""
     if case.in_context and case.opcode == CONTINUATION and case.opened is None:
         yield Breach("a CONTINUATION, and no message has begun", 4, 4)
 
 
+@_frame("message-inside-message", "RFC 6455 5.4")
 def _message_in_message(case: FrameCase) -> Iterator[Breach]:
+    """The fragments of one message MUST NOT be interleaved between the fragments of another message unless an extension
+    has been negotiated that can interpret the interleaving."""
     if case.opened is not None and case.opcode in (TEXT, BINARY):
         yield Breach(f"a new {opcode_name(case.opcode)} inside a message whose last fragment has not come", 4, 4)
 
 
+@_frame("data-after-close", "RFC 6455 5.5.1")
+def _data_after_close(case: FrameCase) -> Iterator[Breach]:
+    """The application MUST NOT send any more data frames after sending a Close frame."""
+    if case.close_sent and not case.control:
+        yield Breach(f"a {opcode_name(case.opcode)} frame after this endpoint's close frame", 4, 4)
+
+
+@_frame("deflate-data-broken", "RFC 7692 7.2.2")
+def _inflate(case: FrameCase) -> Iterator[Breach]:
+    """Decompress the resulting data using DEFLATE."""
+    if case.bad_deflate is not None:
+        yield Breach(f"the compressed payload will not inflate: {case.bad_deflate}", *case.payload())
+
+
+@_frame("text-not-utf8", "RFC 6455 5.6")
 def _text_not_utf8(case: FrameCase) -> Iterator[Breach]:
+    """the whole message MUST contain valid UTF-8."""
     if case.bad_text is not None:
         position, cause = case.bad_text
         start, width = case.payload() if case.compressed else case.payload(position, 1)
         yield Breach(f"byte {position} of this frame's text is no UTF-8: {cause}", start, width)
 
 
+@_frame("text-ends-inside-character", "RFC 6455 5.6")
 def _text_cut(case: FrameCase) -> Iterator[Breach]:
+    """Note that a particular text frame might include a partial UTF-8 sequence; however, the whole message MUST contain
+    valid UTF-8."""
     if case.cut_text:
         here = len(case.data) if case.compressed else min(case.cut_text, len(case.data))
         found = f"the message ends after {count(case.cut_text, 'byte')} of a character that needs more"
         yield Breach(found, *case.payload(len(case.data) - here, here))
 
 
-def _inflate(case: FrameCase) -> Iterator[Breach]:
-    if case.bad_deflate is not None:
-        yield Breach(f"the compressed payload will not inflate: {case.bad_deflate}", *case.payload())
-
-
-# Frames: closing.
-
-
+@_frame("close-body-of-one-byte", "RFC 6455 5.5.1")
 def _close_one_byte(case: FrameCase) -> Iterator[Breach]:
+    """If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order)
+    representing a status code with value /code/ defined in Section 7.4."""
     if case.opcode == CLOSE and case.payload_length == 1:
         yield Breach("a body of 1 byte", *case.payload())
 
@@ -244,25 +319,36 @@ def _status_code(case: FrameCase) -> int | None:
     return int.from_bytes(case.data[:2], "big") if case.opcode == CLOSE and len(case.data) >= 2 else None
 
 
+@_frame("close-code-never-sent", "RFC 6455 7.4.1")
 def _close_code_local(case: FrameCase) -> Iterator[Breach]:
+    """is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint."""
     code = _status_code(case)
     if code in (1005, 1006, 1015):
         yield Breach(f"status code {code}: {status_meaning(code)[0]}", *case.payload(0, 2))
 
 
+@_frame("close-code-reserved", "RFC 6455 7.4.2")
 def _close_code_reserved(case: FrameCase) -> Iterator[Breach]:
+    """Status codes in the range 1000-2999 are reserved for definition by this protocol, its future revisions, and
+    extensions specified in a permanent and readily available public specification."""
     code = _status_code(case)
     if code is not None and (code == 1004 or 1016 <= code <= 2999):
         yield Breach(f"status code {code}: {status_meaning(code)[0]}", *case.payload(0, 2))
 
 
+@_frame("close-code-out-of-range", "RFC 6455 5.5.1")
 def _close_code_out_of_range(case: FrameCase) -> Iterator[Breach]:
+    """the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order) representing a status
+    code with value /code/ defined in Section 7.4."""
     code = _status_code(case)
     if code is not None and not 1000 <= code <= 4999:
         yield Breach(f"status code {code}: {status_meaning(code)[0]}", *case.payload(0, 2))
 
 
+@_frame("close-reason-not-utf8", "RFC 6455 8.1")
 def _close_reason_utf8(case: FrameCase) -> Iterator[Breach]:
+    """When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not, in fact, a valid
+    UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."""
     if case.opcode == CLOSE and case.whole and len(case.data) > 2:
         try:
             case.data[2:].decode()
@@ -271,212 +357,85 @@ def _close_reason_utf8(case: FrameCase) -> Iterator[Breach]:
             yield Breach(found, *case.payload(2 + error.start, error.end - error.start))
 
 
-def _data_after_close(case: FrameCase) -> Iterator[Breach]:
-    if case.close_sent and not case.control:
-        yield Breach(f"a {opcode_name(case.opcode)} frame after this endpoint's close frame", 4, 4)
-
-
-def _client_too_soon(case: FrameCase) -> Iterator[Breach]:
-    if case.too_soon is not None and case.sender is Sender.CLIENT:
-        yield Breach(f"a frame {case.too_soon}", 0, 8)
-
-
-def _server_too_soon(case: FrameCase) -> Iterator[Breach]:
-    if case.too_soon is not None and case.sender is Sender.SERVER:
-        yield Breach(f"a frame {case.too_soon}", 0, 8)
-
-
-_BASE = "RFC 6455 5.2"
-_CONTROL_SENTENCE = "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
-
-FRAME_RULES: Final[tuple[Rule[FrameCase], ...]] = (
-    Rule(
-        "client-frame-before-handshake",
-        "RFC 6455 4.1",
-        "Once the client's opening handshake has been sent, the client MUST wait for a response from the server before "
-        "sending any further data.",
-        _client_too_soon,
-    ),
-    Rule(
-        "server-frame-before-handshake",
-        "RFC 6455 6.1",
-        "The endpoint MUST ensure the WebSocket connection is in the OPEN state (cf. Sections 4.1 and 4.2.2.)",
-        _server_too_soon,
-    ),
-    Rule(
-        "rsv-not-agreed",
-        _BASE,
-        "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values.",
-        _rsv,
-    ),
-    Rule(
-        "rsv1-not-on-first-frame",
-        "RFC 7692 6.1",
-        'An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first fragments of a data '
-        "message.",
-        _rsv1_not_first,
-    ),
-    Rule(
-        "opcode-reserved",
-        _BASE,
-        "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket Connection_.",
-        _reserved_opcode,
-    ),
-    Rule(
-        "server-frame-masked",
-        "RFC 6455 5.1",
-        "A server MUST NOT mask any frames that it sends to the client.",
-        _server_masked,
-    ),
-    Rule(
-        "client-frame-not-masked",
-        "RFC 6455 5.1",
-        "a client MUST mask all frames that it sends to the server",
-        _client_unmasked,
-    ),
-    Rule(
-        "length-not-minimal",
-        _BASE,
-        "Note that in all cases, the minimal number of bytes MUST be used to encode the length",
-        _length_not_minimal,
-    ),
-    Rule(
-        "length-first-bit-set",
-        _BASE,
-        "If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most significant bit MUST be 0) "
-        "are the payload length.",
-        _length_msb,
-    ),
-    Rule("control-frame-too-long", "RFC 6455 5.5", _CONTROL_SENTENCE, _control_too_long),
-    Rule("control-frame-fragmented", "RFC 6455 5.5", _CONTROL_SENTENCE, _control_fragmented),
-    Rule(
-        "continuation-without-message",
-        "RFC 6455 5.4",
-        "A fragmented message consists of a single frame with the FIN bit clear and an opcode other than 0, followed "
-        "by zero or more frames with the FIN bit clear and the opcode set to 0, and terminated by a single frame with "
-        "the FIN bit set and an opcode of 0.",
-        _continuation_from_nowhere,
-    ),
-    Rule(
-        "message-inside-message",
-        "RFC 6455 5.4",
-        "The fragments of one message MUST NOT be interleaved between the fragments of another message unless an "
-        "extension has been negotiated that can interpret the interleaving.",
-        _message_in_message,
-    ),
-    Rule(
-        "data-after-close",
-        "RFC 6455 5.5.1",
-        "The application MUST NOT send any more data frames after sending a Close frame.",
-        _data_after_close,
-    ),
-    Rule(
-        "deflate-data-broken",
-        "RFC 7692 7.2.2",
-        "Decompress the resulting data using DEFLATE.",
-        _inflate,
-    ),
-    Rule(
-        "text-not-utf8",
-        "RFC 6455 5.6",
-        "the whole message MUST contain valid UTF-8.",
-        _text_not_utf8,
-    ),
-    Rule(
-        "text-ends-inside-character",
-        "RFC 6455 5.6",
-        "Note that a particular text frame might include a partial UTF-8 sequence; however, the whole message MUST "
-        "contain valid UTF-8.",
-        _text_cut,
-    ),
-    Rule(
-        "close-body-of-one-byte",
-        "RFC 6455 5.5.1",
-        "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order) "
-        "representing a status code with value /code/ defined in Section 7.4.",
-        _close_one_byte,
-    ),
-    Rule(
-        "close-code-never-sent",
-        "RFC 6455 7.4.1",
-        "is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint.",
-        _close_code_local,
-    ),
-    Rule(
-        "close-code-reserved",
-        "RFC 6455 7.4.2",
-        "Status codes in the range 1000-2999 are reserved for definition by this protocol, its future revisions, and "
-        "extensions specified in a permanent and readily available public specification.",
-        _close_code_reserved,
-    ),
-    Rule(
-        "close-code-out-of-range",
-        "RFC 6455 5.5.1",
-        "the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order) representing a "
-        "status code with value /code/ defined in Section 7.4.",
-        _close_code_out_of_range,
-    ),
-    Rule(
-        "close-reason-not-utf8",
-        "RFC 6455 8.1",
-        "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not, in fact, a "
-        "valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_.",
-        _close_reason_utf8,
-    ),
-)
-
-
 # The request.
 
+REQUEST_RULES: Final[list[Rule[HeadCase]]] = []
+_request = _into(REQUEST_RULES)
 
-def _request_malformed(case: HeadCase) -> Iterator[Breach]:
+
+@_request("request-malformed", "RFC 6455 4.1")
+def _not_http(case: HeadCase) -> Iterator[Breach]:
+    """The handshake MUST be a valid HTTP request as specified by [RFC2616]."""
     if case.head.malformed:
         yield Breach(case.head.malformed, *case.first_line)
 
 
+@_request("request-not-get", "RFC 6455 4.1")
 def _request_method(case: HeadCase) -> Iterator[Breach]:
+    """The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."""
     if case.head.method not in ("GET", None):
         yield Breach(f"the method is {quote(case.head.method or '')}", 0, len(case.head.method or "") * 8)
 
 
+@_request("request-http-version", "RFC 6455 4.1")
 def _request_version(case: HeadCase) -> Iterator[Breach]:
+    """The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."""
     version = case.head.version
     if version is not None and version < (1, 1):
         start = (len(case.head.start_line) - len("HTTP/1.1")) * 8
         yield Breach(f"the HTTP version is {version[0]}.{version[1]}", start, 64)
 
 
+@_request("request-target", "RFC 6455 4.1")
 def _request_target(case: HeadCase) -> Iterator[Breach]:
+    """The "Request-URI" part of the request MUST match the /resource name/ defined in Section 3 (a relative URI) or be
+    an absolute http/https URI"""
     target = case.head.target
     if target is not None and not target.lower().startswith(("/", "http://", "https://")):
         yield Breach(f"the Request-URI is {quote(target)}", (len(case.head.method or "") + 1) * 8, len(target) * 8)
 
 
+@_request("host-missing", "RFC 6455 4.1")
 def _host_missing(case: HeadCase) -> Iterator[Breach]:
+    """The request MUST contain a |Host| header field whose value contains /host/ plus optionally ":" followed by /port/
+    (when not using the default port)."""
     if not case.head.get("Host"):
         yield Breach("there is no Host", *case.first_line)
 
 
+@_request("host-doubled", "RFC 9112 3.2")
 def _host_doubled(case: HeadCase) -> Iterator[Breach]:
+    """A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
+    header field and to any request message that contains more than one Host header field line or a Host header field
+    with an invalid field value."""
     yield from _doubled(case, "Host")
 
 
+@_request("request-upgrade", "RFC 6455 4.1")
 def _upgrade(case: HeadCase) -> Iterator[Breach]:
+    """The request MUST contain an |Upgrade| header field whose value MUST include the "websocket" keyword."""
     if "websocket" not in (token.lower() for token in case.head.tokens("Upgrade")):
         yield _lacks(case, "Upgrade", "websocket")
 
 
+@_request("request-connection", "RFC 6455 4.1")
 def _connection(case: HeadCase) -> Iterator[Breach]:
+    """The request MUST contain a |Connection| header field whose value MUST include the "Upgrade" token."""
     if "upgrade" not in (token.lower() for token in case.head.tokens("Connection")):
         yield _lacks(case, "Connection", "Upgrade")
 
 
+@_request("key-missing", "RFC 6455 4.1")
 def _key_missing(case: HeadCase) -> Iterator[Breach]:
+    """The request MUST include a header field with the name |Sec-WebSocket-Key|."""
     if not case.head.get("Sec-WebSocket-Key"):
         yield Breach("there is no Sec-WebSocket-Key", *case.first_line)
 
 
+@_request("key-not-16-bytes", "RFC 6455 4.1")
 def _key_not_16_bytes(case: HeadCase) -> Iterator[Breach]:
+    """The value of this header field MUST be a nonce consisting of a randomly selected 16-byte value that has been
+    base64-encoded (see Section 4 of [RFC4648])."""
     for value, place in case.each("Sec-WebSocket-Key"):
         key = decode_key(value)
         if key is None or len(key) != 16:
@@ -484,11 +443,16 @@ def _key_not_16_bytes(case: HeadCase) -> Iterator[Breach]:
             yield Breach(f"{quote(value)} {what}", *place)
 
 
+@_request("key-doubled", "RFC 6455 11.3.1")
 def _key_doubled(case: HeadCase) -> Iterator[Breach]:
+    """The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an HTTP request."""
     yield from _doubled(case, "Sec-WebSocket-Key")
 
 
+@_request("version-not-13", "RFC 6455 4.1")
 def _version_not_13(case: HeadCase) -> Iterator[Breach]:
+    """The request MUST include a header field with the name |Sec-WebSocket-Version|. The value of this header field
+    MUST be 13."""
     lines = case.each("Sec-WebSocket-Version")
     if not lines:
         yield Breach("there is no Sec-WebSocket-Version", *case.first_line)
@@ -497,15 +461,22 @@ def _version_not_13(case: HeadCase) -> Iterator[Breach]:
             yield Breach(f"the version is {quote(value)}", *place)
 
 
+@_request("version-doubled", "RFC 6455 11.3.5")
 def _version_doubled(case: HeadCase) -> Iterator[Breach]:
+    """However, the |Sec-WebSocket-Version| header field MUST NOT appear more than once in an HTTP request."""
     yield from _doubled(case, "Sec-WebSocket-Version")
 
 
+@_request("origin-doubled", "RFC 6454 7.3")
 def _origin_doubled(case: HeadCase) -> Iterator[Breach]:
+    """The user agent MUST NOT include more than one Origin header field in any HTTP request."""
     yield from _doubled(case, "Origin")
 
 
+@_request("subprotocols-malformed", "RFC 6455 4.1")
 def _subprotocols(case: HeadCase) -> Iterator[Breach]:
+    """The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to U+007E not
+    including separator characters as defined in [RFC2616] and MUST all be unique strings."""
     values = case.head.get("Sec-WebSocket-Protocol")
     names = case.head.tokens("Sec-WebSocket-Protocol")
     place = case.line("Sec-WebSocket-Protocol")
@@ -518,7 +489,10 @@ def _subprotocols(case: HeadCase) -> Iterator[Breach]:
         yield Breach("a subprotocol is named twice", *place)
 
 
+@_request("extensions-malformed", "RFC 6455 9.1")
 def _extensions(case: HeadCase) -> Iterator[Breach]:
+    """If a value is received by either the client or the server during negotiation that does not conform to the ABNF
+    below, the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."""
     values = case.head.get("Sec-WebSocket-Extensions")
     extensions, wrong = parse_extensions(values)
     place = case.line("Sec-WebSocket-Extensions")
@@ -528,15 +502,55 @@ def _extensions(case: HeadCase) -> Iterator[Breach]:
         yield Breach("no extension is named", *place)
 
 
-# The response.
+# The response that accepts.
+
+ACCEPTANCE_RULES: Final[list[Rule[HeadCase]]] = []
+_acceptance = _into(ACCEPTANCE_RULES)
 
 
+@_acceptance("response-malformed", "RFC 6455 4.2.2")
+def _response_malformed(case: HeadCase) -> Iterator[Breach]:
+    """If the server chooses to accept the incoming connection, it MUST reply with a valid HTTP response"""
+    yield from _not_http(case)
+
+
+@_acceptance("broken-request-accepted", "RFC 6455 4.2.1")
+def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
+    """the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error code
+    (such as 400 Bad Request)."""
+    broken = case.request.violations if case.request else ()
+    if broken:
+        names = ", ".join(dict.fromkeys(violation.rule for violation in broken))
+        yield Breach(f"101 for a request that breaks {names}", *case.first_line)
+
+
+@_acceptance("response-upgrade", "RFC 6455 4.1")
+def _upgrade_response(case: HeadCase) -> Iterator[Breach]:
+    """If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not an
+    ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket Connection_."""
+    values = case.head.get("Upgrade")
+    if [value.lower() for value in values] != ["websocket"]:
+        yield _lacks(case, "Upgrade", "websocket")
+
+
+@_acceptance("response-connection", "RFC 6455 4.1")
+def _response_connection(case: HeadCase) -> Iterator[Breach]:
+    """If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token that
+    is an ASCII case-insensitive match for the value "Upgrade", the client MUST _Fail the WebSocket Connection_."""
+    yield from _connection(case)
+
+
+@_acceptance("accept-missing", "RFC 6455 4.1")
 def _accept_missing(case: HeadCase) -> Iterator[Breach]:
+    """If the response lacks a |Sec-WebSocket-Accept| header field"""
     if not case.head.get("Sec-WebSocket-Accept"):
         yield Breach("there is no Sec-WebSocket-Accept", *case.first_line)
 
 
+@_acceptance("accept-wrong", "RFC 6455 4.1")
 def _accept_wrong(case: HeadCase) -> Iterator[Breach]:
+    """the |Sec-WebSocket-Accept| contains a value other than the base64-encoded SHA-1 of the concatenation of the
+    |Sec-WebSocket-Key| (as a string, not base64-decoded) with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11\""""
     keys = case.request.get("Sec-WebSocket-Key") if case.request else []
     if keys:
         wanted = accept_key(keys[0])
@@ -545,17 +559,16 @@ def _accept_wrong(case: HeadCase) -> Iterator[Breach]:
                 yield Breach(f"{quote(value)}, but the key's answer is {quote(wanted)}", *place)
 
 
+@_acceptance("accept-doubled", "RFC 6455 11.3.3")
 def _accept_doubled(case: HeadCase) -> Iterator[Breach]:
+    """The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an HTTP response."""
     yield from _doubled(case, "Sec-WebSocket-Accept")
 
 
-def _upgrade_response(case: HeadCase) -> Iterator[Breach]:
-    values = case.head.get("Upgrade")
-    if [value.lower() for value in values] != ["websocket"]:
-        yield _lacks(case, "Upgrade", "websocket")
-
-
+@_acceptance("subprotocol-not-asked-for", "RFC 6455 4.1")
 def _subprotocol_not_asked(case: HeadCase) -> Iterator[Breach]:
+    """this header field indicates the use of a subprotocol that was not present in the client's handshake (the server
+    has indicated a subprotocol not requested by the client), the client MUST _Fail the WebSocket Connection_."""
     if case.request is not None:
         asked = set(case.request.tokens("Sec-WebSocket-Protocol"))
         for value, place in case.each("Sec-WebSocket-Protocol"):
@@ -563,11 +576,22 @@ def _subprotocol_not_asked(case: HeadCase) -> Iterator[Breach]:
                 yield Breach(f"{quote(value)} was not asked for", *place)
 
 
+@_acceptance("subprotocol-doubled", "RFC 6455 11.3.4")
 def _subprotocol_doubled(case: HeadCase) -> Iterator[Breach]:
+    """However, the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once in an HTTP response."""
     yield from _doubled(case, "Sec-WebSocket-Protocol")
 
 
+@_acceptance("response-extensions-malformed", "RFC 6455 9.1")
+def _response_extensions_malformed(case: HeadCase) -> Iterator[Breach]:
+    """If a value is received by either the client or the server during negotiation that does not conform to the ABNF
+    below, the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."""
+    yield from _extensions(case)
+
+
+@_acceptance("extension-not-asked-for", "RFC 6455 9")
 def _extension_not_asked(case: HeadCase) -> Iterator[Breach]:
+    """A server MUST NOT respond with any extension not requested by the client."""
     if case.request is not None:
         asked = {extension.name for extension in parse_extensions(case.request.get("Sec-WebSocket-Extensions"))[0]}
         named = (extension.name for extension in parse_extensions(case.head.get("Sec-WebSocket-Extensions"))[0])
@@ -576,11 +600,17 @@ def _extension_not_asked(case: HeadCase) -> Iterator[Breach]:
             yield Breach(f"{quote(stranger)} was not asked for", *case.line("Sec-WebSocket-Extensions"))
 
 
+@_acceptance("extensions-doubled", "RFC 6455 11.3.2")
 def _extensions_doubled(case: HeadCase) -> Iterator[Breach]:
+    """However, the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP response."""
     yield from _doubled(case, "Sec-WebSocket-Extensions")
 
 
+@_acceptance("window-bits-not-offered", "RFC 7692 7.1.2.2")
 def _window_not_offered(case: HeadCase) -> Iterator[Breach]:
+    """If a received extension negotiation offer doesn't have the "client_max_window_bits" extension parameter, the
+    corresponding extension negotiation response to the offer MUST NOT include the "client_max_window_bits" extension
+    parameter."""
     if case.request is not None:
         offers = parse_extensions(case.request.get("Sec-WebSocket-Extensions"))[0]
         offered = any(o.name == NAME and o.get("client_max_window_bits") is not None for o in offers)
@@ -590,14 +620,22 @@ def _window_not_offered(case: HeadCase) -> Iterator[Breach]:
             yield Breach(found, *case.line("Sec-WebSocket-Extensions"))
 
 
-def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
-    broken = case.request.violations if case.request else ()
-    if broken:
-        names = ", ".join(dict.fromkeys(violation.rule for violation in broken))
-        yield Breach(f"101 for a request that breaks {names}", *case.first_line)
+# The response that refuses.
+
+REFUSAL_RULES: Final[list[Rule[HeadCase]]] = []
+_refusal = _into(REFUSAL_RULES)
 
 
+@_refusal("no-http-response", "RFC 6455 4.2.2")
+def _no_http_response(case: HeadCase) -> Iterator[Breach]:
+    """If the server does not wish to accept this connection, it MUST return an appropriate HTTP error code"""
+    yield from _not_http(case)
+
+
+@_refusal("versions-not-listed", "RFC 6455 4.4")
 def _versions_not_listed(case: HeadCase) -> Iterator[Breach]:
+    """If the server doesn't support the requested version, it MUST respond with a |Sec-WebSocket-Version| header field
+    (or multiple |Sec-WebSocket-Version| header fields) containing all versions it is willing to use."""
     asked = case.request.get("Sec-WebSocket-Version") if case.request else []
     if asked and asked != ["13"] and not case.head.get("Sec-WebSocket-Version"):
         yield Breach(f"version {quote(asked[0])} is refused, and none is offered instead", *case.first_line)
@@ -615,206 +653,6 @@ def _lacks(case: HeadCase, name: str, wanted: str) -> Breach:
     return Breach(found, *case.line(name))
 
 
-_GET = "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
-_ABNF = (
-    "If a value is received by either the client or the server during negotiation that does not conform to the ABNF "
-    "below, the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."
-)
-
-REQUEST_RULES: Final[tuple[Rule[HeadCase], ...]] = (
-    Rule(
-        "request-malformed",
-        "RFC 6455 4.1",
-        "The handshake MUST be a valid HTTP request as specified by [RFC2616].",
-        _request_malformed,
-    ),
-    Rule("request-not-get", "RFC 6455 4.1", _GET, _request_method),
-    Rule("request-http-version", "RFC 6455 4.1", _GET, _request_version),
-    Rule(
-        "request-target",
-        "RFC 6455 4.1",
-        'The "Request-URI" part of the request MUST match the /resource name/ defined in Section 3 (a relative URI) or '
-        "be an absolute http/https URI",
-        _request_target,
-    ),
-    Rule(
-        "host-missing",
-        "RFC 6455 4.1",
-        'The request MUST contain a |Host| header field whose value contains /host/ plus optionally ":" followed by '
-        "/port/ (when not using the default port).",
-        _host_missing,
-    ),
-    Rule(
-        "host-doubled",
-        "RFC 9112 3.2",
-        "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host "
-        "header field and to any request message that contains more than one Host header field line or a Host header "
-        "field with an invalid field value.",
-        _host_doubled,
-    ),
-    Rule(
-        "request-upgrade",
-        "RFC 6455 4.1",
-        'The request MUST contain an |Upgrade| header field whose value MUST include the "websocket" keyword.',
-        _upgrade,
-    ),
-    Rule(
-        "request-connection",
-        "RFC 6455 4.1",
-        'The request MUST contain a |Connection| header field whose value MUST include the "Upgrade" token.',
-        _connection,
-    ),
-    Rule(
-        "key-missing",
-        "RFC 6455 4.1",
-        "The request MUST include a header field with the name |Sec-WebSocket-Key|.",
-        _key_missing,
-    ),
-    Rule(
-        "key-not-16-bytes",
-        "RFC 6455 4.1",
-        "The value of this header field MUST be a nonce consisting of a randomly selected 16-byte value that has been "
-        "base64-encoded (see Section 4 of [RFC4648]).",
-        _key_not_16_bytes,
-    ),
-    Rule(
-        "key-doubled",
-        "RFC 6455 11.3.1",
-        "The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an HTTP request.",
-        _key_doubled,
-    ),
-    Rule(
-        "version-not-13",
-        "RFC 6455 4.1",
-        "The request MUST include a header field with the name |Sec-WebSocket-Version|. The value of this header field "
-        "MUST be 13.",
-        _version_not_13,
-    ),
-    Rule(
-        "version-doubled",
-        "RFC 6455 11.3.5",
-        "However, the |Sec-WebSocket-Version| header field MUST NOT appear more than once in an HTTP request.",
-        _version_doubled,
-    ),
-    Rule(
-        "origin-doubled",
-        "RFC 6454 7.3",
-        "The user agent MUST NOT include more than one Origin header field in any HTTP request.",
-        _origin_doubled,
-    ),
-    Rule(
-        "subprotocols-malformed",
-        "RFC 6455 4.1",
-        "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to U+007E "
-        "not including separator characters as defined in [RFC2616] and MUST all be unique strings.",
-        _subprotocols,
-    ),
-    Rule("extensions-malformed", "RFC 6455 9.1", _ABNF, _extensions),
-)
-
-ACCEPTANCE_RULES: Final[tuple[Rule[HeadCase], ...]] = (
-    Rule(
-        "response-malformed",
-        "RFC 6455 4.2.2",
-        "If the server chooses to accept the incoming connection, it MUST reply with a valid HTTP response",
-        _request_malformed,
-    ),
-    Rule(
-        "broken-request-accepted",
-        "RFC 6455 4.2.1",
-        "the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error "
-        "code (such as 400 Bad Request).",
-        _broken_request_accepted,
-    ),
-    Rule(
-        "response-upgrade",
-        "RFC 6455 4.1",
-        "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not an "
-        'ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket Connection_.',
-        _upgrade_response,
-    ),
-    Rule(
-        "response-connection",
-        "RFC 6455 4.1",
-        "If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token "
-        'that is an ASCII case-insensitive match for the value "Upgrade", the client MUST _Fail the WebSocket '
-        "Connection_.",
-        _connection,
-    ),
-    Rule(
-        "accept-missing",
-        "RFC 6455 4.1",
-        "If the response lacks a |Sec-WebSocket-Accept| header field",
-        _accept_missing,
-    ),
-    Rule(
-        "accept-wrong",
-        "RFC 6455 4.1",
-        "the |Sec-WebSocket-Accept| contains a value other than the base64-encoded SHA-1 of the concatenation of the "
-        "|Sec-WebSocket-Key| (as a string, not base64-decoded) with the string "
-        '"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"',
-        _accept_wrong,
-    ),
-    Rule(
-        "accept-doubled",
-        "RFC 6455 11.3.3",
-        "The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an HTTP response.",
-        _accept_doubled,
-    ),
-    Rule(
-        "subprotocol-not-asked-for",
-        "RFC 6455 4.1",
-        "this header field indicates the use of a subprotocol that was not present in the client's handshake (the "
-        "server has indicated a subprotocol not requested by the client), the client MUST _Fail the WebSocket "
-        "Connection_.",
-        _subprotocol_not_asked,
-    ),
-    Rule(
-        "subprotocol-doubled",
-        "RFC 6455 11.3.4",
-        "However, the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once in an HTTP response.",
-        _subprotocol_doubled,
-    ),
-    Rule("response-extensions-malformed", "RFC 6455 9.1", _ABNF, _extensions),
-    Rule(
-        "extension-not-asked-for",
-        "RFC 6455 9",
-        "A server MUST NOT respond with any extension not requested by the client.",
-        _extension_not_asked,
-    ),
-    Rule(
-        "extensions-doubled",
-        "RFC 6455 11.3.2",
-        "However, the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP response.",
-        _extensions_doubled,
-    ),
-    Rule(
-        "window-bits-not-offered",
-        "RFC 7692 7.1.2.2",
-        'If a received extension negotiation offer doesn\'t have the "client_max_window_bits" extension parameter, the '
-        "corresponding extension negotiation response to the offer MUST NOT include the "
-        '"client_max_window_bits" extension parameter.',
-        _window_not_offered,
-    ),
-)
-
-REFUSAL_RULES: Final[tuple[Rule[HeadCase], ...]] = (
-    Rule(
-        "no-http-response",
-        "RFC 6455 4.2.2",
-        "If the server does not wish to accept this connection, it MUST return an appropriate HTTP error code",
-        _request_malformed,
-    ),
-    Rule(
-        "versions-not-listed",
-        "RFC 6455 4.4",
-        "If the server doesn't support the requested version, it MUST respond with a |Sec-WebSocket-Version| header "
-        "field (or multiple |Sec-WebSocket-Version| header fields) containing all versions it is willing to use.",
-        _versions_not_listed,
-    ),
-)
-
-
 # The end of a stream.
 
 
@@ -827,43 +665,36 @@ class EndCase(NamedTuple):
     """Whether the peer sent a close frame, the TCP connection ended in order, and this sender sent none."""
 
 
+END_RULES: Final[list[Rule[EndCase]]] = []
+_end = _into(END_RULES)
+
+
+@_end("stream-cut", "RFC 6455 6.1")
 def _cut(case: EndCase) -> Iterator[Breach]:
+    """The frame(s) that have been formed MUST be transmitted over the underlying network connection."""
     if case.cut is not None:
         yield Breach(f"the stream ends inside {case.cut}")
 
 
+@_end("close-not-answered", "RFC 6455 5.5.1")
 def _close_unanswered(case: EndCase) -> Iterator[Breach]:
+    """If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a Close
+    frame in response."""
     if case.close_unanswered:
         yield Breach("the stream ends, and the peer's close frame was not answered")
 
-
-END_RULES: Final[tuple[Rule[EndCase], ...]] = (
-    Rule(
-        "stream-cut",
-        "RFC 6455 6.1",
-        "The frame(s) that have been formed MUST be transmitted over the underlying network connection.",
-        _cut,
-    ),
-    Rule(
-        "close-not-answered",
-        "RFC 6455 5.5.1",
-        "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a "
-        "Close frame in response.",
-        _close_unanswered,
-    ),
-)
 
 RULES: Final = (*REQUEST_RULES, *ACCEPTANCE_RULES, *REFUSAL_RULES, *FRAME_RULES, *END_RULES)
 """Every rule that is checked. Each name appears once."""
 
 
 def judge_frame(case: FrameCase) -> tuple[Violation, ...]:
-    """The rules that a frame breaks, in the table's order, as far as ``case`` tells."""
+    """The rules that a frame breaks, in the order of this file, as far as ``case`` tells."""
     return _judge(FRAME_RULES, case)
 
 
 def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]:
-    """The rules that a head breaks, in the table's order.
+    """The rules that a head breaks, in the order of this file.
 
     Args:
         head: a request, or a response.
@@ -879,10 +710,10 @@ def judge_end(case: EndCase) -> tuple[Violation, ...]:
     return _judge(END_RULES, case)
 
 
-_RESPONSE_RULES: Final[dict[int | None, tuple[Rule[HeadCase], ...]]] = {101: ACCEPTANCE_RULES}
+_RESPONSE_RULES: Final[dict[int | None, list[Rule[HeadCase]]]] = {101: ACCEPTANCE_RULES}
 
 
-def _judge(rules: tuple[Rule[Case], ...], case: Case) -> tuple[Violation, ...]:
+def _judge(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
     return tuple(
         Violation(rule.name, rule.section, rule.sentence, breach.found, breach.start, breach.width)
         for rule in rules
