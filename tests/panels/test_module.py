@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wslab.panels.kit.facts import FILE, facts_js
 from wslab.panels.kit.module import FOLDER, css, esm
 
 MODULES = {path.relative_to(FOLDER).as_posix(): path for path in sorted(FOLDER.glob("*/*.js"))}
@@ -33,6 +34,10 @@ def test_joined_it_is_a_module_of_its_own(entry: str, tmp_path: Path, node_path:
 def test_every_module_belongs_to_a_panel() -> None:
     joined = "".join(map(esm, ENTRIES))
     assert [name for name, path in MODULES.items() if name not in ENTRIES and f"{path.stem}_js" not in joined] == []
+
+
+def test_the_tables_that_both_languages_need_are_those_of_python() -> None:
+    assert FILE.read_text(encoding="utf-8") == facts_js(), "run python -m wslab.panels.kit.facts"
 
 
 def test_no_two_modules_have_one_name() -> None:

@@ -9,16 +9,17 @@ import subprocess
 import pytest
 
 from wslab.anatomy.field import Sender
-from wslab.anatomy.record import PREVIEW, Kind, Record
+from wslab.anatomy.record import PACKED, PREVIEW, Kind, Record
 from wslab.panels.kit.module import FOLDER, esm
 
 READ_ALL = """
 import { readFileSync } from "node:fs";
 const panel = await import("data:text/javascript;base64," + Buffer.from(process.argv[1]).toString("base64"));
 const packed = readFileSync(0);
+const size = Number(process.argv[2]);
 const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
 const read = [];
-for (let at = 0; at < packed.byteLength; at += panel.RECORD_SIZE) {
+for (let at = 0; at < packed.byteLength; at += size) {
   const record = panel.readRecord(view, at);
   read.push({ ...record, preview: Buffer.from(record.preview).toString("hex"), summary: panel.recordSummary(record) });
 }
@@ -78,7 +79,7 @@ def test_javascript_reads_and_words_records_as_python_does(node_path: str) -> No
     expected = records(5000)
     packed = b"".join(record.pack() for record in expected)
     run = subprocess.run(
-        [node_path, "--input-type=module", "-e", READ_ALL, esm("kit/words.js")],
+        [node_path, "--input-type=module", "-e", READ_ALL, esm("kit/words.js"), str(PACKED.size)],
         input=packed,
         capture_output=True,
         timeout=60,

@@ -14,7 +14,7 @@ import pytest
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind, Record
 from wslab.panels.kit.module import esm
-from wslab.panels.lab_panel.record_filter import KINDS, RecordFilter
+from wslab.panels.kit.record_filter import KINDS, RecordFilter
 
 DRIVER = """
 import { readFileSync } from "node:fs";

@@ -27,20 +27,34 @@ offset type   name            meaning
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 from .field import Sender
 
-PACKED = struct.Struct("<IIdQQIHBBBBBB28sI")
 PREVIEW = 28
-DELAY = struct.Struct("<I")
+LAYOUT: Final = {
+    "number": "I", "connection": "I", "time": "d", "offset": "Q", "payload_length": "Q", "header_length": "I",
+    "status": "H", "sender": "B", "kind": "B", "first": "B", "second": "B", "violations": "B", "preview_length": "B",
+    "preview": f"{PREVIEW}s", "delay": "I",
+}  # fmt: skip
+"""The values of the packed form in order, and what ``struct`` calls their types."""
+PACKED = struct.Struct("<" + "".join(LAYOUT.values()))
+DELAY = struct.Struct("<" + LAYOUT["delay"])
 DELAY_AT = PACKED.size - DELAY.size
 """Where ``delay`` lies: the one value that is not known yet when a record is made."""
 UNKNOWN = 2**32 - 1
 
 OPCODES = {0x0: "CONTINUATION", 0x1: "TEXT", 0x2: "BINARY", 0x8: "CLOSE", 0x9: "PING", 0xA: "PONG"}
 """What a summary calls a frame (RFC 6455 section 11.8): all that this floor knows of the protocol."""
+
+
+def packed_values(packed: bytes, *names: str) -> Iterator[tuple[Any, ...]]:
+    """Of each record in ``packed``, the values that ``LAYOUT`` calls so; at least two."""
+    places = [*LAYOUT]
+    return map(itemgetter(*map(places.index, names)), PACKED.iter_unpack(packed))
 
 
 def delay(time: float, received: float) -> int:

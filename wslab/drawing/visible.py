@@ -20,7 +20,7 @@ import re
 from functools import lru_cache
 from unicodedata import category, east_asian_width
 
-_INVISIBLE = (
+INVISIBLE = (
     (0x0000, 0x001F), (0x007F, 0x00A0), (0x00AD, 0x00AD), (0x034F, 0x034F), (0x0600, 0x0605), (0x061C, 0x061C),
     (0x06DD, 0x06DD), (0x070F, 0x070F), (0x0890, 0x0891), (0x08E2, 0x08E2), (0x115F, 0x1160), (0x1680, 0x1680),
     (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2000, 0x200F), (0x2028, 0x202F), (0x205F, 0x206F), (0x2800, 0x2800),
@@ -31,7 +31,7 @@ _INVISIBLE = (
 """Controls, format and bidirectional characters, spaces other than U+0020, variation selectors, surrogates and
 private use: all that has no glyph, or none that can be known."""
 
-_HIDDEN = "".join(f"{chr(first)}-{chr(last)}" for first, last in _INVISIBLE)
+_HIDDEN = "".join(f"{chr(first)}-{chr(last)}" for first, last in INVISIBLE)
 _ESCAPED = re.compile(f"[\\\\{_HIDDEN}]")
 _HARMFUL = re.compile(f"[{_HIDDEN}]")
 _SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -23,7 +23,7 @@ import traitlets
 
 from ...anatomy.html import records_html, wrapped
 from ...anatomy.listing import records_text
-from ...anatomy.record import PACKED, Kind, Record
+from ...anatomy.record import Kind, Record, packed_values
 from ...drawing.table import Column, table_html, table_text
 from ...drawing.visible import harmless
 from ...live.article import CLIENT_SCRIPT
@@ -51,6 +51,7 @@ MOST_NAMED = 12
 ORIGIN = re.compile(r"https?://[^/\s]+", re.ASCII)
 
 _EVENTS = (Column("no.", right=True), Column("what"), Column("told", wraps=True), Column("record", right=True))
+_NOTED: Final = ("number", "connection", "sender", "kind", "first")
 _NOT_RUN = "not run yet"
 _NO_SERVER = (
     "there is no server yet that a page could be led to: run `await lab.serve()` first, or name another one with "
@@ -411,8 +412,8 @@ class BrowserPanel(RecordsPanel):
 
     def _read_records(self) -> None:
         start, stop = max(self._looked, self.trace.first), self.trace.total
-        for record in PACKED.iter_unpack(self.trace.packed(start, stop)):
-            number, connection, sender, kind, first = (record[at] for at in _PLACES)
+        packed = self.trace.packed(start, stop)
+        for number, connection, sender, kind, first in packed_values(packed, *_NOTED):
             if kind == Kind.REQUEST:
                 self._consider(number, connection)
             wire = self._watched.get(connection)
@@ -526,10 +527,6 @@ def _page(question: Question) -> Viewer:
 def _wake(heard: asyncio.Future[None]) -> None:
     if not heard.done():
         heard.set_result(None)
-
-
-_PLACES: Final = (0, 1, 7, 8, 9)
-"""Of the number, connection, sender, kind and first byte among a packed record's values."""
 
 
 def _is_called(name: str, entry: Entry) -> bool:

@@ -6,11 +6,11 @@
  * throws later, in a handler or in a promise, is known by the name that the code has as a script.
  */
 
+import { STATES } from "../kit/facts.js";
 import { hexPairs, visible } from "../kit/words.js";
 import { plural } from "../kit/dom.js";
 import { formatted, tableText } from "./page_console.js";
 
-const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"]; // readyState's values (WHATWG WebSockets 3.1)
 const OPEN = 1;
 const CLOSED = 3;
 const LEVELS = { log: "log", info: "info", warn: "warn", error: "error", debug: "debug", dir: "log", trace: "log" };

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from ...anatomy.picture import sheet, state_figure, state_layout, table_figure, words_figure
-from ...anatomy.record import PACKED, Kind
+from ...anatomy.record import Kind, packed_values
 from ..kit.module import css, esm
 from ..kit.panel import Question
 from ..kit.trace_panel import TracePanel
@@ -100,7 +100,8 @@ class ClosingPanel(TracePanel):
     def _scan(self) -> None:
         """Note which of the new records open a connection or belong to its end."""
         start, stop = max(self._looked, self.trace.first), self.trace.total
-        for number, connection, *_, kind, first, _, _, _, _, _ in PACKED.iter_unpack(self.trace.packed(start, stop)):
+        packed = self.trace.packed(start, stop)
+        for number, connection, kind, first in packed_values(packed, "number", "connection", "kind", "first"):
             if belongs(kind, first):
                 self._numbers.setdefault(connection, []).append(number)
                 if kind != Kind.RESPONSE and (self._ending is None or connection > self._ending):

@@ -5,7 +5,8 @@
  * press sends what was typed, and what is wrong with it is told in words.
  */
 
-import { OPCODES, count, harmless } from "../kit/words.js";
+import { OPCODES } from "../kit/facts.js";
+import { count, harmless } from "../kit/words.js";
 import { NUMBER, element, freshId, mark, plural, spaced, typing } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";

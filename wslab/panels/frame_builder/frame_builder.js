@@ -5,7 +5,8 @@
  * any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
  */
 
-import { OPCODES, harmless } from "../kit/words.js";
+import { OPCODES } from "../kit/facts.js";
+import { harmless } from "../kit/words.js";
 import { NUMBER, element, freshId, mark, plural, rove, typing } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";

@@ -1,6 +1,7 @@
 /** `Recording`: what the kernel has told of a trace, shared by all views of a panel. */
 
-import { RECORD_SIZE, SENDERS, connectionAt, delayAt, kindAt, putDelay, readRecord, timeAt } from "./words.js";
+import { RECORD_SIZE, SENDERS } from "./facts.js";
+import { connectionAt, delayAt, kindAt, putDelay, readRecord, timeAt } from "./words.js";
 
 const USUAL = 300_000; // records for which there is room: more than a trace keeps unless told
 const DETAILS_KEPT = 64;

@@ -3,29 +3,21 @@
  * (wslab/anatomy/summary.py), and how text from the wire is made harmless (wslab/drawing/visible.py).
  */
 
-export const RECORD_SIZE = 76;
-export const SENDERS = ["client", "server"];
-const KINDS = ["request", "response", "frame", "fin", "reset", "error", "unread", "bend"];
-
-const [CONNECTION, TIME, SENDER, KIND, FIRST, VIOLATIONS, DELAY] = [4, 8, 38, 39, 40, 42, 72];
-const UNKNOWN = 0xffffffff;
+import { CONTROL, GROUPS, INVISIBLE, OPCODES, PREVIEW, RECORD_AT, RECORD_KINDS, RSV1, RSV2, RSV3, SENDERS, UNKNOWN } from "./facts.js";
 
 /** Single values of the record whose packed form begins at `at`, for what looks at very many. */
-export const connectionAt = (view, at) => view.getUint32(at + CONNECTION, true);
-export const timeAt = (view, at) => view.getFloat64(at + TIME, true);
-export const senderAt = (view, at) => SENDERS[view.getUint8(at + SENDER)];
-export const kindAt = (view, at) => KINDS[view.getUint8(at + KIND)];
-export const firstByteAt = (view, at) => view.getUint8(at + FIRST);
-export const violationsAt = (view, at) => view.getUint8(at + VIOLATIONS);
+export const connectionAt = (view, at) => view.getUint32(at + RECORD_AT.connection, true);
+export const timeAt = (view, at) => view.getFloat64(at + RECORD_AT.time, true);
+export const senderAt = (view, at) => SENDERS[view.getUint8(at + RECORD_AT.sender)];
+export const kindAt = (view, at) => RECORD_KINDS[view.getUint8(at + RECORD_AT.kind)];
+export const firstByteAt = (view, at) => view.getUint8(at + RECORD_AT.first);
+export const violationsAt = (view, at) => view.getUint8(at + RECORD_AT.violations);
 /** Seconds until the peer had read it; null where that is not known. */
 export function delayAt(view, at) {
-  const delay = view.getUint32(at + DELAY, true);
+  const delay = view.getUint32(at + RECORD_AT.delay, true);
   return delay === UNKNOWN ? null : delay / 1e6;
 }
-export const putDelay = (view, at, microseconds) => view.setUint32(at + DELAY, microseconds, true);
-
-const CONTROL = 0b1000; // the opcode bit that control frames have (RFC 6455 5.5)
-const GROUPS = { request: "handshake", response: "handshake", fin: "tcp", reset: "tcp", error: "error", unread: "error", bend: "bend" };
+export const putDelay = (view, at, microseconds) => view.setUint32(at + RECORD_AT.delay, microseconds, true);
 
 /** What the page tells apart by shape: "handshake", "data", "control", "tcp", "error" or "bend". */
 export const group = (kind, firstByte) => GROUPS[kind] ?? (firstByte & CONTROL ? "control" : "data");
@@ -33,31 +25,28 @@ export const group = (kind, firstByte) => GROUPS[kind] ?? (firstByte & CONTROL ?
 /** The record whose packed form begins at `at`. */
 export function readRecord(view, at = 0) {
   return {
-    number: view.getUint32(at, true),
+    number: view.getUint32(at + RECORD_AT.number, true),
     connection: connectionAt(view, at),
     time: timeAt(view, at),
-    offset: Number(view.getBigUint64(at + 16, true)),
-    payloadLength: Number(view.getBigUint64(at + 24, true)),
-    headerLength: view.getUint32(at + 32, true),
-    status: view.getUint16(at + 36, true),
+    offset: Number(view.getBigUint64(at + RECORD_AT.offset, true)),
+    payloadLength: Number(view.getBigUint64(at + RECORD_AT.payload_length, true)),
+    headerLength: view.getUint32(at + RECORD_AT.header_length, true),
+    status: view.getUint16(at + RECORD_AT.status, true),
     sender: senderAt(view, at),
     kind: kindAt(view, at),
     first: firstByteAt(view, at),
-    second: view.getUint8(at + 41),
+    second: view.getUint8(at + RECORD_AT.second),
     violations: violationsAt(view, at),
-    preview: new Uint8Array(view.buffer, view.byteOffset + at + 44, view.getUint8(at + 43)),
+    preview: new Uint8Array(view.buffer, view.byteOffset + at + RECORD_AT.preview, view.getUint8(at + RECORD_AT.preview_length)),
     delay: delayAt(view, at),
   };
 }
 
-const PREVIEW = 28;
 const HEX = 8; // bytes of a payload that a summary shows as hex
-export const OPCODES = { 0: "CONTINUATION", 1: "TEXT", 2: "BINARY", 8: "CLOSE", 9: "PING", 10: "PONG" };
-const RSV_BITS = [[0b0100_0000, "RSV1"], [0b0010_0000, "RSV2"], [0b0001_0000, "RSV3"]];
-// Characters that have no glyph, or none that can be known: the table of wslab/drawing/visible.py.
-const INVISIBLE = String.raw`\u{0}-\u{1f}\u{7f}-\u{a0}\u{ad}\u{34f}\u{600}-\u{605}\u{61c}\u{6dd}\u{70f}\u{890}-\u{891}\u{8e2}\u{115f}-\u{1160}\u{1680}\u{17b4}-\u{17b5}\u{180b}-\u{180f}\u{2000}-\u{200f}\u{2028}-\u{202f}\u{205f}-\u{206f}\u{2800}\u{3000}\u{3164}\u{d800}-\u{f8ff}\u{fdd0}-\u{fdef}\u{fe00}-\u{fe0f}\u{feff}\u{ffa0}\u{fff0}-\u{fffb}\u{fffe}-\u{ffff}\u{110bd}\u{110cd}\u{13430}-\u{1345f}\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{10ffff}`;
-const HARMFUL = new RegExp(`[${INVISIBLE}]`, "gu");
-const ESCAPED = new RegExp(`[\\\\${INVISIBLE}]`, "gu");
+const RSV_BITS = Object.entries({ RSV1, RSV2, RSV3 });
+const HIDDEN = INVISIBLE.map((point, at) => `${at % 2 ? "-" : ""}\\u{${point.toString(16)}}`).join("");
+const HARMFUL = new RegExp(`[${HIDDEN}]`, "gu");
+const ESCAPED = new RegExp(`[\\\\${HIDDEN}]`, "gu");
 const SHORT = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 export const hex = (number, digits = 2) => number.toString(16).padStart(digits, "0");
@@ -142,7 +131,7 @@ function frameSummary({ first, payloadLength: length, status, preview }) {
   else if (preview.length) words += ` ${payload(preview, length)}`;
   else if (length) words += `, ${count(length, "byte")}`;
   if (!(first & 0b1000_0000)) words += ", not final";
-  for (const [bit, name] of RSV_BITS) if (first & bit) words += `, ${name}`;
+  for (const [name, bit] of RSV_BITS) if (first & bit) words += `, ${name}`;
   return words;
 }
 

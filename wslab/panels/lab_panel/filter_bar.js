@@ -1,11 +1,9 @@
 /** The controls that say which records are shown, and those that find one among them. */
 
-import { OPCODES } from "../kit/words.js";
+import { DIRECTIONS, FILTER_KINDS, OPCODES } from "../kit/facts.js";
 import { NUMBER, element, mark, svg } from "../kit/dom.js";
-import { KINDS } from "../kit/sieve.js";
 
 const TYPING = 120; // ms without a key after which what was typed counts
-const DIRECTIONS = ["both", "client", "server"];
 const NAMES = { handshake: "handshake", data: "data", control: "control", tcp: "TCP end", error: "errors", bend: "bends" };
 const TITLES = {
   handshake: "Opening handshake: request and response",
@@ -15,7 +13,7 @@ const TITLES = {
   error: "What a program reports, and bytes that are no frame",
   bend: "What a relay between both ends did to a stream",
 };
-const EVERYTHING = { direction: "both", kinds: KINDS, opcode: null, connection: null, text: "", broken: false };
+const EVERYTHING = { direction: "both", kinds: FILTER_KINDS, opcode: null, connection: null, text: "", broken: false };
 export const FILTERS = Object.keys(EVERYTHING);
 
 const SAMPLES = { handshake: "M0 4.2h26M0 7.8h26", bend: `M0 6${"l3 -4l6 8l3 -4".repeat(2)}` };
@@ -57,9 +55,9 @@ export function filterBar(view) {
   ]);
   const toggle = (kind) => {
     const kinds = model.get("kinds");
-    view.change({ kinds: KINDS.filter((other) => (other === kind ? !kinds.includes(kind) : kinds.includes(other))) });
+    view.change({ kinds: FILTER_KINDS.filter((other) => (other === kind ? !kinds.includes(kind) : kinds.includes(other))) });
   };
-  const kinds = KINDS.map((kind) => [kind, element("button", { type: "button", class: "wslab-button wslab-kind", title: TITLES[kind], onclick: () => toggle(kind) }, kind === "error" ? "" : sample(kind), NAMES[kind])]);
+  const kinds = FILTER_KINDS.map((kind) => [kind, element("button", { type: "button", class: "wslab-button wslab-kind", title: TITLES[kind], onclick: () => toggle(kind) }, kind === "error" ? "" : sample(kind), NAMES[kind])]);
   const opcode = element(
     "select",
     { class: "wslab-input", "aria-label": "Opcode", onchange: () => view.change({ opcode: opcode.value === "" ? null : Number(opcode.value) }) },

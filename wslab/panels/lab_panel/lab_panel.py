@@ -11,9 +11,9 @@ import traitlets
 from ...anatomy.record import Record
 from ..kit.module import css, esm
 from ..kit.panel import Question, guarded
+from ..kit.record_filter import DIRECTIONS, KINDS, RecordFilter
 from ..kit.records_panel import RecordsPanel
 from .lanes import lanes_json
-from .record_filter import DIRECTIONS, KINDS, RecordFilter
 
 if TYPE_CHECKING:
     from ...anatomy.picture import Picture

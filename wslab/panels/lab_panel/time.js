@@ -1,10 +1,8 @@
 /** Time: the controls that pause the panel and step through the recording, and both ends' states at that moment. */
 
+import { SENDERS, STATES } from "../kit/facts.js";
 import { harmless } from "../kit/words.js";
 import { NUMBER, element, mark, svg } from "../kit/dom.js";
-
-const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"];
-const ENDS = ["client", "server"];
 
 /** Outlines in a box of 12 by 12. */
 const ICONS = {
@@ -83,7 +81,7 @@ export function timeControls(view) {
 export function stateDiagrams(view) {
   const { recording } = view;
   const which = element("p", { class: "wslab-which" });
-  const lanes = ENDS.map((end) => {
+  const lanes = SENDERS.map((end) => {
     const states = STATES.map((state) => element("li", {}, state));
     const why = element("p", { class: "wslab-why" });
     return {

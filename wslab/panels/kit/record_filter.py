@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ...anatomy.record import Kind, Record
 
@@ -13,7 +13,7 @@ no frame; what a relay did."""
 
 CONTROL = 0b1000
 """The opcode bit that control frames have (RFC 6455 5.5)."""
-_GROUPS = {
+GROUPS: Final = {
     Kind.REQUEST: "handshake",
     Kind.RESPONSE: "handshake",
     Kind.FIN: "tcp",
@@ -22,11 +22,12 @@ _GROUPS = {
     Kind.UNREAD: "error",
     Kind.BEND: "bend",
 }
+"""Of ``KINDS``, that of a record which is no frame."""
 
 
 def group(record: Record) -> str:
     """Which of ``KINDS`` a record is."""
-    return _GROUPS.get(record.kind) or ("control" if record.first & CONTROL else "data")
+    return GROUPS.get(record.kind) or ("control" if record.first & CONTROL else "data")
 
 
 class RecordFilter(NamedTuple):
