@@ -34,7 +34,7 @@ LEFT_LONGER: dict[str, int] = {
     "wslab/live/relay/relay.py": 731,
     "wslab/live/relay/stages.py": 604,
     "wslab/live/tls/records.py": 436,
-    "wslab/panels/browser_panel/browser_panel.py": 541,
+    "wslab/panels/browser_panel/browser_panel.py": 538,
     "wslab/panels/composer/composer.py": 675,
     "wslab/panels/frame_builder/frame_builder.py": 465,
     "wslab/panels/handshake_workbench/handshake_workbench.py": 467,
