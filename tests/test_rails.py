@@ -22,7 +22,7 @@ BUDGETS = {
     "wslab/__init__.py": 80,
     "wslab/protocol/rules.py": 725,
     "wslab/protocol/connection.py": 430,
-    "wslab/protocol/head.py": 430,
+    "wslab/protocol/head.py": 485,
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
 LEFT_LONGER: dict[str, int] = {
@@ -70,8 +70,6 @@ LEFT_IN_CIRCLES: set[str] = {
     "wslab.panels.notebook",
     "wslab.panels.page",
     "wslab.panels.relay",
-    "wslab.protocol.head",
-    "wslab.protocol.headers",
     "wslab.recording.archive",
     "wslab.recording.explaining",
     "wslab.recording.files.capture",

@@ -12,8 +12,7 @@ from ..anatomy.field import Explanation, Sender, Violation
 from ..anatomy.html import explanation_part, wrapped
 from .connection import Connection, Message, Unread
 from .frame import Frame, explain_frame, parse_frame
-from .head import Head, begins_like_head, explain_head, parse_head
-from .headers import head_fields
+from .head import Head, begins_like_head, explain_head, head_fields, parse_head
 from .rules import judge_head
 from .states import State, Transition
 

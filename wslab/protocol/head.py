@@ -1,17 +1,21 @@
-"""The opening handshake's two halves: ``Head`` parses a request or a response head, ``explain_head`` tells each line.
+"""The opening handshake's two halves: ``Head``, a request or a response, and ``explain_head``, which tells each line.
 
-A head is parsed leniently: whatever is not HTTP as RFC 9112 writes it is named in ``Head.malformed`` and kept.
+A head is parsed leniently: whatever is not HTTP as RFC 9112 writes it is named in ``Head.malformed`` and kept. What a
+header line says is computed from its value by the table ``_TELLERS`` at the end of this module.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, partial
+from typing import Final, NamedTuple
 
-from ..anatomy.field import Explanation, Sender, Violation
+from ..anatomy.field import Explanation, Field, Sender, Violation
+from .deflate import parse_extensions
+from .handshake import accept_key, decode_key
+from .words import count, hexadecimal, quote
 
 END = b"\r\n\r\n"
 """An empty line ends a head (RFC 9112 section 2.1)."""
@@ -22,6 +26,8 @@ TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^ ]+) HTTP/(\d)\.(\d)")
 _STATUS_LINE = re.compile(r"HTTP/(\d)\.(\d) ([1-5]\d\d) ([\t\x20-\x7e\x80-\xff]*)")
 _LOOSE_STATUS = re.compile(r"HTTP/\d\.\d (\d{3})\b")
+_LOOPBACK = re.compile(r"(127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}", re.IGNORECASE)
+_CREDENTIALS = re.compile(rb"cookie|authorization", re.IGNORECASE)
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _BEGINS_LIKE_A_HEAD = re.compile(rb"HTTP/|[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^ \r\n]+ HTTP/")
 
@@ -166,8 +172,6 @@ def explain_head(
         offset: of the first byte in the sender's stream.
         violations: the rules it breaks, as ``wslab.protocol.rules`` found them.
     """
-    from .headers import head_facts, head_fields
-
     head = parse_head(data, sender)
     return Explanation(
         title="Opening handshake, " + ("request" if sender is Sender.CLIENT else "response"),
@@ -193,13 +197,286 @@ def _lines(data: bytes) -> Iterator[HeaderLine]:
         start = stop
 
 
+_NO_START_LINE: Final = ("the first line is no request line", "the first line is no status line")
+
+
 def _malformed(start_line: str, lines: list[HeaderLine], sender: Sender) -> str | None:
-    wanted, name = ((_REQUEST_LINE, "request line"), (_STATUS_LINE, "status line"))[sender]
+    wanted = (_REQUEST_LINE, _STATUS_LINE)[sender]
     if not wanted.fullmatch(start_line):
-        return f"the first line is no {name}"
+        return _NO_START_LINE[sender]
     for number, line in enumerate(lines, 2):
         if not TOKEN.fullmatch(line.name):
             return f"line {number} does not begin with a header's name and a colon"
         if not _FIELD_VALUE.fullmatch(line.value):
             return f"the value of {line.name} in line {number} holds a control character"
     return None
+
+
+class Told(NamedTuple):
+    """What one header line, or one part of the first line, says."""
+
+    meaning: str
+    section: str
+    secret: bool = False
+    steady: str | None = None
+
+
+Teller = Callable[[str, Head, "Head | None"], Told]
+"""Tells what a value means in its head, and in answer to a request."""
+
+
+def head_fields(head: Head, request: Head | None) -> Iterator[Field]:
+    """The fields of a head: the parts of its first line, each header line, the empty line. They tile its bytes."""
+    data = head.data
+    end = data.find(b"\r\n")
+    stop = len(data) if end < 0 else end + 2
+    yield from _first_line(head, data[:stop], request)
+    for line in head.lines:
+        told = _tell(line.name.strip(" \t"), line.value, head, request)
+        raw = data[line.start : line.stop]
+        if not told.secret and _odd_and_secret(line.name, raw):
+            told = Told("not written as a header is, and it may hold a credential", "RFC 9112 5.2", secret=True)
+        yield _field(line.name or "no header", line.start, raw, line.value, told)
+        stop = line.stop
+    if rest := data[stop:]:
+        # "an empty line (zero or more lines) ... indicating the end of the header section" (RFC 9112 2.1)
+        ends = rest == b"\r\n"
+        name, meaning = ("Empty line", "the head ends here") if ends else ("After the head", "no part of it")
+        yield _field(name, stop, rest, "" if ends else rest, Told(meaning, "RFC 9112 2.1", _holds_secret(rest)))
+
+
+def _field(name: str, start: int, raw: bytes, value: str | bytes, told: Told) -> Field:
+    """A field of whole bytes; ``start`` is the offset of the first one in the head."""
+    return Field(
+        name, start * 8, len(raw) * 8, raw, value, told.meaning, told.section, secret=told.secret, steady=told.steady
+    )
+
+
+def _holds_secret(raw: bytes) -> bool:
+    return _CREDENTIALS.search(raw) is not None
+
+
+def _odd_and_secret(name: str, raw: bytes) -> bool:
+    """Whether a line that is not written as a header may hold a credential: folded under one, or with a bare LF."""
+    return raw[:1] in (b" ", b"\t") or ((not name or b"\n" in raw[:-1].rstrip(b"\r")) and _holds_secret(raw))
+
+
+def head_facts(head: Head, request: Head | None) -> Iterator[tuple[str, str]]:
+    """What a head says that no single line does."""
+    if head.malformed:
+        yield "Not HTTP", head.malformed
+    if head.sender is Sender.CLIENT:
+        for key in head.get("Sec-WebSocket-Key")[:1]:
+            yield "Accept wanted", f"a server must answer with {accept_key(key)}"
+    elif head.status == 101 and request is not None:
+        for key in request.get("Sec-WebSocket-Key")[:1]:
+            yield "Accept computed", f"{accept_key(key)} from the request's key {quote(key)}"
+
+
+def _first_line(head: Head, line: bytes, request: Head | None) -> Iterator[Field]:
+    """A request line or a status line in its three parts, each with the space or CRLF after it."""
+    parts = line.split(b" ", 2)
+    if len(parts) < 3 or head.malformed == _NO_START_LINE[head.sender]:
+        if line:
+            told = Told("this is no HTTP", "RFC 9112 2.1", _holds_secret(line))
+            yield _field("First line", 0, line, head.start_line, told)
+        return
+    start = 0
+    for (name, tell), part in zip(_PARTS[head.sender], parts, strict=True):
+        value = part.decode("latin-1").removesuffix("\r\n")
+        raw = line[start : start + len(part) + 1]
+        yield _field(name, start, raw, value, tell(value, head, request)._replace(steady=_steady(value)))
+        start += len(raw)
+
+
+def _steady(value: str) -> str | None:
+    """``value`` with the port of a loopback address written PORT; None where there is none."""
+    replaced = _LOOPBACK.sub(r"\1:PORT", value)
+    return replaced if replaced != value else None
+
+
+def _plain(value: str, head: Head, request: Head | None, *, meaning: str, section: str) -> Told:
+    """Tells of a header whose meaning is the same for every value, which it quotes."""
+    steady = _steady(value)
+    return Told(meaning.format(quote(steady or value)), section, steady=steady)
+
+
+def _tell(name: str, value: str, head: Head, request: Head | None) -> Told:
+    name = name.lower()
+    if name in _TELLERS:
+        return _TELLERS[name](value, head, request)
+    if name in _SECRETS:
+        return Told(*_SECRETS[name], secret=True)
+    if not name:
+        return Told("this line has no colon, so it is no header", "RFC 9112 5")
+    unknown = ("{}; the handshake gives this header no meaning", "RFC 9110 5.1")
+    meaning, section = _PLAIN.get(name, unknown)
+    return _plain(value, head, request, meaning=meaning, section=section)
+
+
+# The parts of the first line.
+
+
+def _method(value: str, head: Head, request: Head | None) -> Told:
+    # "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." (RFC 6455 4.1)
+    good = "GET, the only method for this handshake" if value == "GET" else "only GET may begin this handshake"
+    return Told(good, "RFC 6455 4.1")
+
+
+def _http_version(value: str, head: Head, request: Head | None) -> Told:
+    late = value >= "HTTP/1.1"
+    return Told("1.1 or later, as it must be" if late else "older than the 1.1 that is needed", "RFC 6455 4.1")
+
+
+def _status(value: str, head: Head, request: Head | None) -> Told:
+    # "Any status code other than 101 indicates that the WebSocket handshake has not completed" (RFC 6455 1.3)
+    other = f"{quote(value)}: not 101, so no WebSocket connection is made"
+    return Told(_STATUSES.get(value, other), "RFC 6455 4.2.2")
+
+
+_STATUSES: Final = {
+    "101": "Switching Protocols: from here on this is a WebSocket connection",
+    "400": "Bad Request: the server finds the handshake wrong",
+    "401": "Unauthorized: the server wants credentials first",
+    "403": "Forbidden: the server does not accept this connection, for instance its Origin",
+    "404": "Not Found: there is no such resource",
+    "405": "Method Not Allowed: the request is not a GET",
+    "426": "Upgrade Required: the request did not ask for WebSocket, or not for a version that is known",
+    "500": "Internal Server Error: the server's program failed",
+    "503": "Service Unavailable: the server takes no connections now",
+    "505": "HTTP Version Not Supported: older than 1.1",
+}
+_TARGET: Final = partial(
+    _plain, meaning="the resource name: which of the server's services is wanted: {}", section="RFC 6455 4.1"
+)
+_REASON: Final = partial(_plain, meaning="for people; programs ignore it", section="RFC 9112 4")
+_PARTS: Final[tuple[tuple[tuple[str, Teller], ...], ...]] = (
+    (("Method", _method), ("Request-URI", _TARGET), ("HTTP-Version", _http_version)),
+    (("HTTP-Version", _http_version), ("Status-Code", _status), ("Reason-Phrase", _REASON)),
+)
+"""The client's first line and the server's (RFC 9112 sections 3 and 4)."""
+
+# The header lines.
+
+
+def _half(head: Head) -> str:
+    return "RFC 6455 4.1" if head.sender is Sender.CLIENT else "RFC 6455 4.2.2"
+
+
+def _upgrade(value: str, head: Head, request: Head | None) -> Told:
+    wanted = "websocket" in (part.strip().lower() for part in value.split(","))
+    verb = "asks to change" if head.sender is Sender.CLIENT else "changes"
+    return Told(f"{verb} the protocol to WebSocket" if wanted else f"{quote(value)} is not websocket", _half(head))
+
+
+def _connection(value: str, head: Head, request: Head | None) -> Told:
+    if "upgrade" in (part.strip().lower() for part in value.split(",")):
+        return Told("names Upgrade, so the Upgrade header holds for this connection", _half(head))
+    return Told(f"{quote(value)} does not name Upgrade", _half(head))
+
+
+def _key(value: str, head: Head, request: Head | None) -> Told:
+    key = decode_key(value)
+    if key is None:
+        return Told(f"{quote(value)} is no base64", "RFC 6455 11.3.1")
+    wrong = "" if len(key) == 16 else ", and it must be 16 bytes"
+    return Told(f"base64 of {count(len(key), 'byte')}: {hexadecimal(key)}{wrong}", "RFC 6455 11.3.1")
+
+
+def _version(value: str, head: Head, request: Head | None) -> Told:
+    if head.sender is Sender.SERVER:
+        return Told(f"the versions that the server speaks: {quote(value)}", "RFC 6455 4.4")
+    said = "13, the version of RFC 6455" if value == "13" else f"{quote(value)}, and it must be 13"
+    return Told(said, "RFC 6455 11.3.5")
+
+
+def _accept(value: str, head: Head, request: Head | None) -> Told:
+    keys = request.get("Sec-WebSocket-Key") if request is not None else []
+    said = "base64 of the SHA-1 of the request's key and a fixed text"
+    if keys:
+        wanted = accept_key(keys[0])
+        right, wrong = "the right answer to the request's key", f"wrong: the request's key asks for {quote(wanted)}"
+        said = right if value == wanted else wrong
+    return Told(said, "RFC 6455 11.3.3")
+
+
+def _extensions(value: str, head: Head, request: Head | None) -> Told:
+    extensions, wrong = parse_extensions([value])
+    if wrong is not None:
+        return Told(f"{quote(wrong)} is no extension", "RFC 6455 9.1")
+    parts = []
+    for extension in extensions:
+        parameters = [_PARAMETERS.get(key, quote(key)).format(size=_window(size)) for key, size in extension.parameters]
+        parts.append(quote(extension.name) + (f" ({', '.join(parameters)})" if parameters else ""))
+    verb, word = ("the client offers", " or ") if head.sender is Sender.CLIENT else ("the server agrees to", " and ")
+    return Told(f"{verb} {word.join(parts)}", "RFC 6455 11.3.2")
+
+
+_PARAMETERS: Final = {
+    "server_no_context_takeover": "the server forgets each message before the next",
+    "client_no_context_takeover": "the client forgets each message before the next",
+    "server_max_window_bits": "the server looks back at most {size}",
+    "client_max_window_bits": "the client looks back at most {size}",
+}
+
+
+def _window(bits: str | None) -> str:
+    if bits is None:
+        return "as far as the server will say"
+    return count(1 << int(bits), "byte") if bits in {str(n) for n in range(8, 16)} else quote(bits)
+
+
+def _protocol(value: str, head: Head, request: Head | None) -> Told:
+    if head.sender is Sender.CLIENT:
+        names = ", ".join(quote(part.strip()) for part in value.split(","))
+        return Told(f"subprotocols that the client would speak, best first: {names}", "RFC 6455 11.3.4")
+    asked = request is None or value in request.tokens("Sec-WebSocket-Protocol")
+    return Told(f"the server chose {quote(value)}" + ("" if asked else ", which nobody asked for"), "RFC 6455 11.3.4")
+
+
+def _date(value: str, head: Head, request: Head | None) -> Told:
+    return Told("when the server wrote this response", "RFC 9110 6.6.1", steady="DATE")
+
+
+_TELLERS: Final[dict[str, Teller]] = {
+    "upgrade": _upgrade,
+    "connection": _connection,
+    "sec-websocket-key": _key,
+    "sec-websocket-version": _version,
+    "sec-websocket-accept": _accept,
+    "sec-websocket-extensions": _extensions,
+    "sec-websocket-protocol": _protocol,
+    "date": _date,
+}
+"""By a header's name in lower case, what tells its meaning."""
+_SECRETS: Final = {
+    "cookie": ("what the server stored in this browser; a login, often", "RFC 6265 4.2"),
+    "set-cookie": ("what the browser is to store and send back", "RFC 6265 4.1"),
+    "authorization": ("the client's credentials", "RFC 9110 11.6.2"),
+    "proxy-authorization": ("the client's credentials for a proxy", "RFC 9110 11.7.2"),
+}
+"""What must not be shown: meaning and section."""
+_PLAIN: Final = {
+    "host": ("the host, and the port where it is not the usual one: {}", "RFC 6455 4.1"),
+    "origin": ("the page whose script asks comes from {}; only browsers cannot lie here", "RFC 6455 10.2"),
+    "user-agent": ("the client's program calls itself {}", "RFC 9110 10.1.5"),
+    "server": ("the server's program calls itself {}", "RFC 9110 10.2.4"),
+    "content-length": ("the body's length in bytes: {}", "RFC 9110 8.6"),
+    "content-type": ("what the body is: {}", "RFC 9110 8.3"),
+    "transfer-encoding": ("how the body is sent: {}", "RFC 9112 6.1"),
+    "cache-control": ("{}: about caches, which do not keep this exchange", "RFC 9111 5.2"),
+    "pragma": ("{}: about caches, in the words of HTTP/1.0", "RFC 9111 5.4"),
+    "accept-encoding": ("{}: compressions of HTTP bodies; not of WebSocket messages", "RFC 9110 12.5.3"),
+    "accept-language": ("languages that the person reads: {}", "RFC 9110 12.5.4"),
+    "allow": ("methods that the resource knows: {}", "RFC 9110 10.2.1"),
+    "www-authenticate": ("the credentials that the server wants: {}", "RFC 9110 11.6.1"),
+    "location": ("where to ask instead: {}", "RFC 9110 10.2.2"),
+    "sec-fetch-site": ("the browser says how far the page is from this server: {}", "Fetch Metadata 2.4"),
+    "sec-fetch-mode": ("the browser says what kind of request this is: {}", "Fetch Metadata 2.2"),
+    "sec-fetch-dest": ("the browser says what the response is for: {}", "Fetch Metadata 2.1"),
+    "sec-fetch-storage-access": (
+        "the browser says whether cookies of other sites are open: {}",
+        "Storage Access Headers",
+    ),
+}
+"""What means the same whatever the value, which stands for ``{}``: meaning and section."""
