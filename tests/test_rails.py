@@ -36,7 +36,7 @@ LEFT_LONGER: dict[str, int] = {
     "wslab/live/tls/records.py": 436,
     "wslab/panels/browser_panel/browser_panel.py": 538,
     "wslab/panels/composer/composer.py": 675,
-    "wslab/panels/frame_builder/frame_builder.py": 465,
+    "wslab/panels/frame_builder/frame_builder.py": 453,
     "wslab/panels/handshake_workbench/handshake_workbench.py": 467,
     "wslab/protocol/connection.py": 536,
     "wslab/protocol/frame.py": 404,

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wslab.anatomy.field import Sender
+from wslab.anatomy.hex_text import HexError, hex_text, parse_hex
 from wslab.panels.byte_inspector.byte_inspector import MOST_TEXT, READINGS, ByteInspector
-from wslab.panels.kit.hex_text import HexError, hex_text, parse_hex
 from wslab.protocol import build_close, build_frame, build_request, explain, parse_frame
 
 HELLO = bytes.fromhex("818537fa213d7f9f4d5158")  # RFC 6455 5.7

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 import traitlets
 
 from ...anatomy.field import Explanation, Sender
+from ...anatomy.hex_text import HexError, hex_text, parse_hex
 from ...anatomy.view import View
 from ...drawing.visible import harmless
 from ...protocol import Frame, Head, Unread, dissect, explain, explain_frame, explain_head, parse_frame, parse_head
@@ -22,7 +23,6 @@ from ...protocol.deflate import NAME as DEFLATE
 from ...protocol.head import begins_like_head
 from ...protocol.rules import judge_head
 from ...protocol.words import count
-from ..kit.hex_text import HexError, hex_text, parse_hex
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question, guarded
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from ...anatomy.hex_text import HexError, parse_hex
 from ...drawing.visible import count
 from ...protocol import build_frame
 from ...protocol.words import CONTINUATION, LENGTH
@@ -117,14 +117,11 @@ def written(text: str, way: str, other: str) -> str:
 
 
 def from_hex(text: str) -> bytes:
-    """Bytes of hex digits, with spaces, commas, colons or line ends between them or not."""
-    digits = "".join(text.translate({ord(mark): " " for mark in ",:"}).split())
+    """Bytes as ``parse_hex`` reads them. Raises CannotCompose, which says what is wrong with them."""
     try:
-        return binascii.unhexlify(digits)
-    except (binascii.Error, ValueError):
-        odd = next((letter for letter in digits if letter not in "0123456789abcdefABCDEF"), None)
-        why = f"{odd!r} is no hex digit" if odd else f"{len(digits)} hex digits are not whole bytes"
-        raise CannotCompose(f"{why}: two digits a byte, such as 48 65 6c 6c 6f") from None
+        return parse_hex(text)
+    except HexError as error:
+        raise CannotCompose(str(error)) from None
 
 
 def close_body(code: int | None, reason: str) -> bytes:

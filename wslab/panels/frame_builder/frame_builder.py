@@ -7,7 +7,6 @@ into a field may be wrong in any way, so it is asked about, not set: a refusal i
 
 from __future__ import annotations
 
-import binascii
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import traitlets
 
 from ...anatomy.field import Explanation, Sender, Violation
+from ...anatomy.hex_text import parse_hex
 from ...anatomy.html import explanation_part, wrapped
 from ...drawing.table import Column, table_html, table_text
 from ...drawing.visible import shows
@@ -327,7 +327,7 @@ class FrameBuilder(Panel):
     @traitlets.validate("masking_key")
     def _valid_key(self, proposal: Any) -> str:
         try:
-            key = _from_hex(proposal["value"])
+            key = parse_hex(proposal["value"])
         except ValueError as error:
             raise traitlets.TraitError(f"a masking key is four bytes as hex, such as 37 fa 21 3d; {error}") from None
         if len(key) != 4:
@@ -419,21 +419,9 @@ _FROM_PAGE: Final[Mapping[str, Callable[[Any], Any]]] = {
 """What a page may ask to be changed, and how its answer is read."""
 
 
-def _from_hex(said: str) -> bytes:
-    """Bytes out of hex digits, with or without spaces between them."""
-    digits = "".join(said.split())
-    try:
-        return binascii.unhexlify(digits)
-    except (binascii.Error, ValueError):
-        strange = next((letter for letter in digits if letter not in "0123456789abcdefABCDEF"), None)
-        if strange is not None:
-            raise ValueError(f"{strange!a} is no hex digit: 0 to 9 and a to f are, two for each byte") from None
-        raise ValueError(f"{len(digits)} hex digits are no whole bytes: each byte is two digits") from None
-
-
 def _payload(said: str, way: str) -> bytes:
     if way == "hex":
-        return _from_hex(said)
+        return parse_hex(said)
     try:
         return said.encode()
     except UnicodeEncodeError as error:

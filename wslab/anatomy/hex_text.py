@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ...anatomy.view import HIDDEN_BYTE
-from ...drawing.visible import count, visible
+from ..drawing.visible import count, visible
+from .view import HIDDEN_BYTE
 
 LINE = 16
 """Bytes in a line that ``hex_text`` writes."""
