@@ -309,7 +309,14 @@ def test_the_lab_reads_the_browsers_request_without_jupyters_credentials(jupyter
             reader, writer = await dial(jupyter)
             target = f"a%20b//c/?room=%31&token={jupyter.token}&%5fxsrf=2&empty="
             cookies = f"{cookie}; _xsrf=1; jupyterhub-user-ann=2; username-localhost-8889=3; colour=red"
-            writer.write(upgrade(jupyter, door, target, Cookie=cookies, X_XSRFToken="4", User_Agent="Test"))
+            secret = {
+                "X_XSRFToken": "4",
+                "Proxy_Authorization": "Basic YWRhOnB3",
+                "X_Forwarded_Access_Token": "5",
+                "X_Auth_Request_Access_Token": "6",
+                "Referer": f"http://127.0.0.1/lab?room=1&token={jupyter.token}",
+            }
+            writer.write(upgrade(jupyter, door, target, Cookie=cookies, User_Agent="Test", **secret))
             head, _, peer = await listener.accept()
             lines = head.decode().split("\r\n")
             assert lines[0] == "GET /a%20b//c/?room=%31&empty= HTTP/1.1"
@@ -321,6 +328,7 @@ def test_the_lab_reads_the_browsers_request_without_jupyters_credentials(jupyter
                 f"Sec-WebSocket-Key: {KEY}",
                 "Cookie: colour=red",
                 "User-Agent: Test",
+                "Referer: http://127.0.0.1/lab?room=1",
             }
             peer.close()
             assert await reader.read() == b""

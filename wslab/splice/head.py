@@ -1,10 +1,13 @@
 """The head of a request as the lab is given it: the browser's own, without what is Jupyter's alone.
 
-What differs from what the browser sent, and nothing else does:
+The threat: a lab runs a learner's code and records every byte, and what it records is shown and saved. A login of the
+Jupyter server, or of a proxy in front of it, must not get there. What differs from what the browser sent, and nothing
+else does:
 
 - the request target is what follows the door's key;
 - Host is the lab's own address, since a lab answers to no other name (DNS rebinding);
-- Authorization, X-XSRFToken, Jupyter's cookies and Jupyter's ``token`` and ``_xsrf`` in the query are taken out;
+- the headers in ``CREDENTIALS`` and Jupyter's cookies are taken out;
+- Jupyter's ``token`` and ``_xsrf`` are taken out of the query of the request target and of Referer;
 - header names are in the case in which tornado hands them out, corrected where browsers are known to write another,
   and lines of one name stand together. Neither has a meaning (RFC 9110 5.1, 5.3).
 """
@@ -15,7 +18,13 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
-CREDENTIALS = {"authorization", "x-xsrftoken"}
+CREDENTIALS = {
+    "authorization",
+    "proxy-authorization",  # to a proxy in front of Jupyter, which should have kept it (RFC 9110 11.7.2)
+    "x-xsrftoken",
+    "x-forwarded-access-token",  # what proxies that log people in hand on to Jupyter
+    "x-auth-request-access-token",
+}
 PARAMETERS = {"token", "_xsrf"}
 COOKIES = re.compile(r"_xsrf|username-.*|jupyter.*", re.ASCII | re.IGNORECASE | re.DOTALL)
 """Jupyter's cookies: a server's login on any port of this host (cookies ignore ports), and a hub's."""
@@ -32,8 +41,7 @@ def behind(uri: str, prefix: str) -> str | None:
     _, found, rest = path.partition(prefix)
     if not found or (rest and not rest.startswith("/")):
         return None
-    kept = [each for each in query.split("&") if unquote_plus(each.partition("=")[0]) not in PARAMETERS]
-    return (rest or "/") + (mark + "&".join(kept) if kept or not query else "")
+    return _without_token((rest or "/") + mark + query)
 
 
 def headers(given: Iterable[tuple[str, str]], host: str, login: str) -> list[tuple[str, str]]:
@@ -53,6 +61,8 @@ def headers(given: Iterable[tuple[str, str]], host: str, login: str) -> list[tup
                 value = _without_jupyter(value, login)
                 if not value:
                     continue
+            case "referer":
+                value = _without_token(value)
             case lower if lower in CREDENTIALS:
                 continue
         lines.append((CASE.get(name, name.replace("Websocket", "WebSocket")), value))
@@ -63,6 +73,13 @@ def encode(target: str, version: str, lines: Iterable[tuple[str, str]]) -> bytes
     """The bytes of a GET request's head."""
     text = "".join([f"GET {target} {version}\r\n", *(f"{name}: {value}\r\n" for name, value in lines), "\r\n"])
     return text.encode("latin-1")  # as tornado decoded it
+
+
+def _without_token(uri: str) -> str:
+    """``uri`` without Jupyter's parameters in its query; every other one stays as it is written."""
+    path, mark, query = uri.partition("?")
+    kept = [each for each in query.split("&") if unquote_plus(each.partition("=")[0]) not in PARAMETERS]
+    return path + (mark + "&".join(kept) if kept or not query else "")
 
 
 def _without_jupyter(cookies: str, login: str) -> str:
