@@ -26,7 +26,6 @@ BUDGETS = {
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
 LEFT_LONGER: dict[str, int] = {
-    "wslab/cli.py": 408,
     "wslab/live/judges/judge.py": 446,
     "wslab/live/lab.py": 879,
     "wslab/live/node/process.py": 442,

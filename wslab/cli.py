@@ -45,79 +45,70 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslab", description="A laboratory for the WebSocket protocol.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    lab = commands.add_parser(
-        "lab",
-        help="open the course in JupyterLab",
-        description="Opens the course in JupyterLab. Any other arguments go to `jupyter lab` as they are.",
-    )
-    lab.set_defaults(run=_lab)
+    def command(run: Callable[[argparse.Namespace], int], help: str, description: str) -> Callable[..., object]:
+        """A command named as its function is; what adds its arguments."""
+        added = commands.add_parser(run.__name__.strip("_"), help=help, description=description)
+        added.set_defaults(run=run)
+        return added.add_argument
 
-    echo = commands.add_parser(
-        "echo",
-        help="run a recording echo server",
-        description="Runs an echo server on 127.0.0.1 and records every byte. Ctrl-C closes its connections with "
-        "code 1001 and prints what happened.",
-    )
-    echo.add_argument("--port", type=_port, default=0, metavar="N", help="the port; any free one if not given")
-    echo.add_argument(
-        "--origin",
-        action="append",
-        default=[],
-        metavar="URL",
-        help="let pages of this origin connect, for instance http://localhost:8000; may be repeated. "
-        "Without it, programs may connect and pages may not",
-    )
-    echo.add_argument("--compression", action="store_true", help="accept permessage-deflate where a client offers it")
-    echo.add_argument("--save", type=Path, metavar="FILE", help="save the recording, for wslab.Trace.load")
-    echo.set_defaults(run=_echo)
+    def listens(add: Callable[..., object]) -> None:
+        add("--port", type=_port, default=0, metavar="N", help="the port; any free one if not given")
+        add("--save", type=Path, metavar="FILE", help="save the recording, for wslab.Trace.load")
 
-    watch = commands.add_parser(
-        "watch",
-        help="stand between any two WebSocket peers and show what passes",
-        description="Listens on 127.0.0.1, passes everything on to URL and back, and tells each frame as it passes; "
-        "connect to the address that it prints instead of URL. Ctrl-C prints what happened. Without --bend no byte is "
-        "changed, not even those of the Host header.",
+    command(
+        _lab,
+        "open the course in JupyterLab",
+        "Opens the course in JupyterLab. Any other arguments go to `jupyter lab` as they are.",
     )
-    watch.add_argument("url", metavar="URL", help="where to: ws://, wss://, http:// or https://")
-    watch.add_argument("--port", type=_port, default=0, metavar="N", help="the port; any free one if not given")
-    watch.add_argument(
-        "--bend",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="bend what passes, for instance --bend 'delay 0.2' --bend 'strip-header Upgrade'; may be repeated, and "
-        "`--bend help` tells of all",
+    add = command(
+        _echo,
+        "run a recording echo server",
+        "Runs an echo server on 127.0.0.1 and records every byte. Ctrl-C closes its connections with code 1001 and "
+        "prints what happened.",
     )
-    watch.add_argument("--remote", action="store_true", help="let URL be on another machine")
-    watch.add_argument("--save", type=Path, metavar="FILE", help="save the recording, for wslab.Trace.load")
-    watch.add_argument(
-        "--authority",
-        type=Path,
-        metavar="FILE",
-        help="for wss:// and https://: write the certificate here by which a client can trust this relay",
+    listens(add)
+    origins = (
+        "let pages of this origin connect, for instance http://localhost:8000; may be repeated. "
+        "Without it, programs may connect and pages may not"
     )
-    watch.set_defaults(run=_watch)
+    add("--origin", action="append", default=[], metavar="URL", help=origins)
+    add("--compression", action="store_true", help="accept permessage-deflate where a client offers it")
 
-    node = commands.add_parser(
-        "node",
-        help="install what a lab's Node scripts need",
-        description="Installs the npm package ws, in the version that wslab pins, where `lab.node()` looks for it: in "
-        "a checkout beside wslab's own files, else in a folder of this user's Jupyter data. It needs npm.",
+    add = command(
+        _watch,
+        "stand between any two WebSocket peers and show what passes",
+        "Listens on 127.0.0.1, passes everything on to URL and back, and tells each frame as it passes; connect to the "
+        "address that it prints instead of URL. Ctrl-C prints what happened. Without --bend no byte is changed, not "
+        "even those of the Host header.",
     )
-    node.set_defaults(run=_node)
+    add("url", metavar="URL", help="where to: ws://, wss://, http:// or https://")
+    listens(add)
+    bends = (
+        "bend what passes, for instance --bend 'delay 0.2' --bend 'strip-header Upgrade'; may be repeated, and "
+        "`--bend help` tells of all"
+    )
+    add("--bend", action="append", default=[], metavar="SPEC", help=bends)
+    add("--remote", action="store_true", help="let URL be on another machine")
+    trust = "for wss:// and https://: write the certificate here by which a client can trust this relay"
+    add("--authority", type=Path, metavar="FILE", help=trust)
 
-    dissect = commands.add_parser(
-        "dissect",
-        help="explain what a file holds",
-        description="Explains the WebSocket connections in a file: a pcapng or pcap capture, a HAR, a recording of "
-        "wslab. Or, with --client and --server, two raw byte streams of one connection, as they crossed the wire, HTTP "
-        "heads included. What a file lacks or lies about is said on standard error.",
+    command(
+        _node,
+        "install what a lab's Node scripts need",
+        "Installs the npm package ws, in the version that wslab pins, where `lab.node()` looks for it: in a checkout "
+        "beside wslab's own files, else in a folder of this user's Jupyter data. It needs npm.",
     )
-    dissect.add_argument("file", nargs="?", metavar="FILE", help="a capture, a HAR or a recording")
-    dissect.add_argument("--client", metavar="FILE", help="what the client sent; - is standard input")
-    dissect.add_argument("--server", metavar="FILE", help="what the server sent; - is standard input")
-    dissect.add_argument("--json", action="store_true", help="print one JSON object a line for each head and frame")
-    dissect.set_defaults(run=_dissect)
+    add = command(
+        _dissect,
+        "explain what a file holds",
+        "Explains the WebSocket connections in a file: a pcapng or pcap capture, a HAR, a recording of wslab. Or, with "
+        "--client and --server, two raw byte streams of one connection, as they crossed the wire, HTTP heads included. "
+        "What a file lacks or lies about is said on standard error.",
+    )
+    add("file", nargs="?", metavar="FILE", help="a capture, a HAR or a recording")
+    add("--client", metavar="FILE", help="what the client sent; - is standard input")
+    add("--server", metavar="FILE", help="what the server sent; - is standard input")
+    add("--json", action="store_true", help="print one JSON object a line for each head and frame")
     return parser
 
 
@@ -196,8 +187,7 @@ def _watch(options: argparse.Namespace) -> int:
     try:
         chain = [bends.parse(spec) for spec in options.bend]
     except ValueError as error:
-        print(f"wslab watch: --bend {error}", file=sys.stderr)
-        return 2
+        return _fail("watch", f"--bend {error}", 2)
 
     async def watch() -> Trace:
         stop = _interrupted()
@@ -219,11 +209,9 @@ def _watch(options: argparse.Namespace) -> int:
     except PortTaken:
         return _taken("watch", options.port)
     except (NotLoopback, ValueError, ImportError) as error:
-        print(f"wslab watch: {error}", file=sys.stderr)
-        return 2
+        return _fail("watch", error, 2)
     except OSError as error:
-        print(f"wslab watch: {error}", file=sys.stderr)
-        return 1
+        return _fail("watch", error, 1)
     return _sum_up("watch", trace, options.save)
 
 
@@ -262,8 +250,8 @@ async def _tell(trace: Trace, stop: asyncio.Event) -> None:
             await moved.wait()
             moved.clear()
             await asyncio.sleep(TELL_EVERY)
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _seen_enough()
         stop.set()
     finally:
         unsubscribe()
@@ -305,13 +293,20 @@ def _interrupted() -> asyncio.Event:
     return stop
 
 
+def _fail(command: str, problem: object, status: int) -> int:
+    """Say on standard error what is wrong; ``status``."""
+    print(f"wslab {command}: {problem}", file=sys.stderr)
+    return status
+
+
 def _taken(command: str, port: int) -> int:
-    print(
-        f"wslab {command}: port {port} is taken by another program: close that program, "
-        "name another port, or leave --port out and get a free one",
-        file=sys.stderr,
-    )
-    return 1
+    remedy = "close that program, name another port, or leave --port out and get a free one"
+    return _fail(command, f"port {port} is taken by another program: {remedy}", 1)
+
+
+def _seen_enough() -> None:
+    """Drop what is still to be printed: the reader of a pipe, such as ``| head``, has ended."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
@@ -324,8 +319,7 @@ def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
         try:
             trace.save(save)
         except OSError as error:
-            print(f"wslab {command}: cannot write {save}: {error.strerror}", file=sys.stderr)
-            return 1
+            return _fail(command, f"cannot write {save}: {error.strerror}", 1)
     return 0
 
 
@@ -335,29 +329,28 @@ def _node(options: argparse.Namespace) -> int:
     try:
         folder = None if node.installed() else node.install()
     except (node.NodeMissing, OSError) as error:
-        print(f"wslab node: {error}", file=sys.stderr)
-        return 1
+        return _fail("node", error, 1)
     done = "is installed already" if folder is None else "is installed"
     print(f"ws {node.pinned()} {done} in {node.home()}; `await lab.node()` starts the article's server")
     return 0
 
 
 def _dissect(options: argparse.Namespace) -> int:
+    streams = options.client is not None or options.server is not None
     if options.file is not None:
+        if streams:
+            return _fail("dissect", "give either a FILE, or --client and --server", 2)
         return _dissect_file(options)
     from .protocol import dissect
 
-    if options.client is None and options.server is None:
-        print("wslab dissect: give a FILE, or give --client FILE, --server FILE or both", file=sys.stderr)
-        return 2
+    if not streams:
+        return _fail("dissect", "give a FILE, or give --client FILE, --server FILE or both", 2)
     if options.client == options.server == "-":
-        print("wslab dissect: only one of the two streams can be standard input", file=sys.stderr)
-        return 2
+        return _fail("dissect", "only one of the two streams can be standard input", 2)
     try:
         dissection = dissect(_read(options.client), _read(options.server))
     except OSError as error:
-        print(f"wslab dissect: cannot read {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+        return _fail("dissect", f"cannot read {error.filename}: {error.strerror}", 2)
     return _print_dissections([(0, dissection)], as_json=options.json)
 
 
@@ -366,19 +359,15 @@ def _dissect_file(options: argparse.Namespace) -> int:
     from .recording import Trace, TraceFileError
     from .recording.dissecting import dissections
 
-    if options.client is not None or options.server is not None:
-        print("wslab dissect: give either a FILE, or --client and --server", file=sys.stderr)
-        return 2
     try:
         trace = Trace.open(options.file)
     except TraceFileError as error:
-        print(f"wslab dissect: {error}", file=sys.stderr)
-        return 2
+        return _fail("dissect", error, 2)
     found = list(dissections(trace))
     for note in trace.notes:
-        print(f"wslab dissect: {visible(note)}", file=sys.stderr)
+        _fail("dissect", visible(note), 0)
     if not found:
-        print(f"wslab dissect: {options.file} holds no WebSocket connection", file=sys.stderr)
+        _fail("dissect", f"{options.file} holds no WebSocket connection", 0)
     return _print_dissections(found, as_json=options.json)
 
 
@@ -393,8 +382,8 @@ def _print_dissections(dissections: Sequence[tuple[int, Dissection]], *, as_json
                 print(f"{chr(10) if place else ''}connection {number}\n")
             print(dissection)
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _seen_enough()
     return 0
 
 
