@@ -40,20 +40,21 @@ PUSH = """
 import json, threading, time
 import wslab
 from wslab.protocol import build_frame, build_request, build_response
+from wslab.recording import reading
 trace = wslab.Trace(max_bytes=2**24)
 panel = wslab.LabPanel(trace)
 cost = {"push": 0.0, "derive": 0.0}
-push, derive = panel._push, trace._derive
-def timed_derive(most):
+push, derive = panel._push, reading.derive
+def timed_derive(*args):
     begun = time.thread_time()
-    derive(most)
+    derive(*args)
     cost["derive"] += time.thread_time() - begun
 def timed_push():
     begun, deriving = time.thread_time(), cost["derive"]
     more = push()
     cost["push"] += time.thread_time() - begun - (cost["derive"] - deriving)
     return more
-panel._push, trace._derive = timed_push, timed_derive
+panel._push, reading.derive = timed_push, timed_derive
 panel
 """
 WRITE = """

@@ -233,7 +233,7 @@ def test_a_closed_panel_is_pushed_nothing_and_the_trace_forgets_it(trace: Trace)
     page.wait(lambda: len(page.heard) == 1)
     panel.close()
     traffic(trace)
-    assert trace._subscribers == []
+    assert trace.tape._subscribers == ()
     assert page.numbers == []
 
 

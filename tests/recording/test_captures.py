@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from functools import partial
 from pathlib import Path
 
 import dpkt
@@ -18,8 +19,10 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.recording.archive import TraceFileError
-from wslab.recording.files.capture import read_capture
+from wslab.recording.files import capture
 from wslab.recording.trace import Trace
+
+read_capture = partial(capture.read_capture, kind=Trace)
 
 CLIENT, SERVER = Sender
 
@@ -321,3 +324,20 @@ def test_a_tap_tells_when(tmp_path: Path):
     tap.left()
     assert [record.time for record in trace.records] == [12.5, 13.0]
     assert trace.closings(0) == {}
+
+
+def test_what_the_log_dropped_is_not_waited_for_though_its_bytes_are_kept(tmp_path: Path) -> None:
+    trace = Trace(max_entries=1000)
+    client, server = trace.join(CLIENT, "one"), trace.join(SERVER, "one")
+    written = [bytes(build_request()), *(build_frame(f"number {n}", mask=MASK) for n in range(2000))]
+    for data in written:
+        client.sent(data)
+        server.received(data)
+    assert trace.dropped.chunks > 0
+    assert trace.dropped.bytes == 0, "the ring has bytes of which the log has no chunk"
+    trace.to_pcapng(tmp_path / "late.pcapng")
+    again = Trace.open(tmp_path / "late.pcapng")
+    kept = sum(chunk.length for chunk in trace.chunks if chunk.seen_by is CLIENT)
+    assert sum(chunk.length for chunk in again.chunks if chunk.seen_by is CLIENT) == kept > 0
+    assert [message.data for message in again.messages][-1] == b"number 1999"
+    assert len(again.messages) >= 999

@@ -14,6 +14,7 @@ import struct
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ from test_har import entry, message
 
 from wslab.protocol import build_frame, build_request
 from wslab.recording.archive import TraceFileError
-from wslab.recording.files.capture import read_capture
+from wslab.recording.files import capture
 from wslab.recording.trace import Trace
+
+read_capture = partial(capture.read_capture, kind=Trace)
 
 SECONDS = 5.0
 """A file of a few hundred kilobytes takes milliseconds; this is for busy machines."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.protocol.handshake import SAMPLE_KEY, accept_key
-from wslab.recording.files.har import read_har
+from wslab.recording.files import har
 from wslab.recording.trace import Trace
+
+read_har = partial(har.read_har, kind=Trace)
 
 CLIENT, SERVER = Sender
 MASK = bytes.fromhex("37fa213d")

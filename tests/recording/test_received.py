@@ -176,7 +176,7 @@ def test_what_is_never_read_does_not_pile_up(tapped: bool) -> None:
     for _ in range(200):
         client.sent(build_frame("x", mask=MASK) * 100)
         trace.update()
-    (stream, _) = trace._wires[0].streams
+    (stream, _) = trace.ledger.conversations[0].streams
     assert len(stream.waiting) <= (5100 if tapped else 4096)
     client.closed()
     assert trace.total == 20_001
@@ -190,4 +190,4 @@ def test_a_connection_that_is_over_waits_for_nothing() -> None:
     client.closed()
     server.closed()
     trace.update()
-    assert [len(stream.waiting) for stream in trace._wires[0].streams] == [0, 0]
+    assert [len(stream.waiting) for stream in trace.ledger.conversations[0].streams] == [0, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import dpkt
 import pytest
@@ -31,8 +32,10 @@ from packets import (
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_frame, build_request, build_response
-from wslab.recording.files.capture import read_capture
+from wslab.recording.files import capture
 from wslab.recording.trace import Trace
+
+read_capture = partial(capture.read_capture, kind=Trace)
 
 
 def read(talk: Talk | list[tuple[float, bytes]], link: int = 101) -> Trace:

@@ -120,8 +120,8 @@ def test_close_frames_without_end_leave_nothing_behind() -> None:
     for _ in range(100):
         client.sent(build_close(1000, mask=bytes(4)))
         trace.update()
-    assert trace._wires[0].causes == {}
-    assert len(trace._wires[0].steps) == 4
+    assert trace.ledger.conversations[0].causes == {}
+    assert len(trace.ledger.conversations[0].steps) == 4
 
 
 def test_connections_that_are_over_are_forgotten_though_an_older_one_lives() -> None:

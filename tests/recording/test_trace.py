@@ -19,7 +19,8 @@ from wslab.protocol.builder import build_close, build_frame
 from wslab.protocol.handshake import accept_key
 from wslab.protocol.states import State
 from wslab.recording.archive import TraceFileError
-from wslab.recording.deriving import PLACE
+from wslab.recording.ledger import PLACE
+from wslab.recording.reading import Reading
 from wslab.recording.trace import Trace
 
 CLIENT, SERVER = Sender.CLIENT, Sender.SERVER
@@ -107,7 +108,7 @@ def test_every_byte_is_kept_once_and_read_edges_are_kept_beside():
         )
     )  # fmt: skip
     assert trace.bytes_sent(0, CLIENT) == sent
-    assert trace._ring.end == len(sent) + len(trace.bytes_sent(0, SERVER))
+    assert trace.tape.kept().start + len(trace.tape.kept().data) == len(sent) + len(trace.bytes_sent(0, SERVER))
     head = len(request())
     reads = [(c.offset - head, c.length) for c in trace.chunks if c.sender is CLIENT and c.seen_by is SERVER]
     assert reads[1:4] == [(0, 1), (1, 5), (6, 13)]
@@ -317,7 +318,7 @@ def test_every_reader_may_read_while_others_write_and_derive() -> None:
         sys.setswitchinterval(interval)
     assert problems == []
     assert trace.total == 8002
-    assert len(trace._places.slice(0, trace.total)) == PLACE.size * len(trace.records)
+    assert len(trace.ledger.places.slice(0, trace.total)) == PLACE.size * len(trace.records)
 
 
 def test_a_subscriber_is_woken_once_until_somebody_reads():
@@ -536,3 +537,37 @@ def test_what_would_be_sent_is_judged_in_its_place_and_not_recorded(compression:
     assert trace.frame(before).violations == ()
     with pytest.raises(IndexError, match="no connection 1"):
         trace.foresee(1, SERVER, writes)
+
+
+def public(thing: object) -> set[str]:
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
+    trace = Trace()
+    writing = {"join", "now", "note", "subscribe"}
+    exporting = {"bytes_at", "completed", "conversation", "frame_of", "ledger", "raw", "still", "tape"}
+    asking = {
+        "began", "between", "bytes_sent", "chunks", "closings", "connections", "dropped", "explain", "first", "foresee",
+        "frame", "frames", "handshakes", "heads", "lanes", "max_bytes", "max_entries", "messages", "messages_of",
+        "notes", "on_its_way", "packed", "rebuilt", "record", "records", "states", "states_at", "steps", "total",
+        "transitions", "update", "violations",
+    }  # fmt: skip
+    views = {"closing", "connection", "handshake"}
+    files = {"from_har", "from_pcapng", "load", "open", "save", "to_dataframe", "to_har", "to_pcapng"}
+    assert public(Reading()) == writing | exporting | asking
+    assert public(trace) == writing | exporting | asking | views | files
+    assert public(trace.tape) == {
+        # for taps
+        "join", "leave", "note", "now", "subscribe", "tell", "wire", "write",
+        # for derive
+        "forget", "joined", "take", "waiting",
+        # for readers
+        "begins", "entries", "first_byte", "first_entry", "hold", "max_bytes", "max_entries", "near", "read", "wires",
+        # for files
+        "kept", "next_connection", "restore",
+    }  # fmt: skip
+    assert public(trace.ledger) == {
+        "busy", "conversations", "forget", "inflated", "keep_inflated", "messages", "note_steps", "places", "records",
+        "steps", "texts", "violations",
+    }  # fmt: skip

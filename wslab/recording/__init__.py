@@ -1,10 +1,10 @@
 """What happened: a trace of chunks as they crossed, and the records, frames, messages and states they make.
 
-``ring`` holds the bytes; ``writing`` notes them, ``deriving`` works out what they mean, and ``trace`` reads both,
-with ``explaining``, ``steps`` and ``lanes`` for what lies behind a record and around it; ``views`` show parts of it,
-``files`` save and load it. ``opening`` tells by a file's content who reads it: ``files``, ``har``, or ``capture`` with
-``container`` (pcap and pcapng) and ``segments`` (IP and TCP) beneath; ``dataframe`` and ``dissecting`` hand it on
-whole. Knows nothing of sockets (``live`` writes to it) and nothing of widgets (``panels`` read
+``ring`` holds bytes and entries; ``tape`` notes what crosses in them, ``ledger`` holds what it means, and ``derive``
+works that out. ``reading`` holds all three and answers who asks, with ``explaining``, ``steps`` and ``lanes`` for what
+lies behind a record and around it. ``views`` show parts of it, ``archive`` saves and loads it, ``files`` exchange it
+with other programs, ``dissecting`` hands it on whole, and ``trace`` is all of that in one place.
+Knows nothing of sockets (``live`` writes to it) and nothing of widgets (``panels`` read
 from it).
 """
 

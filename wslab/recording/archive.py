@@ -4,7 +4,7 @@
 ``bytes.bin``     the kept bytes, oldest first
 ``records.bin``   packed records, as ``wslab.anatomy.record`` lays them out
 ``places.bin``    for each record its frame's index and its message's number
-``chunks.bin``    packed chunks, as ``wslab.recording.writing.ENTRY`` lays them out
+``chunks.bin``    packed chunks, as ``wslab.recording.tape.ENTRY`` lays them out
 ``inflated.bin``  inflated payloads, one after another
 
 Loading runs nothing that the file says; a file that is cut or lies is refused with a reason. A recording holds what
@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Sender, Violation
@@ -30,12 +30,12 @@ from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, Kind
 from ..protocol.connection import Message
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.states import Event, State, Transition
-from .deriving import PLACE
+from .ledger import PLACE, Conversation, Stream
+from .reading import Reading
 from .steps import cause_of, record_of
-from .writing import ENTRY
+from .tape import ENTRY, Kept
 
-if TYPE_CHECKING:
-    from .trace import Trace
+R = TypeVar("R", bound=Reading)
 
 FORMAT = "wslab trace 2"
 EARLIER = "wslab trace 1"
@@ -49,18 +49,19 @@ class TraceFileError(ValueError):
     """The file is no trace, or a damaged one. The message says which file, what is wrong and what to do."""
 
 
-def save(trace: Trace, path: str | PathLike[str], *, reveal: bool = False) -> None:
+def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> None:
     """See ``Trace.save``."""
-    trace.update()
-    with trace._derive_lock, trace._write_lock:
-        kept = bytearray(trace._ring.read(trace._ring.start, trace._ring.end - trace._ring.start) or b"")
-        wires = [_wire_json(trace, wire, kept, reveal) for wire in trace._wires.values()]
+    tape, ledger = trace.tape, trace.ledger
+    with trace.still(), tape.hold():
+        kept = tape.kept()
+        data = bytearray(kept.data)
+        connections = [_connection_json(one, kept.start, data, reveal) for one in ledger.conversations.values()]
         parts = {
-            "bytes.bin": bytes(kept),
-            "records.bin": trace._records.slice(0, trace._records.total),
-            "places.bin": trace._places.slice(0, trace._places.total),
-            "chunks.bin": trace._log.slice(0, trace._derived),
-            "inflated.bin": b"".join(trace._inflated.values()),
+            "bytes.bin": bytes(data),
+            "records.bin": ledger.records.slice(0, ledger.records.total),
+            "places.bin": ledger.places.slice(0, ledger.places.total),
+            "chunks.bin": kept.entries,
+            "inflated.bin": b"".join(ledger.inflated.values()),
         }
         story = {
             "format": FORMAT,
@@ -69,25 +70,25 @@ def save(trace: Trace, path: str | PathLike[str], *, reveal: bool = False) -> No
             "rebuilt": trace.rebuilt,
             "max_bytes": trace.max_bytes,
             "max_entries": trace.max_entries,
-            "first": {"byte": trace._ring.start, "record": trace._records.first, "chunk": trace._log.first},
-            "next_connection": trace._next_connection,
-            "connections": wires,
-            "violations": {number: [asdict(v) for v in broken] for number, broken in trace._violations.items()},
-            "texts": dict(trace._texts),
-            "inflated": {number: len(data) for number, data in trace._inflated.items()},
-            "messages": [[number, _message_json(message)] for _, number, message in trace._messages],
+            "first": {"byte": kept.start, "record": ledger.records.first, "chunk": kept.first},
+            "next_connection": tape.next_connection,
+            "connections": connections,
+            "violations": {number: [asdict(v) for v in broken] for number, broken in ledger.violations.items()},
+            "texts": dict(ledger.texts),
+            "inflated": {number: len(one) for number, one in ledger.inflated.items()},
+            "messages": [[number, _message_json(message)] for _, number, message in ledger.messages],
         }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in {"trace.json": json.dumps(story, indent=1).encode(), **parts}.items():
+        for name, part in {"trace.json": json.dumps(story, indent=1).encode(), **parts}.items():
             # A fixed date: equal traces make equal files.
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), part, zipfile.ZIP_DEFLATED)
 
 
-def load(path: str | PathLike[str]) -> Trace:
-    """See ``Trace.load``."""
+def load(path: str | PathLike[str], kind: type[R]) -> R:
+    """The recording that a file holds, as one of that kind; see ``Trace.load``."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _load(_read(archive))
+            return _load(_read(archive), kind)
     except FileNotFoundError:
         raise TraceFileError(f"{path}: there is no such file; Trace.save writes one") from None
     except OSError as error:  # also what zipfile meets when a damaged directory points before the file's start
@@ -122,59 +123,63 @@ def _read(archive: zipfile.ZipFile) -> Callable[[str], bytes]:
     return part
 
 
-def _load(part: Callable[[str], bytes]) -> Trace:
-    from .trace import Trace
-
+def _load(part: Callable[[str], bytes], kind: type[R]) -> R:
     story = json.loads(part("trace.json"))
     if story["format"] not in (FORMAT, EARLIER):
         raise ValueError(f"its format is {story['format']!r}, and this wslab reads {FORMAT!r} and {EARLIER!r}")
     if not 1024 <= story["max_bytes"] <= LARGEST:
         raise ValueError(f"it claims to keep {story['max_bytes']} bytes")
-    trace = Trace(max_bytes=story["max_bytes"], max_entries=story["max_entries"])
+    trace = kind(max_bytes=story["max_bytes"], max_entries=story["max_entries"])
+    tape, ledger = trace.tape, trace.ledger
     trace.began = story["began"]
     # wslab 0.1 wrote neither.
     trace.notes, trace.rebuilt = tuple(map(str, story.get("notes", ()))), bool(story.get("rebuilt", False))
-    trace._ring.end = story["first"]["byte"]
-    trace._ring.write(part("bytes.bin"))
-    trace._derived_to = trace._ring.end
-    for name, log, layout, first in (
-        ("records.bin", trace._records, PACKED, "record"),
-        ("places.bin", trace._places, PLACE, "record"),
-        ("chunks.bin", trace._log, ENTRY, "chunk"),
-    ):
-        packed = part(name)
-        if log is trace._records and story["format"] == EARLIER:
-            packed = _with_delay(packed)
-        if len(packed) % layout.size:
-            raise ValueError(f"{name} ends in the middle of an entry")
-        log.restore(story["first"][first], packed)
-    trace._derived = trace._log.total
-    if trace._records.total != trace._places.total:
+    first = story["first"]
+    packed = {
+        name: _whole(part, name, layout)
+        for name, layout in (("records.bin", PACKED), ("places.bin", PLACE), ("chunks.bin", ENTRY))
+        if (name, story["format"]) != ("records.bin", EARLIER)
+    }
+    if story["format"] == EARLIER:
+        packed["records.bin"] = _with_delay(part("records.bin"))
+    tape.restore(Kept(first["byte"], part("bytes.bin"), first["chunk"], packed["chunks.bin"]))
+    ledger.records.restore(first["record"], packed["records.bin"])
+    ledger.places.restore(first["record"], packed["places.bin"])
+    if ledger.records.total != ledger.places.total:
         raise ValueError("records.bin and places.bin differ in length")
     for connection in story["connections"]:
-        _restore_wire(trace, connection)
-    trace._next_connection = story["next_connection"]
-    trace._violations = {int(n): tuple(Violation(**v) for v in broken) for n, broken in story["violations"].items()}
-    trace._texts = {int(number): text for number, text in story["texts"].items()}
+        _restore_connection(trace, connection)
+    tape.next_connection = story["next_connection"]
+    ledger.violations.update(
+        (int(number), tuple(Violation(**v) for v in broken)) for number, broken in story["violations"].items()
+    )
+    ledger.texts.update((int(number), text) for number, text in story["texts"].items())
     inflated, at = part("inflated.bin"), 0
     for number, length in story["inflated"].items():
-        trace._keep_inflated(int(number), inflated[at : at + length])
+        ledger.keep_inflated(int(number), inflated[at : at + length])
         at += length
     frames: dict[tuple[int, Sender, int], int] = {}
     for record in trace:  # reads every record once: a lying sender or kind is found here
-        index = trace._places[record.number][0]
+        index = ledger.places[record.number][0]
         if record.kind is Kind.FRAME:
             frames[record.connection, record.sender, index] = record.number
         cause = cause_of(record, index)
-        if cause is not None and record.connection in trace._wires:
-            trace._wires[record.connection].causes[cause] = record.number
-    for wire in trace._wires.values():
-        trace._step(wire)
-    trace._steps.sort(key=record_of)
+        if cause is not None and record.connection in ledger.conversations:
+            ledger.conversations[record.connection].causes[cause] = record.number
+    for conversation in ledger.conversations.values():
+        ledger.note_steps(conversation)
+    ledger.steps.sort(key=record_of)
     for number, told in story["messages"]:
         message = _message(told)
-        trace._messages.append((frames.get((number, message.sender, message.last_frame), -1), number, message))
+        ledger.messages.append((frames.get((number, message.sender, message.last_frame), -1), number, message))
     return trace
+
+
+def _whole(part: Callable[[str], bytes], name: str, layout: struct.Struct) -> bytes:
+    packed = part(name)
+    if len(packed) % layout.size:
+        raise ValueError(f"{name} ends in the middle of an entry")
+    return packed
 
 
 def _with_delay(packed: bytes) -> bytes:
@@ -183,30 +188,31 @@ def _with_delay(packed: bytes) -> bytes:
     return b"".join(packed[at : at + DELAY_AT] + unknown for at in range(0, len(packed), DELAY_AT))
 
 
-def _wire_json(trace: Trace, wire: Any, kept: bytearray, reveal: bool) -> dict[str, Any]:
+def _connection_json(conversation: Conversation, start: int, kept: bytearray, reveal: bool) -> dict[str, Any]:
+    wire, protocol = conversation.wire, conversation.protocol
     heads: list[dict[str, Any] | None] = []
-    for head in (wire.protocol.request, wire.protocol.response):
+    for head in (protocol.request, protocol.response):
         if head is None:
             heads.append(None)
             continue
         data = head.data if reveal else withheld(head)
         if not reveal:
-            _overwrite(trace, wire.streams[head.sender], head.offset, data, kept)
+            _overwrite(conversation.streams[head.sender], wire.seen[head.sender], start, head.offset, data, kept)
         heads.append({"offset": head.offset, "data": data.hex(), "violations": [asdict(v) for v in head.violations]})
     return {
         "number": wire.number,
         "tapped": wire.tapped,
-        "last_record": wire.last_record,
+        "last_record": conversation.last_record,
         "streams": [
-            {"seen": s.seen, "ended": sorted(s.ended), "offsets": s.offsets, "positions": s.positions}
-            for s in wire.streams
+            {"seen": seen, "ended": sorted(s.ended), "offsets": s.offsets, "positions": s.positions}
+            for seen, s in zip(wire.seen, conversation.streams, strict=True)
         ],
-        "reports": [[int(report.sender), report.code, report.reason] for report in wire.closings.values()],
+        "reports": [[int(report.sender), report.code, report.reason] for report in conversation.closings.values()],
         "heads": heads,
-        "states": {sender.label: state.name for sender, state in wire.protocol.states.items()},
+        "states": {sender.label: state.name for sender, state in protocol.states.items()},
         "transitions": [
             [int(t.endpoint), t.old.name, t.new.name, t.event.name, t.section, [int(t.after[0]), t.after[1]]]
-            for t in wire.protocol.transitions
+            for t in protocol.transitions
         ],
     }
 
@@ -226,27 +232,32 @@ def withheld(head: Head) -> bytes:
     return bytes(data)
 
 
-def _overwrite(trace: Trace, stream: Any, offset: int, data: bytes, kept: bytearray) -> None:
-    """Put ``data`` over the stream's bytes from ``offset`` on, wherever its chunks lie among the kept bytes."""
+def _overwrite(stream: Stream, seen: list[int], first: int, offset: int, data: bytes, kept: bytearray) -> None:
+    """Put ``data`` over the stream's bytes from ``offset`` on, wherever its chunks lie among the kept bytes.
+
+    The kept bytes begin at ring position ``first``.
+    """
     for index, (start, position) in enumerate(zip(stream.offsets, stream.positions, strict=True)):
-        stop = stream.offsets[index + 1] if index + 1 < len(stream.offsets) else max(stream.seen)
+        stop = stream.offsets[index + 1] if index + 1 < len(stream.offsets) else max(seen)
         for at in range(max(start, offset), min(stop, offset + len(data))):
-            place = position + at - start - trace._ring.start
+            place = position + at - start - first
             if place >= 0:
                 kept[place] = data[at - offset]
 
 
-def _restore_wire(trace: Trace, story: dict[str, Any]) -> None:
-    trace._next_connection = story["number"]
-    wire = trace._new_wire(None)
-    wire.tapped, wire.last_record = list(story["tapped"]), story["last_record"]
-    for stream, told in zip(wire.streams, story["streams"], strict=True):
-        stream.seen, stream.offsets, stream.positions = told["seen"], told["offsets"], told["positions"]
+def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
+    wire = trace.tape.wire(number=story["number"])
+    trace.tape.joined.clear()
+    conversation = trace.ledger.conversations[wire.number] = Conversation(wire)
+    wire.tapped, conversation.last_record = list(story["tapped"]), story["last_record"]
+    for sender, stream, told in zip(Sender, conversation.streams, story["streams"], strict=True):
+        wire.seen[sender][:] = told["seen"]
+        stream.offsets, stream.positions = told["offsets"], told["positions"]
         if len(stream.offsets) != len(stream.positions):
             raise ValueError(f"connection {wire.number} has chunks without a place")
         stream.ended = {Kind(kind) for kind in told["ended"]}
-    wire.closings = {Sender(s): CloseReport(Sender(s), code, reason) for s, code, reason in story["reports"]}
-    protocol = wire.protocol
+    conversation.closings = {Sender(s): CloseReport(Sender(s), code, reason) for s, code, reason in story["reports"]}
+    protocol = conversation.protocol
     protocol.request, protocol.response = (
         _head(head, sender) for head, sender in zip(story["heads"], Sender, strict=True)
     )

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from ..anatomy.field import Sender
 from ..anatomy.record import Kind, Record
 from ..protocol.connection import Unread
 from ..protocol.dissection import Dissection
 from ..protocol.dissector import UNREAD_KEPT
 from ..protocol.head import parse_head
-
-if TYPE_CHECKING:
-    from .trace import Trace
+from .reading import Reading
 
 
-def dissections(trace: Trace) -> Iterator[tuple[int, Dissection]]:
+def dissections(trace: Reading) -> Iterator[tuple[int, Dissection]]:
     """Each connection's number, and all that is kept of it, the client's things first. Messages are left out."""
-    with trace._derive_lock:
+    with trace.still():
         kept: dict[int, dict[Kind, list[Record]]] = {number: {} for number in trace.connections}
         for record in trace.records:
             kept.setdefault(record.connection, {}).setdefault(record.kind, []).append(record)
@@ -26,26 +24,27 @@ def dissections(trace: Trace) -> Iterator[tuple[int, Dissection]]:
             yield number, _dissection(trace, number, kept[number])
 
 
-def _dissection(trace: Trace, number: int, records: dict[Kind, list[Record]]) -> Dissection:
+def _dissection(trace: Reading, number: int, records: dict[Kind, list[Record]]) -> Dissection:
+    violations, texts = trace.ledger.violations, trace.ledger.texts
     heads = []
     for record in [*records.get(Kind.REQUEST, ()), *records.get(Kind.RESPONSE, ())]:
-        head = parse_head(trace._raw(record) or b"", record.sender, offset=record.offset)
-        heads.append(replace(head, violations=trace._violations.get(record.number, ())))
-    frames = [trace._frame(record) for record in records.get(Kind.FRAME, ())]
+        head = parse_head(trace.raw(record) or b"", record.sender, offset=record.offset)
+        heads.append(replace(head, violations=violations.get(record.number, ())))
+    frames = [trace.frame_of(record) for record in records.get(Kind.FRAME, ())]
     unread = [
         Unread(
             record.sender,
             record.offset,
-            (trace._raw(record) or b"")[:UNREAD_KEPT],
+            (trace.raw(record) or b"")[:UNREAD_KEPT],
             record.payload_length,
-            trace._texts.get(record.number, ""),
-            trace._violations.get(record.number, ()),
+            texts.get(record.number, ""),
+            violations.get(record.number, ()),
         )
         for record in records.get(Kind.UNREAD, ())
     ]
-    protocol = trace._wire(number).protocol
-    for sender, stream in zip(trace.states(number), trace._wire(number).streams, strict=True):
-        rest = None if stream.ended else protocol.rest(sender)
+    conversation = trace.conversation(number)
+    for sender, stream in zip(Sender, conversation.streams, strict=True):
+        rest = None if stream.ended else conversation.protocol.rest(sender)
         if rest is not None:
             unread.append(rest)
     return Dissection(

@@ -1,46 +1,27 @@
-"""Explaining a record: its bytes are read back and every field of them named; what was dropped is said to be so."""
+"""Explaining a record: every field of its bytes is named; what was dropped is said to be so."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from ..anatomy.field import Explanation
+from ..anatomy.field import Explanation, Violation
 from ..anatomy.record import Kind, Record
 from ..protocol.frame import explain_frame
-from ..protocol.head import explain_head
-
-if TYPE_CHECKING:
-    from .trace import Trace
+from ..protocol.head import Head, explain_head
 
 
-def explain(trace: Trace, record: Record) -> Explanation:
-    """See ``Trace.explain``."""
-    return _EXPLAIN[record.kind](trace, record)
+class Beside(NamedTuple):
+    """What is kept of a record beside it."""
 
-
-def _explain_head(trace: Trace, record: Record) -> Explanation:
-    request, response = trace.heads(record.connection)
-    head = request if record.kind is Kind.REQUEST else response
-    if head is None:
-        return _explain_words(trace, record)
-    return explain_head(head.data, record.sender, request=request, violations=trace._violations.get(record.number, ()))
-
-
-def _explain_frame(trace: Trace, record: Record) -> Explanation:
-    raw = trace._raw(record)
-    if raw is None:
-        return _explain_words(trace, record, ("not kept", "These bytes were dropped; Trace(max_bytes=...) keeps more."))
-    explained = explain_frame(
-        raw,
-        sender=record.sender,
-        offset=record.offset,
-        violations=trace._violations.get(record.number, ()),
-        inflated=trace._inflated.get(record.number),
-    )
-    note = trace._texts.get(record.number)
-    return explained if note is None else replace(explained, facts=(*explained.facts, ("not read", note)))
+    raw: bytes | None
+    """Its bytes; None where some of them were dropped."""
+    violations: tuple[Violation, ...]
+    inflated: bytes | None
+    text: str | None
+    request: Head | None
+    """The request of its connection."""
+    response: Head | None
 
 
 _WORDS: dict[Kind, tuple[tuple[str, str], ...]] = {
@@ -51,36 +32,49 @@ _WORDS: dict[Kind, tuple[tuple[str, str], ...]] = {
 }
 
 
-def _explain_words(trace: Trace, record: Record, *facts: tuple[str, str]) -> Explanation:
+def explain(record: Record, beside: Beside) -> Explanation:
+    """See ``Trace.explain``."""
+    match record.kind:
+        case Kind.REQUEST | Kind.RESPONSE:
+            head = beside.request if record.kind is Kind.REQUEST else beside.response
+            if head is None:
+                return _in_words(record, beside)
+            return explain_head(head.data, record.sender, request=beside.request, violations=beside.violations)
+        case Kind.FRAME:
+            return _explain_frame(record, beside)
+        case Kind.FIN | Kind.RESET:
+            return _in_words(record, beside, *_WORDS[record.kind])
+        case Kind.ERROR | Kind.BEND:
+            text = record.preview.decode("utf-8", "replace") if beside.text is None else beside.text
+            return _in_words(record, beside, (record.kind.name.lower(), text))
+        case Kind.UNREAD:
+            what = "bytes that are no whole head and no whole frame" if beside.text is None else beside.text
+            return replace(_in_words(record, beside, ("left over", what)), data=beside.raw or b"")
+
+
+def _explain_frame(record: Record, beside: Beside) -> Explanation:
+    if beside.raw is None:
+        said = "These bytes were dropped; Trace(max_bytes=...) keeps more."
+        return _in_words(record, beside, ("not kept", said))
+    explained = explain_frame(
+        beside.raw,
+        sender=record.sender,
+        offset=record.offset,
+        violations=beside.violations,
+        inflated=beside.inflated,
+    )
+    if beside.text is None:
+        return explained
+    return replace(explained, facts=(*explained.facts, ("not read", beside.text)))
+
+
+def _in_words(record: Record, beside: Beside, *facts: tuple[str, str]) -> Explanation:
     return Explanation(
         title=record.summary,
         data=b"",
         fields=(),
         sender=record.sender,
         offset=record.offset,
-        violations=trace._violations.get(record.number, ()),
-        facts=_WORDS.get(record.kind, ()) + facts,
+        violations=beside.violations,
+        facts=facts,
     )
-
-
-def _explain_text(trace: Trace, record: Record) -> Explanation:
-    text = trace._texts.get(record.number, record.preview.decode("utf-8", "replace"))
-    return _explain_words(trace, record, (record.kind.name.lower(), text))
-
-
-def _explain_unread(trace: Trace, record: Record) -> Explanation:
-    raw = trace._raw(record)
-    what = trace._texts.get(record.number, "bytes that are no whole head and no whole frame")
-    return replace(_explain_words(trace, record, ("left over", what)), data=raw or b"")
-
-
-_EXPLAIN: dict[Kind, Callable[[Trace, Record], Explanation]] = {
-    Kind.REQUEST: _explain_head,
-    Kind.RESPONSE: _explain_head,
-    Kind.FRAME: _explain_frame,
-    Kind.FIN: _explain_words,
-    Kind.RESET: _explain_words,
-    Kind.ERROR: _explain_text,
-    Kind.UNREAD: _explain_unread,
-    Kind.BEND: _explain_text,
-}

@@ -5,19 +5,16 @@ A view holds no copy: it reads the trace each time it is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from ..anatomy.closing import CloseReport
+from ..anatomy.field import Explanation
 from ..anatomy.html import closing_html, handshake_html, recording_html
 from ..anatomy.record import Kind, Record
 from ..anatomy.svg import ladder_svg
 from ..anatomy.text import closing_text, handshake_text, ladder_text
 from ..drawing.visible import count
-
-if TYPE_CHECKING:
-    from ..anatomy.field import Explanation
-    from .trace import Trace
+from .reading import Reading
 
 NOTHING = "nothing recorded yet"
 
@@ -32,11 +29,13 @@ class Slice:
         connection: only this connection's records; None for all.
     """
 
-    def __init__(self, trace: Trace, start: int = 0, stop: int | None = None, *, connection: int | None = None) -> None:
+    def __init__(
+        self, trace: Reading, start: int = 0, stop: int | None = None, *, connection: int | None = None
+    ) -> None:
         self.trace, self.start, self.stop, self.connection = trace, start, stop, connection
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> Sequence[Record]:
         """The records, as far as the trace still keeps them."""
         records = self.trace.between(self.start, self.trace.total if self.stop is None else self.stop)
         if self.connection is None:
@@ -54,7 +53,7 @@ class Slice:
         records = self.records
         return ladder_svg(records, title=self._title(records))
 
-    def _title(self, records: list[Record]) -> str:
+    def _title(self, records: Sequence[Record]) -> str:
         dropped = self.trace.dropped
         title = count(len(records), "record")
         if dropped.records or dropped.bytes:
@@ -73,7 +72,7 @@ class Slice:
 class Handshake:
     """One connection's opening handshake: request and response, each line explained."""
 
-    def __init__(self, trace: Trace, connection: int) -> None:
+    def __init__(self, trace: Reading, connection: int) -> None:
         self.trace, self.connection = trace, connection
 
     def _explained(self, kind: Kind) -> Explanation | None:
@@ -102,7 +101,7 @@ class Handshake:
 class Closing:
     """How one connection ended: who sent Close first, what each end reports, and how TCP ended."""
 
-    def __init__(self, trace: Trace, connection: int) -> None:
+    def __init__(self, trace: Reading, connection: int) -> None:
         self.trace, self.connection = trace, connection
 
     @property

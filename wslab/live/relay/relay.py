@@ -36,7 +36,7 @@ from .bends import SENDERS, Bend, RewriteHeader, StripHeader, rows
 from .stages import Acted, Gate, Item, Row, StreamEnd
 
 if TYPE_CHECKING:
-    from ...recording.writing import Tap
+    from ...recording.tape import Tap
     from ..lab import Lab
 
 DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}

@@ -22,13 +22,14 @@ from collections.abc import Iterator
 from operator import itemgetter
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ...drawing.visible import count
-from ..archive import TraceFileError, read_up_to, withheld
-from ..writing import ENTRY, EVENT, NOT_STORED, Tap, Wire
+from ..archive import R, TraceFileError, read_up_to, withheld
+from ..reading import Reading
+from ..tape import EVENT, NOT_STORED, Tap, Wire
 from .container import RAW, Story, is_capture, packets, pcapng
 from .segments import (
     ACK,
@@ -45,9 +46,6 @@ from .segments import (
     streams,
     together,
 )
-
-if TYPE_CHECKING:
-    from ..trace import Trace
 
 LARGEST: Final = 2**28
 """Bytes of a file that are read. What follows is left out, and said to be."""
@@ -77,8 +75,8 @@ _OPTIONS: Final = bytes.fromhex("0204ffd7 0103030e")
 _MASK: Final = 2**32 - 1
 
 
-def load_capture(path: str | PathLike[str]) -> Trace:
-    """See ``Trace.from_pcapng``."""
+def load_capture(path: str | PathLike[str], kind: type[R]) -> R:
+    """The recording that a capture tells of, as one of that kind; see ``Trace.from_pcapng``."""
     try:
         data = read_up_to(path, LARGEST)
     except OSError as error:
@@ -90,17 +88,17 @@ def load_capture(path: str | PathLike[str]) -> Trace:
             f"{path}: expected a pcap or pcapng file, but it begins with {data[:4].hex(' ') or 'nothing'}; "
             "dumpcap, tcpdump and Wireshark write such files, and a compressed one must be unpacked first"
         )
-    return read_capture(data)
+    return read_capture(data, kind)
 
 
-def read_capture(data: bytes) -> Trace:
+def read_capture(data: bytes, kind: type[R]) -> R:
     """The trace of a capture file's bytes, derived. Never raises on them; see ``Trace.notes``."""
     # Hundreds of thousands of tuples and no cycle: to look through them again and again for one, as the collector does
     # while they become more, takes a fifth of the time.
     collects = gc.isenabled()
     gc.disable()
     try:
-        trace = _read_capture(data)
+        trace = _read_capture(data, kind)
         trace.update()
     finally:
         if collects:
@@ -108,7 +106,7 @@ def read_capture(data: bytes) -> Trace:
     return trace
 
 
-def _read_capture(data: bytes) -> Trace:
+def _read_capture(data: bytes, kind: type[R]) -> R:
     story = Story()
     if len(data) > LARGEST:
         story.problem(f"the file is longer than {LARGEST:,} bytes; the rest of it is not read")
@@ -120,7 +118,7 @@ def _read_capture(data: bytes) -> Trace:
             story.problem(f"only the first {PACKETS:,} packets are read")
             break
         add(order, time, link, packet, place)
-    return _Import(sorter, story).trace()
+    return _Import(sorter, story).trace(kind)
 
 
 _Told = tuple[int, int, int, int, Sender, bytes | int | bool | str]
@@ -141,9 +139,7 @@ class _Import:
         """The trace's connections, and whether each begins in the midst of frames."""
         self.next_wire = len(sorter.flows)
 
-    def trace(self) -> Trace:
-        from ..trace import Trace
-
+    def trace(self, kind: type[R]) -> R:
         story = self.story
         others: Counter[str] = Counter()
         for flow in self.sorter.flows:
@@ -171,7 +167,7 @@ class _Import:
             beginning = 0.0
         size = sum(len(what) for *_, what in self.told if isinstance(what, bytes))
         # A quarter of the bytes may be inflated ones, which is what the least is for.
-        trace = Trace(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(self.told)))
+        trace = kind(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(self.told)))
         trace.began = beginning
         self._play(trace, base)
         trace.notes = (*trace.notes, *story.notes)
@@ -268,7 +264,7 @@ class _Import:
                 ended[other] = True
                 self.told.append((segment.order, segment.time, -1 - reader, flow.number, sender, False))
 
-    def _play(self, trace: Trace, base: int) -> None:
+    def _play(self, trace: Reading, base: int) -> None:
         """Write it all into the trace, in the order of the packets."""
         taps: dict[tuple[int, Sender], Tap] = {}
         ends = {place: self.ends.get(place) for _, _, place, *_ in self.told} if self.own else {}
@@ -312,11 +308,10 @@ def _whole_of(flow: Flow, both: tuple[CapturedStream, CapturedStream]) -> FoundC
     return FoundConversation(client, parts, 0, 0) if parts or ended else "without data"
 
 
-def save_capture(trace: Trace, path: str | PathLike[str], *, reveal: bool = False) -> None:
+def save_capture(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> None:
     """See ``Trace.to_pcapng``."""
     began = round(trace.began * 1e9)
-    trace.update()
-    with trace._derive_lock:
+    with trace.still():
         blocks = pcapng(
             ENDS,
             ((began + round(at * 1e9), int(end), packet) for at, end, packet in _Export(trace, reveal).packets()),
@@ -352,7 +347,7 @@ class _WrittenEnd:
 class _Export:
     """Makes packets of a trace."""
 
-    def __init__(self, trace: Trace, reveal: bool) -> None:
+    def __init__(self, trace: Reading, reveal: bool) -> None:
         self.trace = trace
         self.hidden: dict[tuple[int, Sender], tuple[int, bytes]] = {}
         self.sides: dict[int, tuple[_WrittenEnd, _WrittenEnd]] = {}
@@ -361,19 +356,18 @@ class _Export:
             for record in trace.records
             if record.kind in (Kind.FIN, Kind.RESET)
         }
-        for wire in trace._wires.values():
-            for head in (wire.protocol.request, wire.protocol.response):
+        self.begins = trace.tape.begins()
+        for number in trace.connections:
+            for head in trace.heads(number):
                 if head is not None and not reveal:
                     data = withheld(head)
                     if data != head.data:
-                        self.hidden[wire.number, head.sender] = (head.offset, data)
+                        self.hidden[number, head.sender] = (head.offset, data)
 
     def packets(self) -> Iterator[tuple[float, Sender, bytes]]:
         trace = self.trace
-        for at, connection, by, seen_by, offset, length, position in ENTRY.iter_unpack(
-            trace._log.slice(0, trace._derived)
-        ):
-            wire = trace._wires.get(connection)
+        for at, connection, by, seen_by, offset, length, position in trace.tape.entries():
+            wire = trace.tape.wires.get(connection)
             if wire is None:
                 continue
             sender, end = Sender(by), Sender(seen_by)
@@ -390,7 +384,7 @@ class _Export:
             return
         begins = [self._first(wire, sender) for sender in Sender]
         client, server = self.sides[wire.number] = tuple(  # type: ignore[assignment]
-            _WrittenEnd(first, wire.streams[end.peer].seen[end] > 0 and wire.tapped[end.peer])
+            _WrittenEnd(first, wire.seen[end.peer][end] > 0 and wire.tapped[end.peer])
             for end, first in zip(Sender, begins, strict=True)
         )
         client.acknowledged, server.acknowledged = begins[1], begins[0]
@@ -401,13 +395,8 @@ class _Export:
             yield at, end, _packet(wire, Sender.CLIENT, 1, 1, ACK)
 
     def _first(self, wire: Wire, sender: Sender) -> int:
-        """Stream offset of the first byte that is kept."""
-        stream = wire.streams[sender]
-        start = self.trace._ring.start
-        for offset, position in zip(stream.offsets, stream.positions, strict=True):
-            if position >= start:
-                return offset
-        return max(stream.seen)
+        """Stream offset of the first byte that is kept together with its chunk."""
+        return self.begins.get((wire.number, sender), max(wire.seen[sender]))
 
     def _written(
         self, wire: Wire, sender: Sender, end: Sender, at: float, offset: int, length: int
@@ -416,7 +405,7 @@ class _Export:
         sides = self.sides[wire.number]
         side, peer = sides[sender], sides[sender.peer]
         skip = side.next - offset
-        data = self.trace._read(wire.streams[sender], offset, length) if 0 <= skip < length else None
+        data = self.trace.bytes_at(wire.number, sender, offset, length) if 0 <= skip < length else None
         if data is None:
             return
         hidden = self.hidden.get((wire.number, sender))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ...anatomy.field import Sender
 from ...anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind
 from ...protocol.words import CLOSE, FIN, MASK, OPCODE, RSV1, RSV2, RSV3, TEXT
+from ..reading import Reading
 
 if TYPE_CHECKING:
     import pandas
 
-    from ..trace import Trace
 
 LAYOUT = [
     ("number", "<u4"), ("connection", "<u4"), ("time", "<f8"), ("offset", "<u8"), ("length", "<u8"), ("header", "<u4"),
@@ -23,7 +23,7 @@ LAYOUT = [
 """``wslab.anatomy.record.PACKED`` as numpy says it."""
 
 
-def data_frame(trace: Trace) -> pandas.DataFrame:
+def data_frame(trace: Reading) -> pandas.DataFrame:
     """See ``Trace.to_dataframe``."""
     try:
         import pandas
@@ -36,10 +36,11 @@ def data_frame(trace: Trace) -> pandas.DataFrame:
 
     names = numpy.array([OPCODES.get(opcode, f"reserved {opcode}") for opcode in range(16)], object)
     labels = numpy.array([sender.label for sender in Sender], object)
-    with trace._derive_lock:
+    with trace.still():
         records = numpy.frombuffer(trace.packed(), LAYOUT)
         violations = {
-            number: ", ".join(violation.rule for violation in broken) for number, broken in trace._violations.items()
+            number: ", ".join(violation.rule for violation in broken)
+            for number, broken in trace.ledger.violations.items()
         }
     records = records[records["kind"] == Kind.FRAME]
     opcode = records["first"] & OPCODE

@@ -21,7 +21,7 @@ from importlib.metadata import version
 from operator import itemgetter
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
@@ -29,10 +29,8 @@ from ...drawing.visible import count
 from ...protocol.builder import build_frame
 from ...protocol.head import TOKEN, Head, parse_head
 from ...protocol.words import BINARY, CLOSE, PING, PONG, TEXT
-from ..archive import TraceFileError, read_up_to, withheld
-
-if TYPE_CHECKING:
-    from ..trace import Trace
+from ..archive import R, TraceFileError, read_up_to, withheld
+from ..reading import Reading
 
 LARGEST: Final = 2**28
 """Bytes of a file that are read: JSON cannot be read in part."""
@@ -58,18 +56,16 @@ REBUILT: Final = (
 )
 
 
-def to_har(trace: Trace, path: str | PathLike[str] | None, *, reveal: bool) -> dict[str, Any]:
+def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) -> dict[str, Any]:
     """See ``Trace.to_har``."""
-    trace.update()
-    with trace._derive_lock:
+    with trace.still():
         lost: Counter[int] = Counter()
         records: dict[int, list[Record]] = {}
         for record in trace.records:
             records.setdefault(record.connection, []).append(record)
         ended = {record.number: record.time for some in records.values() for record in some}
         told: dict[int, list[dict[str, Any]]] = {}
-        whole = trace._whole_messages()
-        for (number, _, _), (connection, message) in zip(list(trace._messages), whole, strict=True):
+        for number, connection, message in trace.completed():
             if message.data is None:
                 lost[connection] += 1
                 continue
@@ -104,7 +100,7 @@ def to_har(trace: Trace, path: str | PathLike[str] | None, *, reveal: bool) -> d
 
 
 def _entry(
-    trace: Trace,
+    trace: Reading,
     connection: int,
     records: list[Record],
     messages: list[dict[str, Any]],
@@ -172,8 +168,8 @@ def _half(head: Head | None, reveal: bool) -> dict[str, Any]:
     }
 
 
-def from_har(path: str | PathLike[str]) -> Trace:
-    """See ``Trace.from_har``."""
+def from_har(path: str | PathLike[str], kind: type[R]) -> R:
+    """The recording that a file tells of, as one of that kind; see ``Trace.from_har``."""
     try:
         data = read_up_to(path, LARGEST)
         if len(data) > LARGEST:
@@ -192,17 +188,15 @@ def from_har(path: str | PathLike[str]) -> Trace:
         raise TraceFileError(f"{path}: expected a HAR file, but it is no JSON: {error}") from None
     if not isinstance(entries, list):
         raise TraceFileError(f"{path}: expected a HAR file, but its entries are no list")
-    return read_har(entries)
+    return read_har(entries, kind)
 
 
 _Said = tuple[float | None, Sender, int, bytes | str]
 """A message: seconds since 1970, who sent it, its opcode, and its payload; or a note."""
 
 
-def read_har(entries: list[Any]) -> Trace:
+def read_har(entries: list[Any], kind: type[R]) -> R:
     """The trace of a HAR's entries. Never raises on what they hold; see ``Trace.notes``."""
-    from ..trace import Trace
-
     problems: Counter[str] = Counter()
     conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said]]] = []
     others = read = 0
@@ -237,7 +231,7 @@ def read_har(entries: list[Any]) -> Trace:
             told.append((newest, number, sender, data))
     told.sort(key=itemgetter(0))
     size = sum(len(data) for *_, data in told)
-    trace = Trace(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(told)))
+    trace = kind(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(told)))
     trace.began = base
     trace.rebuilt = bool(conversations)
     taps = [

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..archive import TraceFileError
+from ..archive import R, TraceFileError, load
+from .capture import load_capture
 from .container import is_capture
-
-if TYPE_CHECKING:
-    from ..trace import Trace
+from .har import from_har
 
 _ZIP = b"PK\x03\x04"
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bzip2"}
 """What captures are compressed with. They are not unpacked here: a small file may hold any amount of nothing."""
 
 
-def open_trace(path: str | PathLike[str]) -> Trace:
-    """See ``Trace.open``."""
-    from ..trace import Trace
-
+def open_trace(path: str | PathLike[str], kind: type[R]) -> R:
+    """The recording that a file holds, as one of that kind; see ``Trace.open``."""
     try:
         with Path(path).open("rb") as file:
             beginning = file.read(64)
@@ -29,11 +25,11 @@ def open_trace(path: str | PathLike[str]) -> Trace:
     except OSError as error:
         raise TraceFileError(f"{path}: it cannot be read: {error.strerror}") from None
     if is_capture(beginning):
-        return Trace.from_pcapng(path)
+        return load_capture(path, kind)
     if beginning.startswith(_ZIP):
-        return Trace.load(path)
+        return load(path, kind)
     if beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
-        return Trace.from_har(path)
+        return from_har(path, kind)
     for magic, name in _COMPRESSED.items():
         if beginning.startswith(magic):
             raise TraceFileError(f"{path}: it is compressed with {name}: unpack it first, and open what comes out")

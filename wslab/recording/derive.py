@@ -1,0 +1,215 @@
+"""Deriving: entries of the tape become records, messages, states and violations, in the order of their writing.
+
+Theory. Whoever reads derives what is new first. ``derive`` is the only writer of the ledger; one thread calls it at a
+time, under the lock of whoever holds both (``Reading``).
+
+A chunk of the sender goes to ``wslab.protocol``, and what that completes becomes records. Each of them then waits for
+the chunk of the receiver that covers its last byte, whose time is written into it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from ..anatomy.closing import CloseReport
+from ..anatomy.field import Sender, Violation
+from ..anatomy.record import DELAY, DELAY_AT, PACKED, PREVIEW, UNKNOWN, Kind, delay
+from ..protocol.connection import Message, Unread
+from ..protocol.frame import Frame
+from ..protocol.head import Head
+from ..protocol.words import CLOSE, OPCODE
+from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger
+from .tape import BendNote, Entry, Tape
+
+WAITING = 4096
+"""Records of one stream that wait to be read by a peer of which nothing is known."""
+
+_SENDERS = tuple(Sender)
+
+
+def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
+    """Write into the ledger what the tape's next entries mean; at most from ``most`` of them."""
+    if ledger.busy:  # a finalizer of this very thread reads or writes: what it asks for is on its way
+        return
+    ledger.busy = True
+    try:
+        while tape.joined:
+            wire = tape.joined.popleft()
+            ledger.conversations[wire.number] = Conversation(wire)
+        for entry, what in tape.take(most):
+            at, connection, by, told_by, offset, _, _ = entry
+            conversation, sender = ledger.conversations[connection], _SENDERS[by]
+            match what:
+                case bytes():
+                    _stored(tape, ledger, conversation, sender, entry, what)
+                case None:
+                    _read(ledger, conversation, entry)
+                case Kind():
+                    _end(ledger, at, conversation, sender, _SENDERS[told_by], offset, what)
+                case str():
+                    _note(ledger, at, conversation, sender, offset, what)
+                case CloseReport():
+                    conversation.closings[sender] = what
+                    conversation.streams[sender.peer].waiting.clear()  # this end reads no more
+        ledger.forget()
+        _forget_conversations(tape, ledger)
+    finally:
+        ledger.busy = False
+
+
+def _forget_conversations(tape: Tape, ledger: Ledger) -> None:
+    """Drop connections that are over and whose records are no longer kept."""
+    first, conversations = ledger.records.first, ledger.conversations
+    if len(conversations) > max(64, tape.max_entries // 16) or (first and conversations):
+        for number, conversation in list(conversations.items()):
+            if conversation.wire.live:
+                continue
+            if conversation.last_record >= first or tape.waiting(conversation.wire):
+                break
+            del conversations[number]
+            tape.forget(number)
+
+
+def _append(
+    ledger: Ledger,
+    at: float,
+    conversation: Conversation,
+    sender: Sender,
+    kind: Kind,
+    offset: int,
+    *,
+    payload_length: int = 0,
+    header_length: int = 0,
+    status: int = 0,
+    violations: tuple[Violation, ...] = (),
+    preview: bytes = b"",
+) -> int:
+    preview = preview[:PREVIEW]
+    records = ledger.records
+    number = records.append(
+        PACKED.pack(
+            records.total, conversation.wire.number, at, offset, payload_length, header_length, status, sender, kind,
+            0, 0, min(len(violations), 255), len(preview), preview, UNKNOWN,
+        )
+    )  # fmt: skip
+    ledger.places.append(PLACE.pack(0, NO_MESSAGE))
+    if violations:
+        ledger.violations[number] = violations
+    conversation.last_record = number
+    return number
+
+
+def _stored(tape: Tape, ledger: Ledger, conversation: Conversation, sender: Sender, entry: Entry, data: bytes) -> None:
+    at, _, by, seen_by, offset, _, position = entry
+    stream = conversation.streams[by]
+    stream.offsets.append(offset)
+    stream.positions.append(position)
+    if not len(stream.positions) & 1023:
+        gone = bisect_right(stream.positions, tape.first_byte) - 1
+        if gone > 512:
+            del stream.offsets[:gone], stream.positions[:gone]
+    for event in conversation.protocol.feed(sender, data):
+        match event:
+            case Frame():
+                _frame(ledger, at, conversation, event)
+            case Message():
+                # Its last frame was told just before.
+                told = event if event.data is None else event._replace(data=None)
+                ledger.messages.append((ledger.records.total - 1, conversation.wire.number, told))
+            case Head():
+                _head(ledger, at, conversation, event)
+    if conversation.causes:
+        ledger.note_steps(conversation)
+    waiting = stream.waiting
+    if by != seen_by:
+        waiting.clear()  # the sender is not tapped, so that it is not known when it sent
+    elif len(waiting) > WAITING:
+        records = ledger.records
+        first = records.first if conversation.wire.tapped[sender.peer] else records.total - WAITING
+        while waiting and waiting[0][1] < first:
+            waiting.popleft()
+
+
+def _read(ledger: Ledger, conversation: Conversation, entry: Entry) -> None:
+    """The peer read bytes that are kept already: which records has it read to their end by that?"""
+    at, _, by, _, offset, length, _ = entry
+    waiting = conversation.streams[by].waiting
+    stop = offset + length
+    while waiting and waiting[0][0] <= stop:
+        end, number, sent = waiting.popleft()
+        if end > offset:  # else it was read before anybody told that it was sent
+            ledger.records.patch(number, DELAY, DELAY_AT, delay(sent, at))
+
+
+def _head(ledger: Ledger, at: float, conversation: Conversation, head: Head) -> None:
+    status = head.status
+    said = head.start_line.removesuffix(" HTTP/1.1") if status is None else head.start_line.partition(" ")[2]
+    number = _append(
+        ledger, at, conversation, head.sender, Kind.REQUEST if head.sender is Sender.CLIENT else Kind.RESPONSE,
+        head.offset, header_length=len(head.data), status=status or 0, violations=head.violations,
+        preview=said.encode("utf-8", "replace"),
+    )  # fmt: skip
+    conversation.causes[head.sender, "head"] = number
+    conversation.streams[head.sender].waiting.append((head.offset + len(head.data), number, at))
+
+
+def _frame(ledger: Ledger, at: float, conversation: Conversation, frame: Frame) -> None:
+    # What most records are, so it goes the short way round ``_append``.
+    (
+        sender, index, offset, header_length, payload_length, first, second, _, violations, preview,
+        _, inflated, status, _, message, _, note,
+    ) = frame  # fmt: skip
+    assert sender is not None, "a connection's frames have one"
+    preview = preview[:PREVIEW]
+    records = ledger.records
+    number = records.append(
+        PACKED.pack(
+            records.total, conversation.wire.number, at, offset, payload_length, header_length, status or 0, sender,
+            Kind.FRAME, first, second, min(len(violations), 255) if violations else 0, len(preview), preview, UNKNOWN,
+        )
+    )  # fmt: skip
+    ledger.places.append(PLACE.pack(index, NO_MESSAGE if message is None else message))
+    conversation.last_record = number
+    conversation.streams[sender].waiting.append((offset + header_length + payload_length, number, at))
+    if first & OPCODE == CLOSE:
+        conversation.causes[sender, index] = number
+    if violations:
+        ledger.violations[number] = violations
+    if inflated is not None:
+        ledger.keep_inflated(number, inflated)
+    if note is not None:
+        ledger.texts[number] = note
+
+
+def _unread(ledger: Ledger, at: float, conversation: Conversation, unread: Unread) -> None:
+    number = _append(
+        ledger, at, conversation, unread.sender, Kind.UNREAD, unread.offset,
+        payload_length=unread.length, violations=unread.violations, preview=unread.data,
+    )  # fmt: skip
+    ledger.texts[number] = unread.what
+    conversation.streams[unread.sender].waiting.append((unread.offset + unread.length, number, at))
+
+
+def _end(
+    ledger: Ledger, at: float, conversation: Conversation, sender: Sender, told_by: Sender, offset: int, kind: Kind
+) -> None:
+    stream = conversation.streams[sender]
+    if kind not in stream.ended:  # else both ends tell of it
+        if not stream.ended:
+            for unread in conversation.protocol.end(sender, reset=kind is Kind.RESET):
+                _unread(ledger, at, conversation, unread)
+        violations = conversation.protocol.closing_violations.get(sender, ())
+        number = _append(ledger, at, conversation, sender, kind, offset, violations=violations)
+        stream.ended.add(kind)
+        stream.untold[kind] = (number, at)
+        conversation.causes[sender, "end"] = number
+        ledger.note_steps(conversation)
+    if told_by is not sender and conversation.wire.tapped[sender] and kind in stream.untold:
+        number, sent = stream.untold.pop(kind)
+        ledger.records.patch(number, DELAY, DELAY_AT, delay(sent, at))
+
+
+def _note(ledger: Ledger, at: float, conversation: Conversation, sender: Sender, offset: int, text: str) -> None:
+    kind = Kind.BEND if isinstance(text, BendNote) else Kind.ERROR
+    number = _append(ledger, at, conversation, sender, kind, offset, preview=text.encode("utf-8", "replace"))
+    ledger.texts[number] = str(text)

@@ -1,0 +1,114 @@
+"""The ledger: what the tape means, as plain data. ``derive`` writes it and nobody else; it has no lock of its own.
+
+All of it is bounded. Records have a fixed size (``wslab.anatomy.record``). What does not fit there, such as violations,
+inflated payloads and the texts of errors, is kept beside them, sparsely, and goes when they go.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from collections import OrderedDict, deque
+
+from ..anatomy.closing import CloseReport
+from ..anatomy.field import Sender, Violation
+from ..anatomy.record import PACKED, Kind
+from ..protocol.connection import Connection, Message
+from .ring import PackedLog
+from .steps import Cause, Step, record_of, steps_of
+from .tape import Wire
+
+PLACE = struct.Struct("<II")
+"""For each record: its frame's index among its sender's, and the number of the message it is a part of."""
+NO_MESSAGE = 2**32 - 1
+
+
+class Stream:
+    """One direction of one connection: where its bytes lie, how it ended, and what its peer has not read."""
+
+    __slots__ = ("ended", "offsets", "positions", "untold", "waiting")
+
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+        """Of the stored chunks, in order."""
+        self.positions: list[int] = []
+        """Where in the tape's ring each of them lies."""
+        self.ended: set[Kind] = set()
+        self.untold: dict[Kind, tuple[int, float]] = {}
+        """Ends that the peer was not told of: record, and its time."""
+        self.waiting: deque[tuple[int, int, float]] = deque()
+        """Records whose last byte the peer has not read: where they stop, their number and time."""
+
+
+class Conversation:
+    """What one TCP connection means."""
+
+    __slots__ = ("causes", "closings", "last_record", "protocol", "steps", "streams", "wire")
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.protocol = Connection(heads=(False, False)) if wire.middle else Connection()
+        self.streams = (Stream(), Stream())
+        self.closings: dict[Sender, CloseReport] = {}
+        self.causes: dict[Cause, int] = {}
+        """New records that may have changed a state."""
+        self.steps: list[Step] = []
+        self.last_record = -1
+
+
+class Ledger:
+    """What is derived from a tape.
+
+    Args:
+        max_entries: how many records are kept.
+        max_inflated: how many bytes of inflated payloads are kept.
+    """
+
+    def __init__(self, max_entries: int, max_inflated: int) -> None:
+        self.records = PackedLog(PACKED, max_entries)
+        self.places = PackedLog(PLACE, max_entries)
+        self.conversations: dict[int, Conversation] = {}
+        # Queues, oldest first. A plain dict would be a slow one: finding its first key means to step over all that were
+        # removed before.
+        self.violations: OrderedDict[int, tuple[Violation, ...]] = OrderedDict()
+        self.texts: OrderedDict[int, str] = OrderedDict()
+        self.inflated: OrderedDict[int, bytes] = OrderedDict()
+        self.steps: list[Step] = []
+        self.messages: deque[tuple[int, int, Message]] = deque(maxlen=max_entries)
+        """Number of the record that completed it, connection, message without data."""
+        self.busy = False
+        """Whether it is being written, which a finalizer may find that runs in the midst of it."""
+        self._max_inflated = max_inflated
+        self._inflated_bytes = 0
+
+    def keep_inflated(self, number: int, data: bytes) -> None:
+        """Keep a record's inflated payload, and drop the oldest ones where they are too much."""
+        self.inflated[number] = data
+        self._inflated_bytes += len(data)
+        while self._inflated_bytes > self._max_inflated and self.inflated:
+            self._drop_inflated()
+
+    def _drop_inflated(self) -> None:
+        _, data = self.inflated.popitem(last=False)
+        self._inflated_bytes -= len(data)
+
+    def note_steps(self, conversation: Conversation) -> None:
+        """Note what changed of the connection's states, and by which record."""
+        number, known = conversation.wire.number, len(conversation.steps)
+        new = list(steps_of(number, conversation.protocol.transitions, conversation.causes, known))
+        conversation.steps += new
+        self.steps += new
+        conversation.causes.clear()
+
+    def forget(self) -> None:
+        """Drop what belongs to records that are no longer kept."""
+        first = self.records.first
+        if not first:
+            return
+        for kept in (self.violations, self.texts):
+            while kept and next(iter(kept)) < first:
+                kept.popitem(last=False)
+        while self.inflated and next(iter(self.inflated)) < first:
+            self._drop_inflated()
+        if self.steps and self.steps[0].record < first:
+            del self.steps[: bisect_left(self.steps, first, key=record_of)]

@@ -1,0 +1,460 @@
+"""Reading a recording: ``Reading`` holds a tape, the ledger of what it means, and one lock, and answers who asks.
+
+Theory. Chunks are the truth: a ``Tap`` at each end of a TCP connection notes them as they cross (``tape``). Frames,
+messages, states and violations are computed from them later, in order (``derive``), and keep their offsets into the
+sender's stream. Every reader first derives what is new.
+
+Locking. The lock is held while something is derived, and by whoever reads what was derived. The tape has a lock of its
+own, which is held for a copy. A thread may take the tape's lock while it holds this one, never the other way round.
+Both are reentrant, since a finalizer may run in the midst of anything and read or write; one that finds its own thread
+deriving leaves the rest to it. Work is done in batches, between which the lock is free, so that a writer that has to
+wait for room waits for one batch only.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple, overload
+
+from ..anatomy.closing import CloseReport
+from ..anatomy.field import Explanation, Sender, Violation
+from ..anatomy.record import PACKED, Kind, Record
+from ..drawing.visible import count
+from ..protocol.connection import Message
+from ..protocol.frame import Frame, close_body
+from ..protocol.head import Head
+from ..protocol.states import State, Transition
+from ..protocol.words import CLOSE, MASK, OPCODE
+from .derive import derive
+from .explaining import Beside, explain
+from .lanes import Lanes, lanes
+from .ledger import NO_MESSAGE, Conversation, Ledger
+from .steps import Step, record_of, states_after
+from .tape import BATCH, EVENT, Chunk, Tap, Tape
+
+
+class Dropped(NamedTuple):
+    """What a bounded trace no longer holds."""
+
+    records: int
+    chunks: int
+    """Chunks, and with them notes of how connections ended."""
+    bytes: int
+
+
+class Records(Sequence[Record]):
+    """Records in their packed form, each of which is unpacked when it is asked for."""
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return len(self._packed) // PACKED.size
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Record]: ...
+    def __getitem__(self, place: int | slice) -> Record | list[Record]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        at = range(len(self))[place] * PACKED.size
+        return Record.unpack(self._packed[at : at + PACKED.size])
+
+    def __iter__(self) -> Iterator[Record]:
+        return (Record.unpack(self._packed[at : at + PACKED.size]) for at in range(0, len(self._packed), PACKED.size))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Records):
+            return self._packed == other._packed
+        return list(self) == other if isinstance(other, list) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+def _catch_up(ledger: Ledger, lock: threading.RLock, tape: Tape) -> bool:
+    """Make room on a tape that is full; see ``Tape``."""
+    if not lock.acquire(timeout=0.001):
+        return True  # another thread derives; it may have made room by now
+    try:
+        derive(tape, ledger, BATCH)
+        return not ledger.busy
+    finally:
+        lock.release()
+
+
+class Reading:
+    """A recording, to write to and to read from, without the files and pictures that ``Trace`` makes of it.
+
+    Exporters take this class. Between ``still()`` and its end nothing is derived and no record is dropped; bytes that
+    are overwritten meanwhile read as None.
+
+    Args:
+        max_bytes: how many bytes of traffic are kept; older ones are dropped and counted.
+        max_entries: how many records are kept, and twice as many chunks.
+    """
+
+    def __init__(self, *, max_bytes: int = 16 * 2**20, max_entries: int = 200_000) -> None:
+        self.ledger = Ledger(max_entries, max_bytes // 4)
+        self._lock = threading.RLock()
+        # What makes room knows the ledger and not this object, which would otherwise live until a collection.
+        self.tape = Tape(max_bytes, max_entries, partial(_catch_up, self.ledger, self._lock))
+        self.max_bytes, self.max_entries = max_bytes, max_entries
+        self.began = time.time()
+        """Seconds since 1970."""
+        self.notes: tuple[str, ...] = ()
+        """What a file that this trace was read from lacks, could not give or lied about, in words."""
+        self.rebuilt = False
+        """Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR."""
+
+    # --- writing -------------------------------------------------------------------------
+
+    def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
+        """A tap for one end of a TCP connection.
+
+        Args:
+            end: which end this is.
+            key: equal for both ends of one connection, such as a frozenset of its two socket addresses.
+            number: the connection's number in the trace, which must be free; None gives it the next one.
+            middle: whether what is told begins in the midst of frames, so that no opening handshake is looked for.
+        """
+        return self.tape.join(end, key, number=number, middle=middle)
+
+    def now(self) -> float:
+        """Seconds since the trace began."""
+        return self.tape.now()
+
+    def note(self, text: str, *, connection: int | None = None, sender: Sender = Sender.SERVER) -> None:
+        """Record that a program failed, in words, as an ERROR record of that connection (the newest unless named)."""
+        self.tape.note(text, connection, sender)
+
+    def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
+        """Have ``wake()`` called when something new was written.
+
+        It is called from whichever thread wrote, once until somebody reads; it must be quick and must not write
+        to the trace. Returns a function that ends the subscription.
+        """
+        return self.tape.subscribe(wake)
+
+    def update(self, most: int | None = None) -> None:
+        """Derive records from what was written since the last time. Every reader does this first.
+
+        ``most`` bounds the work to so many entries.
+        """
+        with self._lock:
+            derive(self.tape, self.ledger, most)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Derive what is new, and let nothing more be derived or any record be dropped until the block ends."""
+        with self._lock:
+            derive(self.tape, self.ledger)
+            yield
+
+    # --- reading -------------------------------------------------------------------------
+    @property
+    def total(self) -> int:
+        """How many records there ever were."""
+        self.update()
+        return self.ledger.records.total
+
+    @property
+    def first(self) -> int:
+        """Number of the first record that is still kept."""
+        return self.ledger.records.first
+
+    @property
+    def dropped(self) -> Dropped:
+        """How much is no longer kept."""
+        self.update()
+        return Dropped(self.first, self.tape.first_entry, self.tape.first_byte)
+
+    @property
+    def records(self) -> Records:
+        """The records that are kept, in order."""
+        return Records(self.packed())
+
+    def between(self, start: int, stop: int) -> Records:
+        """The kept records numbered ``start`` to ``stop`` (not included)."""
+        return Records(self.packed(start, stop))
+
+    def packed(self, start: int = 0, stop: int | None = None) -> bytes:
+        """The same records in their packed form, ``wslab.anatomy.record.PACKED.size`` bytes each."""
+        with self.still():
+            records = self.ledger.records
+            return records.slice(start, records.total if stop is None else stop)
+
+    def record(self, number: int) -> Record:
+        """The record of that number. Raises IndexError when it is not kept or does not exist yet."""
+        found = self.between(number, number + 1)
+        if not found:
+            raise IndexError(f"no record {number}: the trace holds records {self.first} to {self.total - 1}")
+        return found[0]
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """The chunks that are kept, in order of time."""
+        self.update()
+        return [
+            Chunk(at, connection, Sender(sender), Sender(seen_by), offset, length)
+            for at, connection, sender, seen_by, offset, length, position in self.tape.entries()
+            if position != EVENT
+        ]
+
+    @property
+    def connections(self) -> list[int]:
+        """Numbers of the connections that are kept."""
+        self.update()
+        return list(self.ledger.conversations)
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The frames that are kept."""
+        with self._lock:
+            return [self.frame_of(record) for record in self.records if record.kind is Kind.FRAME]
+
+    def frame(self, number: int) -> Frame:
+        """The frame of that record. Raises IndexError when the record is no frame or not kept."""
+        with self._lock:
+            record = self.record(number)
+            if record.kind is not Kind.FRAME:
+                raise IndexError(f"record {number} is no frame: {record.summary}")
+            return self.frame_of(record)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages that are kept, as they were completed; ``data`` is None where bytes were dropped."""
+        with self.still():
+            return [message for _, _, message in self.completed()]
+
+    def messages_of(self, connection: int, sender: Sender) -> list[Message]:
+        """The messages that ``sender`` completed on one connection."""
+        with self.still():
+            return [m for _, number, m in self.completed() if number == connection and m.sender is sender]
+
+    @property
+    def handshakes(self) -> list[Head]:
+        """Request and response heads of the connections that are kept."""
+        self.update()
+        protocols = [conversation.protocol for conversation in list(self.ledger.conversations.values())]
+        return [head for one in protocols for head in (one.request, one.response) if head is not None]
+
+    @property
+    def violations(self) -> list[tuple[int, Violation]]:
+        """Every broken rule, with the number of the record that breaks it."""
+        with self.still():
+            return [(number, v) for number, broken in self.ledger.violations.items() for v in broken]
+
+    def states(self, connection: int) -> dict[Sender, State]:
+        """Each end's state (RFC 6455: CONNECTING, OPEN, CLOSING, CLOSED)."""
+        self.update()
+        return dict(self.conversation(connection).protocol.states)
+
+    def transitions(self, connection: int) -> list[Transition]:
+        """How each end came to its state."""
+        self.update()
+        return list(self.conversation(connection).protocol.transitions)
+
+    def steps(self, start: int = 0, stop: int | None = None) -> list[Step]:
+        """The changes of state that the kept records numbered ``start`` to ``stop`` (not included) caused, in order."""
+        with self.still():
+            steps = self.ledger.steps
+            stop = self.ledger.records.total if stop is None else stop
+            return steps[bisect_left(steps, start, key=record_of) : bisect_left(steps, stop, key=record_of)]
+
+    def states_at(self, connection: int, number: int) -> dict[Sender, State]:
+        """Each end's state when the record of that number had crossed, as ``states`` gives the present one."""
+        with self.still():
+            return states_after(self.conversation(connection).steps, number)
+
+    def lanes(self, number: int, around: int = 2) -> Lanes:
+        """The bytes around a record in its sender's stream, and the chunks, records and messages that lie over them.
+
+        Args:
+            number: of the record.
+            around: how many of its sender's records before and after it, or before and after its message, come along.
+
+        Raises IndexError when there is no such record. A message is there only once it is complete.
+        """
+        with self._lock:
+            return lanes(self.tape, self.ledger, self.record(number), around)
+
+    def on_its_way(self, expected: Callable[[Hashable], bool] = lambda key: False) -> list[str]:
+        """What one end in the lab sent or did and the other end there was not told of yet, in words.
+
+        Args:
+            expected: whether a server in the lab will join the connection of that key, of which only the client told.
+        """
+        with self.still(), self.tape.hold():
+            return [words for one in self.ledger.conversations.values() for words in _on_its_way(one, expected)]
+
+    def closings(self, connection: int) -> dict[Sender, CloseReport]:
+        """What each end's program reported when it was done with the connection (RFC 6455 7.1.5 and 7.1.6)."""
+        self.update()
+        return dict(self.conversation(connection).closings)
+
+    def heads(self, connection: int) -> tuple[Head | None, Head | None]:
+        """The connection's request and response."""
+        self.update()
+        protocol = self.conversation(connection).protocol
+        return protocol.request, protocol.response
+
+    def bytes_sent(self, connection: int, sender: Sender, start: int = 0, stop: int | None = None) -> bytes:
+        """What ``sender`` sent on a connection, from stream offset ``start`` up to ``stop``.
+
+        Raises LookupError when some of it was dropped.
+        """
+        with self.still():
+            known = max(self.conversation(connection).wire.seen[sender])
+            stop = known if stop is None else min(stop, known)
+            data = self.bytes_at(connection, sender, start, stop - start)
+        if data is None:
+            raise LookupError(
+                f"bytes {start} to {stop} of the {sender.label}'s stream are no longer kept; "
+                f"make the trace larger with Trace(max_bytes=...)"
+            )
+        return data
+
+    def explain(self, number: int) -> Explanation:
+        """The bytes of that record with every field explained.
+
+        Raises IndexError when there is no such record. Bytes that were dropped are said to be so.
+        """
+        with self.still():
+            record, ledger = self.record(number), self.ledger
+            kept = record.connection in ledger.conversations
+            request, response = self.heads(record.connection) if kept else (None, None)
+            return explain(
+                record,
+                Beside(
+                    raw=self.raw(record),
+                    violations=ledger.violations.get(number, ()),
+                    inflated=ledger.inflated.get(number),
+                    text=ledger.texts.get(number),
+                    request=request,
+                    response=response,
+                ),
+            )
+
+    def foresee(self, connection: int, sender: Sender, writes: Iterable[bytes]) -> list[list[Frame]]:
+        """The frames that each of ``writes`` would complete if ``sender`` sent them next, judged as they would be.
+
+        Nothing is recorded. Raises IndexError when the connection is not kept.
+        """
+        with self.still():
+            protocol = copy.deepcopy(self.conversation(connection).protocol)
+        return [[thing for thing in protocol.feed(sender, data) if isinstance(thing, Frame)] for data in writes]
+
+    def __len__(self) -> int:
+        return self.total - self.first
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    # --- for exporters and views, within ``still()`` ---------------------------------------
+
+    def conversation(self, connection: int) -> Conversation:
+        """What is known of a connection. Raises IndexError when it is not kept."""
+        try:
+            return self.ledger.conversations[connection]
+        except KeyError:
+            kept = ", ".join(map(str, self.ledger.conversations)) or "none"
+            raise IndexError(f"no connection {connection} in this trace; there are: {kept}") from None
+
+    def bytes_at(self, connection: int, sender: Sender, start: int, length: int) -> bytes | None:
+        """``length`` bytes of a stream from offset ``start``; None where some of them were dropped."""
+        conversation = self.ledger.conversations.get(connection)
+        if conversation is None:
+            return None
+        stream = conversation.streams[sender]
+        pieces: list[bytes] = []
+        at = bisect_right(stream.offsets, start) - 1
+        while length > 0:
+            if not 0 <= at < len(stream.offsets):
+                return None
+            within = start - stream.offsets[at]
+            until = stream.offsets[at + 1] if at + 1 < len(stream.offsets) else start + length
+            take = min(length, until - start)
+            piece = self.tape.read(stream.positions[at] + within, take)
+            if piece is None:
+                return None
+            pieces.append(piece)
+            start, length, at = start + take, length - take, at + 1
+        return b"".join(pieces)
+
+    def raw(self, record: Record) -> bytes | None:
+        """The record's bytes; None where some of them were dropped."""
+        length = record.header_length + record.payload_length
+        return self.bytes_at(record.connection, record.sender, record.offset, length)
+
+    def frame_of(self, record: Record) -> Frame:
+        """The frame that a record of that kind tells of."""
+        raw, ledger, number = self.raw(record), self.ledger, record.number
+        index, message = ledger.places[number]
+        key = raw[record.header_length - 4 : record.header_length] if raw and record.second & MASK else None
+        frame = Frame(
+            sender=record.sender,
+            index=index,
+            offset=record.offset,
+            header_length=record.header_length,
+            payload_length=record.payload_length,
+            first=record.first,
+            second=record.second,
+            masking_key=key,
+            violations=ledger.violations.get(number, ()),
+            preview=record.preview,
+            payload=None if raw is None else raw[record.header_length :],
+            inflated=ledger.inflated.get(number),
+            message=None if message == NO_MESSAGE else message,
+            note=ledger.texts.get(number),
+        )
+        if record.first & OPCODE == CLOSE and frame.data is not None:
+            code, reason = close_body(frame.data)
+            return frame._replace(status_code=code, close_reason=reason)
+        return frame
+
+    def completed(self) -> Iterator[tuple[int, int, Message]]:
+        """Each message with its data, put together again from the frames that carried it: the number of the record that
+        completed it, its connection, and the message."""
+        data: dict[tuple[int, Sender, int], list[bytes | None]] = {}
+        for record in self.records:
+            message = self.ledger.places[record.number][1]
+            if message != NO_MESSAGE:
+                frame = self.frame_of(record)
+                part = frame.inflated if frame.inflated is not None else frame.data
+                data.setdefault((record.connection, record.sender, message), []).append(part)
+        for number, connection, told in list(self.ledger.messages):
+            parts = data.get((connection, told.sender, told.number), [])
+            whole = b"".join(part for part in parts if part is not None)
+            yield number, connection, told._replace(data=whole if len(whole) == told.length else None)
+
+
+def _on_its_way(conversation: Conversation, expected: Callable[[Hashable], bool]) -> Iterator[str]:
+    wire, streams, closings = conversation.wire, conversation.streams, conversation.closings
+    if not all(wire.tapped):
+        reset = any(Kind.RESET in stream.ended for stream in streams)
+        if wire.tapped[Sender.CLIENT] and not reset and expected(wire.key):
+            yield f"connection {wire.number}, which the server has not accepted yet"
+        return
+    for sender in Sender:
+        sent, read = wire.seen[sender][sender], wire.seen[sender][sender.peer]
+        if sender.peer in closings:
+            continue  # it reads no more
+        if read < sent:
+            yield f"{count(sent - read, 'byte')} from the {sender.label} of connection {wire.number}"
+        for kind in streams[sender].untold:
+            yield f"the {sender.label}'s {kind.name} on connection {wire.number}"
+    if len(closings) == 1:
+        (told,) = closings
+        yield f"the {told.peer.label}'s end of connection {wire.number}, which is not closed yet"

@@ -1,0 +1,404 @@
+"""The tape: what crossed, as each end's ``Tap`` tells it, in any thread, as fast as a copy.
+
+Theory. A *chunk* is what one read or one write handed over. Noting one copies its bytes into a ring and appends one
+entry of fixed size to a log. What the bytes mean is worked out later (``derive``), in batches and behind the writer:
+a writer helps only when the log or the ring is full of what nobody has looked at.
+
+A byte is kept once. Where both ends are in the lab, the sender's chunks hold the bytes, and the receiver's chunks only
+say where its reads began and stopped.
+
+Locking. The tape's own lock is held for one copy and one append, or to read bytes back, and never while something is
+derived. It is reentrant: a finalizer may run in the midst of a write and tell of the end of another connection.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from ..anatomy.closing import CloseReport
+from ..anatomy.field import Sender
+from ..anatomy.record import Kind
+from .ring import PackedLog, Ring
+
+ENTRY = struct.Struct("<dIBBQQQ")
+"""Time, connection, sender, seen by, offset, length, ring position. Most entries are chunks."""
+NOT_STORED = 2**64 - 1
+"""The position of a chunk whose bytes its sender's chunks hold."""
+EVENT = 2**64 - 2
+"""The position of an entry that is no chunk."""
+BATCH = 512
+"""Entries that are taken off the tape at a time, which is a few milliseconds of work."""
+
+Entry = tuple[float, int, int, int, int, int, int]
+"""The values of an ``ENTRY``."""
+
+
+class BendNote(str):
+    """What a relay did to a stream, in words."""
+
+
+Told = Kind | str | BendNote | CloseReport
+"""What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end."""
+
+
+class Chunk(NamedTuple):
+    """What one read or one write handed over. It is not a frame."""
+
+    time: float
+    """Seconds since the trace began."""
+    connection: int
+    sender: Sender
+    """Who sent these bytes."""
+    seen_by: Sender
+    """Which end's read or write this was: equal to ``sender`` for a write."""
+    offset: int
+    """Of its first byte in the sender's stream."""
+    length: int
+
+
+class Wire:
+    """One TCP connection as its ends tell it."""
+
+    __slots__ = ("key", "last_entry", "live", "middle", "number", "seen", "tapped")
+
+    def __init__(self, number: int, key: Hashable) -> None:
+        self.number = number
+        self.key = key
+        self.middle = False
+        """Whether what is told begins in the midst of frames."""
+        self.tapped = [False, False]
+        """Whether the client's and the server's end are in the lab."""
+        self.live = 0
+        """How many taps still tell."""
+        self.seen = ([0, 0], [0, 0])
+        """Of the client's and of the server's stream: bytes that the client's end and the server's end saw."""
+        self.last_entry = -1
+
+
+class Tap:
+    """One end of a connection, as its transport tells it. Made by ``Trace.join``. Thread-safe.
+
+    ``sent`` and ``received`` come before the bytes go on; nothing here changes them. Each thing is noted with the
+    present time, unless ``at`` says when it was, in seconds since the trace began. What was captured elsewhere is told
+    with ``at``.
+    """
+
+    __slots__ = ("_closed", "_peer", "_tape", "_wire", "end")
+
+    def __init__(self, tape: Tape, wire: Wire, end: Sender) -> None:
+        self._tape, self._wire, self.end, self._peer = tape, wire, end, end.peer
+        self._closed = False
+
+    @property
+    def connection(self) -> int:
+        """The connection's number in the trace."""
+        return self._wire.number
+
+    def sent(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
+        """This end wrote ``data``."""
+        self._tape.write(self._wire, self.end, self.end, data, at)
+
+    def received(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
+        """This end read ``data``."""
+        self._tape.write(self._wire, self._peer, self.end, data, at)
+
+    def fin_sent(self, at: float | None = None) -> None:
+        """This end will send no more (TCP FIN)."""
+        self._tape.tell(self._wire, self.end, self.end, Kind.FIN, at)
+
+    def fin_received(self, at: float | None = None) -> None:
+        """This end read end of file."""
+        self._tape.tell(self._wire, self._peer, self.end, Kind.FIN, at)
+
+    def reset_sent(self, at: float | None = None) -> None:
+        """This end tore the connection down (TCP RST)."""
+        self._tape.tell(self._wire, self.end, self.end, Kind.RESET, at)
+
+    def reset_received(self, at: float | None = None) -> None:
+        """This end was told that its peer tore the connection down."""
+        self._tape.tell(self._wire, self._peer, self.end, Kind.RESET, at)
+
+    def note(self, text: str, at: float | None = None) -> None:
+        """This end's program failed: ``text`` says how."""
+        self._tape.tell(self._wire, self.end, self.end, str(text), at)
+
+    def bend(self, text: str) -> None:
+        """A relay did something to what this end sends: ``text`` says what."""
+        self._tape.tell(self._wire, self.end, self.end, BendNote(text))
+
+    def left(self) -> None:
+        """This end tells no more, and its program's view of the end is not known. Calling it again does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._tape.leave(self._wire)
+
+    def closed(self, code: int | None = None, reason: str = "") -> None:
+        """This end is done with the connection, and its program reports this code and reason.
+
+        Calling it again does nothing.
+        """
+        if not self._closed:
+            self._closed = True
+            self._tape.tell(self._wire, self.end, self.end, CloseReport(self.end, code, reason))
+            self._tape.leave(self._wire)
+
+
+class _Subscriber:
+    __slots__ = ("wake", "woken")
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        self.wake, self.woken = wake, False
+
+
+class Kept(NamedTuple):
+    """What a tape holds, as plain data: what a file of it has to carry."""
+
+    start: int
+    """Ring position of the first byte that is kept."""
+    data: bytes
+    first: int
+    """Number of the first entry that is kept."""
+    entries: bytes
+    """Those that were taken, packed as ``ENTRY``."""
+
+
+class Tape:
+    """What crossed, in the order in which it was told. Thread-safe.
+
+    Args:
+        max_bytes: how many bytes of traffic are kept.
+        max_entries: half of how many entries are kept; and how many may wait to be taken.
+        make_room: takes a batch off the given tape, or waits until another thread has; called by a writer, without the
+            lock, when the tape is full. It returns False where neither is possible.
+    """
+
+    def __init__(self, max_bytes: int, max_entries: int, make_room: Callable[[Tape], bool]) -> None:
+        if max_bytes < 1024 or max_entries < 16:
+            raise ValueError(
+                f"max_bytes={max_bytes}, max_entries={max_entries}: a trace keeps at least 1024 bytes and 16 entries"
+            )
+        self.max_bytes, self.max_entries = max_bytes, max_entries
+        self.wires: dict[int, Wire] = {}
+        self.joined: deque[Wire] = deque()
+        """Connections that are new to the reader, who takes them off."""
+        self._lock = threading.RLock()
+        self._make_room = make_room
+        self._epoch = time.perf_counter()
+        self._ring = Ring(max_bytes)
+        self._log = PackedLog(ENTRY, 2 * max_entries)
+        self._told: dict[int, Told] = {}  # by entry
+        self._long: dict[int, bytes] = {}  # by entry: chunks that are longer than the ring
+        self._taken = 0  # entries that were looked at
+        self._taken_to = 0  # ring position up to which every byte was looked at
+        self._joinable: dict[Hashable, Wire] = {}
+        self.next_connection = 0
+        """The number that the next new connection gets."""
+        self._subscribers: tuple[_Subscriber, ...] = ()
+
+    # --- writing -------------------------------------------------------------------------
+
+    def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
+        """See ``Trace.join``."""
+        with self._lock:
+            wire = self._joinable.get(key)
+            # The peer may have come and gone before the accepting side was told of the connection. The other
+            # way round it is a new connection that happens to use the same ports again.
+            if wire is None or wire.tapped[end] or (not wire.live and end is Sender.CLIENT):
+                wire = self._joinable[key] = self.wire(key, number)
+                wire.middle = middle
+            wire.tapped[end] = True
+            wire.live += 1
+        self._wake()
+        return Tap(self, wire, end)
+
+    def wire(self, key: Hashable = None, number: int | None = None) -> Wire:
+        """A new connection, of which no end tells yet. ``number`` must be free; None gives it the next one."""
+        with self._lock:
+            if number is None:
+                number = self.next_connection
+            wire = self.wires[number] = Wire(number, key)
+            self.next_connection = max(self.next_connection, number + 1)
+            self.joined.append(wire)
+            return wire
+
+    def write(
+        self, wire: Wire, sender: Sender, seen_by: Sender, data: bytes | bytearray | memoryview, at: float | None = None
+    ) -> None:
+        """Note a chunk of ``sender``'s stream that the end ``seen_by`` wrote or read."""
+        length = len(data)
+        if not length:
+            return
+        now = time.perf_counter() - self._epoch if at is None else at
+        seen = wire.seen[sender]
+        stored = sender is seen_by or not wire.tapped[sender]
+        ring, log = self._ring, self._log
+        room = self.max_bytes - min(length, self.max_bytes) if stored else self.max_bytes
+        while True:
+            with self._lock:
+                if log.total - self._taken < self.max_entries and ring.end - self._taken_to <= room:
+                    offset = seen[seen_by]
+                    seen[seen_by] = offset + length
+                    position = ring.write(data) if stored else NOT_STORED
+                    entry = log.append(ENTRY.pack(now, wire.number, sender, seen_by, offset, length, position))
+                    wire.last_entry = entry
+                    if stored and length > self.max_bytes:
+                        self._long[entry] = bytes(data)
+                    break
+            if not self._make_room(self):
+                return  # a finalizer writes in the midst of deriving, and only that would make room
+        if self._subscribers:
+            self._wake()
+
+    def tell(self, wire: Wire, sender: Sender, told_by: Sender, told: Told, at: float | None = None) -> None:
+        """Note something that is no chunk: it concerns ``sender``'s stream, and the end ``told_by`` tells it."""
+        with self._lock:
+            now = time.perf_counter() - self._epoch if at is None else at
+            place = max(wire.seen[sender])
+            entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, told_by, place, 0, EVENT))
+            self._told[entry] = told
+        if self._subscribers:
+            self._wake()
+
+    def note(self, text: str, connection: int | None, sender: Sender) -> None:
+        """See ``Trace.note``."""
+        with self._lock:
+            wire = self.wires.get(self.next_connection - 1 if connection is None else connection) or self.wire()
+        self.tell(wire, sender, sender, str(text))
+
+    def leave(self, wire: Wire) -> None:
+        """One of the connection's ends tells no more."""
+        with self._lock:
+            wire.live -= 1
+            if not wire.live and (wire.tapped[Sender.SERVER] or len(self._joinable) > 1024):
+                self._part(wire)
+
+    def forget(self, number: int) -> None:
+        """Drop a connection that is over."""
+        with self._lock:
+            self._part(self.wires.pop(number))
+
+    def _part(self, wire: Wire) -> None:
+        if self._joinable.get(wire.key) is wire:
+            del self._joinable[wire.key]
+
+    def now(self) -> float:
+        """Seconds since the tape began."""
+        return time.perf_counter() - self._epoch
+
+    def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
+        """See ``Trace.subscribe``."""
+        subscriber = _Subscriber(wake)
+        with self._lock:
+            self._subscribers = (*self._subscribers, subscriber)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
+
+        return unsubscribe
+
+    def _wake(self) -> None:
+        for subscriber in self._subscribers:
+            if not subscriber.woken:
+                subscriber.woken = True
+                subscriber.wake()
+
+    # --- reading -------------------------------------------------------------------------
+
+    def take(self, most: int | None = None) -> Iterator[tuple[Entry, bytes | Told | None]]:
+        """The entries that were not taken yet, at most ``most``, in order; one reader at a time.
+
+        With each comes what it holds: a stored chunk's bytes, what an event tells, or None for a chunk whose bytes its
+        sender's chunks hold.
+        """
+        for subscriber in self._subscribers:
+            subscriber.woken = False
+        stop = self._log.total if most is None else min(self._log.total, self._taken + most)
+        while self._taken < stop:
+            with self._lock:
+                packed = self._log.slice(self._taken, min(stop, self._taken + BATCH))
+            for entry in ENTRY.iter_unpack(packed):
+                self._taken += 1
+                length, position = entry[5:]
+                if position < EVENT:
+                    long = length > self.max_bytes
+                    data = self._long.pop(self._taken - 1) if long else self._ring.read(position, length)
+                    assert data is not None, "a writer waits until what it would write over was taken"
+                    yield entry, data
+                    self._taken_to = position + length
+                elif position == EVENT:
+                    yield entry, self._told.pop(self._taken - 1)
+                else:
+                    yield entry, None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let nothing be written until the block ends; writers wait."""
+        with self._lock:
+            yield
+
+    def waiting(self, wire: Wire) -> bool:
+        """Whether something of this connection was not taken yet."""
+        return wire.last_entry >= self._taken
+
+    @property
+    def first_byte(self) -> int:
+        """Ring position of the first byte that is kept: how many were dropped."""
+        return self._ring.start
+
+    @property
+    def first_entry(self) -> int:
+        """Number of the first entry that is kept: how many were dropped."""
+        return self._log.first
+
+    def read(self, position: int, length: int) -> bytes | None:
+        """The bytes at a ring position, or None where some of them were dropped."""
+        with self._lock:
+            return self._ring.read(position, length)
+
+    def entries(self) -> Iterator[Entry]:
+        """The entries that are kept and were taken."""
+        with self._lock:
+            packed = self._log.slice(0, self._taken)
+        return ENTRY.iter_unpack(packed)
+
+    def begins(self) -> dict[tuple[int, int], int]:
+        """For each connection and sender, the offset of the first byte of which both the chunk and the bytes are kept.
+
+        The log and the ring drop their oldest each at its own pace.
+        """
+        begins: dict[tuple[int, int], int] = {}
+        for _, connection, sender, _, offset, _, position in self.entries():
+            if self.first_byte <= position < EVENT:
+                begins.setdefault((connection, sender), offset)
+        return begins
+
+    def near(self, moment: float, farthest: int) -> tuple[bytes, int]:
+        """At most ``farthest`` entries before and after ``moment``, packed, and how many of them come before it."""
+        with self._lock:
+            log = self._log
+            middle = log.first + bisect_left(range(log.first, log.total), moment, key=lambda entry: log[entry][0])
+            lowest = max(log.first, middle - farthest)
+            return log.slice(lowest, min(log.total, middle + farthest)), middle - lowest
+
+    def kept(self) -> Kept:
+        """A copy of all that is kept and was taken, as plain data."""
+        with self._lock:
+            ring, log = self._ring, self._log
+            data = ring.read(ring.start, ring.end - ring.start) or b""
+            return Kept(ring.start, data, log.first, log.slice(0, self._taken))
+
+    def restore(self, kept: Kept) -> None:
+        """Take over what another tape kept, as the whole of this one."""
+        with self._lock:
+            self._ring.end = kept.start
+            self._ring.write(kept.data)
+            self._log.restore(kept.first, kept.entries)
+            self._taken, self._taken_to = self._log.total, self._ring.end
