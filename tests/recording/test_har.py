@@ -207,3 +207,35 @@ def test_credentials_stay_here_unless_asked_for(tmp_path: Path):
     assert "sesame" not in json.dumps(trace.to_har(tmp_path / "a.har"))
     assert "sesame" not in (tmp_path / "a.har").read_text()
     assert "opensesame" in json.dumps(trace.to_har(reveal=True))
+
+
+ODD: list[Any] = [None, True, -1, 0, 1.0, 1e400, 2**80, "", "\ud800", "\0\r\n", [], ["send"], {}, {"a": [1]}]
+"""JSON values, each of which may stand where another is expected."""
+
+
+def places(value: Any) -> list[tuple[Any, ...]]:
+    """The way to each value inside a JSON value, the value itself included."""
+    keys: Any = range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()
+    return [(), *((key, *rest) for key in keys for rest in places(value[key]))]
+
+
+def replaced(value: Any, way: tuple[Any, ...], odd: Any) -> Any:
+    """The same with ``odd`` in one place."""
+    if not way:
+        return odd
+    changed = value.copy()
+    changed[way[0]] = replaced(value[way[0]], way[1:], odd)
+    return changed
+
+
+@pytest.mark.parametrize("way", places(entry([message(), message("receive", data="Hi")])), ids=str)
+def test_a_value_of_any_type_in_any_place_loses_no_other_conversation(way: tuple[Any, ...]) -> None:
+    good = entry([message(), message("receive", data="Hi")])
+    for odd in ODD:
+        trace = read_har([replaced(good, way, odd), good])
+        last = trace.connections[-1]
+        assert [m.data for m in trace.messages_of(last, CLIENT)] == [b"Hello"], odd
+        assert [m.data for m in trace.messages_of(last, SERVER)] == [b"Hi"], odd
+        assert trace.notes
+        for record in trace.records:
+            trace.explain(record.number)

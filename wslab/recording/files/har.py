@@ -263,7 +263,9 @@ def _message(told: Any, problems: Counter[str]) -> _Said | None:
         problems["a message has no time that can be one; it is given that of the one before"] += 1
     if kind == "error":
         return time, Sender.CLIENT, -1, f"the browser reports: {data}"[:4096]
-    if kind not in _TYPES or not isinstance(data, str) or isinstance(opcode, bool) or opcode not in _OPCODES:
+    # JSON may hold anything in any place: a list as type, 1.0 as opcode.
+    sender = _TYPES.get(kind) if isinstance(kind, str) else None
+    if sender is None or not isinstance(data, str) or type(opcode) is not int or opcode not in _OPCODES:
         problems["a message is left out: its type, opcode or data are none that a HAR has"] += 1
         return None
     if opcode == TEXT:
@@ -281,7 +283,7 @@ def _message(told: Any, problems: Counter[str]) -> _Said | None:
     if opcode >= CLOSE and len(payload) > 125:
         problems["a message is left out: a control frame cannot be as long"] += 1
         return None
-    return time, _TYPES[kind], opcode, payload
+    return time, sender, opcode, payload
 
 
 def _seconds(value: Any) -> float | None:
