@@ -19,8 +19,9 @@ from wslab.anatomy.field import Sender
 from wslab.live.ends import CannotSend, LibraryRefuses
 from wslab.live.lab import Lab, NoServer
 from wslab.live.tap import SAMPLE_MASK
-from wslab.panels.composer.composer import PAUSE, Composer
-from wslab.panels.composer.composition import MOST_PAYLOAD, CannotCompose, Series, close_body, from_hex, split
+from wslab.panels.composer.composer import MOST_PAYLOAD, PAUSE, Composer
+from wslab.panels.composer.composition import Series, close_body, split
+from wslab.panels.kit.frame_fields import CannotCompose, from_hex
 from wslab.panels.lab_panel.lab_panel import LabPanel
 from wslab.protocol import parse_frame
 from wslab.recording.trace import Trace

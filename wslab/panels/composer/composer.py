@@ -27,16 +27,19 @@ from ...live.ends import RAW_KIND, CannotSend, End, masking_keys, open_client, o
 from ...live.lab import NoServer
 from ...protocol import explain_frame, parse_frame
 from ...protocol.states import State
-from ...protocol.words import CLOSE, STATUS_CODES, STATUS_RANGES, TEXT, opcode_name, quote, status_meaning
+from ...protocol.words import CLOSE, STATUS_CODES, STATUS_RANGES, opcode_name, quote, status_meaning
 from ...recording.trace import Trace
+from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, written
 from ..kit.module import css, esm
 from ..kit.panel import Question, Underway
 from ..kit.trace_panel import TracePanel
-from .composition import MOST_FRAGMENTS, CannotCompose, Series, close_body, masking_key, typed, written
+from .composition import MOST_FRAGMENTS, Series, close_body
 
 if TYPE_CHECKING:
     from ...anatomy.picture import Picture
 
+MOST_PAYLOAD = 1 << 16
+"""Bytes of payload: what one may want to send by hand."""
 MOST_ENDS = 60
 """Ends that are offered at once; of more, the newest."""
 MOST_SENT = 20
@@ -48,7 +51,6 @@ SHOWN = 32
 """Bytes of each frame in the list of frames."""
 LONGEST_REASON = 123
 """Bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1)."""
-RFC_KEY = "37 fa 21 3d"
 _FRESH = "a fresh masking key"
 _NO_END = (
     "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
@@ -111,7 +113,7 @@ class Preview(NamedTuple):
     """Which setting makes no bytes, and why; both empty where all do."""
 
 
-class Composer(TracePanel):
+class Composer(FrameFields, TracePanel):
     """Sends by a live end of a lab: text or hex as frames of any kind, the bytes shown first; ping, pong and close.
 
     Args:
@@ -133,25 +135,15 @@ class Composer(TracePanel):
     target = traitlets.Unicode(
         "", help='The end that sends: "client 0" is the client of connection 0. Empty: the first that is open.'
     ).tag(sync=True)
-    payload = traitlets.Unicode("Hello", help="The payload before masking, as ``payload_as`` says.").tag(sync=True)
     payload_as = traitlets.Enum(
         ("text", "hex", "close"),
         "text",
         help="Written as UTF-8; hex digits; or the body made of ``code`` and ``reason``.",
     ).tag(sync=True)
-    opcode = traitlets.Int(TEXT, min=0, max=15, help="0 to 15, of the first frame.").tag(sync=True)
-    fin = traitlets.Bool(True, help="Whether the last frame is its message's last.").tag(sync=True)
-    rsv1 = traitlets.Bool(False, help="A reserved bit, of the first frame.").tag(sync=True)
-    rsv2 = traitlets.Bool(False, help="A reserved bit, of the first frame.").tag(sync=True)
-    rsv3 = traitlets.Bool(False, help="A reserved bit, of the first frame.").tag(sync=True)
     mask = traitlets.Enum(
         ("right", "none", "fresh", "key"),
         "right",
         help="As the sender's side must; none; a fresh key; ``masking_key``.",
-    ).tag(sync=True)
-    masking_key = traitlets.Unicode(RFC_KEY, help="Four bytes as hex; used where ``mask`` is ``key``.").tag(sync=True)
-    length_form = traitlets.Enum(
-        (7, 16, 64), None, allow_none=True, help="How many bits hold the length; None for the fewest."
     ).tag(sync=True)
     fragments = traitlets.Int(1, min=1, max=MOST_FRAGMENTS, help="How many frames carry the payload.").tag(sync=True)
     code = traitlets.Int(1000, allow_none=True, help="A close frame's status code; None leaves it out.").tag(sync=True)
@@ -159,8 +151,7 @@ class Composer(TracePanel):
     picked = traitlets.Int(0, min=0, help="The frame that is looked at, from 0.").tag(sync=True)
 
     _STATE: ClassVar[tuple[str, ...]] = (
-        "target", "payload", "payload_as", "opcode", "fin", "rsv1", "rsv2", "rsv3", "mask", "masking_key",
-        "length_form", "fragments", "code", "reason", "picked",
+        *FrameFields.FIELDS, "target", "mask", "fragments", "code", "reason", "picked",
     )  # fmt: skip
     _way = "text"
     """How the payload is written: what ``payload_as`` was last, of text and hex."""
@@ -528,9 +519,9 @@ class Composer(TracePanel):
         return max(0, min(self.picked, len(self._preview.frames) - 1))
 
     def _payload(self) -> bytes:
-        return (
-            close_body(self.code, self.reason) if self.payload_as == "close" else typed(self.payload, self.payload_as)
-        )
+        if self.payload_as == "close":
+            return close_body(self.code, self.reason)
+        return typed(self.payload, self.payload_as, MOST_PAYLOAD)
 
     def _composed(self, end: End | None) -> Preview:
         field = "payload"
@@ -541,11 +532,10 @@ class Composer(TracePanel):
         except CannotCompose as error:
             close = field == "payload" and self.payload_as == "close"
             return Preview(None, (), (), ("status code and reason" if close else field, str(error)))
+        masked = self._sender is Sender.CLIENT if self.mask == "right" else self.mask != "none"
         series = Series(
-            payload, self.opcode, self.fin, self.rsv1, self.rsv2, self.rsv3,
-            self._sender is Sender.CLIENT if self.mask == "right" else self.mask != "none",
-            key, self.length_form, self.fragments,
-        )  # fmt: skip
+            payload, **self.bits, masked=masked, key=key, length_form=self.length_form, fragments=self.fragments
+        )
         frames = tuple(series.frames(self._key))
         return Preview(series, frames, self._placed(end, frames), ("", ""))
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import traitlets
 
 from ...anatomy.field import Explanation, Sender, Violation
-from ...anatomy.hex_text import parse_hex
 from ...anatomy.html import explanation_part, wrapped
 from ...drawing.table import Column, table_html, table_text
 from ...drawing.visible import shows
 from ...live.judges.judge import Judgement, judge
 from ...protocol import build_frame, explain_frame, parse_frame
-from ...protocol.words import LENGTH, TEXT, count, opcode_name
+from ...protocol.words import LENGTH, count, opcode_name
+from ..kit.frame_fields import FITS, LONGEST, CannotCompose, FrameFields, masking_key, typed, within, written
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question
 from ..kit.verdicts import broken_rules, comparison, verdict_rows, verdicts_json
@@ -36,10 +36,6 @@ MOST_HEX = 4096
 """Bytes that are shown as hex to copy."""
 MOST_CALL = 2000
 """Characters of a payload that the Python call spells out."""
-RFC_KEY = "37 fa 21 3d"
-"""The masking key of the RFC's own example (RFC 6455 5.7)."""
-LONGEST = (1 << 64) - 1
-_FITS = ((7, 125), (16, 0xFFFF), (64, LONGEST))
 
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
@@ -56,7 +52,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 _COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps=True))
 
 
-class FrameBuilder(Panel):
+class FrameBuilder(FrameFields, Panel):
     """Builds one frame, legal or not, and shows what it means and what two implementations make of it.
 
     Args:
@@ -74,24 +70,11 @@ class FrameBuilder(Panel):
     _esm = esm("frame_builder/frame_builder.js")
     _css = css("frame_builder/frame_builder.css")
 
-    fin = traitlets.Bool(True, help="Whether the frame is its message's last.").tag(sync=True)
-    rsv1 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
-    rsv2 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
-    rsv3 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
-    opcode = traitlets.Int(TEXT, help="0 to 15.").tag(sync=True)
     masked = traitlets.Bool(True, help="The MASK bit: whether the payload is masked and its key sent along.").tag(
         sync=True
     )
-    masking_key = traitlets.Unicode(RFC_KEY, help="Four bytes as hex; used where ``masked`` is true.").tag(sync=True)
-    payload = traitlets.Unicode("", help="The payload before masking, as ``payload_as`` says.").tag(sync=True)
-    payload_as = traitlets.Enum(
-        ("text", "hex"), "text", help="``text``, written as UTF-8, or ``hex``; a change shows the same payload anew."
-    ).tag(sync=True)
     length = traitlets.Int(
         None, allow_none=True, help="The length that the header states, in bytes; None for the true one."
-    ).tag(sync=True)
-    length_form = traitlets.Enum(
-        (7, 16, 64), None, allow_none=True, help="How many bits hold the length; None for the fewest."
     ).tag(sync=True)
     length_bits = traitlets.Int(
         None,
@@ -114,8 +97,7 @@ class FrameBuilder(Panel):
     )
 
     _STATE: ClassVar[tuple[str, ...]] = (
-        "fin", "rsv1", "rsv2", "rsv3", "opcode", "masked", "masking_key", "payload", "payload_as", "length",
-        "length_form", "length_bits", "as_client",
+        *FrameFields.FIELDS, "masked", "length", "length_bits", "as_client",
     )  # fmt: skip
 
     def __init__(self, payload: str | bytes = "Hello", *, as_client: bool = True, **kwargs: Any) -> None:
@@ -132,7 +114,7 @@ class FrameBuilder(Panel):
     @property
     def data(self) -> bytes:
         """The frame's bytes."""
-        return build_frame(_payload(self.payload, self.payload_as), **self._header())
+        return build_frame(typed(self.payload, self.payload_as), **self._header())
 
     @property
     def judgement(self) -> Judgement:
@@ -167,7 +149,7 @@ class FrameBuilder(Panel):
             raise KeyError(f"no preset {name!r}; there are {', '.join(map(repr, PRESETS))}")
         traits = self.traits()
         first = {trait: traits[trait].default() for trait in self._STATE}
-        state = {**first, "payload": "Hello", **PRESETS[name]}
+        state = {**first, **PRESETS[name]}
         payload = state.pop("payload")
         with self._one_change():
             self.payload = ""  # it is read as text and as hex
@@ -221,11 +203,7 @@ class FrameBuilder(Panel):
         """What ``build_frame`` is given beside the payload."""
         bits = self.length_bits
         return {
-            "opcode": self.opcode,
-            "fin": self.fin,
-            "rsv1": self.rsv1,
-            "rsv2": self.rsv2,
-            "rsv3": self.rsv3,
+            **self.bits,
             "mask": bytes.fromhex(self.masking_key) if self.masked else None,
             "length_form": self.length_form if bits is None else 7,
             "length": self.length if bits is None else bits,
@@ -257,9 +235,8 @@ class FrameBuilder(Panel):
     def _read_anew(self, old: str) -> None:
         """The payload stays, and is shown as ``payload_as`` says now."""
         try:
-            data = _payload(self.payload, old)
-            shown = data.hex(" ") if self.payload_as == "hex" else _text_of(data)
-        except ValueError as error:
+            shown = written(self.payload, old, self.payload_as)
+        except CannotCompose as error:
             with self._one_change():
                 self.payload_as = old
             raise traitlets.TraitError(str(error)) from None
@@ -276,7 +253,7 @@ class FrameBuilder(Panel):
             self.set_trait("verdicts", verdicts_json(judgement, broken))
 
     def _built(self, data: bytes) -> dict[str, Any]:
-        payload = _payload(self.payload, self.payload_as)
+        payload = typed(self.payload, self.payload_as)
         right = build_frame(payload, **{**self._header(), "length": None, "length_form": None})
         stated = len(payload) if self.length is None else self.length
         return {
@@ -285,7 +262,7 @@ class FrameBuilder(Panel):
             "call": self.call,
             "payload": len(payload),
             "stated": str(stated),
-            "shortest": next(form for form, most in _FITS if stated <= most),
+            "shortest": next(form for form, most in FITS.items() if stated <= most),
             "seven": data[1] & LENGTH,
             "right": right[1] & LENGTH,
             "lie": self._lie(data, len(payload)),
@@ -317,46 +294,29 @@ class FrameBuilder(Panel):
 
     # What a value may be -----------------------------------------------------------------
 
-    @traitlets.validate("opcode")
-    def _valid_opcode(self, proposal: Any) -> int:
-        value: int = proposal["value"]
-        if not 0 <= value <= 15:
-            raise traitlets.TraitError(f"opcode={value}: four bits hold 0 to 15; 1 is TEXT, 2 BINARY, 8 CLOSE, 9 PING")
-        return value
-
     @traitlets.validate("masking_key")
     def _valid_key(self, proposal: Any) -> str:
         try:
-            key = parse_hex(proposal["value"])
-        except ValueError as error:
-            raise traitlets.TraitError(f"a masking key is four bytes as hex, such as 37 fa 21 3d; {error}") from None
-        if len(key) != 4:
-            raise traitlets.TraitError(
-                f"a masking key is four bytes as hex, such as 37 fa 21 3d; {count(len(key), 'byte')} given"
-            )
-        return key.hex(" ")
+            return masking_key(proposal["value"]).hex(" ")
+        except CannotCompose as error:
+            raise traitlets.TraitError(str(error)) from None
 
     @traitlets.validate("payload")
     def _valid_payload(self, proposal: Any) -> str:
         said: str = proposal["value"]
         try:
-            data = _payload(said, self.payload_as)
-        except ValueError as error:
+            typed(said, self.payload_as, MOST_PAYLOAD)
+        except CannotCompose as error:
             raise traitlets.TraitError(str(error)) from None
-        if len(data) > MOST_PAYLOAD:
-            raise traitlets.TraitError(
-                f"a payload of {count(len(data), 'byte')}: the builder takes at most {MOST_PAYLOAD:,}. "
-                "build_frame(...) in Python has no such limit"
-            )
         return said
 
     @traitlets.validate("length")
     def _valid_length(self, proposal: Any) -> int | None:
-        return _within("length", proposal["value"], LONGEST, "a length is 0 to 2**64 - 1 bytes")
+        return _known("length", proposal["value"], LONGEST, "a length is 0 to 2**64 - 1 bytes")
 
     @traitlets.validate("length_bits")
     def _valid_bits(self, proposal: Any) -> int | None:
-        return _within("length_bits", proposal["value"], LENGTH, "seven bits hold 0 to 127")
+        return _known("length_bits", proposal["value"], LENGTH, "seven bits hold 0 to 127")
 
     # What a page asks for ----------------------------------------------------------------
 
@@ -392,10 +352,8 @@ class FrameBuilder(Panel):
     }
 
 
-def _within(name: str, value: int | None, most: int, words: str) -> int | None:
-    if value is not None and not 0 <= value <= most:
-        raise traitlets.TraitError(f"{name}={value}: {words}; None for the right one")
-    return value
+def _known(name: str, value: int | None, most: int, words: str) -> int | None:
+    return None if value is None else within(name, value, most, f"{words}; None for the right one")
 
 
 def _length_said(value: Any) -> int | None:
@@ -419,25 +377,9 @@ _FROM_PAGE: Final[Mapping[str, Callable[[Any], Any]]] = {
 """What a page may ask to be changed, and how its answer is read."""
 
 
-def _payload(said: str, way: str) -> bytes:
-    if way == "hex":
-        return parse_hex(said)
-    try:
-        return said.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"character {error.start} is half of a pair (a surrogate), which UTF-8 cannot write") from None
-
-
-def _text_of(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"these bytes are no text: byte {error.start} is no UTF-8. They stay hex") from None
-
-
 def _spelled(said: str, way: str) -> str:
     """A payload as a Python expression."""
-    data = _payload(said, way)
+    data = typed(said, way)
     if way == "hex":
         if len(data) > 16 and data == data[:1] * len(data):
             return f"{data[:1]!r} * {len(data)}"

@@ -1,0 +1,114 @@
+"""A frame's fields as a person sets them: ``FrameFields``, the traits of panels that build frames, and typed bytes.
+
+What is typed may be wrong in any way. Then it makes no bytes, and ``CannotCompose`` says why, for a line beside the
+field.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+import traitlets
+
+from ...anatomy.hex_text import HexError, parse_hex
+from ...drawing.visible import count
+from ...protocol.words import TEXT
+
+RFC_KEY: Final = "37 fa 21 3d"
+"""The masking key of the RFC's own example (RFC 6455 5.7)."""
+LONGEST: Final = (1 << 64) - 1
+FITS: Final = {7: 125, 16: 0xFFFF, 64: LONGEST}
+"""By the bits that hold a length: the longest payload that they can tell (RFC 6455 5.2)."""
+
+
+class CannotCompose(ValueError):  # noqa: N818 - it says what is the case
+    """What was typed makes no bytes."""
+
+
+class FrameFields(traitlets.HasTraits):
+    """The bits and the payload of a frame, as traits."""
+
+    FIELDS: ClassVar = ("opcode", "fin", "rsv1", "rsv2", "rsv3", "payload", "payload_as", "masking_key", "length_form")
+
+    fin = traitlets.Bool(True, help="Whether the frame is its message's last.").tag(sync=True)
+    rsv1 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
+    rsv2 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
+    rsv3 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
+    opcode = traitlets.Int(TEXT, help="0 to 15.").tag(sync=True)
+    payload = traitlets.Unicode("Hello", help="The payload before masking, as ``payload_as`` says.").tag(sync=True)
+    payload_as = traitlets.Enum(("text", "hex"), "text", help="Written as UTF-8; or hex digits.").tag(sync=True)
+    masking_key = traitlets.Unicode(RFC_KEY, help="Four bytes as hex; used where a key of one's own is asked for.").tag(
+        sync=True
+    )
+    length_form = traitlets.Enum(
+        (7, 16, 64), None, allow_none=True, help="How many bits hold the length; None for the fewest."
+    ).tag(sync=True)
+
+    @property
+    def bits(self) -> dict[str, Any]:
+        """Opcode, FIN and the reserved bits, as ``build_frame`` takes them."""
+        return {name: getattr(self, name) for name in self.FIELDS[:5]}
+
+    @traitlets.validate("opcode")
+    def _four_bits(self, proposal: Any) -> int:
+        return within("opcode", proposal["value"], 15, "four bits hold 0 to 15; 1 is TEXT, 2 BINARY, 8 CLOSE, 9 PING")
+
+
+def within(name: str, value: int, most: int, words: str) -> int:
+    """``value``. Raises TraitError with ``words`` unless it is 0 to ``most``."""
+    if not 0 <= value <= most:
+        raise traitlets.TraitError(f"{name}={value}: {words}")
+    return value
+
+
+def typed(text: str, way: str, most: int | None = None) -> bytes:
+    """The payload that was typed as ``"text"`` or ``"hex"``, of at most so many bytes; else CannotCompose."""
+    try:
+        data = from_hex(text) if way == "hex" else text.encode()
+    except UnicodeEncodeError as error:
+        raise CannotCompose(
+            f"character {error.start} is half of a surrogate pair, which UTF-8 cannot write; write the bytes as hex"
+        ) from None
+    if most is not None and len(data) > most:
+        raise CannotCompose(
+            f"a payload of {count(len(data), 'byte')}: this panel takes at most {most:,}. In Python, build_frame(...) "
+            "and `await end.write(data)` with an end of lab.ends have no such limit"
+        )
+    return data
+
+
+def written(text: str, way: str, other: str) -> str:
+    """The payload that was typed one way, written the other way; as it is where that is no payload, or the same way.
+
+    Raises CannotCompose where bytes are no text.
+    """
+    if {way, other} != {"text", "hex"}:
+        return text
+    try:
+        data = typed(text, way)
+    except CannotCompose:
+        return text
+    try:
+        return data.hex(" ") if other == "hex" else data.decode()
+    except UnicodeDecodeError as error:
+        raise CannotCompose(f"these bytes are no text: byte {error.start} is no UTF-8. They stay hex") from None
+
+
+def from_hex(text: str) -> bytes:
+    """Bytes as ``parse_hex`` reads them; else CannotCompose."""
+    try:
+        return parse_hex(text)
+    except HexError as error:
+        raise CannotCompose(str(error)) from None
+
+
+def masking_key(text: str) -> bytes:
+    """The masking key that was typed as hex; CannotCompose unless it is four bytes."""
+    try:
+        key = from_hex(text)
+        why = f"{count(len(key), 'byte')} given"
+    except CannotCompose as error:
+        key, why = b"", str(error)
+    if len(key) != 4:
+        raise CannotCompose(f"a masking key is four bytes as hex, such as {RFC_KEY}; {why}")
+    return key
