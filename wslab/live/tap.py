@@ -9,9 +9,7 @@ A ``websockets`` client writes its request first and then exactly one frame per 
 So where a connection has a seed, its frames are put under another masking key on the way
 to the transport: the payload is masked with k1, and XOR with ``k1 ^ k2`` masks it with k2.
 
-Predictable masking keys defeat what masking is for: "The masking key needs to be
-unpredictable; thus, the masking key MUST be derived from a strong source of entropy"
-(RFC 6455 5.3, and 10.3 for why). Without a seed they stay what the library draws.
+Predictable masking keys defeat what masking is for (RFC 6455 10.3). Without a seed they stay what the library draws.
 """
 
 from __future__ import annotations
@@ -23,6 +21,7 @@ import random
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -74,6 +73,8 @@ def keys(seed: Seed, end: Sender, number: int) -> Keys:
     """What ``seed`` fixes for that end's connection of that number; the seed ``"rfc"`` gives the RFC's own examples."""
     if seed is None:
         return Keys()
+    # "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of entropy"
+    # (RFC 6455 5.3). A seed breaks that on purpose, so that a lesson prints the same bytes in every run.
     # A Random seeded with a str depends on its characters alone, not on PYTHONHASHSEED.
     draw = random.Random(f"{seed!r} {end.label} {number}")
     pings = random.Random(f"{seed!r} {end.label} {number} pings")
@@ -111,23 +112,36 @@ def rekey(frame: bytes, mask: bytes) -> bytes:
 
 
 def _rewriter(end: Sender, fixed: Keys) -> Callable[[bytes], bytes] | None:
-    """What happens to each write before it is noted and goes on; None where nothing does."""
+    """What happens to each write before it is noted and goes on; None where nothing does.
+
+    An end's first write is its head, and every later one a frame.
+    """
     if end is Sender.SERVER:
-        if not fixed.steady:
-            return None
-        heads = iter((True,))
-        return lambda data: DATE.sub(STEADY_DATE, data, count=1) if next(heads, False) else data
-    if fixed.masks is None:
+        of_head = _with_steady_date if fixed.steady else None
+        of_frame = None
+    else:
+        of_head = None
+        of_frame = None if fixed.masks is None else partial(_with_next_mask, fixed.masks)
+    if of_head is of_frame is None:
         return None
-    requests, masks = iter((True,)), fixed.masks
+    head_written = False
 
     def rewrite(data: bytes) -> bytes:
-        if next(requests, False):
-            return data
-        mask = next(masks, None)
-        return data if mask is None else rekey(data, mask)
+        nonlocal head_written
+        change = of_frame if head_written else of_head
+        head_written = True
+        return data if change is None else change(data)
 
     return rewrite
+
+
+def _with_steady_date(head: bytes) -> bytes:
+    return DATE.sub(STEADY_DATE, head, count=1)
+
+
+def _with_next_mask(masks: Iterator[bytes], frame: bytes) -> bytes:
+    mask = next(masks, None)
+    return frame if mask is None else rekey(frame, mask)
 
 
 class TappedTransport:
