@@ -239,7 +239,7 @@ def head_fields(head: Head, request: Head | None) -> Iterator[Field]:
         yield _field(line.name or "no header", line.start, raw, line.value, told)
         stop = line.stop
     if rest := data[stop:]:
-        # "an empty line (zero or more lines) ... indicating the end of the header section" (RFC 9112 2.1)
+        # "an empty line indicating the end of the header section" (RFC 9112 2.1)
         ends = rest == b"\r\n"
         name, meaning = ("Empty line", "the head ends here") if ends else ("After the head", "no part of it")
         yield _field(name, stop, rest, "" if ends else rest, Told(meaning, "RFC 9112 2.1", _holds_secret(rest)))
