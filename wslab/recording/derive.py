@@ -13,7 +13,7 @@ from bisect import bisect_right
 
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import DELAY, DELAY_AT, PACKED, PREVIEW, UNKNOWN, Kind, delay
+from ..anatomy.record import PACKED, PREVIEW, UNKNOWN, Kind, delay
 from ..protocol.connection import Message, Unread
 from ..protocol.frame import Frame
 from ..protocol.head import Head
@@ -138,7 +138,7 @@ def _read(ledger: Ledger, conversation: Conversation, entry: Entry) -> None:
     while waiting and waiting[0][0] <= stop:
         end, number, sent = waiting.popleft()
         if end > offset:  # else it was read before anybody told that it was sent
-            ledger.records.patch(number, DELAY, DELAY_AT, delay(sent, at))
+            ledger.note_reception(number, delay(sent, at))
 
 
 def _head(ledger: Ledger, at: float, conversation: Conversation, head: Head) -> None:
@@ -206,7 +206,7 @@ def _end(
         ledger.note_steps(conversation)
     if told_by is not sender and conversation.wire.tapped[sender] and kind in stream.untold:
         number, sent = stream.untold.pop(kind)
-        ledger.records.patch(number, DELAY, DELAY_AT, delay(sent, at))
+        ledger.note_reception(number, delay(sent, at))
 
 
 def _note(ledger: Ledger, at: float, conversation: Conversation, sender: Sender, offset: int, text: str) -> None:

@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 
 from ..anatomy.closing import CloseReport
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import PACKED, Kind
+from ..anatomy.record import DELAY, DELAY_AT, PACKED, Kind
 from ..protocol.connection import Connection, Message
 from .ring import PackedLog
 from .steps import Cause, Step, record_of, steps_of
@@ -21,6 +21,10 @@ from .tape import Wire
 PLACE = struct.Struct("<II")
 """For each record: its frame's index among its sender's, and the number of the message it is a part of."""
 NO_MESSAGE = 2**32 - 1
+RECEPTION = struct.Struct("<II")
+"""A record's number, and its delay in microseconds."""
+RECEPTIONS = 16_384
+"""How many of them are kept."""
 
 
 class Stream:
@@ -67,6 +71,8 @@ class Ledger:
     def __init__(self, max_entries: int, max_inflated: int) -> None:
         self.records = PackedLog(PACKED, max_entries)
         self.places = PackedLog(PLACE, max_entries)
+        self.receptions = PackedLog(RECEPTION, RECEPTIONS)
+        """In the order in which they became known."""
         self.conversations: dict[int, Conversation] = {}
         # Queues, oldest first. A plain dict would be a slow one: finding its first key means to step over all that were
         # removed before.
@@ -80,6 +86,11 @@ class Ledger:
         """Whether it is being written, which a finalizer may find that runs in the midst of it."""
         self._max_inflated = max_inflated
         self._inflated_bytes = 0
+
+    def note_reception(self, number: int, late: int) -> None:
+        """Note that a record was received, so many microseconds after it was sent."""
+        self.records.patch(number, DELAY, DELAY_AT, late)
+        self.receptions.append(RECEPTION.pack(number, late))
 
     def keep_inflated(self, number: int, data: bytes) -> None:
         """Keep a record's inflated payload, and drop the oldest ones where they are too much."""
