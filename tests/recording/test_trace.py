@@ -550,7 +550,7 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
     asking = {
         "began", "between", "bytes_sent", "chunks", "closings", "connections", "dropped", "explain", "first", "foresee",
         "frame", "frames", "handshakes", "heads", "lanes", "max_bytes", "max_entries", "messages", "messages_of",
-        "notes", "on_its_way", "packed", "rebuilt", "receptions", "record", "records", "states", "states_at", "steps", "total",
+        "notes", "on_its_way", "packed", "rebuilt", "record", "records", "states", "states_at", "steps", "total",
         "transitions", "update", "violations",
     }  # fmt: skip
     views = {"closing", "connection", "handshake"}
@@ -568,6 +568,6 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
         "kept", "next_connection", "restore",
     }  # fmt: skip
     assert public(trace.ledger) == {
-        "busy", "conversations", "forget", "inflated", "keep_inflated", "messages", "note_reception", "note_steps", "places",
-        "receptions", "records", "steps", "texts", "violations",
+        "busy", "conversations", "forget", "inflated", "keep_inflated", "messages", "note_reception", "note_steps",
+        "places", "receptions", "records", "steps", "texts", "violations",
     }  # fmt: skip

@@ -195,16 +195,6 @@ class Reading:
             records = self.ledger.records
             return records.slice(start, records.total if stop is None else stop)
 
-    def receptions(self, start: int) -> tuple[bytes, int]:
-        """Which records were received, in the order in which that became known, and the next reception's number.
-
-        ``start`` is the number of the first reception that is wanted. Each is a record's number and its delay in
-        microseconds, packed as two u32. The last 16,384 are kept.
-        """
-        with self.still():
-            known = self.ledger.receptions
-            return known.slice(start, known.total), known.total
-
     def record(self, number: int) -> Record:
         """The record of that number. Raises IndexError when it is not kept or does not exist yet."""
         found = self.between(number, number + 1)

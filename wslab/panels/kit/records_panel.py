@@ -43,7 +43,9 @@ class RecordsPanel(TracePanel):
             total, first = self.trace.total, self.trace.first
             start = max(first, self._sent if self._asked else total - UNHEARD_BATCH)
             # First the receptions, then the records: what is received in between is told with the next push.
-            late, self._receptions = self.trace.receptions(self._receptions)
+            with self.trace.still():
+                log = self.trace.ledger.receptions
+                late, self._receptions = log.slice(self._receptions, log.total), log.total
             packed = self.trace.packed(start, min(total, start + BATCH))
             stop = start + len(packed) // PACKED.size
             self._sent = stop
