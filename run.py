@@ -24,10 +24,13 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 
+# Biome formats and lints JavaScript and CSS; biome.jsonc tells it how. It is a Node package of its own.
+BIOME = "tests/style/node_modules/@biomejs/biome/bin/biome"
 CHECKS = {
     "ruff check": ["ruff", "check", "."],
     "ruff format": ["ruff", "format", "--check", "."],
     "mypy": ["mypy", "--strict", "wslab"],
+    "biome": ["node", BIOME, "check", "--error-on-warnings"],
 }
 NEEDS_NODE = "notebooks/09-javascript-and-other-peers.ipynb"
 NBVAL = ["pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=30", "-q", "notebooks"]
@@ -84,7 +87,8 @@ def test(arguments):
     left_out = [] if shutil.which("node") else ["--ignore=%s" % NEEDS_NODE]
     if left_out:
         say("%s needs Node, and is not run" % NEEDS_NODE)
-    return run_all({name: [*command, *left_out] if command is NBVAL else command for name, command in TESTS.items()})
+    steps = possible(TESTS)
+    return run_all({name: [*command, *left_out] if command is NBVAL else command for name, command in steps.items()})
 
 
 def install_all(arguments):
@@ -98,7 +102,8 @@ def install_all(arguments):
 def check(arguments):
     """Check style and types."""
     install("test")
-    return run_all(CHECKS)
+    install_node_packages("tests/style")
+    return run_all(possible(CHECKS))
 
 
 def notebooks(arguments):
@@ -111,6 +116,14 @@ def bench(arguments):
     """Run every benchmark in turn."""
     install("test")
     return run_all({path.name: ["python", str(path), *arguments] for path in sorted(ROOT.glob("benchmarks/*.py"))})
+
+
+def possible(steps):
+    """The steps without Biome's where Node or npm is missing, unless nothing may be left out."""
+    if (shutil.which("node") and (ROOT / BIOME).exists()) or os.environ.get("WSLAB_REQUIRE_ALL") == "1":
+        return steps
+    say("JavaScript and CSS are not checked: that needs Node and npm")
+    return {name: command for name, command in steps.items() if name != "biome"}
 
 
 def run_all(steps):
@@ -129,7 +142,9 @@ def run(command, **environment):
     variables = {**os.environ, "VIRTUAL_ENV": str(VENV), "PATH": path, **environment}
     variables.pop("PYTHONHOME", None)
     program = shutil.which(command[0], path=path)
-    process = subprocess.Popen([program or command[0], *command[1:]], env=variables)
+    if program is None:
+        return say("%s is not on this machine" % command[0])
+    process = subprocess.Popen([program, *command[1:]], env=variables)
     while True:
         try:
             return process.wait()
