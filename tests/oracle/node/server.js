@@ -1,13 +1,13 @@
 // The article's server (an HTTP server that `ws` upgrades, and a greeting), which also echoes and does what it is asked.
 // node server.js [perMessageDeflate as JSON]; its first line of output is its port.
 
-const http = require('http');
-const ws = require('ws');
+const http = require("node:http");
+const ws = require("ws");
 
 const server = http.createServer();
 const webSocketServer = new ws.Server({
   server,
-  perMessageDeflate: JSON.parse(process.argv[2] ?? 'false'),
+  perMessageDeflate: JSON.parse(process.argv[2] ?? "false"),
 });
 
 // A message `please NAME ...` asks for one of these; every other message is echoed.
@@ -19,17 +19,17 @@ const requests = {
   reset: (socket) => socket._socket.resetAndDestroy(),
 };
 
-webSocketServer.on('connection', (serverSocket) => {
-  serverSocket.on('error', () => {}); // a client that breaks the rules is part of the plan
-  serverSocket.on('message', (data, isBinary) => {
-    const [please, name, ...rest] = isBinary ? [] : data.toString().split(' ');
-    if (please === 'please' && name in requests) {
+webSocketServer.on("connection", (serverSocket) => {
+  serverSocket.on("error", () => {}); // a client that breaks the rules is part of the plan
+  serverSocket.on("message", (data, isBinary) => {
+    const [please, name, ...rest] = isBinary ? [] : data.toString().split(" ");
+    if (please === "please" && name in requests) {
       requests[name](serverSocket, ...rest);
     } else {
       serverSocket.send(data, { binary: isBinary });
     }
   });
-  serverSocket.send('Hello client!');
+  serverSocket.send("Hello client!");
 });
 
-server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));

@@ -6,15 +6,15 @@
  * to the kernel in batches. The kernel says which record belongs to which event.
  */
 
-import { connectionAt, harmless } from "../kit/words.js";
-import { NUMBER, element, freshId, mark, plural, typing } from "../kit/dom.js";
+import { element, freshId, mark, NUMBER, plural, typing } from "../kit/dom.js";
+import { ladder } from "../kit/ladder.js";
+import { pace } from "../kit/pace.js";
+import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
+import { panel } from "../kit/panel.js";
 import { Recording } from "../kit/recording.js";
 import { Sieve } from "../kit/sieve.js";
-import { ladder } from "../kit/ladder.js";
-import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
+import { connectionAt, harmless } from "../kit/words.js";
 import { run } from "./page_run.js";
-import { pace } from "../kit/pace.js";
-import { panel } from "../kit/panel.js";
 
 const MOST_KEPT = 500; // events
 const TELL_SOON = 20; // ms after an event until the kernel is told, when it was not told of late
@@ -42,7 +42,12 @@ class Running {
   constructor({ ask, redraw }) {
     this.ask = ask;
     this.redraw = redraw;
-    this.page = { page: String(Math.random()), origin: location.origin, loopback: isLoopback(location.hostname), jupyter: jupyterServer().root !== null };
+    this.page = {
+      page: String(Math.random()),
+      origin: location.origin,
+      loopback: isLoopback(location.hostname),
+      jupyter: jupyterServer().root !== null,
+    };
     this.views = 0;
     this.number = 0;
     this.isAsked = false; // the kernel was asked to run
@@ -86,7 +91,8 @@ class Running {
     else if (message.tell === "refused" && mine) this.isAsked = false;
     else if (message.tell === "stop") this.stop();
     else if (message.tell === "addresses") this.addresses = message.addresses;
-    else if (message.tell === "log" && mine && !this.current) Object.assign(this, { number: message.run, entries: message.entries, next: message.next });
+    else if (message.tell === "log" && mine && !this.current)
+      Object.assign(this, { number: message.run, entries: message.entries, next: message.next });
     else if (message.tell === "matches" && message.run === this.number) {
       for (const [event, record] of message.records) this.records.set(event, record);
       this.connections = message.connections;
@@ -97,8 +103,18 @@ class Running {
     this.current?.stop();
     const { code: script, notes } = scriptsOf(code);
     const { root, token } = jupyterServer();
-    Object.assign(this, { number, isAsked: false, entries: [], next: 0, records: new Map(), connections: [], notes, pending: [] });
-    const address = (written) => destination(written, { ports, root: root?.replace(/^http/, "ws") ?? null, token, page: location.href });
+    Object.assign(this, {
+      number,
+      isAsked: false,
+      entries: [],
+      next: 0,
+      records: new Map(),
+      connections: [],
+      notes,
+      pending: [],
+    });
+    const address = (written) =>
+      destination(written, { ports, root: root?.replace(/^http/, "ws") ?? null, token, page: location.href });
     this.ask({ ask: "events", run: number, entries: [] });
     this.current = run(script, { number, address, note: (entry) => this.number === number && this.note(entry) });
     this.redraw();
@@ -140,7 +156,15 @@ function editor(view) {
   const { model, running } = view;
   const numbers = element("pre", { class: "wslab-numbers", "aria-hidden": "true" });
   const id = freshId();
-  const input = element("textarea", { class: "wslab-input", id, wrap: "off", spellcheck: "false", autocomplete: "off", autocapitalize: "off", "aria-describedby": `${id}-hint` });
+  const input = element("textarea", {
+    class: "wslab-input",
+    id,
+    wrap: "off",
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
+    "aria-describedby": `${id}-hint`,
+  });
   const echoes = typing(input);
   let timer = null;
   let drawn = "";
@@ -159,7 +183,15 @@ function editor(view) {
     const state = `${count} ${[...failed].join()}`;
     if (state === drawn) return;
     drawn = state;
-    numbers.replaceChildren(...Array.from({ length: count }, (_, at) => element("span", { class: failed.has(at + 1) ? "wslab-failed" : "" }, `${failed.has(at + 1) ? "! " : ""}${at + 1}\n`)));
+    numbers.replaceChildren(
+      ...Array.from({ length: count }, (_, at) =>
+        element(
+          "span",
+          { class: failed.has(at + 1) ? "wslab-failed" : "" },
+          `${failed.has(at + 1) ? "! " : ""}${at + 1}\n`,
+        ),
+      ),
+    );
     input.rows = Math.min(Math.max(count + 1, 9), MOST_LINES);
   };
   input.addEventListener("input", () => {
@@ -184,25 +216,56 @@ function editor(view) {
     { class: "wslab-editor", "aria-label": "The page's code" },
     element("label", { class: "wslab-heading", for: id }, "The page’s JavaScript"),
     element("div", { class: "wslab-code" }, numbers, input),
-    element("p", { class: "wslab-note", id: `${id}-hint` }, "Ctrl+Enter runs it. A whole HTML page may be pasted: its inline scripts run."),
+    element(
+      "p",
+      { class: "wslab-note", id: `${id}-hint` },
+      "Ctrl+Enter runs it. A whole HTML page may be pasted: its inline scripts run.",
+    ),
   );
-  return { element: root, draw, flush: send, get code() {
-    return input.value.slice(0, MOST_TYPED);
-  }, remove: () => clearTimeout(timer) };
+  return {
+    element: root,
+    draw,
+    flush: send,
+    get code() {
+      return input.value.slice(0, MOST_TYPED);
+    },
+    remove: () => clearTimeout(timer),
+  };
 }
 
 function controls(view) {
   const { model, running } = view;
   const group = freshId();
-  const go = element("button", { type: "button", class: "wslab-button wslab-primary", onclick: () => view.run() }, "Run");
+  const go = element(
+    "button",
+    { type: "button", class: "wslab-button wslab-primary", onclick: () => view.run() },
+    "Run",
+  );
   const halt = element("button", { type: "button", class: "wslab-button", onclick: () => running.stop() }, "Stop");
-  const restore = element("button", { type: "button", class: "wslab-button", onclick: () => view.ask({ ask: "restore" }) }, "Restore");
+  const restore = element(
+    "button",
+    { type: "button", class: "wslab-button", onclick: () => view.ask({ ask: "restore" }) },
+    "Restore",
+  );
   const state = element("span", { class: "wslab-counts" });
-  const routes = [["auto", ""], ["loopback", "directly, on loopback"], ["jupyter", "through Jupyter’s server"]].map(([value, words]) => {
+  const routes = [
+    ["auto", ""],
+    ["loopback", "directly, on loopback"],
+    ["jupyter", "through Jupyter’s server"],
+  ].map(([value, words]) => {
     const label = element("span", {}, words);
-    return { value, label, input: element("input", { type: "radio", name: group, onchange: () => view.set("route", value) }) };
+    return {
+      value,
+      label,
+      input: element("input", { type: "radio", name: group, onchange: () => view.set("route", value) }),
+    };
   });
-  const way = element("fieldset", { class: "wslab-group wslab-route" }, element("legend", {}, "The way to the lab"), ...routes.map(({ input, label }) => element("label", {}, input, label)));
+  const way = element(
+    "fieldset",
+    { class: "wslab-group wslab-route" },
+    element("legend", {}, "The way to the lab"),
+    ...routes.map(({ input, label }) => element("label", {}, input, label)),
+  );
   const leads = element("p", { class: "wslab-leads" });
   let known;
 
@@ -213,7 +276,8 @@ function controls(view) {
   };
   const drawLeads = () => {
     const by = new Map();
-    for (const { port, name } of [...running.addresses].sort((one, other) => one.port - other.port)) by.set(name, [...(by.get(name) ?? []), `ws://localhost:${port}`]);
+    for (const { port, name } of [...running.addresses].sort((one, other) => one.port - other.port))
+      by.set(name, [...(by.get(name) ?? []), `ws://localhost:${port}`]);
     const parts = [...by].map(([name, urls]) => [element("code", {}, urls.join(", ")), ` → ${harmless(name)}`]);
     const text = parts.length ? "" : "There is no server yet to lead to: run await lab.serve() in a cell.";
     const key = JSON.stringify([...by]);
@@ -224,7 +288,8 @@ function controls(view) {
   const draw = () => {
     const route = model.get("route");
     for (const { value, label, input } of routes) {
-      if (value === "auto") tell(label, `automatic (${running.page.loopback ? "directly" : "through Jupyter’s server"})`);
+      if (value === "auto")
+        tell(label, `automatic (${running.page.loopback ? "directly" : "through Jupyter’s server"})`);
       if (route !== known) input.checked = value === route;
       if (value === "jupyter") input.disabled = !running.page.jupyter;
     }
@@ -233,7 +298,12 @@ function controls(view) {
     tell(state, words());
     drawLeads();
   };
-  const root = element("div", { class: "wslab-runbar" }, element("div", { class: "wslab-toolbar", role: "group", "aria-label": "Run" }, go, halt, restore, state), element("div", { class: "wslab-way" }, way, leads));
+  const root = element(
+    "div",
+    { class: "wslab-runbar" },
+    element("div", { class: "wslab-toolbar", role: "group", "aria-label": "Run" }, go, halt, restore, state),
+    element("div", { class: "wslab-way" }, way, leads),
+  );
   return { element: root, draw };
 }
 
@@ -250,14 +320,35 @@ function eventRow(entry, id) {
   const name = isConsole ? (level === "uncaught" ? level : `console.${level}`) : what;
   const number = element("span", { class: "wslab-eventrecord" });
   const said = isConsole
-    ? element("span", { class: "wslab-printed" }, lines(entry.text), entry.line ? element("span", { class: "wslab-place" }, ` line ${entry.line}`) : null)
-    : element("span", { class: "wslab-said" }, harmless(entry.words), entry.state ? element("span", { class: "wslab-ready" }, entry.state) : null);
+    ? element(
+        "span",
+        { class: "wslab-printed" },
+        lines(entry.text),
+        entry.line ? element("span", { class: "wslab-place" }, ` line ${entry.line}`) : null,
+      )
+    : element(
+        "span",
+        { class: "wslab-said" },
+        harmless(entry.words),
+        entry.state ? element("span", { class: "wslab-ready" }, entry.state) : null,
+      );
   const node = element(
     "li",
-    { class: `wslab-event ${isConsole ? `wslab-console wslab-level-${level}` : CALL.test(what) ? "wslab-call" : "wslab-told"}${entry.thrown ? " wslab-thrown" : ""}`, role: "option", id: `${id}-${entry.n}`, "data-event": entry.n, "aria-selected": "false" },
+    {
+      class: `wslab-event ${isConsole ? `wslab-console wslab-level-${level}` : CALL.test(what) ? "wslab-call" : "wslab-told"}${entry.thrown ? " wslab-thrown" : ""}`,
+      role: "option",
+      id: `${id}-${entry.n}`,
+      "data-event": entry.n,
+      "aria-selected": "false",
+    },
     element("span", { class: "wslab-when" }, entry.t.toFixed(3)),
     element("span", { class: "wslab-which" }, socket === undefined ? "" : String(socket)),
-    element("span", { class: "wslab-what" }, sender ? mark(sender) : element("span", { class: "wslab-nomark", "aria-hidden": "true" }), name),
+    element(
+      "span",
+      { class: "wslab-what" },
+      sender ? mark(sender) : element("span", { class: "wslab-nomark", "aria-hidden": "true" }),
+      name,
+    ),
     said,
     number,
   );
@@ -267,8 +358,17 @@ function eventRow(entry, id) {
 function told(view) {
   const { running } = view;
   const id = freshId();
-  const list = element("ul", { class: "wslab-events", role: "listbox", tabindex: "0", "aria-label": "What the page was told and did; the arrow keys choose an event" });
-  const empty = element("p", { class: "wslab-hint" }, "Nothing yet. Run the code: what it prints and what its sockets are told will stand here, in order of time.");
+  const list = element("ul", {
+    class: "wslab-events",
+    role: "listbox",
+    tabindex: "0",
+    "aria-label": "What the page was told and did; the arrow keys choose an event",
+  });
+  const empty = element(
+    "p",
+    { class: "wslab-hint" },
+    "Nothing yet. Run the code: what it prints and what its sockets are told will stand here, in order of time.",
+  );
   const counts = element("span", { class: "wslab-about" });
   const said = element("span", { class: "wslab-unseen", role: "status", "aria-live": "polite" });
   const notes = element("div", { class: "wslab-notes" });
@@ -283,7 +383,8 @@ function told(view) {
   /** The events that get rows now: in a flood the last of them, and more and more of those before when it is calm. */
   const drawable = () => {
     const { entries, next } = running;
-    const kept = next - seen > MOST_AT_ONCE ? 0 : [...rows.keys()].filter((n) => n >= (entries[0]?.n ?? 0)).length + next - seen;
+    const kept =
+      next - seen > MOST_AT_ONCE ? 0 : [...rows.keys()].filter((n) => n >= (entries[0]?.n ?? 0)).length + next - seen;
     const most = Math.min(kept + MOST_AT_ONCE, MOST_KEPT);
     seen = next;
     clearTimeout(catchingUp);
@@ -364,11 +465,19 @@ function told(view) {
     if (now !== null) list.setAttribute("aria-activedescendant", `${id}-${now}`);
     else list.removeAttribute("aria-activedescendant");
     if (atEnd && fresh.length) list.scrollTop = list.scrollHeight;
-    list.classList.toggle("wslab-manysockets", entries.some(({ socket }) => socket > 0));
+    list.classList.toggle(
+      "wslab-manysockets",
+      entries.some(({ socket }) => socket > 0),
+    );
     list.hidden = !entries.length;
     empty.hidden = entries.length > 0;
     const { dropped } = running;
-    tell(counts, entries.length ? `${plural(running.next, "event")}${dropped ? ` · the last ${NUMBER.format(entries.length)} kept · ${NUMBER.format(dropped)} dropped` : ""}` : "");
+    tell(
+      counts,
+      entries.length
+        ? `${plural(running.next, "event")}${dropped ? ` · the last ${NUMBER.format(entries.length)} kept · ${NUMBER.format(dropped)} dropped` : ""}`
+        : "",
+    );
     const text = running.notes.map(harmless);
     if (notes.dataset.key !== text.join("\n")) {
       notes.dataset.key = text.join("\n");
@@ -382,7 +491,13 @@ function told(view) {
   const root = element(
     "section",
     { class: "wslab-toldpart", "aria-label": "What the page was told" },
-    element("div", { class: "wslab-headrow" }, element("h3", { class: "wslab-heading" }, "What the page was told, and what it did"), counts, said),
+    element(
+      "div",
+      { class: "wslab-headrow" },
+      element("h3", { class: "wslab-heading" }, "What the page was told, and what it did"),
+      counts,
+      said,
+    ),
     notes,
     empty,
     list,
@@ -405,16 +520,46 @@ function wire(view) {
     const known = new Set(running.connections);
     rows.use(JSON.stringify(running.connections), (records, at) => known.has(connectionAt(records, at)));
     rows.work();
-    const elsewhere = new Set(running.entries.filter(({ what, port }) => what === "new WebSocket()" && !running.addresses.some((each) => each.recorded && each.to === port)).map(({ socket }) => socket));
+    const elsewhere = new Set(
+      running.entries
+        .filter(
+          ({ what, port }) =>
+            what === "new WebSocket()" && !running.addresses.some((each) => each.recorded && each.to === port),
+        )
+        .map(({ socket }) => socket),
+    );
     table.element.hidden = rows.count === 0;
     if (rows.count) table.draw();
     tell(hint, rows.count ? "" : "Nothing yet of a connection that this page opened to the lab.");
-    tell(other, elsewhere.size ? `${plural(elsewhere.size, "socket")} led elsewhere than to the lab, which records nothing of that. To see those bytes too, put a relay between: await lab.relay(to="ws://...").` : "");
+    tell(
+      other,
+      elsewhere.size
+        ? `${plural(elsewhere.size, "socket")} led elsewhere than to the lab, which records nothing of that. To see those bytes too, put a relay between: await lab.relay(to="ws://...").`
+        : "",
+    );
   };
-  const root = element("section", { class: "wslab-wirepart", "aria-label": "What crossed the wire" }, element("div", { class: "wslab-headrow" }, element("h3", { class: "wslab-heading" }, "What crossed the wire"), element("span", { class: "wslab-about" }, "of the connections that this page opened")), hint, table.element, other);
-  return { element: root, draw, reveal: table.reveal, remove: table.remove, get recording() {
-    return recording;
-  } };
+  const root = element(
+    "section",
+    { class: "wslab-wirepart", "aria-label": "What crossed the wire" },
+    element(
+      "div",
+      { class: "wslab-headrow" },
+      element("h3", { class: "wslab-heading" }, "What crossed the wire"),
+      element("span", { class: "wslab-about" }, "of the connections that this page opened"),
+    ),
+    hint,
+    table.element,
+    other,
+  );
+  return {
+    element: root,
+    draw,
+    reveal: table.reveal,
+    remove: table.remove,
+    get recording() {
+      return recording;
+    },
+  };
 }
 
 // The panel ------------------------------------------------------------------------------------------------------------
@@ -484,7 +629,17 @@ function build(context) {
     pacing.end(Math.min(Math.max(DRAW_EVERY, DRAW_SHARE * (performance.now() - began)), DRAW_AGAIN));
   };
   return {
-    element: element("div", {}, bar.element, element("div", { class: "wslab-peer" }, code.element, element("div", { class: "wslab-seen" }, events.element, ladderPart.element))),
+    element: element(
+      "div",
+      {},
+      bar.element,
+      element(
+        "div",
+        { class: "wslab-peer" },
+        code.element,
+        element("div", { class: "wslab-seen" }, events.element, ladderPart.element),
+      ),
+    ),
     draw,
     remove: () => {
       pacing.stop();

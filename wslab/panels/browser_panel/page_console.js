@@ -7,7 +7,8 @@ const MOST_ITEMS = 30;
 const MOST_BYTES = 24;
 const MOST_TEXT = 4000; // characters of one line of the console
 
-const cut = (text) => (text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}… ${text.length - MOST_TEXT} more characters` : text);
+const cut = (text) =>
+  text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}… ${text.length - MOST_TEXT} more characters` : text;
 const bytes = (view) => `${hexPairs(view.subarray(0, MOST_BYTES))}${view.length > MOST_BYTES ? " …" : ""}`;
 
 function listed(items, write, [open, close]) {
@@ -19,14 +20,19 @@ function listed(items, write, [open, close]) {
 function objectText(value, depth) {
   if (value instanceof Error || value instanceof DOMException) return `${value.name}: ${value.message}`;
   if (value instanceof ArrayBuffer) return `ArrayBuffer(${value.byteLength}) ${bytes(new Uint8Array(value))}`.trim();
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength}) ${bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))}`.trim();
+  if (ArrayBuffer.isView(value))
+    return `${value.constructor.name}(${value.byteLength}) ${bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))}`.trim();
   if (typeof Blob === "function" && value instanceof Blob) return `Blob(${value.size})`;
   if (value instanceof Date || value instanceof RegExp) return String(value);
   const name = value.constructor?.name ?? "Object";
   if (value instanceof Event) return `[${name} ${value.type}]`;
   if (value instanceof EventTarget || (typeof Node === "function" && value instanceof Node)) return `[${name}]`;
-  if (Array.isArray(value)) return depth > DEPTH ? `Array(${value.length})` : listed(value, (item) => written(item, depth + 1), ["[", "]"]);
-  if (value instanceof Map || value instanceof Set) return depth > DEPTH ? `${name}(${value.size})` : `${name} ${listed([...value], (item) => written(item, depth + 1), ["{ ", " }"])}`;
+  if (Array.isArray(value))
+    return depth > DEPTH ? `Array(${value.length})` : listed(value, (item) => written(item, depth + 1), ["[", "]"]);
+  if (value instanceof Map || value instanceof Set)
+    return depth > DEPTH
+      ? `${name}(${value.size})`
+      : `${name} ${listed([...value], (item) => written(item, depth + 1), ["{ ", " }"])}`;
   const keys = Object.keys(value);
   if (depth > DEPTH) return keys.length ? "{…}" : "{}";
   const prefix = name === "Object" ? "" : `${name} `;
@@ -60,7 +66,9 @@ const DIRECTIVES = {
 export function formatted(values) {
   const [first, ...rest] = values;
   if (typeof first !== "string") return cut(values.map((value) => written(value)).join(" "));
-  const text = first.replace(/%([sdifoOc%])/g, (whole, directive) => (directive === "%" ? "%" : rest.length ? DIRECTIVES[directive](rest.shift()) : whole));
+  const text = first.replace(/%([sdifoOc%])/g, (whole, directive) =>
+    directive === "%" ? "%" : rest.length ? DIRECTIVES[directive](rest.shift()) : whole,
+  );
   return cut([text, ...rest.map((value) => written(value))].join(" "));
 }
 
@@ -77,5 +85,14 @@ export function tableText(data) {
     lines.push([index, ...cells, ...(values ? [isRow(row) ? "" : written(row, 1)] : [])]);
   }
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  return cut(lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n"));
+  return cut(
+    lines
+      .map((line) =>
+        line
+          .map((cell, column) => cell.padEnd(widths[column]))
+          .join("  ")
+          .trimEnd(),
+      )
+      .join("\n"),
+  );
 }

@@ -6,9 +6,9 @@
  * throws later, in a handler or in a promise, is known by the name that the code has as a script.
  */
 
+import { plural } from "../kit/dom.js";
 import { STATES } from "../kit/facts.js";
 import { hexPairs, visible } from "../kit/words.js";
-import { plural } from "../kit/dom.js";
 import { formatted, tableText } from "./page_console.js";
 
 const OPEN = 1;
@@ -20,31 +20,54 @@ const FIRST_LINE = 2; // lines that a function's own head takes before the code'
 const UTF8 = new TextEncoder();
 const Async = Object.getPrototypeOf(async () => {}).constructor;
 
-const clean = (text) => String(text).replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
-const quoted = (text) => (text.length > MOST_QUOTED ? `"${visible(text.slice(0, MOST_QUOTED))}…"` : `"${visible(text)}"`);
-const thrownWords = (error) => clean(error instanceof Error || error instanceof DOMException ? `${error.name}: ${error.message}` : formatted([error]));
+const clean = (text) =>
+  String(text).replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+const quoted = (text) =>
+  text.length > MOST_QUOTED ? `"${visible(text.slice(0, MOST_QUOTED))}…"` : `"${visible(text)}"`;
+const thrownWords = (error) =>
+  clean(
+    error instanceof Error || error instanceof DOMException ? `${error.name}: ${error.message}` : formatted([error]),
+  );
 
 /** What a message carries, as a page sees it: `{ data_type, length, data, words }`; the length is in bytes on the wire. */
 export function dataFacts(data) {
   if (typeof data === "object" && data !== null) {
     if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
-      const view = data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      const view =
+        data instanceof ArrayBuffer
+          ? new Uint8Array(data)
+          : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       const pairs = hexPairs(view.subarray(0, MOST_BYTES)) + (view.length > MOST_BYTES ? " …" : "");
       const type = data.constructor.name;
-      return { data_type: type, length: view.length, data: pairs, words: `${type}, ${plural(view.length, "byte")}${pairs ? `: ${pairs}` : ""}` };
+      return {
+        data_type: type,
+        length: view.length,
+        data: pairs,
+        words: `${type}, ${plural(view.length, "byte")}${pairs ? `: ${pairs}` : ""}`,
+      };
     }
-    if (data instanceof Blob) return { data_type: "Blob", length: data.size, data: null, words: `Blob, ${plural(data.size, "byte")}` };
+    if (data instanceof Blob)
+      return { data_type: "Blob", length: data.size, data: null, words: `Blob, ${plural(data.size, "byte")}` };
   }
   const text = clean(data); // whatever it is, the browser sends it as text (WHATWG WebSockets: USVString)
   const length = UTF8.encode(text).length;
-  return { data_type: "string", length, data: text.slice(0, MOST_QUOTED), words: `${quoted(text)}, ${plural(length, "byte")}` };
+  return {
+    data_type: "string",
+    length,
+    data: text.slice(0, MOST_QUOTED),
+    words: `${quoted(text)}, ${plural(length, "byte")}`,
+  };
 }
 
 /** The browser's `WebSocket`, watched. */
 function watched(Real, { note, address, isStopped }) {
   let count = 0;
   const sockets = new Set();
-  const facts = (socket) => ({ socket: socket.wslab.number, state: STATES[socket.readyState], buffered: socket.bufferedAmount });
+  const facts = (socket) => ({
+    socket: socket.wslab.number,
+    state: STATES[socket.readyState],
+    buffered: socket.bufferedAmount,
+  });
 
   class WebSocket extends Real {
     constructor(...given) {
@@ -54,21 +77,37 @@ function watched(Real, { note, address, isStopped }) {
       const { href, target, port, name } = given.length ? address(mine.url) : {};
       const offered = protocols === undefined ? [] : [protocols].flat().map(String);
       const led = quoted(mine.url) + (name && href !== written ? ` → ${name}` : "");
-      const words = [led, offered.length ? `offering ${offered.map(quoted).join(", ")}` : ""].filter(Boolean).join(", ");
-      const told = { socket: mine.number, what: "new WebSocket()", url: clean(mine.url), protocols: offered.map(clean), target: target ?? null, port: port ?? null, to: name ?? null };
+      const words = [led, offered.length ? `offering ${offered.map(quoted).join(", ")}` : ""]
+        .filter(Boolean)
+        .join(", ");
+      const told = {
+        socket: mine.number,
+        what: "new WebSocket()",
+        url: clean(mine.url),
+        protocols: offered.map(clean),
+        target: target ?? null,
+        port: port ?? null,
+        to: name ?? null,
+      };
       try {
         super(...(given.length ? [href, ...given.slice(1)] : given));
       } catch (error) {
-        note({ ...told, state: null, thrown: thrownWords(error), words: `${given.length ? words : ""} throws ${thrownWords(error)}`.trim() });
+        note({
+          ...told,
+          state: null,
+          thrown: thrownWords(error),
+          words: `${given.length ? words : ""} throws ${thrownWords(error)}`.trim(),
+        });
         throw error;
       }
       Object.defineProperty(this, "wslab", { value: mine });
       sockets.add(this);
       note({ ...told, ...facts(this), words });
-      for (const type of ["open", "message", "error", "close"]) super.addEventListener(type, (event) => this.#heard(event));
+      for (const type of ["open", "message", "error", "close"])
+        super.addEventListener(type, (event) => this.#heard(event));
     }
 
-    get "url"() {
+    get url() {
       return new URL(this.wslab.url, globalThis.location?.href).href;
     }
 
@@ -80,23 +119,45 @@ function watched(Real, { note, address, isStopped }) {
     send(...given) {
       const open = this.readyState === OPEN;
       const { words, ...data } = given.length ? dataFacts(given[0]) : { words: "" };
-      this.#call("send()", () => super.send(...given), words, { ...data, nth: open ? this.wslab.sent : null }, () => {
-        if (open) this.wslab.sent += 1;
-        return open ? (this.bufferedAmount ? `bufferedAmount ${this.bufferedAmount}` : "") : "goes nowhere: the socket is not open any more";
-      });
+      this.#call(
+        "send()",
+        () => super.send(...given),
+        words,
+        { ...data, nth: open ? this.wslab.sent : null },
+        () => {
+          if (open) this.wslab.sent += 1;
+          return open
+            ? this.bufferedAmount
+              ? `bufferedAmount ${this.bufferedAmount}`
+              : ""
+            : "goes nowhere: the socket is not open any more";
+        },
+      );
     }
 
     close(...given) {
       const [code, reason] = given;
-      const words = [code === undefined ? "" : String(code), reason === undefined ? "" : quoted(clean(reason))].filter(Boolean).join(", ");
-      this.#call("close()", () => super.close(...given), words, { code: Number.isInteger(code) ? code : null, reason: reason === undefined ? null : clean(reason).slice(0, MOST_QUOTED) });
+      const words = [code === undefined ? "" : String(code), reason === undefined ? "" : quoted(clean(reason))]
+        .filter(Boolean)
+        .join(", ");
+      this.#call("close()", () => super.close(...given), words, {
+        code: Number.isInteger(code) ? code : null,
+        reason: reason === undefined ? null : clean(reason).slice(0, MOST_QUOTED),
+      });
     }
 
     #call(what, act, words, told, after = () => "") {
       try {
         act();
       } catch (error) {
-        note({ what, ...facts(this), ...told, nth: null, thrown: thrownWords(error), words: `${words} throws ${thrownWords(error)}`.trim() });
+        note({
+          what,
+          ...facts(this),
+          ...told,
+          nth: null,
+          thrown: thrownWords(error),
+          words: `${words} throws ${thrownWords(error)}`.trim(),
+        });
         throw error;
       }
       note({ what, ...facts(this), ...told, words: [words, after()].filter(Boolean).join(", ") });
@@ -111,7 +172,12 @@ function watched(Real, { note, address, isStopped }) {
     }),
     message: (event, socket) => ({ ...dataFacts(event.data), nth: socket.wslab.received++ }),
     error: () => ({ words: "says nothing more: a page is not told why" }),
-    close: ({ code, reason, wasClean }) => ({ code, reason: clean(reason), was_clean: wasClean, words: `code ${code}, reason ${quoted(reason)}, wasClean ${wasClean}` }),
+    close: ({ code, reason, wasClean }) => ({
+      code,
+      reason: clean(reason),
+      was_clean: wasClean,
+      words: `code ${code}, reason ${quoted(reason)}, wasClean ${wasClean}`,
+    }),
   };
   return { WebSocket, sockets };
 }
@@ -120,10 +186,13 @@ function watched(Real, { note, address, isStopped }) {
 function noting(real, note) {
   const said = (level, text) => note({ what: "console", level, text: clean(text), words: "" });
   const own = Object.fromEntries(
-    Object.entries(LEVELS).map(([method, level]) => [method, (...given) => {
-      said(level, formatted(given));
-      real[method]?.(...given);
-    }]),
+    Object.entries(LEVELS).map(([method, level]) => [
+      method,
+      (...given) => {
+        said(level, formatted(given));
+        real[method]?.(...given);
+      },
+    ]),
   );
   own.table = (data) => {
     said("table", tableText(data));
@@ -133,7 +202,9 @@ function noting(real, note) {
     if (!holds) said("error", formatted(["Assertion failed:", ...given]));
     real.assert?.(holds, ...given);
   };
-  return new Proxy(real, { get: (target, name) => own[name] ?? (typeof target[name] === "function" ? target[name].bind(target) : target[name]) });
+  return new Proxy(real, {
+    get: (target, name) => own[name] ?? (typeof target[name] === "function" ? target[name].bind(target) : target[name]),
+  });
 }
 
 /** Timers that can be ended together. */
@@ -181,7 +252,8 @@ export function run(code, { number, note: tell, address, scope = globalThis }) {
     const found = new RegExp(`${name}:(\\d+)`).exec(stack ?? "");
     return found ? Math.max(1, Number(found[1]) - FIRST_LINE) : null;
   };
-  const complain = (error, line) => note({ what: "console", level: "uncaught", line, text: thrownWords(error), words: "" });
+  const complain = (error, line) =>
+    note({ what: "console", level: "uncaught", line, text: thrownWords(error), words: "" });
 
   const onError = (event) => {
     if (!String(event.filename).includes(name) && lineOf(event.error?.stack) === null) return;
@@ -198,7 +270,14 @@ export function run(code, { number, note: tell, address, scope = globalThis }) {
     scope.removeEventListener?.("unhandledrejection", onRejection);
   };
 
-  const given = { WebSocket, console: noting(scope.console, note), setTimeout: clock.setTimeout, setInterval: clock.setInterval, clearTimeout: clock.clear, clearInterval: clock.clear };
+  const given = {
+    WebSocket,
+    console: noting(scope.console, note),
+    setTimeout: clock.setTimeout,
+    setInterval: clock.setInterval,
+    clearTimeout: clock.clear,
+    clearInterval: clock.clear,
+  };
   try {
     const body = new Async(...Object.keys(given), `${code}\n//# sourceURL=${name}`);
     body

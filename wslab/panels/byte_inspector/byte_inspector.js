@@ -1,9 +1,9 @@
 /** The byte inspector: bytes as hex to edit, what to read them as, and every bit of them explained. */
 
-import { harmless } from "../kit/words.js";
-import { NUMBER, element, freshId, mark, plural } from "../kit/dom.js";
+import { element, freshId, mark, NUMBER, plural } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
+import { harmless } from "../kit/words.js";
 
 const PAUSE = 150; // ms after the last key until the text is read
 
@@ -67,7 +67,9 @@ function hexField(context) {
     if (trouble.textContent !== said) trouble.textContent = said;
     const left = shared.reading?.left ?? 0;
     note.hidden = !left;
-    note.textContent = left ? `${plural(left, "byte")} more are read and do not stand here. An edited text is read alone.` : "";
+    note.textContent = left
+      ? `${plural(left, "byte")} more are read and do not stand here. An edited text is read alone.`
+      : "";
   };
   return { element: element("div", { class: "wslab-hexpart" }, labelled("Bytes, as hex", field), trouble, note), draw };
 }
@@ -77,7 +79,8 @@ function choices(context) {
   const reading = element("select", { class: "wslab-input", onchange: () => context.set("read_as", reading.value) });
   const inflate = element("input", { type: "checkbox", onchange: () => context.set("inflate", inflate.checked) });
   const which = element("select", { class: "wslab-input", onchange: () => context.set("which", Number(which.value)) });
-  const step = (by) => () => context.set("which", Math.min(Math.max(model.get("which") + by, 0), (shared.reading?.total ?? 1) - 1));
+  const step = (by) => () =>
+    context.set("which", Math.min(Math.max(model.get("which") + by, 0), (shared.reading?.total ?? 1) - 1));
   const back = element("button", { type: "button", class: "wslab-button", onclick: step(-1) }, "Previous");
   const forth = element("button", { type: "button", class: "wslab-button", onclick: step(1) }, "Next");
   const parts = element("div", { class: "wslab-parts" }, labelled("Frame", which), back, forth);
@@ -90,7 +93,10 @@ function choices(context) {
     parts.hidden = !isStream(now);
     if (parts.hidden || !shared.reading) return;
     const { parts: names, total } = shared.reading;
-    fill(which, names.map((name, index) => [String(index), `${index + 1} of ${NUMBER.format(total)} · ${harmless(name)}`]));
+    fill(
+      which,
+      names.map((name, index) => [String(index), `${index + 1} of ${NUMBER.format(total)} · ${harmless(name)}`]),
+    );
     which.value = String(model.get("which"));
     back.disabled = model.get("which") === 0;
     forth.disabled = model.get("which") >= total - 1;
@@ -102,7 +108,11 @@ function choices(context) {
 function title(explanation) {
   const { sender, length, offset } = explanation;
   const where = plural(length, "byte") + (offset ? ` from byte ${NUMBER.format(offset)} of the stream` : "");
-  return [element("b", { class: "wslab-caption" }, harmless(explanation.title)), sender && mark(sender), element("span", { class: "wslab-place" }, sender ? `${sender}, ${where}` : where)].filter(Boolean);
+  return [
+    element("b", { class: "wslab-caption" }, harmless(explanation.title)),
+    sender && mark(sender),
+    element("span", { class: "wslab-place" }, sender ? `${sender}, ${where}` : where),
+  ].filter(Boolean);
 }
 
 /** Once for each model: what the kernel has read is shared by all views. */

@@ -6,9 +6,9 @@
  * keyboard chooses, and in the drawing the pointer may too.
  */
 
-import { harmless } from "../kit/words.js";
 import { element, mark, svg } from "../kit/dom.js";
 import { panel } from "../kit/panel.js";
+import { harmless } from "../kit/words.js";
 
 const SIGNS = { Clean: "✓", "Not clean": "✗", "Not over": "…" };
 
@@ -21,7 +21,10 @@ function label({ x, y, anchor, text }, kind) {
 function badge({ x, y }, places) {
   const text = places.map((place) => `${place}.`).join(" ");
   const half = Math.max(9, 3.6 * text.length + 4);
-  return [svg("rect", { x: x - half, y: y - 9, width: 2 * half, height: 18, rx: 9, class: "wslab-badge" }), svg("text", { x, y: y + 4, "text-anchor": "middle", class: "wslab-place" }, text)];
+  return [
+    svg("rect", { x: x - half, y: y - 9, width: 2 * half, height: 18, rx: 9, class: "wslab-badge" }),
+    svg("text", { x, y: y + 4, "text-anchor": "middle", class: "wslab-place" }, text),
+  ];
 }
 
 function drawnEdge(edge, steps, choose) {
@@ -45,9 +48,13 @@ function drawnEdge(edge, steps, choose) {
 }
 
 function drawnBox({ name, x, y, w, h, now, visited }) {
-  const inner = now ? [svg("rect", { x: x + 4, y: y + 4, width: w - 8, height: h - 8, rx: 2, class: "wslab-inner" })] : [];
+  const inner = now
+    ? [svg("rect", { x: x + 4, y: y + 4, width: w - 8, height: h - 8, rx: 2, class: "wslab-inner" })]
+    : [];
   const middle = y + h / 2;
-  const says = now ? [svg("text", { x: x + w / 2, y: middle + 15, "text-anchor": "middle", class: "wslab-cite" }, "now")] : [];
+  const says = now
+    ? [svg("text", { x: x + w / 2, y: middle + 15, "text-anchor": "middle", class: "wslab-cite" }, "now")]
+    : [];
   return svg(
     "g",
     { class: `wslab-box ${visited ? "wslab-visited" : ""} ${now ? "wslab-now" : ""}` },
@@ -61,18 +68,33 @@ function drawnBox({ name, x, y, w, h, now, visited }) {
 function drawnLane(lane, steps, choose) {
   const edges = lane.edges.map((edge) => drawnEdge(edge, steps, choose));
   // What was made is drawn last, so that it lies on top where two lines touch.
-  const ordered = [...edges].sort((one, other) => one.node.classList.contains("wslab-made") - other.node.classList.contains("wslab-made"));
+  const ordered = [...edges].sort(
+    (one, other) => one.node.classList.contains("wslab-made") - other.node.classList.contains("wslab-made"),
+  );
   const now = `${lane.label}, now ${lane.now}. The list of changes tells the way that is drawn.`;
   const drawing = svg(
     "svg",
-    { viewBox: `0 0 ${lane.width} ${lane.height}`, width: lane.width, height: lane.height, role: "img", "aria-label": `The states of the ${now}`, class: "wslab-states" },
+    {
+      viewBox: `0 0 ${lane.width} ${lane.height}`,
+      width: lane.width,
+      height: lane.height,
+      role: "img",
+      "aria-label": `The states of the ${now}`,
+      class: "wslab-states",
+    },
     ...ordered.map(({ node }) => node),
     ...lane.boxes.map(drawnBox),
   );
   const node = element(
     "figure",
     { class: "wslab-lanefigure", "data-sender": lane.label },
-    element("figcaption", {}, mark(lane.label), element("b", {}, lane.label), element("span", { class: "wslab-state" }, lane.now)),
+    element(
+      "figcaption",
+      {},
+      mark(lane.label),
+      element("b", {}, lane.label),
+      element("span", { class: "wslab-state" }, lane.now),
+    ),
     drawing,
   );
   return { node, edges };
@@ -83,16 +105,48 @@ function drawnLane(lane, steps, choose) {
 function stepItem(step, choose) {
   const says = [
     mark(step.sender),
-    element("span", {}, element("b", {}, step.sender), ` ${step.event}: `, element("span", { class: "wslab-state" }, `${step.old} → ${step.new}`)),
+    element(
+      "span",
+      {},
+      element("b", {}, step.sender),
+      ` ${step.event}: `,
+      element("span", { class: "wslab-state" }, `${step.old} → ${step.new}`),
+    ),
     element("span", { class: "wslab-section" }, step.section),
   ];
-  if (step.record === null) return element("li", {}, element("span", { class: "wslab-step", title: step.sentence }, ...says));
+  if (step.record === null)
+    return element("li", {}, element("span", { class: "wslab-step", title: step.sentence }, ...says));
   const place = element("span", { class: "wslab-place" }, `No. ${step.record}`);
-  return element("li", {}, element("button", { type: "button", class: "wslab-step", title: step.sentence, "data-record": step.record, onclick: () => choose(step.record) }, ...says, place));
+  return element(
+    "li",
+    {},
+    element(
+      "button",
+      {
+        type: "button",
+        class: "wslab-step",
+        title: step.sentence,
+        "data-record": step.record,
+        onclick: () => choose(step.record),
+      },
+      ...says,
+      place,
+    ),
+  );
 }
 
 function chosen(record, words, choose) {
-  return element("button", { type: "button", class: "wslab-record", "data-record": record, title: `Select record ${record}`, onclick: () => choose(record) }, element("bdi", { dir: "ltr" }, harmless(words)));
+  return element(
+    "button",
+    {
+      type: "button",
+      class: "wslab-record",
+      "data-record": record,
+      title: `Select record ${record}`,
+      onclick: () => choose(record),
+    },
+    element("bdi", { dir: "ltr" }, harmless(words)),
+  );
 }
 
 const small = (...words) => element("span", { class: "wslab-small" }, ...words);
@@ -109,28 +163,62 @@ const ROWS = [
     name: "Close frame it sent",
     cell: ({ close, first }, choose) =>
       close
-        ? [chosen(close.record, close.summary, choose), first ? element("span", { class: "wslab-first" }, " first") : null, close.broken ? element("b", { class: "wslab-broken" }, " ! breaks a rule") : null, small(harmless(close.meaning), " ", element("span", { class: "wslab-section" }, close.section))]
+        ? [
+            chosen(close.record, close.summary, choose),
+            first ? element("span", { class: "wslab-first" }, " first") : null,
+            close.broken ? element("b", { class: "wslab-broken" }, " ! breaks a rule") : null,
+            small(harmless(close.meaning), " ", element("span", { class: "wslab-section" }, close.section)),
+          ]
         : ["none"],
   },
   {
     name: "Its program reports",
-    cell: ({ report, never }) => (report ? [element("bdi", { dir: "ltr" }, harmless(report)), never ? small(...said(harmless(never)), " ", element("span", { class: "wslab-section" }, "RFC 6455 7.4.1")) : null] : ["nothing yet"]),
+    cell: ({ report, never }) =>
+      report
+        ? [
+            element("bdi", { dir: "ltr" }, harmless(report)),
+            never
+              ? small(...said(harmless(never)), " ", element("span", { class: "wslab-section" }, "RFC 6455 7.4.1"))
+              : null,
+          ]
+        : ["nothing yet"],
   },
   {
     name: "End of its stream",
-    cell: ({ tcp, tcp_first: first, untold }, choose) => (tcp ? [chosen(tcp.record, tcp.word, choose), first ? element("span", { class: "wslab-first" }, " first") : null] : [untold]),
+    cell: ({ tcp, tcp_first: first, untold }, choose) =>
+      tcp
+        ? [chosen(tcp.record, tcp.word, choose), first ? element("span", { class: "wslab-first" }, " first") : null]
+        : [untold],
   },
 ];
 
 function table(ends, choose) {
   const head = ends.map(({ sender }) => element("th", { scope: "col" }, mark(sender), ` ${sender}`));
-  const rows = ROWS.map(({ name, cell }) => element("tr", {}, element("th", { scope: "row" }, name), ...ends.map((end) => element("td", {}, ...cell(end, choose).filter(Boolean)))));
-  return element("table", { class: "wslab-ends", "aria-label": "What each end sent and reports" }, element("thead", {}, element("tr", {}, element("td", {}), ...head)), element("tbody", {}, ...rows));
+  const rows = ROWS.map(({ name, cell }) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, name),
+      ...ends.map((end) => element("td", {}, ...cell(end, choose).filter(Boolean))),
+    ),
+  );
+  return element(
+    "table",
+    { class: "wslab-ends", "aria-label": "What each end sent and reports" },
+    element("thead", {}, element("tr", {}, element("td", {}), ...head)),
+    element("tbody", {}, ...rows),
+  );
 }
 
 function sentences({ began, clean, tcp }) {
   return [
-    element("p", { class: "wslab-clean" }, element("b", {}, `${SIGNS[clean.word]} ${clean.word}.`), ` ${clean.words} `, element("span", { class: "wslab-section" }, clean.section)),
+    element(
+      "p",
+      { class: "wslab-clean" },
+      element("b", {}, `${SIGNS[clean.word]} ${clean.word}.`),
+      ` ${clean.words} `,
+      element("span", { class: "wslab-section" }, clean.section),
+    ),
     began ? element("p", {}, began) : null,
     tcp.words ? element("p", {}, `${tcp.words} `, element("span", { class: "wslab-section" }, tcp.section)) : null,
   ].filter(Boolean);
@@ -149,7 +237,10 @@ function chooser(context) {
     const newest = `the newest that ends${closing && wanted === null ? ` (${closing.connection})` : ""}`;
     if (drawn !== `${newest} ${numbers}`) {
       drawn = `${newest} ${numbers}`;
-      select.replaceChildren(element("option", { value: "" }, newest), ...numbers.map((number) => element("option", { value: String(number) }, `number ${number}`)));
+      select.replaceChildren(
+        element("option", { value: "" }, newest),
+        ...numbers.map((number) => element("option", { value: String(number) }, `number ${number}`)),
+      );
     }
     select.value = wanted === null ? "" : String(wanted);
   };
@@ -169,7 +260,11 @@ function build(context) {
   const choose = (record) => context.set("selected", model.get("selected") === record ? null : record);
   const choice = chooser(context);
   const bar = element("div", { class: "wslab-toolbar" }, choice.element);
-  const hint = element("p", { class: "wslab-hint wslab-nothing" }, "Nothing recorded yet: connect, and the panel follows.");
+  const hint = element(
+    "p",
+    { class: "wslab-hint wslab-nothing" },
+    "Nothing recorded yet: connect, and the panel follows.",
+  );
   const summary = element("div", { class: "wslab-summary", role: "status" });
   const lanes = element("div", { class: "wslab-lanefigures" });
   const steps = element("ol", { class: "wslab-steps", "aria-label": "The way through the states" });
@@ -194,7 +289,11 @@ function build(context) {
     edges = made.flatMap((lane) => lane.edges);
     lanes.replaceChildren(...made.map(({ node }) => node));
     summary.replaceChildren(...sentences(closing));
-    steps.replaceChildren(...(closing.steps.length ? closing.steps.map((step) => stepItem(step, choose)) : [element("li", {}, "Both ends are CONNECTING.")]));
+    steps.replaceChildren(
+      ...(closing.steps.length
+        ? closing.steps.map((step) => stepItem(step, choose))
+        : [element("li", {}, "Both ends are CONNECTING.")]),
+    );
     ends.replaceChildren(table(closing.ends, choose));
     if (place !== null) body.querySelectorAll("button")[place]?.focus({ preventScroll: true });
   };
@@ -208,7 +307,8 @@ function build(context) {
     if (closing !== drawn && closing !== null) redraw(closing);
     drawn = closing;
     const selected = model.get("selected");
-    for (const { node, records } of edges) node.classList.toggle("wslab-lit", selected !== null && records.includes(selected));
+    for (const { node, records } of edges)
+      node.classList.toggle("wslab-lit", selected !== null && records.includes(selected));
     for (const button of body.querySelectorAll("[data-record]")) {
       const same = Number(button.dataset.record) === selected;
       button.setAttribute("aria-pressed", String(same));

@@ -5,11 +5,11 @@
  * press sends what was typed, and what is wrong with it is told in words.
  */
 
+import { element, freshId, mark, NUMBER, plural, spaced, typing } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
-import { count, harmless } from "../kit/words.js";
-import { NUMBER, element, freshId, mark, plural, spaced, typing } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
+import { count, harmless } from "../kit/words.js";
 
 const PAUSE = 250; // ms without a key until what was typed is sent
 const MOST_TYPED = 300_000; // characters; the kernel says how many bytes may be sent
@@ -50,7 +50,9 @@ const NUMBERS = { read: (text) => (/^\d{1,9}$/.test(text.trim()) ? Number(text) 
 
 function choice({ model, ask }, name, legend, options) {
   const group = freshId();
-  const inputs = options.map(([value]) => element("input", { type: "radio", name: group, onchange: () => ask({ ask: "change", name, value }) }));
+  const inputs = options.map(([value]) =>
+    element("input", { type: "radio", name: group, onchange: () => ask({ ask: "change", name, value }) }),
+  );
   const root = element(
     "fieldset",
     { class: "wslab-group wslab-options" },
@@ -72,10 +74,14 @@ function choice({ model, ask }, name, legend, options) {
 /** What went wrong with what was asked for here; the panel's first line, which is the alert, may be out of sight. */
 function refused({ model, shared }, part) {
   const line = element("p", { class: "wslab-trouble", hidden: true });
-  return { element: line, draw: () => tell(line, shared.asked === part ? harmless(model.get("problem").replace(/^\w+: /, "")) : "") };
+  return {
+    element: line,
+    draw: () => tell(line, shared.asked === part ? harmless(model.get("problem").replace(/^\w+: /, "")) : ""),
+  };
 }
 
-const textInput = (properties) => element("input", { class: "wslab-input", type: "text", spellcheck: "false", autocomplete: "off", ...properties });
+const textInput = (properties) =>
+  element("input", { class: "wslab-input", type: "text", spellcheck: "false", autocomplete: "off", ...properties });
 
 // Who sends ------------------------------------------------------------------------------------------------------------
 
@@ -88,14 +94,34 @@ function ends({ ask, model, shared }) {
   const root = element("fieldset", { class: "wslab-group wslab-who" }, element("legend", {}, "Send by"), list);
   const why = element("p", { class: "wslab-why", role: "status" });
   const more = element("p", { class: "wslab-note" });
-  const client = element("button", { type: "button", class: "wslab-button", onclick: () => ask({ ask: "open client" }) }, "Open a client");
-  const raw = element("button", { type: "button", class: "wslab-button", onclick: () => ask({ ask: "open raw" }) }, "Open a raw end");
+  const client = element(
+    "button",
+    { type: "button", class: "wslab-button", onclick: () => ask({ ask: "open client" }) },
+    "Open a client",
+  );
+  const raw = element(
+    "button",
+    { type: "button", class: "wslab-button", onclick: () => ask({ ask: "open raw" }) },
+    "Open a raw end",
+  );
 
   const item = (end) => {
-    const input = element("input", { type: "radio", name: group, onchange: () => ask({ ask: "change", name: "target", value: end.key }) });
+    const input = element("input", {
+      type: "radio",
+      name: group,
+      onchange: () => ask({ ask: "change", name: "target", value: end.key }),
+    });
     const state = element("span", { class: "wslab-state" });
     const which = element("span", { class: "wslab-place" }, `of connection ${end.connection}`);
-    const node = element("label", { class: `wslab-end wslab-${end.sender}` }, input, mark(end.sender), element("b", {}, end.kind === "raw" ? `raw ${end.sender}` : end.sender), which, state);
+    const node = element(
+      "label",
+      { class: `wslab-end wslab-${end.sender}` },
+      input,
+      mark(end.sender),
+      element("b", {}, end.kind === "raw" ? `raw ${end.sender}` : end.sender),
+      which,
+      state,
+    );
     return { node, input, state };
   };
   const draw = (can) => {
@@ -112,7 +138,8 @@ function ends({ ask, model, shared }) {
       const fresh = !items.has(end.key);
       if (fresh) items.set(end.key, item(end));
       const { node, input, state } = items.get(end.key);
-      if ((before ? before.nextSibling : list.firstChild) !== node) list.insertBefore(node, before ? before.nextSibling : list.firstChild);
+      if ((before ? before.nextSibling : list.firstChild) !== node)
+        list.insertBefore(node, before ? before.nextSibling : list.firstChild);
       before = node;
       if (fresh || target !== said) input.checked = end.key === target;
       input.disabled = !can;
@@ -121,12 +148,24 @@ function ends({ ask, model, shared }) {
     }
     said = target;
     tell(why, can ? harmless(words) : "");
-    tell(more, hidden ? `${plural(hidden, "older end")} not listed; in Python, composer.target = "client 0" chooses any.` : "");
+    tell(
+      more,
+      hidden ? `${plural(hidden, "older end")} not listed; in Python, composer.target = "client 0" chooses any.` : "",
+    );
     client.disabled = raw.disabled = !can || !serving;
     list.hidden = !known.length;
   };
   const buttons = element("span", { class: "wslab-buttons" }, client, raw);
-  return { element: element("div", { class: "wslab-sender" }, element("div", { class: "wslab-whorow" }, root, buttons), more, why), draw };
+  return {
+    element: element(
+      "div",
+      { class: "wslab-sender" },
+      element("div", { class: "wslab-whorow" }, root, buttons),
+      more,
+      why,
+    ),
+    draw,
+  };
 }
 
 // What is sent ---------------------------------------------------------------------------------------------------------
@@ -155,11 +194,22 @@ function payload(context) {
     tell(size, `Payload${length === null ? "" : `, ${plural(length, "byte")}`}`);
     if (close) tell(body, "Made of the status code and the reason, as a Close frame's body is.");
   };
-  return { element: element("div", { class: "wslab-form" }, element("div", { class: "wslab-payloadbox" }, label, body), way.element), draw, flush: field.flush, remove: field.remove };
+  return {
+    element: element(
+      "div",
+      { class: "wslab-form" },
+      element("div", { class: "wslab-payloadbox" }, label, body),
+      way.element,
+    ),
+    draw,
+    flush: field.flush,
+    remove: field.remove,
+  };
 }
 
 const RESERVED = [3, 4, 5, 6, 7, 11, 12, 13, 14, 15];
-const opcodeOption = (opcode) => element("option", { value: String(opcode) }, `${opcode} ${OPCODES[opcode] ?? "reserved"}`);
+const opcodeOption = (opcode) =>
+  element("option", { value: String(opcode) }, `${opcode} ${OPCODES[opcode] ?? "reserved"}`);
 
 function frameSettings(context) {
   const { model, ask, shared } = context;
@@ -172,17 +222,34 @@ function frameSettings(context) {
   );
   const bits = ["fin", "rsv1", "rsv2", "rsv3"].map((name) => [
     name,
-    element("button", { type: "button", class: "wslab-button", onclick: () => ask({ ask: "change", name, value: !model.get(name) }) }, name.toUpperCase()),
+    element(
+      "button",
+      { type: "button", class: "wslab-button", onclick: () => ask({ ask: "change", name, value: !model.get(name) }) },
+      name.toUpperCase(),
+    ),
   ]);
-  const fragments = element("input", { class: "wslab-input wslab-count", type: "number", min: "1", max: "64", step: "1" });
-  const pieces = typed(context, "fragments", fragments, { read: (text) => (/^\d+$/.test(text.trim()) && Number(text) >= 1 ? Math.min(Number(text), 64) : undefined) });
+  const fragments = element("input", {
+    class: "wslab-input wslab-count",
+    type: "number",
+    min: "1",
+    max: "64",
+    step: "1",
+  });
+  const pieces = typed(context, "fragments", fragments, {
+    read: (text) => (/^\d+$/.test(text.trim()) && Number(text) >= 1 ? Math.min(Number(text), 64) : undefined),
+  });
   const maskBy = choice(context, "mask", "Masked", [
     ["right", "as its side must"],
     ["none", "not"],
     ["fresh", "with a fresh key"],
     ["key", "with this key"],
   ]);
-  const keyInput = textInput({ class: "wslab-input wslab-key", size: "13", maxlength: "40", "aria-label": "Masking key, 4 bytes as hex" });
+  const keyInput = textInput({
+    class: "wslab-input wslab-key",
+    size: "13",
+    maxlength: "40",
+    "aria-label": "Masking key, 4 bytes as hex",
+  });
   const key = typed(context, "masking_key", keyInput);
   const form = choice(context, "length_form", "Length written in", [
     [null, "the fewest bits"],
@@ -190,7 +257,11 @@ function frameSettings(context) {
     [16, "16"],
     [64, "64"],
   ]);
-  const reset = element("button", { type: "button", class: "wslab-button", onclick: () => ask({ ask: "reset" }) }, "What the library would do");
+  const reset = element(
+    "button",
+    { type: "button", class: "wslab-button", onclick: () => ask({ ask: "reset" }) },
+    "What the library would do",
+  );
   const draw = (can) => {
     opcode.value = String(model.get("opcode"));
     for (const [name, button] of bits) {
@@ -206,18 +277,34 @@ function frameSettings(context) {
   const root = element(
     "section",
     { class: "wslab-byhand", "aria-label": "The frame" },
-    element("div", { class: "wslab-headrow" }, element("h3", { class: "wslab-heading" }, "As exact bytes"), element("span", { class: "wslab-about" }, "any frame, refused by nobody"), reset),
+    element(
+      "div",
+      { class: "wslab-headrow" },
+      element("h3", { class: "wslab-heading" }, "As exact bytes"),
+      element("span", { class: "wslab-about" }, "any frame, refused by nobody"),
+      reset,
+    ),
     element(
       "div",
       { class: "wslab-form" },
       element("label", { class: "wslab-label" }, "Opcode", opcode),
-      element("div", { class: "wslab-label", role: "group", "aria-label": "The first bits" }, element("span", {}, "Bits that are 1"), element("span", { class: "wslab-bitbuttons" }, ...bits.map(([, button]) => button))),
+      element(
+        "div",
+        { class: "wslab-label", role: "group", "aria-label": "The first bits" },
+        element("span", {}, "Bits that are 1"),
+        element("span", { class: "wslab-bitbuttons" }, ...bits.map(([, button]) => button)),
+      ),
       element("div", { class: "wslab-masking" }, maskBy.element, keyInput),
       form.element,
       element("label", { class: "wslab-label" }, "Fragments", fragments),
     ),
   );
-  return { element: root, draw, flush: () => [pieces, key].forEach((field) => field.flush()), remove: () => [pieces, key].forEach((field) => field.remove()) };
+  return {
+    element: root,
+    draw,
+    flush: () => [pieces, key].forEach((field) => field.flush()),
+    remove: () => [pieces, key].forEach((field) => field.remove()),
+  };
 }
 
 /** What the library sends by itself, and the close frame's two values. */
@@ -228,29 +315,42 @@ function library(context, flush) {
     shared.asked = "library";
     ask({ ask: name });
   };
-  const button = (name, words) => element("button", { type: "button", class: "wslab-button", onclick: act(name) }, words);
+  const button = (name, words) =>
+    element("button", { type: "button", class: "wslab-button", onclick: act(name) }, words);
   const message = button("send", "Send as a message");
   const others = [button("ping", "Ping"), button("pong", "Pong")];
   const close = button("close", "Close");
   const heading = element("h3", { class: "wslab-heading" });
   const about = element("p", { class: "wslab-about" });
-  const codeInput = textInput({ class: "wslab-input wslab-count", inputmode: "numeric", size: "5", maxlength: "9", placeholder: "none" });
-  const code = typed(context, "code", codeInput, { shown: (value) => (value === null ? "" : String(value)), read: (text) => (text.trim() ? NUMBERS.read(text) : null) });
-  const list = element(
-    "select",
-    {
-      class: "wslab-input wslab-codes",
-      "aria-label": "Status codes and their meanings",
-      onchange: () => list.value !== "other" && ask({ ask: "change", name: "code", value: list.value === "none" ? null : Number(list.value) }),
-    },
-  );
+  const codeInput = textInput({
+    class: "wslab-input wslab-count",
+    inputmode: "numeric",
+    size: "5",
+    maxlength: "9",
+    placeholder: "none",
+  });
+  const code = typed(context, "code", codeInput, {
+    shown: (value) => (value === null ? "" : String(value)),
+    read: (text) => (text.trim() ? NUMBERS.read(text) : null),
+  });
+  const list = element("select", {
+    class: "wslab-input wslab-codes",
+    "aria-label": "Status codes and their meanings",
+    onchange: () =>
+      list.value !== "other" &&
+      ask({ ask: "change", name: "code", value: list.value === "none" ? null : Number(list.value) }),
+  });
   let listed = null;
   const drawList = () => {
     const { codes } = shared;
     if (listed !== codes) {
       listed = codes;
       const known = codes.map(([number, words]) => element("option", { value: String(number) }, `${number} ${words}`));
-      list.replaceChildren(...known, element("option", { value: "none" }, "no status code"), element("option", { value: "other" }, "another number"));
+      list.replaceChildren(
+        ...known,
+        element("option", { value: "none" }, "no status code"),
+        element("option", { value: "other" }, "another number"),
+      );
     }
     const code = model.get("code");
     list.value = code === null ? "none" : codes.some(([number]) => number === code) ? String(code) : "other";
@@ -269,13 +369,20 @@ function library(context, flush) {
     tell(heading, raw ? "Ready-made frames" : "Through websockets");
     tell(
       about,
-      raw ? `a raw end has no library: one frame each, ${end.sender === "client" ? "masked as a client must" : "not masked, as a server must"}` : "the library builds the frame, and refuses what is forbidden",
+      raw
+        ? `a raw end has no library: one frame each, ${end.sender === "client" ? "masked as a client must" : "not masked, as a server must"}`
+        : "the library builds the frame, and refuses what is forbidden",
     );
     tell(message, model.get("payload_as") === "text" ? "Send as a text message" : "Send as a binary message");
     code.draw();
     reason.draw();
     drawList();
-    meaning.replaceChildren(model.get("code") === null ? "" : `${model.get("code")}: `, harmless(words[0]), " ", element("span", { class: "wslab-section" }, harmless(words[1])));
+    meaning.replaceChildren(
+      model.get("code") === null ? "" : `${model.get("code")}: `,
+      harmless(words[0]),
+      " ",
+      element("span", { class: "wslab-section" }, harmless(words[1])),
+    );
     tell(reasonSize, `Reason, ${NUMBER.format(bytes)} of ${most} bytes`);
     reasonInput.setAttribute("aria-invalid", String(bytes > most || field === "status code and reason"));
     codeInput.setAttribute("aria-invalid", String(field === "status code and reason"));
@@ -293,13 +400,28 @@ function library(context, flush) {
     element(
       "div",
       { class: "wslab-form wslab-goodbye" },
-      element("div", { class: "wslab-coderow" }, element("label", { class: "wslab-label" }, "Status code", codeInput), list),
+      element(
+        "div",
+        { class: "wslab-coderow" },
+        element("label", { class: "wslab-label" }, "Status code", codeInput),
+        list,
+      ),
       meaning,
-      element("div", { class: "wslab-coderow" }, element("label", { class: "wslab-label wslab-reason" }, reasonSize, reasonInput), close),
+      element(
+        "div",
+        { class: "wslab-coderow" },
+        element("label", { class: "wslab-label wslab-reason" }, reasonSize, reasonInput),
+        close,
+      ),
     ),
     refusal.element,
   );
-  return { element: root, draw, flush: () => [code, reason].forEach((field) => field.flush()), remove: () => [code, reason].forEach((field) => field.remove()) };
+  return {
+    element: root,
+    draw,
+    flush: () => [code, reason].forEach((field) => field.flush()),
+    remove: () => [code, reason].forEach((field) => field.remove()),
+  };
 }
 
 // The bytes ------------------------------------------------------------------------------------------------------------
@@ -309,12 +431,23 @@ function frameRow(frame, index, picked, pick) {
   const more = length > hex.length / 2 ? ` … ${NUMBER.format(length - hex.length / 2)} more` : "";
   return element(
     "div",
-    { role: "option", class: "wslab-framerow", tabindex: index === picked ? "0" : "-1", "aria-selected": String(index === picked), onclick: () => pick(index) },
+    {
+      role: "option",
+      class: "wslab-framerow",
+      tabindex: index === picked ? "0" : "-1",
+      "aria-selected": String(index === picked),
+      onclick: () => pick(index),
+    },
     element("span", { class: "wslab-place" }, `${index + 1}`),
     element("span", { class: "wslab-framename" }, element("b", {}, what), fin ? "" : ", FIN 0", sent ? " · sent" : ""),
     element("code", { class: "wslab-framehex" }, spaced(hex), more),
     element("span", { class: "wslab-framesize" }, plural(length, "byte")),
-    element("span", { class: "wslab-broken" }, broken ? `! ${broken}` : "", broken ? element("span", { class: "wslab-unseen" }, ` broken ${broken === 1 ? "rule" : "rules"}`) : ""),
+    element(
+      "span",
+      { class: "wslab-broken" },
+      broken ? `! ${broken}` : "",
+      broken ? element("span", { class: "wslab-unseen" }, ` broken ${broken === 1 ? "rule" : "rules"}`) : "",
+    ),
   );
 }
 
@@ -331,7 +464,11 @@ function bytes(context, flush) {
   const refusal = refused(context, "bytes");
   const verdict = element("p", { class: "wslab-verdictline", role: "status" });
   const notes = element("div", { class: "wslab-notes", role: "status" });
-  const list = element("div", { class: "wslab-framelist", role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
+  const list = element("div", {
+    class: "wslab-framelist",
+    role: "listbox",
+    "aria-label": "Frames: the arrow keys pick one",
+  });
   const inspected = inspection();
   const pick = (index) => ask({ ask: "change", name: "picked", value: index });
   let drawn = "";
@@ -363,7 +500,10 @@ function bytes(context, flush) {
     list.hidden = !frames.length;
     all.hidden = !frames.length;
     all.disabled = !open;
-    all.textContent = rest.length > 1 ? `Send these ${rest.length} frames, ${plural(left, "byte")}` : `Send these ${plural(left, "byte")}`;
+    all.textContent =
+      rest.length > 1
+        ? `Send these ${rest.length} frames, ${plural(left, "byte")}`
+        : `Send these ${plural(left, "byte")}`;
     one.hidden = rest.length < 2;
     one.disabled = !open;
     one.textContent = `Send frame ${begun + 1} alone`;
@@ -371,7 +511,9 @@ function bytes(context, flush) {
     const rules = frames[index]?.broken ?? 0;
     tell(
       verdict,
-      broken ? `${frames.length > 1 ? `${count(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule` : `This breaks ${rules === 1 ? "a rule" : plural(rules, "rule")}`}, and will be sent all the same.` : "",
+      broken
+        ? `${frames.length > 1 ? `${count(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule` : `This breaks ${rules === 1 ? "a rule" : plural(rules, "rule")}`}, and will be sent all the same.`
+        : "",
     );
     const joined = said.map(harmless);
     if (notes.textContent !== joined.join("")) notes.replaceChildren(...joined.map((note) => element("p", {}, note)));
@@ -382,7 +524,12 @@ function bytes(context, flush) {
   const root = element(
     "section",
     { class: "wslab-inspector wslab-composed", "aria-label": "The bytes" },
-    element("div", { class: "wslab-sendrow" }, element("h3", { class: "wslab-heading" }, "The bytes"), element("span", { class: "wslab-sendbuttons" }, one, all)),
+    element(
+      "div",
+      { class: "wslab-sendrow" },
+      element("h3", { class: "wslab-heading" }, "The bytes"),
+      element("span", { class: "wslab-sendbuttons" }, one, all),
+    ),
     trouble,
     refusal.element,
     verdict,
@@ -399,16 +546,39 @@ function log(context) {
   const { set, shared } = context;
   const list = element("ol", { class: "wslab-sentlist", "aria-label": "What was sent, the latest first" });
   const said = element("span", { class: "wslab-unseen", role: "status", "aria-live": "polite" });
-  const root = element("section", { class: "wslab-sent", "aria-label": "Sent", hidden: true }, element("h3", { class: "wslab-heading" }, "Sent"), list, said);
+  const root = element(
+    "section",
+    { class: "wslab-sent", "aria-label": "Sent", hidden: true },
+    element("h3", { class: "wslab-heading" }, "Sent"),
+    list,
+    said,
+  );
   let drawn = null;
   const row = ({ what, end, sender, how, number }) =>
     element(
       "li",
       {},
-      number === null ? element("span", { class: "wslab-norecord" }) : element("button", { type: "button", class: "wslab-button", title: "Select it in all panels of this lab", onclick: () => set("selected", number) }, `No. ${number}`),
+      number === null
+        ? element("span", { class: "wslab-norecord" })
+        : element(
+            "button",
+            {
+              type: "button",
+              class: "wslab-button",
+              title: "Select it in all panels of this lab",
+              onclick: () => set("selected", number),
+            },
+            `No. ${number}`,
+          ),
       mark(sender),
       element("b", {}, harmless(what)),
-      element("span", { class: "wslab-place" }, harmless(`${end.replace(/^\S+ /, "by the ")}, ${how === "exact bytes" ? "as exact bytes" : how === "websockets" ? "through websockets" : "as one frame"}`)),
+      element(
+        "span",
+        { class: "wslab-place" },
+        harmless(
+          `${end.replace(/^\S+ /, "by the ")}, ${how === "exact bytes" ? "as exact bytes" : how === "websockets" ? "through websockets" : "as one frame"}`,
+        ),
+      ),
     );
   const draw = () => {
     const { sent } = shared;
@@ -424,11 +594,29 @@ function log(context) {
 
 // The panel ------------------------------------------------------------------------------------------------------------
 
-const NOTHING = { field: "", trouble: "", frames: [], index: 0, left: 0, explanation: null, payload: null, notes: [], meaning: ["", ""], reason: 0, reason_most: 123 };
+const NOTHING = {
+  field: "",
+  trouble: "",
+  frames: [],
+  index: 0,
+  left: 0,
+  explanation: null,
+  payload: null,
+  notes: [],
+  meaning: ["", ""],
+  reason: 0,
+  reason_most: 123,
+};
 
 /** Once for each model: what the kernel tells is there before the first view is drawn. */
 function begin({ shared, ask, hear }) {
-  Object.assign(shared, { ends: { ends: [], more: 0, why: "", serving: false }, preview: NOTHING, sent: [], codes: [], asked: null });
+  Object.assign(shared, {
+    ends: { ends: [], more: 0, why: "", serving: false },
+    preview: NOTHING,
+    sent: [],
+    codes: [],
+    asked: null,
+  });
   hear((message) => {
     const { tell: what, ...facts } = message;
     if (what === "ends" || what === "preview") shared[what] = facts;
@@ -439,7 +627,14 @@ function begin({ shared, ask, hear }) {
 
 function build(context) {
   const flush = () => parts.forEach((part) => part.flush?.());
-  const parts = [ends(context), payload(context), frameSettings(context), library(context, flush), bytes(context, flush), log(context)];
+  const parts = [
+    ends(context),
+    payload(context),
+    frameSettings(context),
+    library(context, flush),
+    bytes(context, flush),
+    log(context),
+  ];
   const [who, what, frame, ready, shown, sent] = parts.map((part) => part.element);
   return {
     element: element("div", {}, who, what, element("div", { class: "wslab-ways" }, frame, ready), shown, sent),

@@ -5,11 +5,11 @@
  * any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
  */
 
+import { element, freshId, mark, NUMBER, plural, rove, typing } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
-import { harmless } from "../kit/words.js";
-import { NUMBER, element, freshId, mark, plural, rove, typing } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
+import { harmless } from "../kit/words.js";
 
 // The sixteen bits -----------------------------------------------------------------------------------------------------
 
@@ -39,11 +39,21 @@ const RULING = [
     { name: "RSV1", bits: [flag("rsv1")] },
     { name: "RSV2", bits: [flag("rsv2")] },
     { name: "RSV3", bits: [flag("rsv3")] },
-    { name: "opcode", bits: many(4, opcodeBit), says: (model) => `${model.get("opcode")} · ${OPCODES[model.get("opcode")] ?? "reserved"}` },
+    {
+      name: "opcode",
+      bits: many(4, opcodeBit),
+      says: (model) => `${model.get("opcode")} · ${OPCODES[model.get("opcode")] ?? "reserved"}`,
+    },
   ],
   [
     { name: "MASK", bits: [flag("masked")] },
-    { name: "Payload len", bits: many(7, lengthBit), says: (model) => ({ 126: "126 · the next 2 bytes say it", 127: "127 · the next 8 bytes say it" })[seven(model)] ?? String(seven(model)) },
+    {
+      name: "Payload len",
+      bits: many(7, lengthBit),
+      says: (model) =>
+        ({ 126: "126 · the next 2 bytes say it", 127: "127 · the next 8 bytes say it" })[seven(model)] ??
+        String(seven(model)),
+    },
   ],
 ];
 const LAST_BIT = 15;
@@ -57,12 +67,19 @@ function figure(context) {
 
   const toggle = (bit) => {
     const number = buttons.length;
-    const node = element("button", { type: "button", class: "wslab-toggle", tabindex: number ? "-1" : "0", onclick: () => bit.toggle(context) });
+    const node = element("button", {
+      type: "button",
+      class: "wslab-toggle",
+      tabindex: number ? "-1" : "0",
+      onclick: () => bit.toggle(context),
+    });
     buttons.push({ node, bit, number });
     return node;
   };
   const byte = (fields, index) => {
-    const numbers = Array.from({ length: 8 }, (_, bit) => element("span", { class: "wslab-bitnumber", "aria-hidden": "true" }, String(8 * index + bit)));
+    const numbers = Array.from({ length: 8 }, (_, bit) =>
+      element("span", { class: "wslab-bitnumber", "aria-hidden": "true" }, String(8 * index + bit)),
+    );
     const parts = fields.map((field) => {
       const start = buttons.length;
       const value = element("span", { class: "wslab-bitsays" });
@@ -77,16 +94,37 @@ function figure(context) {
       cells.push({ node: cell, value, bang, field, start, index: cells.length });
       return cell;
     });
-    return element("div", { class: "wslab-rulingbyte", role: "group", "aria-label": `byte ${index}` }, ...numbers, ...parts);
+    return element(
+      "div",
+      { class: "wslab-rulingbyte", role: "group", "aria-label": `byte ${index}` },
+      ...numbers,
+      ...parts,
+    );
   };
-  const root = element("div", { class: "wslab-sixteen", role: "group", "aria-label": "The first sixteen bits: the arrow keys move, Space toggles" }, ...RULING.map(byte));
-  rove(root, buttons.map(({ node }) => node), { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 8, ArrowUp: -8, Home: -LAST_BIT, End: LAST_BIT });
+  const root = element(
+    "div",
+    {
+      class: "wslab-sixteen",
+      role: "group",
+      "aria-label": "The first sixteen bits: the arrow keys move, Space toggles",
+    },
+    ...RULING.map(byte),
+  );
+  rove(
+    root,
+    buttons.map(({ node }) => node),
+    { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 8, ArrowUp: -8, Home: -LAST_BIT, End: LAST_BIT },
+  );
 
   const tell = () => {
     const field = pointed === null ? null : model.get("explanation").fields?.[pointed];
     line.replaceChildren(
       ...(field
-        ? [element("b", {}, harmless(field.name)), ` ${field.bits}: ${harmless(field.meaning)} `, element("span", { class: "wslab-section" }, harmless(field.section))]
+        ? [
+            element("b", {}, harmless(field.name)),
+            ` ${field.bits}: ${harmless(field.meaning)} `,
+            element("span", { class: "wslab-section" }, harmless(field.section)),
+          ]
         : ["Click a bit to toggle it, or go to it with the arrow keys and press Space."]),
     );
   };
@@ -101,7 +139,8 @@ function figure(context) {
 
   const draw = () => {
     const { violations = [] } = model.get("explanation");
-    const wrong = (start, count) => violations.some((one) => one.width > 0 && one.start < start + count && one.start + one.width > start);
+    const wrong = (start, count) =>
+      violations.some((one) => one.width > 0 && one.start < start + count && one.start + one.width > start);
     for (const { node, field, start, value, bang } of cells) {
       const broken = wrong(start, field.bits.length);
       node.classList.toggle("wslab-brokenfield", broken);
@@ -126,7 +165,10 @@ function figure(context) {
 const PAUSE = 350; // ms without a key until what was typed is sent
 const MOST_TYPED = 500_000; // characters: more than the longest payload in hex, and few enough for one message
 
-const refusal = (length) => (length > MOST_TYPED ? `${NUMBER.format(length)} characters are more than a page can hand on: paste at most ${NUMBER.format(MOST_TYPED)}.` : null);
+const refusal = (length) =>
+  length > MOST_TYPED
+    ? `${NUMBER.format(length)} characters are more than a page can hand on: paste at most ${NUMBER.format(MOST_TYPED)}.`
+    : null;
 
 /** Ties an input to what the kernel may refuse. `shown(model)` is its text when nobody types. */
 function typed(context, name, input, shown, lively = false) {
@@ -190,15 +232,23 @@ function choice(legend, options, choose) {
 
 /** One line of the form: what is set, what sets it, and why something was refused. */
 const setting = (name, controls, ...below) =>
-  element("div", { class: "wslab-setting" }, element("span", { class: "wslab-settingname" }, name), element("div", { class: "wslab-controls" }, ...controls), ...below);
+  element(
+    "div",
+    { class: "wslab-setting" },
+    element("span", { class: "wslab-settingname" }, name),
+    element("div", { class: "wslab-controls" }, ...controls),
+    ...below,
+  );
 
 const FORMS = [7, 16, 64];
 
 function settings(context) {
   const { model, ask, set } = context;
   const change = (name) => (value) => ask({ ask: "change", name, value });
-  const button = (words, question) => element("button", { type: "button", class: "wslab-button", onclick: () => ask(question) }, words);
-  const line = (more) => element("input", { type: "text", class: "wslab-input", spellcheck: "false", autocomplete: "off", ...more });
+  const button = (words, question) =>
+    element("button", { type: "button", class: "wslab-button", onclick: () => ask(question) }, words);
+  const line = (more) =>
+    element("input", { type: "text", class: "wslab-input", spellcheck: "false", autocomplete: "off", ...more });
 
   const sender = choice(
     "Sent by",
@@ -213,7 +263,13 @@ function settings(context) {
   const key = typed(context, "masking_key", keyInput, () => model.get("masking_key"));
   const keyRow = setting("Masking key", [keyInput, button("Fresh key", { ask: "fresh key" })], key.problem);
 
-  const payloadInput = element("textarea", { class: "wslab-input", rows: "2", spellcheck: "false", autocomplete: "off", "aria-label": "Payload" });
+  const payloadInput = element("textarea", {
+    class: "wslab-input",
+    rows: "2",
+    spellcheck: "false",
+    autocomplete: "off",
+    "aria-label": "Payload",
+  });
   const payload = typed(context, "payload", payloadInput, () => model.get("payload"), true);
   const way = choice(
     "Payload as",
@@ -231,8 +287,15 @@ function settings(context) {
     FORMS.map((bits) => ({ value: bits, label: [`${bits} bits`] })),
     (bits) => ask({ ask: "change", name: "length_form", value: bits === model.get("built").shortest ? null : bits }),
   );
-  const lengthInput = line({ size: "8", maxlength: "30", inputmode: "numeric", "aria-label": "Length stated, in bytes; empty for the true one" });
-  const length = typed(context, "length", lengthInput, () => (model.get("length") === null ? "" : model.get("built").stated));
+  const lengthInput = line({
+    size: "8",
+    maxlength: "30",
+    inputmode: "numeric",
+    "aria-label": "Length stated, in bytes; empty for the true one",
+  });
+  const length = typed(context, "length", lengthInput, () =>
+    model.get("length") === null ? "" : model.get("built").stated,
+  );
   const right = button("Set the length right", { ask: "right length" });
   const lie = element("p", { class: "wslab-refused", role: "status", hidden: true });
   const stated = element("label", { class: "wslab-inline" }, "stated as", lengthInput, "bytes");
@@ -249,7 +312,10 @@ function settings(context) {
     wayProblem.hidden = !refused.payload_as;
     wayProblem.textContent = refused.payload_as ? harmless(refused.payload_as) : "";
     form.draw(byHand ? null : (model.get("length_form") ?? built.shortest));
-    form.labels.forEach((label, index) => (label.textContent = `${FORMS[index]} bits${FORMS[index] === built.shortest ? ", the fewest" : ""}`));
+    form.labels.forEach(
+      (label, index) =>
+        (label.textContent = `${FORMS[index]} bits${FORMS[index] === built.shortest ? ", the fewest" : ""}`),
+    );
     lengthInput.placeholder = NUMBER.format(built.payload ?? 0);
     right.disabled = !byHand && model.get("length") === null && model.get("length_form") === null;
     lie.hidden = !built.lie;
@@ -259,7 +325,12 @@ function settings(context) {
     "div",
     { class: "wslab-settings" },
     setting("Sent by", [sender.element]),
-    setting("Payload", [payloadInput, element("div", { class: "wslab-choice" }, way.element, size)], payload.problem, wayProblem),
+    setting(
+      "Payload",
+      [payloadInput, element("div", { class: "wslab-choice" }, way.element, size)],
+      payload.problem,
+      wayProblem,
+    ),
     keyRow,
     setting("Length in", [form.element, stated, right], length.problem, lie),
   );
@@ -289,7 +360,18 @@ function copyable(name) {
   const draw = (words) => {
     if (text.textContent !== words) text.textContent = words;
   };
-  return { element: element("div", { class: "wslab-copyrow" }, element("span", { class: "wslab-copyname" }, name), box, button, said), draw, remove: () => clearTimeout(reset) };
+  return {
+    element: element(
+      "div",
+      { class: "wslab-copyrow" },
+      element("span", { class: "wslab-copyname" }, name),
+      box,
+      button,
+      said,
+    ),
+    draw,
+    remove: () => clearTimeout(reset),
+  };
 }
 
 function results({ model }) {
@@ -301,22 +383,54 @@ function results({ model }) {
     bytes.draw(hex + (length > shown ? ` … ${NUMBER.format(length - shown)} more` : ""));
     call.draw(harmless(words));
   };
-  return { element: element("div", { class: "wslab-copies" }, bytes.element, call.element), draw, remove: () => [bytes, call].forEach((part) => part.remove()) };
+  return {
+    element: element("div", { class: "wslab-copies" }, bytes.element, call.element),
+    draw,
+    remove: () => [bytes, call].forEach((part) => part.remove()),
+  };
 }
 
 const OUTCOMES = { accepted: ["✓", "accepted"], waits: ["…", "waits for more bytes"], refused: ["✗", "refused"] };
 
-const because = (reason) => element("span", {}, " because “", element("bdi", { class: "wslab-said", dir: "ltr" }, harmless(reason)), "”");
+const because = (reason) =>
+  element("span", {}, " because “", element("bdi", { class: "wslab-said", dir: "ltr" }, harmless(reason)), "”");
 
 function verdict({ judge, outcome, code, reason, events, rule }) {
   const [sign, word] = OUTCOMES[outcome];
   return element(
     "section",
     { class: `wslab-verdict wslab-${outcome}`, "aria-label": `What ${judge} says` },
-    element("h4", {}, element("span", { class: "wslab-judge" }, judge), " ", element("span", { class: "wslab-outcome" }, element("span", { class: "wslab-sign", "aria-hidden": "true" }, sign), ` ${word}`)),
-    outcome === "refused" ? element("p", {}, code ? `fails the connection with ${code}` : "", reason ? because(reason) : null) : null,
-    rule ? element("p", { class: "wslab-applied" }, element("span", { class: "wslab-section" }, harmless(rule.section)), " ", element("q", {}, harmless(rule.sentence))) : null,
-    events.length ? element("ol", { class: "wslab-events", "aria-label": "What it delivered" }, ...events.map((event) => element("li", {}, element("bdi", { dir: "ltr" }, harmless(event))))) : null,
+    element(
+      "h4",
+      {},
+      element("span", { class: "wslab-judge" }, judge),
+      " ",
+      element(
+        "span",
+        { class: "wslab-outcome" },
+        element("span", { class: "wslab-sign", "aria-hidden": "true" }, sign),
+        ` ${word}`,
+      ),
+    ),
+    outcome === "refused"
+      ? element("p", {}, code ? `fails the connection with ${code}` : "", reason ? because(reason) : null)
+      : null,
+    rule
+      ? element(
+          "p",
+          { class: "wslab-applied" },
+          element("span", { class: "wslab-section" }, harmless(rule.section)),
+          " ",
+          element("q", {}, harmless(rule.sentence)),
+        )
+      : null,
+    events.length
+      ? element(
+          "ol",
+          { class: "wslab-events", "aria-label": "What it delivered" },
+          ...events.map((event) => element("li", {}, element("bdi", { dir: "ltr" }, harmless(event)))),
+        )
+      : null,
   );
 }
 
@@ -334,7 +448,10 @@ function verdicts({ model }) {
     if (said.textContent !== words) said.replaceChildren(element("b", {}, point), rest);
     cards.replaceChildren(...now.judges.map(verdict));
   };
-  return { element: element("section", { class: "wslab-judges", "aria-label": "Verdicts" }, heading, cards, said), draw };
+  return {
+    element: element("section", { class: "wslab-judges", "aria-label": "Verdicts" }, heading, cards, said),
+    draw,
+  };
 }
 
 function meaning(context) {
@@ -344,12 +461,29 @@ function meaning(context) {
     const explanation = model.get("explanation");
     if (explanation.data !== undefined) inspected.show(explanation, model.get("picked"));
   };
-  return { element: element("section", { class: "wslab-inspector", "aria-label": "The bytes explained" }, inspected.element), draw, remove: inspected.remove };
+  return {
+    element: element("section", { class: "wslab-inspector", "aria-label": "The bytes explained" }, inspected.element),
+    draw,
+    remove: inspected.remove,
+  };
 }
 
 function build(context) {
-  const presets = context.model.get("presets").map((name) => element("button", { type: "button", class: "wslab-button", onclick: () => context.ask({ ask: "preset", name }) }, name));
-  const bar = element("div", { class: "wslab-toolbar wslab-presets", role: "group", "aria-label": "Frames to begin with" }, element("span", { class: "wslab-counts" }, "Begin with"), ...presets);
+  const presets = context.model
+    .get("presets")
+    .map((name) =>
+      element(
+        "button",
+        { type: "button", class: "wslab-button", onclick: () => context.ask({ ask: "preset", name }) },
+        name,
+      ),
+    );
+  const bar = element(
+    "div",
+    { class: "wslab-toolbar wslab-presets", role: "group", "aria-label": "Frames to begin with" },
+    element("span", { class: "wslab-counts" }, "Begin with"),
+    ...presets,
+  );
   const parts = [figure(context), settings(context), results(context), verdicts(context), meaning(context)];
   return {
     element: element("div", {}, bar, ...parts.map((part) => part.element)),

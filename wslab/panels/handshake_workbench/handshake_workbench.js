@@ -7,10 +7,10 @@
  * `draw`; what is being read or typed in is not drawn anew.
  */
 
-import { harmless } from "../kit/words.js";
 import { cut, element, freshId, mark, plural, unseen } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
+import { harmless } from "../kit/words.js";
 
 const TYPING = 200; // ms without a key before the kernel is asked what the request says
 
@@ -30,7 +30,12 @@ function whenChanged(state, draw) {
 
 function part(number, title, ...children) {
   const id = freshId();
-  return element("section", { class: "wslab-part", "aria-labelledby": id }, element("h3", { class: "wslab-heading", id }, `${number}  ${title}`), ...children);
+  return element(
+    "section",
+    { class: "wslab-part", "aria-labelledby": id },
+    element("h3", { class: "wslab-heading", id }, `${number}  ${title}`),
+    ...children,
+  );
 }
 
 // The request ------------------------------------------------------------------------------------------------------------
@@ -74,7 +79,11 @@ function requestPart(context) {
     },
     "Send",
   );
-  const restore = element("button", { class: "wslab-button", type: "button", onclick: () => ask({ ask: "restore" }) }, "Restore the RFC’s request");
+  const restore = element(
+    "button",
+    { class: "wslab-button", type: "button", onclick: () => ask({ ask: "restore" }) },
+    "Restore the RFC’s request",
+  );
   const meaning = inspection();
 
   const draw = () => {
@@ -98,7 +107,12 @@ function requestPart(context) {
       element(
         "div",
         { class: "wslab-desk" },
-        element("div", { class: "wslab-sheet" }, element("p", { class: "wslab-from" }, mark("client"), "client writes"), editor),
+        element(
+          "div",
+          { class: "wslab-sheet" },
+          element("p", { class: "wslab-from" }, mark("client"), "client writes"),
+          editor,
+        ),
         element(
           "div",
           { class: "wslab-controls" },
@@ -140,20 +154,56 @@ function responsePart({ shared }) {
   const body = element("div");
   const meaning = inspection();
   const said = element("p", { class: "wslab-unseen", role: "status" });
-  const hint = () => element("p", { class: "wslab-hint" }, "Nothing was sent yet. Press Send: the request goes to the lab’s server over a connection of its own, which the recording shows like any other.");
+  const hint = () =>
+    element(
+      "p",
+      { class: "wslab-hint" },
+      "Nothing was sent yet. Press Send: the request goes to the lab’s server over a connection of its own, which the recording shows like any other.",
+    );
 
   const answer = (told) => [
     element(
       "div",
       { class: "wslab-verdict" },
-      element("p", { class: "wslab-status" }, mark("server"), element("span", {}, told.explanation ? code(told.first_line) : element("b", {}, "no response"))),
+      element(
+        "p",
+        { class: "wslab-status" },
+        mark("server"),
+        element("span", {}, told.explanation ? code(told.first_line) : element("b", {}, "no response")),
+      ),
       element("p", {}, harmless(told.meaning), " ", section(told.section)),
-      told.body ? element("figure", { class: "wslab-words" }, element("figcaption", {}, told.explanation ? "in the server’s own words" : "what came instead"), element("pre", { tabindex: "0", role: "region", "aria-label": "The response's body" }, ...told.body.split("\n").flatMap((line, index) => [index ? "\n" : "", harmless(line)]))) : null,
+      told.body
+        ? element(
+            "figure",
+            { class: "wslab-words" },
+            element("figcaption", {}, told.explanation ? "in the server’s own words" : "what came instead"),
+            element(
+              "pre",
+              { tabindex: "0", role: "region", "aria-label": "The response's body" },
+              ...told.body.split("\n").flatMap((line, index) => [index ? "\n" : "", harmless(line)]),
+            ),
+          )
+        : null,
     ),
     element(
       "div",
       { class: "wslab-client-side" },
-      element("p", { class: "wslab-status" }, mark("client"), element("span", {}, element("b", {}, told.accepted ? "The client takes the connection as open" : "The client makes no WebSocket connection"), " ", section("RFC 6455 4.1"))),
+      element(
+        "p",
+        { class: "wslab-status" },
+        mark("client"),
+        element(
+          "span",
+          {},
+          element(
+            "b",
+            {},
+            told.accepted ? "The client takes the connection as open" : "The client makes no WebSocket connection",
+          ),
+          " ",
+          section("RFC 6455 4.1"),
+        ),
+      ),
       checkList(told.checks),
     ),
   ];
@@ -162,7 +212,9 @@ function responsePart({ shared }) {
     (told) => {
       body.replaceChildren(told ? element("div", { class: "wslab-verdicts" }, ...answer(told)) : hint());
       meaning.show(told?.explanation ?? null);
-      said.textContent = told ? `The server: ${told.explanation ? harmless(told.first_line) : "no response"}. ${harmless(told.meaning)}` : "";
+      said.textContent = told
+        ? `The server: ${told.explanation ? harmless(told.first_line) : "no response"}. ${harmless(told.meaning)}`
+        : "";
     },
   );
   return { element: part(2, "The answer", said, body, meaning.element), draw, remove: () => meaning.remove() };
@@ -181,9 +233,19 @@ function acceptPart(context) {
     "aria-labelledby": label,
     oninput: () => context.set("key", field.value),
   });
-  const own = element("button", { class: "wslab-button", type: "button", onclick: () => context.set("key", null) }, "Take the request’s key");
+  const own = element(
+    "button",
+    { class: "wslab-button", type: "button", onclick: () => context.set("key", null) },
+    "Take the request’s key",
+  );
   const note = element("span", { class: "wslab-step-note" });
-  const slots = { guid: element("code"), joined: element("code"), digest: element("code"), accept: element("code"), answered: element("code") };
+  const slots = {
+    guid: element("code"),
+    joined: element("code"),
+    digest: element("code"),
+    accept: element("code"),
+    answered: element("code"),
+  };
   const compared = element("span", { class: "wslab-step-note" });
   const STEPS = [
     [element("label", { id: label }, "Sec-WebSocket-Key"), "RFC 6455 4.1", [field, own, note]],
@@ -197,7 +259,17 @@ function acceptPart(context) {
     "ol",
     { class: "wslab-steps", "aria-label": "From the key to Sec-WebSocket-Accept" },
     ...STEPS.map(([name, where, content], index) =>
-      element("li", { class: "wslab-step" }, element("span", { class: "wslab-step-name" }, element("span", { class: "wslab-step-number", "aria-hidden": "true" }, String(index + 1)), element("span", {}, name, " ", section(where))), element("span", { class: "wslab-step-value" }, ...content)),
+      element(
+        "li",
+        { class: "wslab-step" },
+        element(
+          "span",
+          { class: "wslab-step-name" },
+          element("span", { class: "wslab-step-number", "aria-hidden": "true" }, String(index + 1)),
+          element("span", {}, name, " ", section(where)),
+        ),
+        element("span", { class: "wslab-step-value" }, ...content),
+      ),
     ),
   );
 
@@ -215,7 +287,11 @@ function acceptPart(context) {
       field.setAttribute("aria-invalid", String(!told.sound));
       note.textContent = harmless(told.note);
       slots.guid.textContent = told.guid;
-      slots.joined.replaceChildren(element("span", { class: "wslab-from-key" }, harmless(told.key)), element("wbr"), element("span", { class: "wslab-from-guid" }, told.guid));
+      slots.joined.replaceChildren(
+        element("span", { class: "wslab-from-key" }, harmless(told.key)),
+        element("wbr"),
+        element("span", { class: "wslab-from-guid" }, told.guid),
+      );
       slots.digest.textContent = told.digest;
       slots.accept.textContent = told.accept;
       slots.answered.textContent = harmless(told.answered ?? "");
@@ -233,7 +309,14 @@ const HEADS = ["change", "my prediction", "it was", "why", ""];
 const MOST_LINES = 2; // of a change
 
 function difference({ gone, come }) {
-  const line = (sign, word, text) => element("span", { class: "wslab-change" }, element("span", { "aria-hidden": "true" }, sign), unseen(word), code(text));
+  const line = (sign, word, text) =>
+    element(
+      "span",
+      { class: "wslab-change" },
+      element("span", { "aria-hidden": "true" }, sign),
+      unseen(word),
+      code(text),
+    );
   const shown = gone.length > MOST_LINES ? 1 : MOST_LINES;
   const more = Math.max(gone.length, come.length) - shown;
   return [
@@ -271,7 +354,17 @@ function experimentRow(context, experiment, statuses) {
     },
     "Run",
   );
-  const load = element("button", { class: "wslab-button", type: "button", title: "Put this request into the editor above", "aria-label": `Put into the editor: ${title}`, onclick: () => ask({ ask: "load", name }) }, "Edit");
+  const load = element(
+    "button",
+    {
+      class: "wslab-button",
+      type: "button",
+      title: "Put this request into the editor above",
+      "aria-label": `Put into the editor: ${title}`,
+      onclick: () => ask({ ask: "load", name }),
+    },
+    "Edit",
+  );
   const outcome = element("td", { role: "cell", class: "wslab-outcome" });
   const reason = element("span", { class: "wslab-reason" });
 
@@ -288,7 +381,15 @@ function experimentRow(context, experiment, statuses) {
         ? [element("span", { class: "wslab-hint" }, "predict first")]
         : !found
           ? [element("span", { class: "wslab-hint" }, "not run yet")]
-          : [element("b", {}, String(found.status ?? "none")), " ", element("span", { class: right ? "wslab-right" : "wslab-surprise" }, right ? "✓ as predicted" : "≠ surprise")]),
+          : [
+              element("b", {}, String(found.status ?? "none")),
+              " ",
+              element(
+                "span",
+                { class: right ? "wslab-right" : "wslab-surprise" },
+                right ? "✓ as predicted" : "≠ surprise",
+              ),
+            ]),
     );
     reason.textContent = guess !== undefined && found ? harmless(found.reason) : "";
   };
@@ -310,12 +411,32 @@ function experimentsPart(context) {
   const id = freshId();
   const body = element("tbody", { role: "rowgroup" });
   const score = element("p", { class: "wslab-score", role: "status" });
-  const all = element("button", { class: "wslab-button wslab-primary", type: "button", onclick: () => all.ariaDisabled === "true" || ask({ ask: "run_all" }) }, "Run all predicted");
-  const again = element("button", { class: "wslab-button", type: "button", onclick: () => ask({ ask: "start_again" }) }, "Start again");
+  const all = element(
+    "button",
+    {
+      class: "wslab-button wslab-primary",
+      type: "button",
+      onclick: () => all.ariaDisabled === "true" || ask({ ask: "run_all" }),
+    },
+    "Run all predicted",
+  );
+  const again = element(
+    "button",
+    { class: "wslab-button", type: "button", onclick: () => ask({ ask: "start_again" }) },
+    "Start again",
+  );
   const table = element(
     "table",
     { class: "wslab-experiments", role: "table", "aria-label": "Experiments with one change", "aria-describedby": id },
-    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...HEADS.map((head) => element("th", { role: "columnheader", scope: "col" }, head || unseen("run or edit"))))),
+    element(
+      "thead",
+      { role: "rowgroup" },
+      element(
+        "tr",
+        { role: "row" },
+        ...HEADS.map((head) => element("th", { role: "columnheader", scope: "col" }, head || unseen("run or edit"))),
+      ),
+    ),
     body,
   );
   let rows = [];
@@ -337,7 +458,11 @@ function experimentsPart(context) {
     element: part(
       4,
       "One change, which status?",
-      element("p", { class: "wslab-note", id }, "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: the answer is measured, not looked up."),
+      element(
+        "p",
+        { class: "wslab-note", id },
+        "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: the answer is measured, not looked up.",
+      ),
       table,
       element("div", { class: "wslab-table-foot" }, all, again, score),
     ),

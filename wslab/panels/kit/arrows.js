@@ -43,14 +43,24 @@ function paths({ sender, shape, from, to, faded }, width) {
   const [x1, lane] = way > 0 ? [MARK, width - MARK - 1] : [width - MARK, MARK + 1];
   const x2 = lane - way * ((to === null ? GAP : 0) + back);
   const y2 = to ?? from;
-  if (jagged) return [[`${sender} ${shape} shaft${faded ? " faded" : ""}`, `M${at(x1, from)}` + `l${3 * way} -4l${6 * way} 8l${3 * way} -4`.repeat(Math.max(1, Math.abs(x2 - x1) / 12))]];
+  const look = (part) => `${sender} ${shape} ${part}${faded ? " faded" : ""}`;
+  if (jagged) {
+    const teeth = `l${3 * way} -4l${6 * way} 8l${3 * way} -4`.repeat(Math.max(1, Math.abs(x2 - x1) / 12));
+    return [[look("shaft"), `M${at(x1, from)}${teeth}`]];
+  }
   const length = Math.hypot(x2 - x1, y2 - from) || 1;
   const u = [(x2 - x1) / length, (y2 - from) / length];
-  const look = (part) => `${sender} ${shape} ${part}${faded ? " faded" : ""}`;
   const [sx, sy] = [x2 - short * u[0], y2 - short * u[1]];
   const [ox, oy] = double ? [-DOUBLE * u[1], DOUBLE * u[0]] : [0, 0];
-  const shaft = double ? line(x1 + ox, from + oy, sx + ox, sy + oy) + line(x1 - ox, from - oy, sx - ox, sy - oy) : line(x1, from, sx, sy);
-  return end ? [[look("shaft"), shaft], [look(end), HEADS[end](x2, y2, u)]] : [[look("shaft"), shaft]];
+  const shaft = double
+    ? line(x1 + ox, from + oy, sx + ox, sy + oy) + line(x1 - ox, from - oy, sx - ox, sy - oy)
+    : line(x1, from, sx, sy);
+  return end
+    ? [
+        [look("shaft"), shaft],
+        [look(end), HEADS[end](x2, y2, u)],
+      ]
+    : [[look("shaft"), shaft]];
 }
 
 /** The drawing and `draw(arrows, box)`; `box` has `left`, `top`, `width` and `height` in px. */
@@ -61,7 +71,11 @@ export function arrowDrawing() {
   const part = (look) => {
     if (!parts.has(look)) {
       const [sender, shape, name, faded] = look.split(" ");
-      const path = svg("path", { "data-sender": sender, "data-line": shape, class: `wslab-arrow-${name}${faded ? " wslab-arrow-faded" : ""}` });
+      const path = svg("path", {
+        "data-sender": sender,
+        "data-line": shape,
+        class: `wslab-arrow-${name}${faded ? " wslab-arrow-faded" : ""}`,
+      });
       parts.set(look, path);
       root.append(path);
     }

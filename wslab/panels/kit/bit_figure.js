@@ -1,14 +1,14 @@
 /** The figure of RFC 6455 section 5.2 with a frame's own bits in it: 32 in a row as there, or 16 or 8 where room is short. */
 
-import { harmless, visible } from "./words.js";
 import { element } from "./dom.js";
 import { brokenFrom, brokenOn, bytesOf, part } from "./places.js";
+import { harmless, visible } from "./words.js";
 
 const HEADER = new Set(["Extended payload length", "Masking-key"]); // beside the fields that are less than a byte
 const inHeader = (field) => field.start % 8 || field.width % 8 || HEADER.has(field.name);
 
 /** How many bits are drawn: the header, to the end of its last row, and one row more of what follows. */
-function drawn({ fields, data }, shown, row) {
+function drawn({ fields }, shown, row) {
   const header = Math.max(...fields.filter(inHeader).map(({ start, width }) => start + width));
   return Math.min(8 * shown, row * (Math.ceil(header / row) + 1));
 }
@@ -30,7 +30,10 @@ export function bitFigure(explanation, row) {
 
   /** What crossed, between two bits: bytes where they are whole, bits where not. */
   const crossed = (start, stop) => {
-    if (start % 8 === 0 && stop % 8 === 0) return Array.from({ length: (stop - start) / 8 }, (_, index) => marked(start + 8 * index, start + 8 * index + 8, bytes[start / 8 + index]));
+    if (start % 8 === 0 && stop % 8 === 0)
+      return Array.from({ length: (stop - start) / 8 }, (_, index) =>
+        marked(start + 8 * index, start + 8 * index + 8, bytes[start / 8 + index]),
+      );
     return Array.from({ length: stop - start }, (_, index) => {
       const bit = start + index;
       const byte = parseInt(bytes[Math.floor(bit / 8)], 16);
@@ -44,7 +47,10 @@ export function bitFigure(explanation, row) {
     const number = field.width > 1 && start === field.start && field.is_number ? `= ${field.value}` : "";
     const node = element(
       "span",
-      { class: `wslab-bitfield${field.width === 1 ? " wslab-onebit" : ""}${goesOn ? " wslab-goeson" : ""}`, style: `grid-column: span ${stop - start}` },
+      {
+        class: `wslab-bitfield${field.width === 1 ? " wslab-onebit" : ""}${goesOn ? " wslab-goeson" : ""}`,
+        style: `grid-column: span ${stop - start}`,
+      },
       element("span", { class: "wslab-bitname" }, name),
       element("span", { class: "wslab-digits" }, ...crossed(start, stop)),
       element("span", { class: "wslab-bitvalue" }, number),
@@ -60,7 +66,9 @@ export function bitFigure(explanation, row) {
       const [start, stop] = [Math.max(field.start, from), Math.min(field.start + field.width, from + row, end)];
       return start < stop ? [cell(field, start, stop)] : [];
     });
-    rows.push(element("div", { class: "wslab-bitrow" }, element("span", { class: "wslab-at" }, String(from / 8)), ...cells));
+    rows.push(
+      element("div", { class: "wslab-bitrow" }, element("span", { class: "wslab-at" }, String(from / 8)), ...cells),
+    );
   }
   const numbers = Array.from({ length: row }, (_, bit) => element("span", { class: "wslab-bitnumber" }, String(bit)));
   const more = explanation.length - end / 8;
@@ -69,12 +77,20 @@ export function bitFigure(explanation, row) {
     { class: "wslab-figure", role: "img", "aria-label": figureLabel(explanation), style: `--wslab-bits: ${row}` },
     element("div", { class: "wslab-bitrow" }, element("span", { class: "wslab-at" }, "byte"), ...numbers),
     ...rows,
-    more > 0 ? element("div", { class: "wslab-note" }, `… and ${more.toLocaleString("en-US")} more byte${more === 1 ? "" : "s"}`) : null,
+    more > 0
+      ? element(
+          "div",
+          { class: "wslab-note" },
+          `… and ${more.toLocaleString("en-US")} more byte${more === 1 ? "" : "s"}`,
+        )
+      : null,
   );
   return { element: figure, parts };
 }
 
 function figureLabel({ fields }) {
-  const said = fields.map((field) => `${harmless(field.name)} ${field.width <= 64 && field.bits ? field.bits : `${field.width / 8} bytes`}`);
+  const said = fields.map(
+    (field) => `${harmless(field.name)} ${field.width <= 64 && field.bits ? field.bits : `${field.width / 8} bytes`}`,
+  );
   return `The bits as RFC 6455 section 5.2 draws them: ${said.join(", ")}. The list of fields tells each.`;
 }

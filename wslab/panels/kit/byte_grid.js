@@ -1,8 +1,8 @@
 /** The bytes as hex and as ASCII, in rows; arrow keys go from byte to byte. */
 
-import { hex } from "./words.js";
 import { element, rove } from "./dom.js";
 import { brokenFrom, brokenOn, byteLabel, bytesOf, character, fieldsAt, part } from "./places.js";
+import { hex } from "./words.js";
 
 /** Every second field is shaded, so that one sees where the next begins. */
 function shades(explanation, bytes) {
@@ -30,15 +30,28 @@ export function byteGrid(explanation) {
       at,
       element(
         "span",
-        { role: "gridcell", class: `wslab-byte ${look(at)}`, tabindex: at ? "-1" : "0", "data-key": `byte ${at}`, "aria-label": byteLabel(explanation, at, pair), "aria-selected": "false" },
+        {
+          role: "gridcell",
+          class: `wslab-byte ${look(at)}`,
+          tabindex: at ? "-1" : "0",
+          "data-key": `byte ${at}`,
+          "aria-label": byteLabel(explanation, at, pair),
+          "aria-selected": "false",
+        },
         pair,
         brokenFrom(explanation, 8 * at, 8 * at + 8) ? element("span", { class: "wslab-bang" }, "!") : null,
       ),
     ),
   );
-  const characters = bytes.map((pair, at) => made(at, element("span", { class: `wslab-character ${look(at)}` }, character(parseInt(pair, 16)) ?? "·")));
+  const characters = bytes.map((pair, at) =>
+    made(at, element("span", { class: `wslab-character ${look(at)}` }, character(parseInt(pair, 16)) ?? "·")),
+  );
 
-  const grid = element("div", { role: "grid", class: "wslab-hex", "aria-label": "Bytes: the arrow keys go from byte to byte" });
+  const grid = element("div", {
+    role: "grid",
+    class: "wslab-hex",
+    "aria-label": "Bytes: the arrow keys go from byte to byte",
+  });
   const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
   rove(grid, cells, steps);
   let laid = 0;

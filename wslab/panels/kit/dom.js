@@ -39,11 +39,15 @@ export const mark = (sender) => element("span", { class: `wslab-mark wslab-${sen
 const NAMES = Symbol.for("wslab names"); // counted for the whole page: each panel brings a module of its own
 
 /** An id that no other element of the page has. */
-export const freshId = () => `wslab-${(globalThis[NAMES] = (globalThis[NAMES] ?? 0) + 1)}`;
+export function freshId() {
+  globalThis[NAMES] = (globalThis[NAMES] ?? 0) + 1;
+  return `wslab-${globalThis[NAMES]}`;
+}
 
 const MOST_VALUE = 240; // characters that are shown of a value
 
-export const cut = (text) => (text.length > MOST_VALUE ? `${text.slice(0, MOST_VALUE)}… ${NUMBER.format(text.length - MOST_VALUE)} more` : text);
+export const cut = (text) =>
+  text.length > MOST_VALUE ? `${text.slice(0, MOST_VALUE)}… ${NUMBER.format(text.length - MOST_VALUE)} more` : text;
 export const spaced = (digits) => digits.replace(/(..)(?=.)/g, "$1 ");
 
 /** One tab stop for many items: keys move by the given steps, and the focus with them. */

@@ -7,24 +7,37 @@
  * the JSON of an `Explanation` (wslab/anatomy/transport.py).
  */
 
-import { harmless, hex } from "./words.js";
-import { NUMBER, bring, cut, element, plural, rove, spaced } from "./dom.js";
-import { asciiWords, bits, bytesOf, fieldsAt, part, place } from "./places.js";
 import { bitFigure, hasFigure } from "./bit_figure.js";
 import { byteGrid } from "./byte_grid.js";
+import { bring, cut, element, NUMBER, plural, rove, spaced } from "./dom.js";
 import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
+import { asciiWords, bits, bytesOf, fieldsAt, part, place } from "./places.js";
+import { harmless, hex } from "./words.js";
 
 /** Bits in a row of the figure, and bytes in a row of a grid, where there are so many pixels. */
-const FIGURE = [[630, 32], [300, 16], [0, 8]];
+const FIGURE = [
+  [630, 32],
+  [300, 16],
+  [0, 8],
+];
 const BESIDE = 680; // px from which on the fields stand beside the grid
-const GRID = [[1060, 16], [BESIDE, 8], [620, 16], [0, 8]];
-const UNDER = [[540, 16], [0, 8]];
+const GRID = [
+  [1060, 16],
+  [BESIDE, 8],
+  [620, 16],
+  [0, 8],
+];
+const UNDER = [
+  [540, 16],
+  [0, 8],
+];
 const UNMASKED = 16; // bytes that the list of fields shows
 const SHORT = 96; // bytes: a grid that leaves room below itself, beside the fields
 const fitting = (table, width) => table.find(([least]) => width >= least)[1];
 
 /** A value, unless the meaning says it again. */
-const valueOf = ({ value, meaning }) => (value && !(value.length > 3 && meaning.includes(value.slice(0, 12))) ? value : "");
+const ownValue = ({ value, meaning }) =>
+  value && !(value.length > 3 && meaning.includes(value.slice(0, 12))) ? value : "";
 
 /** The bytes of a field as they are unmasked; the first of many. */
 function unmasked({ plain, width }) {
@@ -38,20 +51,45 @@ function fieldList(explanation) {
   const items = explanation.fields.map((field, index) => {
     const item = element(
       "li",
-      { role: "option", class: "wslab-field", tabindex: index ? "-1" : "0", "data-key": `field ${index}`, "aria-selected": "false" },
-      element("span", { class: "wslab-name" }, element("b", {}, harmless(field.name)), " ", element("span", { class: "wslab-place" }, place(field)), " ", element("span", { class: "wslab-section" }, harmless(field.section))),
+      {
+        role: "option",
+        class: "wslab-field",
+        tabindex: index ? "-1" : "0",
+        "data-key": `field ${index}`,
+        "aria-selected": "false",
+      },
+      element(
+        "span",
+        { class: "wslab-name" },
+        element("b", {}, harmless(field.name)),
+        " ",
+        element("span", { class: "wslab-place" }, place(field)),
+        " ",
+        element("span", { class: "wslab-section" }, harmless(field.section)),
+      ),
       element(
         "span",
         { class: "wslab-says" },
-        valueOf(field) ? element("bdi", { class: "wslab-value", dir: "ltr" }, cut(harmless(valueOf(field)))) : null,
+        ownValue(field) ? element("bdi", { class: "wslab-value", dir: "ltr" }, cut(harmless(ownValue(field)))) : null,
         element("span", {}, cut(harmless(field.meaning))),
-        field.plain ? element("span", { class: "wslab-plain" }, "unmasked ", element("code", {}, unmasked(field))) : null,
+        field.plain
+          ? element("span", { class: "wslab-plain" }, "unmasked ", element("code", {}, unmasked(field)))
+          : null,
       ),
     );
     parts.push(part(item, explanation, field.start, field.start + field.width, { fields: [index] }));
     return item;
   });
-  const list = element("ol", { role: "listbox", class: "wslab-fields", "data-key": "fields", "aria-label": "Fields: the arrow keys go from field to field" }, ...items);
+  const list = element(
+    "ol",
+    {
+      role: "listbox",
+      class: "wslab-fields",
+      "data-key": "fields",
+      "aria-label": "Fields: the arrow keys go from field to field",
+    },
+    ...items,
+  );
   rove(list, items, { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity });
   return { element: list, parts };
 }
@@ -67,10 +105,20 @@ function violationList(explanation) {
       " ",
       element("q", {}, harmless(violation.sentence)),
       " ",
-      element("span", { class: "wslab-found" }, harmless(violation.found), violation.width ? element("span", { class: "wslab-place" }, ` · ${place(violation)}`) : ""),
+      element(
+        "span",
+        { class: "wslab-found" },
+        harmless(violation.found),
+        violation.width ? element("span", { class: "wslab-place" }, ` · ${place(violation)}`) : "",
+      ),
     ];
-    if (!violation.width || violation.start >= 8 * bytesOf(explanation).length) return element("li", { class: "wslab-violation" }, ...says);
-    const button = element("button", { type: "button", class: "wslab-violation", "data-key": `violation ${index}`, title: "Show its bits" }, ...says);
+    if (!violation.width || violation.start >= 8 * bytesOf(explanation).length)
+      return element("li", { class: "wslab-violation" }, ...says);
+    const button = element(
+      "button",
+      { type: "button", class: "wslab-violation", "data-key": `violation ${index}`, title: "Show its bits" },
+      ...says,
+    );
     parts.push(part(button, explanation, violation.start, violation.start + violation.width, { violation }));
     return element("li", {}, button);
   });
@@ -83,20 +131,40 @@ function byteWords(explanation, at) {
   const byte = parseInt(bytes[at], 16);
   const item = (name, value) => element("span", {}, element("span", { class: "wslab-quiet" }, `${name} `), value);
   const code = (text) => element("code", {}, text);
-  const stream = explanation.sender ? `byte ${NUMBER.format(explanation.offset + at)} of the ${explanation.sender}'s stream` : null;
+  const stream = explanation.sender
+    ? `byte ${NUMBER.format(explanation.offset + at)} of the ${explanation.sender}'s stream`
+    : null;
   const values = Number.isNaN(byte)
     ? [item("value", "withheld: it is part of a credential")]
-    : [item("hex", code(`0x${hex(byte)}`)), item("binary", code(bits(byte))), item("decimal", code(String(byte))), item("ASCII", code(asciiWords(byte)))];
+    : [
+        item("hex", code(`0x${hex(byte)}`)),
+        item("binary", code(bits(byte))),
+        item("decimal", code(String(byte))),
+        item("ASCII", code(asciiWords(byte))),
+      ];
   const xor = xorOf(explanation, at);
   return [
-    element("p", { class: "wslab-values" }, element("b", {}, `Byte ${NUMBER.format(at)} of ${NUMBER.format(explanation.length)}`), stream && element("span", { class: "wslab-place" }, stream), ...values),
-    xor && element("p", { class: "wslab-xorline" }, code(xorWords(xor)), " ", element("span", { class: "wslab-section" }, "RFC 6455 5.3")),
+    element(
+      "p",
+      { class: "wslab-values" },
+      element("b", {}, `Byte ${NUMBER.format(at)} of ${NUMBER.format(explanation.length)}`),
+      stream && element("span", { class: "wslab-place" }, stream),
+      ...values,
+    ),
+    xor &&
+      element(
+        "p",
+        { class: "wslab-xorline" },
+        code(xorWords(xor)),
+        " ",
+        element("span", { class: "wslab-section" }, "RFC 6455 5.3"),
+      ),
     element(
       "ul",
       {},
       ...fieldsAt(explanation)[at].map((index) => {
         const field = explanation.fields[index];
-        const value = valueOf(field) && field.width <= 64 ? ` = ${cut(harmless(valueOf(field)))}` : "";
+        const value = ownValue(field) && field.width <= 64 ? ` = ${cut(harmless(ownValue(field)))}` : "";
         return element(
           "li",
           {},
@@ -112,12 +180,27 @@ function byteWords(explanation, at) {
 
 /** The line that tells the byte which is pointed at, or else picked. It grows with what it has to say and never shrinks. */
 function byteLine(explanation) {
-  const line = element("div", { class: "wslab-pickedbyte", role: "status", "aria-live": "polite", "aria-label": "The byte that is picked" });
+  const line = element("div", {
+    class: "wslab-pickedbyte",
+    role: "status",
+    "aria-live": "polite",
+    "aria-label": "The byte that is picked",
+  });
   let said = null;
   const say = (at) => {
     if (at === said && line.childElementCount) return;
     said = at;
-    line.replaceChildren(...(at === null ? [element("p", { class: "wslab-hint" }, "Point at a byte to see all of it; click it, or go to it with the arrow keys, to keep it. Escape lets it go.")] : byteWords(explanation, at)));
+    line.replaceChildren(
+      ...(at === null
+        ? [
+            element(
+              "p",
+              { class: "wslab-hint" },
+              "Point at a byte to see all of it; click it, or go to it with the arrow keys, to keep it. Escape lets it go.",
+            ),
+          ]
+        : byteWords(explanation, at)),
+    );
     line.style.minHeight = `${line.offsetHeight}px`; // else what stands below would move under the pointer
   };
   return { element: line, say };
@@ -129,9 +212,17 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
   const broken = explanation.violations.length ? violationList(explanation) : null;
   const under = unmasking(explanation);
   const told = under ? "Unmasked" : null; // a fact that is drawn
-  const facts = explanation.facts.filter(([name]) => name !== told).flatMap(([name, text]) => [element("dt", {}, harmless(name)), element("dd", {}, cut(harmless(text)))]);
+  const facts = explanation.facts
+    .filter(([name]) => name !== told)
+    .flatMap(([name, text]) => [element("dt", {}, harmless(name)), element("dd", {}, cut(harmless(text)))]);
   const factList = facts.length ? element("dl", { class: "wslab-facts" }, ...facts) : null;
-  if (!count) return { element: element("div", { class: "wslab-reading" }, broken?.element ?? null, factList), pick() {}, focus() {}, remove() {} };
+  if (!count)
+    return {
+      element: element("div", { class: "wslab-reading" }, broken?.element ?? null, factList),
+      pick() {},
+      focus() {},
+      remove() {},
+    };
 
   const grid = byteGrid(explanation);
   const list = fieldList(explanation);
@@ -141,7 +232,14 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
   let drawn = { parts: [], row: 0 };
 
   const isShort = count <= SHORT;
-  const cutNote = explanation.length > count ? element("p", { class: "wslab-note" }, `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`) : null;
+  const cutNote =
+    explanation.length > count
+      ? element(
+          "p",
+          { class: "wslab-note" },
+          `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`,
+        )
+      : null;
   const bytes = element("div", { class: "wslab-bytes", "data-key": "bytes" }, grid.element, cutNote);
   const underneath = [under?.element, inflated].filter(Boolean);
   const left = element("div", {}, bytes, ...(isShort ? underneath : []));

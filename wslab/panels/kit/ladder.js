@@ -5,19 +5,33 @@
  * A draw looks at the layout once and then writes.
  */
 
-import { group, recordSummary } from "./words.js";
-import { NUMBER, element, freshId, mark, plural } from "./dom.js";
 import { arrowDrawing } from "./arrows.js";
+import { element, freshId, mark, NUMBER, plural } from "./dom.js";
+import { group, recordSummary } from "./words.js";
 
 const ROW = 26; // px, as --wslab-row in panel.css
 const HEAD = 27; // px of the row of names, with its line
 const MOST_ROWS = 13; // that the table shows before it scrolls
 const SPARE_ROWS = 3; // drawn above and below what is seen
 const LOOK_BACK = 64; // rows above the drawn ones whose arrows may still arrive among them
-const VERBS = { request: "sends", response: "sends", frame: "sends", fin: "sends", reset: "sends", error: "reports", unread: "sent", bend: "bent by a relay:" };
+const VERBS = {
+  request: "sends",
+  response: "sends",
+  frame: "sends",
+  fin: "sends",
+  reset: "sends",
+  error: "reports",
+  unread: "sent",
+  bend: "bent by a relay:",
+};
 
 /** How a record's arrow is drawn; null where nothing arrives. */
-const shape = (record) => (record.kind === "error" ? null : ["reset", "unread"].includes(record.kind) ? record.kind : group(record.kind, record.first));
+const shape = (record) =>
+  record.kind === "error"
+    ? null
+    : ["reset", "unread"].includes(record.kind)
+      ? record.kind
+      : group(record.kind, record.first);
 
 /** A record in two parts: what it is, which stands in bold, and what it says. */
 export function caption(record) {
@@ -29,13 +43,45 @@ export function caption(record) {
 /** The columns, in order. `many`: when there is more than one connection; `room`: when the panel is that wide. */
 const COLUMNS = [
   { name: "No.", title: "Place in the recording", text: (record) => String(record.number) },
-  { name: "Time, s", title: "Seconds since the recording began", room: "roomy", text: (record) => record.time.toFixed(4) },
-  { name: "Conn.", title: "Number of the TCP connection", many: true, room: "roomy", text: (record) => String(record.connection) },
+  {
+    name: "Time, s",
+    title: "Seconds since the recording began",
+    room: "roomy",
+    text: (record) => record.time.toFixed(4),
+  },
+  {
+    name: "Conn.",
+    title: "Number of the TCP connection",
+    many: true,
+    room: "roomy",
+    text: (record) => String(record.connection),
+  },
   { ladder: true },
-  { name: "Offset", title: "Of the first byte in its sender's stream", room: "wide", text: (record) => NUMBER.format(record.offset) },
-  { name: "Header", title: "Bytes of frame header or HTTP head", room: "wide", text: (record) => (record.headerLength ? NUMBER.format(record.headerLength) : "") },
-  { name: "Payload", title: "Bytes of payload or HTTP body", room: "roomy", text: (record) => (record.payloadLength || record.kind === "frame" ? NUMBER.format(record.payloadLength) : "") },
-  { name: "!", title: "How many rules it breaks", label: "broken rules", marked: true, text: (record) => (record.violations ? `! ${record.violations}` : "") },
+  {
+    name: "Offset",
+    title: "Of the first byte in its sender's stream",
+    room: "wide",
+    text: (record) => NUMBER.format(record.offset),
+  },
+  {
+    name: "Header",
+    title: "Bytes of frame header or HTTP head",
+    room: "wide",
+    text: (record) => (record.headerLength ? NUMBER.format(record.headerLength) : ""),
+  },
+  {
+    name: "Payload",
+    title: "Bytes of payload or HTTP body",
+    room: "roomy",
+    text: (record) => (record.payloadLength || record.kind === "frame" ? NUMBER.format(record.payloadLength) : ""),
+  },
+  {
+    name: "!",
+    title: "How many rules it breaks",
+    label: "broken rules",
+    marked: true,
+    text: (record) => (record.violations ? `! ${record.violations}` : ""),
+  },
 ];
 const LADDER = COLUMNS.findIndex((column) => column.ladder);
 
@@ -55,7 +101,11 @@ class Row {
     this.rest = document.createTextNode("");
     this.texts = [];
     this.cells = COLUMNS.map((column) => element("span", { role: "gridcell", class: columnClass(column) }));
-    this.cells[LADDER].append(this.prefix, this.mark, element("bdi", { class: "wslab-caption", dir: "ltr" }, this.word, this.rest));
+    this.cells[LADDER].append(
+      this.prefix,
+      this.mark,
+      element("bdi", { class: "wslab-caption", dir: "ltr" }, this.word, this.rest),
+    );
     this.element = element("div", { role: "row", class: "wslab-row" }, ...this.cells);
   }
 
@@ -65,7 +115,11 @@ class Row {
       this.number = record.number;
       this.element.id = `${this.id}-${record.number}`;
       dataset.number = record.number;
-      for (const [name, value] of [["sender", record.sender], ["shape", shape(record) ?? "note"]]) if (dataset[name] !== value) dataset[name] = value;
+      for (const [name, value] of [
+        ["sender", record.sender],
+        ["shape", shape(record) ?? "note"],
+      ])
+        if (dataset[name] !== value) dataset[name] = value;
       COLUMNS.forEach((column, at) => {
         if (column.ladder) return;
         const text = column.text(record);
@@ -93,7 +147,18 @@ class Row {
 export function ladder(view) {
   const { recording, rows, found } = view;
   const id = freshId();
-  const heads = COLUMNS.map((column) => element("span", { role: "columnheader", class: columnClass(column), title: column.title ?? null, "aria-label": column.label ?? null }, column.name ?? ""));
+  const heads = COLUMNS.map((column) =>
+    element(
+      "span",
+      {
+        role: "columnheader",
+        class: columnClass(column),
+        title: column.title ?? null,
+        "aria-label": column.label ?? null,
+      },
+      column.name ?? "",
+    ),
+  );
   const which = element("span", { class: "wslab-which" });
   heads[LADDER].append(lane("client"), which, lane("server"));
   const headRow = element("div", { role: "row", class: "wslab-heads", "aria-rowindex": 1 }, ...heads);
@@ -102,12 +167,23 @@ export function ladder(view) {
   const sizer = element("div", { class: "wslab-sizer", role: "rowgroup" }, arrows.element, now);
   const grid = element(
     "div",
-    { class: "wslab-records wslab-scroller", role: "grid", tabindex: "0", "aria-label": "Records: the arrow keys choose one, [ and ] step through time", "aria-colcount": COLUMNS.length },
+    {
+      class: "wslab-records wslab-scroller",
+      role: "grid",
+      tabindex: "0",
+      "aria-label": "Records: the arrow keys choose one, [ and ] step through time",
+      "aria-colcount": COLUMNS.length,
+    },
     element("div", { role: "rowgroup", class: "wslab-headgroup" }, headRow),
     sizer,
   );
   const nothing = element("p", { class: "wslab-nothing", hidden: true }, "No record passes the filter.");
-  const pill = element("button", { type: "button", class: "wslab-button wslab-pill", hidden: true, title: "Go to the end (End)" });
+  const pill = element("button", {
+    type: "button",
+    class: "wslab-button wslab-pill",
+    hidden: true,
+    title: "Go to the end (End)",
+  });
   const root = element("div", { class: "wslab-table" }, grid, nothing, pill);
 
   const drawn = new Map(); // number of a record: its Row
@@ -177,12 +253,23 @@ export function ladder(view) {
       const after = recording.arrival(number);
       const until = after === null ? null : Math.max(row, rows.row(after + 1) - 1);
       const crossed = until === null ? 0 : until - row;
-      drawn.get(number)?.say(`${number > moment ? "not yet: " : ""}${record.sender} ${VERBS[record.kind]} ${crossed ? `(read after ${plural(crossed, "further record")}) ` : ""}`);
+      drawn
+        .get(number)
+        ?.say(
+          `${number > moment ? "not yet: " : ""}${record.sender} ${VERBS[record.kind]} ${crossed ? `(read after ${plural(crossed, "further record")}) ` : ""}`,
+        );
       if (row < from && (until === null || until < from - 1)) continue;
       const faded = number > moment || (after !== null && after > moment);
       const stream = `${record.connection} ${record.sender}`;
       if (after !== null) latest[stream] = Math.max(latest[stream] ?? 0, record.time + record.delay);
-      const arrow = { sender: record.sender, shape: form, faded, from: (row - from + 0.5) * ROW, to: null, at: latest[stream] };
+      const arrow = {
+        sender: record.sender,
+        shape: form,
+        faded,
+        from: (row - from + 0.5) * ROW,
+        to: null,
+        at: latest[stream],
+      };
       found.push(arrow);
       if (until !== null) borders.set(until, [...(borders.get(until) ?? []), arrow]);
     }
@@ -194,7 +281,9 @@ export function ladder(view) {
         arrow.to = (row - from + 0.5 + (room * (at + 1)) / (arriving.length + 1)) * ROW;
       });
     }
-    for (const row of drawn.values()) if (row.element.dataset.shape === "note") row.say(`${row.number > moment ? "not yet: " : ""}${row.element.dataset.sender} reports `);
+    for (const row of drawn.values())
+      if (row.element.dataset.shape === "note")
+        row.say(`${row.number > moment ? "not yet: " : ""}${row.element.dataset.sender} reports `);
     arrows.draw(found, box);
   };
 

@@ -1,6 +1,10 @@
 /** `pace`: how a view that is told often draws at most so often, and never forgets the last time. */
 
-const CLOCK = { now: () => performance.now(), after: setTimeout.bind(globalThis), cancel: clearTimeout.bind(globalThis) };
+const CLOCK = {
+  now: () => performance.now(),
+  after: setTimeout.bind(globalThis),
+  cancel: clearTimeout.bind(globalThis),
+};
 
 /**
  * Ask `early()` before drawing: where it says true, `again()` is called as soon as it is not, and there the same is asked.

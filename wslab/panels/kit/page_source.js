@@ -23,7 +23,10 @@ export function scriptsOf(text) {
     else {
       code += blank(text.slice(at, begin)) + inner;
       at = begin + inner.length;
-      if (/\s/.test(end.slice(2, 3))) notes.add(`${end} is no end tag: a browser would take the rest of the page for script and run none of it. Here it is taken for </script>.`);
+      if (/\s/.test(end.slice(2, 3)))
+        notes.add(
+          `${end} is no end tag: a browser would take the rest of the page for script and run none of it. Here it is taken for </script>.`,
+        );
       if (!end) notes.add("The last script has no end tag: a browser would run none of it. Here it runs.");
     }
   }
@@ -46,7 +49,8 @@ const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const DEFAULT_PORTS = { "ws:": "80", "wss:": "443" };
 
 /** Whether a page of that host can reach the machine that its browser runs on by these names. */
-export const isLoopback = (host) => LOOPBACK.has(host) || /^127(\.\d{1,3}){3}$/.test(host) || host.endsWith(".localhost");
+export const isLoopback = (host) =>
+  LOOPBACK.has(host) || /^127(\.\d{1,3}){3}$/.test(host) || host.endsWith(".localhost");
 
 /**
  * Where an address that the code gives leads: `{ href, target, port, name }`.

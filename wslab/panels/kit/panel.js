@@ -13,9 +13,9 @@
  * - `redraw()`: draw this view again.
  */
 
-import { harmless } from "./words.js";
 import { element } from "./dom.js";
 import { subshell } from "./subshell.js";
+import { harmless } from "./words.js";
 
 const PATIENCE = 1500; // ms that a kernel has for its first answer
 
@@ -107,7 +107,13 @@ function show(session, build, { name, title, model, el }) {
   const closed = element("p", { class: "wslab-notice wslab-closed", role: "status", hidden: true });
   const saved = savedView(model);
   const live = element("div", { class: "wslab-live" }, closed, view.element);
-  const root = element("section", { class: `wslab wslab-panel wslab-${name}`, "aria-label": title }, problem, saved.element, live);
+  const root = element(
+    "section",
+    { class: `wslab wslab-panel wslab-${name}`, "aria-label": title },
+    problem,
+    saved.element,
+    live,
+  );
 
   const tell = (text) => {
     if (problem.textContent !== text) problem.textContent = text;
@@ -118,7 +124,9 @@ function show(session, build, { name, title, model, el }) {
     live.hidden = silent;
     saved.element.hidden = !silent;
     closed.hidden = !model.get("closed");
-    closed.textContent = closed.hidden ? "" : "This lab is closed. What was recorded stays; to go on, run the cell that makes the lab again.";
+    closed.textContent = closed.hidden
+      ? ""
+      : "This lab is closed. What was recorded stays; to go on, run the cell that makes the lab again.";
     tell(model.get("problem") ? `The panel could not do that: ${harmless(model.get("problem"))}` : "");
     try {
       if (silent) saved.draw();
@@ -148,7 +156,12 @@ function savedView(model) {
     element("b", {}, "A saved view."),
     " No kernel answers for this panel. To make it live, run the cell above: click it and press Shift+Enter.",
   );
-  const text = element("pre", { class: "wslab-snapshot", tabindex: "0", role: "region", "aria-label": "The panel as text, as it was saved" });
+  const text = element("pre", {
+    class: "wslab-snapshot",
+    tabindex: "0",
+    role: "region",
+    "aria-label": "The panel as text, as it was saved",
+  });
   const draw = () => {
     text.textContent = (model.get("snapshot") ?? "").split("\n").map(harmless).join("\n");
   };

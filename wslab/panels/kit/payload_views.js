@@ -1,8 +1,8 @@
 /** What a payload is underneath: masked and unmasked with the XOR of one byte (RFC 6455 5.3), compressed and inflated (RFC 7692). */
 
+import { element, NUMBER, plural } from "./dom.js";
+import { asciiWords, bits, bytesOf, character, dumpLines, MOST_BYTES, once, part } from "./places.js";
 import { hex } from "./words.js";
-import { NUMBER, element, plural } from "./dom.js";
-import { MOST_BYTES, asciiWords, bits, bytesOf, character, dumpLines, once, part } from "./places.js";
 
 const MOST_UNMASKED = 256; // bytes that stand masked above unmasked
 const KEY = 4; // bytes of a masking key
@@ -13,7 +13,8 @@ const masking = once((explanation) => {
   const key = explanation.fields.find((field) => field.name === "Masking-key" && field.width === 8 * KEY);
   const first = key && key.start / 8 + KEY;
   const plain = new Map();
-  for (const field of explanation.fields) (field.plain?.match(/../g) ?? []).forEach((pair, index) => plain.set(field.start / 8 + index, pair));
+  for (const field of explanation.fields)
+    (field.plain?.match(/../g) ?? []).forEach((pair, index) => plain.set(field.start / 8 + index, pair));
   return key && plain.size ? { key: key.raw.match(/../g), first, plain } : null;
 });
 
@@ -30,12 +31,21 @@ export function xorOf(explanation, at) {
 const spell = (byte) => `0x${hex(byte)} ${bits(byte)}`;
 
 /** "0x7f 01111111 XOR key[0] 0x37 00110111 = 0x48 01001000 'H'" */
-export const xorWords = ({ wire, turn, key, plain }) => `${spell(wire)} XOR key[${turn}] ${spell(key)} = ${spell(plain)} ${asciiWords(plain)}`;
+export const xorWords = ({ wire, turn, key, plain }) =>
+  `${spell(wire)} XOR key[${turn}] ${spell(key)} = ${spell(plain)} ${asciiWords(plain)}`;
 
 /** The sum written out, bit below bit; a bit is turned over where the key's is 1. */
 function xorSum({ index, wire, turn, key, plain }) {
-  const digits = (byte) => [...bits(byte)].map((bit, place) => element("span", { class: (key >> (7 - place)) & 1 ? "wslab-turned" : "" }, bit));
-  const line = (name, byte, said = "") => [element("span", { class: "wslab-quiet" }, name), element("span", {}, `0x${hex(byte)}`), element("span", { class: "wslab-eight" }, ...digits(byte)), element("span", {}, said)];
+  const digits = (byte) =>
+    [...bits(byte)].map((bit, place) =>
+      element("span", { class: (key >> (7 - place)) & 1 ? "wslab-turned" : "" }, bit),
+    );
+  const line = (name, byte, said = "") => [
+    element("span", { class: "wslab-quiet" }, name),
+    element("span", {}, `0x${hex(byte)}`),
+    element("span", { class: "wslab-eight" }, ...digits(byte)),
+    element("span", {}, said),
+  ];
   return element(
     "div",
     { class: "wslab-sum", "aria-hidden": "true" }, // its text is told as the picked byte's
@@ -69,14 +79,24 @@ export function unmasking(explanation) {
     parts.push(part(node, explanation, 8 * at, 8 * at + 8, { byte: at }));
     return node;
   });
-  const names = () => element("span", { class: "wslab-column wslab-rows" }, ...["byte", "on the wire", "XOR key", "unmasked", "as ASCII"].map((name) => element("span", {}, name)));
-  const rows = element("div", { class: "wslab-columns", role: "img", "aria-label": `The payload masked, the masking key under it again and again, and unmasked: ${places.map((at) => masked.plain.get(at)).join(" ")}` });
+  const names = () =>
+    element(
+      "span",
+      { class: "wslab-column wslab-rows" },
+      ...["byte", "on the wire", "XOR key", "unmasked", "as ASCII"].map((name) => element("span", {}, name)),
+    );
+  const rows = element("div", {
+    class: "wslab-columns",
+    role: "img",
+    "aria-label": `The payload masked, the masking key under it again and again, and unmasked: ${places.map((at) => masked.plain.get(at)).join(" ")}`,
+  });
   let laid = 0;
   const lay = (width) => {
     if (width === laid) return;
     laid = width;
     const groups = [];
-    for (let from = 0; from < columns.length; from += width) groups.push(element("div", { class: "wslab-columnrow" }, names(), ...columns.slice(from, from + width)));
+    for (let from = 0; from < columns.length; from += width)
+      groups.push(element("div", { class: "wslab-columnrow" }, names(), ...columns.slice(from, from + width)));
     rows.replaceChildren(...groups);
   };
   const total = [...explanation.fields].reduce((sum, field) => sum + (field.plain === null ? 0 : field.width / 8), 0);
@@ -91,8 +111,24 @@ export function unmasking(explanation) {
       element(
         "div",
         {},
-        element("div", { class: "wslab-scroll", "data-key": "unmasked", ...(places.length > LONG ? { tabindex: "0", role: "region", "aria-label": "Masked and unmasked bytes" } : {}) }, rows),
-        total > places.length ? element("p", { class: "wslab-note" }, `The first ${NUMBER.format(places.length)} of ${plural(total, "payload byte")}.`) : null,
+        element(
+          "div",
+          {
+            class: "wslab-scroll",
+            "data-key": "unmasked",
+            ...(places.length > LONG
+              ? { tabindex: "0", role: "region", "aria-label": "Masked and unmasked bytes" }
+              : {}),
+          },
+          rows,
+        ),
+        total > places.length
+          ? element(
+              "p",
+              { class: "wslab-note" },
+              `The first ${NUMBER.format(places.length)} of ${plural(total, "payload byte")}.`,
+            )
+          : null,
       ),
       sum,
     ),
@@ -106,7 +142,14 @@ export function unmasking(explanation) {
   return { element: root, parts, lay, point };
 }
 
-const heading = (name, said, section) => element("p", { class: "wslab-underhead" }, element("b", {}, name), element("span", {}, said), element("span", { class: "wslab-section" }, section));
+const heading = (name, said, section) =>
+  element(
+    "p",
+    { class: "wslab-underhead" },
+    element("b", {}, name),
+    element("span", {}, said),
+    element("span", { class: "wslab-section" }, section),
+  );
 
 function dump(name, pairs, length) {
   const shown = pairs.slice(0, MOST_BYTES);
@@ -116,7 +159,17 @@ function dump(name, pairs, length) {
     "figure",
     { class: "wslab-dump" },
     element("figcaption", {}, element("b", {}, name), ` ${plural(length, "byte")}${more}`),
-    element("pre", { class: "wslab-scroll", "data-key": name, tabindex: "0", role: "region", "aria-label": `${name}: bytes as hex and ASCII` }, text),
+    element(
+      "pre",
+      {
+        class: "wslab-scroll",
+        "data-key": name,
+        tabindex: "0",
+        role: "region",
+        "aria-label": `${name}: bytes as hex and ASCII`,
+      },
+      text,
+    ),
   );
 }
 

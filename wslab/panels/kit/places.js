@@ -1,7 +1,7 @@
 /** Where things lie in explained bytes, and the words for it. An explanation is the JSON of an `Explanation`. */
 
-import { harmless, hex } from "./words.js";
 import { NUMBER } from "./dom.js";
+import { harmless, hex } from "./words.js";
 
 export const MOST_BYTES = 1024; // that are shown of a record
 
@@ -27,33 +27,39 @@ export function place({ start, width }) {
 const meet = (one, start, stop) => one.width > 0 && one.start < stop && one.start + one.width > start;
 
 /** Places in `explanation.fields` of those that lie on some bits. */
-export const fieldsOn = ({ fields }, start, stop) => fields.flatMap((field, index) => (meet(field, start, stop) ? [index] : []));
+export const fieldsOn = ({ fields }, start, stop) =>
+  fields.flatMap((field, index) => (meet(field, start, stop) ? [index] : []));
 
 /** The broken rules that lie on some bits. */
 export const brokenOn = ({ violations }, start, stop) => violations.filter((violation) => meet(violation, start, stop));
 
 /** Whether a broken rule's first bit is among these: there stands the mark. */
-export const brokenFrom = ({ violations }, start, stop) => violations.some((one) => one.width > 0 && one.start >= start && one.start < stop);
+export const brokenFrom = ({ violations }, start, stop) =>
+  violations.some((one) => one.width > 0 && one.start >= start && one.start < stop);
 
-const NAMES = { 0x00: "NUL", 0x09: "tab", 0x0a: "line feed", 0x0d: "carriage return", 0x1b: "escape", 0x20: "space", 0x7f: "delete" };
+const NAMES = { 0: "NUL", 9: "tab", 10: "line feed", 13: "carriage return", 27: "escape", 32: "space", 127: "delete" };
 
 /** A byte as the ASCII character that it is, or null. */
 export const character = (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : null);
 
 /** The same in words: "'l'", "carriage return", "control", "no ASCII". */
-export const asciiWords = (byte) => NAMES[byte] ?? (character(byte) ? `'${character(byte)}'` : byte < 0x80 ? "control" : "no ASCII");
+export const asciiWords = (byte) =>
+  NAMES[byte] ?? (character(byte) ? `'${character(byte)}'` : byte < 0x80 ? "control" : "no ASCII");
 
 export const bits = (byte) => byte.toString(2).padStart(8, "0");
 
 /** `parts` is what lights: nodes with the bits `start` to `stop` that they show, and the fields of those. */
 export function part(node, explanation, start, stop, more = {}) {
   node.setAttribute("data-part", "");
-  const fields = more.fields ?? (more.byte === undefined ? fieldsOn(explanation, start, stop) : fieldsAt(explanation)[more.byte]);
+  const fields =
+    more.fields ?? (more.byte === undefined ? fieldsOn(explanation, start, stop) : fieldsAt(explanation)[more.byte]);
   return { node, start, stop, at: Math.floor(start / 8), lit: false, picked: false, ...more, fields };
 }
 
 /** The same for each byte that is shown. */
-export const fieldsAt = once((explanation) => bytesOf(explanation).map((_, at) => fieldsOn(explanation, 8 * at, 8 * at + 8)));
+export const fieldsAt = once((explanation) =>
+  bytesOf(explanation).map((_, at) => fieldsOn(explanation, 8 * at, 8 * at + 8)),
+);
 
 /** What a screen reader is told of a byte in a grid. */
 export function byteLabel(explanation, at, pair) {

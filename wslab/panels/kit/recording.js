@@ -94,7 +94,9 @@ export class Recording {
 
   /** Have room for so many records, with what is held already. Within that room growing copies nothing. */
   reserve(held, records) {
-    this.packed = new Uint8Array(new ArrayBuffer(Math.max(256 * RECORD_SIZE, held.byteLength), { maxByteLength: records * RECORD_SIZE }));
+    this.packed = new Uint8Array(
+      new ArrayBuffer(Math.max(256 * RECORD_SIZE, held.byteLength), { maxByteLength: records * RECORD_SIZE }),
+    );
     this.packed.set(held);
     this.view = new DataView(this.packed.buffer);
   }
@@ -104,7 +106,8 @@ export class Recording {
     const wanted = used + bytes.byteLength;
     const { buffer } = this.packed;
     if (wanted > buffer.maxByteLength) this.reserve(this.packed.subarray(0, used), (2 * wanted) / RECORD_SIZE);
-    else if (wanted > buffer.byteLength) buffer.resize(Math.min(Math.max(2 * buffer.byteLength, wanted), buffer.maxByteLength));
+    else if (wanted > buffer.byteLength)
+      buffer.resize(Math.min(Math.max(2 * buffer.byteLength, wanted), buffer.maxByteLength));
     this.packed.set(bytes, used);
     this.count += bytes.byteLength / RECORD_SIZE;
     for (let at = used; at < used + bytes.byteLength; at += RECORD_SIZE) {
@@ -126,7 +129,10 @@ export class Recording {
     for (const [connection, states] of Object.entries(before)) {
       const known = this.steps.get(Number(connection)) ?? [];
       if (known.length && known[0].record < start) continue;
-      this.steps.set(Number(connection), [...SENDERS.map((endpoint) => ({ record: start - 1, endpoint, state: states[endpoint] })), ...known]);
+      this.steps.set(Number(connection), [
+        ...SENDERS.map((endpoint) => ({ record: start - 1, endpoint, state: states[endpoint] })),
+        ...known,
+      ]);
     }
   }
 
@@ -135,7 +141,11 @@ export class Recording {
       const known = this.steps.get(connection) ?? [];
       if (!known.length) this.steps.set(connection, known);
       const last = known.at(-1);
-      const news = !last || record > last.record || (record === last.record && !known.some((step) => step.record === record && step.endpoint === endpoint && step.state === state));
+      const news =
+        !last ||
+        record > last.record ||
+        (record === last.record &&
+          !known.some((step) => step.record === record && step.endpoint === endpoint && step.state === state));
       if (news) known.push({ record, endpoint, state, event, section });
     }
   }
@@ -147,7 +157,9 @@ export class Recording {
     this.count -= gone;
     this.first = first;
     for (const [connection, steps] of this.steps) {
-      const over = steps.at(-1).record < first && SENDERS.every((end) => steps.findLast((step) => step.endpoint === end)?.state === "CLOSED");
+      const over =
+        steps.at(-1).record < first &&
+        SENDERS.every((end) => steps.findLast((step) => step.endpoint === end)?.state === "CLOSED");
       if (over) this.steps.delete(connection);
     }
   }

@@ -5,21 +5,38 @@
  */
 
 import { FILTER_KINDS, SENDERS } from "./facts.js";
-import { connectionAt, firstByteAt, group, kindAt, readRecord, recordSummary, senderAt, violationsAt } from "./words.js";
 import { bisect } from "./recording.js";
+import {
+  connectionAt,
+  firstByteAt,
+  group,
+  kindAt,
+  readRecord,
+  recordSummary,
+  senderAt,
+  violationsAt,
+} from "./words.js";
 
 const SLICE = 4; // ms of work at a time
 const BETWEEN_LOOKS = 32; // records tested between two looks at the clock
 
 /** A test of the record that lies at a place, out of the panel's traits; null when every record passes. The cheap parts come first. */
-export function recordTest({ direction = "both", kinds = FILTER_KINDS, opcode = null, connection = null, text = "", broken = false }) {
+export function recordTest({
+  direction = "both",
+  kinds = FILTER_KINDS,
+  opcode = null,
+  connection = null,
+  text = "",
+  broken = false,
+}) {
   const sought = text.toLowerCase();
   const parts = [
     SENDERS.includes(direction) && ((view, at) => senderAt(view, at) === direction),
     connection !== null && ((view, at) => connectionAt(view, at) === connection),
     broken && ((view, at) => violationsAt(view, at) > 0),
     opcode !== null && ((view, at) => kindAt(view, at) === "frame" && (firstByteAt(view, at) & 0b1111) === opcode),
-    kinds.length < FILTER_KINDS.length && ((view, at) => kinds.includes(group(kindAt(view, at), firstByteAt(view, at)))),
+    kinds.length < FILTER_KINDS.length &&
+      ((view, at) => kinds.includes(group(kindAt(view, at), firstByteAt(view, at)))),
     sought && ((view, at) => recordSummary(readRecord(view, at)).toLowerCase().includes(sought)),
   ].filter(Boolean);
   return parts.length ? (view, at) => parts.every((passes) => passes(view, at)) : null;

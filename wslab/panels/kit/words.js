@@ -3,7 +3,20 @@
  * (wslab/anatomy/summary.py), and how text from the wire is made harmless (wslab/drawing/visible.py).
  */
 
-import { CONTROL, GROUPS, INVISIBLE, OPCODES, PREVIEW, RECORD_AT, RECORD_KINDS, RSV1, RSV2, RSV3, SENDERS, UNKNOWN } from "./facts.js";
+import {
+  CONTROL,
+  GROUPS,
+  INVISIBLE,
+  OPCODES,
+  PREVIEW,
+  RECORD_AT,
+  RECORD_KINDS,
+  RSV1,
+  RSV2,
+  RSV3,
+  SENDERS,
+  UNKNOWN,
+} from "./facts.js";
 
 /** Single values of the record whose packed form begins at `at`, for what looks at very many. */
 export const connectionAt = (view, at) => view.getUint32(at + RECORD_AT.connection, true);
@@ -37,7 +50,11 @@ export function readRecord(view, at = 0) {
     first: firstByteAt(view, at),
     second: view.getUint8(at + RECORD_AT.second),
     violations: violationsAt(view, at),
-    preview: new Uint8Array(view.buffer, view.byteOffset + at + RECORD_AT.preview, view.getUint8(at + RECORD_AT.preview_length)),
+    preview: new Uint8Array(
+      view.buffer,
+      view.byteOffset + at + RECORD_AT.preview,
+      view.getUint8(at + RECORD_AT.preview_length),
+    ),
     delay: delayAt(view, at),
   };
 }
@@ -53,7 +70,7 @@ export const hex = (number, digits = 2) => number.toString(16).padStart(digits, 
 export const hexPairs = (bytes) => Array.from(bytes, (byte) => hex(byte)).join(" ");
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-function escape(character) {
+function escaped(character) {
   const point = character.codePointAt(0);
   if (SHORT[character]) return SHORT[character];
   if (point >= 0xdc80 && point <= 0xdcff) return `\\x${hex(point - 0xdc00)}`; // a byte that is no UTF-8
@@ -62,10 +79,10 @@ function escape(character) {
 }
 
 /** Text from the wire with every character that could act or hide written as an escape. */
-export const visible = (text) => text.replace(ESCAPED, escape);
+export const visible = (text) => text.replace(ESCAPED, escaped);
 
 /** The same for a sentence that may quote what is visible already: backslashes stay. */
-export const harmless = (text) => String(text).replace(HARMFUL, escape);
+export const harmless = (text) => String(text).replace(HARMFUL, escaped);
 
 // The second byte of a UTF-8 sequence has a narrower range after these first bytes (RFC 3629 section 4).
 const SECOND = { 0xe0: [0xa0, 0xbf], 0xed: [0x80, 0x9f], 0xf0: [0x90, 0xbf], 0xf4: [0x80, 0x8f] };
@@ -126,7 +143,7 @@ function frameSummary({ first, payloadLength: length, status, preview }) {
   let words = OPCODES[opcode] ?? `reserved opcode ${opcode}`;
   if (opcode === 8) {
     if (length === 1) words += " with 1 byte";
-    else if (length >= 2) words += ` ${status}` + (preview.length ? ` ${quoted(preview, length - 2)}` : "");
+    else if (length >= 2) words += ` ${status}${preview.length ? ` ${quoted(preview, length - 2)}` : ""}`;
   } else if (opcode === 1 && (preview.length || !length)) words += ` ${quoted(preview, length)}`;
   else if (preview.length) words += ` ${payload(preview, length)}`;
   else if (length) words += `, ${count(length, "byte")}`;
@@ -142,7 +159,12 @@ function quotation({ preview }) {
   return visible(decode(preview, full)) + (full ? "…" : "");
 }
 
-const SUMMARIES = { frame: frameSummary, fin: () => "FIN, end of stream", reset: () => "RST, connection reset", unread: unreadSummary };
+const SUMMARIES = {
+  frame: frameSummary,
+  fin: () => "FIN, end of stream",
+  reset: () => "RST, connection reset",
+  unread: unreadSummary,
+};
 
 /** The record in a few words, the same as `record_summary` says in Python. */
 export const recordSummary = (record) => (SUMMARIES[record.kind] ?? quotation)(record);

@@ -1,10 +1,17 @@
 /** The controls that say which records are shown, and those that find one among them. */
 
+import { element, mark, NUMBER, svg } from "../kit/dom.js";
 import { DIRECTIONS, FILTER_KINDS, OPCODES } from "../kit/facts.js";
-import { NUMBER, element, mark, svg } from "../kit/dom.js";
 
 const TYPING = 120; // ms without a key after which what was typed counts
-const NAMES = { handshake: "handshake", data: "data", control: "control", tcp: "TCP end", error: "errors", bend: "bends" };
+const NAMES = {
+  handshake: "handshake",
+  data: "data",
+  control: "control",
+  tcp: "TCP end",
+  error: "errors",
+  bend: "bends",
+};
 const TITLES = {
   handshake: "Opening handshake: request and response",
   data: "Data frames: TEXT, BINARY, CONTINUATION",
@@ -22,14 +29,25 @@ const SAMPLES = { handshake: "M0 4.2h26M0 7.8h26", bend: `M0 6${"l3 -4l6 8l3 -4"
 function sample(kind) {
   const lines = SAMPLES[kind] ?? "M0 6h26";
   const end = kind === "tcp" ? [svg("path", { class: "wslab-arrow-bar", d: "M26 1v10" })] : [];
-  return svg("svg", { class: "wslab-line", viewBox: "0 0 28 12", "aria-hidden": "true", focusable: "false" }, svg("path", { class: "wslab-arrow-shaft", "data-line": kind, d: lines }), ...end);
+  return svg(
+    "svg",
+    { class: "wslab-line", viewBox: "0 0 28 12", "aria-hidden": "true", focusable: "false" },
+    svg("path", { class: "wslab-arrow-shaft", "data-line": kind, d: lines }),
+    ...end,
+  );
 }
 
 /** A field whose text is the trait, when one has stopped typing. */
 function textField(view, trait, properties) {
   let waiting = null;
   let drawn = "";
-  const input = element("input", { type: "search", class: "wslab-input", spellcheck: "false", autocomplete: "off", ...properties });
+  const input = element("input", {
+    type: "search",
+    class: "wslab-input",
+    spellcheck: "false",
+    autocomplete: "off",
+    ...properties,
+  });
   const take = () => {
     clearTimeout(waiting);
     waiting = null;
@@ -51,30 +69,79 @@ export function filterBar(view) {
   const { recording, rows, model } = view;
   const directions = DIRECTIONS.map((direction) => [
     direction,
-    element("button", { type: "button", class: "wslab-button wslab-choice", onclick: () => view.change({ direction }) }, direction === "both" ? null : mark(direction), direction),
+    element(
+      "button",
+      { type: "button", class: "wslab-button wslab-choice", onclick: () => view.change({ direction }) },
+      direction === "both" ? null : mark(direction),
+      direction,
+    ),
   ]);
   const toggle = (kind) => {
     const kinds = model.get("kinds");
-    view.change({ kinds: FILTER_KINDS.filter((other) => (other === kind ? !kinds.includes(kind) : kinds.includes(other))) });
+    view.change({
+      kinds: FILTER_KINDS.filter((other) => (other === kind ? !kinds.includes(kind) : kinds.includes(other))),
+    });
   };
-  const kinds = FILTER_KINDS.map((kind) => [kind, element("button", { type: "button", class: "wslab-button wslab-kind", title: TITLES[kind], onclick: () => toggle(kind) }, kind === "error" ? "" : sample(kind), NAMES[kind])]);
+  const kinds = FILTER_KINDS.map((kind) => [
+    kind,
+    element(
+      "button",
+      { type: "button", class: "wslab-button wslab-kind", title: TITLES[kind], onclick: () => toggle(kind) },
+      kind === "error" ? "" : sample(kind),
+      NAMES[kind],
+    ),
+  ]);
   const opcode = element(
     "select",
-    { class: "wslab-input", "aria-label": "Opcode", onchange: () => view.change({ opcode: opcode.value === "" ? null : Number(opcode.value) }) },
+    {
+      class: "wslab-input",
+      "aria-label": "Opcode",
+      onchange: () => view.change({ opcode: opcode.value === "" ? null : Number(opcode.value) }),
+    },
     element("option", { value: "" }, "any opcode"),
-    ...Array.from({ length: 16 }, (_, code) => element("option", { value: String(code) }, `${code} ${OPCODES[code] ?? "reserved"}`)),
+    ...Array.from({ length: 16 }, (_, code) =>
+      element("option", { value: String(code) }, `${code} ${OPCODES[code] ?? "reserved"}`),
+    ),
   );
   const connection = element("input", {
-    type: "number", class: "wslab-input wslab-number", min: "0", step: "1", placeholder: "conn.", "aria-label": "Connection", title: "Number of the TCP connection",
-    oninput: () => (connection.value === "" || (connection.validity.valid && Number(connection.value) < 2 ** 31)) && view.change({ connection: connection.value === "" ? null : Number(connection.value) }),
+    type: "number",
+    class: "wslab-input wslab-number",
+    min: "0",
+    step: "1",
+    placeholder: "conn.",
+    "aria-label": "Connection",
+    title: "Number of the TCP connection",
+    oninput: () =>
+      (connection.value === "" || (connection.validity.valid && Number(connection.value) < 2 ** 31)) &&
+      view.change({ connection: connection.value === "" ? null : Number(connection.value) }),
   });
-  const text = textField(view, "text", { placeholder: "text", "aria-label": "Text", title: "Shows records whose summary has this text, in capitals or not. Of a long payload only the start is known here, its first 28 bytes." });
-  const broken = element("button", { type: "button", class: "wslab-button", "aria-pressed": "false", title: "Only records that break a rule", onclick: () => view.change({ broken: !model.get("broken") }) }, "broken rules only");
-  const all = element("button", { type: "button", class: "wslab-button", onclick: () => view.change(EVERYTHING) }, "Show all");
+  const text = textField(view, "text", {
+    placeholder: "text",
+    "aria-label": "Text",
+    title:
+      "Shows records whose summary has this text, in capitals or not. Of a long payload only the start is known here, its first 28 bytes.",
+  });
+  const broken = element(
+    "button",
+    {
+      type: "button",
+      class: "wslab-button",
+      "aria-pressed": "false",
+      title: "Only records that break a rule",
+      onclick: () => view.change({ broken: !model.get("broken") }),
+    },
+    "broken rules only",
+  );
+  const all = element(
+    "button",
+    { type: "button", class: "wslab-button", onclick: () => view.change(EVERYTHING) },
+    "Show all",
+  );
   const find = findBar(view);
 
   const draw = () => {
-    for (const [direction, button] of directions) button.setAttribute("aria-pressed", String(model.get("direction") === direction));
+    for (const [direction, button] of directions)
+      button.setAttribute("aria-pressed", String(model.get("direction") === direction));
     for (const [kind, button] of kinds) {
       button.setAttribute("aria-pressed", String(model.get("kinds").includes(kind)));
       if (kind === "bend") button.hidden = !recording.bent;
@@ -82,7 +149,8 @@ export function filterBar(view) {
     const code = model.get("opcode");
     if (opcode.value !== String(code ?? "")) opcode.value = String(code ?? "");
     const number = model.get("connection");
-    if (document.activeElement !== connection && connection.value !== String(number ?? "")) connection.value = String(number ?? "");
+    if (document.activeElement !== connection && connection.value !== String(number ?? ""))
+      connection.value = String(number ?? "");
     connection.hidden = recording.connections < 2 && number === null;
     text.draw();
     broken.setAttribute("aria-pressed", String(model.get("broken")));
@@ -93,8 +161,16 @@ export function filterBar(view) {
     element: element(
       "div",
       { class: "wslab-toolbar wslab-filter", role: "group", "aria-label": "Filter" },
-      element("span", { class: "wslab-choices", role: "group", "aria-label": "Direction" }, ...directions.map(([, button]) => button)),
-      element("span", { class: "wslab-choices wslab-kinds", role: "group", "aria-label": "Kinds" }, ...kinds.map(([, button]) => button)),
+      element(
+        "span",
+        { class: "wslab-choices", role: "group", "aria-label": "Direction" },
+        ...directions.map(([, button]) => button),
+      ),
+      element(
+        "span",
+        { class: "wslab-choices wslab-kinds", role: "group", "aria-label": "Kinds" },
+        ...kinds.map(([, button]) => button),
+      ),
       broken,
       element("span", { class: "wslab-rest" }, opcode, connection, text.input, all, find.element),
     ),
@@ -109,7 +185,11 @@ export function filterBar(view) {
 /** Find: what is found stays marked, and the selection moves from one to the next. */
 function findBar(view) {
   const { found, recording } = view;
-  const field = textField(view, "find", { placeholder: "Find", "aria-label": "Find", title: "Enter finds the next record, Shift+Enter the one before, among those that are shown." });
+  const field = textField(view, "find", {
+    placeholder: "Find",
+    "aria-label": "Find",
+    title: "Enter finds the next record, Shift+Enter the one before, among those that are shown.",
+  });
   const said = element("span", { class: "wslab-hits", role: "status" });
   let pending = 0; // a step that waits until everything was looked through
   const seek = (step) => {
@@ -120,7 +200,12 @@ function findBar(view) {
     view.following.set(false);
     view.select(found.number((at + found.count) % found.count));
   };
-  const button = (words, sign, step) => element("button", { type: "button", class: "wslab-button", title: words, "aria-label": words, onclick: () => seek(step) }, sign);
+  const button = (words, sign, step) =>
+    element(
+      "button",
+      { type: "button", class: "wslab-button", title: words, "aria-label": words, onclick: () => seek(step) },
+      sign,
+    );
   const buttons = [button("Find the one before", "↑", -1), button("Find the next", "↓", 1)];
   field.input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
@@ -132,7 +217,8 @@ function findBar(view) {
   const text = () => {
     if (!found.test) return "";
     if (!found.count) return found.done ? "not found" : "…";
-    const at = view.selected !== null && found.has(view.selected) ? `${NUMBER.format(found.row(view.selected) + 1)} of ` : "";
+    const at =
+      view.selected !== null && found.has(view.selected) ? `${NUMBER.format(found.row(view.selected) + 1)} of ` : "";
     return `${at}${NUMBER.format(found.count)}${at ? "" : " found"}${found.done ? "" : " …"}`;
   };
   const draw = () => {
@@ -141,5 +227,15 @@ function findBar(view) {
     for (const part of buttons) part.ariaDisabled = String(!found.count);
     if (said.textContent !== text()) said.textContent = text();
   };
-  return { element: element("span", { class: "wslab-find", role: "search", "aria-label": "Find a record" }, field.input, ...buttons, said), draw, remove: field.remove };
+  return {
+    element: element(
+      "span",
+      { class: "wslab-find", role: "search", "aria-label": "Find a record" },
+      field.input,
+      ...buttons,
+      said,
+    ),
+    draw,
+    remove: field.remove,
+  };
 }

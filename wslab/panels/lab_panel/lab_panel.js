@@ -7,17 +7,17 @@
  * that are traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
  */
 
-import { harmless } from "../kit/words.js";
-import { NUMBER, element, mark, plural } from "../kit/dom.js";
-import { Recording } from "../kit/recording.js";
-import { Sieve, recordTest } from "../kit/sieve.js";
-import { FILTERS, filterBar } from "./filter_bar.js";
-import { stateDiagrams, step, timeControls } from "./time.js";
-import { caption, ladder } from "../kit/ladder.js";
-import { lanes } from "./lanes.js";
+import { element, mark, NUMBER, plural } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
+import { caption, ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { panel } from "../kit/panel.js";
+import { Recording } from "../kit/recording.js";
+import { recordTest, Sieve } from "../kit/sieve.js";
+import { harmless } from "../kit/words.js";
+import { FILTERS, filterBar } from "./filter_bar.js";
+import { lanes } from "./lanes.js";
+import { stateDiagrams, step, timeControls } from "./time.js";
 
 const SAY_EVERY = 3000; // ms between announcements of the counts to a screen reader
 const DRAW_EVERY = 15; // ms between two draws, when messages come faster
@@ -26,13 +26,22 @@ function summary(view) {
   const { recording, rows, following } = view;
   const counts = element("span", { class: "wslab-counts" });
   const said = element("span", { class: "wslab-unseen", role: "status", "aria-live": "polite" });
-  const follow = element("button", { type: "button", class: "wslab-button", onclick: () => following.set(!following.on) }, "Follow latest");
-  const clear = element("button", { type: "button", class: "wslab-button", onclick: () => clear.ariaDisabled !== "true" && view.select(null) }, "Clear selection");
+  const follow = element(
+    "button",
+    { type: "button", class: "wslab-button", onclick: () => following.set(!following.on) },
+    "Follow latest",
+  );
+  const clear = element(
+    "button",
+    { type: "button", class: "wslab-button", onclick: () => clear.ariaDisabled !== "true" && view.select(null) },
+    "Clear selection",
+  );
   let speaking = null;
 
   const text = () => {
     const { total, first, bytes_dropped } = recording.status;
-    const dropped = first || bytes_dropped ? `${plural(first, "record")} and ${plural(bytes_dropped, "byte")} dropped` : "0 dropped";
+    const dropped =
+      first || bytes_dropped ? `${plural(first, "record")} and ${plural(bytes_dropped, "byte")} dropped` : "0 dropped";
     const shown = rows.test ? `${NUMBER.format(rows.count)}${rows.done ? "" : "…"} of ` : "";
     return `${shown}${plural(total, "record")} · ${NUMBER.format(total - first)} kept · ${dropped}`;
   };
@@ -50,7 +59,17 @@ function summary(view) {
 
   const remove = () => clearTimeout(speaking);
   const buttons = element("span", { class: "wslab-buttons" }, follow, clear);
-  return { element: element("div", { class: "wslab-toolbar", role: "group", "aria-label": "Recording" }, counts, said, buttons), draw, remove };
+  return {
+    element: element(
+      "div",
+      { class: "wslab-toolbar", role: "group", "aria-label": "Recording" },
+      counts,
+      said,
+      buttons,
+    ),
+    draw,
+    remove,
+  };
 }
 
 /** What there is to say of the file that the recording was read from. */
@@ -74,7 +93,12 @@ function inspector(view) {
   const { recording } = view;
   const heading = element("div", {});
   const bytes = inspection({ onpick: (byte) => view.change({ picked: byte }) });
-  const root = element("section", { class: "wslab-inspector", "aria-label": "The selected record" }, heading, bytes.element);
+  const root = element(
+    "section",
+    { class: "wslab-inspector", "aria-label": "The selected record" },
+    heading,
+    bytes.element,
+  );
   let drawn = "";
 
   const title = (record) => {
@@ -99,8 +123,15 @@ function inspector(view) {
   const words = (record, detail) => {
     if (view.selected === null) return [hint("Select a record to see its bytes: click it, or use the arrow keys.")];
     if (!record) return [hint(`Record ${view.selected} is no longer kept.`)];
-    if (!detail) return [title(record), hint("The kernel is asked for this record's bytes. It may have to end a running cell first.")];
-    return [title(record), detail.problem ? element("p", { class: "wslab-problem" }, harmless(detail.problem)) : null].filter(Boolean);
+    if (!detail)
+      return [
+        title(record),
+        hint("The kernel is asked for this record's bytes. It may have to end a running cell first."),
+      ];
+    return [
+      title(record),
+      detail.problem ? element("p", { class: "wslab-problem" }, harmless(detail.problem)) : null,
+    ].filter(Boolean);
   };
 
   const draw = () => {
@@ -153,7 +184,10 @@ function sift({ rows, found }, model) {
   const sought = model.get("find");
   const [passes, contains] = [recordTest(wanted), recordTest({ text: sought })];
   rows.use(JSON.stringify(wanted), passes);
-  found.use(JSON.stringify([sought && wanted, sought]), contains && ((view, at) => (!passes || passes(view, at)) && contains(view, at)));
+  found.use(
+    JSON.stringify([sought && wanted, sought]),
+    contains && ((view, at) => (!passes || passes(view, at)) && contains(view, at)),
+  );
   rows.work();
   found.work();
 }
@@ -202,12 +236,14 @@ function build(context) {
       return (view.paused ? model.get("position") : null) ?? recording.next - 1;
     },
   };
-  const parts = [summary, notes, filterBar, timeControls, stateDiagrams, ladder, lanesPart, inspector].map((part) => part(view));
+  const parts = [summary, notes, filterBar, timeControls, stateDiagrams, ladder, lanesPart, inspector].map((part) =>
+    part(view),
+  );
   const [top, , , , , table] = parts;
 
   // A panel that was shown before anything happened goes along; one that was shown after a conversation stays on it.
   let decided = false;
-  let before = { selected: null, paused: false, position: null, following: false };
+  const before = { selected: null, paused: false, position: null, following: false };
   const pacing = pace(redraw);
 
   const moveOn = () => {

@@ -6,8 +6,8 @@
  * are pulled from the kernel (wslab/panels/lab_panel/lanes.py) and only while they are open.
  */
 
+import { element, freshId, mark, NUMBER, plural } from "../kit/dom.js";
 import { harmless } from "../kit/words.js";
-import { NUMBER, element, freshId, mark, plural } from "../kit/dom.js";
 
 const LEAST = 18; // px of a column of one byte
 const GROWTH = 12; // px for each doubling
@@ -21,11 +21,18 @@ const APART = 8; // px between two offsets
 
 const end = ({ offset, length }) => offset + length;
 const stopOf = (record) => record.offset + record.header + record.payload;
-const span = (start, stop) => (stop - start === 1 ? `byte ${NUMBER.format(start)}` : `bytes ${NUMBER.format(start)} to ${NUMBER.format(stop - 1)}`);
+const span = (start, stop) =>
+  stop - start === 1 ? `byte ${NUMBER.format(start)}` : `bytes ${NUMBER.format(start)} to ${NUMBER.format(stop - 1)}`;
 
 /** Where columns begin and end, in bytes and in pixels; stretched, within reason, to fill `room` pixels. */
 function scale({ start, stop, chunks, records, messages }, room) {
-  const all = [start, stop, ...chunks.flatMap((one) => [one.offset, end(one)]), ...records.flatMap((one) => [one.offset, one.offset + one.header, stopOf(one)]), ...messages.flatMap((one) => [one.start, one.stop])];
+  const all = [
+    start,
+    stop,
+    ...chunks.flatMap((one) => [one.offset, end(one)]),
+    ...records.flatMap((one) => [one.offset, one.offset + one.header, stopOf(one)]),
+    ...messages.flatMap((one) => [one.start, one.stop]),
+  ];
   const edges = [...new Set(all.filter((edge) => edge >= start && edge <= stop))].sort((a, b) => a - b);
   const natural = edges.slice(1).map((edge, index) => widthOf(edge - edges[index]));
   const stretch = Math.min(Math.max(1, room / natural.reduce((sum, width) => sum + width, 0)), MOST_STRETCH);
@@ -35,7 +42,14 @@ function scale({ start, stop, chunks, records, messages }, room) {
   const place = new Map(edges.map((edge, index) => [edge, index]));
   const clip = (edge) => Math.min(Math.max(edge, start), stop);
   const columns = (from, to) => `grid-column: ${place.get(clip(from)) + 2} / ${place.get(clip(to)) + 2}`;
-  return { edges, widths, lefts, columns, has: (from, to) => clip(to) > clip(from), left: (edge) => lefts[place.get(clip(edge))] };
+  return {
+    edges,
+    widths,
+    lefts,
+    columns,
+    has: (from, to) => clip(to) > clip(from),
+    left: (edge) => lefts[place.get(clip(edge))],
+  };
 }
 
 /** The offsets at the edges, as many as have room. */
@@ -57,10 +71,19 @@ function chunkRow(lanes, at, by, number) {
   return lanes.chunks
     .filter((chunk) => chunk.by === by && at.has(chunk.offset, end(chunk)))
     .map((chunk) => {
-      const cut = (chunk.offset < lanes.start ? " wslab-cutstart" : "") + (end(chunk) > lanes.stop ? " wslab-cutend" : "");
+      const cut =
+        (chunk.offset < lanes.start ? " wslab-cutstart" : "") + (end(chunk) > lanes.stop ? " wslab-cutend" : "");
       const verb = by === lanes.sender ? "wrote" : "read";
       const said = `${by} ${verb} ${span(chunk.offset, end(chunk))} as one chunk at ${chunk.time.toFixed(4)} s`;
-      return element("span", { class: `wslab-chunk wslab-${by}${cut}`, style: row(number) + at.columns(chunk.offset, end(chunk)), title: said }, NUMBER.format(chunk.length));
+      return element(
+        "span",
+        {
+          class: `wslab-chunk wslab-${by}${cut}`,
+          style: row(number) + at.columns(chunk.offset, end(chunk)),
+          title: said,
+        },
+        NUMBER.format(chunk.length),
+      );
     });
 }
 
@@ -73,7 +96,17 @@ function frameRow(lanes, at, number, selected, select) {
       const said = `No. ${record.number}, ${harmless(record.words)}: ${plural(record.header, "byte")} of header, ${NUMBER.format(record.payload)} of payload, ${span(record.offset, stopOf(record))}`;
       return element(
         "button",
-        { type: "button", class: "wslab-laneframe", "data-shape": shape, "data-key": record.number, style: row(number) + at.columns(record.offset, stopOf(record)), title: said, "aria-label": said, "aria-pressed": String(record.number === selected), onclick: () => select(record.number) },
+        {
+          type: "button",
+          class: "wslab-laneframe",
+          "data-shape": shape,
+          "data-key": record.number,
+          style: row(number) + at.columns(record.offset, stopOf(record)),
+          title: said,
+          "aria-label": said,
+          "aria-pressed": String(record.number === selected),
+          onclick: () => select(record.number),
+        },
         record.header ? element("span", { class: "wslab-laneheader", style: `width: ${header}px` }) : null,
         element("bdi", { class: "wslab-lanewords", dir: "ltr" }, harmless(record.words)),
       );
@@ -85,7 +118,14 @@ function messageRow(lanes, at, number) {
   return lanes.messages
     .filter((message) => at.has(message.start, message.stop))
     .flatMap((message) => {
-      const own = lanes.records.filter((record) => !record.control && record.kind === "frame" && record.offset >= message.start && stopOf(record) <= message.stop && stopOf(record) > record.offset);
+      const own = lanes.records.filter(
+        (record) =>
+          !record.control &&
+          record.kind === "frame" &&
+          record.offset >= message.start &&
+          stopOf(record) <= message.stop &&
+          stopOf(record) > record.offset,
+      );
       const runs = [];
       for (const record of own) {
         if (runs.at(-1)?.[1] === record.offset) runs.at(-1)[1] = stopOf(record);
@@ -94,12 +134,26 @@ function messageRow(lanes, at, number) {
       if (!runs.length) runs.push([message.start, message.stop]);
       runs[0][0] = Math.min(runs[0][0], message.start);
       runs.at(-1)[1] = Math.max(runs.at(-1)[1], message.stop);
-      const cut = (index) => (index === 0 && message.start < lanes.start ? " wslab-cutstart" : "") + (index === runs.length - 1 && message.stop > lanes.stop ? " wslab-cutend" : "");
+      const cut = (index) =>
+        (index === 0 && message.start < lanes.start ? " wslab-cutstart" : "") +
+        (index === runs.length - 1 && message.stop > lanes.stop ? " wslab-cutend" : "");
       const said = `Message: ${harmless(message.words)}, ${span(message.start, message.stop)}`;
-      const widest = runs.reduce((best, run, index) => (at.left(run[1]) - at.left(run[0]) > at.left(runs[best][1]) - at.left(runs[best][0]) ? index : best), 0);
+      const widest = runs.reduce(
+        (best, run, index) =>
+          at.left(run[1]) - at.left(run[0]) > at.left(runs[best][1]) - at.left(runs[best][0]) ? index : best,
+        0,
+      );
       return [
-        runs.length > 1 ? element("span", { class: "wslab-bridge", style: row(number) + at.columns(message.start, message.stop) }) : null,
-        ...runs.map(([from, to], index) => element("span", { class: `wslab-message${cut(index)}`, style: row(number) + at.columns(from, to), title: said }, index === widest ? harmless(message.words) : "")),
+        runs.length > 1
+          ? element("span", { class: "wslab-bridge", style: row(number) + at.columns(message.start, message.stop) })
+          : null,
+        ...runs.map(([from, to], index) =>
+          element(
+            "span",
+            { class: `wslab-message${cut(index)}`, style: row(number) + at.columns(from, to), title: said },
+            index === widest ? harmless(message.words) : "",
+          ),
+        ),
       ].filter(Boolean);
     });
 }
@@ -112,12 +166,16 @@ function spoken(lanes) {
   const writes = chunks.filter(({ by }) => by === sender);
   const readAs = (write) => {
     const found = reads.filter((read) => read.offset < end(write) && end(read) > write.offset);
-    return found.length ? `; ${peer} read them ${found.length === 1 ? "in one chunk" : `in ${found.length} chunks`}` : "";
+    return found.length
+      ? `; ${peer} read them ${found.length === 1 ? "in one chunk" : `in ${found.length} chunks`}`
+      : "";
   };
   return [
     ...writes.map((write) => `${sender} wrote ${span(write.offset, end(write))} as one chunk${readAs(write)}.`),
     ...(writes.length ? [] : reads.map((read) => `${peer} read ${span(read.offset, end(read))} as one chunk.`)),
-    ...lanes.records.filter((record) => stopOf(record) > record.offset).map((record) => `No. ${record.number}, ${harmless(record.words)}: ${span(record.offset, stopOf(record))}.`),
+    ...lanes.records
+      .filter((record) => stopOf(record) > record.offset)
+      .map((record) => `No. ${record.number}, ${harmless(record.words)}: ${span(record.offset, stopOf(record))}.`),
     ...lanes.messages.map((message) => `Message: ${harmless(message.words)}, ${span(message.start, message.stop)}.`),
   ];
 }
@@ -132,7 +190,9 @@ function lesson(lanes) {
     [lanes.records.filter(({ kind }) => kind === "frame").length, "frame"],
     [lanes.messages.length, "message"],
   ];
-  const parts = said.filter(([number, noun]) => number || noun === "frame").map(([number, noun]) => plural(number, noun));
+  const parts = said
+    .filter(([number, noun]) => number || noun === "frame")
+    .map(([number, noun]) => plural(number, noun));
   return `${parts.join(", ")}: no edge has to match another.`;
 }
 
@@ -141,15 +201,33 @@ function figure(lanes, room, selected, select) {
   const at = scale(lanes, room - NAMES - SPARE);
   const chosen = lanes.records.find((record) => record.number === selected);
   const heads = [["written by", lanes.sender], ["read by", peer], ["frames"], ["messages"]];
-  const ends = heads.map(([name, by], index) => element("span", { class: "wslab-laneof", style: row(index + 2) }, name, by ? mark(by) : null, by ?? ""));
+  const ends = heads.map(([name, by], index) =>
+    element("span", { class: "wslab-laneof", style: row(index + 2) }, name, by ? mark(by) : null, by ?? ""),
+  );
   const seen = (by) => lanes.chunks.some((chunk) => chunk.by === by);
-  const unknown = (by, number) => (seen(by) ? [] : [element("span", { class: "wslab-lanenone", style: `${row(number)} grid-column: 2 / -1` }, "not seen: this end is not in the lab")]);
+  const unknown = (by, number) =>
+    seen(by)
+      ? []
+      : [
+          element(
+            "span",
+            { class: "wslab-lanenone", style: `${row(number)} grid-column: 2 / -1` },
+            "not seen: this end is not in the lab",
+          ),
+        ];
   const body = [
     element("span", { class: "wslab-laneof wslab-axisof", style: row(1) }, "byte"),
     axis(at),
     ...ends,
-    ...at.edges.map((edge) => element("span", { class: "wslab-edge", style: `grid-row: 2 / 6; ${at.columns(edge, edge).replace(/ \/.*/, "")}` })),
-    chosen && at.has(chosen.offset, stopOf(chosen)) ? element("span", { class: "wslab-band", style: `grid-row: 1 / 6; ${at.columns(chosen.offset, stopOf(chosen))}` }) : null,
+    ...at.edges.map((edge) =>
+      element("span", {
+        class: "wslab-edge",
+        style: `grid-row: 2 / 6; ${at.columns(edge, edge).replace(/ \/.*/, "")}`,
+      }),
+    ),
+    chosen && at.has(chosen.offset, stopOf(chosen))
+      ? element("span", { class: "wslab-band", style: `grid-row: 1 / 6; ${at.columns(chosen.offset, stopOf(chosen))}` })
+      : null,
     ...chunkRow(lanes, at, lanes.sender, 2),
     ...unknown(lanes.sender, 2),
     ...chunkRow(lanes, at, peer, 3),
@@ -157,18 +235,43 @@ function figure(lanes, room, selected, select) {
     ...frameRow(lanes, at, 4, selected, select),
     ...messageRow(lanes, at, 5),
   ];
-  return element("div", { class: "wslab-tracks", style: `grid-template-columns: ${NAMES}px ${at.widths.map((width) => `${width}px`).join(" ")} ${SPARE}px` }, ...body);
+  return element(
+    "div",
+    {
+      class: "wslab-tracks",
+      style: `grid-template-columns: ${NAMES}px ${at.widths.map((width) => `${width}px`).join(" ")} ${SPARE}px`,
+    },
+    ...body,
+  );
 }
 
 function drawing(lanes, room, selected, select) {
-  const scroller = element("div", { class: "wslab-tracksbox", tabindex: "0", role: "region", "aria-label": "Chunks, frames and messages over the same bytes; their text follows" }, figure(lanes, room, selected, select));
+  const scroller = element(
+    "div",
+    {
+      class: "wslab-tracksbox",
+      tabindex: "0",
+      role: "region",
+      "aria-label": "Chunks, frames and messages over the same bytes; their text follows",
+    },
+    figure(lanes, room, selected, select),
+  );
   const left = lanes.chunks_left_out ? ` Of the chunks the first ${NUMBER.format(lanes.chunks.length)} are drawn.` : "";
   return {
     scroller,
     parts: [
-      element("p", { class: "wslab-lesson" }, lesson(lanes), element("span", { class: "wslab-section" }, " RFC 6455 5.4, RFC 9293 3.7")),
+      element(
+        "p",
+        { class: "wslab-lesson" },
+        lesson(lanes),
+        element("span", { class: "wslab-section" }, " RFC 6455 5.4, RFC 9293 3.7"),
+      ),
       scroller,
-      element("p", { class: "wslab-note" }, `Of the ${lanes.sender}'s stream${lanes.start || lanes.connection ? ` on connection ${lanes.connection}` : ""}, ${span(lanes.start, lanes.stop)}. Not to scale: a width grows with the logarithm of its bytes. Hatched: header.${left}`),
+      element(
+        "p",
+        { class: "wslab-note" },
+        `Of the ${lanes.sender}'s stream${lanes.start || lanes.connection ? ` on connection ${lanes.connection}` : ""}, ${span(lanes.start, lanes.stop)}. Not to scale: a width grows with the logarithm of its bytes. Hatched: header.${left}`,
+      ),
       element("ul", { class: "wslab-unseen" }, ...spoken(lanes).map((text) => element("li", {}, text))),
     ],
   };
@@ -181,7 +284,17 @@ function drawing(lanes, room, selected, select) {
 export function lanes(view) {
   const id = freshId();
   const body = element("div", { class: "wslab-lanebody", id, hidden: true });
-  const button = element("button", { type: "button", class: "wslab-disclosure", "aria-expanded": "false", "aria-controls": id, onclick: () => view.open(!view.isOpen) }, "TCP chunks, frames, messages");
+  const button = element(
+    "button",
+    {
+      type: "button",
+      class: "wslab-disclosure",
+      "aria-expanded": "false",
+      "aria-controls": id,
+      onclick: () => view.open(!view.isOpen),
+    },
+    "TCP chunks, frames, messages",
+  );
   let asked = null;
   let told = null;
   let drawn = null;
@@ -197,7 +310,8 @@ export function lanes(view) {
     else if (mine?.problem) words(harmless(mine.problem));
     else if (mine && mine.lanes.stop <= mine.lanes.start) words("No bytes crossed here.");
     else if (mine) show(mine.lanes);
-    else if (!before) words("The kernel is asked for the bytes around this record. It may have to end a running cell first.");
+    else if (!before)
+      words("The kernel is asked for the bytes around this record. It may have to end a running cell first.");
     else return; // what is drawn stays until the next has come
     drawn = key;
   };
@@ -213,7 +327,8 @@ export function lanes(view) {
     if (focused) (focused === "box" ? scroller : (chosen ?? scroller)).focus({ preventScroll: true });
     if (chosen) {
       const [outer, inner] = [scroller.getBoundingClientRect(), chosen.getBoundingClientRect()];
-      if (inner.left < outer.left + NAMES || inner.right > outer.right) scroller.scrollLeft += inner.left - outer.left - NAMES - LEAST;
+      if (inner.left < outer.left + NAMES || inner.right > outer.right)
+        scroller.scrollLeft += inner.left - outer.left - NAMES - LEAST;
     }
   };
 
@@ -239,5 +354,15 @@ export function lanes(view) {
     if (message.tell !== "lanes") return;
     if (JSON.stringify(message) !== JSON.stringify(told)) told = message;
   };
-  return { element: element("section", { class: "wslab-lanepart", "aria-label": "TCP chunks, frames, messages" }, button, body), draw, hear, remove: () => sized.disconnect() };
+  return {
+    element: element(
+      "section",
+      { class: "wslab-lanepart", "aria-label": "TCP chunks, frames, messages" },
+      button,
+      body,
+    ),
+    draw,
+    hear,
+    remove: () => sized.disconnect(),
+  };
 }

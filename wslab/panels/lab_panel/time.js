@@ -1,8 +1,8 @@
 /** Time: the controls that pause the panel and step through the recording, and both ends' states at that moment. */
 
+import { element, mark, NUMBER, svg } from "../kit/dom.js";
 import { SENDERS, STATES } from "../kit/facts.js";
 import { harmless } from "../kit/words.js";
-import { NUMBER, element, mark, svg } from "../kit/dom.js";
 
 /** Outlines in a box of 12 by 12. */
 const ICONS = {
@@ -13,14 +13,19 @@ const ICONS = {
   pause: "M2 1h3v10h-3zM7 1h3v10h-3z",
   resume: "M2 1v10l9-5z",
 };
-const icon = (name) => svg("svg", { class: "wslab-icon", viewBox: "0 0 12 12", "aria-hidden": "true", focusable: "false" }, svg("path", { d: ICONS[name] }));
+const icon = (name) =>
+  svg(
+    "svg",
+    { class: "wslab-icon", viewBox: "0 0 12 12", "aria-hidden": "true", focusable: "false" },
+    svg("path", { d: ICONS[name] }),
+  );
 
 /** Where each step leads: from the row that is now to the row that will be, out of so many. */
 const STEPS = {
   first: () => 0,
   back: (row, exact) => (exact ? row - 1 : row),
   forward: (row) => row + 1,
-  last: (row, exact, count) => count - 1,
+  last: (_row, _exact, count) => count - 1,
 };
 const NAMES = { first: "First record", back: "Step back ([)", forward: "Step forward (])", last: "Last record" };
 
@@ -46,13 +51,35 @@ function goTo(view, row) {
 export function timeControls(view) {
   const { recording, rows } = view;
   const name = element("span", {}, "Pause");
-  const pause = element("button", { type: "button", class: "wslab-button wslab-pause", onclick: () => view.change(view.paused ? { paused: false, position: null } : { paused: true, position: view.moment }) });
+  const pause = element("button", {
+    type: "button",
+    class: "wslab-button wslab-pause",
+    onclick: () =>
+      view.change(view.paused ? { paused: false, position: null } : { paused: true, position: view.moment }),
+  });
   const icons = { true: icon("resume"), false: icon("pause") };
   const buttons = Object.entries(NAMES).map(([where, title]) => {
-    const button = element("button", { type: "button", class: "wslab-button wslab-step", title, "aria-label": title, onclick: () => button.ariaDisabled !== "true" && step(view, where) }, icon(where));
+    const button = element(
+      "button",
+      {
+        type: "button",
+        class: "wslab-button wslab-step",
+        title,
+        "aria-label": title,
+        onclick: () => button.ariaDisabled !== "true" && step(view, where),
+      },
+      icon(where),
+    );
     return [where, button];
   });
-  const slider = element("input", { type: "range", class: "wslab-slider", min: "1", step: "1", "aria-label": "Moment", oninput: () => goTo(view, Number(slider.value) - 1) });
+  const slider = element("input", {
+    type: "range",
+    class: "wslab-slider",
+    min: "1",
+    step: "1",
+    "aria-label": "Moment",
+    oninput: () => goTo(view, Number(slider.value) - 1),
+  });
   const said = element("span", { class: "wslab-moment" });
 
   const draw = () => {
@@ -67,12 +94,21 @@ export function timeControls(view) {
     slider.max = String(Math.max(1, count));
     if (Number(slider.value) !== row + 1) slider.value = String(row + 1);
     const record = row >= 0 ? recording.record(rows.number(row)) : null;
-    const where = record ? `record ${NUMBER.format(row + 1)} of ${NUMBER.format(count)}, ${record.time.toFixed(4)} s` : "before the first record";
+    const where = record
+      ? `record ${NUMBER.format(row + 1)} of ${NUMBER.format(count)}, ${record.time.toFixed(4)} s`
+      : "before the first record";
     slider.setAttribute("aria-valuetext", view.paused ? where : `live, ${where}`);
     said.textContent = view.paused ? where : "live";
   };
   return {
-    element: element("div", { class: "wslab-toolbar wslab-time", role: "group", "aria-label": "Time" }, pause, element("span", { class: "wslab-steps" }, ...buttons.map(([, button]) => button)), slider, said),
+    element: element(
+      "div",
+      { class: "wslab-toolbar wslab-time", role: "group", "aria-label": "Time" },
+      pause,
+      element("span", { class: "wslab-steps" }, ...buttons.map(([, button]) => button)),
+      slider,
+      said,
+    ),
     draw,
   };
 }
@@ -88,7 +124,13 @@ export function stateDiagrams(view) {
       end,
       states,
       why,
-      element: element("div", { class: `wslab-machine wslab-${end}` }, element("p", { class: "wslab-end" }, mark(end), element("b", {}, end)), element("ol", { class: "wslab-states", "aria-label": `States of the ${end}` }, ...states), why),
+      element: element(
+        "div",
+        { class: `wslab-machine wslab-${end}` },
+        element("p", { class: "wslab-end" }, mark(end), element("b", {}, end)),
+        element("ol", { class: "wslab-states", "aria-label": `States of the ${end}` }, ...states),
+        why,
+      ),
     };
   });
 
@@ -108,5 +150,14 @@ export function stateDiagrams(view) {
       why.textContent = news?.event ? `${harmless(news.event)}, ${harmless(news.section)}` : "";
     }
   };
-  return { element: element("div", { class: "wslab-machines", role: "group", "aria-label": "States of both ends" }, lanes[0].element, which, lanes[1].element), draw };
+  return {
+    element: element(
+      "div",
+      { class: "wslab-machines", role: "group", "aria-label": "States of both ends" },
+      lanes[0].element,
+      which,
+      lanes[1].element,
+    ),
+    draw,
+  };
 }

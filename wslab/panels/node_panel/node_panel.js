@@ -1,17 +1,27 @@
 /** The Node panel: what a script in Node prints, as it prints it, and a button that ends it. */
 
-import { harmless } from "../kit/words.js";
 import { element } from "../kit/dom.js";
 import { panel } from "../kit/panel.js";
+import { harmless } from "../kit/words.js";
 
 const SHOWN = 60; // lines, as in the script's text
 
-const line = ([text, isError]) => element("div", isError ? { class: "wslab-error-line" } : {}, `${isError ? "! " : ""}${harmless(text)}`);
+const line = ([text, isError]) =>
+  element("div", isError ? { class: "wslab-error-line" } : {}, `${isError ? "! " : ""}${harmless(text)}`);
 
 function build({ ask, hear, shared, redraw }) {
-  const end = element("button", { type: "button", class: "wslab-button", onclick: () => ask({ ask: "end" }) }, "End the script");
+  const end = element(
+    "button",
+    { type: "button", class: "wslab-button", onclick: () => ask({ ask: "end" }) },
+    "End the script",
+  );
   const summary = element("span", { class: "wslab-counts", role: "status" });
-  const output = element("div", { class: "wslab-output", tabindex: "0", role: "log", "aria-label": "What the script prints" });
+  const output = element("div", {
+    class: "wslab-output",
+    tabindex: "0",
+    role: "log",
+    "aria-label": "What the script prints",
+  });
 
   const draw = () => {
     const { lines = [], summary: said = "", running = false } = shared;

@@ -1,23 +1,38 @@
 /** The page panel: the link by which a page that the lab serves is opened in a tab of its own, and the page's text. */
 
-import { harmless } from "../kit/words.js";
 import { element, freshId, plural } from "../kit/dom.js";
 import { isLoopback, jupyterServer } from "../kit/page_source.js";
 import { panel } from "../kit/panel.js";
+import { harmless } from "../kit/words.js";
 
 function build({ model, ask, hear }) {
   const view = freshId();
   const { root } = jupyterServer();
-  const link = element("a", { class: "wslab-button", target: "_blank", rel: "noopener", "aria-disabled": "true" }, "Open the page in a tab of its own");
+  const link = element(
+    "a",
+    { class: "wslab-button", target: "_blank", rel: "noopener", "aria-disabled": "true" },
+    "Open the page in a tab of its own",
+  );
   const size = element("span", { class: "wslab-counts" });
-  const source = element("pre", { class: "wslab-source", tabindex: "0", role: "region", "aria-label": "The page as HTML" });
+  const source = element("pre", {
+    class: "wslab-source",
+    tabindex: "0",
+    role: "region",
+    "aria-label": "The page as HTML",
+  });
 
   hear((message) => {
     if (message.tell !== "address" || message.view !== view) return;
     link.href = root && !message.address.startsWith("http") ? new URL(message.address, root).href : message.address;
     link.removeAttribute("aria-disabled");
   });
-  ask({ ask: "address", view, origin: location.origin, loopback: isLoopback(location.hostname), jupyter: root !== null });
+  ask({
+    ask: "address",
+    view,
+    origin: location.origin,
+    loopback: isLoopback(location.hostname),
+    jupyter: root !== null,
+  });
 
   const draw = () => {
     const html = model.get("html");
