@@ -107,4 +107,5 @@ def test_panel_scripts_never_make_elements_from_text() -> None:
 def test_panel_files_ask_for_nothing_from_elsewhere() -> None:
     for file in [*FOLDER.glob("*/*.js"), *FOLDER.glob("*/*.css")]:
         source = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "a name, not an address")
+        source = source.replace("get url() {", "a property of WebSocket")
         assert [word for word in ("http:", "https:", "import(", "@import", "url(") if word in source] == [], file.name
