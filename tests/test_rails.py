@@ -26,7 +26,6 @@ BUDGETS = {
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
 LEFT_LONGER: dict[str, int] = {
-    "wslab/live/judges/judge.py": 446,
     "wslab/live/lab.py": 879,
     "wslab/live/node/process.py": 442,
     "wslab/live/relay/relay.py": 731,
@@ -76,13 +75,14 @@ LEFT_NAMED_TWICE: set[str] = {
 """Class names, without a leading underscore, that mean more than one thing."""
 LEFT_PRYING: dict[str, int] = {
     "wslab/live/ends.py": 2,
-    "wslab/live/judges/judge.py": 1,
     "wslab/live/jupyter/jupyter_socket.py": 1,
     "wslab/live/relay/relay.py": 1,
     "wslab/panels/kit/panel.py": 1,
 }
 """How often a module reads private attributes or names that another module defines."""
-PRYING_ALLOWED: dict[str, str] = {}
+PRYING_ALLOWED: dict[str, str] = {
+    "wslab/live/judges/wsproto_judge.py: _nonce": "wsproto draws its key itself, and has no other way to be given one",
+}
 """At most five ``module: attribute`` that stay, and why."""
 
 DOTTED = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}

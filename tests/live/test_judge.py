@@ -116,6 +116,13 @@ def test_eight_window_bits_split_the_judges() -> None:
     assert not judgement.agree
 
 
+@pytest.mark.parametrize("as_client", [True, False])
+@pytest.mark.parametrize("end", ["client", "server"])
+def test_eight_window_bits_of_either_end_upset_no_judge(end: str, as_client: bool) -> None:
+    frame = COMPRESSED if as_client else build_frame("Hello")
+    assert judge(frame, as_client, f"permessage-deflate; {end}_max_window_bits=8").websockets.accepted
+
+
 @pytest.mark.parametrize("extensions", ["", "gzip", "permessage-deflate; level=9", "permessage-deflate, x", "a;;"])
 def test_unknown_extensions_are_the_callers_mistake(extensions: str) -> None:
     with pytest.raises(ValueError, match="permessage-deflate"):
@@ -150,6 +157,12 @@ def test_frames_behind_a_handshake_are_judged_too() -> None:
     for verdict in judgement.verdicts:
         assert verdict.status == 101
         assert verdict.events == ('request for "/chat"', 'text message "Hello"')
+
+
+def test_frames_behind_a_head_with_bare_line_feeds_are_judged_too() -> None:
+    head = build_response().replace(b"\r\n", b"\n")
+    wsproto = judge(head + masked("Hello"), as_client=False, handshake=True).wsproto
+    assert (wsproto.events, wsproto.code) == (("response 101",), 1002), "a server's frame that is masked"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wslab import build_frame, judge
+from wslab.live.judges.comparison import OWN_LIMIT, applied_rule, broken_rules, comparison
 from wslab.panels.frame_builder.frame_builder import MOST_PAYLOAD, PRESETS, FrameBuilder
-from wslab.panels.kit.verdicts import OWN_LIMIT, applied_rule, broken_rules, comparison
 from wslab.protocol import RULES
 
 MASKED_HELLO = bytes.fromhex("81 85 37 fa 21 3d 7f 9f 4d 51 58")  # RFC 6455 5.7

@@ -1,8 +1,8 @@
 """One opening handshake sent to a lab's server exactly as it is written, and what server and client make of it.
 
-A request in an editor has lines; on the wire each ends in CRLF and an empty line ends the head (RFC 9112 section 2.1).
-``written`` adds both, or nothing where the very bytes are typed. ``attempt`` sends them over a bare TCP connection that
-is recorded like all traffic, and leaves nothing open: where the server says 101, the connection is closed with 1000.
+A request in an editor has lines. On the wire each line ends in CRLF and an empty line ends the head (RFC 9112 2.1).
+``written`` adds both, or nothing where the exact bytes are typed. ``attempt`` sends them over a bare TCP connection,
+which is recorded like all traffic, and leaves nothing open: it closes a connection that the server accepted with 1000.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ...protocol.head import END
 from ...protocol.rules import judge_head
 from ..lab import LabClosed, NoServer
 from ..raw import RawEndpoint, StreamEnded
+from ..tap import SAMPLE_MASK
 
 if TYPE_CHECKING:
     from ..lab import Lab
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
 TIMEOUT = 5.0
 """Seconds that a server has for its response."""
 LEAVING = 1.0
-"""Seconds that it has for its part of the closing handshake."""
-MASK: Final = bytes.fromhex("37fa213d")
-"""The masking key of the RFC's example (section 5.7), so that every run records the same close frame."""
+"""Seconds that a server has for its part of the closing handshake."""
 
 _PARTS = re.compile(r"\\[rnt\\]|\\x[0-9A-Fa-f]{2}|\\|[^\\]+")
 _SHORT = {r"\r": b"\r", r"\n": b"\n", r"\t": b"\t", r"\\": b"\\"}
@@ -38,7 +37,7 @@ def written(text: str, *, exactly: bool = False) -> bytes:
     r"""The bytes of a request that was typed as text.
 
     Args:
-        text: a line for the request, one for each header; what follows an empty line is sent after the head.
+        text: a line for the request and one for each header. What follows an empty line is sent after the head.
         exactly: send what is typed and nothing else: a line ends in a bare LF, nothing is added at the end, and
             ``\r``, ``\n``, ``\t``, ``\\`` and ``\x00`` to ``\xff`` stand for these bytes.
     """
@@ -50,22 +49,20 @@ def written(text: str, *, exactly: bool = False) -> bytes:
 
 
 def _typed(part: str) -> bytes:
-    if part in _SHORT:
-        return _SHORT[part]
-    return (
-        bytes.fromhex(part[2:]) if part.startswith("\\x") and len(part) == 4 else part.encode("utf-8", "surrogatepass")
-    )
+    if part.startswith("\\x") and len(part) == 4:
+        return bytes.fromhex(part[2:])
+    return _SHORT.get(part) or part.encode("utf-8", "surrogatepass")
 
 
 def request_head(data: bytes) -> Head:
-    """The request that ``data`` begins with, as far as it is one, and the rules that it breaks."""
+    """The request with which ``data`` begins, as far as it is one, and the rules that it breaks."""
     end = data.find(END)
     head = parse_head(data if end < 0 else data[: end + len(END)], Sender.CLIENT)
     return replace(head, violations=judge_head(head))
 
 
 def explain_request(data: bytes) -> Explanation:
-    """The bytes that are to be sent, explained; what is after the head too."""
+    """The bytes of a request, explained, and what follows the head too."""
     return explain_head(data, Sender.CLIENT, violations=request_head(data).violations)
 
 
@@ -76,7 +73,7 @@ class Check(NamedTuple):
     outcome: str
     """``holds``, ``fails``, or ``not reached``."""
     found: str = ""
-    """What was found where it fails."""
+    """What was found, where it fails."""
 
 
 HOLDS, FAILS, NOT_REACHED = "holds", "fails", "not reached"
@@ -85,25 +82,18 @@ _CHECKS: Final = (
     ("Upgrade is websocket", ("response-upgrade",)),
     ("Connection names Upgrade", ("response-connection",)),
     ("Sec-WebSocket-Accept answers the key", ("accept-missing", "accept-wrong", "accept-doubled")),
-    (
-        "only extensions that were asked for",
-        (
-            "response-extensions-malformed",
-            "extension-not-asked-for",
-            "extensions-doubled",
-            "window-bits-not-offered",
-        ),
-    ),
+    ("only extensions that were asked for",
+     ("response-extensions-malformed", "extension-not-asked-for", "extensions-doubled", "window-bits-not-offered")),
     ("only a subprotocol that was asked for", ("subprotocol-not-asked-for", "subprotocol-doubled")),
-)
-"""After the status, in the order of RFC 6455 section 4.1: a check, and the rules of ours that it is."""
+)  # fmt: skip
+"""The checks after that of the status, in the order of RFC 6455 4.1, each with the rules that it is made of."""
 
 _SECTIONS: Final = {
     101: "RFC 6455 4.2.2", 400: "RFC 6455 4.2.1", 401: "RFC 9110 15.5.2", 403: "RFC 6455 4.2.2", 404: "RFC 6455 4.2.2",
     405: "RFC 9110 15.5.6", 426: "RFC 9110 15.5.22", 500: "RFC 9110 15.6.1", 503: "RFC 9110 15.6.4",
     505: "RFC 9110 15.6.6",
 }  # fmt: skip
-"""Where it is said what a status means in an answer to this request."""
+"""Where a standard says what a status means in an answer to this request."""
 
 _PREAMBLE = "Failed to open a WebSocket connection: "
 """What ``websockets`` begins its reasons with."""
@@ -119,7 +109,7 @@ class Attempt:
     """Its number in the trace."""
     response: Head | None
     body: bytes = b""
-    """What came after the response's head; where no head came, whatever came instead."""
+    """What came after the response's head; what came at all, if no head did."""
     silence: str = ""
     """What the server did instead of answering, in words; empty where it answered."""
 
@@ -135,7 +125,7 @@ class Attempt:
 
     @property
     def reason(self) -> str:
-        """Why, in the words of the response's body, its first line; else the server's silence in ours."""
+        """Why: the first line of the response's body; where no response came, ``silence``."""
         if self.response is None:
             return self.silence
         return decode(self.body).partition("\n")[0].rstrip("\r").removeprefix(_PREAMBLE)
@@ -148,9 +138,8 @@ class Attempt:
         """The response's head, explained; None where none came."""
         if self.response is None:
             return None
-        return explain_head(
-            self.response.data, Sender.SERVER, request=self.request, violations=self.response.violations
-        )
+        response = self.response
+        return explain_head(response.data, Sender.SERVER, request=self.request, violations=response.violations)
 
     @property
     def meaning(self) -> tuple[str, str]:
@@ -186,7 +175,7 @@ def _check(what: str, found: list[str]) -> Check:
 
 
 def ready(lab: Lab | None) -> Lab:
-    """The lab, if something can be sent to its server; else LabClosed or NoServer, which say what to run."""
+    """The lab, if something can be sent to its server. Raises LabClosed or NoServer, which say what to run."""
     if lab is None or lab.closed:
         raise LabClosed("this lab was closed (or its cell was run again): make a new one with lab = Lab()")
     if lab.server is None or not lab.server.is_serving():
@@ -198,9 +187,9 @@ async def attempt(lab: Lab, data: bytes, *, timeout: float = TIMEOUT) -> Attempt
     """Send ``data`` to the lab's server over a connection of its own, and read the answer.
 
     Args:
-        lab: one that serves; call this on its loop.
+        lab: a lab that serves. Call this on its loop.
         data: the request, right or wrong. Nothing is added to it.
-        timeout: seconds that the server has for its response. A server that says nothing is no error.
+        timeout: seconds that the server has for its response. Its silence is no error.
 
     Raises:
         LabClosed, NoServer: see ``ready``.
@@ -226,13 +215,8 @@ async def attempt(lab: Lab, data: bytes, *, timeout: float = TIMEOUT) -> Attempt
 
 def _silence(raw: RawEndpoint, timeout: float) -> str:
     came = f"sent {count(len(raw.received), 'byte')}, no whole HTTP response" if raw.received else "said nothing"
-    match raw.ended:
-        case "":
-            return f"the server {came} within {timeout:g} s"
-        case "RST":
-            return f"the server {came} and reset the connection"
-        case _:
-            return f"the server {came} and ended the connection"
+    ends = {"": f"within {timeout:g} s", "RST": "and reset the connection"}
+    return f"the server {came} {ends.get(raw.ended, 'and ended the connection')}"
 
 
 async def _body(raw: RawEndpoint, response: Head, timeout: float) -> bytes:
@@ -245,7 +229,7 @@ async def _body(raw: RawEndpoint, response: Head, timeout: float) -> bytes:
 
 
 async def _leave(raw: RawEndpoint) -> None:
-    """Close an open connection as one should, and let the server end TCP first (RFC 6455 section 7.1.1)."""
+    # RFC 6455 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the server".
     with contextlib.suppress(ConnectionError, TimeoutError):
-        await raw.send(build_close(1000, mask=MASK))
+        await raw.send(build_close(1000, mask=SAMPLE_MASK))
         await raw.recv_to_end(LEAVING)

@@ -19,13 +19,13 @@ from ...anatomy.field import Explanation, Sender, Violation
 from ...anatomy.html import explanation_part, wrapped
 from ...drawing.table import Column, table_html, table_text
 from ...drawing.visible import shows
+from ...live.judges.comparison import broken_rules, comparison, verdict_rows, verdicts_json
 from ...live.judges.judge import Judgement, judge
 from ...protocol import build_frame, explain_frame, parse_frame
 from ...protocol.words import LENGTH, count, opcode_name
 from ..kit.frame_fields import FITS, LONGEST, CannotCompose, FrameFields, masking_key, typed, within, written
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question
-from ..kit.verdicts import broken_rules, comparison, verdict_rows, verdicts_json
 
 if TYPE_CHECKING:
     from ...anatomy.picture import Picture

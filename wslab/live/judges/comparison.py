@@ -1,7 +1,7 @@
 """Which rule each judge applied to some bytes, and what the two verdicts come to in a sentence.
 
-Theory. A judge says in its own words why it refuses, and knows nothing of our table of rules. ``SAID`` says which rules
-each of its phrases can mean; the rules that the bytes break, as we find them, tell which of those it is.
+Theory. A judge says in its own words why it refuses, and does not know wslab's table of rules. ``SAID`` lists the rules
+that each of its phrases can mean. The rules that wslab finds broken decide between those.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ...anatomy.field import Violation
-from ...live.judges.judge import Judgement, Verdict
 from ...protocol import dissect
 from ...protocol.rules import FRAME_RULES
+from .verdict import Judgement, Verdict
 
 
 class Applied(NamedTuple):
@@ -21,7 +21,7 @@ class Applied(NamedTuple):
     rule: str
     section: str
     sentence: str
-    """The RFC's own."""
+    """The RFC's sentence."""
 
 
 OWN_LIMIT: Final = Applied(
@@ -30,7 +30,7 @@ OWN_LIMIT: Final = Applied(
     "Implementations that have implementation- and/or platform-specific limitations regarding the frame size or total "
     "message size after reassembly from multiple frames MUST protect themselves against exceeding those limits.",
 )
-"""No frame breaks it: how much is too much, each implementation says itself."""
+"""No frame breaks it: each implementation sets such a limit for itself."""
 
 _RULES: Final = {rule.name: Applied(rule.name, rule.section, rule.sentence) for rule in FRAME_RULES} | {
     OWN_LIMIT.rule: OWN_LIMIT
@@ -71,15 +71,13 @@ SAID: Final[dict[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
         ("codec can't decode", _TEXT),
     ),
 }
-"""By judge: a phrase of its refusals, and the names of the rules that it can mean, the likeliest first."""
-_SENDERS_OWN: Final = {True: "client-frame-not-masked", False: "server-frame-masked"}
-"""By whether a client sent the frame: the rule about masking that it can break."""
+"""By judge: a phrase of its refusals, and the rules that the phrase can mean, the likeliest first."""
 
 
 def broken_rules(data: bytes, *, as_client: bool) -> tuple[Violation, ...]:
     """The rules that frames break on an open connection without extensions.
 
-    Of a frame whose last bytes are missing, those that its header shows.
+    A frame whose last bytes are missing breaks those that its header shows.
     """
     found = dissect(**{"client" if as_client else "server": data}, heads=False, extensions="")
     return tuple(violation for _, violation in found.violations if violation.rule in _RULES)
@@ -91,17 +89,16 @@ def applied_rule(verdict: Verdict, broken: Iterable[Violation], *, as_client: bo
     Args:
         verdict: the judge's.
         broken: the rules that the bytes break, as ``broken_rules`` finds them.
-        as_client: whether a client sent them.
+        as_client: whether a client sent the bytes.
 
     Returns:
-        None where it did not refuse, and where none of our rules is what it speaks of.
+        None where the judge did not refuse, and where its words mean no rule of wslab's.
     """
-    if verdict.accepted:
-        return None
-    # A judge may see a fault in a header whose end has not come, where we look no further yet.
-    known = {*(violation.rule for violation in broken), _SENDERS_OWN[as_client]}
+    # A judge may see a wrong mask in a header whose end has not come. wslab waits for that end.
+    masking = "client-frame-not-masked" if as_client else "server-frame-masked"
+    known = {*(violation.rule for violation in broken), masking}
     for phrase, names in SAID.get(verdict.judge, ()):
-        if phrase in (verdict.reason or ""):
+        if phrase in verdict.fault:
             return _RULES[next((name for name in names if name in known), names[0])]
     return None
 
@@ -114,7 +111,7 @@ def comparison(judgement: Judgement, broken: Sequence[Violation]) -> str:
 
 
 def outcome(verdict: Verdict) -> str:
-    """``"accepted"``, ``"waits"`` (there may be more to come) or ``"refused"``."""
+    """``"accepted"``, ``"waits"`` (for more bytes) or ``"refused"``."""
     return "refused" if not verdict.accepted else "accepted" if verdict.events else "waits"
 
 
@@ -131,28 +128,28 @@ def verdicts_json(judgement: Judgement, broken: Sequence[Violation]) -> dict[str
                 "code": None if verdict.accepted else verdict.code,
                 "reason": None if verdict.accepted else verdict.reason,
                 "events": list(verdict.events),
-                "rule": None if (rule := _rule_of(verdict, judgement, broken)) is None else rule._asdict(),
+                "rule": None if rule is None else rule._asdict(),
             }
-            for verdict in judgement.verdicts
+            for verdict, rule in zip(judgement.verdicts, _rules(judgement, broken), strict=True)
         ],
     }
 
 
 def verdict_rows(judgement: Judgement, broken: Sequence[Violation]) -> list[tuple[str, str, str]]:
     """Both verdicts as rows: a name, what ``websockets`` says, what ``wsproto`` says."""
-    both = judgement.verdicts
-    rules = [_rule_of(verdict, judgement, broken) for verdict in both]
+    both, rules = judgement.verdicts, _rules(judgement, broken)
     rows = [
         ("verdict", *(verdict.sentence for verdict in both)),
         ("delivered", *("; ".join(verdict.events) for verdict in both)),
-        ("because", *((verdict.reason or "") if not verdict.accepted else "" for verdict in both)),
+        ("because", *(verdict.fault for verdict in both)),
         ("rule applied", *("" if rule is None else f"{rule.section} ({rule.rule})" for rule in rules)),
     ]
     return [(name, left, right) for name, left, right in rows if left or right]
 
 
-def _rule_of(verdict: Verdict, judgement: Judgement, broken: Sequence[Violation]) -> Applied | None:
-    return applied_rule(verdict, broken, as_client=judgement.as_client)
+def _rules(judgement: Judgement, broken: Sequence[Violation]) -> list[Applied | None]:
+    """The rule that each judge applied."""
+    return [applied_rule(verdict, broken, as_client=judgement.as_client) for verdict in judgement.verdicts]
 
 
 def _both_let_pass(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[str]:
@@ -171,7 +168,7 @@ def _both_let_pass(judgement: Judgement, broken: Sequence[Violation]) -> Iterato
 
 def _one_refuses(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[str]:
     refuser, other = sorted(judgement.verdicts, key=lambda verdict: verdict.accepted)
-    rule = _rule_of(refuser, judgement, broken)
+    rule = applied_rule(refuser, broken, as_client=judgement.as_client)
     if rule is None:
         yield f"The judges differ: {refuser.judge} refuses by a check of its own, and no rule here asks for it."
     elif outcome(other) == "waits":
@@ -186,7 +183,7 @@ def _one_refuses(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[
 
 def _both_refuse(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[str]:
     left, right = judgement.verdicts
-    rules = [_rule_of(verdict, judgement, broken) for verdict in (left, right)]
+    rules = _rules(judgement, broken)
     if rules[0] is not None and rules[0] == rules[1]:
         yield f"Both judges refuse, by the same rule: {_says(rules[0])}."
     else:

@@ -1,0 +1,130 @@
+"""The judge ``websockets``: the sans-I/O protocol on which its servers and clients run.
+
+One thing those add: they decode a text message when a program receives it. That is done here in the same way.
+"""
+
+from __future__ import annotations
+
+from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import (
+    ClientPerMessageDeflateFactory,
+    PerMessageDeflate,
+    ServerPerMessageDeflateFactory,
+)
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import CONNECTING, OPEN, Protocol
+from websockets.server import ServerProtocol
+from websockets.uri import parse_uri
+
+from ...anatomy.view import cut_text
+from ...protocol.head import END
+from .verdict import Delivery, Parameters, Verdict
+
+NAME = "websockets"
+SAMPLE_URI = "ws://server.example.com/chat"
+"""Where the judged response's request went: the RFC's own example (RFC 6455 1.2)."""
+
+
+def judge_frames(data: bytes, as_client: bool, agreed: Parameters | None) -> Verdict:
+    """What it makes of frames on an open connection. See ``judge`` for the arguments."""
+    protocol = ServerProtocol(state=OPEN) if as_client else ClientProtocol(parse_uri(SAMPLE_URI), state=OPEN)
+    if agreed is not None:
+        judged = "client" if as_client else "server"
+        deflate = PerMessageDeflate(
+            remote_no_context_takeover=bool(agreed.get(f"{judged}_no_context_takeover")),
+            remote_max_window_bits=int(agreed.get(f"{judged}_max_window_bits", 15)),
+            # A judge sends no messages, so its own parameters do not matter; zlib cannot deflate with 8 window bits.
+            local_no_context_takeover=False,
+            local_max_window_bits=15,
+        )
+        protocol.extensions = [deflate]
+    return _frames(protocol, data)
+
+
+def judge_handshake(data: bytes, as_client: bool, agreed: Parameters | None, key: str) -> Verdict:
+    """What it makes of an opening handshake and the frames behind it. See ``judge`` for the arguments."""
+    head, blank, behind = data.partition(END)
+    return _request(head + blank, behind, agreed) if as_client else _response(head + blank, behind, agreed, key)
+
+
+def _frames(protocol: Protocol, data: bytes, *before: str, status: int | None = None) -> Verdict:
+    protocol.receive_data(data)
+    delivery = Delivery(*before)
+    text: list[bytes] | None = None  # the frames of a text message whose end has not come
+    for frame in protocol.events_received():
+        assert isinstance(frame, Frame)
+        match frame.opcode:
+            case Opcode.PING | Opcode.PONG:
+                delivery.control(frame.opcode.name.lower(), bytes(frame.data))
+                continue
+            case Opcode.CLOSE:
+                closed = protocol.close_rcvd
+                assert closed is not None
+                delivery.close(closed.code, closed.reason)
+                return Verdict(NAME, True, delivery.words(), closed.code, closed.reason, status)
+            case Opcode.TEXT:
+                text = []
+        if text is None:
+            delivery.piece(bytes(frame.data), last=frame.fin)
+            continue
+        text.append(bytes(frame.data))
+        if frame.fin:
+            try:
+                delivery.piece(b"".join(text).decode(), last=True)
+            except UnicodeDecodeError as error:
+                fault = f"{error.reason} at position {error.start}"
+                return Verdict(NAME, False, delivery.words(), int(CloseCode.INVALID_DATA), fault, status)
+            text = None
+    if protocol.parser_exc is not None:
+        code = None if protocol.close_sent is None else protocol.close_sent.code
+        return Verdict(NAME, False, delivery.words(), code, str(protocol.parser_exc), status)
+    if text:
+        delivery.piece(b"".join(text).decode(errors="replace"), last=False)
+    return Verdict(NAME, True, delivery.words(), status=status)
+
+
+def _request(head: bytes, behind: bytes, agreed: Parameters | None) -> Verdict:
+    protocol = ServerProtocol(extensions=None if agreed is None else [ServerPerMessageDeflateFactory()])
+    protocol.receive_data(head)
+    requests = protocol.events_received()
+    if not requests:
+        return _no_head(protocol)
+    request = requests[0]
+    assert isinstance(request, Request)
+    response = protocol.accept(request)
+    protocol.send_response(response)
+    if response.status_code != 101:
+        return Verdict(NAME, False, reason=str(protocol.handshake_exc), status=response.status_code)
+    return _frames(protocol, behind, f"request for {cut_text(request.path, len(request.path))}", status=101)
+
+
+def _response(head: bytes, behind: bytes, agreed: Parameters | None, key: str) -> Verdict:
+    offered = None if agreed is None else [ClientPerMessageDeflateFactory()]
+    protocol = ClientProtocol(parse_uri(SAMPLE_URI), extensions=offered)
+    protocol.key = key
+    protocol.send_request(protocol.connect())
+    protocol.receive_data(head)
+    if protocol.state is CONNECTING and protocol.handshake_exc is None:
+        protocol.receive_data(behind)  # a response other than 101 has a body
+        behind = b""
+    responses = protocol.events_received()
+    if not responses:
+        return _no_head(protocol)
+    response = responses[0]
+    assert isinstance(response, Response)
+    status = response.status_code
+    if protocol.handshake_exc is not None:
+        return Verdict(NAME, False, reason=str(protocol.handshake_exc), status=status)
+    return _frames(protocol, behind, f"response {status}", status=status)
+
+
+def _no_head(protocol: Protocol) -> Verdict:
+    """No head came out of ``protocol``: it is not complete yet, or it is none."""
+    error = protocol.handshake_exc
+    if error is None:
+        return Verdict(NAME, True)
+    # A head that is too long is answered with a status.
+    answers = [data for data in protocol.data_to_send() if data.startswith(b"HTTP/1.1 ")]
+    status = int(answers[-1].split()[1]) if answers else None
+    return Verdict(NAME, False, reason=str(error.__cause__ or error), status=status)
