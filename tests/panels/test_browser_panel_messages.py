@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import traitlets
+from fake_page import FakePage
 
 import wslab
 from wslab.anatomy.field import Sender
@@ -53,20 +54,12 @@ class FakeLab:
         self.server = server
 
 
-class Page:
-    """A page that shows a panel: what it was told, and what it tells."""
+class Page(FakePage):
+    """A page that shows a browser panel, and tells what happened in it."""
 
     def __init__(self, panel: BrowserPanel, **who: Any) -> None:
-        self.panel, self.who = panel, who or HERE
-        self.told: list[dict[str, Any]] = []
-        panel.send = lambda message, buffers=None: self.told.append(message)  # type: ignore[method-assign]
+        super().__init__(panel, **who or HERE)
         self.number = 0
-
-    def ask(self, what: str, **facts: Any) -> None:
-        self.panel._answer({"ask": what, **self.who, **facts})
-
-    def last(self, what: str) -> dict[str, Any]:
-        return next(message for message in reversed(self.told) if message["tell"] == what)
 
     def happened(self, *entries: dict[str, Any]) -> None:
         whole = []
@@ -78,8 +71,8 @@ class Page:
     @property
     def matches(self) -> dict[int, int]:
         found: dict[int, int] = {}
-        for message in self.told:
-            if message["tell"] == "matches" and message["run"] == self.last("run")["run"]:
+        for message in self.all("matches"):
+            if message["run"] == self.last("run")["run"]:
                 found |= dict(message["records"])
         return found
 

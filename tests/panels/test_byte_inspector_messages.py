@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import traitlets
+from fake_page import FakePage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,18 +19,6 @@ from wslab.protocol import build_close, build_frame, build_request, explain, par
 HELLO = bytes.fromhex("818537fa213d7f9f4d5158")  # RFC 6455 5.7
 DEFLATED = bytes.fromhex("c107f248cdc9c90700")  # RFC 7692 7.2.3.1
 SECRET = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: token=tell-nobody\r\n\r\n"
-
-
-class Page:
-    """What a browser would hear."""
-
-    def __init__(self, panel: ByteInspector) -> None:
-        self.panel = panel
-        self.heard: list[dict[str, Any]] = []
-        panel.send = lambda content, buffers=None: self.heard.append(content)  # type: ignore[method-assign]
-
-    def ask(self, **question: Any) -> None:
-        self.panel._handle_custom_msg(question, [])
 
 
 @pytest.fixture
@@ -141,26 +129,26 @@ def test_setting_from_python_is_checked(panel: ByteInspector) -> None:
 
 
 def test_a_text_that_cannot_be_read_is_answered_in_words_and_nothing_is_lost(panel: ByteInspector) -> None:
-    page = Page(panel)
-    page.ask(ask="read", text="81 0")
-    assert page.heard == [
+    page = FakePage(panel)
+    page.ask("read", text="81 0")
+    assert page.told == [
         {"tell": "unreadable", "text": "81 0", "start": 3, "stop": 4,
          "trouble": "line 1, character 4: the digit '0' stands alone; a byte is two hex digits, such as 81"}
     ]  # fmt: skip
     assert panel.explanation.data == HELLO
-    page.heard.clear()
-    page.ask(ask="read", text="81 00")
-    (told,) = page.heard
+    page.told.clear()
+    page.ask("read", text="81 00")
+    (told,) = page.told
     assert (told["tell"], told["explanation"]["data"], panel.data_hex) == ("reading", "8100", "81 00")
-    page.heard.clear()
-    page.ask(ask="read", text="81 00")
-    assert [told["tell"] for told in page.heard] == ["reading"]
+    page.told.clear()
+    page.ask("read", text="81 00")
+    assert [told["tell"] for told in page.told] == ["reading"]
 
 
 def test_a_new_view_is_told_what_there_is(panel: ByteInspector) -> None:
-    page = Page(panel)
-    page.ask(ask="hello")
-    hello, reading = page.heard
+    page = FakePage(panel)
+    page.ask("hello")
+    hello, reading = page.told
     assert hello["tell"] == "hello"
     assert reading["explanation"] == panel.explanation.to_json()
     assert reading["parts"] == ["byte 0: TEXT frame, 11 bytes"]
@@ -169,12 +157,12 @@ def test_a_new_view_is_told_what_there_is(panel: ByteInspector) -> None:
 def test_credentials_do_not_get_into_the_text_that_a_notebook_saves() -> None:
     for data in (SECRET, explain(SECRET)):
         panel = ByteInspector(data)
-        page = Page(panel)
+        page = FakePage(panel)
         assert "74 65 6c 6c" not in panel.data_hex  # "tell"
         assert "··" in panel.data_hex
         assert "tell-nobody" not in json.dumps(panel.get_state(), default=str)
-        page.ask(ask="hello")
-        assert b"tell-nobody".hex() not in json.dumps(page.heard)
+        page.ask("hello")
+        assert b"tell-nobody".hex() not in json.dumps(page.told)
         changed = panel.data_hex.replace("47 45 54", "47 45 55")
         panel.data_hex = changed
         assert panel.explanation.data == SECRET.replace(b"GET", b"GEU")
@@ -185,9 +173,9 @@ def test_long_data_is_read_whole_though_its_text_is_cut() -> None:
     panel = ByteInspector(data, sender="server")
     assert len(parse_hex(panel.data_hex)) == MOST_TEXT
     assert len(panel.explanation.data) == len(data)
-    page = Page(panel)
+    page = FakePage(panel)
     panel.read_as = "unknown"
-    assert page.heard[-1]["left"] == len(data) - MOST_TEXT
+    assert page.told[-1]["left"] == len(data) - MOST_TEXT
 
 
 def test_what_is_kept_in_a_notebook_is_steady(panel: ByteInspector) -> None:

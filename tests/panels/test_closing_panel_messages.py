@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import traitlets
+from fake_page import FakePage
 
 from wslab.anatomy.field import Sender
 from wslab.panels.closing_panel.closing_panel import ClosingPanel
@@ -93,14 +94,12 @@ def half(talk: Talk) -> None:
     talk.say(talk.client, build_close(1001, mask=KEY))
 
 
-def told(panel: ClosingPanel, messages: list[Any] | None = None) -> dict[str, Any]:
+def told(panel: ClosingPanel, page: FakePage | None = None) -> Any:
     """What a page would be told now."""
-    heard: list[Any] = [] if messages is None else messages
-    panel.send = lambda message, buffers=None: heard.append(message)  # type: ignore[method-assign]
-    panel._told = None
+    page = page or FakePage(panel)
+    page.ask("hello")
     panel._push()
-    closing: dict[str, Any] = heard[-1]["closing"]
-    return closing
+    return page.last("closing")["closing"]
 
 
 def ended(how: Callable[[Talk], None]) -> tuple[Trace, ClosingPanel]:
@@ -207,16 +206,16 @@ def test_the_newest_that_ends_is_shown_unless_one_is_chosen() -> None:
     trace = Trace()
     panel = ClosingPanel(trace)
     assert repr(panel) == panel._html().removeprefix("<p>").removesuffix("</p>") == "nothing recorded yet"
-    messages: list[Any] = []
-    assert told(panel, messages) is None
+    page = FakePage(panel)
+    assert told(panel, page) is None
     first = Talk(trace, "one")
     assert panel.shown == 0
     Talk(trace, "two")
     assert panel.shown == 1
     goodbye(first)
     assert panel.shown == 0
-    assert told(panel, messages)["connection"] == 0
-    assert messages[-1]["connections"] == [0, 1]
+    assert told(panel, page)["connection"] == 0
+    assert page.last("closing")["connections"] == [0, 1]
     panel.connection = 1
     assert told(panel)["connection"] == 1
     with pytest.raises(traitlets.TraitError, match=r"no connection 7 in this trace; there are: 0, 1"):
@@ -228,19 +227,19 @@ def test_only_what_has_changed_is_told() -> None:
     trace = Trace()
     talk = Talk(trace)
     panel = ClosingPanel(trace)
-    messages: list[Any] = []
-    told(panel, messages)
+    page = FakePage(panel)
+    told(panel, page)
     talk.say(talk.server, build_frame("a"))
     panel._push()
-    assert len(messages) == 1, "a text frame is no part of the end"
+    assert len(page.all("closing")) == 1, "a text frame is no part of the end"
     half(talk)
     panel._push()
     panel._push()
-    assert len(messages) == 2
-    assert messages[-1]["closing"]["ends"][0]["state"] == "CLOSING"
-    panel._greeted({})
+    assert len(page.all("closing")) == 2
+    assert page.last("closing")["closing"]["ends"][0]["state"] == "CLOSING"
+    page.ask("hello")
     panel._push()
-    assert messages[-1]["tell"] == "closing", "a new view is told all"
+    assert len(page.all("closing")) == 3, "a new view is told all"
 
 
 def test_its_text_html_and_picture_are_harmless() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import traitlets
+from fake_page import FakePage
 from waits import until
 from wsproto.connection import Connection as Peer
 from wsproto.connection import ConnectionType
@@ -45,27 +46,16 @@ def run(test: Test, seed: Any = None, carrier: str = "memory") -> None:
     asyncio.run(main())
 
 
-class Page:
-    """What a browser would hear, the latest of each kind."""
+class Page(FakePage):
+    """A page that shows a composer."""
 
     def __init__(self, composer: Composer) -> None:
-        self.composer = composer
-        self.told: dict[str, dict[str, Any]] = {}
-        composer.send = self._hear  # type: ignore[method-assign]
-        self.ask(ask="hello")
-
-    def _hear(self, content: dict[str, Any], buffers: Any = None) -> None:
-        self.told[content["tell"]] = content
-
-    def ask(self, **question: Any) -> None:
-        self.composer._handle_custom_msg(question, [])
-
-    def change(self, name: str, value: Any) -> None:
-        self.ask(ask="change", name=name, value=value)
+        super().__init__(composer)
+        self.ask("hello")
 
     @property
     def preview(self) -> dict[str, Any]:
-        return self.told["preview"]
+        return self.last("preview")
 
 
 def sent(lab: Lab, sender: Sender = Sender.CLIENT, connection: int = 0) -> bytes:
@@ -184,12 +174,12 @@ def test_an_illegal_frame_is_told_before_and_the_peer_fails_the_connection() -> 
         broken = page.preview["explanation"]["violations"]
         assert [(v["rule"], v["section"]) for v in broken] == [("client-frame-not-masked", "RFC 6455 5.1")]
         assert page.preview["frames"][0]["broken"] == 1
-        page.ask(ask="send bytes")
+        page.ask("send bytes")
         await until(lambda: any(frame.status_code == 1002 for frame in lab.trace.frames))
-        await until(lambda: "its connection is over" in page.told["ends"]["why"])
-        page.ask(ask="send bytes")
+        await until(lambda: "its connection is over" in page.last("ends")["why"])
+        page.ask("send bytes")
         assert "connection is over" in composer.problem
-        (row,) = page.told["sent"]["sent"]
+        (row,) = page.last("sent")["sent"]
         assert (row["what"], row["sender"], row["how"]) == ("TEXT, 7 bytes", "client", "exact bytes")
         assert lab.trace.record(row["number"]).violations == 1
 
@@ -203,7 +193,10 @@ def test_a_ping_goes_between_fragments_that_are_sent_one_by_one() -> None:
         before = len(sent(lab))
         composer.payload = "Fragments"
         await composer.send_bytes(alone=True)
-        assert (composer.picked, [frame["sent"] for frame in page.preview["frames"]]) == (1, [True, False, False])
+        assert (composer.picked, [frame["sent"] for frame in page.preview["frames"]]) == (
+            1,
+            [True, False, False],
+        )
         assert page.preview["explanation"]["offset"] == lab.trace.record(composer.selected).offset + 9
         assert all(not frame["broken"] for frame in page.preview["frames"]), "judged in the place where they come"
         await composer.ping()
@@ -255,7 +248,7 @@ def test_what_makes_no_bytes_is_told_in_words(settings: dict[str, Any], field: s
         assert said in page.preview["trouble"]
         assert said in composer._text()
         before = sent(lab)
-        page.ask(ask="send bytes")
+        page.ask("send bytes")
         assert said in composer.problem
         with pytest.raises(CannotCompose):
             composer.send_bytes()
@@ -269,8 +262,11 @@ def test_what_the_library_refuses_is_told_and_goes_as_bytes() -> None:
     async def test(lab: Lab, composer: Composer) -> None:
         page = Page(composer)
         page.change("code", 1006)
-        assert page.preview["meaning"] == ["closed without a close frame; never sent, only reported", "RFC 6455 7.4.1"]
-        page.ask(ask="close")
+        assert page.preview["meaning"] == [
+            "closed without a close frame; never sent, only reported",
+            "RFC 6455 7.4.1",
+        ]
+        page.ask("close")
         await until(lambda: bool(composer.problem))
         assert "CLOSE 1006" in composer.problem
         assert "exact bytes" in composer.problem
@@ -306,7 +302,7 @@ def test_a_page_has_every_action(what: str) -> None:
     async def test(lab: Lab, composer: Composer) -> None:
         page = Page(composer)
         before = lab.trace.total
-        page.ask(ask=what)
+        page.ask(what)
         assert composer.problem == ""
         if what != "reset":
             await until(lambda: lab.trace.total > before)
@@ -365,22 +361,22 @@ def test_the_first_open_end_is_taken_and_new_ends_appear() -> None:
         async with asyncio.timeout(15), Lab(carrier="memory") as lab:
             composer = Composer(lab)
             page = Page(composer)
-            assert "no open connection yet" in page.told["ends"]["why"]
-            assert page.told["ends"]["serving"] is False
+            assert "no open connection yet" in page.last("ends")["why"]
+            assert page.last("ends")["serving"] is False
             with pytest.raises(NoServer, match=r"await lab\.serve"):
                 composer.open_client()
             await lab.serve()
             client = await lab.connect()
-            await until(lambda: [end["key"] for end in page.told["ends"]["ends"]] == ["client 0", "server 0"])
+            await until(lambda: [end["key"] for end in page.last("ends")["ends"]] == ["client 0", "server 0"])
             await until(lambda: composer.target == "client 0")
             await client.close()
-            await until(lambda: "its connection is over" in page.told["ends"]["why"])
-            (gone,) = page.told["ends"]["ends"]
+            await until(lambda: "its connection is over" in page.last("ends")["why"])
+            (gone,) = page.last("ends")["ends"]
             assert (gone["key"], gone["open"], gone["state"]) == ("client 0", False, "CLOSED")
             with pytest.raises(CannotSend, match="● client of connection 0"):
                 composer.send_bytes()
             composer.target = "nobody"
-            assert "names no end" in page.told["ends"]["why"]
+            assert "names no end" in page.last("ends")["why"]
 
     asyncio.run(main())
 
@@ -424,7 +420,7 @@ def test_other_threads_may_drive_it() -> None:
         page = Page(composer)
         for _ in range(2):
             before = lab.trace.total
-            thread = threading.Thread(target=lambda: page.ask(ask="send bytes"), name="subshell-x")
+            thread = threading.Thread(target=lambda: page.ask("send bytes"), name="subshell-x")
             thread.start()
             await until(lambda before=before: lab.trace.total > before)  # type: ignore[misc]
             thread.join(5)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
+from fake_page import FakePage
 from websockets.asyncio.server import ServerConnection
 
 from wslab.anatomy.record import Kind
@@ -48,45 +48,12 @@ def at_work(work: Work[T], *, serve: dict[str, Any] | None = None, **given: Any)
     return asyncio.run(main())
 
 
-class View:
-    """What a browser would hear of a workbench."""
+def statuses(view: FakePage) -> list[int]:
+    return [message["status"] for message in view.all("attempt")]
 
-    def __init__(self, bench: HandshakeWorkbench) -> None:
-        self.bench = bench
-        self.heard: list[dict[str, Any]] = []
-        self.came = threading.Condition()
-        bench.send = self._hear
-        bench.observe(self._changed)
 
-    def _hear(self, content: dict[str, Any], buffers: object = None) -> None:
-        with self.came:
-            self.heard.append(content)
-            self.came.notify_all()
-
-    def _changed(self, _: object) -> None:
-        with self.came:
-            self.came.notify_all()
-
-    def last(self, what: str) -> dict[str, Any]:
-        return next(message for message in reversed(self.heard) if message["tell"] == what)
-
-    @property
-    def statuses(self) -> list[int]:
-        return [message["status"] for message in list(self.heard) if message["tell"] == "attempt"]
-
-    def ask(self, **question: Any) -> None:
-        """On a thread of its own, as JupyterLab's subshells do it."""
-        asker = threading.Thread(target=self.bench._handle_custom_msg, args=(question, []), name="subshell-1")
-        asker.start()
-        asker.join(10)
-        assert not asker.is_alive(), "a callback must not wait"
-
-    async def wait(self, condition: Callable[[], bool]) -> None:
-        def waited() -> bool:
-            with self.came:
-                return self.came.wait_for(condition, 10)
-
-        assert await asyncio.to_thread(waited), self.bench.problem
+async def wait(view: FakePage, condition: Callable[[], bool]) -> None:
+    await asyncio.to_thread(view.wait, condition)
 
 
 # From text to bytes
@@ -220,10 +187,10 @@ def test_with_no_server_it_says_what_to_run() -> None:
     async def main() -> None:
         lab = Lab()
         bench = HandshakeWorkbench(lab)
-        view = View(bench)
+        view = FakePage(bench)
         with pytest.raises(NoServer, match=r"await lab\.serve\(\)"):
             bench.send_request()
-        view.ask(ask="send", request=bench.request)
+        view.ask("send", request=bench.request)
         assert "await lab.serve()" in bench.problem
         await lab.serve()
         await bench.send_request()
@@ -249,14 +216,14 @@ def test_the_default_request_follows_the_server_until_somebody_edits_it() -> Non
     async def main() -> None:
         async with Lab() as lab:
             bench = HandshakeWorkbench(lab)
-            view = View(bench)
+            view = FakePage(bench)
             assert "Host: 127.0.0.1\n" in bench.request
             await lab.serve()
             assert lab.server is not None
-            view.ask(ask="hello")
+            view.ask("hello")
             assert f"Host: 127.0.0.1:{lab.server.port}\n" in bench.request
             bench.request = "GET / HTTP/1.1"
-            view.ask(ask="hello")
+            view.ask("hello")
             assert bench.request == "GET / HTTP/1.1"
 
     asyncio.run(main())
@@ -267,14 +234,14 @@ def test_the_default_request_follows_the_server_until_somebody_edits_it() -> Non
 
 def test_send_asked_twice_on_subshell_threads_sends_twice() -> None:
     async def work(bench: HandshakeWorkbench, lab: Lab) -> list[int]:
-        view = View(bench)
+        view = FakePage(bench)
         wrong = bench.request.replace("GET", "POST")
-        view.ask(ask="send", request=wrong)
-        await view.wait(lambda: view.statuses == [405])
+        view.ask("send", request=wrong)
+        await wait(view, lambda: statuses(view) == [405])
         assert view.last("attempt")["first_line"] == "HTTP/1.1 405 Method Not Allowed"
-        view.ask(ask="send", request=wrong.replace("POST", "GET"))
-        await view.wait(lambda: view.statuses == [405, 101])
-        await view.wait(lambda: bench.underway == [])
+        view.ask("send", request=wrong.replace("POST", "GET"))
+        await wait(view, lambda: statuses(view) == [405, 101])
+        await wait(view, lambda: bench.underway == [])
         assert bench.problem == ""
         return [record.status for record in lab.trace.records if record.kind is Kind.RESPONSE]
 
@@ -283,7 +250,7 @@ def test_send_asked_twice_on_subshell_threads_sends_twice() -> None:
 
 def test_a_view_hears_the_request_explained_as_it_changes() -> None:
     async def work(bench: HandshakeWorkbench, lab: Lab) -> None:
-        view = View(bench)
+        view = FakePage(bench)
         bench.request = REQUEST.replace("13", "12")
         told = view.last("request")
         (broken,) = told["explanation"]["violations"]
@@ -299,7 +266,7 @@ def test_a_view_hears_the_request_explained_as_it_changes() -> None:
 
 def test_what_cannot_be_done_becomes_the_problem_line() -> None:
     async def work(bench: HandshakeWorkbench, lab: Lab) -> None:
-        view = View(bench)
+        view = FakePage(bench)
         for question, words in (
             ({"ask": "run", "name": "no-upgrade"}, "predict first"),
             ({"ask": "run", "name": "nonsense"}, "no-upgrade"),
@@ -307,8 +274,8 @@ def test_what_cannot_be_done_becomes_the_problem_line() -> None:
         ):
             view.ask(**question)
             assert words in bench.problem
-        view.ask(ask="send", request="", exactly=True)
-        await view.wait(lambda: "there is nothing to send" in bench.problem)
+        view.ask("send", request="", exactly=True)
+        await wait(view, lambda: "there is nothing to send" in bench.problem)
         assert bench.underway == []
 
     at_work(work)
@@ -323,7 +290,7 @@ def test_accept_is_computed_for_any_key(key: str) -> None:
     digest = hashlib.sha1((key + guid).encode()).digest()
 
     async def work(bench: HandshakeWorkbench, lab: Lab) -> tuple[dict[str, Any], dict[str, Any]]:
-        view = View(bench)
+        view = FakePage(bench)
         bench.key = key
         own = view.last("request")["accept"]
         bench.key = None
@@ -337,8 +304,8 @@ def test_accept_is_computed_for_any_key(key: str) -> None:
 
 def test_the_computed_accept_is_compared_with_the_answer() -> None:
     async def work(bench: HandshakeWorkbench, lab: Lab) -> list[bool | None]:
-        view = View(bench)
-        view.ask(ask="hello")
+        view = FakePage(bench)
+        view.ask("hello")
         found = [view.last("request")["accept"]["equal"]]
         await bench.send_request()
         found.append(view.last("request")["accept"]["equal"])
@@ -456,12 +423,12 @@ def test_text_and_html_are_steady_and_agree() -> None:
 
 def test_credentials_are_withheld_everywhere() -> None:
     async def work(bench: HandshakeWorkbench, lab: Lab) -> str:
-        view = View(bench)
+        view = FakePage(bench)
         bench.request = f"{REQUEST}\nCookie: session=open-sesame\nAuthorization: Basic open-sesame"
         before = repr(bench) + bench._html()
         await bench.send_request()
-        view.ask(ask="hello")
-        return before + repr(bench) + bench._html() + str(bench.picture()) + repr(view.heard)
+        view.ask("hello")
+        return before + repr(bench) + bench._html() + str(bench.picture()) + repr(view.told)
 
     shown = at_work(work)
     assert "withheld" in shown

@@ -7,15 +7,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fake_page import FakePage
 from traitlets import TraitError
 from waits import soon
 
 from wslab.anatomy.field import Sender
-from wslab.anatomy.record import PACKED
+from wslab.anatomy.record import PACKED, packed_values
 from wslab.panels.kit.records_panel import BATCH
 from wslab.panels.kit.trace_panel import Pusher
 from wslab.panels.lab_panel.lab_panel import LabPanel
@@ -36,38 +37,21 @@ def traffic(trace: Trace, frames: int = 3, payload: str = "Hello") -> None:
         reader.received(data)
 
 
-class Page:
-    """What a browser would hear."""
+class Page(FakePage):
+    """A page that holds a recording's records."""
 
-    def __init__(self, panel: LabPanel) -> None:
-        self.panel = panel
-        self.heard: list[tuple[dict[str, Any], bytes]] = []
-        self.late = b""
-        self.came = threading.Condition()
-        panel.send = self._hear  # type: ignore[method-assign]
-
-    def _hear(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        with self.came:
-            self.heard.append((content, buffers[0] if buffers else b""))
-            self.late += buffers[1] if buffers else b""
-            self.came.notify_all()
-
-    def ask(self, **question: Any) -> None:
-        self.panel._handle_custom_msg(question, [])
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        with self.came:
-            assert self.came.wait_for(condition, 10), self.heard
+    def _of_records(self, buffer: int) -> list[bytes]:
+        return [data[buffer] for data in list(self.buffers) if data]
 
     @property
     def numbers(self) -> list[int]:
         """Numbers of all records heard, in order."""
-        return [
-            PACKED.unpack_from(data, at)[0]
-            for content, data in list(self.heard)
-            if content["tell"] == "records"
-            for at in range(0, len(data), PACKED.size)
-        ]
+        return [number for data in self._of_records(0) for number, _ in packed_values(data, "number", "kind")]
+
+    @property
+    def late(self) -> bytes:
+        """The receptions heard, in order."""
+        return b"".join(self._of_records(1))
 
 
 @pytest.fixture
@@ -85,34 +69,34 @@ def panel(trace: Trace) -> Iterator[LabPanel]:
 def test_a_new_view_is_sent_what_it_lacks_and_then_what_is_new(trace: Trace, panel: LabPanel) -> None:
     traffic(trace)
     page = Page(panel)
-    page.ask(ask="records", **{"from": 2})
+    page.ask("records", **{"from": 2})
     page.wait(lambda: page.numbers == [2, 3, 4])
     trace.note("something failed")
     page.wait(lambda: page.numbers == [2, 3, 4, 5])
-    status = page.heard[-1][0]["status"]
+    status = page.told[-1]["status"]
     assert (status["total"], status["first"], status["bytes_dropped"]) == (6, 0, 0)
 
 
 def test_what_changed_a_state_is_pushed_with_its_record(trace: Trace, panel: LabPanel) -> None:
     traffic(trace)
     page = Page(panel)
-    page.ask(ask="records", **{"from": 0})
+    page.ask("records", **{"from": 0})
     page.wait(lambda: page.numbers == [0, 1, 2, 3, 4])
-    (content, _) = page.heard[-1]
+    content = page.told[-1]
     assert content["before"] == {}
     assert sorted(content["steps"]) == [
         [1, 0, "client", "OPEN", "received 101", "RFC 6455 4.1"],
         [1, 0, "server", "OPEN", "sent 101", "RFC 6455 4.2.2"],
     ]
-    page.ask(ask="records", **{"from": 3})
+    page.ask("records", **{"from": 3})
     page.wait(lambda: page.numbers[-2:] == [3, 4] and len(page.numbers) == 7)
-    assert page.heard[-1][0]["before"] == {"0": {"client": "OPEN", "server": "OPEN"}}
+    assert page.told[-1]["before"] == {"0": {"client": "OPEN", "server": "OPEN"}}
 
 
 def test_a_reception_that_comes_after_its_record_was_pushed_is_pushed_too(trace: Trace, panel: LabPanel) -> None:
     client, server = trace.join(Sender.CLIENT, "one"), trace.join(Sender.SERVER, "one")
     page = Page(panel)
-    page.ask(ask="records", **{"from": 0})
+    page.ask("records", **{"from": 0})
     for data in (bytes(build_request()), build_frame("a", mask=b"1234"), build_frame("b", mask=b"1234")):
         client.sent(data)
     page.wait(lambda: page.numbers == [0, 1, 2])
@@ -133,14 +117,14 @@ def test_a_reception_that_comes_after_its_record_was_pushed_is_pushed_too(trace:
 @pytest.mark.lengthy
 def test_many_records_come_in_few_messages_in_order(panel: LabPanel, trace: Trace) -> None:
     page = Page(panel)
-    page.ask(ask="records", **{"from": 0})
+    page.ask("records", **{"from": 0})
     started = time.monotonic()
     for _ in range(2000):
         trace.note("x")
         time.sleep(0.0002)
     page.wait(lambda: len(page.numbers) == 2000)
     assert page.numbers == list(range(2000))
-    assert len(page.heard) <= 20 * (time.monotonic() - started) + 3
+    assert len(page.told) <= 20 * (time.monotonic() - started) + 3
 
 
 def test_more_than_one_batch_is_sent_without_being_asked_again(panel: LabPanel, trace: Trace, monkeypatch: Any) -> None:
@@ -148,9 +132,9 @@ def test_more_than_one_batch_is_sent_without_being_asked_again(panel: LabPanel, 
     assert BATCH > 10
     traffic(trace, 50)
     page = Page(panel)
-    page.ask(ask="records", **{"from": 0})
+    page.ask("records", **{"from": 0})
     page.wait(lambda: page.numbers == list(range(52)))
-    assert max(len(data) for _, data in page.heard) == 10 * PACKED.size
+    assert max(len(data) for data, _ in page.buffers) == 10 * PACKED.size
 
 
 def test_until_somebody_listens_a_push_repeats_what_went_before(trace: Trace, panel: LabPanel) -> None:
@@ -158,7 +142,7 @@ def test_until_somebody_listens_a_push_repeats_what_went_before(trace: Trace, pa
     page = Page(panel)
     panel._repr_mimebundle_()
     page.wait(lambda: page.numbers.count(0) >= 2)
-    page.ask(ask="records", **{"from": 5})
+    page.ask("records", **{"from": 5})
     page.wait(lambda: panel._asked)
     heard = len(page.numbers)
     trace.note("new")
@@ -169,26 +153,26 @@ def test_until_somebody_listens_a_push_repeats_what_went_before(trace: Trace, pa
 def test_a_question_from_another_thread_is_answered(trace: Trace, panel: LabPanel) -> None:
     traffic(trace)
     page = Page(panel)
-    asker = threading.Thread(target=lambda: page.ask(ask="explanation", number=2))
+    asker = threading.Thread(target=lambda: page.ask("explanation", number=2))
     asker.start()
     asker.join(10)
-    (answer, _), *_ = page.heard
+    answer, *_ = page.told
     assert (answer["tell"], answer["number"], answer["problem"]) == ("explanation", 2, None)
     assert [field["name"] for field in answer["explanation"]["fields"]][:2] == ["FIN", "RSV1"]
 
 
 def test_what_cannot_be_answered_is_said_in_words(panel: LabPanel) -> None:
     page = Page(panel)
-    page.ask(ask="explanation", number=7)
-    assert "no record 7" in page.heard[0][0]["problem"]
+    page.ask("explanation", number=7)
+    assert "no record 7" in page.told[0]["problem"]
     for question in ({"ask": "nonsense"}, {"nothing": 1}, {"ask": "records"}):
         panel.problem = ""
-        page.ask(**question)
+        panel._handle_custom_msg(question, [])
         assert panel.problem
-    page.ask(ask="nonsense")
+    page.ask("nonsense")
     assert "nonsense" in panel.problem
     assert "explanation" in panel.problem, "it says what can be asked"
-    page.ask(ask="explanation", number=7)
+    page.ask("explanation", number=7)
     assert panel.problem == "", "what succeeds clears it"
 
 
@@ -220,7 +204,7 @@ def test_nothing_that_grows_is_a_trait(trace: Trace, panel: LabPanel) -> None:
 
 def test_an_idle_panel_holds_no_thread(trace: Trace, panel: LabPanel) -> None:
     page = Page(panel)
-    page.ask(ask="records", **{"from": 0})
+    page.ask("records", **{"from": 0})
     traffic(trace)
     page.wait(lambda: len(page.numbers) == 5)
     soon(lambda: all(thread.name != "wslab-panel" for thread in threading.enumerate()))
@@ -229,8 +213,8 @@ def test_an_idle_panel_holds_no_thread(trace: Trace, panel: LabPanel) -> None:
 def test_a_closed_panel_is_pushed_nothing_and_the_trace_forgets_it(trace: Trace) -> None:
     panel = LabPanel(trace)
     page = Page(panel)
-    page.ask(ask="records", **{"from": 0})
-    page.wait(lambda: len(page.heard) == 1)
+    page.ask("records", **{"from": 0})
+    page.wait(lambda: len(page.told) == 1)
     panel.close()
     traffic(trace)
     assert trace.tape._subscribers == ()
@@ -331,7 +315,7 @@ def test_a_push_that_fails_is_told_and_the_next_one_goes_on(
     trace: Trace, panel: LabPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = Page(panel)
-    page.ask(ask="records", **{"from": 0})
+    page.ask("records", **{"from": 0})
     with monkeypatch.context() as broken:
         broken.setattr(trace, "packed", lambda *_: 1 / 0)
         traffic(trace)
@@ -343,7 +327,7 @@ def test_a_push_that_fails_is_told_and_the_next_one_goes_on(
 @pytest.mark.slow
 def test_the_text_for_a_notebook_without_a_kernel_follows_the_recording(trace: Trace, panel: LabPanel) -> None:
     page = Page(panel)
-    page.ask(ask="records", **{"from": 0})
+    page.ask("records", **{"from": 0})
     assert panel.snapshot == "nothing recorded yet", "shown inside a layout, too"
     traffic(trace)
     soon(lambda: panel.snapshot == repr(trace), lambda: panel.snapshot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from fake_page import FakePage
 
 from wslab.anatomy.field import Sender
 from wslab.panels.lab_panel import lanes
@@ -65,11 +66,10 @@ def test_of_many_chunks_the_first_are_sent_and_the_rest_counted(trace: Trace, mo
 
 def test_the_panel_answers_and_says_in_words_what_it_cannot(trace: Trace) -> None:
     panel = LabPanel(trace)
-    heard = []
-    panel.send = lambda content, buffers=None: heard.append(content)  # type: ignore[method-assign]
+    page = FakePage(panel)
     for number in (3, 99):
-        panel._handle_custom_msg({"ask": "lanes", "number": number}, [])
-    assert heard[0] == {"tell": "lanes", "number": 3, "lanes": lanes_json(trace, 3), "problem": None}
-    assert heard[1]["lanes"] is None
-    assert "no record 99" in heard[1]["problem"]
+        page.ask("lanes", number=number)
+    assert page.told[0] == {"tell": "lanes", "number": 3, "lanes": lanes_json(trace, 3), "problem": None}
+    assert page.told[1]["lanes"] is None
+    assert "no record 99" in page.told[1]["problem"]
     panel.close()
