@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 
 import pytest
 from anatomy_samples import CLIENT, CONVERSATION, HOSTILE, REPORTS, SERVER, explanations, frame, head, record, records
@@ -97,17 +98,26 @@ def test_the_dump_loses_no_byte(one: Explanation) -> None:
     assert read == one.data
 
 
+def cells_of(ruler: str) -> Iterator[tuple[int, str]]:
+    """Each cell of a ruler's text: its first bit, and the bits in it. Each bit takes two columns."""
+    for row, drawn in enumerate(re.split(r"\n {5}\+.*", ruler)[1:-1]):
+        *_, crossed = [line for line in drawn.split("\n") if "=" not in line]
+        bit = 32 * row
+        for cell in crossed[6:-1].split("|"):
+            pieces = cell.split()
+            yield bit, "".join(f"{int(piece, 16):08b}" if len(piece) == 2 else piece for piece in pieces)
+            bit += (len(cell) + 1) // 2
+
+
 @given(explanations())
-@settings(max_examples=30)
+@settings(max_examples=100)
 def test_the_ruler_has_a_cell_for_each_field_it_reaches(one: Explanation) -> None:
-    """The bits and bytes in its cells, read in order, are the first 16 bytes."""
-    named = [field.start for field in one.fields if field.start < 128]
-    if not one.data:
-        assert ruler_text(one.fields) == ""
-        return
-    first = ruler_text(one.fields, reveal=True).split("\n")[2]
-    edges = {(index - 5) // 2 for index, mark in enumerate(first) if mark == "+"}
-    assert {start for start in named if start < 32} | {min(32, len(one.data) * 8)} <= edges | {32}
+    """A field has a cell in each row; the bits and bytes in the cells, read in order, are the first 16 bytes."""
+    found = list(cells_of(ruler_text(one.fields, reveal=True)))
+    end = min(128, 8 * len(one.data))
+    begin = {field.start for field in one.fields if field.width and field.start < end}
+    assert [bit for bit, _ in found] == sorted(begin | {*range(0, end, 32)})
+    assert "".join(bits for _, bits in found) == "".join(f"{byte:08b}" for byte in one.data[:16])
 
 
 @pytest.mark.parametrize("length", [96, 97, 1000, 1_000_000])
