@@ -11,19 +11,17 @@ from __future__ import annotations
 import asyncio
 import re
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import traitlets
 
 from ...anatomy.html import records_html, wrapped
 from ...anatomy.listing import records_text
-from ...anatomy.record import Kind, Record, packed_values
+from ...anatomy.record import Record
 from ...drawing.table import Column, table_html, table_text
 from ...drawing.visible import harmless
 from ...live.article import CLIENT_SCRIPT
@@ -32,16 +30,13 @@ from ...live.jupyter import doors
 from ..kit.module import css, esm
 from ..kit.panel import Question
 from ..kit.records_panel import RecordsPanel
-from .page_events import ConsoleLine, OpenedSocket, PageConnection, PageEvent, read_entry, read_opened, shown
+from .page_events import ConsoleLine, PageEvent
+from .page_run import Entry, PageRun, Way
 
 if TYPE_CHECKING:
     from ...anatomy.picture import Picture
 
-Entry = PageEvent | ConsoleLine
-
 ROUTES = ("auto", "loopback", "jupyter")
-MOST_KEPT = 500
-"""Events that are remembered of a run."""
 MOST_CODE = 300_000
 """Characters of code that a page may tell."""
 PICTURED = 24
@@ -51,7 +46,6 @@ MOST_NAMED = 12
 ORIGIN = re.compile(r"https?://[^/\s]+", re.ASCII)
 
 _EVENTS = (Column("no.", right=True), Column("what"), Column("told", wraps=True), Column("record", right=True))
-_NOTED: Final = ("number", "connection", "sender", "kind", "first")
 _NOT_RUN = "not run yet"
 _NO_SERVER = (
     "there is no server yet that a page could be led to: run `await lab.serve()` first, or name another one with "
@@ -68,15 +62,6 @@ class Viewer(NamedTuple):
     """Whether it comes from this machine, as far as it can tell."""
     jupyter: bool
     """Whether it knows the address of its Jupyter server."""
-
-
-class Way(NamedTuple):
-    """Where a port that the code may name leads."""
-
-    port: int
-    name: str
-    recorded: bool
-    """Whether this panel's recording has what crosses there."""
 
 
 class BrowserPanel(RecordsPanel):
@@ -118,20 +103,11 @@ class BrowserPanel(RecordsPanel):
                 raise TypeError(f"also={each!r}: a port is wanted, or what has one, such as await lab.node()")
         self._page: Viewer | None = None
         self._wanted = False  # a cell asked for a run that no page has begun
-        self._origin = ""
-        self._run_number = 0
-        self._entries: deque[tuple[dict[str, Any], Entry]] = deque(maxlen=MOST_KEPT)
-        self._next = 0
-        self._opened: dict[int, OpenedSocket] = {}
-        self._ways: dict[int, Way] = {}
-        self._looked = 0
-        self._wires: dict[int, PageConnection] = {}  # by socket
-        self._watched: dict[int, PageConnection] = {}  # by connection
-        self._matches: dict[int, int] = {}  # number of an event: of its record
-        self._untold: dict[int, int] = {}
+        self._untold: dict[int, int] = {}  # matches of events with records
         self._told: Any = None
         self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
         super().__init__(lab, code=self._original, route=route, **kwargs)
+        self._last = PageRun(0, self.trace)
         weakref.finalize(self, _close_doors, self._doors)
 
     # What a program asks for -------------------------------------------------------------
@@ -141,25 +117,19 @@ class BrowserPanel(RecordsPanel):
         """What the sockets were told and what the code did with them, the last 500 of this run, in order."""
         with self._lock:
             self._match()
-            found = [entry for _, entry in self._entries if isinstance(entry, PageEvent)]
-            return [self._recorded(event) for event in found]
+            return self._last.events
 
     @property
     def console(self) -> list[ConsoleLine]:
         """What the code printed, and what it threw where nobody caught it, as far as it is among the last 500."""
         with self._lock:
-            return [entry for _, entry in self._entries if isinstance(entry, ConsoleLine)]
-
-    @property
-    def _first(self) -> int:
-        """Number of the first event that is remembered."""
-        return self._entries[0][1].number if self._entries else self._next
+            return [entry for entry in self._last.entries if isinstance(entry, ConsoleLine)]
 
     @property
     def dropped(self) -> int:
         """How many events and lines of this run are no longer kept."""
         with self._lock:
-            return self._next - len(self._entries)
+            return self._last.dropped
 
     def run(self) -> None:
         """Have the page run the code; where no page shows the panel yet, as soon as one does.
@@ -217,7 +187,7 @@ class BrowserPanel(RecordsPanel):
                         self._waiting.pop(heard, None)
         except TimeoutError:
             nothing = "nothing; no page shows this panel" if self._page is None else "nothing"
-            names = [entry.what for _, entry in self._entries]
+            names = [entry.what for entry in self._last.entries]
             more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
             did = ", ".join([*names[:MOST_NAMED], *more]) or nothing
             name = repr(what) if isinstance(what, str) else "what is waited for"
@@ -268,32 +238,19 @@ class BrowserPanel(RecordsPanel):
         return "\n".join(map(harmless, self._steadied(self.code.rstrip()).expandtabs(2).split("\n")))
 
     def _caption(self) -> str:
-        dropped = self._next - len(self._entries)
+        dropped = self._last.dropped
         return "What the page was told, and what it did" + (f" (the first {dropped} were dropped)" if dropped else "")
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
         self._match()
-        rows = []
-        for _, entry in self._entries:
-            what, said = shown(entry)
-            record = self._matches.get(entry.number)
-            first, *more = self._steadied(said).split("\n")
-            rows.append((str(entry.number), what, first, "" if record is None else str(record)))
-            rows += [("", "", line, "") for line in more]
-        return rows
+        return [(number, what, self._steadied(said), record) for number, what, said, record in self._last.rows]
 
     def _records(self) -> list[Record]:
-        """The records of the connections that this run's sockets opened, as far as they are kept."""
-        known = {wire.connection for wire in self._wires.values()}
-        if not known:
-            return []
-        first = min(wire.request for wire in self._wires.values())
-        records = self.trace.between(max(first, self.trace.first), self.trace.total)
-        return [record for record in records if record.connection in known]
+        return self._last.records
 
     def _steadied(self, text: str) -> str:
         """``text`` without the ports, which are another time others."""
-        for port, way in self._ways.items():
+        for port, way in self._last.ways.items():
             if port != ARTICLE_PORT and way.port == port:
                 text = re.sub(rf":{port}\b", ":PORT", text)
         return text
@@ -329,18 +286,15 @@ class BrowserPanel(RecordsPanel):
         if not ways:
             raise RuntimeError(_NO_SERVER)
         directly = self.route == "loopback" or (self.route == "auto" and (page.loopback or not page.jupyter))
-        self._ways = ways
-        self._origin = page.origin
         self._admit(page.origin)
         ports = {
             str(port): {"port": way.port, "name": way.name, "path": None if directly else self._door(way.port).path}
             for port, way in ways.items()
         }
-        self._run_number += 1
-        self._forget()
-        self._looked = self.trace.total
+        self._last = PageRun(self._last.number + 1, self.trace, page.origin, ways)
+        self._untold = {}
         self._tell_addresses()
-        self.tell("run", page=page.name, run=self._run_number, code=self.code, ports=ports)
+        self.tell("run", page=page.name, run=self._last.number, code=self.code, ports=ports)
 
     def _admit(self, origin: str) -> None:
         own = self._own()
@@ -375,12 +329,6 @@ class BrowserPanel(RecordsPanel):
 
     # Which record belongs to which event -------------------------------------------------
 
-    def _forget(self) -> None:
-        self._entries.clear()
-        self._next = 0
-        for known in (self._opened, self._wires, self._watched, self._matches, self._untold):
-            known.clear()
-
     def _push(self) -> bool:
         more = super()._push()
         with self._lock:
@@ -394,62 +342,10 @@ class BrowserPanel(RecordsPanel):
         return more
 
     def _tell_matches(self, matches: Mapping[int, int]) -> None:
-        connections = sorted(wire.connection for wire in self._wires.values())
-        self.tell("matches", run=self._run_number, records=[*matches.items()], connections=connections)
+        self.tell("matches", run=self._last.number, records=[*matches.items()], connections=self._last.connections)
 
     def _match(self) -> None:
-        """Look at new records and find those of events."""
-        if not self._opened:
-            return
-        self._read_records()
-        for _, entry in self._entries:
-            if isinstance(entry, ConsoleLine) or entry.number in self._matches:
-                continue
-            wire = self._wires.get(entry.socket)
-            record = None if wire is None else wire.record_of(entry)
-            if record is not None:
-                self._matches[entry.number] = self._untold[entry.number] = record
-
-    def _read_records(self) -> None:
-        start, stop = max(self._looked, self.trace.first), self.trace.total
-        packed = self.trace.packed(start, stop)
-        for number, connection, sender, kind, first in packed_values(packed, *_NOTED):
-            if kind == Kind.REQUEST:
-                self._consider(number, connection)
-            wire = self._watched.get(connection)
-            if wire is not None:
-                wire.note(number, kind, sender, first)
-        self._looked = stop
-        self._claim()
-
-    def _consider(self, number: int, connection: int) -> None:
-        """Watch a connection if its request is one of a page's: such as one of the sockets' may turn out to be its."""
-        try:
-            request, _ = self.trace.heads(connection)
-        except IndexError:  # dropped meanwhile
-            return
-        if request is None or request.request_line is None or request.get("Origin") != [self._origin]:
-            return
-        self._watched[connection] = PageConnection(connection, number, request.request_line[1])
-        if len(self._watched) > MOST_KEPT:
-            del self._watched[next(iter(self._watched))]
-
-    def _claim(self) -> None:
-        """Give each socket that was led to the recorded server the first of the connections that nobody has."""
-        taken = {wire.connection for wire in self._wires.values()}
-        for opened in self._opened.values():
-            way = next((way for way in self._ways.values() if way.port == opened.port), None)
-            if opened.socket in self._wires or way is None or not way.recorded:
-                continue
-            for connection, wire in self._watched.items():
-                if connection not in taken and wire.target == opened.target:
-                    self._wires[opened.socket] = wire
-                    taken.add(connection)
-                    break
-
-    def _recorded(self, event: PageEvent) -> PageEvent:
-        record = self._matches.get(event.number)
-        return event if record is None else replace(event, record=record)
+        self._untold |= self._last.match()
 
     # What a page asks and tells ----------------------------------------------------------
 
@@ -460,15 +356,10 @@ class BrowserPanel(RecordsPanel):
             self._told = None
         super()._greeted(question)
         with self._lock:
-            self.tell(
-                "log",
-                page=page.name,
-                run=self._run_number,
-                entries=[told for told, _ in self._entries],
-                next=self._next,
-            )
+            last = self._last
+            self.tell("log", page=page.name, run=last.number, entries=[*last.told], next=last.next)
             self._tell_addresses()
-            self._tell_matches(self._matches)
+            self._tell_matches(last.matches)
             if self._wanted:
                 self._start(page)
 
@@ -486,16 +377,11 @@ class BrowserPanel(RecordsPanel):
 
     def _answer_events(self, question: Question) -> None:
         with self._lock:
-            if question["run"] != self._run_number:
+            if question["run"] != self._last.number:
                 return
             self._wanted = False
             for told in question["entries"]:
-                entry = read_entry(told)
-                if (opened := read_opened(told)) is not None:
-                    self._opened[opened.socket] = opened
-                self._entries.append((dict(told), entry))
-                self._next = entry.number + 1
-            self._matches = {number: record for number, record in self._matches.items() if number >= self._first}
+                self._last.note(told)
             waiting = [*self._waiting.items()]
         for heard, loop in waiting:
             with suppress(RuntimeError):  # the loop has ended, and nobody waits
