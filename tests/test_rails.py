@@ -30,7 +30,7 @@ LEFT_LONGER: dict[str, int] = {
     "wslab/live/node/process.py": 442,
     "wslab/live/relay/relay.py": 731,
     "wslab/live/tls/records.py": 436,
-    "wslab/panels/browser_panel/browser_panel.py": 538,
+    "wslab/panels/browser_panel/browser_panel.py": 424,
     "wslab/panels/composer/composer.py": 665,
     "wslab/panels/handshake_workbench/handshake_workbench.py": 467,
     "wslab/protocol/connection.py": 536,
