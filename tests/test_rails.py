@@ -75,7 +75,6 @@ LEFT_NAMED_TWICE: set[str] = {
 """Class names, without a leading underscore, that mean more than one thing."""
 LEFT_PRYING: dict[str, int] = {
     "wslab/live/ends.py": 2,
-    "wslab/live/jupyter/jupyter_socket.py": 1,
     "wslab/live/relay/relay.py": 1,
     "wslab/panels/kit/panel.py": 1,
 }

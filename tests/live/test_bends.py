@@ -370,6 +370,7 @@ def test_a_terminal_s_words(text: str, bend: Bend) -> None:
         ("fin at=end", "'frames'"),
         ("fin at=-1", "'frames'"),
         ("inject zz", "inject takes data"),
+        ("inject 890", "the digit '0' stands alone"),
         ("inject ''", "at least one"),
         ("strip-header a:b", "a header's name"),
         ("rewrite-header Host 'a\r\nEvil: b'", "in one line"),

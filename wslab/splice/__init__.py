@@ -1,14 +1,18 @@
 """The splice: an extension of the user's Jupyter server that joins a page's TCP connection to a lab's, byte by byte.
 
-Theory. A page that a hub or a remote machine serves cannot reach the kernel's 127.0.0.1; it can reach the Jupyter
-server that served it. A proxy there would speak WebSocket with the page on one side and with the lab on the other, and
-so tell each what the other never said: codes, reasons, the agreed subprotocol and extensions, refusals. So nothing is
-spoken here. The server reads the head of the page's request, asks its own identity provider who that is, looks for the
-door that the path names (``wslab.live.jupyter.doors``), connects to its port, and hands over the head and then every
-byte, both ways, until both sides have ended. The lab's own server answers the page's own opening handshake.
+The threat: whatever can reach the Jupyter server must not reach, through it, a port of the machine that is no lab of
+this user, nor a lab that it may not use; and the lab must not see a login of the Jupyter server. ``handler`` holds the
+first two, with the doors (``wslab.live.jupyter.doors``), ``head`` the last.
+
+Theory. A page that a hub or a remote machine serves cannot reach the kernel's 127.0.0.1. It can reach the Jupyter
+server that served it. A proxy there would speak WebSocket with both sides, and so tell each what the other never said:
+codes, reasons, the agreed subprotocol and extensions, refusals. So the splice speaks nothing. It reads the head of the
+page's request, asks Jupyter's identity provider who sent it, finds the port of the door that the path names, connects
+to it, and hands over the head and then every byte, both ways, until both sides have ended. The lab's server answers
+the page's opening handshake.
 
 =========== ===========================================================================
-``head``    the head of the request as the lab is given it: no credentials of Jupyter's
+``head``    the head of the request as the lab is given it, without Jupyter's credentials
 ``pipe``    two connections joined: bytes, end of stream, reset, and how fast
 ``handler`` who may pass, and where to
 =========== ===========================================================================

@@ -1,4 +1,8 @@
-"""Who may pass through the Jupyter server to a lab, and where to."""
+"""Who may pass through the Jupyter server to a lab, and where to.
+
+A request passes only if Jupyter knows its sender, the sender may execute code in kernels, the page that sent it is of
+an origin that Jupyter allows (RFC 6455 10.2), and its path names a door of this user. It passes to that door's port.
+"""
 
 from __future__ import annotations
 
@@ -26,24 +30,24 @@ PAGE_HEADERS = ("Content-Type", "Content-Security-Policy", "X-Content-Type-Optio
 
 
 class _Authenticated(WebSocketMixin, JupyterHandler):
-    """What Jupyter's own WebSocket handlers do before they talk: who it is, what they may, and which page asks."""
+    """Checks what Jupyter's own WebSocket handlers check: who asks, what that user may do, and which page it is."""
 
     async def _check(self) -> None:
-        # A lab runs in a kernel of this user's. Who may execute code there may talk to it; nobody else may.
+        # A lab runs in a kernel, so whoever may execute code there may talk to it, and nobody else.
         if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")):
             raise HTTPError(403)
         if not self.check_origin():
             raise HTTPError(403, "a page of another origin")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """The refusal in one line of text, for whoever reads it in the browser's tools."""
+        """The refusal in one line of text, to be read in the browser's tools."""
         error = kwargs.get("exc_info", (None, None))[1]
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(f"{(error.log_message if isinstance(error, HTTPError) else None) or self._reason}\n")
 
 
 class StatusHandler(_Authenticated):
-    """``GET <base_url>/wslab/``: that the splice is there, for a page that has to choose its way."""
+    """``GET <base_url>/wslab/``: tells a page, which has to choose its way to the lab, that the splice is there."""
 
     @ws_authenticated
     async def get(self) -> None:
@@ -54,7 +58,7 @@ class StatusHandler(_Authenticated):
 
 
 class SpliceHandler(_Authenticated):
-    """``GET <base_url>/wslab/<key>/...``: an upgrade request passes whole; without one, a lab's page can be read."""
+    """``GET <base_url>/wslab/<key>/...``: an upgrade request passes whole; another request can read a lab's page."""
 
     @ws_authenticated
     async def get(self, key: str) -> None:
@@ -86,13 +90,13 @@ class SpliceHandler(_Authenticated):
     async def _fetch(self, port: int, target: str, lines: list[tuple[str, str]]) -> None:
         """Answer with the lab's page.
 
-        Its connection is not joined: a browser sends its next requests on the same one, and those are Jupyter's.
+        The connection is not joined: a browser sends its next requests on it, and those are for Jupyter.
         """
         given = HTTPHeaders()
         for name, value in lines:
             if name not in ("Connection", "Accept-Encoding", "If-None-Match"):
                 given.add(name, value)
-        # The lab writes addresses into its page, and has to know which the browser will need.
+        # The lab writes addresses into its page, and has to know those that the browser needs.
         given["X-Forwarded-Host"] = self.request.headers.get("Host", "")
         given["X-Forwarded-Prefix"] = (self.request.uri or "").partition("?")[0]
         try:
@@ -100,10 +104,10 @@ class SpliceHandler(_Authenticated):
             response = await AsyncHTTPClient().fetch(request, raise_error=False)
         except (OSError, HTTPClientError):
             raise HTTPError(502, NOBODY) from None
-        if response.code == 599:  # tornado's own number for no answer at all
+        if response.code == 599:  # tornado's number for no answer at all
             raise HTTPError(502, NOBODY)
         self.set_status(response.code, response.reason)
-        # What the lab serves is of Jupyter's origin here, so it is put into a sandbox unless it brings a policy.
+        # What the lab serves is of Jupyter's origin here, so it gets a sandbox unless it brings a policy.
         self.set_header("Content-Security-Policy", "sandbox")
         for name in PAGE_HEADERS:
             if name in response.headers:
@@ -112,6 +116,6 @@ class SpliceHandler(_Authenticated):
 
 
 def handlers(base_url: str) -> list[tuple[str, type[JupyterHandler]]]:
-    """What to add to the Jupyter server at ``base_url``, which ends in a slash."""
+    """The handlers for the Jupyter server at ``base_url``, which ends in a slash."""
     root = re.escape(base_url) + doors.PREFIX
     return [(rf"{root}/?", StatusHandler), (rf"{root}/([^/]+)(?:/.*)?", SpliceHandler)]

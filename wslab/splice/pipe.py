@@ -1,11 +1,11 @@
 """Two connections joined into one: bytes go on as they come, and so do an end of stream and a reset.
 
-Theory. Each connection has a protocol (asyncio's word) that writes what it reads to the other connection. What one
-side cannot take fast enough stops the reading on the other, so nothing piles up here. An end of stream (FIN) ends one
-direction and leaves the other open. A reset (RST) ends both at once, and is made again on the other side.
+Theory. Each connection has a protocol (asyncio's word) that writes what it reads to the other connection. If one side
+does not take bytes fast enough, the pipe stops reading from the other, so nothing piles up here. An end of stream (FIN)
+ends one direction and leaves the other open. A reset (RST) ends both at once, and is passed on to the other side.
 
-The page's connection comes from tornado. Its ``IOStream`` closes both directions at an end of stream, so the socket is
-taken out of it. Out of TLS it cannot be taken; there the stream stays, and an end of stream ends both directions.
+The page's connection comes from tornado. Its ``IOStream`` closes both directions at an end of stream, so the pipe takes
+the socket out of it. With TLS it cannot; there the stream stays, and an end of stream ends both directions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _PipeSide(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         if self.other.transport is None:
-            self.transport.pause_reading()  # there is nobody yet to whom it could go
+            self.transport.pause_reading()  # the other connection is not there yet
 
     def data_received(self, data: bytes) -> None:
         self.other.write(data)
@@ -86,12 +86,12 @@ class _PipeSide(asyncio.Protocol):
 
 
 class _PageSide(_PipeSide):
-    """The connection of the page, of which one request may pass."""
+    """The page's connection. One request of it may pass."""
 
     refused = False
 
     def data_received(self, data: bytes) -> None:
-        """Pass it on, unless the lab refused: then it is another request, which is meant for Jupyter."""
+        """Pass it on, unless the lab refused: then it is another request, for Jupyter, and may hold a login."""
         if self.refused:
             self.other.write_eof()
         else:
@@ -99,7 +99,7 @@ class _PageSide(_PipeSide):
 
 
 class _LabSide(_PipeSide):
-    """The connection to the lab, whose first bytes tell whether it switched protocols."""
+    """The connection to the lab. Its first bytes tell whether the lab switched protocols."""
 
     def __init__(self, page: _PageSide) -> None:
         super().__init__()
@@ -129,15 +129,15 @@ class Pipe:
         self._page.other, self._lab.other = self._lab, self._page
 
     async def connect(self) -> None:
-        """Connect to the port. Raises OSError where nobody listens."""
+        """Connect to the port. Raises OSError if nothing listens there."""
         await asyncio.get_running_loop().create_connection(lambda: self._lab, ADDRESS, self._port)
 
     async def join(self, stream: IOStream, head: bytes) -> None:
         """Send ``head`` to the port, and from then on pass everything on both ways.
 
         Args:
-            stream: the page's connection, which from now on is the pipe's.
-            head: what the lab is to read first.
+            stream: the page's connection. From now on it belongs to the pipe.
+            head: what the lab reads first.
         """
         if stream.closed():
             self._lab.close()
@@ -149,21 +149,21 @@ class Pipe:
         self._lab.resume_reading()
 
     def _taken(self, stream: IOStream) -> socket.socket:
-        """The socket of ``stream``, which is done with; what it has read already goes to the lab."""
+        """The socket of ``stream``, which is closed; what tornado has read of it already goes to the lab."""
         sock = stream.socket.dup()
         with contextlib.suppress(StreamClosedError):
-            # One read takes everything that tornado holds. It asks the socket itself only where that is nothing.
+            # One read takes everything that tornado holds. It reads from the socket only if tornado holds nothing.
             reading = asyncio.ensure_future(stream.read_bytes(stream.max_buffer_size, partial=True))
             if reading.done():
                 self._lab.write(reading.result())
-        stream.close()  # the connection itself stays, since the other socket is one to it, too
+        stream.close()  # the connection stays open by the duplicate
         if stream.error is not None:
-            self._lab.reset()  # that read has met the RST, which a socket tells only once
+            self._lab.reset()  # that read met an RST, which a socket tells only once
         return sock
 
 
 def _behind_tls(stream: IOStream) -> socket.socket:
-    """A socket that reads what ``stream`` deciphers, and whose writes it enciphers."""
+    """A socket that reads what ``stream`` decrypts, and whose writes ``stream`` encrypts."""
     near, far = socket.socketpair()
     inner = IOStream(far)
     for source, sink in ((stream, inner), (inner, stream)):

@@ -1,10 +1,14 @@
 """Doors: the ports of this user's labs that a page may reach through the user's own Jupyter server.
 
-Theory. A Jupyter server that passed requests on to any port of its machine would lend every page that it serves, and
-every user whom it lets in, a way around firewalls. So a lab that wants to be reached writes a door: a file that only
-its user can read, named by a random key, that tells one port. ``wslab.splice``, which runs inside the Jupyter server,
-passes on to what it finds by that key and to nothing else. A door ends with its server; one whose kernel was killed is
-known by its process, which is gone or is another one that began later, and is removed by whoever meets it.
+The threat: a Jupyter server that passed requests on to any port of its machine would give every page that it serves,
+and every user whom it lets in, a way around firewalls. Three checks stand against it:
+
+- *One port a door.* A lab that is to be reached writes a door: a file named by a random key of 128 bits, which names
+  one port. ``wslab.splice``, which runs inside the Jupyter server, passes on to the port that it finds by that key and
+  to nothing else.
+- *Only this user's doors.* A door is believed if its file belongs to this user and nobody else may read it.
+- *No door outlives its kernel.* A door names the process that wrote it. If that process is gone, or its number now
+  belongs to one that began later, the door is not believed, and is removed.
 
 Jupyter's own modules are imported where they are used: a lab without doors does without them, as in Pyodide.
 """
@@ -46,7 +50,7 @@ class Door:
         return f"{PREFIX}/{self.key}/"
 
     def close(self) -> None:
-        """Let nobody in any more; who is in stays until the port's own server lets go. Twice is once."""
+        """Let no new connection in. Open ones stay until the port's server ends them. Calling it again does nothing."""
         _remove(folder() / self.key)
 
     def __repr__(self) -> str:
@@ -60,7 +64,10 @@ def open(port: int) -> Door:
         port: from 1 to 65535.
 
     Returns:
-        The door, to be closed with the server; it ends with this process in any case.
+        The door. Close it with the server; it ends with this process in any case.
+
+    Raises:
+        ValueError: ``port`` is no such number.
     """
     from jupyter_core.paths import secure_write
 
@@ -69,7 +76,7 @@ def open(port: int) -> Door:
     place = folder()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in place.iterdir():
-        find(path.name)  # which removes it if its process is gone
+        find(path.name)  # removes it if its process is gone
     door = Door(secrets.token_hex(16), port)
     written = place / f"{door.key}.new"
     with secure_write(str(written)) as file:
@@ -79,10 +86,9 @@ def open(port: int) -> Door:
 
 
 def find(key: str) -> int | None:
-    """The port behind the door of that key; None where there is none, or none that may be believed.
+    """The port behind the door of that key; None if there is no such door, or if it is not believed.
 
-    A door is believed if its file belongs to this user, is readable to nobody else, and was written by a process that
-    still runs. Does not ask whether anybody listens on the port.
+    It does not ask whether anything listens on the port.
     """
     if not KEY.fullmatch(key):
         return None
@@ -103,14 +109,13 @@ def find(key: str) -> int | None:
 
 
 def _private(status: os.stat_result) -> bool:
-    """Whether it is a file of this user's that nobody else may open; where files have no owners, whether it is one."""
+    """Whether it is a file of this user that nobody else may open. Where files have no owners, whether it is a file."""
     own = getattr(os, "getuid", None)
     mine = own is None or (status.st_uid == own() and not stat.S_IMODE(status.st_mode) & 0o077)
     return mine and stat.S_ISREG(status.st_mode)
 
 
 def _runs(pid: int) -> bool:
-    """Whether there is a process of that number."""
     from jupyter_server.utils import check_pid
 
     try:
@@ -120,12 +125,12 @@ def _runs(pid: int) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """When that process began, in Linux' clock ticks since the machine did; None on systems that do not tell it so.
+    """When that process began, in Linux' clock ticks since the machine began; None on systems that do not say.
 
-    None as well for one that has ended and that its parent has not asked about yet.
+    None as well if it has ended and its parent has not asked how.
     """
     try:
-        # Fields 3 and 22 of proc_pid_stat(5); the second is the program's name in brackets, which may hold anything.
+        # Fields 3 and 22 of proc_pid_stat(5). Field 2 is the program's name in brackets, and may hold anything.
         told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return None if told[0] in "ZX" else told[19]
     except (OSError, IndexError):

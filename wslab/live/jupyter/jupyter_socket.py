@@ -4,12 +4,12 @@ Theory. JupyterLab talks to a kernel over one WebSocket, at ``<base_url>/api/ker
 passes each message on to one of the kernel's five ZeroMQ sockets, the channels. With the subprotocol
 ``v1.kernel.websocket.jupyter.org`` a message is binary, and begins with a table::
 
-    8 bytes          how many offsets there are, the least significant byte first
-    8 bytes each     where each part begins, counted from the message's first byte, and last where the last one ends
+    8 bytes          how many offsets follow, the least significant byte first
+    8 bytes each     where each part begins, counted from the message's first byte, and last where the last part ends
     the parts        channel, header, parent header, metadata, content, and buffers, if any
 
-Channel is UTF-8, the next four are JSON (the Jupyter messaging protocol), buffers are anything. What a message says of
-itself may lie: an offset that leads outside is a problem that is told and no exception.
+The channel is UTF-8, the next four parts are JSON (the Jupyter messaging protocol), buffers are any bytes. A message
+may lie about itself: an offset that leads outside makes a ``problem``, not an exception.
 
 Jupyter's own modules are imported where they are used, since a lab needs none of them.
 """
@@ -59,14 +59,11 @@ CHANGING = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "DATE"),
     (re.compile(r'"\d+\.\d+(?:\.\w+)*"'), '"VERSION"'),
 )
-"""What changes from run to run: names that Jupyter draws for messages, sessions and comms, times; and versions."""
+"""What changes from run to run, and what is shown instead: ids of messages, sessions and comms; times; versions."""
 
 
 class NoJupyter(RuntimeError):  # noqa: N818 - the exceptions of this floor say what is the case
     """This is no kernel of a Jupyter server that can be found."""
-
-
-# Where it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +77,25 @@ class KernelSocket:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a client that is no page sends with its handshake, so that Jupyter knows who it is."""
+        """What a client other than a page sends with its handshake, so that Jupyter lets it in."""
         return {"Authorization": f"token {self.token}"} if self.token else {}
 
     def __repr__(self) -> str:
-        return "<KernelSocket>"  # the rest changes from run to run, or is a secret
+        return "<KernelSocket>"  # the rest changes from run to run or is secret
 
 
 def here() -> KernelSocket:
     """The WebSocket of the kernel in which this runs.
 
-    Every running Jupyter server of this user is asked, with its own token, whether the kernel is one of its own.
+    It asks every running Jupyter server of this user, with that server's token, whether the kernel is its own.
 
     Raises:
-        NoJupyter: it runs in no kernel, or no server says yes; the message tells what each said.
+        NoJupyter: this runs in no kernel, or no server says yes; the message has what each said.
     """
-    kernel_id = _kernel_id()
-    said = []
+    kernel_id, said = _kernel_id(), []
     for server in _servers():
         uri = f"{ADDRESS}:{server['port']}{server['base_url']}api/kernels/{quote(kernel_id)}"
-        # A hub's server knows its user by the hub's token.
+        # Behind a hub, a server has no token of its own and takes the hub's.
         token = server["token"] or os.environ.get("JUPYTERHUB_API_TOKEN", "")
         scheme = "s" if server["secure"] else ""
         answer = _ask(f"http{scheme}://{uri}", token)
@@ -114,36 +110,34 @@ def here() -> KernelSocket:
 
 
 def _kernel_id() -> str:
-    """The id of the kernel in which this runs: its connection file is named by it."""
-    from .. import kernel
+    """The id of the kernel in which this runs. Its connection file is named by it."""
+    try:
+        from ipykernel.connect import get_connection_file
 
-    if kernel._shell() is None:
-        raise NoJupyter("this runs in no Jupyter kernel: run it in a notebook's cell")
-    from ipykernel.connect import get_connection_file
-
-    match = re.fullmatch(r"kernel-(.+)\.json", Path(get_connection_file()).name)
+        file = get_connection_file()
+    except (ImportError, RuntimeError):
+        raise NoJupyter("this runs in no Jupyter kernel: run it in a notebook's cell") from None
+    match = re.fullmatch(r"kernel-(.+)\.json", Path(file).name)
     if match is None:
         raise NoJupyter("this kernel was not started by a Jupyter server: its connection file has another name")
     return match[1]
 
 
 def _servers() -> list[dict[str, Any]]:
-    """What the servers of this user that listen on TCP say of themselves, this kernel's likeliest first.
-
-    ``jupyter_server`` has a function that reads the same files; to import it takes seconds.
-    """
+    """What this user's servers that listen on TCP say of themselves, this kernel's likeliest first."""
+    # jupyter_server has a function that reads the same files, and takes seconds to import.
     from jupyter_core.paths import jupyter_runtime_dir
 
     parent = int(os.environ.get("JPY_PARENT_PID") or os.getppid())
     servers = []
     for path in sorted(Path(jupyter_runtime_dir()).glob("jpserver-*.json")):
-        with suppress(OSError, ValueError):  # it has just gone, or is being written
+        with suppress(OSError, ValueError):  # the file has just gone, or is being written
             servers.append(json.loads(path.read_text(encoding="utf-8")))
     return sorted((each for each in servers if each.get("port")), key=lambda each: each.get("pid") != parent)
 
 
 def _ask(url: str, token: str) -> str | None:
-    """None where the server at ``url`` knows the kernel; otherwise what it says instead."""
+    """None if the server at ``url`` knows the kernel; else what it says instead."""
     request = urllib.request.Request(url, headers={"Authorization": f"token {token}"} if token else {})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -156,12 +150,9 @@ def _ask(url: str, token: str) -> str | None:
         return str(getattr(error, "reason", error))
 
 
-# What it says
-
-
 @dataclass(frozen=True)
 class JupyterMessage:
-    """A message of the kernel's WebSocket. Its text is steady: ids and times are left out."""
+    """A message of the kernel's WebSocket. Its text is the same in every run: ids and times are left out."""
 
     data: bytes
     sender: Sender | None = None
@@ -170,18 +161,18 @@ class JupyterMessage:
     @cached_property
     def offsets(self) -> tuple[int, ...]:
         """The offsets, as far as there are bytes for them."""
-        table = self.data[WIDTH : WIDTH * (1 + self._count)]
-        places = range(0, len(table) // WIDTH * WIDTH, WIDTH)
-        return tuple(int.from_bytes(table[at : at + WIDTH], "little") for at in places)
+        whole = min(self._count, len(self.data) // WIDTH - 1)
+        places = range(WIDTH, WIDTH * (1 + whole), WIDTH)
+        return tuple(int.from_bytes(self.data[at : at + WIDTH], "little") for at in places)
 
     @property
     def _count(self) -> int:
-        """How many offsets there are, as the message says."""
+        """How many offsets the message says that it has."""
         return int.from_bytes(self.data[:WIDTH], "little") if len(self.data) >= WIDTH else 0
 
     @cached_property
     def problem(self) -> str:
-        """Why the parts cannot be read; empty where they can."""
+        """Why the parts cannot be read; empty if they can."""
         if len(self.data) < WIDTH:
             return f"a message begins with a number of {WIDTH} bytes, and this has {len(self.data)}"
         if self._count <= len(PARTS):
@@ -196,12 +187,12 @@ class JupyterMessage:
 
     @cached_property
     def parts(self) -> tuple[bytes, ...]:
-        """Channel, header, parent header, metadata, content, buffers as they crossed; none where there is a problem."""
+        """Channel, header, parent header, metadata, content, buffers as they crossed; none if there is a problem."""
         return () if self.problem else tuple(self.data[start:stop] for start, stop in pairwise(self.offsets))
 
     @property
     def channel(self) -> str:
-        """Which of the kernel's sockets it goes to or comes from."""
+        """The kernel's socket that it goes to or comes from."""
         return decode(self.parts[0]) if self.parts else ""
 
     @property
@@ -211,7 +202,7 @@ class JupyterMessage:
 
     @property
     def parent_header(self) -> dict[str, Any]:
-        """The header of the message that this one answers; empty where it answers none."""
+        """The header of the message that this one answers; empty if it answers none."""
         return self._json(2)
 
     @property
@@ -221,12 +212,12 @@ class JupyterMessage:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What is said; what is in it depends on the type."""
+        """What is said; its keys depend on the type."""
         return self._json(4)
 
     @property
     def buffers(self) -> tuple[bytes, ...]:
-        """What is no JSON, such as a widget's binary data."""
+        """What JSON could not carry, such as a widget's binary data."""
         return self.parts[len(PARTS) :]
 
     @property
@@ -250,13 +241,8 @@ class JupyterMessage:
         arrow = {Sender.CLIENT: "● page to kernel", Sender.SERVER: "■ kernel to page", None: "message"}[self.sender]
         if self.problem:
             return f"{arrow}: cannot be read: {self.problem}"
-        rows = [
-            (
-                "offsets",
-                f"{count(len(self.offsets), 'number')} of {WIDTH} bytes",
-                "where each part begins and the last ends",
-            )
-        ]
+        numbers = f"{count(len(self.offsets), 'number')} of {WIDTH} bytes"
+        rows = [("offsets", numbers, "where each part begins and the last ends")]
         for number, part in enumerate(self.parts):
             name = PARTS[number] if number < len(PARTS) else f"buffer {number - len(PARTS)}"
             rows.append((name, self._shown(number, part), self._meaning(number)))
@@ -271,7 +257,7 @@ class JupyterMessage:
             return count(len(part), "byte")
         text = decode(part)
         if number in (1, 2) and (names := self._json(number)):
-            text = ", ".join(names)  # what they are is drawn anew for each message, or names this machine's user
+            text = ", ".join(names)  # their values change with each message, or name this machine's user
         for pattern, name in CHANGING:
             text = pattern.sub(name, text)
         return harmless(text if len(text) <= MOST else text[:MOST] + "…")
@@ -283,10 +269,8 @@ class JupyterMessage:
             case 1:
                 return "which message this is, of what kind, who sends it, and when"
             case 2:
-                answered = self.parent_header.get("msg_type")
-                return (
-                    f"the header of the {visible(str(answered))} that it answers" if answered else "it answers nothing"
-                )
+                kind = visible(str(self.parent_header.get("msg_type") or ""))
+                return f"the header of the {kind} that it answers" if kind else "it answers nothing"
             case 3:
                 return "about the content" if self.metadata else "nothing is said about the content"
             case 4:
@@ -296,18 +280,14 @@ class JupyterMessage:
 
 
 def encode(channel: str, type_: str, content: Mapping[str, Any] | None = None, *buffers: bytes) -> bytes:
-    """A message of ``SUBPROTOCOL`` with a header of its own, for a client that speaks to a kernel.
+    """A message of ``SUBPROTOCOL`` with a new header, for a client that speaks to a kernel.
 
-    Ask on ``control`` from a cell: the kernel answers on ``shell`` only when the cell that asks has ended.
+    From a cell, ask on ``control``: the kernel answers on ``shell`` only after the cell that asks has ended.
     """
     header = {
-        "msg_id": uuid.uuid4().hex,
-        "msg_type": type_,
-        "session": uuid.uuid4().hex,
-        "username": "",
-        "date": datetime.now(UTC).isoformat(),
-        "version": "5.3",
-    }
+        "msg_id": uuid.uuid4().hex, "msg_type": type_, "session": uuid.uuid4().hex, "username": "",
+        "date": datetime.now(UTC).isoformat(), "version": "5.3",
+    }  # fmt: skip
     parts = [channel.encode(), *(json.dumps(part).encode() for part in (header, {}, {}, dict(content or {}))), *buffers]
     ends = [WIDTH * (len(parts) + 2)]
     for part in parts:

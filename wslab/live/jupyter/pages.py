@@ -1,17 +1,17 @@
 """A page that a lab's server serves on its own port: the browser as a peer with nothing of Jupyter around it.
 
-Theory. The opening handshake is an HTTP request, so the server that answers it can answer a plain GET as well. What a
-page served from the lab's port says in its Origin is that port, which the lab then lets in. Through a Jupyter server
-(``wslab.splice``) the same page is of Jupyter's origin, where a script could act as its user. So it is served with a
-policy that lets it connect to this lab and to nothing else.
+Theory. The opening handshake is an HTTP request, so the server that answers it can answer a plain GET as well. A page
+that is served from the lab's port names that port in its Origin, and the lab lets it in.
+
+The threat: through a Jupyter server (``wslab.splice``) the same page is of Jupyter's origin, where a script could act
+as the user. So the page is served with a policy that lets it connect to this lab and to nothing else.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
@@ -20,19 +20,16 @@ from ...drawing.visible import count
 from ..carrier import ADDRESS
 from ..guard import AUTHORITY, ProcessRequest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 HOSTS = (ADDRESS, "localhost")
 """The names by which a browser on this machine reaches a lab's port."""
 PREFIX = re.compile(r"/(?:[A-Za-z0-9._~@%+-]+/)*wslab/[0-9a-f]{32}/", re.ASCII)
-"""Where a splice may say that it serves the page: a path that means itself in a policy and in a page."""
+"""Where a splice may say that it serves the page: no character of it has a meaning in a policy or in a page."""
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src {}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 SANDBOX = "; sandbox allow-scripts allow-same-origin allow-modals"
-"""Of Jupyter's origin, the page must not open a window of Jupyter's, either, in which it could act."""
+"""For a page of Jupyter's origin: it must not open a window of Jupyter's, in which it could act."""
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "X-Content-Type-Options": "nosniff",
@@ -44,10 +41,10 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page that a server serves, as ``Server.page`` returns it; it ends with the server."""
+    """A page that a server serves, as ``Server.page`` returns it. It ends with the server."""
 
     html: str
-    """As it was given, with the port that its author wrote."""
+    """The page as it was given, with the port that its author wrote."""
     written_port: int
     port: int
     secure: bool
@@ -55,7 +52,7 @@ class Page:
     @property
     def uri(self) -> str:
         """Where a browser on this machine opens it: ``http://127.0.0.1:PORT/``."""
-        return f"{'https' if self.secure else 'http'}://{ADDRESS}:{self.port}/"
+        return f"{self.origins[0]}/"
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -63,7 +60,7 @@ class Page:
         return tuple(f"{'https' if self.secure else 'http'}://{host}:{self.port}" for host in HOSTS)
 
     def respond(self, connection: ServerConnection, request: Request) -> Response | None:
-        """The page, or None where ``request`` asks for something else: for an upgrade, or by another path."""
+        """The page, or None if ``request`` asks for something else: for an upgrade, or for another path."""
         if request.method != "GET" or "Upgrade" in request.headers or request.path.partition("?")[0] != "/":
             return None
         scheme = "wss" if self.secure else "ws"
@@ -72,7 +69,7 @@ class Page:
             policy = POLICY.format(" ".join(f"{scheme}://{host}:{self.port}" for host in HOSTS))
             html = written.sub(rf"{scheme}://\1:{self.port}\2", self.html)
         else:
-            # It may come to the browser by http or, as from a hub, by https: only an address below its own suits both.
+            # The browser may have come by http or, as through a hub, by https. A relative address suits both.
             policy = POLICY.format(f"ws://{spliced} wss://{spliced}") + SANDBOX
             html = written.sub("./", self.html)
         response = connection.respond(200, html)
@@ -86,13 +83,13 @@ class Page:
 
 
 def _spliced(request: Request) -> str | None:
-    """Host and path of the page where the user's Jupyter server serves it, as ``wslab.splice`` says."""
+    """Host and path where the user's Jupyter server serves the page, as ``wslab.splice`` says; else None."""
     host, prefix = ("".join(request.headers.get_all(f"X-Forwarded-{name}")) for name in ("Host", "Prefix"))
     return host + prefix if AUTHORITY.fullmatch(host) and PREFIX.fullmatch(prefix) else None
 
 
 def answering(page: Callable[[], Page | None], process_request: ProcessRequest | None) -> ProcessRequest:
-    """A ``process_request=`` that serves the page of that moment, if any, and then asks the given one, if any."""
+    """A ``process_request=`` that serves the current page, if any, and then asks the given one, if any."""
 
     def process(connection: ServerConnection, request: Request) -> Awaitable[Response | None] | Response | None:
         now = page()

@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, field
 from typing import Any, Final
 
 from ...anatomy.field import Sender
+from ...anatomy.hex_text import parse_hex
 from ...drawing.visible import count
 from .bend import SENDERS as SENDERS
 from .bend import Bend as Bend
@@ -279,7 +280,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "seed": int,
     "size": int,
     "largest": int,
-    "data": bytes.fromhex,
+    "data": parse_hex,
     "at": lambda text: int(text) if text.isdecimal() else text,
 }
 """How a terminal's word becomes an argument; others are text."""
