@@ -1,4 +1,4 @@
-"""Which records a panel shows: ``RecordFilter``. The page decides the same (``sieve.js``); a test compares both."""
+"""``RecordFilter``: which records a panel shows. ``sieve.js`` decides the same in the page; a test compares both."""
 
 from __future__ import annotations
 

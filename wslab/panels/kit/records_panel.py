@@ -1,12 +1,11 @@
-"""``RecordsPanel``: a panel whose page holds the recording's records, and has one explained when somebody looks at it.
+"""``RecordsPanel``: a panel whose page holds the recording's records and asks for the explanation of a selected one.
 
-Theory. Records are pushed, in their packed form and many at a time; the explanation of one record is pulled when
-somebody looks at it. Messages to a page that does not listen yet are lost. So a new view asks for what it lacks, and
-until the first question has come a push repeats what went before.
+Theory. Records are pushed in their packed form, many at a time; an explanation is pulled. Messages are lost while the
+page does not listen yet. So a new view asks for what it lacks, and until the first question a push repeats the last
+records.
 
-A record is pushed as soon as it was sent, so the page may have it before the peer has read it. The delays that became
-known since the last push go along with each. Nothing here is done for a single record in Python: what a push carries is
-cut out of packed bytes.
+A record is pushed as soon as it was sent, perhaps before the peer has read it. Each push carries the receptions that
+became known since the last one as well. A push handles packed bytes, never single records in Python.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from .trace_panel import TracePanel
 BATCH = 20_000
 """Records in one message, at most (1.5 MB)."""
 UNHEARD_BATCH = 1_000
-"""The same while no view has asked yet."""
+"""The same while no view has asked."""
 MOST_STATES = 50
-"""Connections whose states before the first record of a message go along with it."""
+"""Connections, at most, whose states before its first record a message carries."""
 
 
 class RecordsPanel(TracePanel):
@@ -56,7 +55,7 @@ class RecordsPanel(TracePanel):
         return bool(stop < total)
 
     def _steps(self, start: int, stop: int) -> list[list[Any]]:
-        """What these records changed: [record, connection, endpoint, state, event, section], in order."""
+        """The states that these records changed: [record, connection, endpoint, state, event, section], in order."""
         return [
             [step.record, step.connection, change.endpoint.label, change.new.name, change.event.value, change.section]
             for step in self.trace.steps(start, stop)
@@ -88,7 +87,7 @@ class RecordsPanel(TracePanel):
         self._tell_of(number, "explanation", lambda: self.trace.explain(number).to_json())
 
     def _tell_of(self, number: int, what: str, look: Callable[[], Any]) -> None:
-        """Tell the views what ``look()`` gives, or in words why it does not."""
+        """Tell the views what ``look()`` returns, or why it failed."""
         answer: dict[str, Any]
         try:
             answer = {what: look(), "problem": None}

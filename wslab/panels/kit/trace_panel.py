@@ -1,7 +1,7 @@
-"""``TracePanel``: a panel over a recording that is told when something crosses; all panels of a trace select alike.
+"""``TracePanel``: a panel over a recording. It pushes what is new; all panels of one trace share a selection.
 
 Theory. A push from the kernel reaches the page even while a cell computes. ``Trace.subscribe`` wakes a ``Pusher``,
-whose thread lives only while there is something to push. It pushes at most 20 times a second, whatever happens.
+whose thread lives only while something waits. It pushes at most 20 times a second.
 """
 
 from __future__ import annotations
@@ -20,25 +20,29 @@ from .panel import Panel, Question
 
 PUSHES_A_SECOND = 20
 QUIET = 1.0
-"""Seconds without a push after which the text for a notebook without a kernel is written anew."""
+"""Seconds without a push after which the text for a notebook without a kernel is written again."""
 MOST_KEPT = 20_000
-"""Records beyond which it is not: reading so many for it takes a noticeable time."""
+"""With more records than these the text is not written again: it would take a noticeable time."""
 KNOCKS = (0.2, 0.5, 1.0, 2.0)
-"""Seconds after which a panel that was shown, and was asked nothing yet, is pushed again: the page was loading."""
+"""Seconds after which a panel that was shown pushes again, as long as no view has asked: the page may be loading."""
 
 
 class Pusher:
-    """Runs ``push`` from a thread of its own, at most 20 times a second, for as long as it is woken."""
+    """Calls ``push`` in a thread of its own, at most 20 times a second.
+
+    Args:
+        push: returns whether more waits; then it is called again.
+        name: the thread's.
+    """
 
     def __init__(self, push: Callable[[], bool], *, name: str) -> None:
-        """``push`` answers whether more is waiting."""
         self._push, self._name = push, name
         self._lock = threading.Lock()
         self._due = False
         self._running = False
 
     def wake(self) -> None:
-        """There is something to push. Any thread may say so; it does not wait."""
+        """Ask for a push. Thread-safe; returns at once."""
         with self._lock:
             self._due = True
             if self._running:
@@ -46,7 +50,7 @@ class Pusher:
             self._running = True
         try:
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
-        except RuntimeError:  # the interpreter is shutting down, and nobody looks any more
+        except RuntimeError:  # the interpreter is shutting down
             self._running = False
 
     def _run(self) -> None:
@@ -63,7 +67,7 @@ class Pusher:
 
 
 class Selection(traitlets.HasTraits):
-    """Which record of a trace is looked at: one for all panels over it."""
+    """Which record of a trace is selected in all panels over it."""
 
     number = traitlets.Int(None, allow_none=True)
 
@@ -73,23 +77,23 @@ _panels: weakref.WeakKeyDictionary[Trace, weakref.WeakSet[TracePanel]] = weakref
 
 
 def refresh(trace: Trace) -> None:
-    """Have every panel over this trace show what no record tells, such as that its lab was closed."""
+    """Refresh every panel over this trace: for what no record tells, such as a lab that was closed."""
     for panel in list(_panels.get(trace, ())):
         panel.refresh()
 
 
 class TracePanel(Panel):
-    """A panel over a recording. A subclass gives ``_push`` as well.
+    """A panel over a recording. A subclass defines ``_push`` as well.
 
     Args:
         source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
     """
 
     selected = traitlets.Int(
-        None, allow_none=True, help="Number of the record that is looked at, or None. Can be set and observed."
+        None, allow_none=True, help="Number of the selected record, or None. Can be set and observed."
     ).tag(sync=True)
     closed = traitlets.Bool(
-        False, read_only=True, help="Whether the lab that this panel shows was closed. A trace alone is never closed."
+        False, read_only=True, help="Whether the lab was closed. A trace without a lab is never closed."
     ).tag(sync=True)
 
     _unsubscribe: Callable[[], None] | None = None
@@ -102,7 +106,7 @@ class TracePanel(Panel):
             name = type(self).__name__
             raise TypeError(f"{name}({source!r}): a Trace or a Lab is wanted, for instance {name}(lab)")
         self.trace = trace
-        self._lab = None if source is trace else weakref.ref(source)  # a lab that nobody else holds is over
+        self._lab = None if source is trace else weakref.ref(source)  # a panel does not keep a lab alive
         self._asked = False
         self._pusher = Pusher(self._try_to_push, name=f"wslab {type(self).__name__}")
         selection = _selections.setdefault(trace, Selection())
@@ -115,17 +119,17 @@ class TracePanel(Panel):
 
     @property
     def lab(self) -> Any:
-        """The lab that this panel shows; None where it shows a trace alone, or the lab is no more."""
+        """The lab whose trace it is. None for a trace without a lab, and after the lab was collected."""
         return None if self._lab is None else self._lab()
 
     def refresh(self) -> None:
-        """Push the present state: for what no record tells, such as a lab that was closed."""
+        """Push the present state, for what no record tells, such as a lab that was closed."""
         self._look()
         if self._unsubscribe:
             self._pusher.wake()
 
     def close(self) -> None:
-        """End the panel: its views go, and nothing is pushed any more. The recording stays."""
+        """Close the panel: its views disappear, and nothing is pushed any more. The recording stays."""
         if self._unsubscribe:
             self._unsubscribe()
             self._unsubscribe = None
@@ -141,7 +145,7 @@ class TracePanel(Panel):
         self.set_trait("closed", self._lab is not None and (lab is None or bool(getattr(lab, "closed", False))))
 
     def _push(self) -> bool:
-        """Tell the views what they lack; whether there is more."""
+        """Tell the views what they lack. Returns whether more waits."""
         raise NotImplementedError
 
     def _try_to_push(self) -> bool:
@@ -152,7 +156,7 @@ class TracePanel(Panel):
             more = self._push()
             self._keep_when_quiet()
             return more
-        except Exception as error:  # the thread that pushes goes on, and nothing is written under somebody's cell
+        except Exception as error:  # else the thread would end and write its traceback under some cell
             self.problem = complaint(error)
             return False
 
@@ -167,7 +171,7 @@ class TracePanel(Panel):
     def _try_to_keep(self) -> None:
         try:
             self._keep()
-        except Exception as error:  # nothing is written under somebody's cell
+        except Exception as error:  # else the timer would write a traceback under some cell
             self.problem = complaint(error)
 
     def _shown(self) -> None:

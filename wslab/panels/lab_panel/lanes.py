@@ -9,20 +9,21 @@ from ...drawing.visible import count, harmless
 from ...protocol import Message
 from ...protocol.words import opcode_name
 from ...recording.trace import Trace
+from ..kit.record_filter import CONTROL
 
 MOST_CHUNKS = 400
 """Writes and reads that are sent; ``chunks_left_out`` says how many more there are."""
-_CONTROL = 0b1000
-"""The opcode bit that control frames have (RFC 6455 section 5.5)."""
 
 
 def lanes_json(trace: Trace, number: int) -> dict[str, Any]:
-    """What lies around record ``number`` in its sender's stream, for the panels.
+    """What lies around record ``number`` in its sender's stream, as JSON values.
 
     Offsets and lengths are in bytes, times in seconds since the trace began. ``chunks`` are the sender's writes and
-    the peer's reads, as far as those ends are in the lab; ``records`` what stands in those bytes; ``messages`` go
-    from their first frame to the end of their last, with other frames perhaps between. Raises IndexError when there
-    is no such record.
+    the peer's reads, as far as those ends are in the lab. ``records`` are the frames and heads in those bytes.
+    ``messages`` reach from their first frame to the end of their last; other frames may stand between.
+
+    Raises:
+        IndexError: there is no such record.
     """
     record = trace.record(number)
     lanes = trace.lanes(number)
@@ -48,7 +49,7 @@ def _record(record: Record) -> dict[str, Any]:
     return {
         "number": record.number,
         "kind": record.kind.name.lower(),
-        "control": record.kind is Kind.FRAME and bool(record.first & _CONTROL),
+        "control": record.kind is Kind.FRAME and bool(record.first & CONTROL),
         "offset": record.offset,
         "header": record.header_length,
         "payload": record.payload_length,
