@@ -33,11 +33,11 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
         return
     ledger.busy = True
     try:
-        while tape.joined:
-            wire = tape.joined.popleft()
-            ledger.conversations[wire.number] = Conversation(wire)
+        _join(tape, ledger)
         for entry, what in tape.take(most):
             at, connection, by, told_by, offset, _, _ = entry
+            if connection not in ledger.conversations:  # another thread has begun it meanwhile
+                _join(tape, ledger)
             conversation, sender = ledger.conversations[connection], _SENDERS[by]
             match what:
                 case bytes():
@@ -55,6 +55,12 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
         _forget_conversations(tape, ledger)
     finally:
         ledger.busy = False
+
+
+def _join(tape: Tape, ledger: Ledger) -> None:
+    while tape.joined:
+        wire = tape.joined.popleft()
+        ledger.conversations[wire.number] = Conversation(wire)
 
 
 def _forget_conversations(tape: Tape, ledger: Ledger) -> None:
