@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .anatomy.field import Explanation as Explanation
+    from .anatomy.explanation import Explanation as Explanation
     from .anatomy.field import Field as Field
     from .anatomy.field import Sender as Sender
     from .anatomy.field import Violation as Violation
@@ -40,7 +40,7 @@ _HOME = {
     "ByteInspector": ".panels.byte_inspector.byte_inspector",
     "ClosingPanel": ".panels.closing_panel.closing_panel",
     "Composer": ".panels.composer.composer",
-    "Explanation": ".anatomy.field",
+    "Explanation": ".anatomy.explanation",
     "Field": ".anatomy.field",
     "FrameBuilder": ".panels.frame_builder.frame_builder",
     "HandshakeWorkbench": ".panels.handshake_workbench.handshake_workbench",

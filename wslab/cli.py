@@ -220,9 +220,8 @@ async def _tell(trace: Trace, stop: asyncio.Event) -> None:
     import asyncio
     import contextlib
 
-    from .anatomy.ladder import label
     from .anatomy.record import Kind
-    from .anatomy.view import sender_mark
+    from .anatomy.records import label
     from .drawing.visible import visible
 
     in_words = (Kind.ERROR, Kind.BEND)
@@ -242,7 +241,7 @@ async def _tell(trace: Trace, stop: asyncio.Event) -> None:
             for record in trace.between(max(told, trace.first), total):
                 text = trace.explain(record.number).facts[0][1] if record.kind in in_words else ""
                 said = f"{record.kind.name.lower()}: {visible(text)}" if text else label(record)
-                print(f"{record.time:9.4f}  c{record.connection}  {sender_mark(record.sender)}  {said}")
+                print(f"{record.time:9.4f}  c{record.connection}  {record.sender.mark}  {said}")
             told = total
             sys.stdout.flush()
             if over:

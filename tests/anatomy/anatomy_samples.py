@@ -6,9 +6,10 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from wslab.anatomy.closing import CloseReport
-from wslab.anatomy.field import Explanation, Field, Sender, Violation
+from wslab.anatomy.explanation import Explanation
+from wslab.anatomy.field import Field, Sender, Violation
 from wslab.anatomy.record import Kind, Record
+from wslab.anatomy.records import CloseReport
 
 CLIENT, SERVER = Sender
 

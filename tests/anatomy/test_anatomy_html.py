@@ -11,20 +11,26 @@ import pytest
 from anatomy_samples import CONVERSATION, HOSTILE, REPORTS, explanations, frame, head, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from wslab.anatomy.field import Explanation, Violation
-from wslab.anatomy.html import (
+from showing import (
     closing_html,
+    closing_text,
     explanation_html,
+    explanation_text,
     handshake_html,
     ladder_html,
+    ladder_svg,
+    ladder_text,
     pairs_html,
     records_html,
+    records_text,
+    ruler_svg,
+    ruler_text,
     table_html,
 )  # fmt: skip
+
+from wslab.anatomy.explanation import Explanation
+from wslab.anatomy.field import Violation
 from wslab.anatomy.record import Record
-from wslab.anatomy.svg import ladder_svg, ruler_svg
-from wslab.anatomy.text import closing_text, explanation_text, ladder_text, records_text, ruler_text
 from wslab.drawing import style
 from wslab.drawing.visible import shows
 

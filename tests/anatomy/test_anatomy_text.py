@@ -10,14 +10,10 @@ import pytest
 from anatomy_samples import CLIENT, CONVERSATION, HOSTILE, REPORTS, SERVER, explanations, frame, head, record, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from wslab.anatomy.closing import CloseReport
-from wslab.anatomy.field import Explanation, Field, Violation
-from wslab.anatomy.html import explanation_html
-from wslab.anatomy.record import Kind, Record
-from wslab.anatomy.text import (
+from showing import (
     closing_text,
     dump_text,
+    explanation_html,
     explanation_text,
     handshake_text,
     ladder_text,
@@ -26,6 +22,11 @@ from wslab.anatomy.text import (
     ruler_text,
     table_text,
 )  # fmt: skip
+
+from wslab.anatomy.explanation import Explanation
+from wslab.anatomy.field import Field, Violation
+from wslab.anatomy.record import Kind, Record
+from wslab.anatomy.records import CloseReport
 from wslab.drawing.visible import cells, shows
 
 HELLO_RULER = """\

@@ -16,23 +16,26 @@ import pytest
 from anatomy_samples import CLIENT, CONVERSATION, HOSTILE, SERVER, explanations, frame, head, record, records, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from wslab.anatomy.drawing import MONO, text_width
-from wslab.anatomy.field import Explanation, Sender, Violation
-from wslab.anatomy.picture import (
+from showing import (
     Picture,
     dump_figure,
+    dump_text,
     explanation_picture,
     ladder_figure,
+    ladder_text,
     ruler_figure,
+    ruler_text,
     sheet,
     state_figure,
     state_layout,
     table_figure,
     words_figure,
 )
+
+from wslab.anatomy.explanation import Explanation
+from wslab.anatomy.field import Sender, Violation
 from wslab.anatomy.record import Kind, Record
-from wslab.anatomy.text import dump_text, ladder_text, ruler_text
+from wslab.drawing.pen import MONO, text_width
 from wslab.drawing.table import Column, table_text
 from wslab.protocol.states import TRANSITIONS, Event, State
 
@@ -281,7 +284,7 @@ def test_a_table_says_all_that_the_text_says_in_cells_apart() -> None:
     heads = [Column("name", wraps=True), Column("number", right=True), Column("code", code=True)]
     rows = [("a long name " * 12, "12", "81 05"), ("● client", "7", "<b>")]
     figure = table_figure(heads, rows, "Numbers")
-    assert figure.text == table_text(heads, rows, caption="Numbers", width=100)
+    assert figure.text == table_text(heads, rows, caption="Numbers")
     shown = [box for box in boxes(sheet("", figure)) if box.what not in ("rect", "path")]
     words = " ".join(box.what for box in shown).split()
     assert sorted(words) == sorted(" ".join(["Numbers name number code", *(" ".join(row) for row in rows)]).split())

@@ -8,12 +8,19 @@ import pytest
 from anatomy_samples import head
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from showing import (
+    dump_text,
+    explanation_html,
+    explanation_picture,
+    explanation_text,
+    handshake_html,
+    handshake_text,
+    ruler_svg,
+    ruler_text,
+)
 
-from wslab.anatomy.field import Explanation, Field, Violation
-from wslab.anatomy.html import explanation_html, handshake_html
-from wslab.anatomy.picture import explanation_picture
-from wslab.anatomy.svg import ruler_svg
-from wslab.anatomy.text import dump_text, explanation_text, handshake_text, ruler_text
+from wslab.anatomy.explanation import Explanation
+from wslab.anatomy.field import Field, Violation
 
 SECRET = "s3cr3t-token-value"
 NAME = "Cookie"

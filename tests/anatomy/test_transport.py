@@ -13,14 +13,15 @@ import pytest
 from anatomy_samples import explanations, frame
 from hypothesis import given, settings
 
-from wslab.anatomy.field import Explanation, Field, Sender
-from wslab.anatomy.transport import MOST, explanation_json
+from wslab.anatomy.explanation import SENT as MOST
+from wslab.anatomy.explanation import Explanation
+from wslab.anatomy.field import Field, Sender
 
 
 @given(explanations())
 @settings(max_examples=30)
 def test_bytes_and_bits_come_through(one: Explanation) -> None:
-    sent = json.loads(json.dumps(explanation_json(one, reveal=True)))
+    sent = json.loads(json.dumps(one.to_json(reveal=True)))
     assert bytes.fromhex(sent["data"]) == one.data
     assert sent["length"] == len(one.data)
     assert sent["sender"] == (None if one.sender is None else one.sender.label)
@@ -83,11 +84,11 @@ def test_what_a_payload_inflates_to_is_sent_beside_it() -> None:
 
 _EVERYTHING = """
 from anatomy_samples import *
-from wslab.anatomy import html, svg, text
+from showing import *
 one = head(("Host", "x"), ("Cookie", "secret"), secret="Cookie")
-print(frame(), one, frame().to_json(), text.records_text(CONVERSATION), text.closing_text(CONVERSATION, REPORTS))
-print(html.explanation_html(frame()), html.records_html(CONVERSATION), html.closing_html(CONVERSATION, REPORTS))
-print(svg.ladder_svg(CONVERSATION), svg.ruler_svg(frame().fields))
+print(frame(), one, frame().to_json(), records_text(CONVERSATION), closing_text(CONVERSATION, REPORTS))
+print(explanation_html(frame()), records_html(CONVERSATION), closing_html(CONVERSATION, REPORTS))
+print(ladder_svg(CONVERSATION), ruler_svg(frame().fields))
 """
 
 
@@ -95,7 +96,8 @@ print(svg.ladder_svg(CONVERSATION), svg.ruler_svg(frame().fields))
 def test_everything_looks_the_same_under_any_hash_seed() -> None:
     seen = set()
     for seed in ("0", "1", "4242"):
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent), "PYTHONUTF8": "1"}
+        path = os.pathsep.join(map(str, (Path(__file__).parent, Path(__file__).parents[2])))
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": path, "PYTHONUTF8": "1"}
         run = subprocess.run([sys.executable, "-c", _EVERYTHING], env=environment, capture_output=True, check=True)
         seen.add(run.stdout)
     assert len(seen) == 1

@@ -23,7 +23,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from wslab import build_close, build_frame, dissect
-from wslab.anatomy.field import Explanation, Sender
+from wslab.anatomy.explanation import Explanation
+from wslab.anatomy.field import Sender
 from wslab.protocol.frame import Frame
 from wslab.protocol.handshake import build_request
 

@@ -437,11 +437,11 @@ def test_its_text_is_steady_and_harmless_as_are_its_html_and_its_picture() -> No
     assert 'new WebSocket()  "ws://localhost:PORT"' in text
     assert "What crossed the wire" in text
     assert text == repr(conversation()[1])
-    for view in (text, panel._html(), str(panel.picture())):
+    for view in (text, panel._repr_html_(), str(panel.picture())):
         assert "\x1b" not in view
         assert "\u202e" not in view
         assert "5000" not in view
-    assert "<script>" not in panel._html()
+    assert "<script>" not in panel._repr_html_()
     ET.fromstring(str(panel.picture()))
     assert "one" in text.split("console.table")[1].split("\n")[0]
 
@@ -450,7 +450,7 @@ def test_before_it_ran_it_says_so() -> None:
     lab = FakeLab(FakeServer())
     panel = BrowserPanel(lab)
     assert repr(panel).endswith("not run yet")
-    assert "new WebSocket(&#x27;ws://localhost:1234&#x27;)" in panel._html()
+    assert "new WebSocket(&#x27;ws://localhost:1234&#x27;)" in panel._repr_html_()
     assert "not run yet" in str(panel.picture())
 
 

@@ -205,7 +205,8 @@ def test_a_peer_that_vanished_takes_the_way_from_open_to_closed() -> None:
 def test_the_newest_that_ends_is_shown_unless_one_is_chosen() -> None:
     trace = Trace()
     panel = ClosingPanel(trace)
-    assert repr(panel) == panel._html().removeprefix("<p>").removesuffix("</p>") == "nothing recorded yet"
+    assert repr(panel) == "nothing recorded yet"
+    assert "<p>nothing recorded yet</p>" in panel._repr_html_()
     page = FakePage(panel)
     assert told(panel, page) is None
     first = Talk(trace, "one")
@@ -247,10 +248,10 @@ def test_its_text_html_and_picture_are_harmless() -> None:
     talk = Talk(trace)
     talk.say(talk.client, build_close(4000, HOSTILE, mask=KEY))
     panel = ClosingPanel(trace)
-    for text in (repr(panel), panel._html(), str(panel.picture())):
+    for text in (repr(panel), panel._repr_html_(), str(panel.picture())):
         assert "\x1b" not in text
         assert "\u202e" not in text
-    assert "<b>bye" not in panel._html()
+    assert "<b>bye" not in panel._repr_html_()
     root = ET.fromstring(str(panel.picture()))
     described = "".join(node.text or "" for node in root.iter() if node.tag.endswith("desc"))
     assert "sent a close frame" in described

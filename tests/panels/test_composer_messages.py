@@ -246,7 +246,7 @@ def test_what_makes_no_bytes_is_told_in_words(settings: dict[str, Any], field: s
             page.change(name, value)
         assert (page.preview["field"], page.preview["frames"]) == (field, [])
         assert said in page.preview["trouble"]
-        assert said in composer._text()
+        assert said in repr(composer)
         before = sent(lab)
         page.ask("send bytes")
         assert said in composer.problem
@@ -390,7 +390,7 @@ def test_ends_that_it_opens_live_with_the_lab() -> None:
         raw = await composer.open_raw()
         assert (raw.kind, composer.target) == ("raw", "client 2")
         assert await composer.ping() is not None
-        assert "● client of connection 2, raw" in composer._text()
+        assert "● client of connection 2, raw" in repr(composer)
 
     run(test, carrier="tcp")
 
@@ -409,8 +409,8 @@ def test_a_closed_lab_is_told_and_stays_readable() -> None:
             composer.ping()
         with pytest.raises(CannotSend, match="closed"):
             composer.open_client()
-        assert "TEXT, 11 bytes" in composer._text()
-        assert "● client of connection 0, gone" in composer._text()
+        assert "TEXT, 11 bytes" in repr(composer)
+        assert "● client of connection 0, gone" in repr(composer)
 
     asyncio.run(main())
 
@@ -460,17 +460,17 @@ def test_text_and_html_are_steady_and_harmless() -> None:
 
     async def test(lab: Lab, composer: Composer) -> None:
         composer.payload = "<script>alert('\u202e')</script>"
-        assert "<script>" not in composer._html()
-        assert "\u202e" not in composer._html() + composer._text()
+        assert "<script>" not in composer._repr_html_()
+        assert "\u202e" not in composer._repr_html_() + repr(composer)
         assert "<script>" not in str(composer.picture())
         composer.payload = "a payload that one reads"
         await composer.send_bytes()
         key = composer.frames[0][2:6]
-        for shown in (composer._text(), composer._html()):
+        for shown in (repr(composer), composer._repr_html_()):
             assert "a fresh masking key" in shown
             assert key.hex(" ") not in shown
             assert "a payload that one reads" in shown
-        texts.append((composer._text(), composer._html()))
+        texts.append((repr(composer), composer._repr_html_()))
         assert "a payload that one reads" in str(composer.picture())
 
     run(test)

@@ -218,7 +218,7 @@ def test_its_text_and_html_are_steady_and_harmless() -> None:
     assert repr(builder) == repr(FrameBuilder(HOSTILE))
     assert repr(builder).startswith("build_frame(")
     assert "Both judges accept." in repr(builder)
-    html = builder._html()
+    html = builder._repr_html_()
     for text in (repr(builder), html):
         assert "\x1b" not in text
         assert "\u202e" not in text

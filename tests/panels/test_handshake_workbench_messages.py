@@ -410,7 +410,7 @@ def test_text_and_html_are_steady_and_agree() -> None:
         for name, status in (("no-upgrade", 426), ("no-host", 101)):
             bench.predict(name, status)
             await bench.run(name)
-        return repr(bench), bench._html(), str(lab.server.port)
+        return repr(bench), bench._repr_html_(), str(lab.server.port)
 
     text, html, port = at_work(work)
     assert (text, html) == at_work(work)[:2]
@@ -425,10 +425,10 @@ def test_credentials_are_withheld_everywhere() -> None:
     async def work(bench: HandshakeWorkbench, lab: Lab) -> str:
         view = FakePage(bench)
         bench.request = f"{REQUEST}\nCookie: session=open-sesame\nAuthorization: Basic open-sesame"
-        before = repr(bench) + bench._html()
+        before = repr(bench) + bench._repr_html_()
         await bench.send_request()
         view.ask("hello")
-        return before + repr(bench) + bench._html() + str(bench.picture()) + repr(view.told)
+        return before + repr(bench) + bench._repr_html_() + str(bench.picture()) + repr(view.told)
 
     shown = at_work(work)
     assert "withheld" in shown

@@ -46,7 +46,7 @@ def test_its_text_is_steady_and_harmless(process: NodeProcess) -> None:
     panel = NodePanel(process)
     process._output._add([HOSTILE], True)
     assert repr(panel) == repr(process) == "the script in Node runs; 1 line of output\n! <b>\\x1b[31m\\u202e"
-    assert "<b>" not in panel._html()
+    assert "<b>" not in panel._repr_html_()
     assert "&lt;b&gt;" in panel.picture().svg
 
 

@@ -54,7 +54,7 @@ def test_its_text_is_steady_and_harmless() -> None:
             async with Lab() as lab:
                 server = await lab.serve()
                 panel = PagePanel(server, server.page("<script>\x1b[31m\u202enew WebSocket('ws://localhost:80')", 80))
-                texts += [repr(panel), panel._html(), panel.picture().svg]
+                texts += [repr(panel), panel._repr_html_(), panel.picture().svg]
         return texts
 
     text, html, svg, *again = asyncio.run(main())

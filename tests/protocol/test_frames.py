@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_streams import CLIENT, KEY, SERVER, frames
 
-from wslab.anatomy.field import Explanation, Sender
+from wslab.anatomy.explanation import Explanation
+from wslab.anatomy.field import Sender
 from wslab.protocol import Frame, build_close, build_frame, explain_frame, parse_frame
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wslab.anatomy.field import Explanation, Sender
+from wslab.anatomy.explanation import Explanation
+from wslab.anatomy.field import Sender
 from wslab.live.tls.records import (
     APPLICATION_DATA,
     HANDSHAKE,

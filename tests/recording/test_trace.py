@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PACKED, Kind
-from wslab.anatomy.text import ladder_text
+from wslab.anatomy.records import ladder
+from wslab.drawing.text import text_of
 from wslab.protocol.builder import build_close, build_frame
 from wslab.protocol.handshake import accept_key
 from wslab.protocol.states import State
@@ -351,7 +352,7 @@ def test_slices_show_themselves():
     assert len(trace[2:4]) == 2
     assert "Hello client!" in repr(trace[2:4])
     assert "101" not in repr(trace[2:4])
-    assert ladder_text(trace[2:4].records).splitlines()[1] in unescape(trace[2:4].svg())
+    assert text_of([ladder(trace[2:4].records)]).splitlines()[1] in unescape(trace[2:4].svg())
     assert "Payload len" in trace.explain(2).svg()
     with pytest.raises(ValueError, match="step"):
         trace[::2]
@@ -553,7 +554,7 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
         "notes", "on_its_way", "packed", "rebuilt", "record", "records", "states", "states_at", "steps", "total",
         "transitions", "update", "violations",
     }  # fmt: skip
-    views = {"closing", "connection", "handshake"}
+    views = {"closing", "connection", "handshake", "picture"}
     files = {"from_har", "from_pcapng", "load", "open", "save", "to_dataframe", "to_har", "to_pcapng"}
     assert public(Reading()) == writing | exporting | asking
     assert public(trace) == writing | exporting | asking | views | files

@@ -1,8 +1,5 @@
-"""What can be looked at, ``Field`` and ``Record``, and how it is drawn as text, HTML and SVG; knows no protocol.
+"""What can be looked at: ``Field`` and ``Record``, and how they are laid out on a sheet. Knows no protocol.
 
-``field`` and ``record`` are the two currencies. ``visible`` makes what came from the wire harmless, ``view`` decides
-what may be shown of an explanation: every drawing takes its words from there. ``wording``, ``summary`` and ``listing``
-say it in words; ``ruler``, ``dump``, ``ladder``, ``closing`` and ``table`` lay it out. The doors for the floors above
-are ``text``, ``html``, ``svg``, ``picture`` (standalone, for slides and print, made of what ``drawing`` and the figures
-draw) and ``transport`` (JSON for the panels); all HTML shares ``style``.
+``field`` and ``record`` hold the two currencies. ``view`` decides what may be shown of some explained bytes, ``layout``
+and ``explanation`` put it on a sheet; ``records`` does so for runs of records.
 """

@@ -1,11 +1,12 @@
-"""What a run of bits is: ``Field``, the ``Violation`` that may lie on it, and the ``Explanation`` made of both."""
+"""What a run of bits is: ``Field``, the ``Violation`` that may lie on it, and ``Explained``, bytes with both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+
+from ..drawing.style import lane_mark
 
 
 class Sender(IntEnum):
@@ -18,6 +19,16 @@ class Sender(IntEnum):
     def label(self) -> str:
         """``"client"`` or ``"server"``."""
         return self.name.lower()
+
+    @property
+    def mark(self) -> str:
+        """``"● client"`` or ``"■ server"``."""
+        return lane_mark(self, self.label)
+
+    @property
+    def letter(self) -> str:
+        """``"● C"`` or ``"■ S"``."""
+        return lane_mark(self, self.name[0])
 
     @property
     def peer(self) -> Sender:
@@ -86,8 +97,8 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """Some bytes with their fields, the rules they break, and facts that are no bits of theirs."""
+class Explained:
+    """Some bytes with their fields, the rules that they break, and facts that are not bits."""
 
     title: str
     data: bytes
@@ -110,30 +121,3 @@ class Explanation:
             if field.name == name:
                 return field
         raise KeyError(f"no field {name!r} here; there are {', '.join(f.name for f in self.fields)}")
-
-    def __str__(self) -> str:
-        from .text import explanation_text
-
-        return explanation_text(self)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from .html import explanation_html
-
-        return explanation_html(self)
-
-    def svg(self, *, reveal: bool = False) -> str:
-        """The bit ruler of its first bytes as a standalone SVG picture, for slides; its text is in ``<desc>``."""
-        from .svg import ruler_svg
-
-        return ruler_svg(self.fields, reveal=reveal, title=self.title)
-
-    def to_json(self, *, reveal: bool = False) -> dict[str, Any]:
-        """The explanation as plain JSON values for the panels, bytes as hex.
-
-        ``reveal=True`` includes secret values; otherwise their bytes and values are withheld.
-        """
-        from .transport import explanation_json
-
-        return explanation_json(self, reveal=reveal)

@@ -32,9 +32,13 @@ from enum import IntEnum
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
+from ..drawing.visible import count, decode, hex_pairs, shows, visible
 from .field import Sender
 
 PREVIEW = 28
+"""Bytes of a payload that a record keeps."""
+HEX = 8
+"""Bytes of it that a summary shows as hex."""
 LAYOUT: Final = {
     "number": "I", "connection": "I", "time": "d", "offset": "Q", "payload_length": "Q", "header_length": "I",
     "status": "H", "sender": "B", "kind": "B", "first": "B", "second": "B", "violations": "B", "preview_length": "B",
@@ -127,7 +131,65 @@ class Record(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """The record in a few words, the same in every view: ``TEXT "Hello"``, ``CLOSE 1000 "bye"``."""
-        from .summary import record_summary
+        """The record in a few words, the same in every view: ``TEXT "Hello"``, ``CLOSE 1000 "bye"``, ``GET /chat``.
 
-        return record_summary(self)
+        The panels say the same in JavaScript, and a test compares both, so the rules are few. A text payload stands in
+        quotes, other payloads as hex, of which 8 bytes are shown; a payload is text when its frame says so, or when it
+        is UTF-8 without characters that act or hide. ``preview`` holds at most 28 bytes; when it is full and the
+        payload is not 28 bytes long, the text is cut, ends in ``…`` and is followed by the payload's length.
+        """
+        match self.kind:
+            case Kind.FRAME:
+                return _frame(self)
+            case Kind.FIN:
+                return "FIN, end of stream"
+            case Kind.RESET:
+                return "RST, connection reset"
+            case Kind.UNREAD:
+                return f"no frame: {_payload(self.preview, self.payload_length)}"
+            case _:
+                full = len(self.preview) == PREVIEW
+                return visible(decode(self.preview, cut=full)) + ("…" if full else "")
+
+
+_RSV = {0b0100_0000: "RSV1", 0b0010_0000: "RSV2", 0b0001_0000: "RSV3"}
+
+
+def _frame(record: Record) -> str:
+    opcode, length, preview = record.first & 0b1111, record.payload_length, record.preview
+    words = OPCODES.get(opcode, f"reserved opcode {opcode}")
+    match opcode:
+        case 0x8 if length == 1:
+            words += " with 1 byte"
+        case 0x8 if length:
+            words += f" {record.status}" + (f" {_quoted(preview, length - 2)}" if preview else "")
+        case 0x1 if preview or not length:
+            words += f" {_quoted(preview, length)}"
+        case _ if preview:
+            words += f" {_payload(preview, length)}"
+        case _ if length:
+            words += f", {count(length, 'byte')}"
+    marks = [] if record.first & 0b1000_0000 else ["not final"]
+    marks += [name for bit, name in _RSV.items() if record.first & bit]
+    return ", ".join([words, *marks])
+
+
+def _cut(preview: bytes, length: int) -> bool:
+    return len(preview) == PREVIEW and length != PREVIEW
+
+
+def _quoted(preview: bytes, length: int) -> str:
+    if _cut(preview, length):
+        return f'"{visible(decode(preview, cut=True))}…" {count(length, "byte")}'
+    return f'"{visible(decode(preview))}"'
+
+
+def _hex(preview: bytes, length: int) -> str:
+    if len(preview) <= HEX:
+        return hex_pairs(preview)
+    return f"{hex_pairs(preview[:HEX])} … {count(length, 'byte')}"
+
+
+def _payload(preview: bytes, length: int) -> str:
+    text = decode(preview, cut=_cut(preview, length))
+    return _quoted(preview, length) if shows(text) else _hex(preview, length)

@@ -1,18 +1,17 @@
-"""What a view may show of an explanation, and in which words: text, HTML, SVG and JSON all draw from a ``View``.
+"""What may be shown of some explained bytes, and in which words: sheets and JSON are made from a ``View``.
 
 Two things are held back unless asked for: the bytes and values of secret fields (a login cookie), and values that
-change from run to run (a port), for which ``Field.steady`` stands in. Because every renderer draws from here and none
-from the Explanation, a secret has one door to be kept shut, and text and HTML cannot differ in their words.
+change from run to run (a port), for which ``Field.steady`` stands in. Because all that is shown comes from here and
+nothing from the Explanation itself, a secret has one door to be kept shut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from ..drawing.visible import count, decode, harmless, hex_pairs, visible
-from .field import Explanation, Field, Sender, Violation
+from .field import Explained, Field, Violation
 
 WITHHELD = "(withheld)"
 HIDDEN_BYTE = "··"
@@ -29,14 +28,6 @@ TLS_TYPES = tuple(bytes([number]) for number in range(20, 25))
 """What a TLS record begins with, and no line of text does."""
 SHORTEST_SECRET = 4
 """Shorter values are not looked for in other sentences: ``1`` occurs everywhere."""
-
-MARKS = {Sender.CLIENT: "●", Sender.SERVER: "■"}
-LETTERS = {Sender.CLIENT: "C", Sender.SERVER: "S"}
-
-
-def sender_mark(sender: Sender) -> str:
-    """``● client`` or ``■ server``."""
-    return f"{MARKS[sender]} {sender.label}"
 
 
 def bit_range(start: int, width: int) -> str:
@@ -102,7 +93,7 @@ class HeadLine:
 class View:
     """An explanation, as it may be shown."""
 
-    explanation: Explanation
+    explanation: Explained
     reveal: bool = False
     """Show secrets, and the values that change from run to run."""
     steady: bool = True
@@ -180,7 +171,7 @@ class View:
         if explanation.sender is None:
             return size
         extent = f"{size} from" if explanation.data else "at"
-        return f"{sender_mark(explanation.sender)}, {extent} byte {explanation.offset} of its stream"
+        return f"{explanation.sender.mark}, {extent} byte {explanation.offset} of its stream"
 
     @property
     def violations(self) -> tuple[Violation, ...]:
@@ -210,6 +201,11 @@ class View:
         """The byte as a character where it is a printable ASCII one, else a dot."""
         byte = self.explanation.data[index]
         return chr(byte) if 0x20 <= byte < 0x7F and not self.hides(index) else "·"
+
+    def owners(self, index: int) -> tuple[int, ...]:
+        """The numbers of the fields that have bits in the byte at ``index``."""
+        start, stop = index * 8, index * 8 + 8
+        return tuple(place for place, field in enumerate(self.fields) if field.start < stop and start < field.stop)
 
     @cached_property
     def boundaries(self) -> frozenset[int]:
@@ -256,13 +252,3 @@ class View:
         name, colon, _ = crossed.partition(":")
         value = self.value(field)
         return f"{visible(name)}: {value}" if colon and name.lower() == field.name.lower() else value
-
-
-def joined(fields: Iterable[Field]) -> Explanation:
-    """An explanation of the bytes that ``fields`` tile."""
-    fields = tuple(fields)
-    data = bytearray(-(-fields[-1].stop // 8) if fields else 0)
-    for field in fields:
-        first = field.start // 8
-        data[first : first + len(field.raw)] = field.raw
-    return Explanation("", bytes(data), fields)

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..anatomy.html import wrapped
-from ..drawing.table import Column, table_html, table_text
+from ..drawing.blocks import Table, Words
+from ..drawing.sheet import Sheet, Shown
+from ..drawing.table import Column
 
 NOT_YET = "predict first"
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """What was predicted beside what happened; shows itself as a table."""
 
     question: str
@@ -25,22 +26,12 @@ class Comparison:
         """How many predictions came true."""
         return sum(verdict == "as predicted" for *_, verdict in self.rows)
 
-    @property
-    def _columns(self) -> tuple[Column | str, ...]:
-        return "case", "you predicted", "it was", Column("so", most=12)
-
-    @property
-    def _score(self) -> str:
+    def _sheet(self) -> Sheet:
         open_ = sum(verdict == NOT_YET for *_, verdict in self.rows)
         score = f"{self.right} of {len(self.rows)} as predicted"
-        return score + (f"; {open_} still to predict: replace None above and run again" if open_ else "")
-
-    def __repr__(self) -> str:
-        return f"{table_text(self._columns, self.rows, caption=self.question)}\n{self._score}"
-
-    def _repr_html_(self) -> str:
-        table = table_html(self._columns, self.rows, caption=self.question, row_heading=0)
-        return wrapped(table, f"<p>{self._score}</p>")
+        score += f"; {open_} still to predict: replace None above and run again" if open_ else ""
+        columns = "case", "you predicted", "it was", Column("so", most=12)
+        return Sheet("Prediction", [Table(columns, self.rows, self.question, row_heading=0), Words(score, close=True)])
 
 
 @dataclass(frozen=True)

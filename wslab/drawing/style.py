@@ -8,20 +8,42 @@ The two endpoints' colours, and the red of a broken rule, have a contrast of at 
 
 from __future__ import annotations
 
-INK, SOFT, PAPER = "#1a1a1a", "#545454", "#fff"
-TINT, TINT2, RULE = "#f1f3f5", "#e3e7ea", "#9aa0a6"
-CLIENT, SERVER, RED = "#0b57a4", "#9a3d00", "#b3001b"
+import re
 
-_LIGHT = (
-    f"--wsv-ink:var(--jp-content-font-color0,{INK});--wsv-soft:{SOFT};--wsv-paper:var(--jp-layout-color0,{PAPER});"
-    f"--wsv-tint:{TINT};--wsv-tint2:{TINT2};--wsv-rule:{RULE};"
-    f"--wsv-client:var(--wslab-client,{CLIENT});--wsv-server:var(--wslab-server,{SERVER});--wsv-red:{RED}"
-)
-_DARK = (
-    "--wsv-ink:var(--jp-content-font-color0,#f0f0f0);--wsv-soft:#b9bdc1;--wsv-paper:var(--jp-layout-color0,#111);"
-    "--wsv-tint:#22262a;--wsv-tint2:#30363c;--wsv-rule:#7a8087;"
-    "--wsv-client:var(--wslab-client,#7fb8f5);--wsv-server:var(--wslab-server,#ffb070);--wsv-red:#ff8f8f"
-)
+_PALETTE = {
+    "ink": ("--jp-content-font-color0", "#1a1a1a", "#f0f0f0"),
+    "soft": ("", "#545454", "#b9bdc1"),
+    "paper": ("--jp-layout-color0", "#fff", "#111"),
+    "tint": ("", "#f1f3f5", "#22262a"),
+    "tint2": ("", "#e3e7ea", "#30363c"),
+    "rule": ("", "#9aa0a6", "#7a8087"),
+    "client": ("--wslab-client", "#0b57a4", "#7fb8f5"),
+    "server": ("--wslab-server", "#9a3d00", "#ffb070"),
+    "red": ("", "#b3001b", "#ff8f8f"),
+}
+"""Each colour: the page's own variable for it, what it is on light paper and what on dark."""
+
+INK, SOFT, PAPER, TINT, TINT2, RULE, _LANE_0, _LANE_1, RED = (light for _, light, _ in _PALETTE.values())
+LANE_INKS = (_LANE_0, _LANE_1)
+
+LANES = ("●", "■")
+"""The marks of the two lanes."""
+MARKED = re.compile(rf"([{''.join(LANES)}]) \w+")
+"""A lane's mark and the word behind it, such as ``● client``."""
+
+
+def lane_mark(lane: int, said: str) -> str:
+    """``● client``."""
+    return f"{LANES[lane]} {said}"
+
+
+def _theme(place: int) -> str:
+    return ";".join(
+        f"--wsv-{name}:" + (f"var({row[0]},{row[place]})" if row[0] else row[place]) for name, row in _PALETTE.items()
+    )
+
+
+_LIGHT, _DARK = _theme(1), _theme(2)
 
 _RULES = """
 color:var(--wsv-ink);background:var(--wsv-paper);line-height:1.4;max-width:62em;margin:0 0 1em;
@@ -109,3 +131,18 @@ _ROOT = ".wsv.wsv.wsv"
 
 CSS = variables(_ROOT) + f"{_ROOT}{{{_RULES}}}".replace("\n", "")
 """The style sheet, without line ends."""
+
+_COLOUR = re.compile('"(' + "|".join(light for _, light, _ in _PALETTE.values()) + ')"')
+_NAMES = {light: name for name, (_, light, _) in _PALETTE.items()}
+
+
+def themed(svg: str) -> str:
+    """A standalone picture made to take its colours from the page that it stands on, light or dark.
+
+    Each attribute that holds a colour gets the variable for it; the colour stays as the fallback, for a page that
+    strips the style sheet.
+    """
+    coloured = _COLOUR.sub(lambda match: f'"var(--wsv-{_NAMES[match[1]]},{match[1]})"', svg)
+    return coloured.replace("<svg ", '<svg class="wsv-svg" ', 1).replace(
+        "</desc>", f"</desc>\n<style>{variables('.wsv-svg')}.wsv-svg{{max-width:100%;height:auto}}</style>", 1
+    )

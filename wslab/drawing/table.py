@@ -1,20 +1,13 @@
-"""Tables, as text at a fixed width and as HTML: the upper floors show themselves with these two."""
+"""Tables as text: columns, how they share the room there is, and what does not fit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import NamedTuple
 
 from .visible import cells, clip, harmless, pad, wrap
 
 GAP = 2
-
-
-class Html(str):
-    """A table cell that is markup already: whoever makes one has escaped what is in it."""
-
-    __slots__ = ()
 
 
 class Column(NamedTuple):
@@ -88,39 +81,6 @@ def table_text(
         for height in range(max(map(len, parts))):
             lines.append(line(part[height] if height < len(part) else "" for part in parts))
     return "\n".join(lines)
-
-
-def table_html(
-    columns: Sequence[Column | str],
-    rows: Iterable[Sequence[str]],
-    *,
-    caption: str = "",
-    row_heading: int | None = None,
-) -> str:
-    """The same table as an HTML fragment; every cell is escaped.
-
-    ``row_heading`` is the index of the column that names its row. ``wrapped`` of ``html.py`` adds the style sheet.
-    """
-    heads = columns_of(columns)
-    out = ['<table class="wsv-table">']
-    if caption:
-        out.append(f"<caption>{escape(harmless(caption))}</caption>")
-    out.append("<thead><tr>")
-    for head in heads:
-        number = ' class="wsv-number"' if head.right else ""
-        out.append(f'<th scope="col"{number}>{escape(head.heading)}</th>')
-    out.append("</tr></thead>\n<tbody>\n")
-    for row in rows:
-        out.append("<tr>")
-        for index, (cell, head) in enumerate(zip(row, heads, strict=True)):
-            text = cell if isinstance(cell, Html) else escape(harmless(cell))
-            text = f"<code>{text}</code>" if head.code and text else text
-            tag = ('th scope="row"', "th") if index == row_heading else ("td", "td")
-            number = ' class="wsv-number"' if head.right else ""
-            out.append(f"<{tag[0]}{number}>{text}</{tag[1]}>")
-        out.append("</tr>\n")
-    out.append("</tbody></table>")
-    return "".join(out)
 
 
 def pairs_text(pairs: Sequence[tuple[str, str]], *, width: int = 80) -> str:

@@ -20,12 +20,11 @@ import tempfile
 import weakref
 from collections.abc import Callable
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Final
 
-from ..anatomy.html import pairs_html, wrapped
-from ..anatomy.text import pairs_text
+from ..drawing.blocks import Pairs, Words
+from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import wrap
 
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
@@ -64,7 +63,7 @@ INSTRUCTIONS: Final = (
 """How a client comes to trust a lab's server."""
 
 
-class Authority:
+class Authority(Shown):
     """A private certificate authority, and one certificate of its for ``localhost``, ``127.0.0.1`` and ``::1``.
 
     Nothing is installed anywhere, and no private key outlives the object. Raises ImportError, which says what to do,
@@ -127,8 +126,5 @@ class Authority:
         key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return base64.b64encode(hashlib.sha256(key).digest()).decode("ascii")
 
-    def __repr__(self) -> str:
-        return "\n".join([*wrap(TITLE, 80), "", pairs_text(INSTRUCTIONS)])
-
-    def _repr_html_(self) -> str:
-        return wrapped(f"<p>{escape(TITLE)}</p>", pairs_html(INSTRUCTIONS))
+    def _sheet(self) -> Sheet:
+        return Sheet(TITLE, [Words("\n".join(wrap(TITLE, 80))), Pairs(INSTRUCTIONS)])

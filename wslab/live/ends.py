@@ -25,7 +25,6 @@ from websockets.protocol import OPEN
 
 from ..anatomy.field import Sender
 from ..anatomy.record import Kind
-from ..anatomy.view import sender_mark
 from ..protocol.builder import build_close, build_frame
 from ..protocol.states import State
 from ..protocol.words import BINARY, CLOSE, PING, PONG, TEXT, opcode_name
@@ -92,7 +91,7 @@ class End:
     @property
     def label(self) -> str:
         """``● client of connection 0``."""
-        return f"{sender_mark(self.end)} of connection {self.connection}{', raw' if self.kind == RAW_KIND else ''}"
+        return f"{self.end.mark} of connection {self.connection}{', raw' if self.kind == RAW_KIND else ''}"
 
     @property
     def open(self) -> bool:

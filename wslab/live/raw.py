@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from html import escape
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 from ..anatomy.field import Sender
+from ..drawing.blocks import Words
+from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
 from .reset import reset
@@ -68,7 +69,7 @@ class _Refused(asyncio.Protocol):
         cast(asyncio.Transport, transport).abort()
 
 
-class RawEndpoint:
+class RawEndpoint(Shown):
     """One end of a TCP connection, in your hands. ``Lab.raw`` makes it.
 
     ``sent`` and ``received`` hold all bytes so far. Everything that waits takes a ``timeout`` in seconds and raises
@@ -346,12 +347,9 @@ class RawEndpoint:
             f"received {count(len(self.received), 'byte')}{ended.get(self._end, '')}"
         )
 
-    def __repr__(self) -> str:
-        return f"{self._summary}\n\n{self.dissection}" if self.sent or self.received else self._summary
-
-    def _repr_html_(self) -> str:
-        shown = self.dissection._repr_html_() if self.sent or self.received else ""
-        return f"<p>{escape(self._summary)}</p>\n{shown}"
+    def _sheet(self) -> Sheet:
+        found = sheet_of(self.dissection).blocks if self.sent or self.received else []
+        return Sheet("A raw end", [Words(self._summary), *found])
 
     def _take(self, stop: int) -> bytes:
         start, self._read = self._read, min(stop, len(self.received))

@@ -63,7 +63,7 @@ class Live(Generic[P]):
         return {"text/plain": repr(still), "text/html": still._repr_html_()}
 
 
-class Shown(Live["LabPanel"]):
+class LiveRecording(Live["LabPanel"]):
     """What has a ``trace``, and shows itself as a live panel over it."""
 
     trace: Trace
@@ -81,7 +81,7 @@ class Shown(Live["LabPanel"]):
             panels.refresh(self.trace)
 
 
-class Lab(Shown, live.Lab):
+class Lab(LiveRecording, live.Lab):
     """A WebSocket laboratory: ``await lab.serve(handler)``, ``await lab.connect()``, then ``lab`` to see every byte.
 
     Takes what ``wslab.live.Lab`` takes and does the same. All cells that show one lab show one panel.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..live.relay import relay
-from .notebook import Shown
+from .notebook import LiveRecording
 
 
-class Relay(Shown, relay.Relay):
+class Relay(LiveRecording, relay.Relay):
     """A relay between any two peers, as ``lab.relay(to=...)`` gives it; see ``wslab.live.relay.relay.Relay``."""
 
     async def close(self) -> None:

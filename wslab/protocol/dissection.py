@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..anatomy.field import Explanation, Sender, Violation
-from ..anatomy.html import explanation_part, wrapped
+from ..anatomy.explanation import Explanation, explanation_sheet
+from ..anatomy.field import Sender, Violation
+from ..drawing.blocks import Words
+from ..drawing.sheet import Sheet, Shown
 from .connection import Connection, Message, Unread
 from .frame import Frame, explain_frame, parse_frame
 from .head import Head, begins_like_head, explain_head, head_fields, parse_head
@@ -19,8 +20,8 @@ from .states import State, Transition
 WITHHELD = "(withheld)"
 
 
-@dataclass(frozen=True)
-class Dissection:
+@dataclass(frozen=True, repr=False)
+class Dissection(Shown):
     """All that two streams hold. Each sequence has the client's things first, then the server's, in stream order."""
 
     heads: tuple[Head, ...]
@@ -58,17 +59,10 @@ class Dissection:
         for unread in self.unread:
             yield {"kind": "unread", "connection": connection, **_unread(unread)}
 
-    def __str__(self) -> str:
-        parts = [str(explanation) for explanation in self.explanations()]
-        parts += [str(unread) for unread in self.unread]
-        return "\n\n".join(parts) or "no bytes"
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        parts = [explanation_part(explanation) for explanation in self.explanations()]
-        parts += [f"<p>{html.escape(str(unread))}</p>" for unread in self.unread]
-        return wrapped(*parts or ["<p>no bytes</p>"])
+    def _sheet(self) -> Sheet:
+        blocks = [block for explanation in self.explanations() for block in explanation_sheet(explanation).blocks]
+        blocks += [Words(str(unread)) for unread in self.unread]
+        return Sheet("Dissection", blocks or [Words("no bytes")])
 
 
 def dissect(

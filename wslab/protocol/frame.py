@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..anatomy.field import Explanation, Field, Sender, Violation
+from ..anatomy.explanation import Explanation
+from ..anatomy.field import Field, Sender, Violation
 from .rules import FrameCase, judge_frame
 from .words import (
     CLOSE,
@@ -136,11 +137,8 @@ class Frame(NamedTuple):
             return explanation
         return replace(explanation, facts=(*explanation.facts, ("Not read", self.note)))
 
-    def __str__(self) -> str:
-        return str(self.explain())
-
     def __repr__(self) -> str:
-        return str(self.explain())
+        return repr(self.explain())
 
     def _repr_html_(self) -> str:
         return self.explain()._repr_html_()

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Final, NamedTuple
 
-from ..anatomy.field import Explanation, Field, Sender, Violation
+from ..anatomy.explanation import Explanation, explanation_sheet
+from ..anatomy.field import Field, Sender, Violation
+from ..drawing.sheet import Sheet, Shown
 from .deflate import parse_extensions
 from .handshake import accept_key, decode_key
 from .words import count, hexadecimal, quote
@@ -44,7 +46,7 @@ class HeaderLine(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Head:
+class Head(Shown):
     """A request head or a response head, up to and including its empty line.
 
     It does not hold a body, and ``data`` is empty where the bytes that came were no head at all.
@@ -121,13 +123,8 @@ class Head:
         """Its lines explained; see ``explain_head``."""
         return explain_head(self.data, self.sender, request=request, offset=self.offset, violations=self.violations)
 
-    def __str__(self) -> str:
-        return str(self.explain())
-
-    __repr__ = __str__  # and not the dataclass's, which would show what Cookie and Authorization hold
-
-    def _repr_html_(self) -> str:
-        return self.explain()._repr_html_()
+    def _sheet(self) -> Sheet:
+        return explanation_sheet(self.explain())
 
 
 def begins_like_head(data: bytes) -> bool:

@@ -24,9 +24,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..anatomy.closing import CloseReport
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, Kind
+from ..anatomy.records import CloseReport
 from ..protocol.connection import Message
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.states import Event, State, Transition

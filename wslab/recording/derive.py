@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from ..anatomy.closing import CloseReport
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import PACKED, PREVIEW, UNKNOWN, Kind, delay
+from ..anatomy.records import CloseReport
 from ..protocol.connection import Message, Unread
 from ..protocol.frame import Frame
 from ..protocol.head import Head

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..anatomy.field import Explanation, Violation
+from ..anatomy.explanation import Explanation
+from ..anatomy.field import Violation
 from ..anatomy.record import Kind, Record
 from ..protocol.frame import explain_frame
 from ..protocol.head import Head, explain_head

@@ -10,9 +10,9 @@ import struct
 from bisect import bisect_left
 from collections import OrderedDict, deque
 
-from ..anatomy.closing import CloseReport
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import DELAY, DELAY_AT, PACKED, Kind
+from ..anatomy.records import CloseReport
 from ..protocol.connection import Connection, Message
 from .ring import PackedLog
 from .steps import Cause, Step, record_of, steps_of

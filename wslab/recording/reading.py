@@ -22,9 +22,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple, overload
 
-from ..anatomy.closing import CloseReport
-from ..anatomy.field import Explanation, Sender, Violation
+from ..anatomy.explanation import Explanation
+from ..anatomy.field import Sender, Violation
 from ..anatomy.record import PACKED, Kind, Record
+from ..anatomy.records import CloseReport
 from ..drawing.visible import count
 from ..protocol.connection import Message
 from ..protocol.frame import Frame, close_body

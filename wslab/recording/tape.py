@@ -22,9 +22,9 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ..anatomy.closing import CloseReport
 from ..anatomy.field import Sender
 from ..anatomy.record import Kind
+from ..anatomy.records import CloseReport
 from .ring import PackedLog, Ring
 
 ENTRY = struct.Struct("<dIBBQQQ")

@@ -6,11 +6,13 @@ It stands above all that it is made of: ``reading`` answers who asks, ``views`` 
 
 from __future__ import annotations
 
-import html
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from ..anatomy.record import Record
+from ..drawing.blocks import Notes
+from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import visible
 from .reading import Dropped, Reading
 from .tape import Chunk, Tap
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Chunk", "Dropped", "Tap", "Trace"]
 
 
-class Trace(Reading):
+class Trace(Shown, Reading):
     """Everything that crossed, and what it meant.
 
     Args:
@@ -158,9 +160,7 @@ class Trace(Reading):
 
         return data_frame(self)
 
-    def __repr__(self) -> str:
-        return "\n".join([repr(Slice(self)), *(f"note: {visible(note)}" for note in self.notes)])
-
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<li>{html.escape(visible(note))}</li>" for note in self.notes)
-        return Slice(self)._repr_html_() + (f"<ul>{notes}</ul>" if notes else "")
+    def _sheet(self) -> Sheet:
+        sheet = sheet_of(Slice(self))
+        notes = [Notes([visible(note) for note in self.notes])] if self.notes else []
+        return replace(sheet, blocks=[*sheet.blocks, *notes])

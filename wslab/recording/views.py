@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..anatomy.closing import CloseReport
-from ..anatomy.field import Explanation
-from ..anatomy.html import closing_html, handshake_html, recording_html
+from ..anatomy.explanation import Explanation, handshake_sheet
 from ..anatomy.record import Kind, Record
-from ..anatomy.svg import ladder_svg
-from ..anatomy.text import closing_text, handshake_text, ladder_text
+from ..anatomy.records import CloseReport, closing, ladder, records_table
+from ..drawing.blocks import Only, Words
+from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import count
 from .reading import Reading
 
 NOTHING = "nothing recorded yet"
 
 
-class Slice:
+class Slice(Shown):
     """A run of records, shown as a ladder (text) or a ladder and a table (HTML).
 
     Args:
@@ -50,26 +49,19 @@ class Slice:
 
     def svg(self) -> str:
         """The ladder as a standalone SVG picture, for slides; its text is in ``<desc>``."""
-        records = self.records
-        return ladder_svg(records, title=self._title(records))
+        return self._sheet().svg()
 
-    def _title(self, records: Sequence[Record]) -> str:
-        dropped = self.trace.dropped
+    def _sheet(self) -> Sheet:
+        records, dropped = self.records, self.trace.dropped
+        if not records:
+            return Sheet(NOTHING, [Words(NOTHING)])
         title = count(len(records), "record")
         if dropped.records or dropped.bytes:
             title += f"; {count(dropped.records, 'record')} and {count(dropped.bytes, 'byte')} before were dropped"
-        return title
-
-    def __repr__(self) -> str:
-        records = self.records
-        return f"{self._title(records)}\n{ladder_text(records)}" if records else NOTHING
-
-    def _repr_html_(self) -> str:
-        records = self.records
-        return recording_html(records, title=self._title(records) if records else NOTHING)
+        return Sheet(title, [ladder(records, title), Only(["html"], [records_table(records)])])
 
 
-class Handshake:
+class Handshake(Shown):
     """One connection's opening handshake: request and response, each line explained."""
 
     def __init__(self, trace: Reading, connection: int) -> None:
@@ -91,14 +83,11 @@ class Handshake:
         """The server's half; None when none came or it was dropped."""
         return self._explained(Kind.RESPONSE)
 
-    def __repr__(self) -> str:
-        return handshake_text(self.request, self.response)
-
-    def _repr_html_(self) -> str:
-        return handshake_html(self.request, self.response)
+    def _sheet(self) -> Sheet:
+        return handshake_sheet(self.request, self.response)
 
 
-class Closing:
+class Closing(Shown):
     """How one connection ended: who sent Close first, what each end reports, and how TCP ended."""
 
     def __init__(self, trace: Reading, connection: int) -> None:
@@ -109,8 +98,6 @@ class Closing:
         """What each end's program reports, by ``"client"`` and ``"server"``."""
         return {sender.label: report for sender, report in self.trace.closings(self.connection).items()}
 
-    def __repr__(self) -> str:
-        return closing_text(Slice(self.trace, connection=self.connection).records, self.reports.values())
-
-    def _repr_html_(self) -> str:
-        return closing_html(Slice(self.trace, connection=self.connection).records, self.reports.values())
+    def _sheet(self) -> Sheet:
+        records = Slice(self.trace, connection=self.connection).records
+        return Sheet(f"How connection {self.connection} ended", closing(records, self.reports.values()))

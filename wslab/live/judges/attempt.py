@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ...anatomy.field import Explanation, Sender
+from ...anatomy.explanation import Explanation
+from ...anatomy.field import Sender
 from ...drawing.visible import count, decode
 from ...protocol import Head, build_close, explain_head, parse_head
 from ...protocol.head import END

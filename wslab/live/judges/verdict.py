@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...anatomy.html import wrapped
 from ...anatomy.view import cut_bytes, cut_text
-from ...drawing.table import Column, table_html, table_text
+from ...drawing.blocks import Table
+from ...drawing.sheet import Sheet, Shown
+from ...drawing.table import Column
 from ...drawing.visible import count, decode, shows
 
 Parameters = dict[str, int | bool]
@@ -52,8 +53,8 @@ class Verdict:
     __repr__ = __str__
 
 
-@dataclass(frozen=True)
-class Judgement:
+@dataclass(frozen=True, repr=False)
+class Judgement(Shown):
     """Two verdicts on the same bytes."""
 
     data: bytes
@@ -93,13 +94,8 @@ class Judgement:
             rows.append(("because", *(verdict.fault for verdict in self.verdicts)))
         return [(name, left, right) for name, left, right in rows]
 
-    def __str__(self) -> str:
-        return table_text(COLUMNS, self._rows, caption=self._caption)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return wrapped(table_html(COLUMNS, self._rows, caption=self._caption, row_heading=0))
+    def _sheet(self) -> Sheet:
+        return Sheet("Judgement", [Table(COLUMNS, self._rows, self._caption, row_heading=0)])
 
 
 class Delivery:

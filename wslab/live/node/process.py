@@ -29,10 +29,11 @@ import signal
 import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from ...drawing.blocks import Words
+from ...drawing.sheet import Sheet, Shown
 from ...drawing.visible import count, harmless
 from ..article import PORT, SERVER_SCRIPT
 from ..carrier import ADDRESS, GRACE, keep, port_taken
@@ -173,7 +174,7 @@ class _Output:
         return place + 1 < len(lines) and lines[place + 1].startswith(self._mark)
 
 
-class NodeProcess:
+class NodeProcess(Shown):
     """A script that runs in Node beside a lab, as ``Lab.node`` starts it. Any loop and any thread may use it.
 
     In a cell it shows what the script printed. It is closed with the lab, and cannot outlive the kernel.
@@ -380,12 +381,10 @@ class NodeProcess:
         """The lines that a view shows, made harmless, and whether each went to standard error."""
         return [(harmless(line.text), line.error) for line in self._lines()[-SHOWN:]]
 
-    def __repr__(self) -> str:
-        return "\n".join([self.summary, *(f"{'!' if error else '│'} {text}" for text, error in self.shown)])
-
-    def _repr_html_(self) -> str:
-        lines = "\n".join(f"{'! ' if error else ''}{escape(text)}" for text, error in self.shown)
-        return f"<p>{escape(self.summary)}</p>\n<pre>{lines}</pre>"
+    def _sheet(self) -> Sheet:
+        marked = "\n".join(f"{'!' if error else '│'} {text}" for text, error in self.shown)
+        output = [Words(marked, code=True, close=True)] if marked else []
+        return Sheet("A script in Node", [Words(self.summary), *output])
 
 
 def _kill(pid: int) -> None:

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from ...anatomy.field import Explanation, Sender
-from ...anatomy.html import pairs_html, table_html, wrapped
+from ...anatomy.explanation import Explanation
+from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
-from ...anatomy.summary import record_summary
-from ...anatomy.view import LETTERS, MARKS, sender_mark
-from ...drawing.table import Column, pairs_text, table_text
+from ...drawing.blocks import Pairs, Table
+from ...drawing.sheet import Sheet, Shown
+from ...drawing.table import Column
 from ...drawing.visible import count
 from .records import (
     ALERT,
@@ -168,10 +168,10 @@ class Ciphertext:
     @property
     def lost(self) -> str:
         """What it met that is no TLS, in words; empty where there was no such thing."""
-        return "; ".join(f"{sender_mark(s)}: {self._readers[s].lost}" for s in Sender if self._readers[s].lost)
+        return "; ".join(f"{s.mark}: {self._readers[s].lost}" for s in Sender if self._readers[s].lost)
 
 
-class Eavesdropped:
+class Eavesdropped(Shown):
     """One connection over TLS, as it looks from outside and from inside. ``Lab.eavesdropped`` makes it.
 
     It shows itself as text and as HTML: what the eavesdropper learns, then each TLS record that carried something
@@ -268,7 +268,7 @@ class Eavesdropped:
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """The cells of the table."""
-        rows: list[tuple[str, ...]] = [(_mark(each.sender), hello.name, "", "", "") for each, hello in self._hellos()]
+        rows: list[tuple[str, ...]] = [(each.sender.letter, hello.name, "", "", "") for each, hello in self._hellos()]
         rows += self._carrying()
         if len(rows) > SHOWN:
             rows = [*rows[:SHOWN], ("…", f"{count(len(rows) - SHOWN, 'row')} not shown", "", "", "")]
@@ -277,16 +277,16 @@ class Eavesdropped:
     def _carrying(self) -> list[tuple[str, ...]]:
         crossings = [each for each in self.records if each.record.content_type == APPLICATION_DATA]
         if all(each.carried is None for each in crossings):
-            return [(_mark(each.sender), _type(each), str(each.length), "?", "") for each in crossings]
+            return [(each.sender.letter, _type(each), str(each.length), "?", "") for each in crossings]
         carrying = [each for each in crossings if each.carried]
         known = self._known()
         rows: list[tuple[str, ...]] = []
         for sender, seen, inside in _matched(carrying, known):
             size = sum(each.length for each in seen)
-            said = "; ".join(record_summary(each) for each in inside) or "bytes that make no whole frame yet"
+            said = "; ".join(each.summary for each in inside) or "bytes that make no whole frame yet"
             several = f"{count(len(seen), 'record')} of " if len(seen) > 1 else ""
             carried = sum(each.carried or 0 for each in seen)
-            rows.append((_mark(sender), f"{several}{_type(seen[0])}", str(size), str(carried), said))
+            rows.append((sender.letter, f"{several}{_type(seen[0])}", str(size), str(carried), said))
         return rows
 
     def _known(self) -> list[Record]:
@@ -297,16 +297,8 @@ class Eavesdropped:
         number = self.ciphertext.connection
         return [each for each in self.trace.records if each.connection == number and each.kind in kinds]
 
-    def __repr__(self) -> str:
-        facts = pairs_text(self.learned)
-        return f"{table_text(COLUMNS, self.rows, caption=self.title)}\n\n{facts}"
-
-    def _repr_html_(self) -> str:
-        return wrapped(table_html(COLUMNS, self.rows, caption=self.title), pairs_html(self.learned))
-
-
-def _mark(sender: Sender) -> str:
-    return f"{MARKS[sender]} {LETTERS[sender]}"
+    def _sheet(self) -> Sheet:
+        return Sheet("Eavesdropping", [Table(COLUMNS, self.rows, self.title), Pairs(self.learned)])
 
 
 def _type(crossing: Crossing) -> str:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...anatomy.field import Explanation, Field, Sender
+from ...anatomy.explanation import Explanation
+from ...anatomy.field import Field, Sender
 from ...drawing.visible import count
 
 HEADER = 5

@@ -14,15 +14,15 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from html import escape
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import traitlets
 
-from ...anatomy.html import records_html, wrapped
-from ...anatomy.listing import records_text
 from ...anatomy.record import Record
-from ...drawing.table import Column, table_html, table_text
+from ...anatomy.records import ladder, records_table
+from ...drawing.blocks import DRAWN, READ, Block, Only, Table, Words
+from ...drawing.sheet import Sheet
+from ...drawing.table import Column
 from ...drawing.visible import harmless
 from ...live.article import CLIENT_SCRIPT
 from ...live.article import PORT as ARTICLE_PORT
@@ -32,9 +32,6 @@ from ..kit.panel import Question
 from ..kit.records_panel import RecordsPanel
 from .page_events import ConsoleLine, PageEvent
 from .page_run import Entry, PageRun, Way
-
-if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
 
 ROUTES = ("auto", "loopback", "jupyter")
 MOST_CODE = 300_000
@@ -199,39 +196,24 @@ class BrowserPanel(RecordsPanel):
         _close_doors(self._doors)
         super().close()
 
-    def picture(self) -> Picture:
-        """What the page was told and what crossed the wire, as a standalone picture (SVG)."""
-        from ...anatomy.picture import ladder_figure, sheet, table_figure, words_figure
-
-        with self._lock:
-            rows = self._rows()
-            records = self._records()
-        figures = [words_figure(self._code())]
-        if not rows:
-            figures.append(words_figure(_NOT_RUN))
-        else:
-            figures.append(table_figure(_EVENTS, rows[:PICTURED], "What the page was told, and what it did"))
-        if records:
-            figures.append(ladder_figure(records[:PICTURED]))
-        return sheet("A browser as the peer", *figures, name="browser")
-
     # How it shows itself -----------------------------------------------------------------
 
-    def _text(self) -> str:
+    def _sheet(self) -> Sheet:
         with self._lock:
             rows, records = self._rows(), self._records()
-            parts = [f"The page's JavaScript\n\n{self._code()}"]
-            parts.append(table_text(_EVENTS, rows, caption=self._caption()) if rows else _NOT_RUN)
-            if records:
-                parts.append(records_text(records, title="What crossed the wire"))
-            return "\n\n".join(parts)
-
-    def _html(self) -> str:
-        with self._lock:
-            rows, records = self._rows(), self._records()
-            parts = [f"<pre>{escape(self._code())}</pre>"]
-            parts.append(table_html(_EVENTS, rows, caption=self._caption()) if rows else f"<p>{_NOT_RUN}</p>")
-            return wrapped(*parts) + (records_html(records, title="What crossed the wire") if records else "")
+            blocks: list[Block] = [
+                Only(["text"], [Words("The page's JavaScript")]),
+                Words(self._code(), code=True),
+            ]
+            if rows:
+                blocks.append(Only(READ, [Table(_EVENTS, rows, self._caption())]))
+                blocks.append(Only(DRAWN, [Table(_EVENTS, rows[:PICTURED], self._caption())]))
+            else:
+                blocks.append(Words(_NOT_RUN))
+        if records:
+            blocks.append(Only(READ, [records_table(records, "What crossed the wire")]))
+            blocks.append(Only(DRAWN, [ladder(records[:PICTURED])]))
+        return Sheet("A browser as the peer", blocks, "browser")
 
     def _code(self) -> str:
         """The code as text that may be shown anywhere."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import traitlets
 
-from ...anatomy.field import Explanation, Sender
+from ...anatomy.explanation import Explanation, explanation_sheet
+from ...anatomy.field import Sender
 from ...anatomy.hex_text import HexError, hex_text, parse_hex
 from ...anatomy.view import View
+from ...drawing.sheet import Sheet
 from ...drawing.visible import harmless
 from ...protocol import Frame, Head, Unread, dissect, explain, explain_frame, explain_head, parse_frame, parse_head
 from ...protocol.deflate import NAME as DEFLATE
@@ -25,9 +27,6 @@ from ...protocol.rules import judge_head
 from ...protocol.words import count
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question, guarded
-
-if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
 
 MOST_TEXT = 4096
 """Bytes that the editable text holds; of longer data it holds the first."""
@@ -128,17 +127,8 @@ class ByteInspector(Panel):
         """Of a stream every head and frame, in order; else what is shown alone."""
         return tuple(part.explanation for part in self._parts)
 
-    def picture(self) -> Picture:
-        """The bit ruler, the bytes and what they mean as a standalone picture (SVG)."""
-        from ...anatomy.picture import explanation_picture
-
-        return explanation_picture(self.explanation)
-
-    def _text(self) -> str:
-        return str(self.explanation)
-
-    def _html(self) -> str:
-        return self.explanation._repr_html_()
+    def _sheet(self) -> Sheet:
+        return explanation_sheet(self.explanation)
 
     # --- from traits to what is shown ----------------------------------------------------
 

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import traitlets
 
-from ...anatomy.picture import sheet, state_figure, state_layout, table_figure, words_figure
+from ...anatomy.field import Sender
 from ...anatomy.record import Kind, packed_values
+from ...drawing.blocks import DRAWN, READ, Only, Table, Words
+from ...drawing.sheet import Sheet, sheet_of
+from ...drawing.svg_states import state_layout
 from ..kit.module import css, esm
 from ..kit.panel import Question
 from ..kit.trace_panel import TracePanel
 from .ending import (
-    MOVES,
-    STATES,
     Ending,
     belongs,
     ending_json,
     ending_of,
     how_clean,
     how_tcp_ended,
+    machines,
     path_text,
     report_words,
-    taken,
     who_began,
 )
-
-if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
 
 NOTHING = "nothing recorded yet"
 MOST_CHOICES = 100
@@ -74,26 +72,21 @@ class ClosingPanel(TracePanel):
                 return self.connection
             return self._ending if self._ending in kept else kept[-1] if kept else None
 
-    def picture(self) -> Picture:
-        """Both ends' states with the way that was taken, and who said what, as a standalone picture (SVG)."""
+    def _sheet(self) -> Sheet:
         ending = self._now()
         if ending is None:
-            return sheet("How a connection ended", words_figure(NOTHING), name="closing")
-        diagram = state_figure(STATES, MOVES, taken(ending))
-        summary = table_figure(["", "● client", "■ server"], _rows(ending))
-        sentences = words_figure("\n".join(_sentences(ending)))
-        return sheet(f"How connection {ending.connection} ended", diagram, summary, sentences, name="closing")
-
-    def _text(self) -> str:
-        ending = self._now()
-        if ending is None:
-            return NOTHING
-        parts = [repr(self.trace.closing(ending.connection)), path_text(ending), "\n".join(_sentences(ending))]
-        return "\n\n".join(parts)
-
-    def _html(self) -> str:
-        shown = self.shown
-        return f"<p>{NOTHING}</p>" if shown is None else self.trace.closing(shown)._repr_html_()
+            return Sheet("How a connection ended", [Words(NOTHING)], "closing")
+        summary = Table(["", *(sender.mark for sender in Sender)], _rows(ending))
+        return Sheet(
+            f"How connection {ending.connection} ended",
+            [
+                Only(READ, sheet_of(self.trace.closing(ending.connection)).blocks),
+                Only(["text"], [Words(path_text(ending))]),
+                Only(DRAWN, [machines(ending), summary]),
+                Only(["text", "svg"], [Words("\n".join(_sentences(ending)))]),
+            ],
+            "closing",
+        )
 
     # Details -----------------------------------------------------------------------------
 
@@ -128,7 +121,7 @@ class ClosingPanel(TracePanel):
                 self._told = (ending, choices)
                 said = None
                 if ending is not None:
-                    said = ending_json(ending, state_layout(STATES, MOVES, taken(ending)))
+                    said = ending_json(ending, state_layout(machines(ending)))
                 self.tell("closing", closing=said, connections=choices)
         return False
 

@@ -7,14 +7,14 @@ its Close frame before it had read the other's, and was CLOSING by its own doing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from ...anatomy.closing import CloseReport, closing_rows
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
-from ...anatomy.view import sender_mark
+from ...anatomy.records import LANES, CloseReport, closing_rows
+from ...drawing.blocks import States
 from ...protocol.states import NEXT, TRANSITIONS, Event, State, Transition
 from ...protocol.words import CLOSE, OPCODE, status_meaning
 from ...recording.trace import Trace
@@ -25,7 +25,7 @@ _OWN = {
     Sender.SERVER: {Event.RECEIVED_ACCEPTANCE, Event.RECEIVED_REFUSAL},
 }
 """What never happens to an end: a client sends no 101, a server receives none."""
-MOVES: Final = {
+MOVES: Final[Mapping[int, Sequence[tuple[str, str, str, str]]]] = {
     sender: [
         (rule.old.value, rule.event.value, rule.new.value, rule.section)
         for rule in TRANSITIONS
@@ -139,9 +139,10 @@ def _cause(ending: Ending, transition: Transition) -> Record | None:
 # In words ---------------------------------------------------------------------------------
 
 
-def taken(ending: Ending) -> list[tuple[Sender, str, str, str]]:
-    """The changes as ``state_layout`` takes them."""
-    return [(sender, rule.old.value, rule.event.value, rule.new.value) for sender, rule, _ in ending.moves]
+def machines(ending: Ending) -> States:
+    """Both ends' states, and the changes that were made."""
+    taken = [(sender, rule.old.value, rule.event.value, rule.new.value) for sender, rule, _ in ending.moves]
+    return States(STATES, MOVES, taken, LANES)
 
 
 def move_words(move: MadeMove) -> str:
@@ -153,7 +154,7 @@ def move_words(move: MadeMove) -> str:
 def path_text(ending: Ending) -> str:
     """The way through the states, one change a line."""
     lines = [
-        f"{place}. {sender_mark(move.sender)} {move_words(move)} ({move.rule.section})"
+        f"{place}. {move.sender.mark} {move_words(move)} ({move.rule.section})"
         for place, move in enumerate(ending.moves, 1)
     ]
     return "\n".join(lines or ["both ends are CONNECTING"])

@@ -14,14 +14,15 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import traitlets
 
-from ...anatomy.field import Explanation, Sender, Violation
-from ...anatomy.html import explanation_part, wrapped
-from ...anatomy.view import sender_mark
-from ...drawing.table import Column, table_html, table_text
+from ...anatomy.explanation import Explanation, explanation_sheet
+from ...anatomy.field import Sender, Violation
+from ...drawing.blocks import DRAWN, READ, Block, Only, Table
+from ...drawing.sheet import Sheet
+from ...drawing.table import Column
 from ...drawing.visible import count, visible
 from ...live.ends import RAW_KIND, CannotSend, End, masking_keys, open_client, open_raw
 from ...live.lab import NoServer
@@ -34,9 +35,6 @@ from ..kit.module import css, esm
 from ..kit.panel import Question, Underway
 from ..kit.trace_panel import TracePanel
 from .composition import MOST_FRAGMENTS, Series, close_body
-
-if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
 
 MOST_PAYLOAD = 1 << 16
 """Bytes of payload: what one may want to send by hand."""
@@ -280,43 +278,24 @@ class Composer(FrameFields, TracePanel):
             if self.payload_as == "close":
                 self.payload_as = "text"
 
-    def picture(self) -> Picture:
-        """The settings, the picked frame explained and what was sent, as a standalone picture (SVG)."""
-        from ...anatomy.picture import explanation_figures, sheet, table_figure
-
-        with self._lock:
-            self._compute()
-            figures = [table_figure(_WORDS, self._settings())]
-            if len(self._preview.frames) > 1:
-                figures.append(table_figure(_FRAMES, self._frame_rows(), f"The bytes; frame {self._picked + 1} below"))
-            if self._preview.frames:
-                figures += explanation_figures(self.explain())
-            if self._sent:
-                figures.append(table_figure(_SENT, self._sent_rows(), "What was sent, the latest first"))
-        return sheet("Composed frames", *figures, name="composer")
-
     # How it shows itself -----------------------------------------------------------------
 
-    def _text(self) -> str:
+    def _sheet(self) -> Sheet:
         with self._lock:
             self._compute()
-            parts = [table_text(_WORDS, self._settings(), caption="What the composer would send")]
+            blocks: list[Block] = [Table(_WORDS, self._settings(), "What the composer would send", row_heading=0)]
             if self._preview.frames:
-                parts += [table_text(_FRAMES, self._frame_rows(), caption="The bytes"), str(self._steadied())]
+                rows = self._frame_rows()
+                picked = explanation_sheet(self.explain()).blocks
+                several = f"The bytes; frame {self._picked + 1} below" if len(rows) > 1 else "The bytes"
+                blocks += [
+                    Only(READ, [Table(_FRAMES, rows, "The bytes", row_heading=0)]),
+                    Only(READ, explanation_sheet(self._steadied()).blocks),
+                    Only(DRAWN, [Table(_FRAMES, rows, several), *picked]),
+                ]
             if self._sent:
-                parts.append(table_text(_SENT, self._sent_rows(), caption="What was sent, the latest first"))
-            return "\n\n".join(parts)
-
-    def _html(self) -> str:
-        with self._lock:
-            self._compute()
-            parts = [table_html(_WORDS, self._settings(), caption="What the composer would send", row_heading=0)]
-            if self._preview.frames:
-                parts.append(table_html(_FRAMES, self._frame_rows(), caption="The bytes", row_heading=0))
-                parts.append(explanation_part(self._steadied()))
-            if self._sent:
-                parts.append(table_html(_SENT, self._sent_rows(), caption="What was sent, the latest first"))
-            return wrapped(*parts)
+                blocks.append(Table(_SENT, self._sent_rows(), "What was sent, the latest first"))
+        return Sheet("Composed frames", blocks, "composer")
 
     def _settings(self) -> list[tuple[str, str]]:
         field, why = self._preview.trouble
@@ -447,7 +426,7 @@ class Composer(FrameFields, TracePanel):
 
     def _gone_label(self) -> str:
         sender = _sender_of(self.target)
-        return "" if sender is None else f"{sender_mark(sender)} of connection {self.target.partition(' ')[2]}, gone"
+        return "" if sender is None else f"{sender.mark} of connection {self.target.partition(' ')[2]}, gone"
 
     def _why_not(self, end: End | None) -> str:
         """Why nothing can be sent by the target; empty where something can."""

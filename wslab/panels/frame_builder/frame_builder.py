@@ -11,13 +11,15 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import traitlets
 
-from ...anatomy.field import Explanation, Sender, Violation
-from ...anatomy.html import explanation_part, wrapped
-from ...drawing.table import Column, table_html, table_text
+from ...anatomy.explanation import Explanation, explanation_sheet
+from ...anatomy.field import Sender, Violation
+from ...drawing.blocks import Only, Table, Words
+from ...drawing.sheet import Sheet
+from ...drawing.table import Column
 from ...drawing.visible import shows
 from ...live.judges.comparison import broken_rules, comparison, verdict_rows, verdicts_json
 from ...live.judges.judge import Judgement, judge
@@ -26,9 +28,6 @@ from ...protocol.words import LENGTH, count, opcode_name
 from ..kit.frame_fields import FITS, LONGEST, CannotCompose, FrameFields, masking_key, typed, within, written
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question
-
-if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
 
 MOST_PAYLOAD = 1 << 17
 """Bytes of payload: more than 65,536, so that every form of the length can be the right one."""
@@ -167,28 +166,14 @@ class FrameBuilder(FrameFields, Panel):
         with self._one_change():
             self.length_bits = self.length = self.length_form = None
 
-    def picture(self) -> Picture:
-        """The bits, the bytes and both verdicts as a standalone picture (SVG), for slides and print."""
-        from ...anatomy.picture import explanation_figures, sheet, table_figure, words_figure
-
-        data, broken, judgement = self._judged()
-        explanation = self._explain(data, self._broken(data))
-        verdicts = table_figure(_COLUMNS, verdict_rows(judgement, broken), "What two implementations make of it")
-        said = words_figure(comparison(judgement, broken))
-        return sheet(self._title(data), *explanation_figures(explanation), verdicts, said, name="frame")
-
     # How it shows itself -----------------------------------------------------------------
 
-    def _text(self) -> str:
+    def _sheet(self) -> Sheet:
         data, broken, judgement = self._judged()
-        verdicts = table_text(_COLUMNS, verdict_rows(judgement, broken), caption=comparison(judgement, broken))
-        return f"{self.call}\n\n{self._explain(data, self._broken(data))}\n\n{verdicts}"
-
-    def _html(self) -> str:
-        data, broken, judgement = self._judged()
-        rows, said = verdict_rows(judgement, broken), comparison(judgement, broken)
-        verdicts = table_html(_COLUMNS, rows, caption=said, row_heading=0)
-        return wrapped(explanation_part(self._explain(data, self._broken(data))), verdicts)
+        explanation = explanation_sheet(self._explain(data, self._broken(data)))
+        verdicts = Table(_COLUMNS, verdict_rows(judgement, broken), comparison(judgement, broken), row_heading=0)
+        blocks = [Only(["text"], [Words(self.call)]), *explanation.blocks, verdicts]
+        return Sheet(self._title(data), blocks, "frame")
 
     def _title(self, data: bytes) -> str:
         return f"A {opcode_name(self.opcode)} frame of {count(len(data), 'byte')} from a {self._sender.label}"

@@ -7,12 +7,13 @@ draws it. What is sent goes out on the loop that the lab's server runs on, which
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import traitlets
 
-from ...anatomy.html import explanation_part, pairs_html, table_html, wrapped
-from ...anatomy.text import explanation_text, pairs_text, table_text
+from ...anatomy.explanation import explanation_sheet
+from ...drawing.blocks import READ, Block, Only, Pairs, Table, Title, Words
+from ...drawing.sheet import Sheet
 from ...drawing.table import Column
 from ...drawing.visible import decode, hex_pairs, shows, visible
 from ...live.judges.attempt import Attempt, attempt, explain_request, ready, request_head, written
@@ -23,9 +24,6 @@ from ..kit.module import css, esm
 from ..kit.panel import Question, Underway, guarded
 from ..kit.trace_panel import TracePanel
 from .experiments import EXPERIMENTS, STATUSES, Experiment
-
-if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
 
 REQUEST = "request"
 """What ``underway`` calls the request in the editor."""
@@ -152,19 +150,6 @@ class HandshakeWorkbench(TracePanel):
         with self._lock:
             self.set_trait("results", {})
             self.predictions = {}
-
-    def picture(self) -> Picture:
-        """Request, response and the steps to Accept as a standalone picture."""
-        from ...anatomy.picture import explanation_figures, sheet, table_figure, words_figure
-
-        last = self._attempt
-        explanations = [self._explanation] if last is None else [last.explain_request(), last.explain_response()]
-        figures = [figure for each in explanations if each is not None for figure in explanation_figures(each)]
-        if last is not None:
-            figures.append(words_figure(pairs_text(self._verdict(last), width=110)))
-            figures.append(table_figure(_CHECKS, last.checks))
-        figures.append(table_figure(_STEPS, self._step_rows(), STEPS))
-        return sheet("The opening handshake", *figures, name="handshake-workbench")
 
     # What a view is told.
 
@@ -330,37 +315,22 @@ class HandshakeWorkbench(TracePanel):
         parts += [f"{open_} to predict"] if open_ else []
         return "; ".join(parts)
 
-    # The same as text.
-
-    def _text(self) -> str:
+    def _sheet(self) -> Sheet:
         last = self._attempt
-        parts = ["Handshake workbench"]
-        if last is None:
-            parts.append(explanation_text(self._explanation))
-        else:
-            parts += [explanation_text(head) for head in (last.explain_request(), last.explain_response()) if head]
-            parts.append(pairs_text(self._verdict(last)))
-            parts.append(table_text(_CHECKS, last.checks))
-        parts.append(table_text(_STEPS, self._step_rows(), caption=STEPS))
-        rows = [(*row[:-2], f"{row[-2]} [{row[-1]}]".lstrip()) for row in self._experiment_rows()]
-        parts.append(f"{table_text(_IN_TEXT, rows, caption=EXPERIMENT)}\n{self.score}")
-        return "\n\n".join(parts)
-
-    def _html(self) -> str:
-        last = self._attempt
-        explanations = [self._explanation] if last is None else [last.explain_request(), last.explain_response()]
-        return wrapped(
-            "<p><strong>Handshake workbench</strong></p>",
-            *(explanation_part(explanation) for explanation in explanations if explanation is not None),
-            *(
-                []
-                if last is None
-                else [pairs_html(self._verdict(last)), table_html(_CHECKS, last.checks, row_heading=0)]
-            ),
-            table_html(_STEPS, self._step_rows(), caption=STEPS, row_heading=0),
-            table_html(_TABLE, self._experiment_rows(), caption=EXPERIMENT, row_heading=0),
-            f"<p>{self.score}</p>",
-        )
+        heads = [self._explanation] if last is None else [last.explain_request(), last.explain_response()]
+        blocks: list[Block] = [Only(READ, [Title("Handshake workbench")])]
+        blocks += [block for head in heads if head is not None for block in explanation_sheet(head).blocks]
+        if last is not None:
+            blocks += [Pairs(self._verdict(last)), Table(_CHECKS, last.checks, row_heading=0)]
+        rows = self._experiment_rows()
+        narrow = [(*row[:-2], f"{row[-2]} [{row[-1]}]".lstrip()) for row in rows]
+        blocks += [
+            Table(_STEPS, self._step_rows(), STEPS, row_heading=0),
+            Only(["text"], [Table(_IN_TEXT, narrow, EXPERIMENT)]),
+            Only(["html"], [Table(_TABLE, rows, EXPERIMENT, row_heading=0)]),
+            Only(READ, [Words(self.score, close=True)]),
+        ]
+        return Sheet("The opening handshake", blocks, "handshake-workbench")
 
     def _verdict(self, last: Attempt) -> list[tuple[str, str]]:
         meaning, section = last.meaning

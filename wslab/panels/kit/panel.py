@@ -15,15 +15,13 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 import anywidget
 import traitlets
 
+from ...drawing.sheet import Shown
 from ...live.carrier import complaint
-
-if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
 
 SNAPSHOT = 8_000
 """Characters of the text that stays in the notebook."""
@@ -68,8 +66,8 @@ class Underway(Generic[T]):
         return asyncio.wrap_future(self._future).__await__()
 
 
-class Panel(anywidget.AnyWidget):
-    """The base of every panel. A subclass gives ``_esm``, ``_css``, ``answers``, ``_text``, ``_html``, ``picture``."""
+class Panel(Shown, anywidget.AnyWidget):
+    """The base of every panel. A subclass gives ``_esm``, ``_css``, ``answers`` and ``_sheet``."""
 
     problem = traitlets.Unicode("", help="What went wrong last, in words; empty when nothing did.").tag(sync=True)
     snapshot = traitlets.Unicode("", read_only=True, help="The panel as text, for a notebook without a kernel.").tag(
@@ -97,9 +95,6 @@ class Panel(anywidget.AnyWidget):
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = _addressed
 
-    def __repr__(self) -> str:
-        return self._text()
-
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
@@ -107,11 +102,11 @@ class Panel(anywidget.AnyWidget):
         data, metadata = bundle
         text = self._keep()
         self._shown()
-        return {**data, "text/plain": text, "text/html": self._html()}, metadata
+        return {**data, "text/plain": text, "text/html": self._repr_html_()}, metadata
 
     def _keep(self) -> str:
         """Put the panel's text into ``snapshot``; the text."""
-        text = self._text()
+        text = repr(self)
         self.set_trait("snapshot", text if len(text) <= SNAPSHOT else text[:SNAPSHOT] + "\n… cut here")
         return text
 
@@ -131,22 +126,10 @@ class Panel(anywidget.AnyWidget):
         """Compute anew what follows from the traits."""
         raise NotImplementedError
 
-    def picture(self) -> Picture:
-        """The panel as it stands as a standalone picture (SVG), for slides and print."""
-        raise NotImplementedError
-
     def tell(self, what: str, buffers: Sequence[bytes] = (), **facts: Any) -> None:
         """Send ``{"tell": what, **facts}`` to all views."""
         if self.comm is not None:
             self.send({"tell": what, **facts}, list(buffers))
-
-    def _text(self) -> str:
-        """The panel as steady text."""
-        raise NotImplementedError
-
-    def _html(self) -> str:
-        """The panel as plain, steady HTML, for a place without widgets."""
-        raise NotImplementedError
 
     def _shown(self) -> None:
         """Called when the panel was displayed in a cell."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import traitlets
 
+from ...anatomy.layout import dump, ruler
 from ...anatomy.record import Record
+from ...anatomy.records import ladder
+from ...anatomy.view import View
+from ...drawing.blocks import DRAWN, READ, Block, Only, Words
+from ...drawing.sheet import Sheet, sheet_of
 from ..kit.module import css, esm
 from ..kit.panel import Question, guarded
 from ..kit.record_filter import DIRECTIONS, KINDS, RecordFilter
 from ..kit.records_panel import RecordsPanel
 from .lanes import lanes_json
-
-if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
 
 PICTURED = 24
 """Records on a picture's ladder."""
@@ -82,23 +84,22 @@ class LabPanel(RecordsPanel):
     def _of_the_file(self) -> list[str]:
         return list(self.trace.notes)
 
-    def picture(self) -> Picture:
-        """The ladder and the selected record's bytes explained, as a standalone picture.
+    def _sheet(self) -> Sheet:
+        return Sheet("Recording", [Only(READ, sheet_of(self.trace).blocks), Only(DRAWN, self._drawn())], "recording")
+
+    def _drawn(self) -> Iterator[Block]:
+        """The ladder, and the selected record's bytes explained.
 
         The ladder shows up to ``PICTURED`` of the records that the filter takes: those around the selected one or,
         where none is selected, up to the panel's position.
         """
-        from ...anatomy.picture import dump_figure, ladder_figure, ruler_figure, sheet, words_figure
-        from ...anatomy.view import sender_mark
-
-        records = self._pictured()
-        figures = [ladder_figure(records)]
+        yield ladder(self._pictured())
         if self.selected is not None:
-            record, explanation = self.trace.record(self.selected), self.trace.explain(self.selected)
-            figures += [words_figure(f"No. {record.number}  {sender_mark(record.sender)}  {record.summary}")]
-            figures += [ruler_figure(explanation)] if explanation.fields else []
-            figures += [dump_figure(explanation)]
-        return sheet("Recording", *figures, name="recording")
+            record, view = self.trace.record(self.selected), View(self.trace.explain(self.selected))
+            yield Words(f"No. {record.number}  {record.sender.mark}  {record.summary}")
+            if view.fields:
+                yield ruler(view)
+            yield dump(view, numbered=True)
 
     def _pictured(self) -> list[Record]:
         """The records on the picture's ladder."""
@@ -120,12 +121,6 @@ class LabPanel(RecordsPanel):
     def _forwards(self, start: int, stop: int) -> Iterator[Record]:
         for begin in range(max(start, self.trace.first), stop, LOOKED_THROUGH):
             yield from self.trace.between(begin, min(begin + LOOKED_THROUGH, stop))
-
-    def _text(self) -> str:
-        return repr(self.trace)
-
-    def _html(self) -> str:
-        return self.trace._repr_html_()
 
     @traitlets.validate("kinds")
     def _in_order(self, proposal: Any) -> list[str]:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from ...anatomy.picture import sheet, words_figure
+from ...drawing.sheet import Sheet, sheet_of
 from ...live.node import process as node
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question
 from ..kit.trace_panel import Pusher
-
-if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
 
 
 class NodePanel(Panel):
@@ -34,15 +31,8 @@ class NodePanel(Panel):
         self._pusher = Pusher(self._push, name="wslab node panel")
         process.watch(self._pusher.wake)
 
-    def picture(self) -> Picture:
-        """The output so far as a standalone picture (SVG)."""
-        return sheet("A script in Node", words_figure(self._text()))
-
-    def _text(self) -> str:
-        return node.NodeProcess.__repr__(self._process)
-
-    def _html(self) -> str:
-        return self._process._repr_html_()
+    def _sheet(self) -> Sheet:
+        return sheet_of(self._process)
 
     def _push(self) -> bool:
         """Tell what is new since the last time; nothing is waiting afterwards."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from ...anatomy.picture import sheet, words_figure
-from ...drawing.visible import count, harmless
+from ...drawing.blocks import READ, Only, Words
+from ...drawing.sheet import Sheet
+from ...drawing.visible import count
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question
 
 if TYPE_CHECKING:
-    from ...anatomy.picture import Picture
     from ...live.jupyter.pages import Page
     from ...live.lab import Server
 
@@ -46,16 +45,10 @@ class PagePanel(Panel):
         self.set_trait("html", page.html)
         self.set_trait("port", page.written_port)
 
-    def picture(self) -> Picture:
-        """The page's text as a standalone picture (SVG)."""
-        return sheet("A page that the lab serves", words_figure(_lines(self.html)))
-
-    def _text(self) -> str:
+    def _sheet(self) -> Sheet:
         size = count(len(self.html.splitlines()), "line")
-        return f"{size} of HTML, served by the lab with its own port in place of {self.port}\n\n{_lines(self.html)}"
-
-    def _html(self) -> str:
-        return f"<pre>{escape(self._text())}</pre>"
+        said = f"{size} of HTML, served by the lab with its own port in place of {self.port}"
+        return Sheet("A page that the lab serves", [Only(READ, [Words(said)]), Words(self.html, code=True)])
 
     def _answer_address(self, question: Question) -> None:
         """Tell a view where its link leads, and let the page in that is opened there."""
@@ -68,7 +61,3 @@ class PagePanel(Panel):
             self.tell("address", address=self._server.door().path, view=question["view"])
 
     answers: ClassVar[Mapping[str, Any]] = {"address": _answer_address}
-
-
-def _lines(text: str) -> str:
-    return "\n".join(harmless(line) for line in text.split("\n"))

@@ -1,4 +1,4 @@
-"""Standalone figures: ``Figure``, and the strokes and letters they are drawn with.
+"""The strokes and letters that the SVG painters draw with, and ``Figure``, what they make.
 
 A figure goes onto a slide or a sheet of paper, where there is no page whose style sheet could help. So every colour is
 written out, every font has fallbacks, and nothing relies on a style, a script or an id: PowerPoint, Inkscape and
@@ -8,21 +8,17 @@ widths are estimated, rather too wide than too narrow, and what does not fit is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ..drawing import style
-from ..drawing.visible import cells, harmless
-from .field import Sender
-from .view import LETTERS, MARKS, sender_mark
+from . import style
+from .visible import cells, harmless
 
 SANS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MONO = "Consolas, Menlo, 'Liberation Mono', 'DejaVu Sans Mono', monospace"
 CODE = f' font-family="{MONO}"'
 """The attribute that sets a text in the fixed-width font."""
-INK = {Sender.CLIENT: style.CLIENT, Sender.SERVER: style.SERVER}
 
 WIDTH = 912
 """A figure is this wide, in pixels; a sheet adds its margins."""
@@ -57,15 +53,13 @@ SIZE = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing that ``sheet`` puts on a page, and what it says in words."""
+    """A drawing of a block, to be put on a page."""
 
     width: float
     height: float
     """In pixels."""
     body: str
     """SVG elements, from (0, 0); all text in them is escaped."""
-    text: str
-    """The text twin: the same for those who read and do not see."""
 
 
 def text_width(said: str, size: float = SIZE, *, code: bool = False, bold: bool = False) -> float:
@@ -157,13 +151,12 @@ def texts(x: float, y: float, pieces: Iterable[tuple[str, str]], *, size: float 
     return f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" fill="{style.INK}">{shown}</text>'
 
 
-_MARKED = re.compile("|".join(f"(?:{MARKS[sender]} (?:{sender.label}|{LETTERS[sender]})\\b)" for sender in Sender))
-_OF = {said: INK[sender] for sender in Sender for said in (sender_mark(sender), f"{MARKS[sender]} {LETTERS[sender]}")}
-
-
 def _marked(shown: str) -> str:
-    return _MARKED.sub(
-        lambda match: f'<tspan fill="{_OF[match[0]]}" font-weight="600">{match[0]}</tspan>', escape(shown)
+    return style.MARKED.sub(
+        lambda match: (
+            f'<tspan fill="{style.LANE_INKS[style.LANES.index(match[1])]}" font-weight="600">{match[0]}</tspan>'
+        ),
+        escape(shown),
     )
 
 
@@ -182,12 +175,13 @@ def solid(path: str, ink: str = style.INK) -> str:
     return f'<path d="{path}" fill="{ink}"/>'
 
 
-def mark(sender: Sender, x: float, y: float, size: float = 4.5) -> str:
-    """The endpoint's mark around (x, y): a circle or a square."""
-    if sender is Sender.CLIENT:
-        return f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(size)}" fill="{INK[sender]}"/>'
+def mark(lane: int, x: float, y: float, size: float = 4.5) -> str:
+    """A lane's mark around (x, y): a circle or a square."""
+    fill = f'fill="{style.LANE_INKS[lane]}"'
+    if lane == 0:
+        return f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(size)}" {fill}/>'
     side = size * 1.8
-    return rect(x - side / 2, y - side / 2, side, side, f'fill="{INK[sender]}"')
+    return rect(x - side / 2, y - side / 2, side, side, fill)
 
 
 def badge(x: float, y: float, said: str, ink: str) -> str:
@@ -200,10 +194,11 @@ def badge(x: float, y: float, said: str, ink: str) -> str:
 
 def captioned(said: str) -> tuple[float, list[str]]:
     """What stands above a figure, and how far down it reaches."""
-    if not said:
-        return 0.0, []
-    shown = fitted(harmless(said), WIDTH)
-    return 20.0, [text(0, 12, shown, ink=style.SOFT, marks=True, more=' font-style="italic"')]
+    lines = in_lines(harmless(said), WIDTH) if said else []
+    return 4.0 + 16 * len(lines) if lines else 0.0, [
+        text(0, 12 + 16 * index, shown, ink=style.SOFT, marks=True, more=' font-style="italic"')
+        for index, shown in enumerate(lines)
+    ]
 
 
 def rounded(points: Sequence[tuple[float, float]], radius: float = 7) -> str:

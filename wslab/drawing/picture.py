@@ -1,43 +1,24 @@
-"""``Picture``: a panel as a standalone SVG drawing, for slides and print, made of figures one below the other.
-
-This is the door for the floors above: the makers of figures are named here too.
-"""
+"""``Picture``: blocks as a standalone SVG drawing, for slides and print, one below the other."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..drawing import style
-from ..drawing.visible import harmless
-from .drawing import SANS, WIDTH, Figure, in_lines, rect, text
-from .dump_figure import dump_figure
-from .field import Explanation
-from .figures import broken_figure, explanation_figures, ruler_figure, table_figure, words_figure
-from .ladder_figure import ladder_figure
-from .state_diagram import Move, state_figure, state_layout
-from .view import View
-
-__all__ = [
-    "Figure",
-    "Move",
-    "Picture",
-    "broken_figure",
-    "dump_figure",
-    "explanation_figures",
-    "explanation_picture",
-    "ladder_figure",
-    "ruler_figure",
-    "sheet",
-    "state_figure",
-    "state_layout",
-    "table_figure",
-    "words_figure",
-]
+from . import style
+from .blocks import Block, Dump, Faults, Items, Ladder, Notes, Pairs, Ruler, Stack, States, Table, Title, Words, seen_by
+from .pen import SANS, WIDTH, Figure, in_lines, rect, text
+from .svg_bytes import dump_figure, ruler_figure
+from .svg_ladder import ladder_figure
+from .svg_states import states_figure
+from .svg_words import faults_figure, pairs_figure, stack_figure, table_figure, title_figure, words_figure
+from .text import text_of
+from .visible import harmless
 
 MARGIN = 24
 GAP = 26
@@ -101,36 +82,61 @@ class Picture:
         return self.svg
 
 
-def explanation_picture(explanation: Explanation, *, reveal: bool = False, name: str = "") -> Picture:
-    """All that ``explanation_text`` says, drawn. ``reveal=True`` shows secrets and what changes from run to run."""
-    return sheet(View(explanation, reveal).title, *explanation_figures(explanation, reveal=reveal), name=name)
+def figure_of(block: Block) -> Figure:
+    """The block as a figure."""
+    match block:
+        case Title():
+            return title_figure(block)
+        case Words() | Notes() | Items():
+            return words_figure(text_of([block], 100))
+        case Table():
+            return table_figure(block)
+        case Pairs():
+            return pairs_figure(block)
+        case Stack():
+            return stack_figure(block)
+        case Faults():
+            return faults_figure(block)
+        case Ruler():
+            return ruler_figure(block)
+        case Dump():
+            return dump_figure(block)
+        case Ladder():
+            return ladder_figure(block)
+        case States():
+            return states_figure(block)
+        case _:
+            raise TypeError(f"no figure of {block!r}")
 
 
-def sheet(title: str, *figures: Figure, name: str = "") -> Picture:
-    """The figures one below the other on white paper, under a title.
+def picture_of(title: str, blocks: Iterable[Block], name: str = "") -> Picture:
+    """The blocks one below the other on white paper, under a title.
 
     Args:
         title: stands above, in as many lines as it needs.
-        figures: in order; none of them wider than ``WIDTH``.
+        blocks: in order. A ``Title`` that says the same as ``title`` gives only its place.
         name: what the picture is called as a file; made from the title where it is empty.
     """
     said = harmless(title)
+    shown = [
+        replace(block, said="") if isinstance(block, Title) and block.said == said else block
+        for block in seen_by("svg", blocks)
+    ]
     y = float(MARGIN)
     parts = []
     for part in in_lines(said, WIDTH, TITLE, bold=True) if said else []:
         y += TITLE
         parts.append(text(MARGIN, y, part, size=TITLE, weight=700))
         y += 5
-    for figure in figures:
+    for figure in map(figure_of, shown):
         y += GAP if parts else 0
         parts.append(f'<g transform="translate({MARGIN} {y:g})">\n{figure.body}\n</g>')
         y += figure.height
     width, height = WIDTH + 2 * MARGIN, round(y + MARGIN)
-    described = "\n\n".join(figure.text for figure in figures if figure.text)
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="{SANS}">\n'
-        f"<title>{escape(said)}</title>\n<desc>{_paragraphs(described)}</desc>\n"
+        f"<title>{escape(said)}</title>\n<desc>{_paragraphs(text_of(shown))}</desc>\n"
         + "\n".join([rect(0, 0, width, height, f'fill="{style.PAPER}"'), *parts])
         + "\n</svg>\n"
     )

@@ -1,4 +1,4 @@
-"""Both endpoints' state machines as a diagram: every change that there is, and which were made, in which order.
+"""State machines as a diagram: every change that there is, and which were made, in which order.
 
 It is laid out once, as plain data, for the picture and for the live panel. Down each lane stand the states. A change to
 the next state is a straight arrow; every other leaves its box at the right, runs down (or up) in a channel of its own
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..drawing import style
-from .drawing import CODE, INK, WIDTH, Figure, badge, in_lines, line, mark, number, rect, rounded, solid, text
-from .field import Sender
-from .view import MARKS, sender_mark
+from . import style
+from .blocks import States
+from .pen import CODE, WIDTH, Figure, badge, in_lines, line, mark, number, rect, rounded, solid, text
+from .text import text_of
 
 LANE = 444
 """Width of one endpoint's machine."""
@@ -42,20 +42,11 @@ class Move(NamedTuple):
     section: str
 
 
-def state_layout(
-    states: Sequence[str],
-    moves: Mapping[Sender, Sequence[tuple[str, str, str, str]]],
-    taken: Iterable[tuple[Sender, str, str, str]] = (),
-) -> dict[str, Any]:
+def state_layout(block: States) -> dict[str, Any]:
     """Where everything in the diagram is, as plain JSON values.
 
-    Args:
-        states: the states in order, first the one in which an endpoint begins.
-        moves: each endpoint's changes, as ``(old, event, new, section)``.
-        taken: the changes that were made, as ``(endpoint, old, event, new)``, in order; they are numbered from 1.
-
     Returns:
-        ``{"lanes": [...], "text": "..."}``, one lane for each endpoint in ``moves``::
+        ``{"lanes": [...], "text": "..."}``, one lane for each in ``block.moves``::
 
             {"sender": 0, "label": "client", "mark": "●", "now": "OPEN", "width": 444, "height": 520,
              "boxes": [{"name": "OPEN", "x": 103, "y": 172, "w": 124, "h": 58, "now": true, "visited": true}, ...],
@@ -65,38 +56,34 @@ def state_layout(
                         "cite": {"x": ..., "y": ..., "anchor": "start", "text": "RFC 6455 4.1"},
                         "badge": {"x": ..., "y": ...}}, ...]}                      # where its number stands
 
-        Coordinates are pixels from the lane's own corner, a text's ``y`` is its baseline. ``text`` is the text twin.
-        Words in it are the caller's own; they are not escaped.
+        Coordinates are pixels from the lane's own corner, a text's ``y`` is its baseline. ``text`` is the diagram in
+        words. Words in it are the caller's own; they are not escaped.
 
     Raises:
-        ValueError: a change leads from or to a state that is not in ``states``.
+        ValueError: a change leads from or to a state that is not in ``block.states``.
 
-    It does not check that the changes made follow from one another. One that ``moves`` lacks is drawn like the others.
+    A change that was made and that ``block.moves`` lacks is drawn like the others.
     """
-    steps = [(place, sender, (old, event, new)) for place, (sender, old, event, new) in enumerate(taken, 1)]
     lanes = []
-    for sender in moves:
-        own = [(place, step) for place, endpoint, step in steps if endpoint is sender]
-        known = [Move(*move) for move in moves[sender]]
+    for sender, moves in block.moves.items():
+        own = [
+            (place, (old, event, new)) for place, (lane, old, event, new) in enumerate(block.taken, 1) if lane == sender
+        ]
+        known = [Move(*move) for move in moves]
         named = {move[:3] for move in known}
         known += [Move(*step, "") for step in dict.fromkeys(step for _, step in own) if step not in named]
-        _check(states, known)
-        lanes.append(_lane(sender, states, known, own))
-    return {"lanes": lanes, "text": "\n\n".join(map(_lane_text, lanes))}
+        _check(block.states, known)
+        lanes.append(_lane(sender, block.lanes[sender], block.states, known, own))
+    return {"lanes": lanes, "text": text_of([block])}
 
 
-def state_figure(
-    states: Sequence[str],
-    moves: Mapping[Sender, Sequence[tuple[str, str, str, str]]],
-    taken: Iterable[tuple[Sender, str, str, str]] = (),
-) -> Figure:
-    """The diagram as a figure; arguments as in ``state_layout``.
+def states_figure(block: States) -> Figure:
+    """The diagram as a figure.
 
-    A change that was made is drawn bold, in its endpoint's colour, with its number; the others are thin and grey. The
-    state that an endpoint is in now has a double frame.
+    A change that was made is drawn bold, in its lane's colour, with its number; the others are thin and grey. The
+    state that a machine is in now has a double frame.
     """
-    layout = state_layout(states, moves, taken)
-    lanes = layout["lanes"]
+    lanes = state_layout(block)["lanes"]
     height = max((lane["height"] for lane in lanes), default=0)
     parts = []
     for index, lane in enumerate(lanes):
@@ -104,7 +91,7 @@ def state_figure(
         parts.append(f'<g transform="translate({x} 0)">{_drawn(lane)}</g>')
         if index:
             parts.append(line(f"M{WIDTH / 2:g} 0V{height:g}", ink=style.TINT2, width=1))
-    return Figure(WIDTH, height, "\n".join(parts), layout["text"])
+    return Figure(WIDTH, height, "\n".join(parts))
 
 
 def _check(states: Sequence[str], moves: Iterable[Move]) -> None:
@@ -118,7 +105,11 @@ def _check(states: Sequence[str], moves: Iterable[Move]) -> None:
 
 
 def _lane(
-    sender: Sender, states: Sequence[str], moves: Sequence[Move], taken: Sequence[tuple[int, tuple[str, str, str]]]
+    sender: int,
+    label: str,
+    states: Sequence[str],
+    moves: Sequence[Move],
+    taken: Sequence[tuple[int, tuple[str, str, str]]],
 ) -> dict[str, Any]:
     straight, around = _sorted_out(states, moves)
     tall = _box_height(states, around)
@@ -132,8 +123,8 @@ def _lane(
     }
     return {
         "sender": int(sender),
-        "label": sender.label,
-        "mark": MARKS[sender],
+        "label": label,
+        "mark": style.LANES[sender],
         "now": now,
         "width": LANE,
         "height": _TOP + len(states) * (tall + _GAP) - _GAP + 4,
@@ -264,15 +255,15 @@ def _channels(
 
 
 def _drawn(lane: Mapping[str, Any]) -> str:
-    sender = Sender(lane["sender"])
+    ink = style.LANE_INKS[lane["sender"]]
     # What was made is drawn last, so that it lies on top where two lines touch.
     edges = sorted(lane["edges"], key=lambda edge: bool(edge["taken"]))
     parts = [
-        mark(sender, _MIDDLE - _BOX / 2 + 6, 10, 5.5),
-        text(_MIDDLE - _BOX / 2 + 18, 15, lane["label"], size=15, weight=700, ink=INK[sender]),
+        mark(lane["sender"], _MIDDLE - _BOX / 2 + 6, 10, 5.5),
+        text(_MIDDLE - _BOX / 2 + 18, 15, lane["label"], size=15, weight=700, ink=ink),
     ]
-    parts += [_edge(edge, INK[sender]) for edge in edges]
-    parts += [_box(box, INK[sender]) for box in lane["boxes"]]
+    parts += [_edge(edge, ink) for edge in edges]
+    parts += [_box(box, ink) for box in lane["boxes"]]
     return "\n".join(parts)
 
 
@@ -290,7 +281,8 @@ def _edge(edge: Mapping[str, Any], ink: str) -> str:
     cite = edge["cite"]
     parts.append(text(cite["x"], cite["y"], cite["text"], size=_SMALL, anchor=cite["anchor"], ink=style.SOFT))
     if made:
-        parts.append(badge(edge["badge"]["x"], edge["badge"]["y"], _order(edge["taken"]), ink))
+        numbers = " ".join(f"{place}." for place in edge["taken"])
+        parts.append(badge(edge["badge"]["x"], edge["badge"]["y"], numbers, ink))
     return "".join(parts)
 
 
@@ -313,21 +305,3 @@ def _box(box: Mapping[str, Any], ink: str) -> str:
     if box["now"]:
         parts.append(text(x + width / 2, middle + 15, "now", size=11, anchor="middle", ink=style.SOFT))
     return "".join(parts)
-
-
-def _order(taken: Sequence[int]) -> str:
-    return " ".join(f"{place}." for place in taken)
-
-
-def _lane_text(lane: Mapping[str, Any]) -> str:
-    made = sorted((place, edge) for edge in lane["edges"] for place in edge["taken"])
-    lines = [f"{sender_mark(Sender(lane['sender']))}, now {lane['now']}"]
-    lines += [f"  {place}. {_edge_text(edge)}" for place, edge in made]
-    others = [edge for edge in lane["edges"] if not edge["taken"]]
-    lines += ["  not made:", *(f"    {_edge_text(edge)}" for edge in others)] if others else []
-    return "\n".join(lines)
-
-
-def _edge_text(edge: Mapping[str, Any]) -> str:
-    cited = f" ({edge['section']})" if edge["section"] else ""
-    return f"{edge['old']} to {edge['new']}: {edge['event']}{cited}"

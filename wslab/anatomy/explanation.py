@@ -1,0 +1,163 @@
+"""``Explanation``: bytes with their fields and the rules that they break, as it shows itself and as JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..drawing.blocks import DRAWN, READ, SPACE, Block, Cited, Faults, Item, Items, Only, Pairs, Table, Title
+from ..drawing.sheet import Sheet, Shown
+from ..drawing.table import Column
+from ..drawing.visible import count
+from .field import Explained
+from .layout import dump, fault, ruler, unmasking
+from .view import HIDDEN_BYTE, LINES, View
+
+SENT = 4096
+"""Bytes of hex that one explanation or field carries as JSON; ``length`` and ``width`` say how many there are."""
+
+_COLUMNS = (
+    Column("bits"),
+    Column("field", wraps=True, most=16),
+    Column("value", wraps=True, most=20, code=True),
+    Column("meaning", wraps=True),
+)
+_DOCUMENT = re.compile(r"(RFC \d+) ([\d.]+)")
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation(Shown, Explained):
+    """Some bytes with their fields, the rules that they break, and facts that are not bits.
+
+    It shows itself as text, as HTML and as a picture. A handshake's head reads as its lines, each explained; other
+    bytes have a bit ruler, a dump and a table of fields. Secrets are withheld, and so are values that change from run
+    to run.
+    """
+
+    def _sheet(self) -> Sheet:
+        return explanation_sheet(self)
+
+    def svg(self, *, reveal: bool = False) -> str:
+        """The bit ruler of its first bytes as a standalone SVG picture, for slides; its text is in ``<desc>``.
+
+        Its colours follow the page that it is put on. ``reveal=True`` shows secrets.
+        """
+        return Sheet(self.title, [ruler(View(self, reveal), caption="")]).svg()
+
+    def to_json(self, *, reveal: bool = False) -> dict[str, Any]:
+        """The explanation as plain JSON values, for the panels.
+
+        Bytes are hex, at most 4096 of them in ``data``, in ``inflated`` and in each ``raw`` and ``plain``; ``length``
+        is the number of bytes explained, ``inflated_length`` the number that a compressed payload inflates to. The
+        latter two are None where nothing was inflated. A secret field's bytes are ``··`` each and its value is
+        ``(withheld)`` unless ``reveal``. Values that change from run to run are shown: a panel is alive.
+        """
+        view = View(self, reveal, steady=False)
+        return {
+            "title": view.title,
+            "sender": None if self.sender is None else self.sender.label,
+            "offset": self.offset,
+            "length": len(self.data),
+            "data": _hex(view, 0, len(self.data)),
+            "fields": [_field(view, index) for index in range(len(self.fields))],
+            "violations": [
+                {name: getattr(broken, name) for name in ("rule", "section", "sentence", "found", "start", "width")}
+                for broken in view.violations
+            ],
+            "facts": [list(pair) for pair in view.facts],
+            "inflated": None if self.inflated is None else self.inflated[:SENT].hex(),
+            "inflated_length": None if self.inflated is None else len(self.inflated),
+        }
+
+
+def _hex(view: View, first: int, stop: int) -> str:
+    return "".join(view.hex_at(index) for index in range(first, min(stop, first + SENT, len(view.explanation.data))))
+
+
+def _field(view: View, index: int) -> dict[str, Any]:
+    one, shown = view.explanation.fields[index], view.fields[index]
+    first, stop = one.start // 8, -(-one.stop // 8)
+    plain = None if one.plain is None else one.plain[:SENT].hex()
+    return {
+        "name": shown.name,
+        "start": one.start,
+        "width": one.width,
+        "raw": _hex(view, first, stop),
+        "value": shown.value,
+        "is_number": shown.number is not None,
+        "bits": shown.bits,
+        "meaning": shown.meaning,
+        "section": shown.section,
+        "plain": HIDDEN_BYTE * (stop - first) if plain is not None and shown.hidden else plain,
+        "secret": one.secret,
+    }
+
+
+def explanation_sheet(explanation: Explained, *, reveal: bool = False) -> Sheet:
+    """The whole explanation: title, bit ruler, byte dump, unmasking, fields, broken rules, facts.
+
+    In its picture the dump lists the fields under their numbers, so that the table of fields is left out.
+    ``reveal=True`` shows secrets and the values that change from run to run.
+    """
+    view = View(explanation, reveal)
+    return Sheet(view.title, list(_blocks(view)))
+
+
+def handshake_sheet(request: Explained | None, response: Explained | None, *, reveal: bool = False) -> Sheet:
+    """The opening handshake: the request's lines, then the response's, each explained."""
+    sheets = [explanation_sheet(head, reveal=reveal) for head in (request, response) if head is not None]
+    blocks = [block for one in sheets for block in (SPACE, *one.blocks)]
+    return Sheet("Opening handshake", blocks[1:])
+
+
+def _blocks(view: View) -> Iterator[Block]:
+    yield Title(view.title, view.place)
+    if view.is_head:
+        yield Only(READ, [_lines(view)])
+    elif view.explanation.data:
+        yield ruler(view)
+        yield Only(READ, [dump(view)])
+    if view.explanation.data:
+        yield Only(DRAWN, [dump(view, numbered=True)])
+    if not view.is_head:
+        if (masked := unmasking(view)) is not None:
+            yield masked
+        if view.fields:
+            yield Only(READ, [_fields(view)])
+    if view.violations:
+        yield Faults(f"{count(len(view.violations), 'rule')} broken", [fault(view, one) for one in view.violations])
+    if view.facts:
+        yield Pairs(view.facts)
+
+
+def _lines(view: View) -> Items:
+    """A head's lines, each with what its fields mean."""
+    items = [
+        Item(
+            line.text or "(blank line)",
+            [
+                (f"{field.name}: {field.meaning}" if len(line.fields) > 1 else field.meaning, field.section)
+                for field in line.fields
+            ],
+        )
+        for line in view.lines[:LINES]
+    ]
+    return Items(items, view.lines_left_out)
+
+
+def _fields(view: View) -> Table:
+    """The fields; the last column is the section, under the RFC's name where all are of one RFC."""
+    places = [_DOCUMENT.fullmatch(field.section) for field in view.fields]
+    documents = {place[1] if place else "" for place in places}
+    heading = documents.pop() if len(documents) == 1 and "" not in documents else ""
+    rows = [
+        (
+            field.range, field.name, field.value, field.meaning,
+            Cited(place[2] if heading and place else field.section, field.section),
+        )
+        for field, place in zip(view.fields, places, strict=True)
+    ]  # fmt: skip
+    columns = (*_COLUMNS, Column(heading or "section", wraps=True, most=16))
+    return Table(columns, rows, "The fields", row_heading=1, look="fields")

@@ -1,0 +1,217 @@
+"""Bits and bytes as figures: the bit ruler, and the dump, in which each field has a frame with its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from . import style
+from .blocks import ROW, Byte, Cell, Dump, Entry, Line, Ruler
+from .pen import (
+    CODE,
+    SIZE,
+    WIDTH,
+    Figure,
+    captioned,
+    fitted,
+    in_lines,
+    number,
+    rect,
+    text,
+    text_width,
+    texts,
+)
+from .visible import count
+
+_MARGIN, _BIT = 46, 27
+"""Where a row's first bit begins, and how wide a bit is, in pixels."""
+_STEP = SIZE + 4
+_TURNED = 120
+"""Length of a name that runs down its one bit, at most."""
+
+
+def ruler_figure(block: Ruler) -> Figure:
+    """The bit ruler. Bits that break a rule have a bar under them."""
+    top, parts = captioned(block.caption)
+    parts += [
+        text(_MARGIN + (bit + 0.5) * _BIT, top + 12, str(bit), size=SIZE - 2, anchor="middle", ink=style.SOFT)
+        for bit in range(ROW if block.rows and block.rows[0] else 0)
+    ]
+    top += 18
+    for row in block.rows:
+        height = _row_height(row)
+        if row:
+            name = f"byte {row[0].start // 8}"
+            parts.append(text(_MARGIN - 6, top + 12, name, size=SIZE - 2, anchor="end", ink=style.SOFT))
+        parts += [_ruler_cell(cell, top, height) for cell in row]
+        parts += [_blame(start, stop, top + height) for cell in row for start, stop in cell.wrong]
+        top += height
+    if block.beyond:
+        parts.append(text(_MARGIN, top + 16, block.beyond))
+        top += 22
+    return Figure(WIDTH, top + 1, "\n".join(parts))
+
+
+def _row_height(row: Sequence[Cell]) -> float:
+    turned = max((text_width(cell.label) for cell in row if cell.width == 1), default=0)
+    lines = 2 if any(cell.number for cell in row) else 1
+    return max(min(turned, _TURNED) + 4, _STEP) + _STEP * lines + 10
+
+
+def _ruler_cell(cell: Cell, top: float, height: float) -> str:
+    left, width = _MARGIN + cell.start % ROW * _BIT, cell.width * _BIT
+    middle, base = left + width / 2, top + height - 8
+    fill = style.TINT if cell.owner % 2 else style.PAPER
+    parts = [rect(left, top, width, height, f'fill="{fill}" stroke="{style.RULE}"')]
+    if cell.number:
+        parts.append(text(middle, base, cell.number, anchor="middle", more=CODE))
+        base -= _STEP
+    each = width / len(cell.pieces)
+    parts += [
+        text(left + (index + 0.5) * each, base, piece, anchor="middle", more=CODE)
+        for index, piece in enumerate(cell.pieces)
+    ]
+    if cell.width == 1:
+        parts.append(text(middle - SIZE / 3, top + 5, fitted(cell.label, _TURNED), turned=True))
+    else:
+        parts.append(text(middle, base - _STEP, fitted(cell.label, width - 6), anchor="middle"))
+    return "".join(parts)
+
+
+def _blame(start: int, stop: int, bottom: float) -> str:
+    left = _MARGIN + start % ROW * _BIT
+    return rect(left + 2, bottom - 4, (stop - start) * _BIT - 4, 3, f'fill="{style.RED}"')
+
+
+# The dump
+
+
+_AT, _BYTE, _LETTER = 46, 24, 9
+"""Where a line's first byte begins, how wide a byte is in hex, and as a character."""
+_ASCII = 16
+"""Between both."""
+_ROW, _HIGH = 42, 36
+_BESIDE = 610
+"""Where the list of fields begins if it stands beside the bytes."""
+_APART = 28
+_FIELDS = 48
+"""Fields that are listed."""
+
+
+def dump_figure(block: Dump) -> Figure:
+    """The bytes as hex and characters, each field in a frame of its own with its number, and the numbered fields.
+
+    The fields stand beside the bytes, or below them where there are few bytes and much to say. Bytes that break a rule
+    have a bar under them, and their fields an exclamation mark.
+    """
+    y, body = captioned(block.caption)
+    wide = max((len(line.data) for line in block.lines if isinstance(line, Line)), default=0)
+    for index, line in enumerate(block.lines):
+        top = y + index * _ROW
+        if isinstance(line, Line):
+            body.append(_row(line, top, _AT + wide * _BYTE + _ASCII))
+        else:
+            body.append(text(_AT, top + 26, line, ink=style.SOFT))
+    bottom = y + len(block.lines) * _ROW
+    beside = _entries(block.entries, WIDTH - _BESIDE)
+    if _height(beside) <= 1.5 * (bottom - y):
+        body += _listed(beside, _BESIDE, y)
+        bottom = max(bottom, y + _height(beside))
+    else:
+        column = (WIDTH - _APART) / 2
+        entries = _entries(block.entries, column)
+        top = bottom + 12
+        first = _half(entries)
+        for place, part in enumerate((entries[:first], entries[first:])):
+            body += _listed(part, place * (column + _APART), top)
+            bottom = max(bottom, top + _height(part))
+    return Figure(WIDTH, bottom, "\n".join(body))
+
+
+def _row(line: Line, y: float, ascii_at: float) -> str:
+    base = y + _HIGH - 9
+    parts = [text(_AT - 8, base, str(line.at), size=10, anchor="end", ink=style.SOFT)]
+    placed = list(enumerate(line.data))
+    for owners, run in groupby(placed, key=lambda one: one[1].owners):
+        parts.append(_frame(owners, list(run), y))
+    for place, byte in placed:
+        middle = _AT + (place + 0.5) * _BYTE
+        ink = style.SOFT if byte.hidden else style.INK
+        parts.append(text(middle, base, byte.hex, size=12.5, anchor="middle", ink=ink, more=CODE))
+        ink = style.SOFT if byte.character == "·" else style.INK
+        x = ascii_at + (place + 0.5) * _LETTER
+        parts.append(text(x, base, byte.character, size=12.5, anchor="middle", ink=ink, more=CODE))
+        if byte.wrong:
+            parts.append(rect(middle - _BYTE / 2 + 2, y + _HIGH - 4, _BYTE - 4, 3, f'fill="{style.RED}"'))
+    return "".join(parts)
+
+
+def _frame(owners: Sequence[int], run: Sequence[tuple[int, Byte]], y: float) -> str:
+    """The frame around a line's bytes of the same fields, with the fields' numbers."""
+    left, width = _AT + run[0][0] * _BYTE, len(run) * _BYTE
+    tint = style.TINT if owners and owners[0] % 2 else style.PAPER
+    numbers = "–".join(str(owner + 1) for owner in dict.fromkeys((*owners[:1], *owners[-1:])))
+    begins = run[0][1].begins
+    return rect(left, y, width, _HIGH, f'fill="{tint}" stroke="{style.RULE}"') + text(
+        left + 4, y + 11, fitted(numbers, width - 4, 8.5), size=8.5,
+        weight=700 if begins else 400, ink=style.INK if begins else style.SOFT,
+    )  # fmt: skip
+
+
+_INSIDE = 26
+_PROSE, _CITE = 11.5, 9.5
+_MOST = 4
+"""Lines of a field's meaning."""
+
+
+def _entries(fields: Sequence[Entry], width: float) -> list[tuple[float, str]]:
+    """The fields as entries of a list, each with its height."""
+    entries = [_entry(place, field, width) for place, field in enumerate(fields[:_FIELDS], 1)]
+    if (missing := len(fields) - _FIELDS) > 0:
+        entries.append((20, text(_INSIDE, 12, f"… {count(missing, 'field')} not listed …", ink=style.SOFT)))
+    return entries
+
+
+def _entry(place: int, field: Entry, width: float) -> tuple[float, str]:
+    ink = style.RED if field.wrong else style.INK
+    cited = text_width(field.section, _CITE) + 8 if field.section else 0.0
+    room = width - _INSIDE - cited
+    name = fitted(f"! {field.name}" if field.wrong else field.name, room, SIZE, bold=True)
+    begin = [(name, f' font-weight="700" fill="{ink}"')]
+    aside = room - text_width(name, SIZE, bold=True) - 8
+    value = fitted(field.value, width - _INSIDE, _PROSE, code=True)
+    more = f'{CODE} font-size="{_PROSE}"'
+    fits = text_width(value, _PROSE, code=True) <= aside
+    y = 12.0
+    parts = [
+        text(0, y, str(place), size=10.5, weight=700),
+        texts(_INSIDE, y, [*begin, (value, more)] if value and fits else begin),
+        text(width, y, field.section, size=_CITE, anchor="end", ink=style.SOFT),
+    ]
+    if value and not fits:
+        y += 15
+        parts.append(texts(_INSIDE, y, [(value, more)]))
+    lines = in_lines(field.meaning, width - _INSIDE, _PROSE) if field.meaning else []
+    if len(lines) > _MOST:
+        lines = [*lines[: _MOST - 1], fitted(f"{lines[_MOST - 1]} …{lines[_MOST]}", width - _INSIDE, _PROSE)]
+    for said in lines:
+        y += 15
+        parts.append(text(_INSIDE, y, said, size=_PROSE, ink=style.SOFT, marks=True))
+    return y + 12, "".join(parts)
+
+
+def _height(entries: Sequence[tuple[float, str]]) -> float:
+    return sum(height for height, _ in entries)
+
+
+def _half(entries: Sequence[tuple[float, str]]) -> int:
+    """How many of the entries make a first column that is as long as the second, or a little longer."""
+    return next((n for n in range(len(entries)) if 2 * _height(entries[:n]) >= _height(entries)), len(entries))
+
+
+def _listed(entries: Sequence[tuple[float, str]], x: float, y: float) -> list[str]:
+    body = []
+    for height, entry in entries:
+        body.append(f'<g transform="translate({number(x)} {number(y)})">{entry}</g>')
+        y += height
+    return body

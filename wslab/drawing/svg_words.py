@@ -1,0 +1,158 @@
+"""Words as figures: titles, lines of text, tables, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from . import style
+from .blocks import Faults, Pairs, Stack, Table, Title
+from .pen import (
+    CODE,
+    FIXED,
+    SIZE,
+    WIDTH,
+    Figure,
+    captioned,
+    fitted,
+    in_lines,
+    line,
+    number,
+    rect,
+    text,
+    text_width,
+    texts,
+)
+from .table import Column, columns_of, shares
+from .visible import harmless
+
+STEP = 17.0
+"""From one line of ``SIZE`` to the next."""
+
+
+def words_figure(said: str) -> Figure:
+    """Lines in the fixed-width font; a line too long goes on in the next, as far in as it began."""
+    lines = []
+    for part in map(harmless, said.split("\n")):
+        indent = part[: len(part) - len(part.lstrip(" "))][:40]
+        room = WIDTH - text_width(indent, SIZE, code=True)
+        fits = text_width(part, SIZE, code=True) <= WIDTH
+        lines += [part] if fits else [indent + more for more in in_lines(part.strip(" "), room, SIZE, code=True)]
+    body = [
+        text(0, SIZE + index * STEP, shown, marks=True, more=CODE) for index, shown in enumerate(lines) if shown.strip()
+    ]
+    return Figure(WIDTH, len(lines) * STEP, "\n".join(body))
+
+
+# Tables
+
+_GAP = 20
+_HEADING = 11.0
+_NARROWEST = 40
+
+
+def table_figure(block: Table) -> Figure:
+    """A table; where room is short, a column that wraps goes on in the next line."""
+    heads = [head._replace(heading=harmless(head.heading)) for head in columns_of(block.columns)]
+    shown = [[harmless(cell) for cell in row] for row in block.rows]
+    widths = _widths(heads, shown)
+    lefts = [sum(widths[:index]) + _GAP * index for index in range(len(widths))]
+    width = lefts[-1] + widths[-1] if widths else 0
+    y, body = captioned(block.caption)
+    y += STEP
+    for head, left, size in zip(heads, lefts, widths, strict=True):
+        body.append(_cell(fitted(head.heading, size, _HEADING), left, size, y, head.right, _HEADING, style.SOFT))
+    y += 7
+    body.append(line(f"M0 {number(y)}H{number(width)}", ink=style.RULE, width=1))
+    for row in shown:
+        parts = [_lines(cell, size, head) for cell, size, head in zip(row, widths, heads, strict=True)]
+        for place in range(max(map(len, parts), default=0)):
+            y += STEP + (4 if place == 0 else 0)
+            for part, head, left, size in zip(parts, heads, lefts, widths, strict=True):
+                if place < len(part) and part[place]:
+                    body.append(_cell(part[place], left, size, y, head.right, SIZE, style.INK, code=head.code))
+    y += 9
+    body.append(line(f"M0 {number(y)}H{number(width)}", ink=style.RULE, width=1))
+    return Figure(WIDTH, y + 1, "\n".join(body))
+
+
+def _widths(heads: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    wanted = [
+        min(
+            ceil(head.most * SIZE * FIXED),
+            max(
+                [
+                    ceil(text_width(head.heading, _HEADING)),
+                    *(ceil(text_width(row[index], SIZE, code=head.code)) for row in rows),
+                ]
+            ),
+        )
+        for index, head in enumerate(heads)
+    ]
+    room = WIDTH - _GAP * (len(heads) - 1)
+    return shares(wanted, [head.wraps for head in heads], room, min(_NARROWEST, room // max(len(heads), 1)))
+
+
+def _lines(cell: str, size: float, head: Column) -> list[str]:
+    if head.wraps:
+        return in_lines(cell, size, SIZE, code=head.code)
+    return [fitted(cell, size, SIZE, code=head.code)]
+
+
+def _cell(
+    said: str, left: float, width: float, y: float, right: bool, size: float, ink: str, *, code: bool = False
+) -> str:
+    more = CODE if code else ""
+    x, anchor = (left + width, "end") if right else (left, "start")
+    return text(x, y, said, size=size, anchor=anchor, ink=ink, marks=True, more=more)
+
+
+def pairs_figure(block: Pairs) -> Figure:
+    """Pairs of name and text, as a table."""
+    return table_figure(Table((Column("fact"), Column("value", wraps=True)), block.rows))
+
+
+def stack_figure(block: Stack) -> Figure:
+    """Rows that are read downwards, as a table."""
+    columns = (Column("", right=True), Column("bytes", code=True), Column("as text", code=True))
+    return table_figure(Table(columns, block.rows, block.caption))
+
+
+# What is wrong
+
+_BAR = 14
+
+
+def faults_figure(block: Faults) -> Figure:
+    """Rules that are broken, each with its sentence, what was found, and the bits to blame."""
+    y, body = 16.0, [text(0, 12, block.heading, weight=700, ink=style.RED)]
+    for fault in block.faults:
+        top = y + 8
+        y += 4
+        for said, more in (
+            (f"! {fault.rule}, {fault.section}", ' font-weight="700"'),
+            (f"“{fault.sentence}”", ' font-style="italic"'),
+            (fault.found, ""),
+            (fault.place, f' fill="{style.SOFT}"'),
+        ):
+            for shown in in_lines(said, WIDTH - _BAR, SIZE, bold=True) if said else []:
+                y += STEP
+                body.append(texts(_BAR, y, [(shown, more)]))
+        for shown in fault.pointed:
+            y += STEP - 2
+            body.append(text(_BAR, y, shown, more=CODE))
+        y += 6
+        body.append(rect(0, top, 3, y - top, f'fill="{style.RED}"'))
+        y += 6
+    return Figure(WIDTH, y, "\n".join(body))
+
+
+def title_figure(block: Title) -> Figure:
+    """The title and, in its own line, where what follows comes from."""
+    lines = in_lines(block.said, WIDTH, SIZE, bold=True) if block.said else []
+    body = [text(0, 12 + index * STEP, said, weight=700) for index, said in enumerate(lines)]
+    height, place = captioned(block.place)
+    top = len(lines) * STEP
+    if place:
+        body.append(f'<g transform="translate(0 {number(top)})">{"".join(place)}</g>')
+    return Figure(WIDTH, top + height - 8, "\n".join(body))
