@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import random
+import time
 import zlib
 
 import pytest
@@ -14,8 +16,8 @@ from websockets.frames import Opcode
 from wire_streams import CLIENT, KEY, REQUEST, SERVER, converse
 
 from wslab.anatomy.field import Sender
-from wslab.protocol import Connection, Frame, Message, build_frame, build_response
-from wslab.protocol.deflate import Extension, Parameters, agreed, parse_extensions
+from wslab.protocol import Connection, Frame, Message, build_frame, build_response, dissect
+from wslab.protocol.deflate import FINAL_BLOCKS, Extension, Parameters, agreed, parse_extensions
 
 messages = st.lists(st.lists(st.binary(max_size=60), min_size=1, max_size=3), min_size=1, max_size=5)
 repeated = st.lists(
@@ -90,6 +92,40 @@ def test_a_block_with_bfinal_keeps_the_window_too() -> None:
     final = build_frame(bytes.fromhex("f348cdc9c9070000"), rsv1=True)
     found = one("permessage-deflate", final, build_frame(bytes.fromhex("f200110000"), rsv1=True), final)
     assert [thing.data for thing in found if isinstance(thing, Message)] == [b"Hello"] * 3
+
+
+def empty_blocks(number: int) -> bytes:
+    """A lawful frame of that many empty blocks with BFINAL set, and the first byte of the block that ends it."""
+    return build_frame(b"\x03\x00" * number + b"\x00", opcode=2, rsv1=True)
+
+
+def test_as_many_blocks_with_bfinal_as_the_limit_are_inflated() -> None:
+    frame, message = one("permessage-deflate", empty_blocks(FINAL_BLOCKS), payloads=1 << 20)
+    assert (frame.note, frame.inflated, message.data) == (None, b"", b"")  # type: ignore[union-attr]
+    again = [
+        thing for thing in one("permessage-deflate", *[empty_blocks(FINAL_BLOCKS)] * 3) if isinstance(thing, Frame)
+    ]
+    assert [frame.inflated for frame in again] == [b""] * 3, "each message has its own limit"
+
+
+@pytest.mark.parametrize("blocks", [FINAL_BLOCKS + 1, 500_000])
+def test_more_blocks_with_bfinal_are_given_up_soon_and_said_to_be_lawful(blocks: int) -> None:
+    start = time.process_time()
+    found = dissect(server=empty_blocks(blocks), extensions="permessage-deflate")
+    assert time.process_time() - start < 1
+    note = f"not inflated: it has more than {FINAL_BLOCKS:,} blocks with BFINAL set, which is allowed"
+    assert [(frame.note, frame.inflated, frame.violations) for frame in found.frames] == [(note, None, ())]
+    assert note in " ".join(str(found.frames[0]).split())
+    assert html.escape(note) in found.frames[0]._repr_html_()
+    assert [(message.data, message.violations) for message in found.messages] == [(None, ())]
+
+
+def test_blocks_with_bfinal_count_over_the_fragments_of_a_message() -> None:
+    half = b"\x03\x00" * (FINAL_BLOCKS // 2 + 1)
+    frames = build_frame(half, opcode=2, rsv1=True, fin=False), build_frame(half, opcode=0)
+    notes = [thing.note for thing in one("permessage-deflate", *frames, payloads=1 << 20) if isinstance(thing, Frame)]
+    assert notes[0] is None
+    assert notes[1] is not None
 
 
 def test_a_reach_beyond_the_agreed_window_is_found_across_messages() -> None:

@@ -17,6 +17,13 @@ NAME: Final = "permessage-deflate"
 TAIL: Final = b"\x00\x00\xff\xff"
 """What the sender left off (RFC 7692 section 7.2.1)."""
 
+FINAL_BLOCKS: Final = 1024
+"""A message with more blocks that have BFINAL set is given up. Each of them costs a new zlib engine with a window of up
+to 32 KiB, and takes as little as two bytes; 1,024 are one every 16 KiB of the longest payload that is gathered."""
+
+SLICE: Final = 1 << 14
+"""Bytes that an engine is given at once. After a final block zlib copies what it did not use, which is at most this."""
+
 _WINDOW_BITS: Final = frozenset(str(bits) for bits in range(8, 16))
 
 _PARAMETER = re.compile(r"""[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:=[ \t]*(?:"([^"]*)"|([^ \t";,]+))[ \t]*)?""")
@@ -93,12 +100,13 @@ class Inflater:
         limit: a message that inflates to more bytes is given up.
     """
 
-    __slots__ = ("_engine", "_history", "_limit", "_room", "_takeover", "_window", "lost")
+    __slots__ = ("_blocks", "_engine", "_history", "_limit", "_room", "_takeover", "_window", "lost")
 
     def __init__(self, window_bits: int = 15, takeover: bool = True, limit: int = 1 << 24) -> None:
         self._window = window_bits
         self._takeover = takeover
         self._limit = self._room = limit
+        self._blocks = FINAL_BLOCKS
         self._history = b""
         self._engine = zlib.decompressobj(-window_bits)
         self.lost: str | None = None
@@ -107,6 +115,7 @@ class Inflater:
     def begin(self) -> None:
         """A message begins."""
         self._room = self._limit
+        self._blocks = FINAL_BLOCKS
         if not self._takeover:
             self._history = b""
             self._engine = zlib.decompressobj(-self._window)
@@ -133,27 +142,33 @@ class Inflater:
         except zlib.error as error:
             self.lost = "an earlier frame could not be inflated"
             return None, str(error).rpartition(": ")[2]
-        if inflated is None:
-            self.lost = f"it inflates to more than {self._limit:,} bytes"
         return inflated, None
 
     def _run(self, data: bytes) -> bytes | None:
-        whole = b""
-        while data:
-            engine = self._engine
-            piece = engine.decompress(data, self._room + 1)
-            if len(piece) > self._room:
-                return None
-            self._room -= len(piece)
-            whole = whole + piece if whole else piece
-            self._history = (self._history + piece)[-32768:]
-            data = b""
-            if engine.eof:
-                # A block with BFINAL set may end a message, or stand in the midst of one (RFC 7692 section 7.2.3.4);
-                # zlib stops there, so a new engine goes on with the old one's window.
-                data = engine.unused_data
-                self._engine = zlib.decompressobj(-self._window, zdict=self._history)
-        return whole
+        pieces = []
+        for start in range(0, len(data), SLICE):
+            given = data[start : start + SLICE]
+            while given:
+                engine = self._engine
+                piece = engine.decompress(given, self._room + 1)
+                if len(piece) > self._room:
+                    self.lost = f"it inflates to more than {self._limit:,} bytes"
+                    return None
+                self._room -= len(piece)
+                pieces.append(piece)
+                self._history = (self._history + piece)[-32768:]
+                given = b""
+                if engine.eof:
+                    # RFC 7692 section 7.2.1: "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0
+                    # and DEFLATE blocks with the "BFINAL" bit set to 1." zlib stops behind the latter, so a new engine
+                    # goes on with the old one's window.
+                    if not self._blocks:
+                        self.lost = f"it has more than {FINAL_BLOCKS:,} blocks with BFINAL set, which is allowed"
+                        return None
+                    self._blocks -= 1
+                    given = engine.unused_data
+                    self._engine = zlib.decompressobj(-self._window, zdict=self._history)
+        return b"".join(pieces)
 
 
 def _bits(value: str | None) -> int:
