@@ -101,7 +101,6 @@ class BrowserPanel(RecordsPanel):
         self._page: Viewer | None = None
         self._wanted = False  # a cell asked for a run that no page has begun
         self._untold: dict[int, int] = {}  # matches of events with records
-        self._told: Any = None
         self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
         super().__init__(lab, code=self._original, route=route, **kwargs)
         self._last = PageRun(0, self.trace)
@@ -305,8 +304,7 @@ class BrowserPanel(RecordsPanel):
         addresses = [
             {"port": port, "to": way.port, "name": way.name, "recorded": way.recorded} for port, way in ways.items()
         ]
-        if addresses != self._told:
-            self._told = addresses
+        if self.is_news("addresses", addresses):
             self.tell("addresses", addresses=addresses)
 
     # Which record belongs to which event -------------------------------------------------
@@ -314,8 +312,6 @@ class BrowserPanel(RecordsPanel):
     def _push(self) -> bool:
         more = super()._push()
         with self._lock:
-            if not self._asked:
-                self._told = None
             self._tell_addresses()
             self._match()
             if self._untold:
@@ -335,7 +331,6 @@ class BrowserPanel(RecordsPanel):
         page = _page(question)
         with self._lock:
             self._page = page
-            self._told = None
         super()._greeted(question)
         with self._lock:
             last = self._last

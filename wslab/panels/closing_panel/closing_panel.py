@@ -13,7 +13,6 @@ from ...drawing.blocks import DRAWN, READ, Only, Table, Words
 from ...drawing.sheet import Sheet, sheet_of
 from ...drawing.svg_states import state_layout
 from ..kit.module import css, esm
-from ..kit.panel import Question
 from ..kit.trace_panel import TracePanel
 from .ending import (
     Ending,
@@ -58,7 +57,6 @@ class ClosingPanel(TracePanel):
         self._looked = 0  # number of the next record to look at
         self._numbers: dict[int, list[int]] = {}
         self._ending: int | None = None  # the newest connection that is closing or closed
-        self._told: Any = None
         super().__init__(source, **kwargs)
         self.connection = connection
 
@@ -117,17 +115,12 @@ class ClosingPanel(TracePanel):
         with self._lock:
             ending = self._now()
             choices = self.trace.connections[-MOST_CHOICES:]
-            if (ending, choices) != self._told:
-                self._told = (ending, choices)
+            if self.is_news("closing", (ending, choices)):
                 said = None
                 if ending is not None:
                     said = ending_json(ending, state_layout(machines(ending)))
                 self.tell("closing", closing=said, connections=choices)
         return False
-
-    def _greeted(self, question: Question) -> None:
-        self._told = None
-        super()._greeted(question)
 
     @traitlets.validate("connection")
     def _valid_connection(self, proposal: Any) -> int | None:

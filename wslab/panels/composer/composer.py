@@ -13,28 +13,27 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, ClassVar, Final, NamedTuple
 
 import traitlets
 
 from ...anatomy.explanation import Explanation, explanation_sheet
-from ...anatomy.field import Sender, Violation
+from ...anatomy.field import Sender
 from ...drawing.blocks import DRAWN, READ, Block, Only, Table
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
 from ...drawing.visible import count, visible
 from ...live.ends import RAW_KIND, CannotSend, End, masking_keys, open_client, open_raw
 from ...live.lab import NoServer
-from ...protocol import explain_frame, parse_frame
-from ...protocol.states import State
-from ...protocol.words import CLOSE, STATUS_CODES, STATUS_RANGES, opcode_name, quote, status_meaning
+from ...protocol import parse_frame
+from ...protocol.words import OPCODE, STATUS_CODES, STATUS_RANGES, opcode_name, quote, status_meaning
 from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, written
 from ..kit.module import css, esm
 from ..kit.panel import Question, Underway
 from ..kit.trace_panel import TracePanel
-from .composition import MOST_FRAGMENTS, Series, close_body
+from .composition import MOST_FRAGMENTS, Placed, Preview, Series, close_body, code_meaning
+from .target import Target
 
 MOST_PAYLOAD = 1 << 16
 """Bytes of payload: what one may want to send by hand."""
@@ -45,28 +44,8 @@ MOST_SENT = 20
 PAUSE = 0.25
 SHARE = 20
 """While records stream in, a look at what they change comes after so many seconds, and so many times what one costs."""
-SHOWN = 32
-"""Bytes of each frame in the list of frames."""
 LONGEST_REASON = 123
 """Bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1)."""
-_FRESH = "a fresh masking key"
-_NO_END = (
-    "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
-    "To be connected to, the lab needs a server: `await lab.serve()`."
-)
-_BODY = (
-    "A Close frame's payload begins with its status code: these first two bytes say {code}. "
-    "Choose “the status code and reason” to have them written (RFC 6455 5.5.1)."
-)
-_UNTOLD_CLOSE = (
-    "websockets is not told of these bytes. It will take the peer's answering Close for the first one, and send a "
-    "Close of its own after yours."
-)
-_UNTOLD_FRAGMENT = (
-    "websockets is not told of these bytes. Until you send the fragment with FIN, the next message that it sends "
-    "stands inside yours."
-)
-
 _CODES: Final = [
     *([code, meaning] for code, (meaning, _) in STATUS_CODES.items()),
     *([low, f"to {high}: {use}"] for low, high, use in STATUS_RANGES if low in (3000, 4000)),
@@ -76,6 +55,10 @@ _CODES: Final = [
 _WORDS = (Column("setting"), Column("value", wraps=True))
 _FRAMES = (Column("frame"), Column("what"), Column("bytes", right=True), Column("as hex", wraps=True, code=True))
 _SENT = (Column("sent"), Column("by"), Column("how"))
+
+
+Sent = Coroutine[Any, Any, int | None]
+"""What an end's methods return: awaited, it gives the record's number."""
 
 
 class Sending(NamedTuple):
@@ -90,25 +73,6 @@ class Sending(NamedTuple):
     """``exact bytes``, ``websockets``, or ``one frame``, where a raw end has no library."""
     number: int | None
     """Of the record that came of it."""
-
-
-class Placed(NamedTuple):
-    """A frame in its connection."""
-
-    violations: tuple[Violation, ...]
-    """The rules that it breaks there."""
-    offset: int = 0
-    """Of its first byte in its sender's stream."""
-
-
-class Preview(NamedTuple):
-    """What would be sent now."""
-
-    series: Series | None
-    frames: tuple[bytes, ...]
-    places: tuple[Placed, ...]
-    trouble: tuple[str, str]
-    """Which setting makes no bytes, and why; both empty where all do."""
 
 
 class Composer(FrameFields, TracePanel):
@@ -164,9 +128,7 @@ class Composer(FrameFields, TracePanel):
         self._keys: list[bytes] = []
         self._begun = 0  # frames of the series that were sent, one alone at a time
         self._sent: deque[Sending] = deque(maxlen=MOST_SENT)
-        self._told: dict[str, Any] = {}
-        self._label = ""
-        self._preview = Preview(None, (), (), ("", ""))
+        self._preview = Preview()
         super().__init__(lab, **kwargs)
         self._way = "hex" if self.payload_as == "hex" else "text"
         self.observe(self._changed, names=list(self._STATE))
@@ -177,29 +139,28 @@ class Composer(FrameFields, TracePanel):
     @property
     def end(self) -> End | None:
         """The end that ``target`` names; None when it is gone, or was never there."""
+        return self._target().end
+
+    def _ends(self) -> tuple[End, ...]:
         lab = self.lab
-        ends = () if lab is None or lab.closed else lab.ends
-        return next((end for end in ends if end.key == self.target), None)
+        return () if lab is None or lab.closed else lab.ends
+
+    def _target(self) -> Target:
+        return Target(self.target, next((end for end in self._ends() if end.key == self.target), None))
 
     @property
     def frames(self) -> tuple[bytes, ...]:
         """Each frame's bytes as ``send_bytes()`` would send them now. Raises CannotCompose where there are none."""
         with self._lock:
             self._compute()
-            field, why = self._preview.trouble
-            if field:
-                raise CannotCompose(why)
+            if self._preview.field:
+                raise CannotCompose(self._preview.why)
             return self._preview.frames[self._begun :]
 
     def explain(self) -> Explanation:
         """The picked frame: every bit of it, and the rules that it would break in its connection."""
         with self._lock:
-            index = self._picked
-            if not self._preview.frames:
-                raise CannotCompose(self._preview.trouble[1])
-            violations, offset = self._preview.places[index]
-            data = self._preview.frames[index]
-            return explain_frame(data, sender=self._sender, offset=offset, violations=violations)
+            return self._preview.explain(self._picked)
 
     # What sends --------------------------------------------------------------------------
 
@@ -218,7 +179,7 @@ class Composer(FrameFields, TracePanel):
                 series = series[:1]
             first, total = self._begun, len(self._preview.frames)
             data = b"".join(series)
-            name = opcode_name(data[0] & 0b1111)
+            name = opcode_name(data[0] & OPCODE)
             what = f"{name}, {count(len(data), 'byte')}" if len(series) == 1 else (
                 f"{count(len(series), 'frame')} from {name} on, {count(len(data), 'byte')}"
             )  # fmt: skip
@@ -234,24 +195,23 @@ class Composer(FrameFields, TracePanel):
         return underway
 
     def send_message(self) -> Underway[int | None]:
-        """Send the payload as a message of the library's: TEXT where it was typed as text, BINARY otherwise."""
-        with self._lock:
-            end, data = self._living(), self._payload()
-            text = self.payload_as == "text"
-            what = f"{'TEXT' if text else 'BINARY'}, {count(len(data), 'byte')} of payload"
-            return self._begin_sending(end, end.send(self.payload if text else data), what)
+        """Have the library send the payload as a message: TEXT where it was typed as text, BINARY otherwise."""
+        text = self.payload_as == "text"
+        name = "TEXT" if text else "BINARY"
+        return self._send_payload(name, lambda end, data: end.send(self.payload if text else data))
 
     def ping(self) -> Underway[int | None]:
         """Have the library send a ping with the payload (RFC 6455 5.5.2)."""
-        with self._lock:
-            end, data = self._living(), self._payload()
-            return self._begin_sending(end, end.ping(data), f"PING, {count(len(data), 'byte')} of payload")
+        return self._send_payload("PING", lambda end, data: end.ping(data))
 
     def pong(self) -> Underway[int | None]:
-        """Have the library send a pong with the payload, which nobody asked for (RFC 6455 5.5.3)."""
+        """Have the library send an unsolicited pong with the payload (RFC 6455 5.5.3)."""
+        return self._send_payload("PONG", lambda end, data: end.pong(data))
+
+    def _send_payload(self, name: str, send: Callable[[End, bytes], Sent]) -> Underway[int | None]:
         with self._lock:
             end, data = self._living(), self._payload()
-            return self._begin_sending(end, end.pong(data), f"PONG, {count(len(data), 'byte')} of payload")
+            return self._begin_sending(end, send(end, data), f"{name}, {count(len(data), 'byte')} of payload")
 
     def close_connection(self) -> Underway[int | None]:
         """Have the library send a close frame with ``code`` and ``reason`` and do what follows (RFC 6455 7.1.2)."""
@@ -285,12 +245,12 @@ class Composer(FrameFields, TracePanel):
             self._compute()
             blocks: list[Block] = [Table(_WORDS, self._settings(), "What the composer would send", row_heading=0)]
             if self._preview.frames:
-                rows = self._frame_rows()
-                picked = explanation_sheet(self.explain()).blocks
+                rows = self._preview.rows
+                picked = explanation_sheet(self._preview.explain(self._picked)).blocks
                 several = f"The bytes; frame {self._picked + 1} below" if len(rows) > 1 else "The bytes"
                 blocks += [
                     Only(READ, [Table(_FRAMES, rows, "The bytes", row_heading=0)]),
-                    Only(READ, explanation_sheet(self._steadied()).blocks),
+                    Only(READ, explanation_sheet(self._preview.explain_steadily(self._picked)).blocks),
                     Only(DRAWN, [Table(_FRAMES, rows, several), *picked]),
                 ]
             if self._sent:
@@ -298,69 +258,20 @@ class Composer(FrameFields, TracePanel):
         return Sheet("Composed frames", blocks, "composer")
 
     def _settings(self) -> list[tuple[str, str]]:
-        field, why = self._preview.trouble
-        series = self._preview.series
-        end = self.end
-        rows = [("sent by", f"{end.label}, {end.state.value}" if end else self._label or "nobody yet")]
-        if field:
-            return [*rows, (field, f"makes no bytes: {why}")]
-        assert series is not None
+        preview, series, target = self._preview, self._preview.series, self._target()
+        by = f"{target.label}, {target.end.state.value}" if target.end else target.label or "nobody yet"
+        if series is None:
+            return [("sent by", by), (preview.field, f"makes no bytes: {preview.why}")]
         shown = quote(self.payload) if self.payload_as == "text" else series.payload[:16].hex(" ")
-        said = {"text": shown, "hex": shown, "close": f"{self._code_words()} {quote(self.reason)}"}[self.payload_as]
-        bits = [("FIN", self.fin), ("RSV1", self.rsv1), ("RSV2", self.rsv2), ("RSV3", self.rsv3)]
-        key = visible(self.masking_key) if series.key else _FRESH
-        return [
-            *rows,
-            ("payload", f"{said}, {count(len(series.payload), 'byte')}"),
-            ("opcode", f"{self.opcode} {opcode_name(self.opcode)}"),
-            ("bits", ", ".join(f"{name} {int(value)}" for name, value in bits)),
-            ("mask", f"under {key}" if series.masked else "not masked"),
-            ("length", "in the fewest bits" if self.length_form is None else f"in {self.length_form} bits"),
-            ("fragments", count(self.fragments, "frame")),
-        ]
+        said = f"{self._code_words()} {quote(self.reason)}" if self.payload_as == "close" else shown
+        size = count(len(series.payload), "byte")
+        return [("sent by", by), ("payload", f"{said}, {size}"), *series.settings(visible(self.masking_key))]
 
     def _code_words(self) -> str:
         return "no status code" if self.code is None else f"{self.code} {status_meaning(self.code)[0]}"
 
-    def _frame_rows(self) -> list[tuple[str, str, str, str]]:
-        rows = []
-        for index, data in enumerate(self._preview.frames):
-            frame = parse_frame(data)
-            hides = bool(frame.mask and self._unsteady)
-            start = frame.header_length - 4
-            shown = f"{data[:start].hex(' ')} {_FRESH} and what it masks" if hides else data[:SHOWN].hex(" ")
-            more = " …" if len(data) > SHOWN and not hides else ""
-            what = frame.opcode_name + ("" if frame.fin else ", not final")
-            broken = len(self._preview.places[index].violations)
-            what += f", breaks {count(broken, 'rule')}" if broken else ""
-            sent = " (sent)" if index < self._begun else ""
-            rows.append((f"{index + 1}{sent}", what, str(len(data)), shown + more))
-        return rows
-
     def _sent_rows(self) -> list[tuple[str, str, str]]:
         return [(each.what, each.end, each.how) for each in reversed(self._sent)]
-
-    @property
-    def _unsteady(self) -> bool:
-        """Whether the masking keys are another time others."""
-        series = self._preview.series
-        return series is not None and series.masked and series.key is None and not self._steady
-
-    def _steadied(self) -> Explanation:
-        """The picked frame without what is another time something else."""
-        explanation = self.explain()
-        if not self._unsteady:
-            return explanation
-        start = next((field.start for field in explanation.fields if field.name == "Masking-key"), None)
-        if start is None:
-            return explanation
-        fields = [
-            replace(field, steady=_FRESH if field.start == start else _shown(field.value))
-            if field.start >= start
-            else field
-            for field in explanation.fields
-        ]
-        return replace(explanation, fields=tuple(fields))
 
     # What a page is told -----------------------------------------------------------------
 
@@ -368,130 +279,69 @@ class Composer(FrameFields, TracePanel):
         begun = time.monotonic()
         if begun < self._not_before:
             return True
-        with self._lock:
-            if not self._asked:
-                self._told = {}
-            self._compute()
+        self._compute()
         self._not_before = begun + max(PAUSE, SHARE * (time.monotonic() - begun))
         return False
 
     def _greeted(self, question: Question) -> None:
-        with self._lock:
-            self._told = {}
         super()._greeted(question)
         self._compute()
-
-    def _tell_new(self, what: str, **facts: Any) -> None:
-        """Tell it unless it was the last that was told of this."""
-        if self._told.get(what) != facts:
-            self._told[what] = facts
-            self.tell(what, **facts)
 
     def _compute(self) -> None:
         """Compute everything from the state and the connections as they are now, and tell what is new."""
         with self._lock:
             self._due = False
-            lab = self.lab
-            ends = () if lab is None or lab.closed else lab.ends
+            ends = self._ends()
             if not self.target and (first := next((end for end in ends if end.open), None)) is not None:
                 self.set_trait("target", first.key)
                 return
-            end = next((each for each in ends if each.key == self.target), None)
-            self._label = end.label if end else self._gone_label()
-            self._preview = self._composed(end)
+            target = self._target()
+            self._preview = self._composed(target)
             if self.comm is None:
                 return
-            self._tell_new("codes", codes=_CODES)
-            self._tell_new("ends", **self._ends_facts(ends, end, lab))
-            self._tell_new("preview", **self._preview_facts(end))
-            self._tell_new(
-                "sent", sent=[{**each._asdict(), "sender": each.sender.label} for each in reversed(self._sent)]
-            )
+            facts: dict[str, dict[str, Any]] = {
+                "codes": {"codes": _CODES},
+                "ends": self._ends_facts(ends, target),
+                "preview": self._preview_facts(target),
+                "sent": {"sent": [{**each._asdict(), "sender": each.sender.label} for each in reversed(self._sent)]},
+            }
+            for what, said in facts.items():
+                if self.is_news(what, said):
+                    self.tell(what, **said)
 
-    def _ends_facts(self, ends: tuple[End, ...], end: End | None, lab: Any) -> dict[str, Any]:
-        listed = [_end_facts(each) for each in ends[-MOST_ENDS:]]
-        sender = _sender_of(self.target)
-        if self.target and self.target not in [each["key"] for each in listed] and sender is not None:
-            gone = _end_facts(end) if end else {
-                "key": self.target, "sender": sender.label, "connection": self.target.partition(" ")[2], "kind": "",
-                "state": "CLOSED", "open": False, "label": self._label,
-            }  # fmt: skip
-            listed.insert(0, gone)
+    def _ends_facts(self, ends: tuple[End, ...], target: Target) -> dict[str, Any]:
+        listed = [Target(end.key, end).facts for end in ends[-MOST_ENDS:]]
+        if target.sender is not None and target.key not in [each["key"] for each in listed]:
+            listed.insert(0, target.facts)
+        lab = self.lab
         return {
             "ends": listed,
             "more": max(0, len(ends) - MOST_ENDS),
-            "why": self._why_not(end),
+            "why": target.trouble,
             "serving": lab is not None and not lab.closed and lab.server is not None,
         }
 
-    def _gone_label(self) -> str:
-        sender = _sender_of(self.target)
-        return "" if sender is None else f"{sender.mark} of connection {self.target.partition(' ')[2]}, gone"
-
-    def _why_not(self, end: End | None) -> str:
-        """Why nothing can be sent by the target; empty where something can."""
-        if end is not None:
-            if end.open:
-                return ""
-            return f"{end.label} has ended its stream: it can send no more. Choose another end."
-        if not self.target:
-            return _NO_END
-        if _sender_of(self.target) is None:
-            return f'target={self.target!r} names no end: it is said as "client 0" or "server 0". Choose one.'
-        return f"{self._label}: its connection is over, so nothing can be sent there. Choose another end, or open one."
-
-    def _preview_facts(self, end: End | None) -> dict[str, Any]:
+    def _preview_facts(self, target: Target) -> dict[str, Any]:
         preview, index = self._preview, self._picked
-        field, why = preview.trouble
-        reason = len(self.reason.encode("utf-8", "replace"))
-        facts: dict[str, Any] = {
-            "field": field,
-            "trouble": why,
-            "frames": [self._frame_facts(each) for each in range(len(preview.frames))],
+        return {
+            "field": preview.field,
+            "trouble": preview.why,
+            "frames": preview.facts,
             "index": index,
             "left": sum(map(len, preview.frames[self._begun :])),
-            "explanation": self.explain().to_json() if preview.frames else None,
+            "explanation": preview.explain(index).to_json() if preview.frames else None,
             "payload": None if preview.series is None else len(preview.series.payload),
-            "notes": self._notes(end),
-            "meaning": _meaning(self.code),
-            "reason": reason,
+            "notes": preview.notes(target.by_library, self.payload_as == "close"),
+            "meaning": code_meaning(self.code),
+            "reason": len(self.reason.encode("utf-8", "replace")),
             "reason_most": LONGEST_REASON,
         }
-        return facts
-
-    def _frame_facts(self, index: int) -> dict[str, Any]:
-        data = self._preview.frames[index]
-        return {
-            "what": opcode_name(data[0] & 0b1111),
-            "fin": data[0] >> 7,
-            "hex": data[:SHOWN].hex(),
-            "length": len(data),
-            "broken": len(self._preview.places[index].violations),
-            "sent": index < self._begun,
-        }
-
-    def _notes(self, end: End | None) -> list[str]:
-        series = self._preview.series
-        if series is None:
-            return []
-        by_library = end is not None and end.kind != RAW_KIND
-        code = int.from_bytes(series.payload[:2], "big")
-        notes = [
-            (
-                _BODY.format(code=code),
-                series.opcode == CLOSE and self.payload_as != "close" and len(series.payload) > 1,
-            ),
-            (_UNTOLD_CLOSE, by_library and series.opcode == CLOSE),
-            (_UNTOLD_FRAGMENT, by_library and not series.fin and not series.opcode & 0b1000),
-            (series.lies, bool(series.lies)),
-        ]
-        return [note for note, holds in notes if holds]
 
     # Details -----------------------------------------------------------------------------
 
     @property
     def _sender(self) -> Sender:
-        return _sender_of(self.target) or Sender.CLIENT
+        return Target(self.target, None).sender or Sender.CLIENT
 
     @property
     def _picked(self) -> int:
@@ -502,7 +352,7 @@ class Composer(FrameFields, TracePanel):
             return close_body(self.code, self.reason)
         return typed(self.payload, self.payload_as, MOST_PAYLOAD)
 
-    def _composed(self, end: End | None) -> Preview:
+    def _composed(self, target: Target) -> Preview:
         field = "payload"
         try:
             payload = self._payload()
@@ -510,13 +360,15 @@ class Composer(FrameFields, TracePanel):
             key = masking_key(self.masking_key) if self.mask == "key" else None
         except CannotCompose as error:
             close = field == "payload" and self.payload_as == "close"
-            return Preview(None, (), (), ("status code and reason" if close else field, str(error)))
-        masked = self._sender is Sender.CLIENT if self.mask == "right" else self.mask != "none"
+            return Preview(field="status code and reason" if close else field, why=str(error))
+        sender = target.sender or Sender.CLIENT
+        masked = sender is Sender.CLIENT if self.mask == "right" else self.mask != "none"
         series = Series(
             payload, **self.bits, masked=masked, key=key, length_form=self.length_form, fragments=self.fragments
         )
         frames = tuple(series.frames(self._key))
-        return Preview(series, frames, self._placed(end, frames), ("", ""))
+        hides = masked and key is None and not self._steady
+        return Preview(sender, series, frames, self._placed(target.end, frames), self._begun, hides)
 
     def _key(self, index: int) -> bytes:
         while len(self._keys) <= index:
@@ -536,15 +388,12 @@ class Composer(FrameFields, TracePanel):
         return tuple(places)
 
     def _living(self) -> End:
-        end = self.end
-        why = self._why_not(end)
-        if end is None or why:
-            raise CannotSend(why)
-        return end
+        target = self._target()
+        if target.end is None or target.trouble:
+            raise CannotSend(target.trouble)
+        return target.end
 
-    def _begin_sending(
-        self, end: End, sending: Coroutine[Any, Any, int | None], what: str, how: str = ""
-    ) -> Underway[int | None]:
+    def _begin_sending(self, end: End, sending: Sent, what: str, how: str = "") -> Underway[int | None]:
         label, sender = end.label, end.end
         how = how or ("one frame" if end.kind == RAW_KIND else "websockets")
 
@@ -609,36 +458,3 @@ class Composer(FrameFields, TracePanel):
         "open raw": lambda self, _: self.open_raw(),
         "reset": lambda self, _: self.reset(),
     }
-
-
-_SENDERS: Final = {sender.label: sender for sender in Sender}
-
-
-def _sender_of(target: str) -> Sender | None:
-    """Which side ``"client 0"`` names; None where it names none."""
-    side, _, number = target.partition(" ")
-    return _SENDERS.get(side) if number.isdecimal() else None
-
-
-def _end_facts(end: End) -> dict[str, Any]:
-    open_now = end.open
-    return {
-        "key": end.key,
-        "sender": end.end.label,
-        "connection": str(end.connection),
-        "kind": end.kind,
-        "state": (end.state if open_now else State.CLOSED).value,
-        "open": open_now,
-        "label": end.label,
-    }
-
-
-def _meaning(code: int | None) -> list[str]:
-    """What a status code means and where that is written; that there is none, for None."""
-    if code is None:
-        return ["no status code: the peer's program is told 1005", "RFC 6455 7.1.5"]
-    return [*status_meaning(code)] if 0 <= code <= 0xFFFF else ["more than 16 bits hold", "RFC 6455 5.5.1"]
-
-
-def _shown(value: int | str | bytes | None) -> str:
-    return value.hex(" ") if isinstance(value, bytes) else visible(str(value))

@@ -1,18 +1,37 @@
-"""What a composer sends, as values: the frames of one message, split as asked for, and a close frame's body."""
+"""What a composer sends, as values: one message's frames (``Series``), and each in its connection (``Preview``)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any, NamedTuple
 
-from ...drawing.visible import count
-from ...protocol import build_frame
-from ...protocol.words import CONTINUATION, LENGTH
+from ...anatomy.explanation import Explanation
+from ...anatomy.field import Sender, Violation
+from ...drawing.visible import count, visible
+from ...protocol import build_frame, explain_frame, parse_frame
+from ...protocol.words import CLOSE, CONTINUATION, LENGTH, OPCODE, opcode_name, status_meaning
 from ..kit.frame_fields import FITS, LONGEST, CannotCompose, typed
+from ..kit.record_filter import CONTROL
 
 MOST_FRAGMENTS = 64
 LONGEST_CODE = 0xFFFF
+SHOWN = 32
+"""Bytes of each frame in the list of frames."""
+FRESH = "a fresh masking key"
+_BODY = (
+    "A Close frame's payload begins with its status code: these first two bytes say {code}. "
+    "Choose “the status code and reason” to have them written (RFC 6455 5.5.1)."
+)
+_UNTOLD_CLOSE = (
+    "websockets is not told of these bytes. It will take the peer's answering Close for the first one, and send a "
+    "Close of its own after yours."
+)
+_UNTOLD_FRAGMENT = (
+    "websockets is not told of these bytes. Until you send the fragment with FIN, the next message that it sends "
+    "stands inside yours."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +72,7 @@ class Series:
 
     @property
     def lies(self) -> str:
-        """What comes of a length that does not fit into its bits, in words; empty where it fits."""
+        """What follows from a length that does not fit into its bits, in words; empty where it fits."""
         longest = max(map(len, split(self.payload, self.fragments)))
         if longest <= FITS.get(self.length_form or 0, LONGEST):
             return ""
@@ -62,6 +81,115 @@ class Series:
             f"{count(longest, 'byte')} do not fit into {self.length_form} bits, which take the low bits: {written}. "
             "The peer takes what follows for something else."
         )
+
+    def settings(self, key: str) -> list[tuple[str, str]]:
+        """Each setting and its value in words. ``key`` is the masking key's text, where all frames have one."""
+        bits = [("FIN", self.fin), ("RSV1", self.rsv1), ("RSV2", self.rsv2), ("RSV3", self.rsv3)]
+        return [
+            ("opcode", f"{self.opcode} {opcode_name(self.opcode)}"),
+            ("bits", ", ".join(f"{name} {int(value)}" for name, value in bits)),
+            ("mask", f"under {key if self.key else FRESH}" if self.masked else "not masked"),
+            ("length", "in the fewest bits" if self.length_form is None else f"in {self.length_form} bits"),
+            ("fragments", count(self.fragments, "frame")),
+        ]
+
+
+class Placed(NamedTuple):
+    """A frame in its connection."""
+
+    violations: tuple[Violation, ...]
+    """The rules that it breaks there."""
+    offset: int = 0
+    """Of its first byte in its sender's stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be sent now, frame by frame; or why there are no bytes."""
+
+    sender: Sender = Sender.CLIENT
+    series: Series | None = None
+    frames: tuple[bytes, ...] = ()
+    places: tuple[Placed, ...] = ()
+    """By frame."""
+    begun: int = 0
+    """How many of the frames were sent."""
+    hides: bool = False
+    """Whether the masking keys differ at each run, so that steady text must not show them."""
+    field: str = ""
+    """The setting that makes no bytes."""
+    why: str = ""
+
+    def explain(self, index: int) -> Explanation:
+        """Every bit of a frame, and the rules that it would break in its connection. Raises CannotCompose."""
+        if not self.frames:
+            raise CannotCompose(self.why)
+        violations, offset = self.places[index]
+        return explain_frame(self.frames[index], sender=self.sender, offset=offset, violations=violations)
+
+    def explain_steadily(self, index: int) -> Explanation:
+        """The same without the masking key, and without what it masks, where they differ at each run."""
+        explanation = self.explain(index)
+        start = next((field.start for field in explanation.fields if field.name == "Masking-key"), None)
+        if not self.hides or start is None:
+            return explanation
+        fields = [
+            replace(field, steady=FRESH if field.start == start else _shown(field.value))
+            if field.start >= start
+            else field
+            for field in explanation.fields
+        ]
+        return replace(explanation, fields=tuple(fields))
+
+    def notes(self, by_library: bool, close: bool) -> list[str]:
+        """What is worth knowing before it is sent.
+
+        Args:
+            by_library: whether the end's library keeps its state.
+            close: whether the payload is made of a status code and a reason.
+        """
+        series = self.series
+        if series is None:
+            return []
+        is_close, code = series.opcode == CLOSE, int.from_bytes(series.payload[:2], "big")
+        notes = {
+            _BODY.format(code=code): is_close and not close and len(series.payload) > 1,
+            _UNTOLD_CLOSE: by_library and is_close,
+            _UNTOLD_FRAGMENT: by_library and not series.fin and not series.opcode & CONTROL,
+            series.lies: bool(series.lies),
+        }
+        return [note for note, holds in notes.items() if holds]
+
+    @property
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Each frame as its place, what it is, its length and its bytes."""
+        rows = []
+        for index, data in enumerate(self.frames):
+            frame = parse_frame(data)
+            what = frame.opcode_name + ("" if frame.fin else ", not final")
+            if broken := len(self.places[index].violations):
+                what += f", breaks {count(broken, 'rule')}"
+            if frame.mask and self.hides:
+                shown = f"{data[: frame.header_length - 4].hex(' ')} {FRESH} and what it masks"
+            else:
+                shown = data[:SHOWN].hex(" ") + (" …" if len(data) > SHOWN else "")
+            rows.append((f"{index + 1}{' (sent)' if index < self.begun else ''}", what, str(len(data)), shown))
+        return rows
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """Each frame as JSON values."""
+        return [
+            {
+                "what": opcode_name(data[0] & OPCODE),
+                "fin": data[0] >> 7,
+                "hex": data[:SHOWN].hex(),
+                "length": len(data),
+                "broken": len(placed.violations),
+                "sent": index < self.begun,
+            }
+            for index, (data, placed) in enumerate(zip(self.frames, self.places, strict=True))
+        ]
 
 
 def split(payload: bytes, parts: int) -> list[bytes]:
@@ -76,3 +204,14 @@ def close_body(code: int | None, reason: str) -> bytes:
     if code is not None and not 0 <= code <= LONGEST_CODE:
         raise CannotCompose(f"a status code is written in 16 bits, so it is 0 to {LONGEST_CODE}; {code} was given")
     return (b"" if code is None else code.to_bytes(2, "big")) + typed(reason, "text")
+
+
+def code_meaning(code: int | None) -> list[str]:
+    """What a status code means, or its absence, and where that is written."""
+    if code is None:
+        return ["no status code: the peer's program is told 1005", "RFC 6455 7.1.5"]
+    return [*status_meaning(code)] if 0 <= code <= LONGEST_CODE else ["more than 16 bits hold", "RFC 6455 5.5.1"]
+
+
+def _shown(value: int | str | bytes | None) -> str:
+    return value.hex(" ") if isinstance(value, bytes) else visible(str(value))

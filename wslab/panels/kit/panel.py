@@ -82,6 +82,7 @@ class Panel(Shown, anywidget.AnyWidget):
 
     def __init__(self, **kwargs: Any) -> None:
         self._lock = threading.RLock()
+        self._told: dict[str, Any] = {}
         super().__init__(**kwargs)
         self.on_msg(self._heard)
 
@@ -131,11 +132,24 @@ class Panel(Shown, anywidget.AnyWidget):
         if self.comm is not None:
             self.send({"tell": what, **facts}, list(buffers))
 
+    def is_news(self, what: str, facts: Any) -> bool:
+        """Whether ``facts`` differ from what was told last under this name; from now on they are what was told."""
+        with self._lock:
+            news = what not in self._told or self._told[what] != facts
+            self._told[what] = facts
+            return news
+
+    def _forget_told(self) -> None:
+        """Take everything for news again: a view is there that has heard nothing."""
+        with self._lock:
+            self._told = {}
+
     def _shown(self) -> None:
         """Called when the panel was displayed in a cell."""
 
     def _greeted(self, _: Question) -> None:
-        """A new view is there and listens."""
+        """Called when a new view is there and listens."""
+        self._forget_told()
         self.tell("hello")
 
     def _heard(self, _: Any, question: Question, buffers: Any) -> None:

@@ -153,6 +153,8 @@ class TracePanel(Panel):
             return False
         try:
             self._look()
+            if not self._asked:
+                self._forget_told()
             more = self._push()
             self._keep_when_quiet()
             return more

@@ -26,7 +26,7 @@ class NodePanel(Panel):
 
     def __init__(self, process: node.NodeProcess, **kwargs: Any) -> None:
         self._process = process
-        self._told: tuple[int, str] | None = None
+        self._shown_last: tuple[int, str] | None = None
         super().__init__(**kwargs)
         self._pusher = Pusher(self._push, name="wslab node panel")
         process.watch(self._pusher.wake)
@@ -37,9 +37,9 @@ class NodePanel(Panel):
     def _push(self) -> bool:
         """Tell what is new since the last time; nothing is waiting afterwards."""
         process = self._process
-        before, (total, state) = self._told, (process.total, process.state)
+        before, (total, state) = self._shown_last, (process.total, process.state)
         if (total, state) != before:
-            self._told = (total, state)
+            self._shown_last = (total, state)
             self._tell_output(total - before[0] if before else total)
         if state != "runs":
             self._keep()
