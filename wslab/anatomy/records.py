@@ -150,24 +150,25 @@ def closing(records: Iterable[Record], reports: Iterable[CloseReport]) -> list[B
     """
     last: list[Record] = []
     for record in records:
-        if last or record.kind in (Kind.FIN, Kind.RESET) or _is_close(record):
+        if last or record.kind in (Kind.FIN, Kind.RESET) or is_close(record):
             last.append(record)
     return [*([ladder(last)] if last else []), Pairs(closing_rows(last, reports))]
 
 
-def _is_close(record: Record) -> bool:
+def is_close(record: Record) -> bool:
+    """Whether it is a Close frame."""
     return record.kind is Kind.FRAME and record.first & 0b1111 == _CLOSE
 
 
 def closing_rows(records: Sequence[Record], reports: Iterable[CloseReport]) -> list[tuple[str, str]]:
     """What the end of the connection comes to, as pairs of name and text."""
-    closes = [record for record in records if _is_close(record)]
-    answer = next((record for record in closes if record.sender is not closes[0].sender), None)
+    closes = [record for record in records if is_close(record)]
+    answer = _first(closes, closes[0].sender.peer) if closes else None
     rows = [("first Close", f"{closes[0].sender.mark}: {closes[0].summary}" if closes else "none")]
     if closes:
         rows.append(("the other's", f"{answer.sender.mark}: {answer.summary}" if answer else "none"))
     rows += [
-        (f"{report.sender.label} reports", _report(report, closes))
+        (f"{report.sender.label} reports", reported(report, _first(closes, report.sender.peer)))
         for report in sorted(reports, key=lambda report: report.sender)
     ]
     words = {Kind.FIN: "FIN", Kind.RESET: "RST"}
@@ -175,12 +176,16 @@ def closing_rows(records: Sequence[Record], reports: Iterable[CloseReport]) -> l
     return [*rows, ("TCP ended by", ", then ".join(ends) or "nobody yet")]
 
 
-def _report(report: CloseReport, closes: Sequence[Record]) -> str:
+def _first(records: Sequence[Record], sender: Sender) -> Record | None:
+    return next((record for record in records if record.sender is sender), None)
+
+
+def reported(report: CloseReport, received: Record | None) -> str:
+    """What an end's program reports, and how that came from ``received``, the peer's first Close frame."""
     if report.code is None:
         return "nothing"
     peer = report.sender.peer
     said = f'{report.code} "{visible(report.reason)}"' if report.reason else str(report.code)
-    received = next((record for record in closes if record.sender is peer), None)
     if received is None:
         return f"{said}, since no Close frame came from the {peer.label}"
     if received.violations and report.code == 1006:  # an equal code would be chance: the frame was not accepted

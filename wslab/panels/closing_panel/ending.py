@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
-from ...anatomy.records import LANES, CloseReport, closing_rows
+from ...anatomy.records import LANES, CloseReport, is_close, reported
 from ...drawing.blocks import States
 from ...protocol.states import NEXT, TRANSITIONS, Event, State, Transition
 from ...protocol.words import CLOSE, OPCODE, status_meaning
@@ -84,11 +84,6 @@ class Ending:
         """Who sent the first of these."""
         numbers = [record for record in kinds if record is not None]
         return min(numbers, key=lambda record: record.number).sender if numbers else None
-
-
-def is_close(record: Record) -> bool:
-    """Whether it is a Close frame."""
-    return record.kind is Kind.FRAME and record.first & OPCODE == CLOSE
 
 
 def belongs(kind: int, first: int) -> bool:
@@ -208,9 +203,8 @@ def how_tcp_ended(ending: Ending) -> tuple[str, str]:
 
 def report_words(ending: Ending) -> dict[Sender, tuple[str, str]]:
     """What each end's program reports, in words, and what is to be known of a code that is never sent."""
-    rows = dict(closing_rows(ending.records, ending.reports.values()))
     return {
-        sender: (rows[f"{sender.label} reports"], _never_sent(ending, report))
+        sender: (reported(report, ending.close_of(sender.peer)), _never_sent(ending, report))
         for sender, report in ending.reports.items()
     }
 
