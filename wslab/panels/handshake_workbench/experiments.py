@@ -1,14 +1,16 @@
-"""One-change experiments with the opening handshake: a table of changes, and of nothing that comes of them.
+"""Experiments with the opening handshake: a table of requests, each changed in one thing, and what was predicted.
 
-A change is a function from a request's lines to a request's lines. What a server answers is measured, never known here.
+A change is a function from a request's lines to a request's lines. No answer stands here: it is measured.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from ...drawing.visible import visible
 
 Lines = list[str]
 Change = Callable[[Lines], Lines]
@@ -16,7 +18,7 @@ Change = Callable[[Lines], Lines]
 KEY = "Sec-WebSocket-Key"
 
 STATUSES: Final = {status: f"{status} {HTTPStatus(status).phrase}" for status in (101, 400, 403, 405, 426, 505)}
-"""What can be predicted."""
+"""The statuses that can be predicted."""
 
 
 class Experiment(NamedTuple):
@@ -27,7 +29,7 @@ class Experiment(NamedTuple):
     title: str
     change: Change
     section: str
-    """Where it is said what a server makes of it."""
+    """Where a specification says how a server must answer it."""
 
     def apply(self, request: str) -> str:
         """The request, as text, with this change."""
@@ -43,6 +45,17 @@ class Experiment(NamedTuple):
                 gone += before[a:b]
                 come += after[c:d]
         return gone, come
+
+    def facts(self, request: str) -> dict[str, Any]:
+        """What a view shows of it, as JSON values."""
+        gone, come = self.difference(request)
+        return {
+            "name": self.name,
+            "title": self.title,
+            "section": self.section,
+            "gone": [*map(visible, gone)],
+            "come": [*map(visible, come)],
+        }
 
 
 def _name(line: str) -> str:
@@ -109,3 +122,48 @@ EXPERIMENTS: Final = {
     )
 }
 """By the name that a script calls it."""
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of that name. Raises KeyError, which says which there are."""
+    try:
+        return EXPERIMENTS[name]
+    except KeyError:
+        raise KeyError(f"no experiment {name!r}; there are {', '.join(EXPERIMENTS)}") from None
+
+
+def predictable(status: Any) -> int:
+    """``status``. Raises ValueError, which says what can be predicted, unless it is among ``STATUSES``."""
+    if status not in STATUSES:
+        raise ValueError(f"{status!r} cannot be predicted; there are {', '.join(map(str, STATUSES))}")
+    return int(status)
+
+
+def experiment_rows(
+    predictions: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, str, str, str, str, str]]:
+    """Each experiment as its change, the prediction, the status, whether they agree, the reason, and a section."""
+    rows = []
+    for name, each in EXPERIMENTS.items():
+        guess, found = predictions.get(name), results.get(name)
+        if guess is None:
+            row = ("", "", "predict first", "")
+        elif found is None:
+            row = (str(guess), "", "not run yet", "")
+        else:
+            status = "none" if found["status"] is None else str(found["status"])
+            row = (str(guess), status, "as predicted" if found["status"] == guess else "surprise", found["reason"])
+        rows.append((each.title, *row, each.section))
+    return rows
+
+
+def score(predictions: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]) -> str:
+    """How many predictions were right, and what is left to do."""
+    shown = [name for name in EXPERIMENTS if name in results]
+    right = sum(results[name]["status"] == predictions[name] for name in shown)
+    parts = {
+        f"{right} of {len(shown)} predicted": len(shown),
+        f"{len(predictions) - len(shown)} to run": len(predictions) - len(shown),
+        f"{len(EXPERIMENTS) - len(predictions)} to predict": len(EXPERIMENTS) - len(predictions),
+    }
+    return "; ".join(words for words, number in parts.items() if number)

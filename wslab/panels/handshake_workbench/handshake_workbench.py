@@ -23,15 +23,13 @@ from ...protocol.words import count, quote
 from ..kit.module import css, esm
 from ..kit.panel import Question, Underway, guarded
 from ..kit.trace_panel import TracePanel
-from .experiments import EXPERIMENTS, STATUSES, Experiment
+from .experiments import EXPERIMENTS, STATUSES, experiment, experiment_rows, predictable, score
 
 REQUEST = "request"
 """What ``underway`` calls the request in the editor."""
 MOST_BODY = 2_000
 """Bytes of a response's body that are shown."""
 STEPS, EXPERIMENT = "Accept, step by step", "One change, which status?"
-PREDICT_FIRST = "predict first"
-NOT_RUN = "not run yet"
 _KEY, _ACCEPT = "Sec-WebSocket-Key", "Sec-WebSocket-Accept"
 _STEPS = ("step", "", "section")
 _CHECKS = ("the client checks", "outcome", Column("found", wraps=True))
@@ -78,7 +76,7 @@ class HandshakeWorkbench(TracePanel):
         self._default = ""  # what stands in the editor while nobody has touched it
         self._attempt: Attempt | None = None
         super().__init__(lab, **kwargs)
-        self.set_trait("score", self._score())
+        self.set_trait("score", score(self.predictions, self.results))
         self._restore()
 
     @property
@@ -118,13 +116,8 @@ class HandshakeWorkbench(TracePanel):
             KeyError: there is no such experiment.
             ValueError: a status that is not among ``STATUSES``.
         """
-        _experiment(name)
-        if status is None:
-            self.predictions = {other: old for other, old in self.predictions.items() if other != name}
-        elif status in STATUSES:
-            self.predictions = {**self.predictions, name: status}
-        else:
-            raise ValueError(f"{status!r} cannot be predicted here; there are {', '.join(map(str, STATUSES))}")
+        others = {other: old for other, old in self.predictions.items() if other != experiment(name).name}
+        self.predictions = others if status is None else {**others, name: predictable(status)}
 
     def run(self, name: str) -> Underway[Attempt]:
         """Send an experiment's request, once it is predicted; its result goes into ``results``.
@@ -134,10 +127,10 @@ class HandshakeWorkbench(TracePanel):
             ValueError: it has no prediction.
             LabClosed, NoServer: they say what to run.
         """
-        experiment = _experiment(name)
+        tried = experiment(name)
         if name not in self.predictions:
-            raise ValueError(f"{experiment.title}: predict first, for instance bench.predict({name!r}, 400)")
-        return self._try(name, written(experiment.apply(self.original)), lambda found: self._measured(name, found))
+            raise ValueError(f"{tried.title}: predict first, for instance bench.predict({name!r}, 400)")
+        return self._try(name, written(tried.apply(self.original)), lambda found: self._measured(name, found))
 
     def run_all(self) -> list[Underway[Attempt]]:
         """Run every experiment that has a prediction; see ``run``."""
@@ -209,7 +202,7 @@ class HandshakeWorkbench(TracePanel):
                 "equal": equal,
                 "compared": compared,
             },
-            experiments=[_row_json(experiment, self.original) for experiment in EXPERIMENTS.values()],
+            experiments=[one.facts(self.original) for one in EXPERIMENTS.values()],
             statuses=[[status, said] for status, said in STATUSES.items()],
         )
 
@@ -287,7 +280,7 @@ class HandshakeWorkbench(TracePanel):
             if name in self.predictions:
                 outcome = {"status": found.status, "reason": visible(found.reason), "connection": found.connection}
                 self.set_trait("results", {**self.results, name: outcome})
-                self.set_trait("score", self._score())
+                self.set_trait("score", score(self.predictions, self.results))
 
     @traitlets.observe("predictions")
     def _predicted(self, change: Any) -> None:
@@ -296,14 +289,16 @@ class HandshakeWorkbench(TracePanel):
             old = change["old"] if isinstance(change["old"], dict) else {}
             kept = {name: found for name, found in self.results.items() if self.predictions.get(name) == old.get(name)}
             self.set_trait("results", {name: found for name, found in kept.items() if name in self.predictions})
-            self.set_trait("score", self._score())
+            self.set_trait("score", score(self.predictions, self.results))
 
     @traitlets.validate("predictions")
     def _only_what_there_is(self, proposal: Any) -> dict[str, int]:
-        for name, status in proposal["value"].items():
-            _experiment(name)
-            if status not in STATUSES:
-                raise traitlets.TraitError(f"{status!r} cannot be predicted; there are {', '.join(map(str, STATUSES))}")
+        try:
+            for name, status in proposal["value"].items():
+                experiment(name)
+                predictable(status)
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
         return dict(proposal["value"])
 
     def _score(self) -> str:
@@ -322,7 +317,7 @@ class HandshakeWorkbench(TracePanel):
         blocks += [block for head in heads if head is not None for block in explanation_sheet(head).blocks]
         if last is not None:
             blocks += [Pairs(self._verdict(last)), Table(_CHECKS, last.checks, row_heading=0)]
-        rows = self._experiment_rows()
+        rows = experiment_rows(self.predictions, self.results)
         narrow = [(*row[:-2], f"{row[-2]} [{row[-1]}]".lstrip()) for row in rows]
         blocks += [
             Table(_STEPS, self._step_rows(), STEPS, row_heading=0),
@@ -351,21 +346,6 @@ class HandshakeWorkbench(TracePanel):
             ("answered", compared if equal is None else f"{visible(self._answered or '')}, {compared}", "RFC 6455 4.1"),
         ]
 
-    def _experiment_rows(self) -> list[tuple[str, str, str, str, str, str]]:
-        rows = []
-        for name, experiment in EXPERIMENTS.items():
-            guess, found = self.predictions.get(name), self.results.get(name)
-            if guess is None:
-                row = ("", "", PREDICT_FIRST, "")
-            elif found is None:
-                row = (str(guess), "", NOT_RUN, "")
-            else:
-                status = "none" if found["status"] is None else str(found["status"])
-                so = "as predicted" if found["status"] == guess else "surprise"
-                row = (str(guess), status, so, found["reason"])
-            rows.append((experiment.title, *row, experiment.section))
-        return rows
-
     # What a view asks.
 
     def _asked_to_send(self, question: Question) -> None:
@@ -380,7 +360,7 @@ class HandshakeWorkbench(TracePanel):
 
     def _asked_to_load(self, question: Question) -> None:
         self.exactly = False
-        self.request = _experiment(str(question["name"])).apply(self.original)
+        self.request = experiment(str(question["name"])).apply(self.original)
 
     answers: ClassVar[Mapping[str, Any]] = {
         "send": _asked_to_send,
@@ -389,24 +369,6 @@ class HandshakeWorkbench(TracePanel):
         "run": lambda self, question: self.run(str(question["name"])),
         "run_all": lambda self, _: self.run_all(),
         "start_again": lambda self, _: self.start_again(),
-    }
-
-
-def _experiment(name: str) -> Experiment:
-    try:
-        return EXPERIMENTS[name]
-    except KeyError:
-        raise KeyError(f"no experiment {name!r}; there are {', '.join(EXPERIMENTS)}") from None
-
-
-def _row_json(experiment: Experiment, request: str) -> dict[str, Any]:
-    gone, come = experiment.difference(request)
-    return {
-        "name": experiment.name,
-        "title": experiment.title,
-        "section": experiment.section,
-        "gone": [*map(visible, gone)],
-        "come": [*map(visible, come)],
     }
 
 
