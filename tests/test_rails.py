@@ -30,9 +30,8 @@ LEFT_LONGER: dict[str, int] = {
     "wslab/live/node/process.py": 441,
     "wslab/live/relay/relay.py": 731,
     "wslab/live/tls/records.py": 437,
-    "wslab/panels/browser_panel/browser_panel.py": 406,
-    "wslab/panels/composer/composer.py": 644,
-    "wslab/panels/handshake_workbench/handshake_workbench.py": 437,
+    "wslab/panels/browser_panel/browser_panel.py": 401,
+    "wslab/panels/composer/composer.py": 460,
     "wslab/protocol/connection.py": 536,
     "wslab/protocol/frame.py": 402,
     "wslab/recording/files/capture.py": 494,
@@ -57,6 +56,7 @@ LEFT_NAMED_TWICE: set[str] = {
     "Notes",
     "Page",
     "Relay",
+    "Target",
 }
 """Class names, without a leading underscore, that mean more than one thing."""
 LEFT_PRYING: dict[str, int] = {
