@@ -33,7 +33,7 @@ from ..kit.module import css, esm
 from ..kit.panel import Question, Underway
 from ..kit.trace_panel import TracePanel
 from .composition import MOST_FRAGMENTS, Placed, Preview, Series, close_body, code_meaning
-from .target import Target
+from .target import TargetEnd
 
 MOST_PAYLOAD = 1 << 16
 """Bytes of payload: what one may want to send by hand."""
@@ -145,8 +145,8 @@ class Composer(FrameFields, TracePanel):
         lab = self.lab
         return () if lab is None or lab.closed else lab.ends
 
-    def _target(self) -> Target:
-        return Target(self.target, next((end for end in self._ends() if end.key == self.target), None))
+    def _target(self) -> TargetEnd:
+        return TargetEnd(self.target, next((end for end in self._ends() if end.key == self.target), None))
 
     @property
     def frames(self) -> tuple[bytes, ...]:
@@ -309,8 +309,8 @@ class Composer(FrameFields, TracePanel):
                 if self.is_news(what, said):
                     self.tell(what, **said)
 
-    def _ends_facts(self, ends: tuple[End, ...], target: Target) -> dict[str, Any]:
-        listed = [Target(end.key, end).facts for end in ends[-MOST_ENDS:]]
+    def _ends_facts(self, ends: tuple[End, ...], target: TargetEnd) -> dict[str, Any]:
+        listed = [TargetEnd(end.key, end).facts for end in ends[-MOST_ENDS:]]
         if target.sender is not None and target.key not in [each["key"] for each in listed]:
             listed.insert(0, target.facts)
         lab = self.lab
@@ -321,7 +321,7 @@ class Composer(FrameFields, TracePanel):
             "serving": lab is not None and not lab.closed and lab.server is not None,
         }
 
-    def _preview_facts(self, target: Target) -> dict[str, Any]:
+    def _preview_facts(self, target: TargetEnd) -> dict[str, Any]:
         preview, index = self._preview, self._picked
         return {
             "field": preview.field,
@@ -341,7 +341,7 @@ class Composer(FrameFields, TracePanel):
 
     @property
     def _sender(self) -> Sender:
-        return Target(self.target, None).sender or Sender.CLIENT
+        return TargetEnd(self.target, None).sender or Sender.CLIENT
 
     @property
     def _picked(self) -> int:
@@ -352,7 +352,7 @@ class Composer(FrameFields, TracePanel):
             return close_body(self.code, self.reason)
         return typed(self.payload, self.payload_as, MOST_PAYLOAD)
 
-    def _composed(self, target: Target) -> Preview:
+    def _composed(self, target: TargetEnd) -> Preview:
         field = "payload"
         try:
             payload = self._payload()

@@ -1,4 +1,4 @@
-"""``Target``: the end that a composer sends by, whether it is open, and why nothing can be sent by it."""
+"""``TargetEnd``: the end that a composer sends by, whether it is open, and why nothing can be sent by it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_END = (
 )
 
 
-class Target(NamedTuple):
+class TargetEnd(NamedTuple):
     """An end, as ``"client 0"`` names it: the client of connection 0."""
 
     key: str

@@ -157,7 +157,7 @@ def experiment_rows(
     return rows
 
 
-def score(predictions: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]) -> str:
+def tally(predictions: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]) -> str:
     """How many predictions were right, and what is left to do."""
     shown = [name for name in EXPERIMENTS if name in results]
     right = sum(results[name]["status"] == predictions[name] for name in shown)

@@ -23,7 +23,7 @@ from ...protocol.words import count, quote
 from ..kit.module import css, esm
 from ..kit.panel import Question, Underway, guarded
 from ..kit.trace_panel import TracePanel
-from .experiments import EXPERIMENTS, STATUSES, experiment, experiment_rows, predictable, score
+from .experiments import EXPERIMENTS, STATUSES, experiment, experiment_rows, predictable, tally
 
 REQUEST = "request"
 """What ``underway`` calls the request in the editor."""
@@ -76,7 +76,7 @@ class HandshakeWorkbench(TracePanel):
         self._default = ""  # what stands in the editor while nobody has touched it
         self._attempt: Attempt | None = None
         super().__init__(lab, **kwargs)
-        self.set_trait("score", score(self.predictions, self.results))
+        self.set_trait("score", tally(self.predictions, self.results))
         self._restore()
 
     @property
@@ -280,7 +280,7 @@ class HandshakeWorkbench(TracePanel):
             if name in self.predictions:
                 outcome = {"status": found.status, "reason": visible(found.reason), "connection": found.connection}
                 self.set_trait("results", {**self.results, name: outcome})
-                self.set_trait("score", score(self.predictions, self.results))
+                self.set_trait("score", tally(self.predictions, self.results))
 
     @traitlets.observe("predictions")
     def _predicted(self, change: Any) -> None:
@@ -289,7 +289,7 @@ class HandshakeWorkbench(TracePanel):
             old = change["old"] if isinstance(change["old"], dict) else {}
             kept = {name: found for name, found in self.results.items() if self.predictions.get(name) == old.get(name)}
             self.set_trait("results", {name: found for name, found in kept.items() if name in self.predictions})
-            self.set_trait("score", score(self.predictions, self.results))
+            self.set_trait("score", tally(self.predictions, self.results))
 
     @traitlets.validate("predictions")
     def _only_what_there_is(self, proposal: Any) -> dict[str, int]:
@@ -300,15 +300,6 @@ class HandshakeWorkbench(TracePanel):
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from None
         return dict(proposal["value"])
-
-    def _score(self) -> str:
-        shown = [name for name in EXPERIMENTS if name in self.results]
-        right = sum(self.results[name]["status"] == self.predictions[name] for name in shown)
-        open_, waiting = len(EXPERIMENTS) - len(self.predictions), len(self.predictions) - len(shown)
-        parts = [f"{right} of {len(shown)} predicted"] if shown else []
-        parts += [f"{waiting} to run"] if waiting else []
-        parts += [f"{open_} to predict"] if open_ else []
-        return "; ".join(parts)
 
     def _sheet(self) -> Sheet:
         last = self._attempt
