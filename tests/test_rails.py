@@ -56,7 +56,6 @@ LEFT_NAMED_TWICE: set[str] = {
     "Notes",
     "Page",
     "Relay",
-    "Target",
 }
 """Class names, without a leading underscore, that mean more than one thing."""
 LEFT_PRYING: dict[str, int] = {
