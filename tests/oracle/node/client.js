@@ -29,10 +29,7 @@ function createConnection(options) {
   return socket;
 }
 
-const clientSocket = new ws(process.argv[2], {
-  perMessageDeflate: plan.perMessageDeflate ?? false,
-  createConnection,
-});
+const clientSocket = new ws(process.argv[2], { perMessageDeflate: plan.perMessageDeflate ?? false, createConnection });
 
 const actions = {
   text: (text, options) => clientSocket.send(text, options),

@@ -5,10 +5,7 @@ const http = require("node:http");
 const ws = require("ws");
 
 const server = http.createServer();
-const webSocketServer = new ws.Server({
-  server,
-  perMessageDeflate: JSON.parse(process.argv[2] ?? "false"),
-});
+const webSocketServer = new ws.Server({ server, perMessageDeflate: JSON.parse(process.argv[2] ?? "false") });
 
 // A message `please NAME ...` asks for one of these; every other message is echoed.
 const requests = {

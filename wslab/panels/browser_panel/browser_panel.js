@@ -6,7 +6,7 @@
  * to the kernel in batches. The kernel says which record belongs to which event.
  */
 
-import { element, freshId, mark, NUMBER, plural, typing } from "../kit/dom.js";
+import { button, element, freshId, mark, NUMBER, plural, tell, typing } from "../kit/dom.js";
 import { ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
@@ -29,10 +29,6 @@ const PAUSE = 250; // ms without a key until what was typed is told
 const MOST_TYPED = 300_000; // characters
 const MOST_LINES = 26; // that the editor shows before it scrolls
 
-const tell = (node, text) => {
-  if (node.textContent !== text) node.textContent = text;
-  node.hidden = !text;
-};
 const lines = (text) => text.split("\n").map(harmless).join("\n");
 
 // The run --------------------------------------------------------------------------------------------------------------
@@ -154,17 +150,9 @@ class Running {
 
 function editor(view) {
   const { model, running } = view;
-  const numbers = element("pre", { class: "wslab-numbers", "aria-hidden": "true" });
+  const numbers = element("pre.numbers", { "aria-hidden": "true" });
   const id = freshId();
-  const input = element("textarea", {
-    class: "wslab-input",
-    id,
-    wrap: "off",
-    spellcheck: "false",
-    autocomplete: "off",
-    autocapitalize: "off",
-    "aria-describedby": `${id}-hint`,
-  });
+  const input = element("textarea.input", { id, wrap: "off", autocapitalize: "off", "aria-describedby": `${id}-hint` });
   const echoes = typing(input);
   let timer = null;
   let drawn = "";
@@ -185,11 +173,7 @@ function editor(view) {
     drawn = state;
     numbers.replaceChildren(
       ...Array.from({ length: count }, (_, at) =>
-        element(
-          "span",
-          { class: failed.has(at + 1) ? "wslab-failed" : "" },
-          `${failed.has(at + 1) ? "! " : ""}${at + 1}\n`,
-        ),
+        element(failed.has(at + 1) ? "span.failed" : "span", `${failed.has(at + 1) ? "! " : ""}${at + 1}\n`),
       ),
     );
     input.rows = Math.min(Math.max(count + 1, 9), MOST_LINES);
@@ -212,13 +196,13 @@ function editor(view) {
     number();
   };
   const root = element(
-    "section",
-    { class: "wslab-editor", "aria-label": "The page's code" },
-    element("label", { class: "wslab-heading", for: id }, "The page’s JavaScript"),
-    element("div", { class: "wslab-code" }, numbers, input),
+    "section.editor",
+    { "aria-label": "The page's code" },
+    element("label.heading", { for: id }, "The page’s JavaScript"),
+    element("div.code", numbers, input),
     element(
-      "p",
-      { class: "wslab-note", id: `${id}-hint` },
+      "p.note",
+      { id: `${id}-hint` },
       "Ctrl+Enter runs it. A whole HTML page may be pasted: its inline scripts run.",
     ),
   );
@@ -236,24 +220,16 @@ function editor(view) {
 function controls(view) {
   const { model, running } = view;
   const group = freshId();
-  const go = element(
-    "button",
-    { type: "button", class: "wslab-button wslab-primary", onclick: () => view.run() },
-    "Run",
-  );
-  const halt = element("button", { type: "button", class: "wslab-button", onclick: () => running.stop() }, "Stop");
-  const restore = element(
-    "button",
-    { type: "button", class: "wslab-button", onclick: () => view.ask({ ask: "restore" }) },
-    "Restore",
-  );
-  const state = element("span", { class: "wslab-counts" });
+  const go = element("button.button.primary", { onclick: () => view.run() }, "Run");
+  const halt = button("Stop", () => running.stop());
+  const restore = button("Restore", () => view.ask({ ask: "restore" }));
+  const state = element("span.counts");
   const routes = [
     ["auto", ""],
     ["loopback", "directly, on loopback"],
     ["jupyter", "through Jupyter’s server"],
   ].map(([value, words]) => {
-    const label = element("span", {}, words);
+    const label = element("span", words);
     return {
       value,
       label,
@@ -261,12 +237,11 @@ function controls(view) {
     };
   });
   const way = element(
-    "fieldset",
-    { class: "wslab-group wslab-route" },
-    element("legend", {}, "The way to the lab"),
-    ...routes.map(({ input, label }) => element("label", {}, input, label)),
+    "fieldset.group.route",
+    element("legend", "The way to the lab"),
+    ...routes.map(({ input, label }) => element("label", input, label)),
   );
-  const leads = element("p", { class: "wslab-leads" });
+  const leads = element("p.leads");
   let known;
 
   const words = () => {
@@ -278,7 +253,7 @@ function controls(view) {
     const by = new Map();
     for (const { port, name } of [...running.addresses].sort((one, other) => one.port - other.port))
       by.set(name, [...(by.get(name) ?? []), `ws://localhost:${port}`]);
-    const parts = [...by].map(([name, urls]) => [element("code", {}, urls.join(", ")), ` → ${harmless(name)}`]);
+    const parts = [...by].map(([name, urls]) => [element("code", urls.join(", ")), ` → ${harmless(name)}`]);
     const text = parts.length ? "" : "There is no server yet to lead to: run await lab.serve() in a cell.";
     const key = JSON.stringify([...by]);
     if (leads.dataset.key === key) return;
@@ -299,10 +274,9 @@ function controls(view) {
     drawLeads();
   };
   const root = element(
-    "div",
-    { class: "wslab-runbar" },
-    element("div", { class: "wslab-toolbar", role: "group", "aria-label": "Run" }, go, halt, restore, state),
-    element("div", { class: "wslab-way" }, way, leads),
+    "div.runbar",
+    element("div.toolbar", { role: "group", "aria-label": "Run" }, go, halt, restore, state),
+    element("div.way", way, leads),
   );
   return { element: root, draw };
 }
@@ -318,37 +292,16 @@ function eventRow(entry, id) {
   const isConsole = what === "console";
   const sender = SENDERS[what];
   const name = isConsole ? (level === "uncaught" ? level : `console.${level}`) : what;
-  const number = element("span", { class: "wslab-eventrecord" });
+  const number = element("span.eventrecord");
   const said = isConsole
-    ? element(
-        "span",
-        { class: "wslab-printed" },
-        lines(entry.text),
-        entry.line ? element("span", { class: "wslab-place" }, ` line ${entry.line}`) : null,
-      )
-    : element(
-        "span",
-        { class: "wslab-said" },
-        harmless(entry.words),
-        entry.state ? element("span", { class: "wslab-ready" }, entry.state) : null,
-      );
+    ? element("span.printed", lines(entry.text), entry.line ? element("span.place", ` line ${entry.line}`) : null)
+    : element("span.said", harmless(entry.words), entry.state ? element("span.ready", entry.state) : null);
   const node = element(
-    "li",
-    {
-      class: `wslab-event ${isConsole ? `wslab-console wslab-level-${level}` : CALL.test(what) ? "wslab-call" : "wslab-told"}${entry.thrown ? " wslab-thrown" : ""}`,
-      role: "option",
-      id: `${id}-${entry.n}`,
-      "data-event": entry.n,
-      "aria-selected": "false",
-    },
-    element("span", { class: "wslab-when" }, entry.t.toFixed(3)),
-    element("span", { class: "wslab-which" }, socket === undefined ? "" : String(socket)),
-    element(
-      "span",
-      { class: "wslab-what" },
-      sender ? mark(sender) : element("span", { class: "wslab-nomark", "aria-hidden": "true" }),
-      name,
-    ),
+    `li.event.${isConsole ? `console.level-${level}` : CALL.test(what) ? "call" : "told"}${entry.thrown ? ".thrown" : ""}`,
+    { role: "option", id: `${id}-${entry.n}`, "data-event": entry.n, "aria-selected": "false" },
+    element("span.when", entry.t.toFixed(3)),
+    element("span.which", socket === undefined ? "" : String(socket)),
+    element("span.what", sender ? mark(sender) : element("span.nomark", { "aria-hidden": "true" }), name),
     said,
     number,
   );
@@ -358,20 +311,18 @@ function eventRow(entry, id) {
 function told(view) {
   const { running } = view;
   const id = freshId();
-  const list = element("ul", {
-    class: "wslab-events",
+  const list = element("ul.events", {
     role: "listbox",
     tabindex: "0",
     "aria-label": "What the page was told and did; the arrow keys choose an event",
   });
   const empty = element(
-    "p",
-    { class: "wslab-hint" },
+    "p.hint",
     "Nothing yet. Run the code: what it prints and what its sockets are told will stand here, in order of time.",
   );
-  const counts = element("span", { class: "wslab-about" });
-  const said = element("span", { class: "wslab-unseen", role: "status", "aria-live": "polite" });
-  const notes = element("div", { class: "wslab-notes" });
+  const counts = element("span.about");
+  const said = element("span.unseen", { role: "status", "aria-live": "polite" });
+  const notes = element("div.notes");
   const rows = new Map();
   let chosen = null; // an event that somebody chose
   let before = null; // the record that was selected then
@@ -481,7 +432,7 @@ function told(view) {
     const text = running.notes.map(harmless);
     if (notes.dataset.key !== text.join("\n")) {
       notes.dataset.key = text.join("\n");
-      notes.replaceChildren(...text.map((note) => element("p", {}, note)));
+      notes.replaceChildren(...text.map((note) => element("p", note)));
     }
     speaking ??= setTimeout(() => {
       speaking = null;
@@ -489,15 +440,9 @@ function told(view) {
     }, SAY_EVERY);
   };
   const root = element(
-    "section",
-    { class: "wslab-toldpart", "aria-label": "What the page was told" },
-    element(
-      "div",
-      { class: "wslab-headrow" },
-      element("h3", { class: "wslab-heading" }, "What the page was told, and what it did"),
-      counts,
-      said,
-    ),
+    "section.toldpart",
+    { "aria-label": "What the page was told" },
+    element("div.headrow", element("h3.heading", "What the page was told, and what it did"), counts, said),
     notes,
     empty,
     list,
@@ -514,8 +459,8 @@ function told(view) {
 function wire(view) {
   const { running, recording, rows } = view;
   const table = ladder(view);
-  const hint = element("p", { class: "wslab-hint" });
-  const other = element("p", { class: "wslab-note" });
+  const hint = element("p.hint");
+  const other = element("p.note");
   const draw = () => {
     const known = new Set(running.connections);
     rows.use(JSON.stringify(running.connections), (records, at) => known.has(connectionAt(records, at)));
@@ -539,13 +484,12 @@ function wire(view) {
     );
   };
   const root = element(
-    "section",
-    { class: "wslab-wirepart", "aria-label": "What crossed the wire" },
+    "section.wirepart",
+    { "aria-label": "What crossed the wire" },
     element(
-      "div",
-      { class: "wslab-headrow" },
-      element("h3", { class: "wslab-heading" }, "What crossed the wire"),
-      element("span", { class: "wslab-about" }, "of the connections that this page opened"),
+      "div.headrow",
+      element("h3.heading", "What crossed the wire"),
+      element("span.about", "of the connections that this page opened"),
     ),
     hint,
     table.element,
@@ -631,14 +575,8 @@ function build(context) {
   return {
     element: element(
       "div",
-      {},
       bar.element,
-      element(
-        "div",
-        { class: "wslab-peer" },
-        code.element,
-        element("div", { class: "wslab-seen" }, events.element, ladderPart.element),
-      ),
+      element("div.peer", code.element, element("div.seen", events.element, ladderPart.element)),
     ),
     draw,
     remove: () => {

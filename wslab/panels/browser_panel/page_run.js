@@ -236,7 +236,7 @@ function timers(scope) {
  *
  * Returns `{ stop(), isOver }`: `stop` closes every socket that the code opened, ends its timers, and lets it open nothing more.
  */
-export function run(code, { number, note: tell, address, scope = globalThis }) {
+export function run(code, { number, note: noted, address, scope = globalThis }) {
   const name = `wslab-page-${number}.js`;
   let began = null;
   let stopped = false;
@@ -244,7 +244,7 @@ export function run(code, { number, note: tell, address, scope = globalThis }) {
   const note = (entry) => {
     const now = scope.performance.now();
     began ??= now;
-    tell({ ...entry, t: (now - began) / 1000 });
+    noted({ ...entry, t: (now - began) / 1000 });
   };
   const { WebSocket, sockets } = watched(scope.WebSocket, { note, address, isStopped: () => stopped });
   const clock = timers(scope);

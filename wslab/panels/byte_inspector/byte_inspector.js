@@ -1,6 +1,6 @@
 /** The byte inspector: bytes as hex to edit, what to read them as, and every bit of them explained. */
 
-import { element, freshId, mark, NUMBER, plural } from "../kit/dom.js";
+import { button, element, freshId, mark, NUMBER, plural } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
 import { harmless } from "../kit/words.js";
@@ -18,7 +18,7 @@ const READINGS = [
 const GIVEN = ["given", "what it was when it was handed over"];
 const isStream = (reading) => reading.endsWith("stream");
 
-const labelled = (name, control, more = "") => element("label", { class: `wslab-label ${more}` }, name, control);
+const labelled = (name, control, more = "") => element(`label.label${more}`, name, control);
 
 /** Make a list's options say what they should, without touching what stays the same. */
 function fill(select, options) {
@@ -32,8 +32,8 @@ function fill(select, options) {
 function hexField(context) {
   const { shared, model } = context;
   const id = freshId();
-  const trouble = element("p", { class: "wslab-trouble", id, role: "status", "aria-live": "polite" });
-  const note = element("p", { class: "wslab-note", hidden: true });
+  const trouble = element("p.trouble", { id, role: "status", "aria-live": "polite" });
+  const note = element("p.note", { hidden: true });
   let waiting = null;
   const send = () => {
     clearTimeout(waiting);
@@ -41,11 +41,8 @@ function hexField(context) {
     shared.asked.push(field.value);
     context.ask({ ask: "read", text: field.value });
   };
-  const field = element("textarea", {
-    class: "wslab-input wslab-hexfield",
+  const field = element("textarea.input.hexfield", {
     rows: "3",
-    spellcheck: "false",
-    autocomplete: "off",
     autocapitalize: "off",
     "aria-describedby": id,
     oninput: () => {
@@ -71,19 +68,19 @@ function hexField(context) {
       ? `${plural(left, "byte")} more are read and do not stand here. An edited text is read alone.`
       : "";
   };
-  return { element: element("div", { class: "wslab-hexpart" }, labelled("Bytes, as hex", field), trouble, note), draw };
+  return { element: element("div.hexpart", labelled("Bytes, as hex", field), trouble, note), draw };
 }
 
 function choices(context) {
   const { shared, model } = context;
-  const reading = element("select", { class: "wslab-input", onchange: () => context.set("read_as", reading.value) });
+  const reading = element("select.input", { onchange: () => context.set("read_as", reading.value) });
   const inflate = element("input", { type: "checkbox", onchange: () => context.set("inflate", inflate.checked) });
-  const which = element("select", { class: "wslab-input", onchange: () => context.set("which", Number(which.value)) });
+  const which = element("select.input", { onchange: () => context.set("which", Number(which.value)) });
   const step = (by) => () =>
     context.set("which", Math.min(Math.max(model.get("which") + by, 0), (shared.reading?.total ?? 1) - 1));
-  const back = element("button", { type: "button", class: "wslab-button", onclick: step(-1) }, "Previous");
-  const forth = element("button", { type: "button", class: "wslab-button", onclick: step(1) }, "Next");
-  const parts = element("div", { class: "wslab-parts" }, labelled("Frame", which), back, forth);
+  const back = button("Previous", step(-1));
+  const forth = button("Next", step(1));
+  const parts = element("div.parts", labelled("Frame", which), back, forth);
   const draw = () => {
     const now = model.get("read_as");
     fill(reading, shared.reading?.given || now === "given" ? [GIVEN, ...READINGS] : READINGS);
@@ -101,17 +98,17 @@ function choices(context) {
     back.disabled = model.get("which") === 0;
     forth.disabled = model.get("which") >= total - 1;
   };
-  const box = element("label", { class: "wslab-check" }, inflate, "permessage-deflate was agreed on");
-  return { element: element("div", { class: "wslab-choices" }, labelled("Read as", reading), box, parts), draw };
+  const box = element("label.check", inflate, "permessage-deflate was agreed on");
+  return { element: element("div.choices", labelled("Read as", reading), box, parts), draw };
 }
 
 function title(explanation) {
   const { sender, length, offset } = explanation;
   const where = plural(length, "byte") + (offset ? ` from byte ${NUMBER.format(offset)} of the stream` : "");
   return [
-    element("b", { class: "wslab-caption" }, harmless(explanation.title)),
+    element("b.caption", harmless(explanation.title)),
     sender && mark(sender),
-    element("span", { class: "wslab-place" }, sender ? `${sender}, ${where}` : where),
+    element("span.place", sender ? `${sender}, ${where}` : where),
   ].filter(Boolean);
 }
 
@@ -141,7 +138,7 @@ function build(context) {
   const { shared, model } = context;
   const text = hexField(context);
   const choice = choices(context);
-  const head = element("header", { class: "wslab-title" });
+  const head = element("header.title");
   const bytes = inspection({ onpick: (byte) => context.set("picked", byte) });
   let told = null;
   const draw = () => {
@@ -155,9 +152,8 @@ function build(context) {
   return {
     element: element(
       "div",
-      {},
-      element("div", { class: "wslab-reader" }, text.element, choice.element),
-      element("section", { class: "wslab-inspector", "aria-label": "The bytes explained" }, head, bytes.element),
+      element("div.reader", text.element, choice.element),
+      element("section.inspector", { "aria-label": "The bytes explained" }, head, bytes.element),
     ),
     draw,
     remove: bytes.remove,

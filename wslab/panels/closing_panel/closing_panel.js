@@ -6,7 +6,7 @@
  * keyboard chooses, and in the drawing the pointer may too.
  */
 
-import { element, mark, svg } from "../kit/dom.js";
+import { element, mark, quote, section, svg } from "../kit/dom.js";
 import { panel } from "../kit/panel.js";
 import { harmless } from "../kit/words.js";
 
@@ -15,15 +15,15 @@ const SIGNS = { Clean: "✓", "Not clean": "✗", "Not over": "…" };
 // The drawing ------------------------------------------------------------------------------------------------------------
 
 function label({ x, y, anchor, text }, kind) {
-  return svg("text", { x, y, "text-anchor": anchor, class: kind }, harmless(text));
+  return svg(`text.${kind}`, { x, y, "text-anchor": anchor }, harmless(text));
 }
 
 function badge({ x, y }, places) {
   const text = places.map((place) => `${place}.`).join(" ");
   const half = Math.max(9, 3.6 * text.length + 4);
   return [
-    svg("rect", { x: x - half, y: y - 9, width: 2 * half, height: 18, rx: 9, class: "wslab-badge" }),
-    svg("text", { x, y: y + 4, "text-anchor": "middle", class: "wslab-place" }, text),
+    svg("rect.badge", { x: x - half, y: y - 9, width: 2 * half, height: 18, rx: 9 }),
+    svg("text.place", { x, y: y + 4, "text-anchor": "middle" }, text),
   ];
 }
 
@@ -31,16 +31,16 @@ function drawnEdge(edge, steps, choose) {
   const made = edge.taken.length > 0;
   const records = edge.taken.map((place) => steps[place - 1].record).filter((record) => record !== null);
   const node = svg(
-    "g",
-    { class: `wslab-edge ${made ? "wslab-made" : ""}`, "data-places": edge.taken.join(" ") },
-    svg("path", { d: edge.path, class: "wslab-line" }),
-    svg("path", { d: edge.head, class: "wslab-arrowhead" }),
-    ...edge.label.map((part) => label(part, "wslab-event")),
-    label(edge.cite, "wslab-cite"),
+    `g.edge${made ? ".made" : ""}`,
+    { "data-places": edge.taken.join(" ") },
+    svg("path.line", { d: edge.path }),
+    svg("path.arrowhead", { d: edge.head }),
+    ...edge.label.map((part) => label(part, "event")),
+    label(edge.cite, "cite"),
     ...(made ? badge(edge.badge, edge.taken) : []),
   );
   if (records.length) {
-    node.append(svg("path", { d: edge.path, class: "wslab-reach" }));
+    node.append(svg("path.reach", { d: edge.path }));
     node.classList.add("wslab-choosable");
     node.addEventListener("click", () => choose(records[0]));
   }
@@ -48,19 +48,14 @@ function drawnEdge(edge, steps, choose) {
 }
 
 function drawnBox({ name, x, y, w, h, now, visited }) {
-  const inner = now
-    ? [svg("rect", { x: x + 4, y: y + 4, width: w - 8, height: h - 8, rx: 2, class: "wslab-inner" })]
-    : [];
+  const inner = now ? [svg("rect.inner", { x: x + 4, y: y + 4, width: w - 8, height: h - 8, rx: 2 })] : [];
   const middle = y + h / 2;
-  const says = now
-    ? [svg("text", { x: x + w / 2, y: middle + 15, "text-anchor": "middle", class: "wslab-cite" }, "now")]
-    : [];
+  const says = now ? [svg("text.cite", { x: x + w / 2, y: middle + 15, "text-anchor": "middle" }, "now")] : [];
   return svg(
-    "g",
-    { class: `wslab-box ${visited ? "wslab-visited" : ""} ${now ? "wslab-now" : ""}` },
-    svg("rect", { x, y, width: w, height: h, rx: 4, class: "wslab-outer" }),
+    `g.box${visited ? ".visited" : ""}${now ? ".now" : ""}`,
+    svg("rect.outer", { x, y, width: w, height: h, rx: 4 }),
     ...inner,
-    svg("text", { x: x + w / 2, y: middle + (now ? 0 : 5), "text-anchor": "middle", class: "wslab-statename" }, name),
+    svg("text.statename", { x: x + w / 2, y: middle + (now ? 0 : 5), "text-anchor": "middle" }, name),
     ...says,
   );
 }
@@ -73,28 +68,21 @@ function drawnLane(lane, steps, choose) {
   );
   const now = `${lane.label}, now ${lane.now}. The list of changes tells the way that is drawn.`;
   const drawing = svg(
-    "svg",
+    "svg.states",
     {
       viewBox: `0 0 ${lane.width} ${lane.height}`,
       width: lane.width,
       height: lane.height,
       role: "img",
       "aria-label": `The states of the ${now}`,
-      class: "wslab-states",
     },
     ...ordered.map(({ node }) => node),
     ...lane.boxes.map(drawnBox),
   );
   const node = element(
-    "figure",
-    { class: "wslab-lanefigure", "data-sender": lane.label },
-    element(
-      "figcaption",
-      {},
-      mark(lane.label),
-      element("b", {}, lane.label),
-      element("span", { class: "wslab-state" }, lane.now),
-    ),
+    "figure.lanefigure",
+    { "data-sender": lane.label },
+    element("figcaption", mark(lane.label), element("b", lane.label), element("span.state", lane.now)),
     drawing,
   );
   return { node, edges };
@@ -105,30 +93,16 @@ function drawnLane(lane, steps, choose) {
 function stepItem(step, choose) {
   const says = [
     mark(step.sender),
-    element(
-      "span",
-      {},
-      element("b", {}, step.sender),
-      ` ${step.event}: `,
-      element("span", { class: "wslab-state" }, `${step.old} → ${step.new}`),
-    ),
-    element("span", { class: "wslab-section" }, step.section),
+    element("span", element("b", step.sender), ` ${step.event}: `, element("span.state", `${step.old} → ${step.new}`)),
+    section(step.section),
   ];
-  if (step.record === null)
-    return element("li", {}, element("span", { class: "wslab-step", title: step.sentence }, ...says));
-  const place = element("span", { class: "wslab-place" }, `No. ${step.record}`);
+  if (step.record === null) return element("li", element("span.step", { title: step.sentence }, ...says));
+  const place = element("span.place", `No. ${step.record}`);
   return element(
     "li",
-    {},
     element(
-      "button",
-      {
-        type: "button",
-        class: "wslab-step",
-        title: step.sentence,
-        "data-record": step.record,
-        onclick: () => choose(step.record),
-      },
+      "button.step",
+      { title: step.sentence, "data-record": step.record, onclick: () => choose(step.record) },
       ...says,
       place,
     ),
@@ -137,24 +111,18 @@ function stepItem(step, choose) {
 
 function chosen(record, words, choose) {
   return element(
-    "button",
-    {
-      type: "button",
-      class: "wslab-record",
-      "data-record": record,
-      title: `Select record ${record}`,
-      onclick: () => choose(record),
-    },
-    element("bdi", { dir: "ltr" }, harmless(words)),
+    "button.record",
+    { "data-record": record, title: `Select record ${record}`, onclick: () => choose(record) },
+    quote(words),
   );
 }
 
-const small = (...words) => element("span", { class: "wslab-small" }, ...words);
+const small = (...words) => element("span.small", ...words);
 
 /** A sentence with what stands before its colon in bold. */
 function said(words) {
   const colon = words.indexOf(":") + 1;
-  return [element("b", {}, words.slice(0, colon)), words.slice(colon)];
+  return [element("b", words.slice(0, colon)), words.slice(colon)];
 }
 
 /** What is said of both ends, one row each. */
@@ -165,9 +133,9 @@ const ROWS = [
       close
         ? [
             chosen(close.record, close.summary, choose),
-            first ? element("span", { class: "wslab-first" }, " first") : null,
-            close.broken ? element("b", { class: "wslab-broken" }, " ! breaks a rule") : null,
-            small(harmless(close.meaning), " ", element("span", { class: "wslab-section" }, close.section)),
+            first ? element("span.first", " first") : null,
+            close.broken ? element("b.broken", " ! breaks a rule") : null,
+            small(harmless(close.meaning), " ", section(close.section)),
           ]
         : ["none"],
   },
@@ -175,20 +143,13 @@ const ROWS = [
     name: "Its program reports",
     cell: ({ report, never }) =>
       report
-        ? [
-            element("bdi", { dir: "ltr" }, harmless(report)),
-            never
-              ? small(...said(harmless(never)), " ", element("span", { class: "wslab-section" }, "RFC 6455 7.4.1"))
-              : null,
-          ]
+        ? [quote(report), never ? small(...said(harmless(never)), " ", section("RFC 6455 7.4.1")) : null]
         : ["nothing yet"],
   },
   {
     name: "End of its stream",
     cell: ({ tcp, tcp_first: first, untold }, choose) =>
-      tcp
-        ? [chosen(tcp.record, tcp.word, choose), first ? element("span", { class: "wslab-first" }, " first") : null]
-        : [untold],
+      tcp ? [chosen(tcp.record, tcp.word, choose), first ? element("span.first", " first") : null] : [untold],
   },
 ];
 
@@ -197,37 +158,30 @@ function table(ends, choose) {
   const rows = ROWS.map(({ name, cell }) =>
     element(
       "tr",
-      {},
       element("th", { scope: "row" }, name),
-      ...ends.map((end) => element("td", {}, ...cell(end, choose).filter(Boolean))),
+      ...ends.map((end) => element("td", ...cell(end, choose).filter(Boolean))),
     ),
   );
   return element(
-    "table",
-    { class: "wslab-ends", "aria-label": "What each end sent and reports" },
-    element("thead", {}, element("tr", {}, element("td", {}), ...head)),
-    element("tbody", {}, ...rows),
+    "table.ends",
+    { "aria-label": "What each end sent and reports" },
+    element("thead", element("tr", element("td"), ...head)),
+    element("tbody", ...rows),
   );
 }
 
 function sentences({ began, clean, tcp }) {
   return [
-    element(
-      "p",
-      { class: "wslab-clean" },
-      element("b", {}, `${SIGNS[clean.word]} ${clean.word}.`),
-      ` ${clean.words} `,
-      element("span", { class: "wslab-section" }, clean.section),
-    ),
-    began ? element("p", {}, began) : null,
-    tcp.words ? element("p", {}, `${tcp.words} `, element("span", { class: "wslab-section" }, tcp.section)) : null,
+    element("p.clean", element("b", `${SIGNS[clean.word]} ${clean.word}.`), ` ${clean.words} `, section(clean.section)),
+    began ? element("p", began) : null,
+    tcp.words ? element("p", `${tcp.words} `, section(tcp.section)) : null,
   ].filter(Boolean);
 }
 
 // The panel --------------------------------------------------------------------------------------------------------------
 
 function chooser(context) {
-  const select = element("select", { class: "wslab-input", "aria-label": "Connection" });
+  const select = element("select.input", { "aria-label": "Connection" });
   select.addEventListener("change", () => context.set("connection", select.value === "" ? null : Number(select.value)));
   let drawn = "";
   const draw = () => {
@@ -244,7 +198,7 @@ function chooser(context) {
     }
     select.value = wanted === null ? "" : String(wanted);
   };
-  return { element: element("label", { class: "wslab-inline" }, "Connection", select), draw };
+  return { element: element("label.inline", "Connection", select), draw };
 }
 
 function begin({ shared, ask, hear }) {
@@ -259,25 +213,13 @@ function build(context) {
   const { model, shared } = context;
   const choose = (record) => context.set("selected", model.get("selected") === record ? null : record);
   const choice = chooser(context);
-  const bar = element("div", { class: "wslab-toolbar" }, choice.element);
-  const hint = element(
-    "p",
-    { class: "wslab-hint wslab-nothing" },
-    "Nothing recorded yet: connect, and the panel follows.",
-  );
-  const summary = element("div", { class: "wslab-summary", role: "status" });
-  const lanes = element("div", { class: "wslab-lanefigures" });
-  const steps = element("ol", { class: "wslab-steps", "aria-label": "The way through the states" });
-  const ends = element("div", { class: "wslab-endswrap" });
-  const body = element(
-    "div",
-    {},
-    summary,
-    ends,
-    lanes,
-    element("h3", { class: "wslab-heading" }, "The way through the states"),
-    steps,
-  );
+  const bar = element("div.toolbar", choice.element);
+  const hint = element("p.hint.nothing", "Nothing recorded yet: connect, and the panel follows.");
+  const summary = element("div.summary", { role: "status" });
+  const lanes = element("div.lanefigures");
+  const steps = element("ol.steps", { "aria-label": "The way through the states" });
+  const ends = element("div.endswrap");
+  const body = element("div", summary, ends, lanes, element("h3.heading", "The way through the states"), steps);
   let drawn;
   let edges = [];
 
@@ -292,7 +234,7 @@ function build(context) {
     steps.replaceChildren(
       ...(closing.steps.length
         ? closing.steps.map((step) => stepItem(step, choose))
-        : [element("li", {}, "Both ends are CONNECTING.")]),
+        : [element("li", "Both ends are CONNECTING.")]),
     );
     ends.replaceChildren(table(closing.ends, choose));
     if (place !== null) body.querySelectorAll("button")[place]?.focus({ preventScroll: true });
@@ -314,7 +256,7 @@ function build(context) {
       button.setAttribute("aria-pressed", String(same));
     }
   };
-  return { element: element("div", {}, bar, hint, body), draw };
+  return { element: element("div", bar, hint, body), draw };
 }
 
 export default panel("closing", "Closing panel", build, begin);

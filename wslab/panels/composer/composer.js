@@ -5,7 +5,19 @@
  * press sends what was typed, and what is wrong with it is told in words.
  */
 
-import { element, freshId, mark, NUMBER, plural, spaced, typing } from "../kit/dom.js";
+import {
+  button,
+  element,
+  freshId,
+  mark,
+  NUMBER,
+  plural,
+  section,
+  spaced,
+  tell,
+  textInput,
+  typing,
+} from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
@@ -13,12 +25,6 @@ import { count, harmless } from "../kit/words.js";
 
 const PAUSE = 250; // ms without a key until what was typed is sent
 const MOST_TYPED = 300_000; // characters; the kernel says how many bytes may be sent
-
-/** Fills what is there already with what should be there, and leaves alone what is so. */
-function tell(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-  node.hidden = !text;
-}
 
 // Fields ---------------------------------------------------------------------------------------------------------------
 
@@ -54,10 +60,9 @@ function choice({ model, ask }, name, legend, options) {
     element("input", { type: "radio", name: group, onchange: () => ask({ ask: "change", name, value }) }),
   );
   const root = element(
-    "fieldset",
-    { class: "wslab-group wslab-options" },
-    element("legend", {}, legend),
-    ...options.map(([, label], index) => element("label", {}, inputs[index], label)),
+    "fieldset.group.options",
+    element("legend", legend),
+    ...options.map(([, label], index) => element("label", inputs[index], label)),
   );
   let known; // what the kernel said last; until it answers, what a person chose stays chosen
   const draw = (can) => {
@@ -73,15 +78,12 @@ function choice({ model, ask }, name, legend, options) {
 
 /** What went wrong with what was asked for here; the panel's first line, which is the alert, may be out of sight. */
 function refused({ model, shared }, part) {
-  const line = element("p", { class: "wslab-trouble", hidden: true });
+  const line = element("p.trouble", { hidden: true });
   return {
     element: line,
     draw: () => tell(line, shared.asked === part ? harmless(model.get("problem").replace(/^\w+: /, "")) : ""),
   };
 }
-
-const textInput = (properties) =>
-  element("input", { class: "wslab-input", type: "text", spellcheck: "false", autocomplete: "off", ...properties });
 
 // Who sends ------------------------------------------------------------------------------------------------------------
 
@@ -90,20 +92,12 @@ function ends({ ask, model, shared }) {
   const group = freshId();
   const items = new Map();
   let said; // the target that the kernel told last; until it answers, what a person chose stays chosen
-  const list = element("div", { class: "wslab-ends" });
-  const root = element("fieldset", { class: "wslab-group wslab-who" }, element("legend", {}, "Send by"), list);
-  const why = element("p", { class: "wslab-why", role: "status" });
-  const more = element("p", { class: "wslab-note" });
-  const client = element(
-    "button",
-    { type: "button", class: "wslab-button", onclick: () => ask({ ask: "open client" }) },
-    "Open a client",
-  );
-  const raw = element(
-    "button",
-    { type: "button", class: "wslab-button", onclick: () => ask({ ask: "open raw" }) },
-    "Open a raw end",
-  );
+  const list = element("div.ends");
+  const root = element("fieldset.group.who", element("legend", "Send by"), list);
+  const why = element("p.why", { role: "status" });
+  const more = element("p.note");
+  const client = button("Open a client", () => ask({ ask: "open client" }));
+  const raw = button("Open a raw end", () => ask({ ask: "open raw" }));
 
   const item = (end) => {
     const input = element("input", {
@@ -111,14 +105,13 @@ function ends({ ask, model, shared }) {
       name: group,
       onchange: () => ask({ ask: "change", name: "target", value: end.key }),
     });
-    const state = element("span", { class: "wslab-state" });
-    const which = element("span", { class: "wslab-place" }, `of connection ${end.connection}`);
+    const state = element("span.state");
+    const which = element("span.place", `of connection ${end.connection}`);
     const node = element(
-      "label",
-      { class: `wslab-end wslab-${end.sender}` },
+      `label.end.${end.sender}`,
       input,
       mark(end.sender),
-      element("b", {}, end.kind === "raw" ? `raw ${end.sender}` : end.sender),
+      element("b", end.kind === "raw" ? `raw ${end.sender}` : end.sender),
       which,
       state,
     );
@@ -155,33 +148,24 @@ function ends({ ask, model, shared }) {
     client.disabled = raw.disabled = !can || !serving;
     list.hidden = !known.length;
   };
-  const buttons = element("span", { class: "wslab-buttons" }, client, raw);
-  return {
-    element: element(
-      "div",
-      { class: "wslab-sender" },
-      element("div", { class: "wslab-whorow" }, root, buttons),
-      more,
-      why,
-    ),
-    draw,
-  };
+  const buttons = element("span.buttons", client, raw);
+  return { element: element("div.sender", element("div.whorow", root, buttons), more, why), draw };
 }
 
 // What is sent ---------------------------------------------------------------------------------------------------------
 
 function payload(context) {
   const { model, shared } = context;
-  const input = element("textarea", { class: "wslab-input", rows: "2", spellcheck: "false", autocomplete: "off" });
+  const input = element("textarea.input", { rows: "2" });
   const field = typed(context, "payload", input);
-  const size = element("span", {});
+  const size = element("span");
   const way = choice(context, "payload_as", "Payload as", [
     ["text", "text"],
     ["hex", "hex"],
     ["close", "the status code and reason"],
   ]);
-  const body = element("p", { class: "wslab-closebody" });
-  const label = element("label", { class: "wslab-label wslab-payload" }, size, input);
+  const body = element("p.closebody");
+  const label = element("label.label.payload", size, input);
   const draw = (can) => {
     const { payload: length, field: wrong } = shared.preview;
     const close = model.get("payload_as") === "close";
@@ -195,12 +179,7 @@ function payload(context) {
     if (close) tell(body, "Made of the status code and the reason, as a Close frame's body is.");
   };
   return {
-    element: element(
-      "div",
-      { class: "wslab-form" },
-      element("div", { class: "wslab-payloadbox" }, label, body),
-      way.element,
-    ),
+    element: element("div.form", element("div.payloadbox", label, body), way.element),
     draw,
     flush: field.flush,
     remove: field.remove,
@@ -214,27 +193,17 @@ const opcodeOption = (opcode) =>
 function frameSettings(context) {
   const { model, ask, shared } = context;
   const opcode = element(
-    "select",
-    { class: "wslab-input", onchange: () => ask({ ask: "change", name: "opcode", value: Number(opcode.value) }) },
+    "select.input",
+    { onchange: () => ask({ ask: "change", name: "opcode", value: Number(opcode.value) }) },
     element("optgroup", { label: "Data" }, ...[0, 1, 2].map(opcodeOption)),
     element("optgroup", { label: "Control" }, ...[8, 9, 10].map(opcodeOption)),
     element("optgroup", { label: "Reserved" }, ...RESERVED.map(opcodeOption)),
   );
   const bits = ["fin", "rsv1", "rsv2", "rsv3"].map((name) => [
     name,
-    element(
-      "button",
-      { type: "button", class: "wslab-button", onclick: () => ask({ ask: "change", name, value: !model.get(name) }) },
-      name.toUpperCase(),
-    ),
+    button(name.toUpperCase(), () => ask({ ask: "change", name, value: !model.get(name) })),
   ]);
-  const fragments = element("input", {
-    class: "wslab-input wslab-count",
-    type: "number",
-    min: "1",
-    max: "64",
-    step: "1",
-  });
+  const fragments = element("input.input.count", { type: "number", min: "1", max: "64", step: "1" });
   const pieces = typed(context, "fragments", fragments, {
     read: (text) => (/^\d+$/.test(text.trim()) && Number(text) >= 1 ? Math.min(Number(text), 64) : undefined),
   });
@@ -244,12 +213,7 @@ function frameSettings(context) {
     ["fresh", "with a fresh key"],
     ["key", "with this key"],
   ]);
-  const keyInput = textInput({
-    class: "wslab-input wslab-key",
-    size: "13",
-    maxlength: "40",
-    "aria-label": "Masking key, 4 bytes as hex",
-  });
+  const keyInput = textInput({ size: "13", maxlength: "40", "aria-label": "Masking key, 4 bytes as hex" }, ".key");
   const key = typed(context, "masking_key", keyInput);
   const form = choice(context, "length_form", "Length written in", [
     [null, "the fewest bits"],
@@ -257,11 +221,7 @@ function frameSettings(context) {
     [16, "16"],
     [64, "64"],
   ]);
-  const reset = element(
-    "button",
-    { type: "button", class: "wslab-button", onclick: () => ask({ ask: "reset" }) },
-    "What the library would do",
-  );
+  const reset = button("What the library would do", () => ask({ ask: "reset" }));
   const draw = (can) => {
     opcode.value = String(model.get("opcode"));
     for (const [name, button] of bits) {
@@ -275,28 +235,26 @@ function frameSettings(context) {
     for (const control of [opcode, fragments, keyInput, reset]) control.disabled = !can;
   };
   const root = element(
-    "section",
-    { class: "wslab-byhand", "aria-label": "The frame" },
+    "section.byhand",
+    { "aria-label": "The frame" },
     element(
-      "div",
-      { class: "wslab-headrow" },
-      element("h3", { class: "wslab-heading" }, "As exact bytes"),
-      element("span", { class: "wslab-about" }, "any frame, refused by nobody"),
+      "div.headrow",
+      element("h3.heading", "As exact bytes"),
+      element("span.about", "any frame, refused by nobody"),
       reset,
     ),
     element(
-      "div",
-      { class: "wslab-form" },
-      element("label", { class: "wslab-label" }, "Opcode", opcode),
+      "div.form",
+      element("label.label", "Opcode", opcode),
       element(
-        "div",
-        { class: "wslab-label", role: "group", "aria-label": "The first bits" },
-        element("span", {}, "Bits that are 1"),
-        element("span", { class: "wslab-bitbuttons" }, ...bits.map(([, button]) => button)),
+        "div.label",
+        { role: "group", "aria-label": "The first bits" },
+        element("span", "Bits that are 1"),
+        element("span.bitbuttons", ...bits.map(([, button]) => button)),
       ),
-      element("div", { class: "wslab-masking" }, maskBy.element, keyInput),
+      element("div.masking", maskBy.element, keyInput),
       form.element,
-      element("label", { class: "wslab-label" }, "Fragments", fragments),
+      element("label.label", "Fragments", fragments),
     ),
   );
   return {
@@ -315,26 +273,17 @@ function library(context, flush) {
     shared.asked = "library";
     ask({ ask: name });
   };
-  const button = (name, words) =>
-    element("button", { type: "button", class: "wslab-button", onclick: act(name) }, words);
-  const message = button("send", "Send as a message");
-  const others = [button("ping", "Ping"), button("pong", "Pong")];
-  const close = button("close", "Close");
-  const heading = element("h3", { class: "wslab-heading" });
-  const about = element("p", { class: "wslab-about" });
-  const codeInput = textInput({
-    class: "wslab-input wslab-count",
-    inputmode: "numeric",
-    size: "5",
-    maxlength: "9",
-    placeholder: "none",
-  });
+  const message = button("Send as a message", act("send"));
+  const others = [button("Ping", act("ping")), button("Pong", act("pong"))];
+  const close = button("Close", act("close"));
+  const heading = element("h3.heading");
+  const about = element("p.about");
+  const codeInput = textInput({ inputmode: "numeric", size: "5", maxlength: "9", placeholder: "none" }, ".count");
   const code = typed(context, "code", codeInput, {
     shown: (value) => (value === null ? "" : String(value)),
     read: (text) => (text.trim() ? NUMBERS.read(text) : null),
   });
-  const list = element("select", {
-    class: "wslab-input wslab-codes",
+  const list = element("select.input.codes", {
     "aria-label": "Status codes and their meanings",
     onchange: () =>
       list.value !== "other" &&
@@ -355,11 +304,11 @@ function library(context, flush) {
     const code = model.get("code");
     list.value = code === null ? "none" : codes.some(([number]) => number === code) ? String(code) : "other";
   };
-  const meaning = element("p", { class: "wslab-codemeaning" });
+  const meaning = element("p.codemeaning");
   const refusal = refused(context, "library");
   const reasonInput = textInput({ maxlength: "4000" });
   const reason = typed(context, "reason", reasonInput);
-  const reasonSize = element("span", {});
+  const reasonSize = element("span");
 
   const draw = (can) => {
     const { ends, why } = shared.ends;
@@ -381,7 +330,7 @@ function library(context, flush) {
       model.get("code") === null ? "" : `${model.get("code")}: `,
       harmless(words[0]),
       " ",
-      element("span", { class: "wslab-section" }, harmless(words[1])),
+      section(words[1]),
     );
     tell(reasonSize, `Reason, ${NUMBER.format(bytes)} of ${most} bytes`);
     reasonInput.setAttribute("aria-invalid", String(bytes > most || field === "status code and reason"));
@@ -393,26 +342,15 @@ function library(context, flush) {
     refusal.draw();
   };
   const root = element(
-    "section",
-    { class: "wslab-bylibrary", "aria-label": "Through the library" },
-    element("div", { class: "wslab-headrow" }, heading, about),
-    element("div", { class: "wslab-form wslab-acts" }, message, ...others),
+    "section.bylibrary",
+    { "aria-label": "Through the library" },
+    element("div.headrow", heading, about),
+    element("div.form.acts", message, ...others),
     element(
-      "div",
-      { class: "wslab-form wslab-goodbye" },
-      element(
-        "div",
-        { class: "wslab-coderow" },
-        element("label", { class: "wslab-label" }, "Status code", codeInput),
-        list,
-      ),
+      "div.form.goodbye",
+      element("div.coderow", element("label.label", "Status code", codeInput), list),
       meaning,
-      element(
-        "div",
-        { class: "wslab-coderow" },
-        element("label", { class: "wslab-label wslab-reason" }, reasonSize, reasonInput),
-        close,
-      ),
+      element("div.coderow", element("label.label.reason", reasonSize, reasonInput), close),
     ),
     refusal.element,
   );
@@ -430,23 +368,21 @@ function frameRow(frame, index, picked, pick) {
   const { what, fin, hex, length, broken, sent } = frame;
   const more = length > hex.length / 2 ? ` … ${NUMBER.format(length - hex.length / 2)} more` : "";
   return element(
-    "div",
+    "div.framerow",
     {
       role: "option",
-      class: "wslab-framerow",
       tabindex: index === picked ? "0" : "-1",
       "aria-selected": String(index === picked),
       onclick: () => pick(index),
     },
-    element("span", { class: "wslab-place" }, `${index + 1}`),
-    element("span", { class: "wslab-framename" }, element("b", {}, what), fin ? "" : ", FIN 0", sent ? " · sent" : ""),
-    element("code", { class: "wslab-framehex" }, spaced(hex), more),
-    element("span", { class: "wslab-framesize" }, plural(length, "byte")),
+    element("span.place", `${index + 1}`),
+    element("span.framename", element("b", what), fin ? "" : ", FIN 0", sent ? " · sent" : ""),
+    element("code.framehex", spaced(hex), more),
+    element("span.framesize", plural(length, "byte")),
     element(
-      "span",
-      { class: "wslab-broken" },
+      "span.broken",
       broken ? `! ${broken}` : "",
-      broken ? element("span", { class: "wslab-unseen" }, ` broken ${broken === 1 ? "rule" : "rules"}`) : "",
+      broken ? element("span.unseen", ` broken ${broken === 1 ? "rule" : "rules"}`) : "",
     ),
   );
 }
@@ -458,17 +394,13 @@ function bytes(context, flush) {
     shared.asked = "bytes";
     ask({ ask: "send bytes", alone });
   };
-  const all = element("button", { type: "button", class: "wslab-button wslab-primary", onclick: send(false) });
-  const one = element("button", { type: "button", class: "wslab-button", onclick: send(true) });
-  const trouble = element("p", { class: "wslab-trouble", role: "alert", hidden: true });
+  const all = element("button.button.primary", { onclick: send(false) });
+  const one = button("", send(true));
+  const trouble = element("p.trouble", { role: "alert", hidden: true });
   const refusal = refused(context, "bytes");
-  const verdict = element("p", { class: "wslab-verdictline", role: "status" });
-  const notes = element("div", { class: "wslab-notes", role: "status" });
-  const list = element("div", {
-    class: "wslab-framelist",
-    role: "listbox",
-    "aria-label": "Frames: the arrow keys pick one",
-  });
+  const verdict = element("p.verdictline", { role: "status" });
+  const notes = element("div.notes", { role: "status" });
+  const list = element("div.framelist", { role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
   const inspected = inspection();
   const pick = (index) => ask({ ask: "change", name: "picked", value: index });
   let drawn = "";
@@ -516,20 +448,15 @@ function bytes(context, flush) {
         : "",
     );
     const joined = said.map(harmless);
-    if (notes.textContent !== joined.join("")) notes.replaceChildren(...joined.map((note) => element("p", {}, note)));
+    if (notes.textContent !== joined.join("")) notes.replaceChildren(...joined.map((note) => element("p", note)));
     inspected.show(explanation);
     inspected.element.hidden = !explanation;
     refusal.draw();
   };
   const root = element(
-    "section",
-    { class: "wslab-inspector wslab-composed", "aria-label": "The bytes" },
-    element(
-      "div",
-      { class: "wslab-sendrow" },
-      element("h3", { class: "wslab-heading" }, "The bytes"),
-      element("span", { class: "wslab-sendbuttons" }, one, all),
-    ),
+    "section.inspector.composed",
+    { "aria-label": "The bytes" },
+    element("div.sendrow", element("h3.heading", "The bytes"), element("span.sendbuttons", one, all)),
     trouble,
     refusal.element,
     verdict,
@@ -544,12 +471,12 @@ function bytes(context, flush) {
 
 function log(context) {
   const { set, shared } = context;
-  const list = element("ol", { class: "wslab-sentlist", "aria-label": "What was sent, the latest first" });
-  const said = element("span", { class: "wslab-unseen", role: "status", "aria-live": "polite" });
+  const list = element("ol.sentlist", { "aria-label": "What was sent, the latest first" });
+  const said = element("span.unseen", { role: "status", "aria-live": "polite" });
   const root = element(
-    "section",
-    { class: "wslab-sent", "aria-label": "Sent", hidden: true },
-    element("h3", { class: "wslab-heading" }, "Sent"),
+    "section.sent",
+    { "aria-label": "Sent", hidden: true },
+    element("h3.heading", "Sent"),
     list,
     said,
   );
@@ -557,24 +484,13 @@ function log(context) {
   const row = ({ what, end, sender, how, number }) =>
     element(
       "li",
-      {},
       number === null
-        ? element("span", { class: "wslab-norecord" })
-        : element(
-            "button",
-            {
-              type: "button",
-              class: "wslab-button",
-              title: "Select it in all panels of this lab",
-              onclick: () => set("selected", number),
-            },
-            `No. ${number}`,
-          ),
+        ? element("span.norecord")
+        : button(`No. ${number}`, () => set("selected", number), { title: "Select it in all panels of this lab" }),
       mark(sender),
-      element("b", {}, harmless(what)),
+      element("b", harmless(what)),
       element(
-        "span",
-        { class: "wslab-place" },
+        "span.place",
         harmless(
           `${end.replace(/^\S+ /, "by the ")}, ${how === "exact bytes" ? "as exact bytes" : how === "websockets" ? "through websockets" : "as one frame"}`,
         ),
@@ -637,7 +553,7 @@ function build(context) {
   ];
   const [who, what, frame, ready, shown, sent] = parts.map((part) => part.element);
   return {
-    element: element("div", {}, who, what, element("div", { class: "wslab-ways" }, frame, ready), shown, sent),
+    element: element("div", who, what, element("div.ways", frame, ready), shown, sent),
     draw: () => {
       const can = context.life === "live" && !context.model.get("closed");
       for (const part of parts) part.draw(can);

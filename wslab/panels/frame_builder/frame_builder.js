@@ -5,7 +5,7 @@
  * any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
  */
 
-import { element, freshId, mark, NUMBER, plural, rove, typing } from "../kit/dom.js";
+import { button, element, freshId, mark, NUMBER, plural, quote, rove, section, textInput, typing } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
@@ -62,52 +62,38 @@ function figure(context) {
   const { model } = context;
   const buttons = [];
   const cells = [];
-  const line = element("p", { class: "wslab-bitline", "aria-live": "off" });
+  const line = element("p.bitline", { "aria-live": "off" });
   let pointed = null;
 
   const toggle = (bit) => {
     const number = buttons.length;
-    const node = element("button", {
-      type: "button",
-      class: "wslab-toggle",
-      tabindex: number ? "-1" : "0",
-      onclick: () => bit.toggle(context),
-    });
+    const node = element("button.toggle", { tabindex: number ? "-1" : "0", onclick: () => bit.toggle(context) });
     buttons.push({ node, bit, number });
     return node;
   };
   const byte = (fields, index) => {
     const numbers = Array.from({ length: 8 }, (_, bit) =>
-      element("span", { class: "wslab-bitnumber", "aria-hidden": "true" }, String(8 * index + bit)),
+      element("span.bitnumber", { "aria-hidden": "true" }, String(8 * index + bit)),
     );
     const parts = fields.map((field) => {
       const start = buttons.length;
-      const value = element("span", { class: "wslab-bitsays" });
-      const bang = element("span", { class: "wslab-broken", hidden: true }, "! ");
+      const value = element("span.bitsays");
+      const bang = element("span.broken", { hidden: true }, "! ");
       const cell = element(
-        "span",
-        { class: "wslab-ruling", style: `grid-column: span ${field.bits.length}` },
-        element("span", { class: "wslab-togglerow" }, ...field.bits.map(toggle)),
-        element("span", { class: "wslab-bitname" }, bang, field.name),
+        "span.ruling",
+        { style: `grid-column: span ${field.bits.length}` },
+        element("span.togglerow", ...field.bits.map(toggle)),
+        element("span.bitname", bang, field.name),
         value,
       );
       cells.push({ node: cell, value, bang, field, start, index: cells.length });
       return cell;
     });
-    return element(
-      "div",
-      { class: "wslab-rulingbyte", role: "group", "aria-label": `byte ${index}` },
-      ...numbers,
-      ...parts,
-    );
+    return element("div.rulingbyte", { role: "group", "aria-label": `byte ${index}` }, ...numbers, ...parts);
   };
   const root = element(
-    "div",
-    {
-      class: "wslab-sixteen",
-      role: "group",
-      "aria-label": "The first sixteen bits: the arrow keys move, Space toggles",
-    },
+    "div.sixteen",
+    { role: "group", "aria-label": "The first sixteen bits: the arrow keys move, Space toggles" },
     ...RULING.map(byte),
   );
   rove(
@@ -120,11 +106,7 @@ function figure(context) {
     const field = pointed === null ? null : model.get("explanation").fields?.[pointed];
     line.replaceChildren(
       ...(field
-        ? [
-            element("b", {}, harmless(field.name)),
-            ` ${field.bits}: ${harmless(field.meaning)} `,
-            element("span", { class: "wslab-section" }, harmless(field.section)),
-          ]
+        ? [element("b", harmless(field.name)), ` ${field.bits}: ${harmless(field.meaning)} `, section(field.section)]
         : ["Click a bit to toggle it, or go to it with the arrow keys and press Space."]),
     );
   };
@@ -157,7 +139,7 @@ function figure(context) {
     }
     tell();
   };
-  return { element: element("div", { class: "wslab-bitfigure" }, root, line), draw };
+  return { element: element("div.bitfigure", root, line), draw };
 }
 
 // What follows the two bytes --------------------------------------------------------------------------------------------
@@ -174,7 +156,7 @@ const refusal = (length) =>
 function typed(context, name, input, shown, lively = false) {
   const { model, ask } = context;
   const id = freshId();
-  const problem = element("p", { class: "wslab-refused", id, role: "alert", hidden: true });
+  const problem = element("p.refused", { id, role: "alert", hidden: true });
   input.setAttribute("aria-describedby", id);
   const echoes = typing(input);
   let tooMuch = null;
@@ -216,11 +198,11 @@ function typed(context, name, input, shown, lively = false) {
 function choice(legend, options, choose) {
   const name = freshId();
   const inputs = options.map(({ value }) => element("input", { type: "radio", name, onchange: () => choose(value) }));
-  const labels = options.map(({ label }) => element("span", {}, ...label));
+  const labels = options.map(({ label }) => element("span", ...label));
   const group = element(
-    "div",
-    { class: "wslab-choice", role: "radiogroup", "aria-label": legend },
-    ...options.map((_, index) => element("label", {}, inputs[index], labels[index])),
+    "div.choice",
+    { role: "radiogroup", "aria-label": legend },
+    ...options.map((_, index) => element("label", inputs[index], labels[index])),
   );
   let known; // what the kernel said last; until it answers, what a person chose stays chosen
   const draw = (value) => {
@@ -232,23 +214,14 @@ function choice(legend, options, choose) {
 
 /** One line of the form: what is set, what sets it, and why something was refused. */
 const setting = (name, controls, ...below) =>
-  element(
-    "div",
-    { class: "wslab-setting" },
-    element("span", { class: "wslab-settingname" }, name),
-    element("div", { class: "wslab-controls" }, ...controls),
-    ...below,
-  );
+  element("div.setting", element("span.settingname", name), element("div.controls", ...controls), ...below);
 
 const FORMS = [7, 16, 64];
 
 function settings(context) {
   const { model, ask, set } = context;
   const change = (name) => (value) => ask({ ask: "change", name, value });
-  const button = (words, question) =>
-    element("button", { type: "button", class: "wslab-button", onclick: () => ask(question) }, words);
-  const line = (more) =>
-    element("input", { type: "text", class: "wslab-input", spellcheck: "false", autocomplete: "off", ...more });
+  const asking = (words, question) => button(words, () => ask(question));
 
   const sender = choice(
     "Sent by",
@@ -259,17 +232,11 @@ function settings(context) {
     (value) => set("as_client", value),
   );
 
-  const keyInput = line({ size: "13", maxlength: "40", "aria-label": "Masking key, four bytes as hex" });
+  const keyInput = textInput({ size: "13", maxlength: "40", "aria-label": "Masking key, four bytes as hex" });
   const key = typed(context, "masking_key", keyInput, () => model.get("masking_key"));
-  const keyRow = setting("Masking key", [keyInput, button("Fresh key", { ask: "fresh key" })], key.problem);
+  const keyRow = setting("Masking key", [keyInput, asking("Fresh key", { ask: "fresh key" })], key.problem);
 
-  const payloadInput = element("textarea", {
-    class: "wslab-input",
-    rows: "2",
-    spellcheck: "false",
-    autocomplete: "off",
-    "aria-label": "Payload",
-  });
+  const payloadInput = element("textarea.input", { rows: "2", "aria-label": "Payload" });
   const payload = typed(context, "payload", payloadInput, () => model.get("payload"), true);
   const way = choice(
     "Payload as",
@@ -279,15 +246,15 @@ function settings(context) {
     ],
     change("payload_as"),
   );
-  const wayProblem = element("p", { class: "wslab-refused", role: "alert", hidden: true });
-  const size = element("span", { class: "wslab-place" });
+  const wayProblem = element("p.refused", { role: "alert", hidden: true });
+  const size = element("span.place");
 
   const form = choice(
     "Length written in",
     FORMS.map((bits) => ({ value: bits, label: [`${bits} bits`] })),
     (bits) => ask({ ask: "change", name: "length_form", value: bits === model.get("built").shortest ? null : bits }),
   );
-  const lengthInput = line({
+  const lengthInput = textInput({
     size: "8",
     maxlength: "30",
     inputmode: "numeric",
@@ -296,9 +263,9 @@ function settings(context) {
   const length = typed(context, "length", lengthInput, () =>
     model.get("length") === null ? "" : model.get("built").stated,
   );
-  const right = button("Set the length right", { ask: "right length" });
-  const lie = element("p", { class: "wslab-refused", role: "status", hidden: true });
-  const stated = element("label", { class: "wslab-inline" }, "stated as", lengthInput, "bytes");
+  const right = asking("Set the length right", { ask: "right length" });
+  const lie = element("p.refused", { role: "status", hidden: true });
+  const stated = element("label.inline", "stated as", lengthInput, "bytes");
 
   const draw = () => {
     const built = model.get("built");
@@ -322,15 +289,9 @@ function settings(context) {
     if (lie.textContent !== built.lie) lie.textContent = built.lie ?? "";
   };
   const root = element(
-    "div",
-    { class: "wslab-settings" },
+    "div.settings",
     setting("Sent by", [sender.element]),
-    setting(
-      "Payload",
-      [payloadInput, element("div", { class: "wslab-choice" }, way.element, size)],
-      payload.problem,
-      wayProblem,
-    ),
+    setting("Payload", [payloadInput, element("div.choice", way.element, size)], payload.problem, wayProblem),
     keyRow,
     setting("Length in", [form.element, stated, right], length.problem, lie),
   );
@@ -340,12 +301,11 @@ function settings(context) {
 // What comes of it -------------------------------------------------------------------------------------------------------
 
 function copyable(name) {
-  const text = element("code", {});
-  const box = element("pre", { class: "wslab-copyable", tabindex: "0", role: "region", "aria-label": name }, text);
-  const said = element("span", { role: "status", class: "wslab-unseen" });
+  const text = element("code");
+  const box = element("pre.copyable", { tabindex: "0", role: "region", "aria-label": name }, text);
+  const said = element("span.unseen", { role: "status" });
   let reset = null;
-  const button = element("button", { type: "button", class: "wslab-button", "aria-label": `Copy: ${name}` }, "Copy");
-  button.addEventListener("click", async () => {
+  const copy = async () => {
     let done = "Copied";
     try {
       await navigator.clipboard.writeText(text.textContent);
@@ -353,22 +313,16 @@ function copyable(name) {
       getSelection().selectAllChildren(text); // a page that is not served securely has no clipboard
       done = "Selected";
     }
-    button.textContent = said.textContent = done;
+    press.textContent = said.textContent = done;
     clearTimeout(reset);
-    reset = setTimeout(() => (button.textContent = "Copy"), 2000);
-  });
+    reset = setTimeout(() => (press.textContent = "Copy"), 2000);
+  };
+  const press = button("Copy", copy, { "aria-label": `Copy: ${name}` });
   const draw = (words) => {
     if (text.textContent !== words) text.textContent = words;
   };
   return {
-    element: element(
-      "div",
-      { class: "wslab-copyrow" },
-      element("span", { class: "wslab-copyname" }, name),
-      box,
-      button,
-      said,
-    ),
+    element: element("div.copyrow", element("span.copyname", name), box, press, said),
     draw,
     remove: () => clearTimeout(reset),
   };
@@ -384,7 +338,7 @@ function results({ model }) {
     call.draw(harmless(words));
   };
   return {
-    element: element("div", { class: "wslab-copies" }, bytes.element, call.element),
+    element: element("div.copies", bytes.element, call.element),
     draw,
     remove: () => [bytes, call].forEach((part) => part.remove()),
   };
@@ -392,52 +346,37 @@ function results({ model }) {
 
 const OUTCOMES = { accepted: ["✓", "accepted"], waits: ["…", "waits for more bytes"], refused: ["✗", "refused"] };
 
-const because = (reason) =>
-  element("span", {}, " because “", element("bdi", { class: "wslab-said", dir: "ltr" }, harmless(reason)), "”");
+const because = (reason) => element("span", " because “", quote(reason, ".said"), "”");
 
 function verdict({ judge, outcome, code, reason, events, rule }) {
   const [sign, word] = OUTCOMES[outcome];
   return element(
-    "section",
-    { class: `wslab-verdict wslab-${outcome}`, "aria-label": `What ${judge} says` },
+    `section.verdict.${outcome}`,
+    { "aria-label": `What ${judge} says` },
     element(
       "h4",
-      {},
-      element("span", { class: "wslab-judge" }, judge),
+      element("span.judge", judge),
       " ",
-      element(
-        "span",
-        { class: "wslab-outcome" },
-        element("span", { class: "wslab-sign", "aria-hidden": "true" }, sign),
-        ` ${word}`,
-      ),
+      element("span.outcome", element("span.sign", { "aria-hidden": "true" }, sign), ` ${word}`),
     ),
     outcome === "refused"
-      ? element("p", {}, code ? `fails the connection with ${code}` : "", reason ? because(reason) : null)
+      ? element("p", code ? `fails the connection with ${code}` : "", reason ? because(reason) : null)
       : null,
-    rule
-      ? element(
-          "p",
-          { class: "wslab-applied" },
-          element("span", { class: "wslab-section" }, harmless(rule.section)),
-          " ",
-          element("q", {}, harmless(rule.sentence)),
-        )
-      : null,
+    rule ? element("p.applied", section(rule.section), " ", element("q", harmless(rule.sentence))) : null,
     events.length
       ? element(
-          "ol",
-          { class: "wslab-events", "aria-label": "What it delivered" },
-          ...events.map((event) => element("li", {}, element("bdi", { dir: "ltr" }, harmless(event)))),
+          "ol.events",
+          { "aria-label": "What it delivered" },
+          ...events.map((event) => element("li", quote(event))),
         )
       : null,
   );
 }
 
 function verdicts({ model }) {
-  const heading = element("h3", { class: "wslab-heading" }, "What two implementations make of it");
-  const said = element("p", { class: "wslab-comparison", role: "status" });
-  const cards = element("div", { class: "wslab-verdicts" });
+  const heading = element("h3.heading", "What two implementations make of it");
+  const said = element("p.comparison", { role: "status" });
+  const cards = element("div.verdicts");
   let drawn = null;
   const draw = () => {
     const now = model.get("verdicts");
@@ -445,13 +384,10 @@ function verdicts({ model }) {
     drawn = now;
     const words = harmless(now.comparison);
     const [, point, rest] = /^([^:.]*[:.])(.*)$/s.exec(words);
-    if (said.textContent !== words) said.replaceChildren(element("b", {}, point), rest);
+    if (said.textContent !== words) said.replaceChildren(element("b", point), rest);
     cards.replaceChildren(...now.judges.map(verdict));
   };
-  return {
-    element: element("section", { class: "wslab-judges", "aria-label": "Verdicts" }, heading, cards, said),
-    draw,
-  };
+  return { element: element("section.judges", { "aria-label": "Verdicts" }, heading, cards, said), draw };
 }
 
 function meaning(context) {
@@ -462,31 +398,23 @@ function meaning(context) {
     if (explanation.data !== undefined) inspected.show(explanation, model.get("picked"));
   };
   return {
-    element: element("section", { class: "wslab-inspector", "aria-label": "The bytes explained" }, inspected.element),
+    element: element("section.inspector", { "aria-label": "The bytes explained" }, inspected.element),
     draw,
     remove: inspected.remove,
   };
 }
 
 function build(context) {
-  const presets = context.model
-    .get("presets")
-    .map((name) =>
-      element(
-        "button",
-        { type: "button", class: "wslab-button", onclick: () => context.ask({ ask: "preset", name }) },
-        name,
-      ),
-    );
+  const presets = context.model.get("presets").map((name) => button(name, () => context.ask({ ask: "preset", name })));
   const bar = element(
-    "div",
-    { class: "wslab-toolbar wslab-presets", role: "group", "aria-label": "Frames to begin with" },
-    element("span", { class: "wslab-counts" }, "Begin with"),
+    "div.toolbar.presets",
+    { role: "group", "aria-label": "Frames to begin with" },
+    element("span.counts", "Begin with"),
     ...presets,
   );
   const parts = [figure(context), settings(context), results(context), verdicts(context), meaning(context)];
   return {
-    element: element("div", {}, bar, ...parts.map((part) => part.element)),
+    element: element("div", bar, ...parts.map((part) => part.element)),
     draw: () => parts.forEach((part) => part.draw()),
     remove: () => parts.forEach((part) => part.remove?.()),
   };

@@ -7,33 +7,21 @@
  * `draw`; what is being read or typed in is not drawn anew.
  */
 
-import { cut, element, freshId, mark, plural, unseen } from "../kit/dom.js";
+import { button, cut, element, freshId, mark, plural, section, unseen, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
 import { harmless } from "../kit/words.js";
 
 const TYPING = 200; // ms without a key before the kernel is asked what the request says
 
-const section = (text) => element("span", { class: "wslab-section" }, harmless(text));
-const code = (text) => element("code", {}, harmless(text));
-
-/** Draws only when `state()` differs from what was drawn last. */
-function whenChanged(state, draw) {
-  let drawn;
-  return () => {
-    const now = state();
-    if (now === drawn) return;
-    drawn = now;
-    draw(now);
-  };
-}
+const code = (text) => element("code", harmless(text));
 
 function part(number, title, ...children) {
   const id = freshId();
   return element(
-    "section",
-    { class: "wslab-part", "aria-labelledby": id },
-    element("h3", { class: "wslab-heading", id }, `${number}  ${title}`),
+    "section.part",
+    { "aria-labelledby": id },
+    element("h3.heading", { id }, `${number}  ${title}`),
     ...children,
   );
 }
@@ -45,11 +33,8 @@ function requestPart(context) {
   let known = null; // the text that this view and the model last agreed upon
   let pause = 0;
 
-  const editor = element("textarea", {
-    class: "wslab-input wslab-request",
+  const editor = element("textarea.input.request", {
     rows: 8,
-    spellcheck: "false",
-    autocomplete: "off",
     autocapitalize: "off",
     wrap: "off",
     "aria-label": "The request, a line each",
@@ -65,12 +50,10 @@ function requestPart(context) {
     context.set("request", known);
   };
   const exactly = element("input", { type: "checkbox", onchange: () => context.set("exactly", exactly.checked) });
-  const note = element("p", { class: "wslab-note" });
+  const note = element("p.note");
   const send = element(
-    "button",
+    "button.button.primary",
     {
-      class: "wslab-button wslab-primary",
-      type: "button",
       onclick: () => {
         if (send.ariaDisabled === "true") return;
         keep();
@@ -79,11 +62,7 @@ function requestPart(context) {
     },
     "Send",
   );
-  const restore = element(
-    "button",
-    { class: "wslab-button", type: "button", onclick: () => ask({ ask: "restore" }) },
-    "Restore the RFC’s request",
-  );
+  const restore = button("Restore the RFC’s request", () => ask({ ask: "restore" }));
   const meaning = inspection();
 
   const draw = () => {
@@ -105,19 +84,12 @@ function requestPart(context) {
       1,
       "The request",
       element(
-        "div",
-        { class: "wslab-desk" },
+        "div.desk",
+        element("div.sheet", element("p.from", mark("client"), "client writes"), editor),
         element(
-          "div",
-          { class: "wslab-sheet" },
-          element("p", { class: "wslab-from" }, mark("client"), "client writes"),
-          editor,
-        ),
-        element(
-          "div",
-          { class: "wslab-controls" },
-          element("div", { class: "wslab-row-of-buttons" }, send, restore),
-          element("label", { class: "wslab-switch" }, exactly, "send exactly as typed"),
+          "div.controls",
+          element("div.row-of-buttons", send, restore),
+          element("label.switch", exactly, "send exactly as typed"),
           note,
         ),
       ),
@@ -137,14 +109,14 @@ const CHECK_MARKS = { holds: "✓", fails: "✗", "not reached": "–" };
 
 function checkList(checks) {
   return element(
-    "ol",
-    { class: "wslab-checks", "aria-label": "What a client checks in the response" },
+    "ol.checks",
+    { "aria-label": "What a client checks in the response" },
     ...checks.map(([what, outcome, found]) =>
       element(
         "li",
         { "data-outcome": outcome },
-        element("span", { class: "wslab-tick", "aria-hidden": "true" }, CHECK_MARKS[outcome]),
-        element("span", {}, harmless(what), ": ", element("b", {}, outcome), found ? `, ${cut(harmless(found))}` : ""),
+        element("span.tick", { "aria-hidden": "true" }, CHECK_MARKS[outcome]),
+        element("span", harmless(what), ": ", element("b", outcome), found ? `, ${cut(harmless(found))}` : ""),
       ),
     ),
   );
@@ -153,30 +125,26 @@ function checkList(checks) {
 function responsePart({ shared }) {
   const body = element("div");
   const meaning = inspection();
-  const said = element("p", { class: "wslab-unseen", role: "status" });
+  const said = element("p.unseen", { role: "status" });
   const hint = () =>
     element(
-      "p",
-      { class: "wslab-hint" },
+      "p.hint",
       "Nothing was sent yet. Press Send: the request goes to the lab’s server over a connection of its own, which the recording shows like any other.",
     );
 
   const answer = (told) => [
     element(
-      "div",
-      { class: "wslab-verdict" },
+      "div.verdict",
       element(
-        "p",
-        { class: "wslab-status" },
+        "p.status",
         mark("server"),
-        element("span", {}, told.explanation ? code(told.first_line) : element("b", {}, "no response")),
+        element("span", told.explanation ? code(told.first_line) : element("b", "no response")),
       ),
-      element("p", {}, harmless(told.meaning), " ", section(told.section)),
+      element("p", harmless(told.meaning), " ", section(told.section)),
       told.body
         ? element(
-            "figure",
-            { class: "wslab-words" },
-            element("figcaption", {}, told.explanation ? "in the server’s own words" : "what came instead"),
+            "figure.words",
+            element("figcaption", told.explanation ? "in the server’s own words" : "what came instead"),
             element(
               "pre",
               { tabindex: "0", role: "region", "aria-label": "The response's body" },
@@ -186,18 +154,14 @@ function responsePart({ shared }) {
         : null,
     ),
     element(
-      "div",
-      { class: "wslab-client-side" },
+      "div.client-side",
       element(
-        "p",
-        { class: "wslab-status" },
+        "p.status",
         mark("client"),
         element(
           "span",
-          {},
           element(
             "b",
-            {},
             told.accepted ? "The client takes the connection as open" : "The client makes no WebSocket connection",
           ),
           " ",
@@ -210,7 +174,7 @@ function responsePart({ shared }) {
   const draw = whenChanged(
     () => shared.attempt,
     (told) => {
-      body.replaceChildren(told ? element("div", { class: "wslab-verdicts" }, ...answer(told)) : hint());
+      body.replaceChildren(told ? element("div.verdicts", ...answer(told)) : hint());
       meaning.show(told?.explanation ?? null);
       said.textContent = told
         ? `The server: ${told.explanation ? harmless(told.first_line) : "no response"}. ${harmless(told.meaning)}`
@@ -225,20 +189,15 @@ function responsePart({ shared }) {
 function acceptPart(context) {
   const { model, shared } = context;
   const label = freshId();
-  const field = element("input", {
-    class: "wslab-input wslab-key",
+  const field = element("input.input.key", {
     type: "text",
     spellcheck: "false",
     autocomplete: "off",
     "aria-labelledby": label,
     oninput: () => context.set("key", field.value),
   });
-  const own = element(
-    "button",
-    { class: "wslab-button", type: "button", onclick: () => context.set("key", null) },
-    "Take the request’s key",
-  );
-  const note = element("span", { class: "wslab-step-note" });
+  const own = button("Take the request’s key", () => context.set("key", null));
+  const note = element("span.step-note");
   const slots = {
     guid: element("code"),
     joined: element("code"),
@@ -246,7 +205,7 @@ function acceptPart(context) {
     accept: element("code"),
     answered: element("code"),
   };
-  const compared = element("span", { class: "wslab-step-note" });
+  const compared = element("span.step-note");
   const STEPS = [
     [element("label", { id: label }, "Sec-WebSocket-Key"), "RFC 6455 4.1", [field, own, note]],
     ["the GUID of WebSocket", "RFC 6455 1.3", [slots.guid]],
@@ -256,19 +215,17 @@ function acceptPart(context) {
     ["the server answered", "RFC 6455 4.1", [slots.answered, compared]],
   ];
   const steps = element(
-    "ol",
-    { class: "wslab-steps", "aria-label": "From the key to Sec-WebSocket-Accept" },
+    "ol.steps",
+    { "aria-label": "From the key to Sec-WebSocket-Accept" },
     ...STEPS.map(([name, where, content], index) =>
       element(
-        "li",
-        { class: "wslab-step" },
+        "li.step",
         element(
-          "span",
-          { class: "wslab-step-name" },
-          element("span", { class: "wslab-step-number", "aria-hidden": "true" }, String(index + 1)),
-          element("span", {}, name, " ", section(where)),
+          "span.step-name",
+          element("span.step-number", { "aria-hidden": "true" }, String(index + 1)),
+          element("span", name, " ", section(where)),
         ),
-        element("span", { class: "wslab-step-value" }, ...content),
+        element("span.step-value", ...content),
       ),
     ),
   );
@@ -288,9 +245,9 @@ function acceptPart(context) {
       note.textContent = harmless(told.note);
       slots.guid.textContent = told.guid;
       slots.joined.replaceChildren(
-        element("span", { class: "wslab-from-key" }, harmless(told.key)),
+        element("span.from-key", harmless(told.key)),
         element("wbr"),
-        element("span", { class: "wslab-from-guid" }, told.guid),
+        element("span.from-guid", told.guid),
       );
       slots.digest.textContent = told.digest;
       slots.accept.textContent = told.accept;
@@ -310,19 +267,13 @@ const MOST_LINES = 2; // of a change
 
 function difference({ gone, come }) {
   const line = (sign, word, text) =>
-    element(
-      "span",
-      { class: "wslab-change" },
-      element("span", { "aria-hidden": "true" }, sign),
-      unseen(word),
-      code(text),
-    );
+    element("span.change", element("span", { "aria-hidden": "true" }, sign), unseen(word), code(text));
   const shown = gone.length > MOST_LINES ? 1 : MOST_LINES;
   const more = Math.max(gone.length, come.length) - shown;
   return [
     ...gone.slice(0, shown).map((text) => line("−", "without ", text)),
     ...come.slice(0, shown).map((text) => line("+", "with ", text)),
-    more > 0 ? element("span", { class: "wslab-alike" }, `and ${plural(more, "more line")} likewise`) : null,
+    more > 0 ? element("span.alike", `and ${plural(more, "more line")} likewise`) : null,
   ].filter(Boolean);
 }
 
@@ -330,9 +281,8 @@ function experimentRow(context, experiment, statuses) {
   const { model, ask } = context;
   const { name, title } = experiment;
   const choice = element(
-    "select",
+    "select.input",
     {
-      class: "wslab-input",
       "aria-label": `Prediction for: ${title}`,
       onchange: () => {
         const { [name]: _, ...others } = model.get("predictions");
@@ -342,31 +292,19 @@ function experimentRow(context, experiment, statuses) {
     element("option", { value: "" }, "predict…"),
     ...statuses.map(([status, said]) => element("option", { value: String(status) }, said)),
   );
-  const run = element(
-    "button",
-    {
-      class: "wslab-button",
-      type: "button",
-      "aria-label": `Run: ${title}`,
-      onclick: () => {
-        if (run.ariaDisabled !== "true") ask({ ask: "run", name });
-      },
-    },
+  const run = button(
     "Run",
-  );
-  const load = element(
-    "button",
-    {
-      class: "wslab-button",
-      type: "button",
-      title: "Put this request into the editor above",
-      "aria-label": `Put into the editor: ${title}`,
-      onclick: () => ask({ ask: "load", name }),
+    () => {
+      if (run.ariaDisabled !== "true") ask({ ask: "run", name });
     },
-    "Edit",
+    { "aria-label": `Run: ${title}` },
   );
-  const outcome = element("td", { role: "cell", class: "wslab-outcome" });
-  const reason = element("span", { class: "wslab-reason" });
+  const load = button("Edit", () => ask({ ask: "load", name }), {
+    title: "Put this request into the editor above",
+    "aria-label": `Put into the editor: ${title}`,
+  });
+  const outcome = element("td.outcome", { role: "cell" });
+  const reason = element("span.reason");
 
   const draw = () => {
     const guess = model.get("predictions")[name];
@@ -378,17 +316,13 @@ function experimentRow(context, experiment, statuses) {
     const right = found && found.status === guess;
     outcome.replaceChildren(
       ...(guess === undefined
-        ? [element("span", { class: "wslab-hint" }, "predict first")]
+        ? [element("span.hint", "predict first")]
         : !found
-          ? [element("span", { class: "wslab-hint" }, "not run yet")]
+          ? [element("span.hint", "not run yet")]
           : [
-              element("b", {}, String(found.status ?? "none")),
+              element("b", String(found.status ?? "none")),
               " ",
-              element(
-                "span",
-                { class: right ? "wslab-right" : "wslab-surprise" },
-                right ? "✓ as predicted" : "≠ surprise",
-              ),
+              element(right ? "span.right" : "span.surprise", right ? "✓ as predicted" : "≠ surprise"),
             ]),
     );
     reason.textContent = guess !== undefined && found ? harmless(found.reason) : "";
@@ -400,8 +334,8 @@ function experimentRow(context, experiment, statuses) {
     element("th", { role: "rowheader", scope: "row" }, title, ...difference(experiment)),
     element("td", { role: "cell" }, choice),
     outcome,
-    element("td", { role: "cell", class: "wslab-why" }, reason, section(experiment.section)),
-    element("td", { role: "cell", class: "wslab-act" }, run, " ", load),
+    element("td.why", { role: "cell" }, reason, section(experiment.section)),
+    element("td.act", { role: "cell" }, run, " ", load),
   );
   return { row, draw };
 }
@@ -410,24 +344,16 @@ function experimentsPart(context) {
   const { model, shared, ask } = context;
   const id = freshId();
   const body = element("tbody", { role: "rowgroup" });
-  const score = element("p", { class: "wslab-score", role: "status" });
+  const score = element("p.score", { role: "status" });
   const all = element(
-    "button",
-    {
-      class: "wslab-button wslab-primary",
-      type: "button",
-      onclick: () => all.ariaDisabled === "true" || ask({ ask: "run_all" }),
-    },
+    "button.button.primary",
+    { onclick: () => all.ariaDisabled === "true" || ask({ ask: "run_all" }) },
     "Run all predicted",
   );
-  const again = element(
-    "button",
-    { class: "wslab-button", type: "button", onclick: () => ask({ ask: "start_again" }) },
-    "Start again",
-  );
+  const again = button("Start again", () => ask({ ask: "start_again" }));
   const table = element(
-    "table",
-    { class: "wslab-experiments", role: "table", "aria-label": "Experiments with one change", "aria-describedby": id },
+    "table.experiments",
+    { role: "table", "aria-label": "Experiments with one change", "aria-describedby": id },
     element(
       "thead",
       { role: "rowgroup" },
@@ -459,12 +385,12 @@ function experimentsPart(context) {
       4,
       "One change, which status?",
       element(
-        "p",
-        { class: "wslab-note", id },
+        "p.note",
+        { id },
         "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: the answer is measured, not looked up.",
       ),
       table,
-      element("div", { class: "wslab-table-foot" }, all, again, score),
+      element("div.table-foot", all, again, score),
     ),
     draw,
   };
@@ -484,7 +410,7 @@ function begin({ shared, ask, hear }) {
 function build(context) {
   const parts = [requestPart, responsePart, acceptPart, experimentsPart].map((make) => make(context));
   return {
-    element: element("div", {}, ...parts.map((each) => each.element)),
+    element: element("div", ...parts.map((each) => each.element)),
     draw: () => parts.forEach((each) => each.draw()),
     remove: () => parts.forEach((each) => each.remove?.()),
   };

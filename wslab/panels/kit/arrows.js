@@ -65,16 +65,15 @@ function paths({ sender, shape, from, to, faded }, width) {
 
 /** The drawing and `draw(arrows, box)`; `box` has `left`, `top`, `width` and `height` in px. */
 export function arrowDrawing() {
-  const root = svg("svg", { class: "wslab-arrows", "aria-hidden": "true", focusable: "false" });
+  const root = svg("svg.arrows", { "aria-hidden": "true", focusable: "false" });
   const parts = new Map(); // look: path element
 
   const part = (look) => {
     if (!parts.has(look)) {
       const [sender, shape, name, faded] = look.split(" ");
-      const path = svg("path", {
+      const path = svg(`path.arrow-${name}${faded ? ".arrow-faded" : ""}`, {
         "data-sender": sender,
         "data-line": shape,
-        class: `wslab-arrow-${name}${faded ? " wslab-arrow-faded" : ""}`,
       });
       parts.set(look, path);
       root.append(path);

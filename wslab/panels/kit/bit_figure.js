@@ -22,8 +22,7 @@ export function bitFigure(explanation, row) {
   const end = drawn(explanation, bytes.length, row);
   const parts = [];
   const marked = (start, stop, text) => {
-    const wrong = brokenOn(explanation, start, stop).length > 0;
-    const node = element("span", { class: wrong ? "wslab-wrong" : "" }, text);
+    const node = element(brokenOn(explanation, start, stop).length ? "span.wrong" : "span", text);
     parts.push(part(node, explanation, start, stop, stop - start === 8 ? { byte: start / 8 } : {}));
     return node;
   };
@@ -46,15 +45,12 @@ export function bitFigure(explanation, row) {
     const name = visible(field.name) + (start > field.start ? " (continued)" : "");
     const number = field.width > 1 && start === field.start && field.is_number ? `= ${field.value}` : "";
     const node = element(
-      "span",
-      {
-        class: `wslab-bitfield${field.width === 1 ? " wslab-onebit" : ""}${goesOn ? " wslab-goeson" : ""}`,
-        style: `grid-column: span ${stop - start}`,
-      },
-      element("span", { class: "wslab-bitname" }, name),
-      element("span", { class: "wslab-digits" }, ...crossed(start, stop)),
-      element("span", { class: "wslab-bitvalue" }, number),
-      brokenFrom(explanation, start, stop) ? element("span", { class: "wslab-bang" }, "!") : null,
+      `span.bitfield${field.width === 1 ? ".onebit" : ""}${goesOn ? ".goeson" : ""}`,
+      { style: `grid-column: span ${stop - start}` },
+      element("span.bitname", name),
+      element("span.digits", ...crossed(start, stop)),
+      element("span.bitvalue", number),
+      brokenFrom(explanation, start, stop) ? element("span.bang", "!") : null,
     );
     parts.push(part(node, explanation, start, stop, { coarse: true }));
     return node;
@@ -66,24 +62,16 @@ export function bitFigure(explanation, row) {
       const [start, stop] = [Math.max(field.start, from), Math.min(field.start + field.width, from + row, end)];
       return start < stop ? [cell(field, start, stop)] : [];
     });
-    rows.push(
-      element("div", { class: "wslab-bitrow" }, element("span", { class: "wslab-at" }, String(from / 8)), ...cells),
-    );
+    rows.push(element("div.bitrow", element("span.at", String(from / 8)), ...cells));
   }
-  const numbers = Array.from({ length: row }, (_, bit) => element("span", { class: "wslab-bitnumber" }, String(bit)));
+  const numbers = Array.from({ length: row }, (_, bit) => element("span.bitnumber", String(bit)));
   const more = explanation.length - end / 8;
   const figure = element(
-    "div",
-    { class: "wslab-figure", role: "img", "aria-label": figureLabel(explanation), style: `--wslab-bits: ${row}` },
-    element("div", { class: "wslab-bitrow" }, element("span", { class: "wslab-at" }, "byte"), ...numbers),
+    "div.figure",
+    { role: "img", "aria-label": figureLabel(explanation), style: `--wslab-bits: ${row}` },
+    element("div.bitrow", element("span.at", "byte"), ...numbers),
     ...rows,
-    more > 0
-      ? element(
-          "div",
-          { class: "wslab-note" },
-          `… and ${more.toLocaleString("en-US")} more byte${more === 1 ? "" : "s"}`,
-        )
-      : null,
+    more > 0 ? element("div.note", `… and ${more.toLocaleString("en-US")} more byte${more === 1 ? "" : "s"}`) : null,
   );
   return { element: figure, parts };
 }

@@ -11,7 +11,7 @@ function shades(explanation, bytes) {
   return bytes.map((_, at) => {
     const first = fieldsAt(explanation)[at][0];
     if (first !== before) [shade, before] = [1 - shade, first];
-    return `wslab-shade${shade}`;
+    return `.shade${shade}`;
   });
 }
 
@@ -20,7 +20,7 @@ export function byteGrid(explanation) {
   const bytes = bytesOf(explanation);
   const shade = shades(explanation, bytes);
   const parts = [];
-  const look = (at) => shade[at] + (brokenOn(explanation, 8 * at, 8 * at + 8).length ? " wslab-wrong" : "");
+  const look = (at) => shade[at] + (brokenOn(explanation, 8 * at, 8 * at + 8).length ? ".wrong" : "");
   const made = (at, node) => {
     parts.push(part(node, explanation, 8 * at, 8 * at + 8, { byte: at }));
     return node;
@@ -29,29 +29,24 @@ export function byteGrid(explanation) {
     made(
       at,
       element(
-        "span",
+        `span.byte${look(at)}`,
         {
           role: "gridcell",
-          class: `wslab-byte ${look(at)}`,
           tabindex: at ? "-1" : "0",
           "data-key": `byte ${at}`,
           "aria-label": byteLabel(explanation, at, pair),
           "aria-selected": "false",
         },
         pair,
-        brokenFrom(explanation, 8 * at, 8 * at + 8) ? element("span", { class: "wslab-bang" }, "!") : null,
+        brokenFrom(explanation, 8 * at, 8 * at + 8) ? element("span.bang", "!") : null,
       ),
     ),
   );
   const characters = bytes.map((pair, at) =>
-    made(at, element("span", { class: `wslab-character ${look(at)}` }, character(parseInt(pair, 16)) ?? "·")),
+    made(at, element(`span.character${look(at)}`, character(parseInt(pair, 16)) ?? "·")),
   );
 
-  const grid = element("div", {
-    role: "grid",
-    class: "wslab-hex",
-    "aria-label": "Bytes: the arrow keys go from byte to byte",
-  });
+  const grid = element("div.hex", { role: "grid", "aria-label": "Bytes: the arrow keys go from byte to byte" });
   const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
   rove(grid, cells, steps);
   let laid = 0;
@@ -65,12 +60,12 @@ export function byteGrid(explanation) {
       const fill = Math.max(0, at + columns - bytes.length);
       rows.push(
         element(
-          "div",
-          { role: "row", class: "wslab-byterow" },
-          element("span", { role: "rowheader", class: "wslab-at" }, hex(at, 4)),
+          "div.byterow",
+          { role: "row" },
+          element("span.at", { role: "rowheader" }, hex(at, 4)),
           ...cells.slice(at, at + columns),
-          ...Array.from({ length: fill }, () => element("span", { class: "wslab-byte", "aria-hidden": "true" })),
-          element("span", { class: "wslab-characters", "aria-hidden": "true" }, ...characters.slice(at, at + columns)),
+          ...Array.from({ length: fill }, () => element("span.byte", { "aria-hidden": "true" })),
+          element("span.characters", { "aria-hidden": "true" }, ...characters.slice(at, at + columns)),
         ),
       );
     }

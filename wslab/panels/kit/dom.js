@@ -1,40 +1,87 @@
 /** What every view is drawn with: elements out of text nodes, marks, numbers, and one tab stop for many items. */
 
+import { harmless } from "./words.js";
+
 export const NUMBER = new Intl.NumberFormat("en-US");
 
 export const plural = (count, noun) => `${NUMBER.format(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
+const TYPED = { spellcheck: "false", autocomplete: "off" };
+const DEFAULTS = { button: { type: "button" }, textarea: TYPED };
 
-/** An element; properties in `aria-` and `data-` and those that elements lack become attributes, strings become text. */
-export function element(tag, properties = {}, ...children) {
+/** What `element` and `svg` are given, in parts: tag, classes, properties, children. */
+function parts([what, ...given]) {
+  const [tag, ...classes] = what.split(".").filter(Boolean);
+  const properties = given[0]?.constructor === Object ? given.shift() : {};
+  const children = given.flat().filter((child) => child !== null && child !== undefined);
+  return { tag, look: classes.map((name) => `wslab-${name}`).join(" "), properties, children };
+}
+
+/**
+ * An element. "span.place.quiet" is a `span` of the classes `wslab-place` and `wslab-quiet`. Properties may follow, and
+ * become attributes unless they are listeners; then children, also in arrays: strings become text, null is left out.
+ */
+export function element(...given) {
+  const { tag, look, properties, children } = parts(given);
   const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
+  if (look) made.className = look;
+  for (const [name, value] of Object.entries({ ...DEFAULTS[tag], ...properties })) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (name === "class") made.className = value;
     else if (name === "value" || name === "checked") made[name] = value;
     else made.setAttribute(name, value === true ? "" : value);
   }
   // JupyterLab's shortcuts (dd deletes a cell) must not act on a key pressed in here; Lumino looks at what has the focus.
   if (FOCUSABLE.has(tag) || "tabindex" in properties) made.setAttribute("data-lm-suppress-shortcuts", "true");
-  made.append(...children.filter((child) => child !== null));
-  return made;
-}
-
-/** An element of a drawing; every property is an attribute. */
-export function svg(tag, attributes = {}, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(...children);
   return made;
 }
 
+/** The same for an element of a drawing; every property is an attribute. */
+export function svg(...given) {
+  const { tag, look, properties, children } = parts(given);
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  if (look) made.setAttribute("class", look);
+  for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+export const button = (words, onclick, properties = {}) => element("button.button", { onclick, ...properties }, words);
+
+/** A line to type in. */
+export const textInput = (properties, look = "") =>
+  element(`input.input${look}`, { type: "text", ...TYPED, ...properties });
+
+/** Where the RFC says so. */
+export const section = (text) => element("span.section", harmless(text));
+
+/** Text from the wire, in its own direction of writing. */
+export const quote = (text, look = "") => element(`bdi${look}`, { dir: "ltr" }, harmless(text));
+
+/** Have `node` say `text`, and hide where there is none. What says so already is left alone, and not announced again. */
+export function tell(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !text;
+}
+
+/** Draws only when `state()` differs from what was drawn last. */
+export function whenChanged(state, draw) {
+  let drawn;
+  return () => {
+    const now = state();
+    if (now === drawn) return;
+    drawn = now;
+    draw(now);
+  };
+}
+
 /** Text for a screen reader only. */
-export const unseen = (text) => element("span", { class: "wslab-unseen" }, text);
+export const unseen = (text) => element("span.unseen", text);
 
 /** ● client or ■ server: the mark is drawn, the word is said. */
-export const mark = (sender) => element("span", { class: `wslab-mark wslab-${sender}`, "aria-hidden": "true" });
+export const mark = (sender) => element(`span.mark.${sender}`, { "aria-hidden": "true" });
 
 const NAMES = Symbol.for("wslab names"); // counted for the whole page: each panel brings a module of its own
 

@@ -9,7 +9,7 @@
 
 import { bitFigure, hasFigure } from "./bit_figure.js";
 import { byteGrid } from "./byte_grid.js";
-import { bring, cut, element, NUMBER, plural, rove, spaced } from "./dom.js";
+import { bring, cut, element, NUMBER, plural, rove, section, spaced } from "./dom.js";
 import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
 import { asciiWords, bits, bytesOf, fieldsAt, part, place } from "./places.js";
 import { harmless, hex } from "./words.js";
@@ -50,44 +50,29 @@ function fieldList(explanation) {
   const parts = [];
   const items = explanation.fields.map((field, index) => {
     const item = element(
-      "li",
-      {
-        role: "option",
-        class: "wslab-field",
-        tabindex: index ? "-1" : "0",
-        "data-key": `field ${index}`,
-        "aria-selected": "false",
-      },
+      "li.field",
+      { role: "option", tabindex: index ? "-1" : "0", "data-key": `field ${index}`, "aria-selected": "false" },
       element(
-        "span",
-        { class: "wslab-name" },
-        element("b", {}, harmless(field.name)),
+        "span.name",
+        element("b", harmless(field.name)),
         " ",
-        element("span", { class: "wslab-place" }, place(field)),
+        element("span.place", place(field)),
         " ",
-        element("span", { class: "wslab-section" }, harmless(field.section)),
+        section(field.section),
       ),
       element(
-        "span",
-        { class: "wslab-says" },
-        ownValue(field) ? element("bdi", { class: "wslab-value", dir: "ltr" }, cut(harmless(ownValue(field)))) : null,
-        element("span", {}, cut(harmless(field.meaning))),
-        field.plain
-          ? element("span", { class: "wslab-plain" }, "unmasked ", element("code", {}, unmasked(field)))
-          : null,
+        "span.says",
+        ownValue(field) ? element("bdi.value", { dir: "ltr" }, cut(harmless(ownValue(field)))) : null,
+        element("span", cut(harmless(field.meaning))),
+        field.plain ? element("span.plain", "unmasked ", element("code", unmasked(field))) : null,
       ),
     );
     parts.push(part(item, explanation, field.start, field.start + field.width, { fields: [index] }));
     return item;
   });
   const list = element(
-    "ol",
-    {
-      role: "listbox",
-      class: "wslab-fields",
-      "data-key": "fields",
-      "aria-label": "Fields: the arrow keys go from field to field",
-    },
+    "ol.fields",
+    { role: "listbox", "data-key": "fields", "aria-label": "Fields: the arrow keys go from field to field" },
     ...items,
   );
   rove(list, items, { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity });
@@ -99,38 +84,32 @@ function violationList(explanation) {
   const parts = [];
   const items = explanation.violations.map((violation, index) => {
     const says = [
-      element("b", { class: "wslab-broken" }, `! ${harmless(violation.rule)}`),
+      element("b.broken", `! ${harmless(violation.rule)}`),
       " ",
-      element("span", { class: "wslab-section" }, harmless(violation.section)),
+      section(violation.section),
       " ",
-      element("q", {}, harmless(violation.sentence)),
+      element("q", harmless(violation.sentence)),
       " ",
       element(
-        "span",
-        { class: "wslab-found" },
+        "span.found",
         harmless(violation.found),
-        violation.width ? element("span", { class: "wslab-place" }, ` · ${place(violation)}`) : "",
+        violation.width ? element("span.place", ` · ${place(violation)}`) : "",
       ),
     ];
-    if (!violation.width || violation.start >= 8 * bytesOf(explanation).length)
-      return element("li", { class: "wslab-violation" }, ...says);
-    const button = element(
-      "button",
-      { type: "button", class: "wslab-violation", "data-key": `violation ${index}`, title: "Show its bits" },
-      ...says,
-    );
+    if (!violation.width || violation.start >= 8 * bytesOf(explanation).length) return element("li.violation", ...says);
+    const button = element("button.violation", { "data-key": `violation ${index}`, title: "Show its bits" }, ...says);
     parts.push(part(button, explanation, violation.start, violation.start + violation.width, { violation }));
-    return element("li", {}, button);
+    return element("li", button);
   });
-  return { element: element("ul", { class: "wslab-violations", "aria-label": "Broken rules" }, ...items), parts };
+  return { element: element("ul.violations", { "aria-label": "Broken rules" }, ...items), parts };
 }
 
 /** Everything of one byte in words. */
 function byteWords(explanation, at) {
   const bytes = bytesOf(explanation);
   const byte = parseInt(bytes[at], 16);
-  const item = (name, value) => element("span", {}, element("span", { class: "wslab-quiet" }, `${name} `), value);
-  const code = (text) => element("code", {}, text);
+  const item = (name, value) => element("span", element("span.quiet", `${name} `), value);
+  const code = (text) => element("code", text);
   const stream = explanation.sender
     ? `byte ${NUMBER.format(explanation.offset + at)} of the ${explanation.sender}'s stream`
     : null;
@@ -145,33 +124,23 @@ function byteWords(explanation, at) {
   const xor = xorOf(explanation, at);
   return [
     element(
-      "p",
-      { class: "wslab-values" },
-      element("b", {}, `Byte ${NUMBER.format(at)} of ${NUMBER.format(explanation.length)}`),
-      stream && element("span", { class: "wslab-place" }, stream),
+      "p.values",
+      element("b", `Byte ${NUMBER.format(at)} of ${NUMBER.format(explanation.length)}`),
+      stream && element("span.place", stream),
       ...values,
     ),
-    xor &&
-      element(
-        "p",
-        { class: "wslab-xorline" },
-        code(xorWords(xor)),
-        " ",
-        element("span", { class: "wslab-section" }, "RFC 6455 5.3"),
-      ),
+    xor && element("p.xorline", code(xorWords(xor)), " ", section("RFC 6455 5.3")),
     element(
       "ul",
-      {},
       ...fieldsAt(explanation)[at].map((index) => {
         const field = explanation.fields[index];
         const value = ownValue(field) && field.width <= 64 ? ` = ${cut(harmless(ownValue(field)))}` : "";
         return element(
           "li",
-          {},
-          element("b", {}, harmless(field.name)),
-          element("span", { class: "wslab-place" }, ` ${place(field)}`),
+          element("b", harmless(field.name)),
+          element("span.place", ` ${place(field)}`),
           `${value}: ${cut(harmless(field.meaning))} `,
-          element("span", { class: "wslab-section" }, harmless(field.section)),
+          section(field.section),
         );
       }),
     ),
@@ -180,8 +149,7 @@ function byteWords(explanation, at) {
 
 /** The line that tells the byte which is pointed at, or else picked. It grows with what it has to say and never shrinks. */
 function byteLine(explanation) {
-  const line = element("div", {
-    class: "wslab-pickedbyte",
+  const line = element("div.pickedbyte", {
     role: "status",
     "aria-live": "polite",
     "aria-label": "The byte that is picked",
@@ -194,8 +162,7 @@ function byteLine(explanation) {
       ...(at === null
         ? [
             element(
-              "p",
-              { class: "wslab-hint" },
+              "p.hint",
               "Point at a byte to see all of it; click it, or go to it with the arrow keys, to keep it. Escape lets it go.",
             ),
           ]
@@ -214,41 +181,31 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
   const told = under ? "Unmasked" : null; // a fact that is drawn
   const facts = explanation.facts
     .filter(([name]) => name !== told)
-    .flatMap(([name, text]) => [element("dt", {}, harmless(name)), element("dd", {}, cut(harmless(text)))]);
-  const factList = facts.length ? element("dl", { class: "wslab-facts" }, ...facts) : null;
+    .flatMap(([name, text]) => [element("dt", harmless(name)), element("dd", cut(harmless(text)))]);
+  const factList = facts.length ? element("dl.facts", ...facts) : null;
   if (!count)
-    return {
-      element: element("div", { class: "wslab-reading" }, broken?.element ?? null, factList),
-      pick() {},
-      focus() {},
-      remove() {},
-    };
+    return { element: element("div.reading", broken?.element ?? null, factList), pick() {}, focus() {}, remove() {} };
 
   const grid = byteGrid(explanation);
   const list = fieldList(explanation);
   const line = byteLine(explanation);
   const inflated = inflation(explanation);
-  const figure = element("div", { class: "wslab-figures" });
+  const figure = element("div.figures");
   let drawn = { parts: [], row: 0 };
 
   const isShort = count <= SHORT;
   const cutNote =
     explanation.length > count
-      ? element(
-          "p",
-          { class: "wslab-note" },
-          `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`,
-        )
+      ? element("p.note", `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`)
       : null;
-  const bytes = element("div", { class: "wslab-bytes", "data-key": "bytes" }, grid.element, cutNote);
+  const bytes = element("div.bytes", { "data-key": "bytes" }, grid.element, cutNote);
   const underneath = [under?.element, inflated].filter(Boolean);
-  const left = element("div", {}, bytes, ...(isShort ? underneath : []));
+  const left = element("div", bytes, ...(isShort ? underneath : []));
   const root = element(
-    "div",
-    { class: "wslab-reading" },
+    "div.reading",
     broken?.element ?? null,
     figure,
-    element("div", { class: "wslab-explained" }, left, list.element),
+    element("div.explained", left, list.element),
     line.element,
     ...(isShort ? [] : underneath),
     factList,
@@ -380,7 +337,7 @@ export const explained = (explanation, options = {}) => [reading(explanation, op
  * remembers which byte that is. `onpick(byte)` as in `explained`.
  */
 export function inspection({ onpick = () => {} } = {}) {
-  const root = element("div", { class: "wslab-inspection" });
+  const root = element("div.inspection");
   let last = null;
   let said = null;
   let now = null;

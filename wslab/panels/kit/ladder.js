@@ -85,28 +85,23 @@ const COLUMNS = [
 ];
 const LADDER = COLUMNS.findIndex((column) => column.ladder);
 
-function columnClass(column) {
-  const name = column.ladder ? "wslab-cell wslab-ladder" : "wslab-cell";
-  return name + (column.many ? " wslab-many" : "") + (column.room ? ` wslab-${column.room}` : "");
-}
+/** A column's cell in a row. */
+const cell = ({ ladder, many, room }, ...given) =>
+  element(`span.cell${ladder ? ".ladder" : ""}${many ? ".many" : ""}${room ? `.${room}` : ""}`, ...given);
 
 /** A row's elements, which `show` fills for a record. */
 class Row {
   constructor(id) {
     this.id = id;
     this.number = null;
-    this.prefix = element("span", { class: "wslab-unseen" });
-    this.mark = element("span", { class: "wslab-mark", "aria-hidden": "true" });
+    this.prefix = element("span.unseen");
+    this.mark = element("span.mark", { "aria-hidden": "true" });
     this.word = element("b");
     this.rest = document.createTextNode("");
     this.texts = [];
-    this.cells = COLUMNS.map((column) => element("span", { role: "gridcell", class: columnClass(column) }));
-    this.cells[LADDER].append(
-      this.prefix,
-      this.mark,
-      element("bdi", { class: "wslab-caption", dir: "ltr" }, this.word, this.rest),
-    );
-    this.element = element("div", { role: "row", class: "wslab-row" }, ...this.cells);
+    this.cells = COLUMNS.map((column) => cell(column, { role: "gridcell" }));
+    this.cells[LADDER].append(this.prefix, this.mark, element("bdi.caption", { dir: "ltr" }, this.word, this.rest));
+    this.element = element("div.row", { role: "row" }, ...this.cells);
   }
 
   show(record, row) {
@@ -148,43 +143,28 @@ export function ladder(view) {
   const { recording, rows, found } = view;
   const id = freshId();
   const heads = COLUMNS.map((column) =>
-    element(
-      "span",
-      {
-        role: "columnheader",
-        class: columnClass(column),
-        title: column.title ?? null,
-        "aria-label": column.label ?? null,
-      },
-      column.name ?? "",
-    ),
+    cell(column, { role: "columnheader", title: column.title, "aria-label": column.label }, column.name),
   );
-  const which = element("span", { class: "wslab-which" });
+  const which = element("span.which");
   heads[LADDER].append(lane("client"), which, lane("server"));
-  const headRow = element("div", { role: "row", class: "wslab-heads", "aria-rowindex": 1 }, ...heads);
+  const headRow = element("div.heads", { role: "row", "aria-rowindex": 1 }, ...heads);
   const arrows = arrowDrawing();
-  const now = element("div", { class: "wslab-now", "aria-hidden": "true", hidden: true }, element("span", {}, "now"));
-  const sizer = element("div", { class: "wslab-sizer", role: "rowgroup" }, arrows.element, now);
+  const now = element("div.now", { "aria-hidden": "true", hidden: true }, element("span", "now"));
+  const sizer = element("div.sizer", { role: "rowgroup" }, arrows.element, now);
   const grid = element(
-    "div",
+    "div.records.scroller",
     {
-      class: "wslab-records wslab-scroller",
       role: "grid",
       tabindex: "0",
       "aria-label": "Records: the arrow keys choose one, [ and ] step through time",
       "aria-colcount": COLUMNS.length,
     },
-    element("div", { role: "rowgroup", class: "wslab-headgroup" }, headRow),
+    element("div.headgroup", { role: "rowgroup" }, headRow),
     sizer,
   );
-  const nothing = element("p", { class: "wslab-nothing", hidden: true }, "No record passes the filter.");
-  const pill = element("button", {
-    type: "button",
-    class: "wslab-button wslab-pill",
-    hidden: true,
-    title: "Go to the end (End)",
-  });
-  const root = element("div", { class: "wslab-table" }, grid, nothing, pill);
+  const nothing = element("p.nothing", { hidden: true }, "No record passes the filter.");
+  const pill = element("button.button.pill", { hidden: true, title: "Go to the end (End)" });
+  const root = element("div.table", grid, nothing, pill);
 
   const drawn = new Map(); // number of a record: its Row
   const spare = [];
@@ -405,4 +385,4 @@ export function ladder(view) {
   return { element: root, draw, reveal, remove: () => resized.disconnect() };
 }
 
-const lane = (sender) => element("span", { class: "wslab-lane" }, mark(sender), element("b", {}, sender));
+const lane = (sender) => element("span.lane", mark(sender), element("b", sender));

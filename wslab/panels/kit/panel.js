@@ -103,17 +103,11 @@ function show(session, build, { name, title, model, el }) {
     redraw: () => draw(),
   };
   const view = build(context);
-  const problem = element("p", { class: "wslab-problem", role: "alert", hidden: true });
-  const closed = element("p", { class: "wslab-notice wslab-closed", role: "status", hidden: true });
+  const problem = element("p.problem", { role: "alert", hidden: true });
+  const closed = element("p.notice.closed", { role: "status", hidden: true });
   const saved = savedView(model);
-  const live = element("div", { class: "wslab-live" }, closed, view.element);
-  const root = element(
-    "section",
-    { class: `wslab wslab-panel wslab-${name}`, "aria-label": title },
-    problem,
-    saved.element,
-    live,
-  );
+  const live = element("div.live", closed, view.element);
+  const root = element(`section.panel.${name}`, { "aria-label": title }, problem, saved.element, live);
 
   const tell = (text) => {
     if (problem.textContent !== text) problem.textContent = text;
@@ -136,6 +130,7 @@ function show(session, build, { name, title, model, el }) {
       throw error;
     }
   };
+  root.classList.add("wslab");
   el.append(root);
   session.views.add(draw);
   model.on("change", draw);
@@ -151,13 +146,11 @@ function show(session, build, { name, title, model, el }) {
 /** What is shown while no kernel answers. */
 function savedView(model) {
   const notice = element(
-    "p",
-    { class: "wslab-notice" },
-    element("b", {}, "A saved view."),
+    "p.notice",
+    element("b", "A saved view."),
     " No kernel answers for this panel. To make it live, run the cell above: click it and press Shift+Enter.",
   );
-  const text = element("pre", {
-    class: "wslab-snapshot",
+  const text = element("pre.snapshot", {
     tabindex: "0",
     role: "region",
     "aria-label": "The panel as text, as it was saved",

@@ -1,6 +1,6 @@
 /** What a payload is underneath: masked and unmasked with the XOR of one byte (RFC 6455 5.3), compressed and inflated (RFC 7692). */
 
-import { element, NUMBER, plural } from "./dom.js";
+import { element, NUMBER, plural, section } from "./dom.js";
 import { asciiWords, bits, bytesOf, character, dumpLines, MOST_BYTES, once, part } from "./places.js";
 import { hex } from "./words.js";
 
@@ -37,19 +37,17 @@ export const xorWords = ({ wire, turn, key, plain }) =>
 /** The sum written out, bit below bit; a bit is turned over where the key's is 1. */
 function xorSum({ index, wire, turn, key, plain }) {
   const digits = (byte) =>
-    [...bits(byte)].map((bit, place) =>
-      element("span", { class: (key >> (7 - place)) & 1 ? "wslab-turned" : "" }, bit),
-    );
+    [...bits(byte)].map((bit, place) => element((key >> (7 - place)) & 1 ? "span.turned" : "span", bit));
   const line = (name, byte, said = "") => [
-    element("span", { class: "wslab-quiet" }, name),
-    element("span", {}, `0x${hex(byte)}`),
-    element("span", { class: "wslab-eight" }, ...digits(byte)),
-    element("span", {}, said),
+    element("span.quiet", name),
+    element("span", `0x${hex(byte)}`),
+    element("span.eight", ...digits(byte)),
+    element("span", said),
   ];
   return element(
-    "div",
-    { class: "wslab-sum", "aria-hidden": "true" }, // its text is told as the picked byte's
-    element("span", { class: "wslab-sumhead" }, `Payload byte ${NUMBER.format(index)}`),
+    "div.sum",
+    { "aria-hidden": "true" }, // its text is told as the picked byte's
+    element("span.sumhead", `Payload byte ${NUMBER.format(index)}`),
     ...line("on the wire", wire),
     ...line(`XOR key[${turn}]`, key),
     ...line("unmasked", plain, asciiWords(plain)),
@@ -68,25 +66,22 @@ export function unmasking(explanation) {
     const index = at - masked.first;
     const plain = masked.plain.get(at);
     const node = element(
-      "span",
-      { class: `wslab-column wslab-shade${Math.floor(index / KEY) % 2}` },
-      element("span", { class: "wslab-xorindex" }, String(index)),
-      element("span", {}, bytes[at]),
-      element("span", { class: "wslab-xorkey" }, masked.key[index % KEY]),
-      element("span", { class: "wslab-unmasked" }, plain),
-      element("span", {}, character(parseInt(plain, 16)) ?? "·"),
+      `span.column.shade${Math.floor(index / KEY) % 2}`,
+      element("span.xorindex", String(index)),
+      element("span", bytes[at]),
+      element("span.xorkey", masked.key[index % KEY]),
+      element("span.unmasked", plain),
+      element("span", character(parseInt(plain, 16)) ?? "·"),
     );
     parts.push(part(node, explanation, 8 * at, 8 * at + 8, { byte: at }));
     return node;
   });
   const names = () =>
     element(
-      "span",
-      { class: "wslab-column wslab-rows" },
-      ...["byte", "on the wire", "XOR key", "unmasked", "as ASCII"].map((name) => element("span", {}, name)),
+      "span.column.rows",
+      ...["byte", "on the wire", "XOR key", "unmasked", "as ASCII"].map((name) => element("span", name)),
     );
-  const rows = element("div", {
-    class: "wslab-columns",
+  const rows = element("div.columns", {
     role: "img",
     "aria-label": `The payload masked, the masking key under it again and again, and unmasked: ${places.map((at) => masked.plain.get(at)).join(" ")}`,
   });
@@ -96,25 +91,22 @@ export function unmasking(explanation) {
     laid = width;
     const groups = [];
     for (let from = 0; from < columns.length; from += width)
-      groups.push(element("div", { class: "wslab-columnrow" }, names(), ...columns.slice(from, from + width)));
+      groups.push(element("div.columnrow", names(), ...columns.slice(from, from + width)));
     rows.replaceChildren(...groups);
   };
   const total = [...explanation.fields].reduce((sum, field) => sum + (field.plain === null ? 0 : field.width / 8), 0);
-  const sum = element("div", {});
+  const sum = element("div");
   const root = element(
-    "section",
-    { class: "wslab-under", "aria-label": "Unmasking" },
+    "section.under",
+    { "aria-label": "Unmasking" },
     heading("Unmasking", "payload byte i XOR masking-key byte i mod 4", "RFC 6455 5.3"),
     element(
-      "div",
-      { class: "wslab-sidebyside" },
+      "div.sidebyside",
       element(
         "div",
-        {},
         element(
-          "div",
+          "div.scroll",
           {
-            class: "wslab-scroll",
             "data-key": "unmasked",
             ...(places.length > LONG
               ? { tabindex: "0", role: "region", "aria-label": "Masked and unmasked bytes" }
@@ -123,11 +115,7 @@ export function unmasking(explanation) {
           rows,
         ),
         total > places.length
-          ? element(
-              "p",
-              { class: "wslab-note" },
-              `The first ${NUMBER.format(places.length)} of ${plural(total, "payload byte")}.`,
-            )
+          ? element("p.note", `The first ${NUMBER.format(places.length)} of ${plural(total, "payload byte")}.`)
           : null,
       ),
       sum,
@@ -142,32 +130,19 @@ export function unmasking(explanation) {
   return { element: root, parts, lay, point };
 }
 
-const heading = (name, said, section) =>
-  element(
-    "p",
-    { class: "wslab-underhead" },
-    element("b", {}, name),
-    element("span", {}, said),
-    element("span", { class: "wslab-section" }, section),
-  );
+const heading = (name, said, where) =>
+  element("p.underhead", element("b", name), element("span", said), section(where));
 
 function dump(name, pairs, length) {
   const shown = pairs.slice(0, MOST_BYTES);
   const more = length > shown.length ? `, the first ${NUMBER.format(shown.length)} shown` : "";
   const text = dumpLines(shown).join("\n");
   return element(
-    "figure",
-    { class: "wslab-dump" },
-    element("figcaption", {}, element("b", {}, name), ` ${plural(length, "byte")}${more}`),
+    "figure.dump",
+    element("figcaption", element("b", name), ` ${plural(length, "byte")}${more}`),
     element(
-      "pre",
-      {
-        class: "wslab-scroll",
-        "data-key": name,
-        tabindex: "0",
-        role: "region",
-        "aria-label": `${name}: bytes as hex and ASCII`,
-      },
+      "pre.scroll",
+      { "data-key": name, tabindex: "0", role: "region", "aria-label": `${name}: bytes as hex and ASCII` },
       text,
     ),
   );
@@ -181,12 +156,11 @@ export function inflation(explanation) {
   const compressed = payload ? (payload.plain ?? payload.raw) : "";
   const said = `${plural(size, "byte")} on the wire, ${NUMBER.format(explanation.inflated_length)} after inflating`;
   return element(
-    "section",
-    { class: "wslab-under", "aria-label": "Inflating" },
+    "section.under",
+    { "aria-label": "Inflating" },
     heading("Inflating", said, "RFC 7692 7.2.2"),
     element(
-      "div",
-      { class: "wslab-sidebyside" },
+      "div.sidebyside",
       dump(payload?.plain ? "Compressed, unmasked" : "Compressed", compressed.match(/../g) ?? [], size),
       dump("Inflated", explanation.inflated.match(/../g) ?? [], explanation.inflated_length),
     ),

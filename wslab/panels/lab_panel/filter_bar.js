@@ -1,6 +1,6 @@
 /** The controls that say which records are shown, and those that find one among them. */
 
-import { element, mark, NUMBER, svg } from "../kit/dom.js";
+import { button, element, mark, NUMBER, svg, textInput } from "../kit/dom.js";
 import { DIRECTIONS, FILTER_KINDS, OPCODES } from "../kit/facts.js";
 
 const TYPING = 120; // ms without a key after which what was typed counts
@@ -28,11 +28,11 @@ const SAMPLES = { handshake: "M0 4.2h26M0 7.8h26", bend: `M0 6${"l3 -4l6 8l3 -4"
 /** The kind's line, as the ladder draws it. */
 function sample(kind) {
   const lines = SAMPLES[kind] ?? "M0 6h26";
-  const end = kind === "tcp" ? [svg("path", { class: "wslab-arrow-bar", d: "M26 1v10" })] : [];
+  const end = kind === "tcp" ? [svg("path.arrow-bar", { d: "M26 1v10" })] : [];
   return svg(
-    "svg",
-    { class: "wslab-line", viewBox: "0 0 28 12", "aria-hidden": "true", focusable: "false" },
-    svg("path", { class: "wslab-arrow-shaft", "data-line": kind, d: lines }),
+    "svg.line",
+    { viewBox: "0 0 28 12", "aria-hidden": "true", focusable: "false" },
+    svg("path.arrow-shaft", { "data-line": kind, d: lines }),
     ...end,
   );
 }
@@ -41,13 +41,7 @@ function sample(kind) {
 function textField(view, trait, properties) {
   let waiting = null;
   let drawn = "";
-  const input = element("input", {
-    type: "search",
-    class: "wslab-input",
-    spellcheck: "false",
-    autocomplete: "off",
-    ...properties,
-  });
+  const input = textInput({ type: "search", ...properties });
   const take = () => {
     clearTimeout(waiting);
     waiting = null;
@@ -70,8 +64,8 @@ export function filterBar(view) {
   const directions = DIRECTIONS.map((direction) => [
     direction,
     element(
-      "button",
-      { type: "button", class: "wslab-button wslab-choice", onclick: () => view.change({ direction }) },
+      "button.button.choice",
+      { onclick: () => view.change({ direction }) },
       direction === "both" ? null : mark(direction),
       direction,
     ),
@@ -85,16 +79,15 @@ export function filterBar(view) {
   const kinds = FILTER_KINDS.map((kind) => [
     kind,
     element(
-      "button",
-      { type: "button", class: "wslab-button wslab-kind", title: TITLES[kind], onclick: () => toggle(kind) },
+      "button.button.kind",
+      { title: TITLES[kind], onclick: () => toggle(kind) },
       kind === "error" ? "" : sample(kind),
       NAMES[kind],
     ),
   ]);
   const opcode = element(
-    "select",
+    "select.input",
     {
-      class: "wslab-input",
       "aria-label": "Opcode",
       onchange: () => view.change({ opcode: opcode.value === "" ? null : Number(opcode.value) }),
     },
@@ -103,9 +96,8 @@ export function filterBar(view) {
       element("option", { value: String(code) }, `${code} ${OPCODES[code] ?? "reserved"}`),
     ),
   );
-  const connection = element("input", {
+  const connection = element("input.input.number", {
     type: "number",
-    class: "wslab-input wslab-number",
     min: "0",
     step: "1",
     placeholder: "conn.",
@@ -121,22 +113,11 @@ export function filterBar(view) {
     title:
       "Shows records whose summary has this text, in capitals or not. Of a long payload only the start is known here, its first 28 bytes.",
   });
-  const broken = element(
-    "button",
-    {
-      type: "button",
-      class: "wslab-button",
-      "aria-pressed": "false",
-      title: "Only records that break a rule",
-      onclick: () => view.change({ broken: !model.get("broken") }),
-    },
-    "broken rules only",
-  );
-  const all = element(
-    "button",
-    { type: "button", class: "wslab-button", onclick: () => view.change(EVERYTHING) },
-    "Show all",
-  );
+  const broken = button("broken rules only", () => view.change({ broken: !model.get("broken") }), {
+    "aria-pressed": "false",
+    title: "Only records that break a rule",
+  });
+  const all = button("Show all", () => view.change(EVERYTHING));
   const find = findBar(view);
 
   const draw = () => {
@@ -159,20 +140,12 @@ export function filterBar(view) {
   };
   return {
     element: element(
-      "div",
-      { class: "wslab-toolbar wslab-filter", role: "group", "aria-label": "Filter" },
-      element(
-        "span",
-        { class: "wslab-choices", role: "group", "aria-label": "Direction" },
-        ...directions.map(([, button]) => button),
-      ),
-      element(
-        "span",
-        { class: "wslab-choices wslab-kinds", role: "group", "aria-label": "Kinds" },
-        ...kinds.map(([, button]) => button),
-      ),
+      "div.toolbar.filter",
+      { role: "group", "aria-label": "Filter" },
+      element("span.choices", { role: "group", "aria-label": "Direction" }, ...directions.map(([, button]) => button)),
+      element("span.choices.kinds", { role: "group", "aria-label": "Kinds" }, ...kinds.map(([, button]) => button)),
       broken,
-      element("span", { class: "wslab-rest" }, opcode, connection, text.input, all, find.element),
+      element("span.rest", opcode, connection, text.input, all, find.element),
     ),
     draw,
     remove: () => {
@@ -190,7 +163,7 @@ function findBar(view) {
     "aria-label": "Find",
     title: "Enter finds the next record, Shift+Enter the one before, among those that are shown.",
   });
-  const said = element("span", { class: "wslab-hits", role: "status" });
+  const said = element("span.hits", { role: "status" });
   let pending = 0; // a step that waits until everything was looked through
   const seek = (step) => {
     pending = found.done ? 0 : step;
@@ -200,13 +173,8 @@ function findBar(view) {
     view.following.set(false);
     view.select(found.number((at + found.count) % found.count));
   };
-  const button = (words, sign, step) =>
-    element(
-      "button",
-      { type: "button", class: "wslab-button", title: words, "aria-label": words, onclick: () => seek(step) },
-      sign,
-    );
-  const buttons = [button("Find the one before", "↑", -1), button("Find the next", "↓", 1)];
+  const seeker = (words, sign, step) => button(sign, () => seek(step), { title: words, "aria-label": words });
+  const buttons = [seeker("Find the one before", "↑", -1), seeker("Find the next", "↓", 1)];
   field.input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
@@ -228,13 +196,7 @@ function findBar(view) {
     if (said.textContent !== text()) said.textContent = text();
   };
   return {
-    element: element(
-      "span",
-      { class: "wslab-find", role: "search", "aria-label": "Find a record" },
-      field.input,
-      ...buttons,
-      said,
-    ),
+    element: element("span.find", { role: "search", "aria-label": "Find a record" }, field.input, ...buttons, said),
     draw,
     remove: field.remove,
   };

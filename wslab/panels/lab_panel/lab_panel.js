@@ -7,7 +7,7 @@
  * that are traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
  */
 
-import { element, mark, NUMBER, plural } from "../kit/dom.js";
+import { button, element, mark, NUMBER, plural } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { caption, ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
@@ -24,18 +24,10 @@ const DRAW_EVERY = 15; // ms between two draws, when messages come faster
 
 function summary(view) {
   const { recording, rows, following } = view;
-  const counts = element("span", { class: "wslab-counts" });
-  const said = element("span", { class: "wslab-unseen", role: "status", "aria-live": "polite" });
-  const follow = element(
-    "button",
-    { type: "button", class: "wslab-button", onclick: () => following.set(!following.on) },
-    "Follow latest",
-  );
-  const clear = element(
-    "button",
-    { type: "button", class: "wslab-button", onclick: () => clear.ariaDisabled !== "true" && view.select(null) },
-    "Clear selection",
-  );
+  const counts = element("span.counts");
+  const said = element("span.unseen", { role: "status", "aria-live": "polite" });
+  const follow = button("Follow latest", () => following.set(!following.on));
+  const clear = button("Clear selection", () => clear.ariaDisabled !== "true" && view.select(null));
   let speaking = null;
 
   const text = () => {
@@ -58,15 +50,9 @@ function summary(view) {
   };
 
   const remove = () => clearTimeout(speaking);
-  const buttons = element("span", { class: "wslab-buttons" }, follow, clear);
+  const buttons = element("span.buttons", follow, clear);
   return {
-    element: element(
-      "div",
-      { class: "wslab-toolbar", role: "group", "aria-label": "Recording" },
-      counts,
-      said,
-      buttons,
-    ),
+    element: element("div.toolbar", { role: "group", "aria-label": "Recording" }, counts, said, buttons),
     draw,
     remove,
   };
@@ -74,15 +60,15 @@ function summary(view) {
 
 /** What there is to say of the file that the recording was read from. */
 function notes({ model }) {
-  const words = element("summary", {});
-  const list = element("ul", {});
-  const root = element("details", { class: "wslab-file", open: true, hidden: true }, words, list);
+  const words = element("summary");
+  const list = element("ul");
+  const root = element("details.file", { open: true, hidden: true }, words, list);
   const draw = () => {
     const all = model.get("notes") ?? [];
     if (all.length === list.childElementCount) return; // a file does not change
     root.hidden = !all.length;
     words.textContent = `${plural(all.length, "note")} on the file that this was read from`;
-    list.replaceChildren(...all.map((note) => element("li", {}, harmless(note))));
+    list.replaceChildren(...all.map((note) => element("li", harmless(note))));
   };
   return { element: root, draw };
 }
@@ -91,14 +77,9 @@ const MILLI = new Intl.NumberFormat("en-US", { minimumFractionDigits: 3, maximum
 
 function inspector(view) {
   const { recording } = view;
-  const heading = element("div", {});
+  const heading = element("div");
   const bytes = inspection({ onpick: (byte) => view.change({ picked: byte }) });
-  const root = element(
-    "section",
-    { class: "wslab-inspector", "aria-label": "The selected record" },
-    heading,
-    bytes.element,
-  );
+  const root = element("section.inspector", { "aria-label": "The selected record" }, heading, bytes.element);
   let drawn = "";
 
   const title = (record) => {
@@ -110,15 +91,14 @@ function inspector(view) {
     const read = record.delay === null ? unread : `, received ${MILLI.format(record.delay * 1e3)} ms later`;
     const which = recording.connections > 1 ? `, connection ${record.connection}` : "";
     return element(
-      "header",
-      { class: "wslab-title" },
-      element("span", { class: "wslab-place" }, `No. ${record.number}`),
+      "header.title",
+      element("span.place", `No. ${record.number}`),
       mark(record.sender),
-      element("bdi", { class: "wslab-caption", dir: "ltr" }, element("b", {}, word), rest),
-      element("span", { class: "wslab-place" }, where + when + read + which),
+      element("bdi.caption", { dir: "ltr" }, element("b", word), rest),
+      element("span.place", where + when + read + which),
     );
   };
-  const hint = (text) => element("p", { class: "wslab-hint" }, text);
+  const hint = (text) => element("p.hint", text);
 
   const words = (record, detail) => {
     if (view.selected === null) return [hint("Select a record to see its bytes: click it, or use the arrow keys.")];
@@ -128,10 +108,7 @@ function inspector(view) {
         title(record),
         hint("The kernel is asked for this record's bytes. It may have to end a running cell first."),
       ];
-    return [
-      title(record),
-      detail.problem ? element("p", { class: "wslab-problem" }, harmless(detail.problem)) : null,
-    ].filter(Boolean);
+    return [title(record), detail.problem ? element("p.problem", harmless(detail.problem)) : null].filter(Boolean);
   };
 
   const draw = () => {
@@ -275,7 +252,7 @@ function build(context) {
     pacing.end(DRAW_EVERY);
   };
   return {
-    element: element("div", {}, ...parts.map((part) => part.element)),
+    element: element("div", ...parts.map((part) => part.element)),
     draw,
     remove: () => {
       pacing.stop();

@@ -6,7 +6,7 @@
  * are pulled from the kernel (wslab/panels/lab_panel/lanes.py) and only while they are open.
  */
 
-import { element, freshId, mark, NUMBER, plural } from "../kit/dom.js";
+import { element, freshId, mark, NUMBER, plural, quote, section } from "../kit/dom.js";
 import { harmless } from "../kit/words.js";
 
 const LEAST = 18; // px of a column of one byte
@@ -60,9 +60,9 @@ function axis({ edges, lefts }) {
     const half = (DIGIT * text.length) / 2;
     if (lefts[index] - half < free) return [];
     free = lefts[index] + half + APART;
-    return [element("span", { class: "wslab-tick", style: `left: ${lefts[index]}px` }, text)];
+    return [element("span.tick", { style: `left: ${lefts[index]}px` }, text)];
   });
-  return element("div", { class: "wslab-axis", style: "grid-row: 1; grid-column: 2 / -1" }, ...marks);
+  return element("div.axis", { style: "grid-row: 1; grid-column: 2 / -1" }, ...marks);
 }
 
 const row = (number) => `grid-row: ${number};`;
@@ -71,17 +71,12 @@ function chunkRow(lanes, at, by, number) {
   return lanes.chunks
     .filter((chunk) => chunk.by === by && at.has(chunk.offset, end(chunk)))
     .map((chunk) => {
-      const cut =
-        (chunk.offset < lanes.start ? " wslab-cutstart" : "") + (end(chunk) > lanes.stop ? " wslab-cutend" : "");
+      const cut = (chunk.offset < lanes.start ? ".cutstart" : "") + (end(chunk) > lanes.stop ? ".cutend" : "");
       const verb = by === lanes.sender ? "wrote" : "read";
       const said = `${by} ${verb} ${span(chunk.offset, end(chunk))} as one chunk at ${chunk.time.toFixed(4)} s`;
       return element(
-        "span",
-        {
-          class: `wslab-chunk wslab-${by}${cut}`,
-          style: row(number) + at.columns(chunk.offset, end(chunk)),
-          title: said,
-        },
+        `span.chunk.${by}${cut}`,
+        { style: row(number) + at.columns(chunk.offset, end(chunk)), title: said },
         NUMBER.format(chunk.length),
       );
     });
@@ -95,10 +90,8 @@ function frameRow(lanes, at, number, selected, select) {
       const header = at.left(record.offset + record.header) - at.left(record.offset);
       const said = `No. ${record.number}, ${harmless(record.words)}: ${plural(record.header, "byte")} of header, ${NUMBER.format(record.payload)} of payload, ${span(record.offset, stopOf(record))}`;
       return element(
-        "button",
+        "button.laneframe",
         {
-          type: "button",
-          class: "wslab-laneframe",
           "data-shape": shape,
           "data-key": record.number,
           style: row(number) + at.columns(record.offset, stopOf(record)),
@@ -107,8 +100,8 @@ function frameRow(lanes, at, number, selected, select) {
           "aria-pressed": String(record.number === selected),
           onclick: () => select(record.number),
         },
-        record.header ? element("span", { class: "wslab-laneheader", style: `width: ${header}px` }) : null,
-        element("bdi", { class: "wslab-lanewords", dir: "ltr" }, harmless(record.words)),
+        record.header ? element("span.laneheader", { style: `width: ${header}px` }) : null,
+        quote(record.words, ".lanewords"),
       );
     });
 }
@@ -135,8 +128,8 @@ function messageRow(lanes, at, number) {
       runs[0][0] = Math.min(runs[0][0], message.start);
       runs.at(-1)[1] = Math.max(runs.at(-1)[1], message.stop);
       const cut = (index) =>
-        (index === 0 && message.start < lanes.start ? " wslab-cutstart" : "") +
-        (index === runs.length - 1 && message.stop > lanes.stop ? " wslab-cutend" : "");
+        (index === 0 && message.start < lanes.start ? ".cutstart" : "") +
+        (index === runs.length - 1 && message.stop > lanes.stop ? ".cutend" : "");
       const said = `Message: ${harmless(message.words)}, ${span(message.start, message.stop)}`;
       const widest = runs.reduce(
         (best, run, index) =>
@@ -145,12 +138,12 @@ function messageRow(lanes, at, number) {
       );
       return [
         runs.length > 1
-          ? element("span", { class: "wslab-bridge", style: row(number) + at.columns(message.start, message.stop) })
+          ? element("span.bridge", { style: row(number) + at.columns(message.start, message.stop) })
           : null,
         ...runs.map(([from, to], index) =>
           element(
-            "span",
-            { class: `wslab-message${cut(index)}`, style: row(number) + at.columns(from, to), title: said },
+            `span.message${cut(index)}`,
+            { style: row(number) + at.columns(from, to), title: said },
             index === widest ? harmless(message.words) : "",
           ),
         ),
@@ -202,7 +195,7 @@ function figure(lanes, room, selected, select) {
   const chosen = lanes.records.find((record) => record.number === selected);
   const heads = [["written by", lanes.sender], ["read by", peer], ["frames"], ["messages"]];
   const ends = heads.map(([name, by], index) =>
-    element("span", { class: "wslab-laneof", style: row(index + 2) }, name, by ? mark(by) : null, by ?? ""),
+    element("span.laneof", { style: row(index + 2) }, name, by ? mark(by) : null, by ?? ""),
   );
   const seen = (by) => lanes.chunks.some((chunk) => chunk.by === by);
   const unknown = (by, number) =>
@@ -210,23 +203,20 @@ function figure(lanes, room, selected, select) {
       ? []
       : [
           element(
-            "span",
-            { class: "wslab-lanenone", style: `${row(number)} grid-column: 2 / -1` },
+            "span.lanenone",
+            { style: `${row(number)} grid-column: 2 / -1` },
             "not seen: this end is not in the lab",
           ),
         ];
   const body = [
-    element("span", { class: "wslab-laneof wslab-axisof", style: row(1) }, "byte"),
+    element("span.laneof.axisof", { style: row(1) }, "byte"),
     axis(at),
     ...ends,
     ...at.edges.map((edge) =>
-      element("span", {
-        class: "wslab-edge",
-        style: `grid-row: 2 / 6; ${at.columns(edge, edge).replace(/ \/.*/, "")}`,
-      }),
+      element("span.edge", { style: `grid-row: 2 / 6; ${at.columns(edge, edge).replace(/ \/.*/, "")}` }),
     ),
     chosen && at.has(chosen.offset, stopOf(chosen))
-      ? element("span", { class: "wslab-band", style: `grid-row: 1 / 6; ${at.columns(chosen.offset, stopOf(chosen))}` })
+      ? element("span.band", { style: `grid-row: 1 / 6; ${at.columns(chosen.offset, stopOf(chosen))}` })
       : null,
     ...chunkRow(lanes, at, lanes.sender, 2),
     ...unknown(lanes.sender, 2),
@@ -236,20 +226,16 @@ function figure(lanes, room, selected, select) {
     ...messageRow(lanes, at, 5),
   ];
   return element(
-    "div",
-    {
-      class: "wslab-tracks",
-      style: `grid-template-columns: ${NAMES}px ${at.widths.map((width) => `${width}px`).join(" ")} ${SPARE}px`,
-    },
+    "div.tracks",
+    { style: `grid-template-columns: ${NAMES}px ${at.widths.map((width) => `${width}px`).join(" ")} ${SPARE}px` },
     ...body,
   );
 }
 
 function drawing(lanes, room, selected, select) {
   const scroller = element(
-    "div",
+    "div.tracksbox",
     {
-      class: "wslab-tracksbox",
       tabindex: "0",
       role: "region",
       "aria-label": "Chunks, frames and messages over the same bytes; their text follows",
@@ -260,19 +246,13 @@ function drawing(lanes, room, selected, select) {
   return {
     scroller,
     parts: [
-      element(
-        "p",
-        { class: "wslab-lesson" },
-        lesson(lanes),
-        element("span", { class: "wslab-section" }, " RFC 6455 5.4, RFC 9293 3.7"),
-      ),
+      element("p.lesson", lesson(lanes), section(" RFC 6455 5.4, RFC 9293 3.7")),
       scroller,
       element(
-        "p",
-        { class: "wslab-note" },
+        "p.note",
         `Of the ${lanes.sender}'s stream${lanes.start || lanes.connection ? ` on connection ${lanes.connection}` : ""}, ${span(lanes.start, lanes.stop)}. Not to scale: a width grows with the logarithm of its bytes. Hatched: header.${left}`,
       ),
-      element("ul", { class: "wslab-unseen" }, ...spoken(lanes).map((text) => element("li", {}, text))),
+      element("ul.unseen", ...spoken(lanes).map((text) => element("li", text))),
     ],
   };
 }
@@ -283,16 +263,10 @@ function drawing(lanes, room, selected, select) {
  */
 export function lanes(view) {
   const id = freshId();
-  const body = element("div", { class: "wslab-lanebody", id, hidden: true });
+  const body = element("div.lanebody", { id, hidden: true });
   const button = element(
-    "button",
-    {
-      type: "button",
-      class: "wslab-disclosure",
-      "aria-expanded": "false",
-      "aria-controls": id,
-      onclick: () => view.open(!view.isOpen),
-    },
+    "button.disclosure",
+    { "aria-expanded": "false", "aria-controls": id, onclick: () => view.open(!view.isOpen) },
     "TCP chunks, frames, messages",
   );
   let asked = null;
@@ -300,7 +274,7 @@ export function lanes(view) {
   let drawn = null;
   let width = 0;
 
-  const words = (text) => body.replaceChildren(element("p", { class: "wslab-hint" }, text));
+  const words = (text) => body.replaceChildren(element("p.hint", text));
   const redraw = () => {
     const mine = told?.number === view.number ? told : null;
     const key = mine ?? (view.number === null ? "none" : "waiting");
@@ -355,12 +329,7 @@ export function lanes(view) {
     if (JSON.stringify(message) !== JSON.stringify(told)) told = message;
   };
   return {
-    element: element(
-      "section",
-      { class: "wslab-lanepart", "aria-label": "TCP chunks, frames, messages" },
-      button,
-      body,
-    ),
+    element: element("section.lanepart", { "aria-label": "TCP chunks, frames, messages" }, button, body),
     draw,
     hear,
     remove: () => sized.disconnect(),

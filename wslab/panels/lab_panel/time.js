@@ -14,11 +14,7 @@ const ICONS = {
   resume: "M2 1v10l9-5z",
 };
 const icon = (name) =>
-  svg(
-    "svg",
-    { class: "wslab-icon", viewBox: "0 0 12 12", "aria-hidden": "true", focusable: "false" },
-    svg("path", { d: ICONS[name] }),
-  );
+  svg("svg.icon", { viewBox: "0 0 12 12", "aria-hidden": "true", focusable: "false" }, svg("path", { d: ICONS[name] }));
 
 /** Where each step leads: from the row that is now to the row that will be, out of so many. */
 const STEPS = {
@@ -50,37 +46,28 @@ function goTo(view, row) {
 
 export function timeControls(view) {
   const { recording, rows } = view;
-  const name = element("span", {}, "Pause");
-  const pause = element("button", {
-    type: "button",
-    class: "wslab-button wslab-pause",
+  const name = element("span", "Pause");
+  const pause = element("button.button.pause", {
     onclick: () =>
       view.change(view.paused ? { paused: false, position: null } : { paused: true, position: view.moment }),
   });
   const icons = { true: icon("resume"), false: icon("pause") };
   const buttons = Object.entries(NAMES).map(([where, title]) => {
     const button = element(
-      "button",
-      {
-        type: "button",
-        class: "wslab-button wslab-step",
-        title,
-        "aria-label": title,
-        onclick: () => button.ariaDisabled !== "true" && step(view, where),
-      },
+      "button.button.step",
+      { title, "aria-label": title, onclick: () => button.ariaDisabled !== "true" && step(view, where) },
       icon(where),
     );
     return [where, button];
   });
-  const slider = element("input", {
+  const slider = element("input.slider", {
     type: "range",
-    class: "wslab-slider",
     min: "1",
     step: "1",
     "aria-label": "Moment",
     oninput: () => goTo(view, Number(slider.value) - 1),
   });
-  const said = element("span", { class: "wslab-moment" });
+  const said = element("span.moment");
 
   const draw = () => {
     const [row, exact] = present(view);
@@ -102,10 +89,10 @@ export function timeControls(view) {
   };
   return {
     element: element(
-      "div",
-      { class: "wslab-toolbar wslab-time", role: "group", "aria-label": "Time" },
+      "div.toolbar.time",
+      { role: "group", "aria-label": "Time" },
       pause,
-      element("span", { class: "wslab-steps" }, ...buttons.map(([, button]) => button)),
+      element("span.steps", ...buttons.map(([, button]) => button)),
       slider,
       said,
     ),
@@ -116,19 +103,18 @@ export function timeControls(view) {
 /** Both ends' state machines, each with the state at the moment marked, and what led to it just now. */
 export function stateDiagrams(view) {
   const { recording } = view;
-  const which = element("p", { class: "wslab-which" });
+  const which = element("p.which");
   const lanes = SENDERS.map((end) => {
-    const states = STATES.map((state) => element("li", {}, state));
-    const why = element("p", { class: "wslab-why" });
+    const states = STATES.map((state) => element("li", state));
+    const why = element("p.why");
     return {
       end,
       states,
       why,
       element: element(
-        "div",
-        { class: `wslab-machine wslab-${end}` },
-        element("p", { class: "wslab-end" }, mark(end), element("b", {}, end)),
-        element("ol", { class: "wslab-states", "aria-label": `States of the ${end}` }, ...states),
+        `div.machine.${end}`,
+        element("p.end", mark(end), element("b", end)),
+        element("ol.states", { "aria-label": `States of the ${end}` }, ...states),
         why,
       ),
     };
@@ -152,8 +138,8 @@ export function stateDiagrams(view) {
   };
   return {
     element: element(
-      "div",
-      { class: "wslab-machines", role: "group", "aria-label": "States of both ends" },
+      "div.machines",
+      { role: "group", "aria-label": "States of both ends" },
       lanes[0].element,
       which,
       lanes[1].element,

@@ -1,27 +1,18 @@
 /** The Node panel: what a script in Node prints, as it prints it, and a button that ends it. */
 
-import { element } from "../kit/dom.js";
+import { button, element } from "../kit/dom.js";
 import { panel } from "../kit/panel.js";
 import { harmless } from "../kit/words.js";
 
 const SHOWN = 60; // lines, as in the script's text
 
 const line = ([text, isError]) =>
-  element("div", isError ? { class: "wslab-error-line" } : {}, `${isError ? "! " : ""}${harmless(text)}`);
+  element(isError ? "div.error-line" : "div", `${isError ? "! " : ""}${harmless(text)}`);
 
 function build({ ask, hear, shared, redraw }) {
-  const end = element(
-    "button",
-    { type: "button", class: "wslab-button", onclick: () => ask({ ask: "end" }) },
-    "End the script",
-  );
-  const summary = element("span", { class: "wslab-counts", role: "status" });
-  const output = element("div", {
-    class: "wslab-output",
-    tabindex: "0",
-    role: "log",
-    "aria-label": "What the script prints",
-  });
+  const end = button("End the script", () => ask({ ask: "end" }));
+  const summary = element("span.counts", { role: "status" });
+  const output = element("div.output", { tabindex: "0", role: "log", "aria-label": "What the script prints" });
 
   const draw = () => {
     const { lines = [], summary: said = "", running = false } = shared;
@@ -38,7 +29,7 @@ function build({ ask, hear, shared, redraw }) {
     if (followed) output.scrollTop = output.scrollHeight;
   };
   hear(redraw);
-  return { element: element("div", {}, element("div", { class: "wslab-toolbar" }, end, summary), output), draw };
+  return { element: element("div", element("div.toolbar", end, summary), output), draw };
 }
 
 function begin({ ask, hear, shared }) {

@@ -9,17 +9,12 @@ function build({ model, ask, hear }) {
   const view = freshId();
   const { root } = jupyterServer();
   const link = element(
-    "a",
-    { class: "wslab-button", target: "_blank", rel: "noopener", "aria-disabled": "true" },
+    "a.button",
+    { target: "_blank", rel: "noopener", "aria-disabled": "true" },
     "Open the page in a tab of its own",
   );
-  const size = element("span", { class: "wslab-counts" });
-  const source = element("pre", {
-    class: "wslab-source",
-    tabindex: "0",
-    role: "region",
-    "aria-label": "The page as HTML",
-  });
+  const size = element("span.counts");
+  const source = element("pre.source", { tabindex: "0", role: "region", "aria-label": "The page as HTML" });
 
   hear((message) => {
     if (message.tell !== "address" || message.view !== view) return;
@@ -44,7 +39,7 @@ function build({ model, ask, hear }) {
       link.setAttribute("aria-disabled", "true");
     }
   };
-  return { element: element("div", {}, element("div", { class: "wslab-toolbar" }, link, size), source), draw };
+  return { element: element("div", element("div.toolbar", link, size), source), draw };
 }
 
 export default panel("page", "A page that the lab serves", build);
