@@ -161,8 +161,9 @@ def _frame(record: Record) -> str:
     match opcode:
         case 0x8 if length == 1:
             words += " with 1 byte"
-        case 0x8 if length:
-            words += f" {record.status}" + (f" {_quoted(preview, length - 2)}" if preview else "")
+        case 0x8:
+            words += f" {record.status}" if length else ""
+            words += f" {_quoted(preview, length - 2)}" if length and preview else ""
         case 0x1 if preview or not length:
             words += f" {_quoted(preview, length)}"
         case _ if preview:
