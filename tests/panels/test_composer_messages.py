@@ -95,7 +95,7 @@ def test_a_length_that_does_not_fit_is_told() -> None:
 
     assert lies(125, 7) == lies(65535, 16) == lies(65536, 64) == lies(65536, None) == ""
     assert "300 bytes do not fit into 7 bits, which take the low bits: 44" in lies(300, 7)
-    assert "65536 bytes do not fit into 16 bits, which take the low bits: 0" in lies(65536, 16)
+    assert "65,536 bytes do not fit into 16 bits, which take the low bits: 0" in lies(65536, 16)
 
 
 @pytest.mark.parametrize("text", ["48656c", "48 65 6c", "48:65:6C", "48,65\n6c", " 0x48 65 6c "])

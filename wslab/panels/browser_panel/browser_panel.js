@@ -6,14 +6,14 @@
  * to the kernel in batches. The kernel says which record belongs to which event.
  */
 
-import { button, element, freshId, mark, NUMBER, plural, tell, typing } from "../kit/dom.js";
+import { button, element, freshId, mark, tell, typing } from "../kit/dom.js";
 import { ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
 import { panel } from "../kit/panel.js";
 import { Recording } from "../kit/recording.js";
 import { Sieve } from "../kit/sieve.js";
-import { connectionAt, harmless } from "../kit/words.js";
+import { connectionAt, harmless, NUMBER, plural } from "../kit/words.js";
 import { run } from "./page_run.js";
 
 const MOST_KEPT = 500; // events

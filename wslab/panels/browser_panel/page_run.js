@@ -6,9 +6,8 @@
  * throws later, in a handler or in a promise, is known by the name that the code has as a script.
  */
 
-import { plural } from "../kit/dom.js";
 import { STATES } from "../kit/facts.js";
-import { hexPairs, visible } from "../kit/words.js";
+import { hexPairs, plural, visible } from "../kit/words.js";
 import { formatted, tableText } from "./page_console.js";
 
 const OPEN = 1;

@@ -1,9 +1,9 @@
 /** The byte inspector: bytes as hex to edit, what to read them as, and every bit of them explained. */
 
-import { button, element, freshId, mark, NUMBER, plural } from "../kit/dom.js";
+import { button, element, freshId, mark } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
-import { harmless } from "../kit/words.js";
+import { harmless, NUMBER, plural } from "../kit/words.js";
 
 const PAUSE = 150; // ms after the last key until the text is read
 

@@ -5,23 +5,11 @@
  * press sends what was typed, and what is wrong with it is told in words.
  */
 
-import {
-  button,
-  element,
-  freshId,
-  mark,
-  NUMBER,
-  plural,
-  section,
-  spaced,
-  tell,
-  textInput,
-  typing,
-} from "../kit/dom.js";
+import { button, element, freshId, mark, section, spaced, tell, textInput, typing } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
-import { count, harmless } from "../kit/words.js";
+import { harmless, NUMBER, plural } from "../kit/words.js";
 
 const PAUSE = 250; // ms without a key until what was typed is sent
 const MOST_TYPED = 300_000; // characters; the kernel says how many bytes may be sent
@@ -444,7 +432,7 @@ function bytes(context, flush) {
     tell(
       verdict,
       broken
-        ? `${frames.length > 1 ? `${count(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule` : `This breaks ${rules === 1 ? "a rule" : plural(rules, "rule")}`}, and will be sent all the same.`
+        ? `${frames.length > 1 ? `${plural(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule` : `This breaks ${rules === 1 ? "a rule" : plural(rules, "rule")}`}, and will be sent all the same.`
         : "",
     );
     const joined = said.map(harmless);

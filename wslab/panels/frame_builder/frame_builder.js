@@ -5,11 +5,11 @@
  * any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
  */
 
-import { button, element, freshId, mark, NUMBER, plural, quote, rove, section, textInput, typing } from "../kit/dom.js";
+import { button, element, freshId, mark, quote, rove, section, textInput, typing } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
-import { harmless } from "../kit/words.js";
+import { harmless, NUMBER, plural } from "../kit/words.js";
 
 // The sixteen bits -----------------------------------------------------------------------------------------------------
 

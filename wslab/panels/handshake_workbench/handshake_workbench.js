@@ -7,10 +7,10 @@
  * `draw`; what is being read or typed in is not drawn anew.
  */
 
-import { button, cut, element, freshId, mark, plural, section, unseen, whenChanged } from "../kit/dom.js";
+import { button, cut, element, freshId, mark, section, unseen, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
-import { harmless } from "../kit/words.js";
+import { harmless, plural } from "../kit/words.js";
 
 const TYPING = 200; // ms without a key before the kernel is asked what the request says
 

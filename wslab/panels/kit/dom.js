@@ -1,10 +1,6 @@
 /** What every view is drawn with: elements out of text nodes, marks, numbers, and one tab stop for many items. */
 
-import { harmless } from "./words.js";
-
-export const NUMBER = new Intl.NumberFormat("en-US");
-
-export const plural = (count, noun) => `${NUMBER.format(count)} ${noun}${count === 1 ? "" : "s"}`;
+import { harmless, NUMBER } from "./words.js";
 
 const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
 const TYPED = { spellcheck: "false", autocomplete: "off" };

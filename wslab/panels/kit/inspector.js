@@ -9,10 +9,10 @@
 
 import { bitFigure, hasFigure } from "./bit_figure.js";
 import { byteGrid } from "./byte_grid.js";
-import { bring, cut, element, NUMBER, plural, rove, section, spaced } from "./dom.js";
+import { bring, cut, element, rove, section, spaced } from "./dom.js";
 import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
 import { asciiWords, bits, bytesOf, fieldsAt, part, place } from "./places.js";
-import { harmless, hex } from "./words.js";
+import { harmless, hex, NUMBER, plural } from "./words.js";
 
 /** Bits in a row of the figure, and bytes in a row of a grid, where there are so many pixels. */
 const FIGURE = [

@@ -6,8 +6,8 @@
  */
 
 import { arrowDrawing } from "./arrows.js";
-import { element, freshId, mark, NUMBER, plural } from "./dom.js";
-import { group, recordSummary } from "./words.js";
+import { element, freshId, mark } from "./dom.js";
+import { group, NUMBER, plural, recordSummary } from "./words.js";
 
 const ROW = 26; // px, as --wslab-row in panel.css
 const HEAD = 27; // px of the row of names, with its line

@@ -1,8 +1,8 @@
 /** What a payload is underneath: masked and unmasked with the XOR of one byte (RFC 6455 5.3), compressed and inflated (RFC 7692). */
 
-import { element, NUMBER, plural, section } from "./dom.js";
+import { element, section } from "./dom.js";
 import { asciiWords, bits, bytesOf, character, dumpLines, MOST_BYTES, once, part } from "./places.js";
-import { hex } from "./words.js";
+import { hex, NUMBER, plural } from "./words.js";
 
 const MOST_UNMASKED = 256; // bytes that stand masked above unmasked
 const KEY = 4; // bytes of a masking key

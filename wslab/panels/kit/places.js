@@ -1,7 +1,6 @@
 /** Where things lie in explained bytes, and the words for it. An explanation is the JSON of an `Explanation`. */
 
-import { NUMBER } from "./dom.js";
-import { harmless, hex } from "./words.js";
+import { harmless, hex, NUMBER } from "./words.js";
 
 export const MOST_BYTES = 1024; // that are shown of a record
 

@@ -68,7 +68,8 @@ const SHORT = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 export const hex = (number, digits = 2) => number.toString(16).padStart(digits, "0");
 export const hexPairs = (bytes) => Array.from(bytes, (byte) => hex(byte)).join(" ");
-export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+export const NUMBER = new Intl.NumberFormat("en-US");
+export const plural = (count, noun) => `${NUMBER.format(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 function escaped(character) {
   const point = character.codePointAt(0);
@@ -125,12 +126,12 @@ const isCut = (preview, length) => preview.length === PREVIEW && length !== PREV
 
 function quoted(preview, length) {
   if (!isCut(preview, length)) return `"${visible(decode(preview))}"`;
-  return `"${visible(decode(preview, true))}…" ${count(length, "byte")}`;
+  return `"${visible(decode(preview, true))}…" ${plural(length, "byte")}`;
 }
 
 function asHex(preview, length) {
   if (preview.length <= HEX) return hexPairs(preview);
-  return `${hexPairs(preview.subarray(0, HEX))} … ${count(length, "byte")}`;
+  return `${hexPairs(preview.subarray(0, HEX))} … ${plural(length, "byte")}`;
 }
 
 function payload(preview, length) {
@@ -146,7 +147,7 @@ function frameSummary({ first, payloadLength: length, status, preview }) {
     else if (length >= 2) words += ` ${status}${preview.length ? ` ${quoted(preview, length - 2)}` : ""}`;
   } else if (opcode === 1 && (preview.length || !length)) words += ` ${quoted(preview, length)}`;
   else if (preview.length) words += ` ${payload(preview, length)}`;
-  else if (length) words += `, ${count(length, "byte")}`;
+  else if (length) words += `, ${plural(length, "byte")}`;
   if (!(first & 0b1000_0000)) words += ", not final";
   for (const [name, bit] of RSV_BITS) if (first & bit) words += `, ${name}`;
   return words;

@@ -1,7 +1,8 @@
 /** The controls that say which records are shown, and those that find one among them. */
 
-import { button, element, mark, NUMBER, svg, textInput } from "../kit/dom.js";
+import { button, element, mark, svg, textInput } from "../kit/dom.js";
 import { DIRECTIONS, FILTER_KINDS, OPCODES } from "../kit/facts.js";
+import { NUMBER } from "../kit/words.js";
 
 const TYPING = 120; // ms without a key after which what was typed counts
 const NAMES = {

@@ -7,14 +7,14 @@
  * that are traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
  */
 
-import { button, element, mark, NUMBER, plural } from "../kit/dom.js";
+import { button, element, mark } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { caption, ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { panel } from "../kit/panel.js";
 import { Recording } from "../kit/recording.js";
 import { recordTest, Sieve } from "../kit/sieve.js";
-import { harmless } from "../kit/words.js";
+import { harmless, NUMBER, plural } from "../kit/words.js";
 import { FILTERS, filterBar } from "./filter_bar.js";
 import { lanes } from "./lanes.js";
 import { stateDiagrams, step, timeControls } from "./time.js";

@@ -6,8 +6,8 @@
  * are pulled from the kernel (wslab/panels/lab_panel/lanes.py) and only while they are open.
  */
 
-import { element, freshId, mark, NUMBER, plural, quote, section } from "../kit/dom.js";
-import { harmless } from "../kit/words.js";
+import { element, freshId, mark, quote, section } from "../kit/dom.js";
+import { harmless, NUMBER, plural } from "../kit/words.js";
 
 const LEAST = 18; // px of a column of one byte
 const GROWTH = 12; // px for each doubling

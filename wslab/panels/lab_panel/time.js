@@ -1,8 +1,8 @@
 /** Time: the controls that pause the panel and step through the recording, and both ends' states at that moment. */
 
-import { element, mark, NUMBER, svg } from "../kit/dom.js";
+import { element, mark, svg } from "../kit/dom.js";
 import { SENDERS, STATES } from "../kit/facts.js";
-import { harmless } from "../kit/words.js";
+import { harmless, NUMBER } from "../kit/words.js";
 
 /** Outlines in a box of 12 by 12. */
 const ICONS = {

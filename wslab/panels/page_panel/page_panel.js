@@ -1,9 +1,9 @@
 /** The page panel: the link by which a page that the lab serves is opened in a tab of its own, and the page's text. */
 
-import { element, freshId, plural } from "../kit/dom.js";
+import { element, freshId } from "../kit/dom.js";
 import { isLoopback, jupyterServer } from "../kit/page_source.js";
 import { panel } from "../kit/panel.js";
-import { harmless } from "../kit/words.js";
+import { harmless, plural } from "../kit/words.js";
 
 function build({ model, ask, hear }) {
   const view = freshId();
