@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import serve
 
-from wslab.live.lab import Lab, echo
+from wslab.live.lab import Lab
+from wslab.live.server import echo
 
 SIZES = {"16 B": 16, "1 KiB": 2**10, "64 KiB": 2**16, "1 MiB": 2**20}
 TARGETS = {"16 B": 0.85, "1 KiB": 0.85, "64 KiB": 0.75, "1 MiB": 0.75}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .anatomy.record import Record as Record
     from .course import predict as predict
     from .live.judges.judge import judge as judge
+    from .live.lab import Lab as Lab
     from .live.paste import paste_scripts as paste_scripts
     from .panels.browser_panel.browser_panel import BrowserPanel as BrowserPanel
     from .panels.byte_inspector.byte_inspector import ByteInspector as ByteInspector
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .panels.frame_builder.frame_builder import FrameBuilder as FrameBuilder
     from .panels.handshake_workbench.handshake_workbench import HandshakeWorkbench as HandshakeWorkbench
     from .panels.lab_panel.lab_panel import LabPanel as LabPanel
-    from .panels.notebook import Lab as Lab
     from .protocol import accept_key as accept_key
     from .protocol import build_close as build_close
     from .protocol import build_frame as build_frame
@@ -44,7 +44,7 @@ _HOME = {
     "Field": ".anatomy.field",
     "FrameBuilder": ".panels.frame_builder.frame_builder",
     "HandshakeWorkbench": ".panels.handshake_workbench.handshake_workbench",
-    "Lab": ".panels.notebook",
+    "Lab": ".live.lab",
     "LabPanel": ".panels.lab_panel.lab_panel",
     "Record": ".anatomy.record",
     "Sender": ".anatomy.field",
@@ -61,6 +61,9 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
+_SHOWING = ".panels.notebook"
+# At once, since a lab shows itself as a panel also where it was imported from wslab.live. This imports no panel.
+import_module(_SHOWING, __name__).register()
 
 
 def __getattr__(name: str) -> Any:

@@ -323,11 +323,12 @@ def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
 
 
 def _node(options: argparse.Namespace) -> int:
+    from .live.errors import NodeMissing
     from .live.node import process as node
 
     try:
         folder = None if node.installed() else node.install()
-    except (node.NodeMissing, OSError) as error:
+    except (NodeMissing, OSError) as error:
         return _fail("node", error, 1)
     done = "is installed already" if folder is None else "is installed"
     print(f"ws {node.pinned()} {done} in {node.home()}; `await lab.node()` starts the article's server")

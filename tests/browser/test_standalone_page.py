@@ -13,13 +13,21 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from websockets.asyncio.server import ServerConnection
 
 from wslab.anatomy.field import Sender
-from wslab.live.lab import Lab, Server
+from wslab.live.lab import Lab
+from wslab.live.server import Server
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def server(elsewhere: Run) -> Iterator[Server]:
+def lab(elsewhere: Run) -> Iterator[Lab]:
+    lab = Lab()
+    yield lab
+    elsewhere(lab.close())
+
+
+@pytest.fixture
+def server(lab: Lab, elsewhere: Run) -> Server:
     """A lab's server that greets as the article's does."""
 
     async def greet(connection: ServerConnection) -> None:
@@ -31,11 +39,10 @@ def server(elsewhere: Run) -> Iterator[Server]:
         return "chat" if "chat" in offered else None
 
     async def serve() -> Server:
-        return await Lab().serve(greet, select_subprotocol=chat, compression="deflate")
+        return await lab.serve(greet, select_subprotocol=chat, compression="deflate")
 
-    serving = elsewhere(serve())
-    yield serving
-    elsewhere(serving.lab.close())
+    serving: Server = elsewhere(serve())
+    return serving
 
 
 @pytest.fixture(scope="module")
@@ -55,31 +62,27 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-def greeted(page: Page, address: str, server: Server) -> None:
+def greeted(page: Page, address: str, lab: Lab) -> None:
     """Open the page; it greets and is greeted."""
     with page.expect_console_message(lambda message: message.text == "Server: Hello client!"):
         page.goto(address)
     page.wait_for_function("clientSocket.bufferedAmount === 0")
-    sent = [
-        message
-        for number in server.lab.trace.connections
-        for message in server.lab.trace.messages_of(number, Sender.CLIENT)
-    ]
+    sent = [message for number in lab.trace.connections for message in lab.trace.messages_of(number, Sender.CLIENT)]
     assert [message.data for message in sent] == [b"Hello server!"]
 
 
-def test_the_articles_page_greets_on_loopback(context: BrowserContext, server: Server) -> None:
-    greeted(context.new_page(), server.page().uri, server)
+def test_the_articles_page_greets_on_loopback(context: BrowserContext, lab: Lab, server: Server) -> None:
+    greeted(context.new_page(), server.page().uri, lab)
 
 
 def test_the_articles_page_greets_through_a_jupyter_server(
-    context: BrowserContext, server: Server, remote: JupyterServer
+    context: BrowserContext, lab: Lab, server: Server, remote: JupyterServer
 ) -> None:
     page = context.new_page()
     page.goto(f"{remote.url}?token={remote.token}")  # which leaves the login cookie
     server.page()
     server.admit(remote.url.removesuffix("/user/ann/"))
-    greeted(page, f"{remote.url}{server.door().path}", server)
+    greeted(page, f"{remote.url}{server.door().path}", lab)
 
 
 CLOSED_BY_PAGE = """
@@ -95,26 +98,28 @@ async () => {
 
 
 def test_what_the_browser_is_told_through_jupyter_is_what_the_lab_said(
-    context: BrowserContext, server: Server, remote: JupyterServer
+    context: BrowserContext, lab: Lab, server: Server, remote: JupyterServer
 ) -> None:
     page = context.new_page()
     page.goto(f"{remote.url}?token={remote.token}")
     server.page()
     server.admit(remote.url.removesuffix("/user/ann/"))
-    greeted(page, f"{remote.url}{server.door().path}", server)
+    greeted(page, f"{remote.url}{server.door().path}", lab)
     protocol, extensions, *closing = page.evaluate(CLOSED_BY_PAGE)
     assert protocol == "chat"
     assert extensions.startswith("permessage-deflate")
     assert closing == [4001, "the page says goodbye", True]
 
 
-def test_the_page_reaches_nothing_of_jupyters(context: BrowserContext, server: Server, remote: JupyterServer) -> None:
+def test_the_page_reaches_nothing_of_jupyters(
+    context: BrowserContext, lab: Lab, server: Server, remote: JupyterServer
+) -> None:
     """It is of Jupyter's origin there, and has its cookie."""
     page = context.new_page()
     page.goto(f"{remote.url}?token={remote.token}")
     server.page()
     server.admit(remote.url.removesuffix("/user/ann/"))
-    greeted(page, f"{remote.url}{server.door().path}", server)
+    greeted(page, f"{remote.url}{server.door().path}", lab)
     assert page.evaluate("fetch('/user/ann/api/kernels').then(() => 'read it', (error) => error.name)") == "TypeError"
     assert page.evaluate("window.open('/user/ann/api') === null")
     with page.expect_console_message(lambda message: "Content Security Policy" in message.text):

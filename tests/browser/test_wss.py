@@ -8,7 +8,8 @@ import pytest
 from conftest import Run
 from playwright.sync_api import Playwright
 
-from wslab.live.lab import Lab, Server
+from wslab.live.lab import Lab
+from wslab.live.server import Server
 
 pytestmark = pytest.mark.browser
 
@@ -25,11 +26,11 @@ GREET = """uri => new Promise(done => {
 def test_a_browser_trusts_the_pin_that_it_was_told(
     playwright_api: Playwright, chromium_path: str, elsewhere: Run, tmp_path: Path, told: bool
 ) -> None:
-    async def serve() -> Server:
-        return await Lab().serve(tls=True, origins=None)
+    async def serve() -> tuple[Lab, Server]:
+        lab = Lab()
+        return lab, await lab.serve(tls=True, origins=None)
 
-    server: Server = elsewhere(serve())
-    lab = server.lab
+    lab, server = elsewhere(serve())
     arguments = [f"--ignore-certificate-errors-spki-list={lab.authority.spki}"] if told else []
     browser = playwright_api.chromium.launch(executable_path=chromium_path, args=["--no-sandbox", *arguments])
     try:

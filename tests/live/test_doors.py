@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from wslab.live.errors import NoServer
 from wslab.live.jupyter import doors
-from wslab.live.lab import Lab, NoServer, Server
+from wslab.live.lab import Lab
 
 Run = Callable[[Any], Any]
 
@@ -186,25 +187,26 @@ def test_a_page_is_let_in_once_its_origin_is_admitted(carrier: str, run: Run) ->
         except InvalidStatus:
             return False
 
-    async def admitted(server: Server) -> list[bool]:
-        return [await greets(server.lab, origin) for origin in (page, other, None)]
+    async def admitted(lab: Lab) -> list[bool]:
+        return [await greets(lab, origin) for origin in (page, other, None)]
 
     async def main() -> None:
         async with Lab(carrier=carrier) as lab:
             server = await lab.serve()
-            assert await admitted(server) == [False, False, True]
+            assert await admitted(lab) == [False, False, True]
             server.admit(page)
             server.admit(page)
-            assert await admitted(server) == [True, False, True]
-            assert await admitted(await lab.serve()) == [False, False, True]
+            assert await admitted(lab) == [True, False, True]
+            await lab.serve()
+            assert await admitted(lab) == [False, False, True]
             given = [other]
             server = await lab.serve(origins=given)
             server.admit(page)
-            assert await admitted(server) == [True, True, False]
+            assert await admitted(lab) == [True, True, False]
             assert given == [other]
             server = await lab.serve(origins=None)
             server.admit(page)
-            assert await admitted(server) == [True, True, True]
+            assert await admitted(lab) == [True, True, True]
 
     run(main())
 

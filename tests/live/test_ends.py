@@ -14,8 +14,9 @@ from wsproto.connection import ConnectionType
 from wsproto.events import CloseConnection, Ping, Pong, TextMessage
 
 from wslab.anatomy.field import Sender
-from wslab.live.ends import CannotSend, End, LibraryRefuses, masking_keys, open_client, open_raw
-from wslab.live.lab import Lab, NoServer
+from wslab.live.ends import End, masking_keys, open_client, open_raw
+from wslab.live.errors import CannotSend, LibraryRefuses, NoServer
+from wslab.live.lab import Lab
 from wslab.live.tap import SAMPLE_MASK
 from wslab.protocol import build_close, build_frame
 from wslab.protocol.states import State

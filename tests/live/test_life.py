@@ -153,7 +153,8 @@ def test_a_server_that_somebody_holds_keeps_its_lab(run: Run) -> None:
         async with Lab() as outside, outside.connect(server.uri) as client:
             await client.send("x")
             assert await client.recv() == "x"
-        await server.lab.close()
+        del server
+        await until(lambda: lab_threads() == 0)
 
     run(main())
 
@@ -198,7 +199,7 @@ def test_the_interpreter_ends_whatever_a_lab_is_doing(carrier: str) -> None:
 
 @pytest.mark.lengthy
 def test_a_server_whose_thread_is_blocked_does_not_hold_up_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wslab.live.lab.GRACE", 0.1)
+    monkeypatch.setattr("wslab.live.estate.GRACE", 0.1)
     monkeypatch.setattr("wslab.live.carrier.GRACE", 0.1)
     free = threading.Event()
 

@@ -384,7 +384,8 @@ async def _swallow(connection: ServerConnection) -> None:
 def test_a_handler_that_never_returns_is_cut_off(
     handler: Any, carrier: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wslab.live.lab.GRACE", 0.1)
+    for module in ("estate", "server"):
+        monkeypatch.setattr(f"wslab.live.{module}.GRACE", 0.1)
 
     async def main() -> float:
         lab = Lab(carrier=carrier)
@@ -399,7 +400,8 @@ def test_a_handler_that_never_returns_is_cut_off(
 
 
 def test_a_peer_that_never_answers_is_cut_off(carrier: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wslab.live.lab.GRACE", 0.1)
+    for module in ("estate", "server"):
+        monkeypatch.setattr(f"wslab.live.{module}.GRACE", 0.1)
 
     async def main() -> None:
         lab = Lab(carrier=carrier)
@@ -427,7 +429,8 @@ def test_closing_from_another_thread(run: Run) -> None:
 
 
 def test_closing_from_a_handler(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wslab.live.lab.GRACE", 0.1)
+    for module in ("estate", "server"):
+        monkeypatch.setattr(f"wslab.live.{module}.GRACE", 0.1)
 
     async def main() -> None:
         lab = Lab()

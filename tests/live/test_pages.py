@@ -14,7 +14,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
 
 from wslab.live import article
-from wslab.live.lab import Lab, NoServer
+from wslab.live.errors import NoServer
+from wslab.live.lab import Lab
 
 Run = Callable[[Any], Any]
 KEY = "0123456789abcdef" * 2

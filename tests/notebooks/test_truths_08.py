@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Conne
 
 from wslab import Lab, Sender, build_close, build_frame, judge
 from wslab.anatomy.record import Kind, Record
-from wslab.live.lab import echo
 from wslab.live.raw import RawEndpoint
+from wslab.live.server import echo
 
 KEY = bytes(4)
 C, S = Sender.CLIENT, Sender.SERVER

@@ -17,8 +17,8 @@ from wsproto.connection import ConnectionType
 from wsproto.events import Ping, TextMessage
 
 from wslab.anatomy.field import Sender
-from wslab.live.ends import CannotSend, LibraryRefuses
-from wslab.live.lab import Lab, NoServer
+from wslab.live.errors import CannotSend, LibraryRefuses, NoServer
+from wslab.live.lab import Lab
 from wslab.live.tap import SAMPLE_MASK
 from wslab.panels.composer.composer import MOST_PAYLOAD, PAUSE, Composer
 from wslab.panels.composer.composition import Series, close_body, split

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from wslab.live.carrier import Tcp
-from wslab.panels.node import NodeProcess
+from wslab.live.estate import Estate
+from wslab.live.node.process import NodeProcess
 from wslab.panels.node_panel.node_panel import NodePanel
+from wslab.recording.trace import Trace
 
 HOSTILE = "<b>\x1b[31m\u202e"
 
@@ -16,7 +17,7 @@ HOSTILE = "<b>\x1b[31m\u202e"
 @pytest.fixture
 def process() -> NodeProcess:
     """A script that has not been started; what it prints is given by hand."""
-    return NodeProcess(Tcp(lambda text: None), {}, "script")
+    return NodeProcess(Estate(None, "tcp", Trace()), "script")
 
 
 def test_it_tells_all_once_and_then_what_is_new(process: NodeProcess, monkeypatch: pytest.MonkeyPatch) -> None:

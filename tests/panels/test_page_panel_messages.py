@@ -26,7 +26,7 @@ def test_the_link_leads_where_the_page_that_shows_it_can_follow(
     async def main() -> None:
         async with Lab() as lab:
             server = await lab.serve()
-            panel = PagePanel(server, server.page())
+            panel = PagePanel(server.page())
             monkeypatch.setattr(panel, "tell", lambda what, buffers=(), **facts: told.append({"tell": what, **facts}))
             for question in (HERE, OTHER):
                 panel._heard(None, question, [])
@@ -53,7 +53,7 @@ def test_its_text_is_steady_and_harmless() -> None:
         for _ in range(2):
             async with Lab() as lab:
                 server = await lab.serve()
-                panel = PagePanel(server, server.page("<script>\x1b[31m\u202enew WebSocket('ws://localhost:80')", 80))
+                panel = PagePanel(server.page("<script>\x1b[31m\u202enew WebSocket('ws://localhost:80')", 80))
                 texts += [repr(panel), panel._repr_html_(), panel.picture().svg]
         return texts
 

@@ -1,29 +1,30 @@
 """What makes traffic: a real server and real clients in the kernel, raw endpoints and judges; each writes to a Trace.
 
-================== =========================================================================
-``lab``            ``Lab``: serve, connect, raw, close
-``tap``            how every byte of a connection is noted, and how a seed fixes its keys
-``guard``          which requests a server on loopback may answer (Origin, Host)
-``doors``          the ports that this user's Jupyter server passes on to
-``pages``          a page that a server serves on its own port
-``carrier``        where a lab's server runs: over TCP in its own thread, or in memory
-``memory``         a network for one event loop, with no sockets and no threads
-``raw``            an endpoint that sends exactly the bytes it is given
-``relay``          ``Relay``: stands between any two peers, records what passes, and bends it
-``bends``          what a relay can do to what passes: delay, cut, hold, drop, alter
-``stages``         each bend at work, without clock and socket
-``settling``       waiting until what was sent has been read
-``reset``          a TCP connection that is torn down
-``ends``           the ends of live connections, driven through the library or byte by byte
-``judge``          what ``websockets`` and ``wsproto`` make of some bytes
-``kernel``         what is asked of the kernel around a cell: interrupts, which cell it is
-``certificates``   a lab's own certificate authority, for wss://
-``ciphertext``     TLS records as they cross, noted below a lab's TLS
-``node``           a script in Node beside a lab, such as the article's server
-``jupyter_socket`` the notebook's own WebSocket: where it is, and what its messages say
-``article``        the code of the article that the course follows
-``paste``          a script that ends in ``asyncio.run(main())``, run in a cell
-================== =========================================================================
+================ ===========================================================================
+``lab``          ``Lab``: serve, connect, raw, relay, node, close; each method a call
+``server``       ``Server``: how ``websockets.serve`` is called, and how a server ends
+``client``       how ``websockets.connect`` is called, and how a raw endpoint connects
+``estate``       what must be ended when a lab is gone, and the lease that keeps it open
+``ends``         the ends of live connections, driven through the library or byte by byte
+``raw``          an endpoint that sends exactly the bytes it is given
+``tap``          how every byte of a connection is noted, and how a seed fixes its keys
+``guard``        which requests a server on loopback may answer (Origin, Host)
+``carrier``      where a lab's server runs: over TCP in its own thread, or in memory
+``memory``       a network for one event loop, with no sockets and no threads
+``certificates`` a lab's own certificate authority, for wss://
+``showing``      by which panel, text and HTML a lab shows itself
+``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is
+``waiting``      waiting until something is the case, else saying so
+``errors``       what a lab raises when it cannot do what it was asked
+``reset``        a TCP connection that is torn down
+``article``      the code of the article that the course follows
+``paste``        a script that ends in ``asyncio.run(main())``, run in a cell
+``relay/``       ``Relay``: stands between any two peers, records what passes, and bends it
+``tls/``         TLS records as they cross, beside what the ends see
+``node/``        a script in Node beside a lab, such as the article's server
+``jupyter/``     the notebook's own WebSocket, a page on a lab's port, and doors to that port
+``judges/``      what ``websockets`` and ``wsproto`` make of some bytes
+================ ===========================================================================
 """
 
 from __future__ import annotations
@@ -32,37 +33,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .carrier import NotLoopback as NotLoopback
-    from .carrier import PortTaken as PortTaken
     from .certificates import Authority as Authority
+    from .errors import LabClosed as LabClosed
+    from .errors import NodeFailed as NodeFailed
+    from .errors import NodeMissing as NodeMissing
+    from .errors import NoServer as NoServer
+    from .errors import NotLoopback as NotLoopback
+    from .errors import PortTaken as PortTaken
+    from .errors import StreamEnded as StreamEnded
     from .lab import Lab as Lab
-    from .lab import LabClosed as LabClosed
-    from .lab import NoServer as NoServer
-    from .lab import Server as Server
-    from .lab import echo as echo
-    from .node.process import NodeFailed as NodeFailed
-    from .node.process import NodeMissing as NodeMissing
     from .node.process import NodeProcess as NodeProcess
     from .paste import paste_scripts as paste_scripts
     from .raw import RawEndpoint as RawEndpoint
-    from .raw import StreamEnded as StreamEnded
     from .relay.relay import Relay as Relay
+    from .server import Server as Server
+    from .server import echo as echo
 
 _HOME = {
     "Authority": ".certificates",
     "Lab": ".lab",
-    "LabClosed": ".lab",
-    "NoServer": ".lab",
-    "NodeFailed": ".node.process",
-    "NodeMissing": ".node.process",
+    "LabClosed": ".errors",
+    "NoServer": ".errors",
+    "NodeFailed": ".errors",
+    "NodeMissing": ".errors",
     "NodeProcess": ".node.process",
-    "NotLoopback": ".carrier",
-    "PortTaken": ".carrier",
+    "NotLoopback": ".errors",
+    "PortTaken": ".errors",
     "RawEndpoint": ".raw",
     "Relay": ".relay.relay",
-    "Server": ".lab",
-    "StreamEnded": ".raw",
-    "echo": ".lab",
+    "Server": ".server",
+    "StreamEnded": ".errors",
+    "echo": ".server",
     "paste_scripts": ".paste",
 }
 

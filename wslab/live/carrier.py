@@ -9,48 +9,19 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import errno
-import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from . import memory
+from .errors import complaint
+from .waiting import keep
 
 T = TypeVar("T")
-ADDRESS = "127.0.0.1"
-LOOPBACK = {None, "127.0.0.1", "localhost"}
+ADDRESS = memory.ADDRESS
 GRACE = 1.0
 """Seconds that a peer or a handler gets to finish before it is cut off."""
-
-
-class NotLoopback(ValueError):  # noqa: N818 - the exceptions of this floor say what is the case
-    """A lab listens on 127.0.0.1 only."""
-
-
-class PortTaken(OSError):  # noqa: N818
-    """Another program listens on the port that was asked for."""
-
-
-def check_host(host: str | None) -> None:
-    """Raise NotLoopback unless ``host`` means 127.0.0.1."""
-    if host not in LOOPBACK:
-        raise NotLoopback(
-            f"host={host!r}: a lab listens on 127.0.0.1 only, since its server would be open to everybody who can "
-            "reach this machine. Leave host= out; to serve a network, run the same handler with websockets.serve"
-        )
-
-
-def port_taken(port: int, error: OSError) -> OSError:
-    """``error``, or where it says that the port is in use a PortTaken that says what to do."""
-    if error.errno != errno.EADDRINUSE:
-        return error
-    return PortTaken(
-        error.errno,
-        f"port {port} is taken by another program on this machine. Close that program or notebook "
-        f"(`lsof -i :{port}` names it), or take any free port: await lab.serve()",
-    )
 
 
 def port_of(server: Any) -> int:
@@ -113,12 +84,6 @@ def _run(loop: asyncio.AbstractEventLoop, ended: concurrent.futures.Future[None]
 def _complaint(context: dict[str, Any]) -> str:
     exception = context.get("exception")
     return str(context.get("message", "")) if exception is None else complaint(exception)
-
-
-def complaint(exception: BaseException) -> str:
-    """The type and the message of an exception, in one line."""
-    message = " ".join(str(exception).split())
-    return f"{type(exception).__name__}: {message}" if message else type(exception).__name__
 
 
 class Carrier(Protocol):
@@ -278,21 +243,3 @@ def make(name: str | None, report: Callable[[str], None]) -> Carrier:
     if name not in CARRIERS:
         raise ValueError(f"carrier={name!r}: there is {' and '.join(map(repr, CARRIERS))}")
     return CARRIERS[name](report)
-
-
-_kept: set[asyncio.Task[Any]] = set()
-
-
-def keep(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
-    """Keep a task alive until it is done, which the loop alone does not."""
-    _kept.add(task)
-    task.add_done_callback(_kept.discard)
-    return task
-
-
-def check_socket(sock: socket.socket) -> None:
-    """Raise NotLoopback unless a ready-made listening socket is bound to a loopback address."""
-    address = sock.getsockname()
-    host = address[0] if isinstance(address, tuple) else address
-    if host not in ("127.0.0.1", "::1"):
-        check_host(str(host))

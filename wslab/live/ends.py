@@ -18,7 +18,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from websockets.exceptions import ConcurrencyError, ConnectionClosed, ProtocolError
 from websockets.protocol import OPEN
@@ -28,12 +28,12 @@ from ..anatomy.record import Kind
 from ..protocol.builder import build_close, build_frame
 from ..protocol.states import State
 from ..protocol.words import BINARY, CLOSE, PING, PONG, TEXT, opcode_name
-from .carrier import keep
+from .errors import CannotSend, LibraryRefuses
 from .tap import SAMPLE_MASK, Seed, Tapped
+from .waiting import keep
 
 if TYPE_CHECKING:
     from ..recording.trace import Trace
-    from .lab import Lab
     from .raw import RawEndpoint
 
 CLIENT_KIND: Final = "client"
@@ -41,14 +41,6 @@ SERVER_KIND: Final = "server"
 RAW_KIND: Final = "raw"
 TURN = 0.01
 """Seconds between two looks at whether the library has sent its close frame; it waits while a message is being sent."""
-
-
-class CannotSend(ConnectionError):  # noqa: N818 - the exceptions of this floor say what is the case
-    """This end has ended its stream, or its connection is closed."""
-
-
-class LibraryRefuses(ValueError):  # noqa: N818
-    """``websockets`` does not send this. The same as bytes is refused by nobody."""
 
 
 def masking_keys(seed: Seed, purpose: str) -> Iterator[bytes]:
@@ -296,17 +288,27 @@ def _named(opcode: int, *given: Any) -> str:
     return f"{name} {given[0]}" if opcode == CLOSE and given[0] is not None else f"this {name}"
 
 
-async def open_client(lab: Lab) -> End:
+class Connects(Protocol):
+    """What connects to a lab's server: the lab."""
+
+    def connect(self) -> Awaitable[Any]:
+        """See ``Lab.connect``."""
+
+    def raw(self) -> Awaitable[RawEndpoint]:
+        """See ``Lab.raw``."""
+
+
+async def open_client(lab: Connects) -> End:
     """Connect a ``websockets`` client to the lab's server, on the running loop.
 
     It reads on, and lets go of what it reads. The lab closes it. Raises NoServer and LabClosed as ``Lab.connect`` does.
     """
-    connection: Any = await lab.connect()
+    connection = await lab.connect()
     keep(asyncio.get_running_loop().create_task(_read_on(connection)))
     return LibraryEnd(connection, connection.wslab_tap.connection)
 
 
-async def open_raw(lab: Lab) -> End:
+async def open_raw(lab: Connects) -> End:
     """Connect a raw endpoint to the lab's server, on the running loop, and do the opening handshake.
 
     It answers nothing by itself. The lab closes it. Raises NoServer and LabClosed as ``Lab.raw`` does.

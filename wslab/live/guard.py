@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
+
+from .errors import NotLoopback
 
 ProcessRequest = Callable[[ServerConnection, Request], Awaitable[Response | None] | Response | None]
 
@@ -28,6 +31,7 @@ AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{0,5}))?
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(:[0-9]{1,5})?", re.ASCII)
 ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
+LOOPBACK = {None, "127.0.0.1", "localhost"}
 BAD_REQUEST, FORBIDDEN = 400, 403
 MISSING = "A request has exactly one Host header (RFC 9112 3.2); this one has none.\n"
 DOUBLED = "A request has exactly one Host header (RFC 9112 3.2); this one has more.\n"
@@ -45,6 +49,23 @@ def is_loopback(host: str) -> bool:
         return ipaddress.IPv4Address(host).is_loopback
     except ValueError:
         return False
+
+
+def check_host(host: str | None) -> None:
+    """Raise NotLoopback unless ``host`` means 127.0.0.1."""
+    if host not in LOOPBACK:
+        raise NotLoopback(
+            f"host={host!r}: a lab listens on 127.0.0.1 only, since its server would be open to everybody who can "
+            "reach this machine. Leave host= out; to serve a network, run the same handler with websockets.serve"
+        )
+
+
+def check_socket(sock: socket.socket) -> None:
+    """Raise NotLoopback unless a ready-made listening socket is bound to a loopback address."""
+    address = sock.getsockname()
+    host = address[0] if isinstance(address, tuple) else address
+    if host not in ("127.0.0.1", "::1"):
+        check_host(str(host))
 
 
 def check_origin(origin: str) -> str:

@@ -17,8 +17,10 @@ from ..drawing.blocks import Words
 from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
+from .errors import StreamEnded
 from .reset import reset
 from .tap import SAMPLE_KEY, TappedTransport, note_lost, wire_key
+from .waiting import Changes
 
 if TYPE_CHECKING:
     from ..protocol.dissection import Dissection
@@ -31,10 +33,6 @@ QUIET = 0.1
 """Seconds of silence after which a peer is taken to have said all that it had to say."""
 LONGEST_HEAD = 65536
 EXTENDED = {126: 2, 127: 8}
-
-
-class StreamEnded(EOFError):  # noqa: N818 - the exceptions of this floor say what is the case
-    """The peer's stream ended before what was waited for had come."""
 
 
 class _RawProtocol(asyncio.Protocol):
@@ -91,7 +89,7 @@ class RawEndpoint(Shown):
         self._end = ""
         self._reset = False
         self._taken = self._closed = False
-        self._waiters: list[asyncio.Future[None]] = []
+        self._changes = Changes()
         self._writable = asyncio.Event()
         self._gone: asyncio.Future[None] = self.loop.create_future()
         register[self] = None
@@ -115,13 +113,13 @@ class RawEndpoint(Shown):
         self._tap = self.trace.join(self.end, wire_key(transport))
         self._transport = TappedTransport(transport, self._tap)
         self._writable.set()
-        self._tell()
+        self._changes.tell()
 
     def _came(self, data: bytes) -> None:
         assert self._tap is not None
         self._tap.received(data)
         self.received += data
-        self._tell()
+        self._changes.tell()
 
     def _fin_came(self) -> bool:
         """Told of the peer's end of stream; whether this direction stays open until somebody closes it."""
@@ -129,7 +127,7 @@ class RawEndpoint(Shown):
         assert self._transport is not None
         self._tap.fin_received()
         self._end = self._end or "FIN"
-        self._tell()
+        self._changes.tell()
         return bool(self._transport.can_write_eof())  # over TLS, asyncio knows no half-closed connection
 
     def _lost(self, exc: Exception | None) -> None:
@@ -144,13 +142,7 @@ class RawEndpoint(Shown):
         self._register.pop(self, None)
         if not self._gone.done():
             self._gone.set_result(None)
-        self._tell()
-
-    def _tell(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
+        self._changes.tell()
 
     # What its owner does.
 
@@ -297,7 +289,7 @@ class RawEndpoint(Shown):
             self._server.close()
         if self._transport is None:
             self._register.pop(self, None)
-            self._tell()
+            self._changes.tell()
             return
         if not self._gone.done() and not self._transport.is_closing():
             if self._transport.can_write_eof():
@@ -356,11 +348,4 @@ class RawEndpoint(Shown):
         return bytes(self.received[start : self._read])
 
     async def _until(self, ready: Callable[[], bool], timeout: float | None, otherwise: str) -> None:
-        try:
-            async with asyncio.timeout(timeout):
-                while not ready():
-                    waiter: asyncio.Future[None] = self.loop.create_future()
-                    self._waiters.append(waiter)
-                    await waiter
-        except TimeoutError:
-            raise TimeoutError(f"{otherwise} within {timeout:g} s") from None
+        await self._changes.until(ready, timeout, lambda: f"{otherwise} within {timeout:g} s")

@@ -1,39 +1,82 @@
-"""Waiting until what was sent has been read, as a trace tells it."""
+"""Waiting until something is the case, else saying so; and keeping alive what runs meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from ..recording.trace import Trace
+
+_kept: set[asyncio.Task[Any]] = set()
+
+
+def keep(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+    """Keep a task alive until it is done, which the loop alone does not."""
+    _kept.add(task)
+    task.add_done_callback(_kept.discard)
+    return task
+
+
+class Changes:
+    """Something that changes, and those who wait for it, all on one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Event] = set()
+
+    def tell(self) -> None:
+        """Have everybody who waits look again. Belongs to the loop on which they wait."""
+        for moved in self._waiting:
+            moved.set()
+
+    async def until(self, ready: Callable[[], object], timeout: float | None, otherwise: Callable[[], str]) -> None:
+        """Wait until ``ready()`` is true; it is asked again after each change.
+
+        Args:
+            ready: whether to go on.
+            timeout: seconds; None waits for ever.
+            otherwise: says in words what did not happen, once the time is over.
+
+        Raises:
+            TimeoutError: ``ready()`` was still false after ``timeout`` seconds.
+        """
+        moved = asyncio.Event()
+        self._waiting.add(moved)
+        try:
+            async with asyncio.timeout(timeout):
+                while not ready():
+                    await moved.wait()
+                    moved.clear()
+        except TimeoutError:
+            raise TimeoutError(otherwise()) from None
+        finally:
+            self._waiting.discard(moved)
 
 
 async def settle(trace: Trace, on_its_way: Callable[[], list[str]], timeout: float) -> None:
     """Wait until nothing is on its way any more.
 
     Args:
-        trace: is written, perhaps from other threads, whenever something came.
+        trace: it is written, perhaps from other threads, whenever something came.
         on_its_way: what is, in words; asked again after each time.
         timeout: seconds.
 
     Raises:
         TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
     """
-    loop, moved = asyncio.get_running_loop(), asyncio.Event()
+    loop, changes = asyncio.get_running_loop(), Changes()
 
     def wake() -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and nobody waits
-            loop.call_soon_threadsafe(moved.set)
+            loop.call_soon_threadsafe(changes.tell)
+
+    def otherwise() -> str:
+        left = "; ".join(on_its_way()) or "nothing any more"
+        return f"after {timeout:g} s there was still on its way: {left}"
 
     unsubscribe = trace.subscribe(wake)
     try:
-        async with asyncio.timeout(timeout):
-            while on_its_way():
-                await moved.wait()
-                moved.clear()
-    except TimeoutError:
-        left = "; ".join(on_its_way()) or "nothing any more"
-        raise TimeoutError(f"after {timeout:g} s there was still on its way: {left}") from None
+        await changes.until(lambda: not on_its_way(), timeout, otherwise)
     finally:
         unsubscribe()

@@ -11,8 +11,8 @@
 ``node_panel``          a script in Node that talks to a lab
 ``page_panel``          a page that a lab serves
 ``kit``                 what they share: base classes, the joining of modules, JavaScript and CSS
-``notebook``            ``Lab`` as a notebook uses it: it shows itself as a panel
+``notebook``            which panel shows what, told to IPython by names
 ======================= =========================================================================
 
-Nothing is imported here: ``wslab.panels.notebook`` must not load a widget before one is shown.
+Nothing is imported here: ``import wslab`` loads ``wslab.panels.notebook``, and no widget before one is shown.
 """

@@ -18,8 +18,8 @@ from ...drawing.visible import count, decode
 from ...protocol import Head, build_close, explain_head, parse_head
 from ...protocol.head import END
 from ...protocol.rules import judge_head
-from ..lab import LabClosed, NoServer
-from ..raw import RawEndpoint, StreamEnded
+from ..errors import LabClosed, NoServer, StreamEnded
+from ..raw import RawEndpoint
 from ..tap import SAMPLE_MASK
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
@@ -19,6 +20,10 @@ from websockets.http11 import Request, Response
 from ...drawing.visible import count
 from ..carrier import ADDRESS
 from ..guard import AUTHORITY, ProcessRequest
+from ..showing import LivePanel, panel_of
+
+if TYPE_CHECKING:
+    from .doors import Door
 
 HOSTS = (ADDRESS, "localhost")
 """The names by which a browser on this machine reaches a lab's port."""
@@ -39,6 +44,19 @@ HEADERS = {
 }
 
 
+class Serves(Protocol):
+    """The server of a page, as far as its panel needs it."""
+
+    def is_serving(self) -> bool:
+        """Whether it accepts connections."""
+
+    def admit(self, origin: str) -> None:
+        """Let in the pages of ``origin`` too."""
+
+    def door(self) -> Door:
+        """The door by which pages of this user's Jupyter server reach it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page that a server serves, as ``Server.page`` returns it. It ends with the server."""
@@ -48,6 +66,13 @@ class Page:
     written_port: int
     port: int
     secure: bool
+    server: Serves | None = field(default=None, compare=False)
+    """What serves it; None in the server's own copy, which must not keep the server."""
+
+    @property
+    def panel(self) -> LivePanel:
+        """A link to open it by. Raises ImportError, which says what to do, where anywidget is not installed."""
+        return panel_of(self)
 
     @property
     def uri(self) -> str:
@@ -80,6 +105,9 @@ class Page:
 
     def __repr__(self) -> str:
         return f"<Page of {count(len(self.html.splitlines()), 'line')}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": repr(self)}
 
 
 def _spliced(request: Request) -> str | None:

@@ -30,16 +30,18 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from ...drawing.blocks import Words
 from ...drawing.sheet import Sheet, Shown
 from ...drawing.visible import count, harmless
 from ..article import PORT, SERVER_SCRIPT
-from ..carrier import ADDRESS, GRACE, keep, port_taken
-
-if TYPE_CHECKING:
-    from ..carrier import Carrier
+from ..carrier import ADDRESS, GRACE
+from ..errors import NodeFailed, NodeMissing, port_taken
+from ..estate import Estate, replace_helpers
+from ..kernel import let_interrupts_arrive
+from ..showing import Alive
+from ..waiting import Changes, keep
 
 SOURCE: Final = Path(__file__).parent
 """package.json, package-lock.json and the leash."""
@@ -56,14 +58,6 @@ SHOWN = 60
 """Lines, the last ones, that a view shows."""
 LONGEST_SCRIPT = 100_000
 """Bytes of a script that can be given as text: Linux lets one argument of a program have 128 KiB."""
-
-
-class NodeMissing(RuntimeError):  # noqa: N818 - the exceptions of this floor say what is the case
-    """Node, npm or the package ws is not installed; the message says what to do."""
-
-
-class NodeFailed(RuntimeError):  # noqa: N818
-    """The script ended before it did what was waited for; the message has what it said."""
 
 
 class OutputLine(NamedTuple):
@@ -174,14 +168,14 @@ class _Output:
         return place + 1 < len(lines) and lines[place + 1].startswith(self._mark)
 
 
-class NodeProcess(Shown):
+class NodeProcess(Alive, Shown):
     """A script that runs in Node beside a lab, as ``Lab.node`` starts it. Any loop and any thread may use it.
 
     In a cell it shows what the script printed. It is closed with the lab, and cannot outlive the kernel.
     """
 
-    def __init__(self, carrier: Carrier, register: dict[Any, None], script: str | os.PathLike[str]) -> None:
-        self._carrier, self._register = carrier, register
+    def __init__(self, estate: Estate, script: str | os.PathLike[str]) -> None:
+        self._estate = estate
         self.name = _named(script)
         self._process: asyncio.subprocess.Process | None = None
         self._mark = f"\0{secrets.token_hex(8)} "
@@ -190,20 +184,20 @@ class NodeProcess(Shown):
         self._ended: int | None = None
         self._closing = False
         self._end: asyncio.Task[None] | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._changes = Changes()
         self._watchers: list[Callable[[], None]] = []
 
     async def _start(self, command: list[str], folder: Path | None, environment: dict[str, str]) -> None:
         """Start the child; runs on the server's loop."""
         group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
-        self._register[self] = None
+        self._estate.helpers[self] = None
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, **group,
             )  # fmt: skip
         except BaseException:
-            self._register.pop(self, None)
+            self._estate.helpers.pop(self, None)
             raise
         self._end = keep(asyncio.get_running_loop().create_task(self._live(self._process)))
 
@@ -216,7 +210,7 @@ class NodeProcess(Shown):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(pumps, GRACE)
         self._ended = status
-        self._register.pop(self, None)
+        self._estate.helpers.pop(self, None)
         self._changed()
 
     def _told(self, what: dict[str, Any]) -> None:
@@ -225,25 +219,19 @@ class NodeProcess(Shown):
             self._port = port
 
     def _changed(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
+        self._changes.tell()
         for watcher in [*self._watchers]:
             watcher()
 
     async def _until(self, ready: Callable[[], bool], timeout: float, otherwise: str) -> None:
         """Wait on the server's loop; raises NodeFailed where the script ends first."""
-        try:
-            async with asyncio.timeout(timeout):
-                while not ready():
-                    if self._ended is not None:
-                        raise NodeFailed(f"{self.name} {self.state} before it had {otherwise}: {self._last_words()}")
-                    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                    self._waiters.append(waiter)
-                    await waiter
-        except TimeoutError:
-            raise TimeoutError(f"after {timeout:g} s {self.name} has not {otherwise}. {self._last_words()}") from None
+        await self._changes.until(
+            lambda: ready() or self._ended is not None,
+            timeout,
+            lambda: f"after {timeout:g} s {self.name} has not {otherwise}. {self._last_words()}",
+        )
+        if not ready():
+            raise NodeFailed(f"{self.name} {self.state} before it had {otherwise}: {self._last_words()}")
 
     def _last_words(self) -> str:
         said = [harmless(line.text) for line in self._lines() if line.error] or self.lines
@@ -320,7 +308,7 @@ class NodeProcess(Shown):
             return next((line for line in self.lines if text in line), None)
 
         if (line := found()) is None:
-            await self._carrier.run(self._until(lambda: found() is not None, timeout, f"printed {text!r}"))
+            await self._estate.carrier.run(self._until(lambda: found() is not None, timeout, f"printed {text!r}"))
             line = found()
         assert line is not None
         return line
@@ -328,23 +316,23 @@ class NodeProcess(Shown):
     async def wait_closed(self, timeout: float = 5.0) -> int:
         """Wait until the script has ended by itself; its exit status. Raises TimeoutError."""
         if self._ended is None:
-            await self._carrier.run(self._until(lambda: self._ended is not None, timeout, "ended"))
+            await self._estate.carrier.run(self._until(lambda: self._ended is not None, timeout, "ended"))
         assert self._ended is not None
         return self._ended
 
     async def close(self) -> None:
-        """End the script and whatever it started, and wait until they are gone. Twice is once.
+        """End the script and whatever it started, and wait until they are gone. Calling it again does nothing.
 
         It gets no time for goodbyes: its connections end as those of a program that was killed do, with no close frame
         (RFC 6455 7.1.5 has the peer report 1006).
         """
         if self.running:
-            await self._carrier.run(self._kill())
+            await self._estate.carrier.run(self._kill())
 
     def abandon(self) -> None:
-        """Begin to end it, from any thread."""
+        """Begin to end it. Thread-safe; returns at once."""
         if self.running:
-            self._carrier.soon(self._kill())
+            self._estate.carrier.soon(self._kill())
 
     async def _kill(self) -> None:
         if self._process is not None and self._end is not None and not self._end.done():
@@ -368,6 +356,9 @@ class NodeProcess(Shown):
         await self.close()
 
     # How it shows itself.
+
+    def _still(self) -> NodeProcess:
+        return self
 
     @property
     def summary(self) -> str:
@@ -414,28 +405,27 @@ def _environment(mark: str, port: int, target: str | None, authority: Path | Non
 
 
 async def start(
-    child: NodeProcess,
-    script: str | os.PathLike[str],
-    *,
-    port: int,
-    to: str | None,
-    arguments: Sequence[str],
-    authority: Path | None,
-) -> None:
+    estate: Estate, script: str | os.PathLike[str], *, port: int, to: str | None, arguments: Sequence[str]
+) -> NodeProcess:
     """Start a script; see ``Lab.node``. ``to`` is None for a server, and the target of a client."""
+    let_interrupts_arrive(asyncio.get_running_loop())
     node = program()
     if isinstance(script, str) and len(script.encode()) > LONGEST_SCRIPT:
         raise ValueError(f"a script of more than {LONGEST_SCRIPT} bytes: put it into a file, and give its Path")
+    await estate.make_room(port)
+    child = NodeProcess(estate, script)
     what = ["--eval", script, "--"] if isinstance(script, str) else ["--", os.fspath(script)]
     command = [node, "--require", str(SOURCE / "leash.js"), *what, *arguments]
     folder = home() if isinstance(script, str) else None
-    environment = _environment(child._mark, port, to, authority)
-    await child._carrier.run(child._start(command, folder, environment))
+    environment = _environment(child._mark, port, to, estate.authority.path if estate.has_authority else None)
+    await estate.carrier.run(child._start(command, folder, environment))
     if to is None:
         try:
-            await child._carrier.run(child._until(lambda: child.port is not None, TIMEOUT, "listened"))
+            await estate.carrier.run(child._until(lambda: child.port is not None, TIMEOUT, "listened"))
         except BaseException as error:
             await asyncio.shield(child.close())
             if port and "EADDRINUSE" in child.output and isinstance(error, NodeFailed):
                 raise port_taken(port, OSError(errno.EADDRINUSE, "")) from None
             raise
+    replace_helpers(child)
+    return child

@@ -28,16 +28,19 @@ from ...anatomy.field import Sender
 from ...drawing.visible import count
 from ...protocol.dissector import Dissector, Mode
 from ...recording.trace import Trace
-from ..carrier import ADDRESS, GRACE, NotLoopback, complaint, keep, port_of, port_taken
+from .. import showing
+from ..carrier import ADDRESS, GRACE, port_of
+from ..errors import NotLoopback, complaint, port_taken
+from ..estate import Closer, Estate, Lease, replace_helpers
 from ..guard import is_loopback
 from ..reset import reset
-from ..waiting import settle
+from ..showing import Alive
+from ..waiting import keep, settle
 from .bends import SENDERS, Bend, RewriteHeader, StripHeader, rows
 from .stages import Acted, Gate, Item, Row, StreamEnd
 
 if TYPE_CHECKING:
     from ...recording.tape import Tap
-    from ..lab import Lab
 
 DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 SECURE = {"wss", "https"}
@@ -90,22 +93,22 @@ def target(uri: str, *, remote: bool = False) -> Target:
     return Target(scheme, host, DEFAULT_PORTS[scheme] if port is None else port, path)
 
 
-def contexts(goal: Target, tls: str | ssl.SSLContext | None, lab: Lab) -> tuple[ssl.SSLContext, ssl.SSLContext] | None:
-    """What a relay's own side and its side towards the target do with TLS; None where it does nothing with it.
+_Contexts = tuple[ssl.SSLContext, ssl.SSLContext] | tuple[None, None]
 
-    Raises ValueError for a ``tls`` that cannot be.
-    """
+
+def _contexts(estate: Estate, goal: Target, tls: str | ssl.SSLContext | None) -> _Contexts:
+    """What a relay's own side and its side towards the target do with TLS. Raises ValueError for a wrong ``tls``."""
     if tls is not None and tls != THROUGH and not isinstance(tls, ssl.SSLContext):
         raise ValueError(f"tls={tls!r}: expected None, an ssl.SSLContext for the target, or {THROUGH!r}")
     if not goal.secure or tls == THROUGH:
-        return None
-    authority = lab.authority
+        return None, None
+    own = estate.authority.server_context()
     if isinstance(tls, ssl.SSLContext):
-        return authority.server_context(), tls
-    trusting = ssl.create_default_context(cadata=authority.pem.decode("ascii"))
+        return own, tls
+    trusting = ssl.create_default_context(cadata=estate.authority.pem.decode("ascii"))
     trusting.load_default_certs()
     trusting.set_alpn_protocols(["http/1.1"])
-    return authority.server_context(), trusting
+    return own, trusting
 
 
 def _nothing(_: object = None) -> None:
@@ -277,8 +280,8 @@ class _LinkSide(asyncio.Protocol):
 class _Link:
     """A connection to the relay and the one that it makes to the target."""
 
-    def __init__(self, relaying: Relaying) -> None:
-        self.relaying = relaying
+    def __init__(self, traffic: _Traffic) -> None:
+        self.traffic = traffic
         self.loop = asyncio.get_running_loop()
         self.sides = {sender: _LinkSide(self, sender) for sender in Sender}
         self.notes: _Unrecorded = _Unrecorded()
@@ -299,24 +302,24 @@ class _Link:
             assert side.transport is not None
             side.paused = True
             side.transport.pause_reading()  # until there is somebody to read for
-            self.relaying.links[self] = None
+            self.traffic.links[self] = None
             self._reaching = keep(self.loop.create_task(self._reach()))
             return
-        if self.relaying.through:
-            self._decide(_Opaque(self.relaying.new_ciphertext()), rows(self.relaying.bends))
+        if self.traffic.through:
+            self._decide(_Opaque(self.traffic.new_ciphertext()), rows(self.traffic.bends))
         else:
             self._timer = self.loop.call_later(PATIENCE, self._decide)
         self.balance(Sender.CLIENT)
 
     async def _reach(self) -> None:
-        goal = self.relaying.target
+        goal = self.traffic.target
         try:
             async with asyncio.timeout(10 * GRACE):
                 await self.loop.create_connection(
-                    lambda: self.sides[Sender.SERVER], goal.host, goal.port, **self.relaying.reaching
+                    lambda: self.sides[Sender.SERVER], goal.host, goal.port, **self.traffic.reaching
                 )
         except (OSError, TimeoutError) as error:
-            tap = self.relaying.trace.join(Sender.CLIENT, object())
+            tap = self.traffic.trace.join(Sender.CLIENT, object())
             tap.note(f"the relay cannot reach {goal.host}:{goal.port}: {complaint(error)}")
             tap.closed()
             self.sides[Sender.SERVER].lost = True
@@ -335,8 +338,8 @@ class _Link:
         self._gathered.append(data)
         found = self._dissector.feed(data)
         if any("websocket" in value.lower() for head in found.heads for value in head.get("Upgrade")):
-            bends = self.relaying.bends
-            notes = _Recorded(self.relaying.trace, apart=any(bend.alters for bend in bends))
+            bends = self.traffic.bends
+            notes = _Recorded(self.traffic.trace, apart=any(bend.alters for bend in bends))
             self._decide(notes, rows(bends))
         elif self._dissector.mode is not Mode.HEAD or found.heads:
             self._decide()
@@ -348,11 +351,11 @@ class _Link:
         self._decided = True
         self._schedule(cancel=True)
         if notes is None:
-            self.relaying.others += 1
+            self.traffic.others += 1
         else:
             self.notes = notes
             self.rows = own or self.rows
-            for sender in self.relaying.holding:
+            for sender in self.traffic.holding:
                 self.rows[sender].gates[-1].shut = True
         for sender in Sender:
             self.choose(sender)
@@ -466,7 +469,7 @@ class _Link:
             self.balance(sender)
         self._schedule()
 
-    # Ending.
+    # Closer.
 
     def _perhaps_over(self) -> None:
         """Let go of both sockets when both streams came to their ends, or go nowhere any more."""
@@ -511,17 +514,17 @@ class _Link:
             for timer in (self._timer, self._lingers):
                 if timer is not None:
                     timer.cancel()
-            self.relaying.links.pop(self, None)
+            self.traffic.links.pop(self, None)
             self.notes.closed()  # which wakes whoever waits for it
             self.over.set_result(None)
         else:
             self._perhaps_over()
 
 
-class Relaying:
-    """A running relay; its methods belong to the server's loop. ``Relay`` is what others have in hands."""
+class _Traffic:
+    """What a relay's links have in common. The loop holds it, so it holds neither the relay nor its lease."""
 
-    def __init__(self, goal: Target, bends: Sequence[Bend], helpers: dict[Any, None], *, through: bool) -> None:
+    def __init__(self, goal: Target, bends: Sequence[Bend], *, through: bool) -> None:
         for bend in bends:
             if not isinstance(bend, Bend):
                 raise TypeError(
@@ -541,32 +544,6 @@ class Relaying:
         self.ciphertext: dict[int, dict[Sender, bytearray]] = {}
         self.reaching: dict[str, Any] = {}
         """What ``create_connection`` is told beside host and port."""
-        self.port = 0
-        self.closed = False
-        self._helpers = helpers
-        self._server: asyncio.Server | None = None
-
-    async def start(self, port: int, contexts: tuple[ssl.SSLContext, ssl.SSLContext] | None) -> None:
-        """Listen. ``contexts`` are the server's and the client's where TLS ends here."""
-        loop = asyncio.get_running_loop()
-        listening: dict[str, Any] = {}
-        if contexts is not None:
-            listening["ssl"] = contexts[0]
-            self.reaching = {"ssl": contexts[1], "server_hostname": self.target.host}
-        try:
-            self._server = await loop.create_server(
-                lambda: _Link(self).sides[Sender.CLIENT], ADDRESS, port, **listening
-            )
-        except OSError as error:
-            raise port_taken(port, error) from None
-        self.port = port_of(self._server)
-        self._helpers[self] = None
-
-    @property
-    def ending(self) -> list[str]:
-        """The conversations of which one peer has ended its stream and the other has not, in words; for any thread."""
-        links = [link for link in tuple(self.links) if any(side.ended for side in link.sides.values())]
-        return [f"the end of connection {link.notes.number}" for link in links if link.notes.number is not None]
 
     def new_ciphertext(self) -> dict[Sender, bytearray]:
         """Where the next connection's bytes are kept."""
@@ -603,75 +580,47 @@ class Relaying:
             _, link, sender, gate = min(waiting, key=lambda one: one[0])
             link.release(sender, gate, 1)
 
-    def abandon(self) -> None:
-        """Begin to close, from any thread."""
-        if not self.closed and self._server is not None:
-            loop = self._server.get_loop()
-            if loop.is_running():
-                loop.call_soon_threadsafe(lambda: keep(loop.create_task(self.close())))
 
-    async def close(self) -> None:
-        """Accept no more, end what passes, and wait until nothing of it is left."""
-        self.closed = True
-        self._helpers.pop(self, None)
-        if self._server is not None:
-            self._server.close()
-        ending = [link.over for link in self.links]
-        for link in [*self.links]:
-            link.finish()
-        if ending:
-            await asyncio.wait(ending, timeout=GRACE)
-        for link in [*self.links]:
-            link.cut()
-        left = [link.over for link in self.links]
-        if left:
-            await asyncio.wait(left, timeout=GRACE)
+class Relay(Alive):
+    """A relay between any two peers. ``Lab.relay`` makes it, and it keeps the lab open. Any thread may use it."""
 
-
-class Relay:
-    """A relay between any two peers. ``Lab.relay`` makes it. Any loop and any thread may use it.
-
-    Attributes:
-        trace: the recording of what passed, a ``Trace`` of the relay's own.
-    """
-
-    def __init__(self, lab: Lab, relaying: Relaying) -> None:
-        self.lab = lab  # held, so that a relay that somebody has is not collected with a forgotten lab
-        self._relaying = relaying
-        self.trace = relaying.trace
+    def __init__(self, lease: Lease, traffic: _Traffic, closer: Closer) -> None:
+        self._lease, self._traffic, self._closer = lease, traffic, closer
+        self.trace = traffic.trace
+        """The recording of what passed, a ``Trace`` of the relay's own."""
 
     @property
     def port(self) -> int:
         """The port on 127.0.0.1 on which it listens."""
-        return self._relaying.port
+        return self._closer.port
 
     @property
     def uri(self) -> str:
         """Where to connect to instead of the target; its path and query are the target's."""
-        goal = self._relaying.target
+        goal = self._traffic.target
         # By name where there is TLS, since a certificate is asked for by name (SNI, RFC 6066 3).
         return f"wss://localhost:{self.port}{goal.path}" if goal.secure else f"ws://{ADDRESS}:{self.port}{goal.path}"
 
     @property
     def bends(self) -> tuple[Bend, ...]:
         """What it does to each conversation, in this order."""
-        return self._relaying.bends
+        return self._traffic.bends
 
     @property
     def connections(self) -> tuple[int, ...]:
         """The numbers of the conversations that are open, as the trace counts connections."""
-        numbers = (link.notes.number for link in tuple(self._relaying.links))
+        numbers = (link.notes.number for link in tuple(self._traffic.links))
         return tuple(number for number in numbers if number is not None)
 
     @property
     def others(self) -> int:
         """How many connections passed that were no WebSocket conversations."""
-        return self._relaying.others
+        return self._traffic.others
 
     @property
     def held(self) -> int:
         """How many chunks wait to be released."""
-        links = tuple(self._relaying.links)
+        links = tuple(self._traffic.links)
         return sum(len(gate.chunks) for link in links for row in link.rows.values() for gate in row.gates)
 
     @property
@@ -679,21 +628,21 @@ class Relay:
         """With ``tls="through"``: for each connection what crossed, by sender, the first 16 MiB of it."""
         return {
             number: {sender: bytes(stream) for sender, stream in streams.items()}
-            for number, streams in tuple(self._relaying.ciphertext.items())
+            for number, streams in tuple(self._traffic.ciphertext.items())
         }
 
     @property
     def closed(self) -> bool:
         """Whether it was closed, or its lab."""
-        return self._relaying.closed or self.lab.closed
+        return self._closer.begun or self._lease.estate.closed
 
     def hold(self, direction: str = "both") -> None:
         """Have every chunk that ``"client"``, ``"server"`` or ``"both"`` send wait from now on until it is released."""
-        self._soon(partial(self._relaying.hold, SENDERS[direction]))
+        self._soon(partial(self._traffic.hold, SENDERS[direction]))
 
     def release(self, chunks: int | None = 1, direction: str = "both") -> None:
         """Let so many chunks go that wait, in the order in which they came. None lets all go, and holds no more."""
-        self._soon(partial(self._relaying.release, SENDERS[direction], chunks))
+        self._soon(partial(self._traffic.release, SENDERS[direction], chunks))
 
     async def settled(self, timeout: float = 5.0) -> None:
         """Wait until every byte, FIN and RST that it was handed has been handed on; what a bend holds back never is.
@@ -707,12 +656,21 @@ class Relay:
         Raises:
             TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
         """
-        await settle(self.trace, lambda: [*self.trace.on_its_way(), *self._relaying.ending], timeout)
+
+        def half_ended() -> list[str]:
+            links = [link for link in tuple(self._traffic.links) if any(side.ended for side in link.sides.values())]
+            return [f"the end of connection {link.notes.number}" for link in links if link.notes.number is not None]
+
+        await settle(self.trace, lambda: [*self.trace.on_its_way(), *half_ended()], timeout)
 
     async def close(self) -> None:
-        """Accept no more, end every connection with FIN, and wait until nothing is left. Twice is once."""
+        """Accept no more, end every connection with FIN, and wait until nothing is left.
+
+        Calling it again does nothing. Its panels say that it is closed, and stay.
+        """
         if not self.closed:
-            await self.lab._estate.carrier.run(self._relaying.close())
+            await self._closer.close()
+            showing.tell_closed(self.trace)
 
     async def __aenter__(self) -> Self:
         return self
@@ -725,7 +683,49 @@ class Relay:
         bends = f", {count(len(self.bends), 'bend')}" if self.bends else ""
         return f"<Relay on {ADDRESS}, {state}{bends}>"
 
+    def _still(self) -> Trace:
+        return self.trace
+
     def _soon(self, do: Callable[[], None]) -> None:
-        loop = self.lab.loop
+        loop = self._lease.estate.carrier.loop
         if loop is not None and not self.closed:
             loop.call_soon_threadsafe(do)
+
+
+async def start(
+    lease: Lease, goal: Target, bends: Sequence[Bend], port: int, tls: str | ssl.SSLContext | None
+) -> Relay:
+    """Start a relay beside a lab; see ``Lab.relay``."""
+    estate = lease.estate
+    traffic = _Traffic(goal, bends, through=tls == THROUGH)
+    own, towards = _contexts(estate, goal, tls)
+    if towards is not None:
+        traffic.reaching = {"ssl": towards, "server_hostname": goal.host}
+    await estate.make_room(port)
+    closer = await estate.carrier.run(_listen(estate, traffic, port, own))
+    replace_helpers(closer)
+    return Relay(lease, traffic, closer)
+
+
+async def _listen(estate: Estate, traffic: _Traffic, port: int, context: ssl.SSLContext | None) -> Closer:
+    """Listen; runs on the server's loop."""
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(lambda: _Link(traffic).sides[Sender.CLIENT], ADDRESS, port, ssl=context)
+    except OSError as error:
+        raise port_taken(port, error) from None
+
+    async def end() -> None:
+        """Accept no more, end what passes, and wait until nothing of it is left."""
+        estate.helpers.pop(closer, None)
+        server.close()
+        for step in (_Link.finish, _Link.cut):
+            for link in [*traffic.links]:
+                step(link)
+            if left := [link.over for link in traffic.links]:
+                await asyncio.wait(left, timeout=GRACE)
+
+    closer = Closer(estate.carrier, end, port_of(server))
+    estate.helpers[closer] = None
+    estate.traces.add(traffic.trace)
+    return closer

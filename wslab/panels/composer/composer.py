@@ -23,8 +23,8 @@ from ...drawing.blocks import DRAWN, READ, Block, Only, Table
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
 from ...drawing.visible import count, visible
-from ...live.ends import RAW_KIND, CannotSend, End, masking_keys, open_client, open_raw
-from ...live.lab import NoServer
+from ...live.ends import RAW_KIND, End, masking_keys, open_client, open_raw
+from ...live.errors import CannotSend, NoServer
 from ...protocol import parse_frame
 from ...protocol.words import OPCODE, STATUS_CODES, STATUS_RANGES, opcode_name, quote, status_meaning
 from ...recording.trace import Trace

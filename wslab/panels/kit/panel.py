@@ -21,7 +21,7 @@ import anywidget
 import traitlets
 
 from ...drawing.sheet import Shown
-from ...live.carrier import complaint
+from ...live.errors import complaint
 
 SNAPSHOT = 8_000
 """Characters of the text that stays in the notebook."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ...anatomy.record import PACKED
-from ...live.carrier import complaint
+from ...live.errors import complaint
 from .panel import Question
 from .trace_panel import TracePanel
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import traitlets
 
-from ...live.carrier import complaint
+from ...live import showing
+from ...live.errors import complaint
 from ...recording.trace import Trace
 from .panel import Panel, Question
 
@@ -80,6 +81,9 @@ def refresh(trace: Trace) -> None:
     """Refresh every panel over this trace: for what no record tells, such as a lab that was closed."""
     for panel in list(_panels.get(trace, ())):
         panel.refresh()
+
+
+showing.closings.append(refresh)
 
 
 class TracePanel(Panel):

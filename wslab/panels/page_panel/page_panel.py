@@ -15,15 +15,13 @@ from ..kit.panel import Panel, Question
 
 if TYPE_CHECKING:
     from ...live.jupyter.pages import Page
-    from ...live.lab import Server
 
 
 class PagePanel(Panel):
     """A link to a page that a lab's server serves, and what the page says.
 
     Args:
-        server: the server, as ``lab.serve`` returns it.
-        page: the page, as ``Server.page`` makes it.
+        page: the page, as ``Server.page`` returns it.
 
     The link leads to the lab's own port where the notebook's page comes from the same machine. Where it comes from
     another, the link leads through the user's Jupyter server, to a door that is opened when somebody looks.
@@ -39,8 +37,8 @@ class PagePanel(Panel):
         0, read_only=True, help="That port, in place of which the page is served with the lab's own."
     ).tag(sync=True)
 
-    def __init__(self, server: Server, page: Page, **kwargs: Any) -> None:
-        self._server, self._page = server, page
+    def __init__(self, page: Page, **kwargs: Any) -> None:
+        self._page = page
         super().__init__(**kwargs)
         self.set_trait("html", page.html)
         self.set_trait("port", page.written_port)
@@ -52,12 +50,13 @@ class PagePanel(Panel):
 
     def _answer_address(self, question: Question) -> None:
         """Tell a view where its link leads, and let the page in that is opened there."""
-        if self._server.lab.closed or not self._server.is_serving():
+        server = self._page.server
+        if server is None or not server.is_serving():
             self.closed = True
         elif question["loopback"] or not question["jupyter"]:
             self.tell("address", address=self._page.uri, view=question["view"])
         else:
-            self._server.admit(str(question["origin"]))
-            self.tell("address", address=self._server.door().path, view=question["view"])
+            server.admit(str(question["origin"]))
+            self.tell("address", address=server.door().path, view=question["view"])
 
     answers: ClassVar[Mapping[str, Any]] = {"address": _answer_address}

@@ -1,0 +1,64 @@
+"""What a lab raises when it cannot do what it was asked, and how an exception is said in one line.
+
+Each message says what was given, what was expected and what to do.
+"""
+
+# The exceptions of this floor say what is the case, and so do not end in Error.
+# ruff: noqa: N818
+
+from __future__ import annotations
+
+import errno
+
+
+class NoServer(RuntimeError):
+    """The lab has no server to connect to."""
+
+
+class LabClosed(RuntimeError):
+    """The lab was closed."""
+
+
+class NotLoopback(ValueError):
+    """A lab listens on 127.0.0.1 only."""
+
+
+class PortTaken(OSError):
+    """Another program listens on the port that was asked for."""
+
+
+class StreamEnded(EOFError):
+    """The peer's stream ended before what was waited for had come."""
+
+
+class CannotSend(ConnectionError):
+    """This end has ended its stream, or its connection is closed."""
+
+
+class LibraryRefuses(ValueError):
+    """``websockets`` does not send this. Nobody refuses the same as bytes."""
+
+
+class NodeMissing(RuntimeError):
+    """Node, npm or the package ws is not installed; the message says what to do."""
+
+
+class NodeFailed(RuntimeError):
+    """The script ended before it did what was waited for; the message has what it said."""
+
+
+def port_taken(port: int, error: OSError) -> OSError:
+    """``error``, or where it says that the port is in use a PortTaken that says what to do."""
+    if error.errno != errno.EADDRINUSE:
+        return error
+    return PortTaken(
+        error.errno,
+        f"port {port} is taken by another program on this machine. Close that program or notebook "
+        f"(`lsof -i :{port}` names it), or take any free port: await lab.serve()",
+    )
+
+
+def complaint(exception: BaseException) -> str:
+    """The type and the message of an exception, in one line."""
+    message = " ".join(str(exception).split())
+    return f"{type(exception).__name__}: {message}" if message else type(exception).__name__

@@ -1,0 +1,318 @@
+"""The estate of a lab: what has to be put in order when the lab is gone, and the lease that keeps it open.
+
+Theory. A lab may be closed, forgotten, replaced because its cell ran again, or cut short with its kernel. Whatever
+happens, its connections end well, and its port and thread are given back. So all that must be ended stands in an
+``Estate``, which knows nothing of the lab. Whoever holds a ``Lease`` keeps the estate open: the lab, its server, its
+relays. When nobody holds it any more, the estate is abandoned, which ends everything without anybody waiting for it.
+
+What runs on the server's loop holds the estate and never a lease, or it would keep itself running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import itertools
+import logging
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from websockets.asyncio.connection import Connection
+from websockets.protocol import CONNECTING
+
+from ..recording.trace import Trace
+from . import kernel, showing, tap
+from .carrier import GRACE, Carrier, make
+from .errors import LabClosed, complaint
+from .waiting import keep
+
+if TYPE_CHECKING:
+    import ssl
+
+    from .certificates import Authority
+    from .raw import RawEndpoint
+    from .tls.eavesdropping import Ciphertext
+
+CIPHERTEXTS = 64
+"""Connections over TLS whose encrypted bytes are kept, the last ones."""
+HANDLER_FAILED = "connection handler failed"
+"""What ``websockets`` logs when the connection that this failure closed is gone. It was noted when it happened."""
+
+
+class _LoggedErrors(logging.Handler):
+    """Turns what ``websockets`` would log as an error into records of the trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(logging.ERROR)
+        self._trace = trace
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg == HANDLER_FAILED:
+            return
+        exception = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage() if exception is None else complaint(exception)
+        try:
+            record.__dict__["websocket"].wslab_tap.note(text)
+        except (KeyError, AttributeError, ReferenceError):  # it is about no connection of ours
+            self._trace.note(text)
+
+
+class Helper(Protocol):
+    """What runs beside a lab's server, on the server's loop: a relay, a child process."""
+
+    @property
+    def port(self) -> int | None:
+        """The port of 127.0.0.1 that it listens on, if any."""
+
+    async def close(self) -> None:
+        """End it, and wait until nothing of it is left. Calling it again does nothing."""
+
+    def abandon(self) -> None:
+        """Begin to end it. Thread-safe; returns at once."""
+
+
+class Closer:
+    """Ends something that runs on the server's loop, once: a later call waits for the same end.
+
+    Args:
+        carrier: whose loop it runs on.
+        end: ends it; called on that loop, with what ``close`` is given.
+        port: the port of 127.0.0.1 that the thing listens on.
+    """
+
+    def __init__(self, carrier: Carrier, end: Callable[..., Coroutine[Any, Any, None]], port: int) -> None:
+        self._carrier, self._end = carrier, end
+        self.port = port
+        self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has begun to end."""
+        return self._ending is not None
+
+    async def close(self, *how: Any) -> None:
+        """End it, and wait for that; from any loop."""
+        await self._carrier.run(self._once(*how))
+
+    def abandon(self) -> None:
+        """Begin to end it. Thread-safe; returns at once."""
+        self._carrier.soon(self._once())
+
+    async def _once(self, *how: Any) -> None:
+        if self._ending is None:
+            self._ending = keep(asyncio.get_running_loop().create_task(self._end(*how)))
+        await asyncio.shield(self._ending)
+
+
+class Estate:
+    """What a lab has to put in order, without the lab."""
+
+    def __init__(self, seed: tap.Seed, carrier: str | None, trace: Trace) -> None:
+        self.seed, self.trace = seed, trace
+        self.logger = logging.Logger("wslab", logging.ERROR)  # outside the hierarchy: nothing reaches stderr
+        self.logger.addHandler(_LoggedErrors(trace))
+        self.carrier: Carrier = make(carrier, trace.note)
+        self.clients: dict[Any, None] = {}
+        self.raws: dict[RawEndpoint, None] = {}
+        self.helpers: dict[Helper, None] = {}
+        self.serving: Closer | None = None
+        """The end of the server that was started last."""
+        self.traces = weakref.WeakSet([trace])
+        """What was recorded here: by the lab, and by its relays."""
+        self.numbers = itertools.count()
+        self.ciphertexts: deque[Ciphertext] = deque(maxlen=CIPHERTEXTS)
+        self._authority: Authority | None = None
+        self._lock = threading.Lock()
+        self._ended: concurrent.futures.Future[None] | None = None
+        _estates.add(self)
+        for earlier in _by_cell.replaced(self):  # what an earlier run of this very cell made
+            earlier.abandon(clients=True)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has begun to end."""
+        return self._ended is not None
+
+    def open(self) -> Estate:
+        """The estate itself. Raises LabClosed."""
+        if self.closed:
+            raise LabClosed("this lab was closed (or its cell was run again): make a new one with lab = Lab()")
+        return self
+
+    def over_tcp(self, otherwise: str) -> Estate:
+        """The open estate of a lab over TCP. Raises LabClosed, and ValueError with ``otherwise`` for one in memory."""
+        if self.open().carrier.name != "tcp":
+            raise ValueError(f"{otherwise}: use Lab(carrier='tcp')")
+        return self
+
+    # TLS.
+
+    @property
+    def authority(self) -> Authority:
+        """The lab's own authority, made when it is first asked for."""
+        from .certificates import Authority
+
+        with self._lock:
+            if self._authority is None:
+                self._authority = Authority()
+            return self._authority
+
+    @property
+    def has_authority(self) -> bool:
+        """Whether it was asked for."""
+        return self._authority is not None
+
+    def server_context(self) -> ssl.SSLContext:
+        """What the lab's server gives its sockets; the encrypted bytes of each connection are noted."""
+        from .tls.ciphertext import noted
+        from .tls.eavesdropping import Ciphertext
+
+        def begun() -> Ciphertext:
+            self.ciphertexts.append(Ciphertext(self.trace.now))
+            return self.ciphertexts[-1]
+
+        return self.authority.server_context(noted(begun))
+
+    def trusting(self) -> ssl.SSLContext | None:
+        """A context for clients that trusts the lab's own authority; None where it has none."""
+        return None if self._authority is None else self._authority.client_context()
+
+    # Ports and cells.
+
+    async def make_room(self, port: int) -> None:
+        """Close what an earlier lab, or a helper of this one, has on that port; from now on this lab has it."""
+        if not port or self.carrier.name != "tcp":
+            return
+        earlier, _by_port[port] = _by_port.get(port, self), self
+        if earlier is not self and port in earlier.ports:
+            await earlier.end()
+        for helper in [each for each in [*self.helpers] if each.port == port]:
+            await helper.close()
+
+    @property
+    def ports(self) -> set[int | None]:
+        """The ports that its server and its helpers listen on."""
+        return {each.port for each in (self.serving, *self.helpers) if each is not None}
+
+    # Closer.
+
+    def _first(self) -> bool:
+        with self._lock:
+            if self._ended is not None:
+                return False
+            self._ended = concurrent.futures.Future()
+            return True
+
+    async def end(self) -> None:
+        """Close clients, raw endpoints and the server, and leave no thread behind.
+
+        Any loop may call it. Calling it again waits for the same end.
+        """
+        if self._first():
+            await asyncio.shield(keep(asyncio.get_running_loop().create_task(self._end())))
+        elif self._ended is not None:
+            await asyncio.shield(asyncio.wrap_future(self._ended))
+
+    async def _end(self) -> None:
+        try:
+            leaving = [_in_its_loop(client.loop, partial(_leave, client)) for client in [*self.clients]]
+            leaving += [_in_its_loop(raw.loop, raw.close) for raw in [*self.raws]]
+            if leaving:
+                await asyncio.wait([asyncio.ensure_future(one) for one in leaving], timeout=2 * GRACE)
+            if self.serving is not None or self.helpers:
+                with contextlib.suppress(TimeoutError):  # a handler that computes or sleeps blocks the server's thread
+                    async with asyncio.timeout(3 * GRACE):
+                        await self.carrier.run(self._end_serving())
+            await self.carrier.stop()
+        finally:
+            self._over()
+            for trace in [*self.traces]:
+                showing.tell_closed(trace)
+
+    async def _end_serving(self) -> None:
+        """End the server, then what stands between it and others; runs on the server's loop."""
+        if self.serving is not None:
+            await self.serving.close()
+        await asyncio.gather(*[helper.close() for helper in [*self.helpers]], return_exceptions=True)
+
+    def _over(self) -> None:
+        assert self._ended is not None
+        self._ended.set_result(None)
+
+    def abandon(self, *, clients: bool = False) -> None:
+        """Begin the same. Thread-safe; returns at once. Clients keep their connections unless ``clients`` is true."""
+        if self._first():
+            for client in [*self.clients] if clients else ():
+                if client.loop.is_running():
+                    client.loop.call_soon_threadsafe(_leave_soon, client)
+            self.carrier.soon(self._end_server())
+
+    async def _end_server(self) -> None:
+        try:
+            here = asyncio.get_running_loop()
+            # A raw endpoint on a loop that is about to end has nobody who could close it afterwards.
+            leaving = [raw.close() for raw in [*self.raws] if raw.loop is here and self.carrier.name == "tcp"]
+            await asyncio.gather(*leaving, self._end_serving())
+            await self.carrier.stop()
+        finally:
+            self._over()
+
+
+class Lease:
+    """Keeps an estate open. When nobody holds it any more, the estate is abandoned."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.estate = estate
+        weakref.finalize(self, estate.abandon).atexit = False  # _end_all does that, and waits
+
+
+async def _leave(client: Connection) -> None:
+    """Close a client's connection, or cut it off."""
+    if client.protocol.state is CONNECTING:
+        client.transport.abort()
+        return
+    try:
+        async with asyncio.timeout(GRACE):
+            await client.close()
+    except TimeoutError:
+        client.transport.abort()
+
+
+def _leave_soon(client: Connection) -> None:
+    keep(asyncio.get_running_loop().create_task(_leave(client)))
+
+
+async def _in_its_loop(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what ``make`` makes on ``loop``, and wait; a loop that has ended cannot run it."""
+    if loop is asyncio.get_running_loop():
+        await make()
+    elif loop.is_running():
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(make(), loop))
+
+
+_estates: weakref.WeakSet[Estate] = weakref.WeakSet()
+_by_port: weakref.WeakValueDictionary[int, Estate] = weakref.WeakValueDictionary()
+_by_cell: kernel.Cells[Estate] = kernel.Cells()
+_helpers_by_cell: kernel.Cells[Helper] = kernel.Cells()
+
+
+def replace_helpers(helper: Helper) -> None:
+    """Begin to end the relays and scripts that an earlier run of this very cell started before ``helper``."""
+    for earlier in _helpers_by_cell.replaced(helper):
+        earlier.abandon()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Say goodbye with 1001 when the kernel is restarted or shut down."""
+    estates = list(_estates)
+    for estate in estates:
+        estate.abandon()
+    for estate in estates:
+        estate.carrier.stop_now(2 * GRACE)

@@ -1,0 +1,272 @@
+"""``Server``: a lab's running server, and how ``websockets.serve`` is called so that every byte is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from websockets.asyncio.server import Server as WebSocketServer
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from ..anatomy.field import Sender
+from . import article, guard, kernel, tap
+from .carrier import ADDRESS, GRACE, port_of
+from .errors import NoServer, complaint, port_taken
+from .estate import Closer, Lease
+from .jupyter.pages import Page, answering
+
+if TYPE_CHECKING:
+    from .jupyter.doors import Door
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+GOING_AWAY = 1001
+CLOSED = "this server was closed: start another with `await lab.serve()`"
+
+
+async def echo(connection: ServerConnection) -> None:
+    """Send every message back, unchanged."""
+    try:
+        async for message in connection:
+            await connection.send(message)
+    except ConnectionClosed:
+        pass  # the client left before it was answered, vanished or was refused; the trace shows it
+
+
+class Server:
+    """A lab's running server, as ``Lab.serve`` returns it. Any loop and any thread may use it.
+
+    Whoever holds it keeps the lab open.
+    """
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        # What the server's loop works with stands in containers, which it holds without holding this object.
+        self._accepted: dict[Any, None] = {}
+        self._handling: dict[asyncio.Task[Any], ServerConnection] = {}
+        self._pages: list[Page] = []
+        self._doors: list[Door] = []
+        self._origins: list[Any] | None = None
+        self._door_lock = threading.Lock()
+        self._secure = False
+        self._server: WebSocketServer
+        self._closer: Closer
+
+    async def start(self, handler: Handler, port: int, kwargs: dict[str, Any]) -> None:
+        """Listen; see ``Lab.serve``. Runs on the server's loop."""
+        kernel.let_interrupts_arrive(asyncio.get_running_loop())
+        estate, accepted, pages, numbers = self._lease.estate, self._accepted, self._pages, itertools.count()
+
+        def joint() -> tap.Joint:
+            fixed = tap.keys(estate.seed, Sender.SERVER, next(numbers))
+            return tap.Joint(estate.trace, Sender.SERVER, fixed, accepted)
+
+        defaults: dict[str, Any] = {
+            "origins": [None],
+            "compression": None,
+            "ping_interval": None,
+            "server_header": "wslab",
+            "logger": estate.logger,
+        }
+        options = {**defaults, **kwargs}
+        if options["origins"] is not None:
+            options["origins"] = self._origins = [*options["origins"]]
+        asked = answering(lambda: pages[-1] if pages else None, options.get("process_request"))
+        options["process_request"] = guard.guarded(asked)
+        options["create_connection"] = tap.tapping(options.get("create_connection") or ServerConnection, joint)
+        if options.get("sock") is None:
+            options |= estate.carrier.listening(port)
+        try:
+            self._server = await serve(_noted(handler, self._handling), **options)
+        except OSError as error:
+            raise port_taken(port, error) from None
+        self._secure = options.get("ssl") is not None
+        end = partial(_end, self._server, self._accepted, self._handling, self._doors)
+        self._closer = estate.serving = Closer(estate.carrier, end, port_of(self._server))
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._closer.port
+
+    @property
+    def uri(self) -> str:
+        """Where to connect to: ``ws://127.0.0.1:PORT/``; with TLS ``wss://localhost:PORT/``."""
+        # By name, since a client names in its ClientHello (SNI, RFC 6066 3) whom it wants, but never an address.
+        return f"wss://localhost:{self.port}/" if self._secure else f"ws://{ADDRESS}:{self.port}/"
+
+    @property
+    def connections(self) -> tuple[ServerConnection, ...]:
+        """The open connections whose handler runs. They belong to the server's loop: look at them, await nothing."""
+        return tuple(each for each in tuple(self._handling.values()) if tap.is_open(each))
+
+    @property
+    def accepted(self) -> tuple[Any, ...]:
+        """Every connection that it accepted and that is not lost yet, whatever became of its opening handshake."""
+        return tuple(self._accepted)
+
+    def is_serving(self) -> bool:
+        """Whether it accepts connections."""
+        return self._server.is_serving()
+
+    def admit(self, origin: str) -> None:
+        """Let in the pages of ``origin`` too, such as ``"http://localhost:8888"``, until this server is closed.
+
+        By itself a lab lets in programs, which name no origin, and no page (RFC 6455 10.2). Thread-safe.
+
+        Raises:
+            ValueError: that is no origin, or it is ``null``, which every sandboxed page calls itself.
+        """
+        guard.check_origin(origin)
+        # It is the very list that websockets looks into at each handshake; None where it lets in everybody.
+        if self._origins is not None and origin not in self._origins:
+            self._origins.append(origin)
+
+    def page(self, html: str = article.CLIENT_PAGE, port: int = article.PORT) -> Page:
+        """Serve a page on this server's own port, to be opened in a browser; its origin is admitted.
+
+        Args:
+            html: the page, with its script inline; it may connect to this server and load nothing else. The article's
+                page if none is given.
+            port: the port that the page's author wrote. Where the page says ``ws://localhost:1234`` or
+                ``ws://127.0.0.1:1234`` it is served with this server's own port.
+
+        Returns:
+            The page: ``page.uri`` is where to open it. It is served until this server is closed or given another.
+
+        Raises:
+            NoServer: it is closed, or it is one in memory, which no browser reaches.
+        """
+        self._check_tcp("a browser could reach")
+        if not self.is_serving():
+            raise NoServer(CLOSED)
+        page = Page(html, port, self.port, self._secure)
+        self._pages[:] = [page]
+        for origin in page.origins:
+            self.admit(origin)
+        return replace(page, server=self)
+
+    def door(self) -> Door:
+        """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
+
+        It is opened once and closed with the server. The Jupyter server must have wslab installed, which is what
+        passes on (``wslab.splice``); the pages' origin must be admitted, too. Thread-safe.
+
+        Raises:
+            NoServer: it is closed, it speaks TLS, or it is one in memory, which has no port.
+        """
+        from .jupyter import doors
+
+        self._check_tcp("another program could reach")
+        if self._secure:
+            raise NoServer(
+                "a page's TLS ends at the Jupyter server, and this server wants it, too: serve without tls=True"
+            )
+        with self._door_lock:
+            if not self._doors and self.is_serving():
+                self._doors.append(doors.open(self.port))
+            if self._closer.begun:  # perhaps too early to see that door
+                _shut(self._doors)
+            if not self._doors or self._closer.begun:
+                raise NoServer(CLOSED)
+            return self._doors[0]
+
+    def _check_tcp(self, what: str) -> None:
+        if self._lease.estate.carrier.name != "tcp":
+            raise NoServer(f"a lab in memory has no port that {what}: use Lab(carrier='tcp')")
+
+    async def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
+        """Accept no more, close every connection with ``code`` and ``reason``, and wait until that is done.
+
+        A peer that does not answer within a second is cut off (RFC 6455 7.1.1 lets a server close TCP first).
+        """
+        if not self._lease.estate.closed:
+            await self._closer.close(code, reason)
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed and its handlers have returned."""
+        if not self._lease.estate.closed:
+            await self._lease.estate.carrier.run(self._server.wait_closed())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Server on {ADDRESS}, {'listening' if self.is_serving() else 'closed'}>"
+
+
+def _noted(handler: Handler, handling: dict[asyncio.Task[Any], ServerConnection]) -> Handler:
+    """The same handler, known to ``handling`` while it runs, its failure noted."""
+
+    async def handle(connection: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handling[task] = connection
+        try:
+            await handler(connection)
+        except Exception as error:
+            connection.wslab_tap.note(complaint(error))  # before the 1011 that comes of it
+            raise
+        finally:
+            del handling[task]
+
+    return handle
+
+
+def _shut(doors: list[Door]) -> None:
+    for door in doors:
+        door.close()
+
+
+async def _end(
+    server: WebSocketServer,
+    accepted: dict[Any, None],
+    handling: dict[asyncio.Task[Any], ServerConnection],
+    doors: list[Door],
+    code: int = GOING_AWAY,
+    reason: str = "",
+) -> None:
+    """Close with that code, wait ``GRACE`` seconds, then cut off the peers that are left."""
+    _shut(doors)
+    server.close(code=code, reason=reason)
+    closed = asyncio.ensure_future(server.wait_closed())
+    await asyncio.wait({closed}, timeout=GRACE)
+    if not closed.done():
+        for connection in list(accepted):
+            connection.transport.abort()
+        for task in list(handling):
+            task.cancel()
+        await asyncio.wait({closed}, timeout=GRACE)
+    if not closed.done():
+        closed.cancel()
+
+
+async def start(
+    lease: Lease, handler: Handler, host: str | None, port: int, tls: bool, kwargs: dict[str, Any]
+) -> Server:
+    """Start a lab's server, in place of the one that it has; see ``Lab.serve``."""
+    estate = lease.estate.open()
+    guard.check_host(host)
+    if tls:
+        estate.over_tcp("tls=True: TLS needs TCP, and this lab is in memory")
+        if kwargs.get("ssl") is not None:
+            raise ValueError("give tls=True, for the lab's own certificate, or ssl=, for yours; not both")
+        kwargs["ssl"] = estate.server_context()
+    if (sock := kwargs.get("sock")) is not None:
+        guard.check_socket(sock)
+    if estate.serving is not None:
+        await estate.serving.close()
+        estate.serving = None
+    await estate.make_room(port)
+    server = Server(lease)
+    await estate.carrier.run(server.start(handler, port, kwargs))
+    return server

@@ -1,0 +1,74 @@
+"""How a lab and what runs beside it show themselves: by a live panel, and elsewhere by their text and HTML.
+
+The panels stand on a floor above this one. ``wslab.panels.notebook`` tells them here, by the name of the class that
+each one shows, and nothing of theirs is imported before a panel is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ..recording.trace import Trace
+
+
+class LivePanel(Protocol):
+    """What every live panel has."""
+
+    problem: Any
+
+    def picture(self) -> Any:
+        """The panel as it stands as a standalone picture (SVG)."""
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The panel for a cell."""
+
+
+class Still(Protocol):
+    """What a place without widgets shows: text and HTML."""
+
+    def _repr_html_(self) -> str:
+        """The HTML."""
+
+
+panels: dict[str, Callable[[Any], LivePanel]] = {}
+"""What makes the panel of a thing, by the name of its class."""
+closings: list[Callable[[Trace], object]] = []
+"""Called with the trace of each lab or relay that was closed, on any thread, since no record tells it."""
+
+
+def panel_of(thing: object) -> LivePanel:
+    """A new live panel of that thing. Raises ImportError, which says what to do, where anywidget is not installed."""
+    make = next((panels[kind.__name__] for kind in type(thing).__mro__ if kind.__name__ in panels), None)
+    try:
+        if make is None:
+            raise ImportError("no panel is registered for it")
+        return make(thing)
+    except ImportError as error:
+        raise ImportError("the live panel needs anywidget: pip install anywidget") from error
+
+
+def tell_closed(trace: Trace) -> None:
+    """Tell the panels over this trace that what it records was closed."""
+    for tell in closings:
+        tell(trace)
+
+
+class Alive:
+    """What has a live panel. All cells that show it show that one panel."""
+
+    @cached_property
+    def panel(self) -> LivePanel:
+        """Its live panel. Raises ImportError, which says what to do, where anywidget is not installed."""
+        return panel_of(self)
+
+    def _still(self) -> Still:
+        """What is shown where there are no widgets."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        # In a kernel, what wslab.panels.notebook registers comes before this method.
+        still = self._still()
+        return {"text/plain": repr(still), "text/html": still._repr_html_()}
