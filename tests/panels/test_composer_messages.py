@@ -156,7 +156,7 @@ def test_by_itself_it_does_as_a_library_would(target: str) -> None:
     async def test(lab: Lab, composer: Composer) -> None:
         composer.target = target
         (data,) = composer.frames
-        assert parse_frame(data, sender=composer._sender).violations == ()
+        assert parse_frame(data, sender=composer.end.end).violations == ()
         assert composer.explain().violations == ()
         composer.rsv1, composer.fragments, composer.mask, composer.length_form, composer.opcode = True, 3, "none", 64, 9
         assert composer.explain().violations != ()

@@ -12,8 +12,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar
 
 import traitlets
 
@@ -25,33 +24,32 @@ from ...drawing.table import Column
 from ...drawing.visible import count, visible
 from ...live.ends import RAW_KIND, End, masking_keys, open_client, open_raw
 from ...live.errors import CannotSend, NoServer
-from ...protocol import parse_frame
-from ...protocol.words import OPCODE, STATUS_CODES, STATUS_RANGES, opcode_name, quote, status_meaning
+from ...protocol.words import OPCODE, opcode_name, quote
 from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, written
 from ..kit.module import css, esm
 from ..kit.panel import Question, Underway
 from ..kit.trace_panel import TracePanel
-from .composition import MOST_FRAGMENTS, Placed, Preview, Series, close_body, code_meaning
-from .target import TargetEnd
+from .composition import (
+    CODES,
+    LONGEST_REASON,
+    MOST_FRAGMENTS,
+    Preview,
+    Sending,
+    Series,
+    close_body,
+    code_meaning,
+    placed,
+)
+from .target import TargetEnd, ends_facts
 
 MOST_PAYLOAD = 1 << 16
 """Bytes of payload: what one may want to send by hand."""
-MOST_ENDS = 60
-"""Ends that are offered at once; of more, the newest."""
 MOST_SENT = 20
 """Sendings that are remembered."""
 PAUSE = 0.25
 SHARE = 20
 """While records stream in, a look at what they change comes after so many seconds, and so many times what one costs."""
-LONGEST_REASON = 123
-"""Bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1)."""
-_CODES: Final = [
-    *([code, meaning] for code, (meaning, _) in STATUS_CODES.items()),
-    *([low, f"to {high}: {use}"] for low, high, use in STATUS_RANGES if low in (3000, 4000)),
-]
-"""The status codes to choose from."""
-
 _WORDS = (Column("setting"), Column("value", wraps=True))
 _FRAMES = (Column("frame"), Column("what"), Column("bytes", right=True), Column("as hex", wraps=True, code=True))
 _SENT = (Column("sent"), Column("by"), Column("how"))
@@ -59,20 +57,6 @@ _SENT = (Column("sent"), Column("by"), Column("how"))
 
 Sent = Coroutine[Any, Any, int | None]
 """What an end's methods return: awaited, it gives the record's number."""
-
-
-class Sending(NamedTuple):
-    """One thing that was sent."""
-
-    what: str
-    """``TEXT, 7 bytes``."""
-    end: str
-    """The end's label."""
-    sender: Sender
-    how: str
-    """``exact bytes``, ``websockets``, or ``one frame``, where a raw end has no library."""
-    number: int | None
-    """Of the record that came of it."""
 
 
 class Composer(FrameFields, TracePanel):
@@ -100,21 +84,17 @@ class Composer(FrameFields, TracePanel):
     payload_as = traitlets.Enum(
         ("text", "hex", "close"),
         "text",
-        help="Written as UTF-8; hex digits; or the body made of ``code`` and ``reason``.",
+        help="Written as UTF-8; hex digits; or made of ``code`` and ``reason``.",
     ).tag(sync=True)
     mask = traitlets.Enum(
-        ("right", "none", "fresh", "key"),
-        "right",
-        help="As the sender's side must; none; a fresh key; ``masking_key``.",
+        ("right", "none", "fresh", "key"), "right", help="As the sender must; none; a fresh key; ``masking_key``."
     ).tag(sync=True)
     fragments = traitlets.Int(1, min=1, max=MOST_FRAGMENTS, help="How many frames carry the payload.").tag(sync=True)
     code = traitlets.Int(1000, allow_none=True, help="A close frame's status code; None leaves it out.").tag(sync=True)
     reason = traitlets.Unicode("", help="A close frame's reason.").tag(sync=True)
     picked = traitlets.Int(0, min=0, help="The frame that is looked at, from 0.").tag(sync=True)
 
-    _STATE: ClassVar[tuple[str, ...]] = (
-        *FrameFields.FIELDS, "target", "mask", "fragments", "code", "reason", "picked",
-    )  # fmt: skip
+    _STATE: ClassVar = (*FrameFields.FIELDS, "target", "mask", "fragments", "code", "reason", "picked")
     _way = "text"
     """How the payload is written: what ``payload_as`` was last, of text and hex."""
     _not_before = 0.0
@@ -254,7 +234,8 @@ class Composer(FrameFields, TracePanel):
                     Only(DRAWN, [Table(_FRAMES, rows, several), *picked]),
                 ]
             if self._sent:
-                blocks.append(Table(_SENT, self._sent_rows(), "What was sent, the latest first"))
+                sent = [(each.what, each.end, each.how) for each in reversed(self._sent)]
+                blocks.append(Table(_SENT, sent, "What was sent, the latest first"))
         return Sheet("Composed frames", blocks, "composer")
 
     def _settings(self) -> list[tuple[str, str]]:
@@ -263,15 +244,10 @@ class Composer(FrameFields, TracePanel):
         if series is None:
             return [("sent by", by), (preview.field, f"makes no bytes: {preview.why}")]
         shown = quote(self.payload) if self.payload_as == "text" else series.payload[:16].hex(" ")
-        said = f"{self._code_words()} {quote(self.reason)}" if self.payload_as == "close" else shown
+        code = "no status code" if self.code is None else f"{self.code} {code_meaning(self.code)[0]}"
+        said = f"{code} {quote(self.reason)}" if self.payload_as == "close" else shown
         size = count(len(series.payload), "byte")
         return [("sent by", by), ("payload", f"{said}, {size}"), *series.settings(visible(self.masking_key))]
-
-    def _code_words(self) -> str:
-        return "no status code" if self.code is None else f"{self.code} {status_meaning(self.code)[0]}"
-
-    def _sent_rows(self) -> list[tuple[str, str, str]]:
-        return [(each.what, each.end, each.how) for each in reversed(self._sent)]
 
     # What a page is told -----------------------------------------------------------------
 
@@ -299,9 +275,11 @@ class Composer(FrameFields, TracePanel):
             self._preview = self._composed(target)
             if self.comm is None:
                 return
+            lab = self.lab
+            serving = lab is not None and not lab.closed and lab.server is not None
             facts: dict[str, dict[str, Any]] = {
-                "codes": {"codes": _CODES},
-                "ends": self._ends_facts(ends, target),
+                "codes": {"codes": CODES},
+                "ends": {**ends_facts(ends, target), "serving": serving},
                 "preview": self._preview_facts(target),
                 "sent": {"sent": [{**each._asdict(), "sender": each.sender.label} for each in reversed(self._sent)]},
             }
@@ -309,28 +287,12 @@ class Composer(FrameFields, TracePanel):
                 if self.is_news(what, said):
                     self.tell(what, **said)
 
-    def _ends_facts(self, ends: tuple[End, ...], target: TargetEnd) -> dict[str, Any]:
-        listed = [TargetEnd(end.key, end).facts for end in ends[-MOST_ENDS:]]
-        if target.sender is not None and target.key not in [each["key"] for each in listed]:
-            listed.insert(0, target.facts)
-        lab = self.lab
-        return {
-            "ends": listed,
-            "more": max(0, len(ends) - MOST_ENDS),
-            "why": target.trouble,
-            "serving": lab is not None and not lab.closed and lab.server is not None,
-        }
-
     def _preview_facts(self, target: TargetEnd) -> dict[str, Any]:
         preview, index = self._preview, self._picked
         return {
-            "field": preview.field,
-            "trouble": preview.why,
-            "frames": preview.facts,
+            **preview.facts,
             "index": index,
-            "left": sum(map(len, preview.frames[self._begun :])),
             "explanation": preview.explain(index).to_json() if preview.frames else None,
-            "payload": None if preview.series is None else len(preview.series.payload),
             "notes": preview.notes(target.by_library, self.payload_as == "close"),
             "meaning": code_meaning(self.code),
             "reason": len(self.reason.encode("utf-8", "replace")),
@@ -338,10 +300,6 @@ class Composer(FrameFields, TracePanel):
         }
 
     # Details -----------------------------------------------------------------------------
-
-    @property
-    def _sender(self) -> Sender:
-        return TargetEnd(self.target, None).sender or Sender.CLIENT
 
     @property
     def _picked(self) -> int:
@@ -366,26 +324,16 @@ class Composer(FrameFields, TracePanel):
         series = Series(
             payload, **self.bits, masked=masked, key=key, length_form=self.length_form, fragments=self.fragments
         )
-        frames = tuple(series.frames(self._key))
+        frames, begun = tuple(series.frames(self._key)), self._begun
+        # What was sent of the series stays as it was.
+        places = (*self._preview.places[:begun], *placed(self.trace, target.end, sender, frames[begun:]))
         hides = masked and key is None and not self._steady
-        return Preview(sender, series, frames, self._placed(target.end, frames), self._begun, hides)
+        return Preview(sender, series, frames, places, begun, hides)
 
     def _key(self, index: int) -> bytes:
         while len(self._keys) <= index:
             self._keys.append(next(self._fresh))
         return self._keys[index]
-
-    def _placed(self, end: End | None, frames: tuple[bytes, ...]) -> tuple[Placed, ...]:
-        """Each frame in its connection; alone where there is none. What was sent of the series stays as it was."""
-        begun = self._begun
-        places = [*self._preview.places[:begun]]
-        places += [Placed(parse_frame(data, sender=self._sender).violations) for data in frames[begun:]]
-        if end is not None:
-            with suppress(IndexError):  # the trace has dropped this connection
-                for index, found in enumerate(self.trace.foresee(end.connection, end.end, frames[begun:]), begun):
-                    if found:
-                        places[index] = Placed(found[0].violations, found[0].offset)
-        return tuple(places)
 
     def _living(self) -> End:
         target = self._target()
@@ -425,13 +373,8 @@ class Composer(FrameFields, TracePanel):
             self.problem = ""
             self._way = self._way if self.payload_as == "close" else self.payload_as
             unused = () if self.payload_as == "close" else ("code", "reason")
-            if change["name"] not in ("picked", *unused):
-                self._restart()
-
-    def _restart(self) -> None:
-        """It is another series now, of which nothing was sent."""
-        if self._begun:
-            self._begun = self.picked = 0
+            if self._begun and change["name"] not in ("picked", *unused):
+                self._begun = self.picked = 0  # it is another series now
 
     # What a page asks for ----------------------------------------------------------------
 
@@ -444,12 +387,9 @@ class Composer(FrameFields, TracePanel):
                 self.payload = written(self.payload, self._way, value)
             self.set_trait(name, value)
 
-    def _answer_send_bytes(self, question: Question) -> None:
-        self.send_bytes(alone=bool(question.get("alone")))
-
     answers: ClassVar[Mapping[str, Any]] = {
         "change": _answer_change,
-        "send bytes": _answer_send_bytes,
+        "send bytes": lambda self, question: self.send_bytes(alone=bool(question.get("alone"))),
         "send": lambda self, _: self.send_message(),
         "ping": lambda self, _: self.ping(),
         "pong": lambda self, _: self.pong(),

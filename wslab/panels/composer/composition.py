@@ -1,22 +1,41 @@
-"""What a composer sends, as values: one message's frames (``Series``), and each in its connection (``Preview``)."""
+"""What a composer sends, as values: one message's frames (``Series``), each in its connection (``Preview``)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender, Violation
 from ...drawing.visible import count, visible
+from ...live.ends import End
 from ...protocol import build_frame, explain_frame, parse_frame
-from ...protocol.words import CLOSE, CONTINUATION, LENGTH, OPCODE, opcode_name, status_meaning
+from ...protocol.words import (
+    CLOSE,
+    CONTINUATION,
+    LENGTH,
+    OPCODE,
+    STATUS_CODES,
+    STATUS_RANGES,
+    opcode_name,
+    status_meaning,
+)
+from ...recording.trace import Trace
 from ..kit.frame_fields import FITS, LONGEST, CannotCompose, typed
 from ..kit.record_filter import CONTROL
 
 MOST_FRAGMENTS = 64
 LONGEST_CODE = 0xFFFF
+LONGEST_REASON = 123
+"""Bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1)."""
+CODES: Final = [
+    *([code, meaning] for code, (meaning, _) in STATUS_CODES.items()),
+    *([low, f"to {high}: {use}"] for low, high, use in STATUS_RANGES if low in (3000, 4000)),
+]
+"""The status codes to choose from."""
 SHOWN = 32
 """Bytes of each frame in the list of frames."""
 FRESH = "a fresh masking key"
@@ -177,9 +196,9 @@ class Preview:
         return rows
 
     @property
-    def facts(self) -> list[dict[str, Any]]:
-        """Each frame as JSON values."""
-        return [
+    def facts(self) -> dict[str, Any]:
+        """All of it but the explanation, as JSON values."""
+        frames = [
             {
                 "what": opcode_name(data[0] & OPCODE),
                 "fin": data[0] >> 7,
@@ -190,6 +209,38 @@ class Preview:
             }
             for index, (data, placed) in enumerate(zip(self.frames, self.places, strict=True))
         ]
+        return {
+            "field": self.field,
+            "trouble": self.why,
+            "frames": frames,
+            "left": sum(map(len, self.frames[self.begun :])),
+            "payload": None if self.series is None else len(self.series.payload),
+        }
+
+
+class Sending(NamedTuple):
+    """One thing that was sent."""
+
+    what: str
+    """``TEXT, 7 bytes``."""
+    end: str
+    """The end's label."""
+    sender: Sender
+    how: str
+    """``exact bytes``, ``websockets``, or ``one frame``, where a raw end has no library."""
+    number: int | None
+    """Of the record that came of it."""
+
+
+def placed(trace: Trace, end: End | None, sender: Sender, frames: Sequence[bytes]) -> list[Placed]:
+    """Each frame as the next ones of its connection; alone where there is none."""
+    places = [Placed(parse_frame(data, sender=sender).violations) for data in frames]
+    if end is not None:
+        with suppress(IndexError):  # the trace has dropped this connection
+            for index, found in enumerate(trace.foresee(end.connection, end.end, frames)):
+                if found:
+                    places[index] = Placed(found[0].violations, found[0].offset)
+    return places
 
 
 def split(payload: bytes, parts: int) -> list[bytes]:

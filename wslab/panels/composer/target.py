@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...live.ends import RAW_KIND, End
 from ...protocol.states import State
 
+MOST_ENDS = 60
+"""Ends that are offered at once; of more, the newest."""
 _SENDERS: Final = {sender.label: sender for sender in Sender}
 _NO_END = (
     "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
@@ -65,3 +68,11 @@ class TargetEnd(NamedTuple):
             "open": is_open,
             "label": self.label,
         }
+
+
+def ends_facts(ends: Sequence[End], target: TargetEnd) -> dict[str, Any]:
+    """The newest ends to choose from, and the target among them, as JSON values."""
+    listed = [TargetEnd(end.key, end).facts for end in ends[-MOST_ENDS:]]
+    if target.sender is not None and target.key not in [each["key"] for each in listed]:
+        listed.insert(0, target.facts)
+    return {"ends": listed, "more": max(0, len(ends) - MOST_ENDS), "why": target.trouble}
