@@ -30,7 +30,6 @@ LEFT_LONGER: dict[str, int] = {
     "wslab/live/relay/relay.py": 731,
     "wslab/live/tls/records.py": 437,
     "wslab/panels/browser_panel/browser_panel.py": 401,
-    "wslab/panels/composer/composer.py": 460,
     "wslab/protocol/connection.py": 536,
     "wslab/protocol/frame.py": 402,
     "wslab/recording/files/capture.py": 494,
