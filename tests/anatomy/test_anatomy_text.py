@@ -126,14 +126,14 @@ def test_of_large_payloads_the_dump_says_how_much_it_leaves_out(length: int) -> 
     data = bytes(index % 251 for index in range(length))
     one = Explanation("large", data, (Field("Payload data", 0, length * 8, data, data, "many bytes", "RFC 6455 5.2"),))
     text = dump_text(one)
-    left_out = sum(int(number) for number in re.findall(r"… (\d+) bytes not shown …", text))
+    left_out = sum(int(number.replace(",", "")) for number in re.findall(r"… ([\d,]+) bytes not shown …", text))
     lines = [line for line in text.splitlines() if "not shown" not in line]
     assert sum(len(line[7:55].replace("|", " ").split()) for line in lines) + left_out == length
     assert (left_out == 0) == (length <= 96)
     started = time.perf_counter()
     assert len(explanation_text(one)) < 4000
     assert time.perf_counter() - started < 0.5
-    assert f"… {length} bytes" in " ".join(explanation_text(one).split())
+    assert f"… {length:,} bytes" in " ".join(explanation_text(one).split())
 
 
 def test_a_head_reads_as_its_lines() -> None:
@@ -152,9 +152,9 @@ def test_a_head_of_any_size_is_cut_with_counts() -> None:
     for show in (explanation_text, explanation_html):
         assert len(show(long)) < 60_000
         assert "… 875 lines not shown …" in show(long)
-    assert "… 100004 bytes" in explanation_text(long, width=10_000)
-    assert "… 50005 characters" in explanation_text(long, width=10_000)
-    assert long.to_json()["fields"][1]["name"] == "N" * 80 + "… 50000 characters"
+    assert "… 100,004 bytes" in explanation_text(long, width=10_000)
+    assert "… 50,005 characters" in explanation_text(long, width=10_000)
+    assert long.to_json()["fields"][1]["name"] == "N" * 80 + "… 50,000 characters"
 
 
 def test_records_as_a_table() -> None:

@@ -92,7 +92,7 @@ def hex_pairs(data: bytes) -> str:
 
 def count(number: int, noun: str) -> str:
     """``1 byte``, ``2 bytes``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def cells(text: str) -> int:

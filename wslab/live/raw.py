@@ -17,6 +17,7 @@ from ..drawing.blocks import Words
 from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
+from ..protocol.header import HEADER, payload_length
 from .errors import StreamEnded
 from .reset import reset
 from .tap import SAMPLE_KEY, TappedTransport, note_lost, wire_key
@@ -32,7 +33,6 @@ TIMEOUT = 5.0
 QUIET = 0.1
 """Seconds of silence after which a peer is taken to have said all that it had to say."""
 LONGEST_HEAD = 65536
-EXTENDED = {126: 2, 127: 8}
 
 
 class _RawProtocol(asyncio.Protocol):
@@ -234,10 +234,8 @@ class RawEndpoint(Shown):
         start = self._read
         try:
             data = await self._exactly(2, timeout)
-            extended = EXTENDED.get(data[1] & 0b01111111, 0)
-            data += await self._exactly(extended, timeout)
-            length = int.from_bytes(data[2:], "big") if extended else data[1] & 0b01111111
-            data += await self._exactly(length + (4 if data[1] & 0b10000000 else 0), timeout)
+            data += await self._exactly(HEADER[data[1]] - 2, timeout)
+            data += await self._exactly(payload_length(data, 1), timeout)
         except (StreamEnded, TimeoutError):
             self._read = start  # these bytes are still there to be read
             raise

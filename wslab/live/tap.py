@@ -29,6 +29,7 @@ from websockets.asyncio.connection import Connection
 from websockets.protocol import OPEN
 
 from ..anatomy.field import Sender
+from ..protocol.header import read_header
 
 try:
     from websockets.speedups import apply_mask
@@ -45,9 +46,6 @@ SAMPLE_MASK = bytes.fromhex("37fa213d")
 STEADY_DATE = b"Thu, 01 Dec 2011 00:00:00 GMT"
 """What a seeded server says the date is: the month in which RFC 6455 appeared."""
 
-# Where a masked frame's masking key begins, by the Payload len of its second byte (RFC 6455 5.2).
-MASK_AT = {126: 4, 127: 10}
-LENGTH_FORMAT = {126: slice(2, 4), 127: slice(2, 10)}
 DATE = re.compile(rb"(?<=\r\nDate: )[^\r\n]*")
 
 Factory = Callable[..., Any]
@@ -100,15 +98,12 @@ def rekey(frame: bytes, mask: bytes) -> bytes:
 
     What is not exactly one masked frame comes back as it is.
     """
-    if len(frame) < 6 or not frame[1] & 0b10000000:
+    header = read_header(frame)
+    start, key = header.header_length, header.masking_key
+    if key is None or len(frame) != start + header.payload_length:
         return frame
-    form = frame[1] & 0b01111111
-    at = MASK_AT.get(form, 2)
-    length = int.from_bytes(frame[LENGTH_FORMAT[form]], "big") if form in LENGTH_FORMAT else form
-    if len(frame) != at + 4 + length:
-        return frame
-    change = bytes(old ^ new for old, new in zip(frame[at : at + 4], mask, strict=True))
-    return b"".join((frame[:at], mask, apply_mask(frame[at + 4 :], change)))
+    change = bytes(old ^ new for old, new in zip(key, mask, strict=True))
+    return header._replace(masking_key=mask).encode() + apply_mask(frame[start:], change)
 
 
 def _rewriter(end: Sender, fixed: Keys) -> Callable[[bytes], bytes] | None:

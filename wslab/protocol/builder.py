@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any, Final
+from typing import Any
 
-from .words import CLOSE, FIN, MASK, RSV1, RSV2, RSV3, TEXT, apply_mask
-
-_FORMS: Final[dict[int, tuple[int | None, int]]] = {7: (None, 0), 16: (126, 2), 64: (127, 8)}
-"""By the bits that hold the length: what Payload len then says, and how many bytes extend it (RFC 6455 section 5.2)."""
+from .header import FORMS, write_header
+from .words import CLOSE, FIN, RSV1, RSV2, RSV3, TEXT, apply_mask
 
 
 class BuildError(ValueError):
@@ -50,12 +48,8 @@ def build_frame(
     stated = len(data) if length is None else length
     key = secrets.token_bytes(4) if mask is True else mask or b""
     _check(opcode, key, mask, stated, length_form)
-    form = length_form or next(form for form, limit in ((7, 125), (16, 0xFFFF), (64, 1 << 64)) if stated <= limit)
-    mark, extra = _FORMS[form]
-    low = stated & ((1 << form) - 1)
     first = (FIN * fin) | (RSV1 * rsv1) | (RSV2 * rsv2) | (RSV3 * rsv3) | opcode
-    second = (MASK if key else 0) | (low if mark is None else mark)
-    header = bytes((first, second)) + (low.to_bytes(extra, "big") if extra else b"") + key
+    header = write_header(first, stated, key, None if length_form is None else FORMS[length_form])
     return header + (apply_mask(data, key) if key else data)
 
 
@@ -84,5 +78,5 @@ def _check(opcode: int, key: bytes, mask: bytes | bool | None, length: int, form
         raise BuildError(f"a masking key is 4 bytes; {len(mask)} were given. True draws a random one")
     if not 0 <= length < 1 << 64:
         raise BuildError(f"a length is written in at most 64 bits, so it is 0 to 2**64 - 1; {length} was given")
-    if form not in (None, 7, 16, 64):
+    if form is not None and form not in FORMS:
         raise BuildError(f"a length is written in 7, 16 or 64 bits; {form} was given. None takes the shortest")

@@ -10,17 +10,22 @@ and finds the same.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
 from ..anatomy.field import Sender, Violation
 from .deflate import Inflater, Parameters, agreed
-from .dissector import UNREAD_KEPT, Dissector, FrameHeader, Mode
+from .dissector import UNREAD_KEPT, Dissector, Mode
 from .frame import PREVIEW, Frame, close_body
 from .head import Head
+from .header import EXTENDED, FrameHeader, is_legal
 from .rules import EndCase, FrameCase, judge_end, judge_frame, judge_head
 from .states import NEXT, Event, State, Transition
 from .words import BINARY, CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, RSV1, TEXT, apply_mask, count
+
+CONTROL: Final = FIN | CLOSE
+"""The first byte of a whole frame from here on is a control frame's, as long as no reserved bit is set."""
 
 _WHOLE: Final = frozenset({0x81, 0x82, 0x89, 0x8A})
 _FIRST: Final = _WHOLE | {0x01, 0x02}
@@ -136,6 +141,7 @@ class Connection:
             not, the connection counts as open from its first byte.
         extensions: for a connection whose handshake is not seen, the Sec-WebSocket-Extensions line that was agreed on;
             the empty string for none, None where it is not known, so that RSV1 is not judged.
+        unmask: what applies a masking key, such as a compiled one, which is many times faster for long payloads.
     """
 
     def __init__(
@@ -146,7 +152,9 @@ class Connection:
         payloads: int = 0,
         heads: tuple[bool, bool] = (True, True),
         extensions: str | None = None,
+        unmask: Callable[[bytes, bytes], bytes] = apply_mask,
     ) -> None:
+        self._unmask = unmask
         self.keep: Final = keep
         self.inflate_limit: Final = inflate_limit
         self.payloads: Final = payloads
@@ -191,33 +199,33 @@ class Connection:
         size = len(data)
         before = found.base - 1
         index = found.first_index
-        payloads = self.payloads
+        payloads, keep, unmask = self.payloads, self.keep, self._unmask
         mask_bit = side.mask_bit
         key: bytes | None
         for mark in found.marks:
-            second = data[mark]
+            first, second = data[mark - 1], data[mark]
             length = second & LENGTH
             at = mark + 1
-            if length > 125:
-                at = mark + (3 if length == 126 else 9)
+            if extended := EXTENDED[second]:
+                at += extended
                 length = int.from_bytes(data[mark + 1 : at], "big")
-            if second > 127:
+            if second & MASK:
                 start = at + 4
                 key = data[at:start]
             else:
                 start = at
                 key = None
-            first = data[mark - 1]
             stop = start + length
-            # Below 126 this form is 7 bits and the MASK bit is right; 126 and 127 are the longer forms, masked right.
-            form = second ^ mask_bit
-            if stop <= size and (first in side.short if form < 126 else self._plainly(side, first, form, length)):
+            arrived = stop <= size
+            masked_right = second & MASK == mask_bit
+            written_right = not extended or (first < CONTROL and length <= keep and is_legal(second, length))
+            if arrived and masked_right and written_right and first in side.short:
                 long = first == 0x82 and length > payloads and length > PREVIEW
                 payload = data[start : start + PREVIEW if long else stop]
-                said = payload if key is None else apply_mask(payload, key)
+                said = payload if key is None else unmask(payload, key)
                 if first != 0x81 or _utf8(said):
                     number = None
-                    if first < 0x88:
+                    if first < CONTROL:
                         number = side.begun
                         side.begun = number + 1
                     kept = payload if length <= payloads else None
@@ -244,10 +252,6 @@ class Connection:
                 self._take(side, data[start:])
             index += 1
         return out
-
-    def _plainly(self, side: _Direction, first: int, form: int, length: int) -> bool:
-        """Whether a frame with an extended length breaks no rule, apart from its text; see the top of this module."""
-        return first in side.short and first < 0x88 and form < 128 and _minimal(form, length) and length <= self.keep
 
     def end(self, sender: Sender, *, reset: bool = False) -> list[Unread]:
         """The sender's stream has ended, in order or by a reset of the TCP connection.
@@ -322,7 +326,7 @@ class Connection:
         """The long way: what the frame does to its message, and the rules that it breaks."""
         index, offset, header_length, length, first, second, key = header
         opcode = first & OPCODE
-        data = payload if key is None else apply_mask(payload, key)
+        data = payload if key is None else self._unmask(payload, key)
         whole = len(payload) == length
         case = self._case(side, header, data)
         opened = side.opened
@@ -338,7 +342,7 @@ class Connection:
             elif not whole and message.opcode == TEXT:
                 note = f"its text is longer than {count(self.keep, 'byte')}, so it was not checked"
             _check_text(message, case, body)
-        plainly = first in side.plain and second & MASK == side.mask_bit and _minimal(second, length)
+        plainly = first in side.plain and second & MASK == side.mask_bit and is_legal(second, length)
         content = case.bad_text is not None or case.cut_text or case.bad_deflate is not None or case.control
         violations = () if plainly and not content else judge_frame(case)
         code, reason = close_body(data) if opcode == CLOSE else (None, None)
@@ -475,11 +479,6 @@ class Connection:
         if rule is not None:
             self.states[endpoint] = rule.new
             self.transitions.append(Transition(endpoint, rule.old, rule.new, event, rule.section, after))
-
-
-def _minimal(second: int, length: int) -> bool:
-    form = second & LENGTH
-    return form < 126 or (length > 125 if form == 126 else 65535 < length < 1 << 63)
 
 
 def _utf8(data: bytes) -> bool:

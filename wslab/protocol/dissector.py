@@ -26,17 +26,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import Final, NamedTuple, overload
+from typing import Final, overload
 
 from ..anatomy.field import Sender
 from .head import END, TOKEN, Head, parse_head
+from .header import EXTENDED, HEADER, KEY, LONGEST, FrameHeader, payload_length
 from .words import FIN, LENGTH, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3
 
 HEAD_LIMIT: Final = 65536
 """A head is at most this long, in bytes. RFC 9112 sets no limit and lets every receiver set one."""
-
-LONGEST_HEADER: Final = 14
-"""Bytes of the longest frame header: 2, 8 of extended length, 4 of masking key (RFC 6455 section 5.2)."""
 
 UNREAD_KEPT: Final = 4096
 """Of bytes that are unread for good, so many are kept in ``tail``; the rest are counted."""
@@ -50,31 +48,6 @@ _FRAMELIKE: Final = frozenset(
 """First bytes that could begin a frame and cannot begin HTTP: ``A`` is a fragment with RSV1, and a method's letter."""
 
 
-class FrameHeader(NamedTuple):
-    """Where a frame lies and what its header says. Its payload may not have come yet."""
-
-    index: int  # type: ignore[assignment]  # a tuple's own index() gives way
-    """0, 1, ... in its sender's stream."""
-    offset: int
-    """Of its first byte in its sender's stream, head included."""
-    header_length: int
-    """2 to 14 bytes."""
-    payload_length: int
-    """As the header states it, in bytes."""
-    first: int
-    """FIN, RSV1, RSV2, RSV3, opcode."""
-    second: int
-    """MASK, Payload len."""
-    masking_key: bytes | None
-    """4 bytes where MASK is set."""
-
-    def encode(self) -> bytes:
-        """The header's bytes as they crossed the wire."""
-        extended = {126: 2, 127: 8}.get(self.second & 0x7F, 0)
-        length = self.payload_length.to_bytes(extended, "big") if extended else b""
-        return bytes((self.first, self.second)) + length + (self.masking_key or b"")
-
-
 class Mode(Enum):
     """What the next bytes of a stream are read as; see the table above."""
 
@@ -83,13 +56,8 @@ class Mode(Enum):
     UNREAD = "unread"
 
 
-_SHORT: Final = tuple(
-    0 if second & LENGTH > 125 else (second & LENGTH) + (6 if second & MASK else 2) for second in range(256)
-)
+_SHORT: Final = tuple(0 if EXTENDED[second] else (second & LENGTH) + HEADER[second] for second in range(256))
 """By a frame's second byte, the whole frame's length where that byte tells it; 0 where the length is extended."""
-
-_HEADER: Final = tuple({126: 4, 127: 10}.get(second & LENGTH, 2) + (4 if second & MASK else 0) for second in range(256))
-"""By a frame's second byte, its header's length (RFC 6455 section 5.2)."""
 
 
 def _mark(data: bytes, position: int, marks: list[int]) -> int:
@@ -101,7 +69,7 @@ def _mark(data: bytes, position: int, marks: list[int]) -> int:
     append = marks.append
     size = len(data)
     mark = position + 1
-    safe = size - LONGEST_HEADER
+    safe = size - LONGEST
     while True:
         while mark < safe and (step := short[data[mark]]):
             append(mark)
@@ -109,14 +77,11 @@ def _mark(data: bytes, position: int, marks: list[int]) -> int:
         if mark >= size:
             return mark - 1
         second = data[mark]
-        start = mark - 1 + _HEADER[second]
+        start = mark - 1 + HEADER[second]
         if start > size:
             return mark - 1
         append(mark)
-        length = second & LENGTH
-        if length > 125:
-            length = int.from_bytes(data[mark + 1 : mark + (3 if length == 126 else 9)], "big")
-        mark = start + length + 1
+        mark = start + payload_length(data, mark) + 1
 
 
 class FoundFrames(Sequence["Head | FrameHeader"]):
@@ -168,12 +133,10 @@ class FoundFrames(Sequence["Head | FrameHeader"]):
         """The ``number``-th frame header found, from 0."""
         data, mark = self.data, self.marks[number]
         second = data[mark]
-        size = _HEADER[second]
+        size = HEADER[second]
         start = mark - 1 + size
-        key = data[start - 4 : start] if second & MASK else None
-        length = second & LENGTH
-        if length > 125:
-            length = int.from_bytes(data[mark + 1 : mark + (3 if length == 126 else 9)], "big")
+        key = data[start - KEY : start] if second & MASK else None
+        length = payload_length(data, mark)
         return FrameHeader(self.first_index + number, self.base + mark - 1, size, length, data[mark - 1], second, key)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Field, Sender, Violation
+from .header import EXTENDED, FrameHeader, read_header
 from .rules import FrameCase, judge_frame
 from .words import (
     CLOSE,
@@ -108,9 +109,7 @@ class Frame(NamedTuple):
     @property
     def header(self) -> bytes:
         """The header's bytes as they crossed."""
-        extended = {126: 2, 127: 8}.get(self.second & LENGTH, 0)
-        length = self.payload_length.to_bytes(extended, "big") if extended else b""
-        return bytes((self.first, self.second)) + length + (self.masking_key or b"")
+        return FrameHeader(*self[1:8]).encode()
 
     @property
     def raw(self) -> bytes | None:
@@ -156,12 +155,8 @@ def parse_frame(data: bytes, *, sender: Sender | None = None, offset: int = 0) -
         A frame whose ``complete`` is False where bytes are missing. Bits that have not come count as 0. Its
         violations are those that a lone frame shows; nothing is known of the handshake or of other frames.
     """
-    first, second = (*data[:2], 0, 0)[:2]
-    at = 2 + {126: 2, 127: 8}.get(second & LENGTH, 0)
-    start = at + (4 if second & MASK else 0)
-    length = int.from_bytes(data[2:at], "big") if at > 2 else second & LENGTH
+    _, _, start, length, first, second, key = read_header(data)
     headed = len(data) >= start
-    key = bytes(data[at:start]) if second & MASK and headed else None
     payload = bytes(data[start : start + length]) if headed else b""
     plain = apply_mask(payload, key) if key else payload
     whole = headed and len(payload) == length
@@ -269,14 +264,13 @@ class _Reader:
     def __init__(self, data: bytes, sender: Sender | None = None) -> None:
         self.data = data
         self.sender = sender
-        self.first, self.second = (*data[:2], 0, 0)[:2]
+        header = read_header(data)
+        self.first, self.second = header.first, header.second
         self.opcode = self.first & OPCODE
         self.masked = bool(self.second & MASK)
         self.form = self.second & LENGTH
-        self.at = 2 + {126: 2, 127: 8}.get(self.form, 0)
-        self.start = self.at + (4 if self.masked else 0)
+        self.at, self.start, self.length = header.key_at, header.header_length, header.payload_length
         self.headed = len(data) >= self.start
-        self.length = int.from_bytes(data[2 : self.at], "big") if self.at > 2 else self.form
         self.key = data[self.at : self.start]
         self.payload = data[self.start : self.start + self.length] if self.headed else b""
         self.plain = apply_mask(self.payload, self.key) if self.headed and self.masked else self.payload
@@ -325,8 +319,8 @@ class _Reader:
     def _second_byte(self) -> Iterator[Field]:
         raw = self.data[1:2]
         yield Field("MASK", 8, 1, raw, int(self.masked), _MASK[self.sender, self.masked], "RFC 6455 5.1")
-        extended = {126: "the next 2 bytes hold the length", 127: "the next 8 bytes hold the length"}
-        said = extended.get(self.form, f"the payload is {count(self.form, 'byte')} long")
+        size = EXTENDED[self.second]
+        said = f"the next {size} bytes hold the length" if size else f"the payload is {count(self.form, 'byte')} long"
         yield Field("Payload len", 9, 7, raw, self.form, said, _BASE)
 
     def _extended(self) -> Field:

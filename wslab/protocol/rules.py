@@ -18,12 +18,12 @@ from ..anatomy.field import Sender, Violation
 from .deflate import NAME, parse_extensions
 from .handshake import accept_key, decode_key
 from .head import TOKEN, Head
+from .header import FORM_OF, FORMS, shortest_form
 from .words import (
     BINARY,
     CLOSE,
     CONTINUATION,
     FIN,
-    LENGTH,
     MASK,
     OPCODE,
     OPCODES,
@@ -225,20 +225,17 @@ def _client_unmasked(case: FrameCase) -> Iterator[Breach]:
 @_frame("length-not-minimal", "RFC 6455 5.2")
 def _length_not_minimal(case: FrameCase) -> Iterator[Breach]:
     """Note that in all cases, the minimal number of bytes MUST be used to encode the length"""
-    form = case.second & LENGTH
-    if form == 126 and case.payload_length < 126:
-        yield Breach(f"16 bits say {case.payload_length}, which fits in 7", 9, 23)
-    if form == 127 and case.payload_length < 65536:
-        yield Breach(
-            f"64 bits say {case.payload_length:,}, which fits in {7 if case.payload_length < 126 else 16}", 9, 71
-        )
+    bits, needed = FORM_OF[case.second].bits, shortest_form(case.payload_length).bits
+    if bits > needed:
+        # The seven bits of Payload len, which announce the longer form, and that form's own.
+        yield Breach(f"{bits} bits say {case.payload_length:,}, which fits in {needed}", 9, 7 + bits)
 
 
 @_frame("length-first-bit-set", "RFC 6455 5.2")
 def _length_msb(case: FrameCase) -> Iterator[Breach]:
     """If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most significant bit MUST be 0) are
     the payload length."""
-    if case.second & LENGTH == 127 and case.payload_length >> 63:
+    if case.payload_length > FORMS[64].most:
         yield Breach("the first bit of the 64-bit length is 1", 16, 1)
 
 

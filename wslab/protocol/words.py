@@ -61,12 +61,6 @@ STATUS_RANGES: Final[tuple[tuple[int, int, str], ...]] = (
 """First code, last code and use of each range, RFC 6455 section 7.4.2."""
 
 
-_BLOCK: Final = 125
-_LONG: Final = 4096
-_REPEAT: Final = tuple(sum(1 << 32 * word for word in range(words)) for words in range(_BLOCK // 4 + 2))
-_ONES: Final = tuple((1 << 8 * size) - 1 for size in range(_BLOCK + 1))
-
-
 def opcode_name(opcode: int) -> str:
     """``"TEXT"``, or ``"reserved opcode 3"`` for one that RFC 6455 section 5.2 does not define."""
     return OPCODES[opcode][0] if opcode in OPCODES else f"reserved opcode {opcode}"
@@ -80,25 +74,12 @@ def status_meaning(code: int) -> tuple[str, str]:
 
 
 def apply_mask(data: bytes, key: bytes) -> bytes:
-    """Mask or unmask ``data`` with the 4-byte masking key: the same operation undoes itself.
-
-    RFC 6455 section 5.3: "Octet i of the transformed data ("transformed-octet-i") is the XOR of octet i
-    of the original data with octet at index i modulo 4 of the masking key". Written as XORs of long integers, which is
-    what the standard library does fastest. The key's integer times ``..0001 00000001`` is the key repeated.
-    """
+    """Mask or unmask ``data`` with the 4-byte masking key: the same operation undoes itself."""
+    # "Octet i of the transformed data ("transformed-octet-i") is the XOR of octet i of the original data
+    # ("original-octet-i") with octet at index i modulo 4 of the masking key ("masking-key-octet-j")" (RFC 6455 5.3)
     size = len(data)
-    if size <= _BLOCK:
-        repeated = int.from_bytes(key, "little") * _REPEAT[size + 3 >> 2]
-        return (int.from_bytes(data, "little") ^ (repeated & _ONES[size])).to_bytes(size, "little")
-    mask = int.from_bytes(key * (_LONG // 4), "little")
-    blocks = []
-    whole = size - size % _LONG
-    for start in range(0, whole, _LONG):
-        block = data[start : start + _LONG]
-        blocks.append((int.from_bytes(block, "little") ^ mask).to_bytes(_LONG, "little"))
-    rest = size - whole
-    last = int.from_bytes(data[whole:], "little") ^ (mask & ((1 << rest * 8) - 1))
-    return b"".join((*blocks, last.to_bytes(rest, "little")))
+    repeated = (key * (size // 4 + 1))[:size]
+    return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")
 
 
 def quote(text: str, limit: int = 60) -> str:

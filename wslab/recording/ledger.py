@@ -18,6 +18,11 @@ from .ring import PackedLog
 from .steps import Cause, Step, record_of, steps_of
 from .tape import Wire
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without compiled extensions, such as Pyodide
+    from websockets.utils import apply_mask
+
 PLACE = struct.Struct("<II")
 """For each record: its frame's index among its sender's, and the number of the message it is a part of."""
 NO_MESSAGE = 2**32 - 1
@@ -51,7 +56,7 @@ class Conversation:
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
-        self.protocol = Connection(heads=(False, False)) if wire.middle else Connection()
+        self.protocol = Connection(heads=(not wire.middle, not wire.middle), unmask=apply_mask)
         self.streams = (Stream(), Stream())
         self.closings: dict[Sender, CloseReport] = {}
         self.causes: dict[Cause, int] = {}

@@ -24,6 +24,7 @@ from ...drawing.visible import shows
 from ...live.judges.comparison import broken_rules, comparison, verdict_rows, verdicts_json
 from ...live.judges.judge import Judgement, judge
 from ...protocol import build_frame, explain_frame, parse_frame
+from ...protocol.header import EXTENDED
 from ...protocol.words import LENGTH, count, opcode_name
 from ..kit.frame_fields import FITS, LONGEST, CannotCompose, FrameFields, masking_key, typed, within, written
 from ..kit.module import css, esm
@@ -258,7 +259,7 @@ class FrameBuilder(FrameFields, Panel):
         frame = parse_frame(data)
         written = len(data) - payload
         if frame.header_length > written:
-            mark, extended = data[1] & LENGTH, 2 if data[1] & LENGTH == 126 else 8
+            mark, extended = data[1] & LENGTH, EXTENDED[data[1]]
             return (
                 f"{mark} announces {extended} more bytes of length, and nobody wrote them: the {extended} bytes that "
                 f"follow are taken for them."

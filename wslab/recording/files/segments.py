@@ -29,7 +29,20 @@ from typing import Final, NamedTuple
 from ...anatomy.field import Sender
 from ...protocol.dissector import Dissector, Mode
 from ...protocol.head import END, Head, begins_like_head, parse_head
-from ...protocol.words import CONTINUATION, FIN, LENGTH, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
+from ...protocol.header import EXTENDED, is_legal, read_header
+from ...protocol.words import (
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    MASK,
+    OPCODE,
+    OPCODES,
+    RSV1,
+    RSV2,
+    RSV3,
+    TEXT,
+    apply_mask,
+)
 
 TCP: Final = 6
 FIN_FLAG, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -580,30 +593,26 @@ def _chained(data: bytes, sender: Sender, at: int = 0) -> int:
     """
     number, size = 0, len(data)
     while at + 2 <= size and number < CHAINED:
-        first, second = data[at], data[at + 1]
-        length, start = second & LENGTH, at + 2
-        control = first & OPCODE >= 8
+        _, _, header, length, first, second, key = read_header(data, at)
+        control = first & OPCODE >= CLOSE
         if (
             first & OPCODE not in OPCODES
             or first & (RSV2 | RSV3)
-            or (control and (not first & FIN or first & RSV1 or length > 125))
+            or (control and (not first & FIN or first & RSV1 or EXTENDED[second]))
             or (first & RSV1 and first & OPCODE == CONTINUATION)
             or bool(second & MASK) is not (sender is Sender.CLIENT)
         ):
             return 0
-        if length > 125:
-            form = 2 if length == 126 else 8
-            if start + form > size:
-                break
-            length = int.from_bytes(data[start : start + form], "big")
-            if length < 126 or (form == 8 and not 2**16 <= length < 2**63):
-                return 0
-            start += form
-        stop = start + (4 if second & MASK else 0) + length
+        start = at + header
+        if start > size:
+            break
+        if not is_legal(second, length):
+            return 0
+        stop = start + length
         if stop > size:
             break
         if first & OPCODE == TEXT and first & FIN and not first & RSV1 and length < HEAD:
-            body = apply_mask(data[start + 4 : stop], data[start : start + 4]) if second & MASK else data[start:stop]
+            body = data[start:stop] if key is None else apply_mask(data[start:stop], key)
             try:
                 body.decode()
             except UnicodeDecodeError:

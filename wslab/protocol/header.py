@@ -1,0 +1,119 @@
+"""The header of a frame, read and written (RFC 6455 section 5.2). Nothing else in wslab takes one apart."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from .words import LENGTH, MASK
+
+
+class LengthForm(NamedTuple):
+    """One of the three ways to write a payload's length."""
+
+    bits: int
+    """7, 16 or 64."""
+    mark: int | None
+    """What the seven bits of Payload len then say; None where they say the length itself."""
+    size: int
+    """Bytes of Extended payload length."""
+    least: int
+    """The shortest length that needs this form."""
+    most: int
+    """The longest length that it can state."""
+
+
+FORMS: Final = {
+    form.bits: form
+    for form in (
+        # "The length of the "Payload data", in bytes: if 0-125, that is the payload length." (RFC 6455 5.2)
+        LengthForm(7, None, 0, 0, 125),
+        # "If 126, the following 2 bytes interpreted as a 16-bit unsigned integer are the payload length."
+        # (RFC 6455 5.2)
+        LengthForm(16, 126, 2, 126, (1 << 16) - 1),
+        # "If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most significant bit MUST be 0)
+        # are the payload length." (RFC 6455 5.2)
+        LengthForm(64, 127, 8, 1 << 16, (1 << 63) - 1),
+    )
+}
+"""The forms by their bits, the shortest first."""
+KEY: Final = 4
+"""Bytes of a masking key."""
+LONGEST: Final = 2 + FORMS[64].size + KEY
+"""Bytes of the longest header."""
+
+_BY_MARK: Final = {form.mark: form for form in FORMS.values()}
+FORM_OF: Final = tuple(_BY_MARK.get(second & LENGTH, FORMS[7]) for second in range(256))
+"""By a frame's second byte, the form of its length."""
+EXTENDED: Final = tuple(form.size for form in FORM_OF)
+"""By a frame's second byte, how many bytes of Extended payload length follow it."""
+HEADER: Final = tuple(2 + EXTENDED[second] + (KEY if second & MASK else 0) for second in range(256))
+"""By a frame's second byte, its header's length in bytes."""
+
+
+class FrameHeader(NamedTuple):
+    """Where a frame lies and what its header says. Its payload may not have come yet."""
+
+    index: int  # type: ignore[assignment]  # a tuple's own index() gives way
+    """0, 1, ... in its sender's stream."""
+    offset: int
+    """Of its first byte in its sender's stream, head included."""
+    header_length: int
+    """2 to 14 bytes."""
+    payload_length: int
+    """As the header states it, in bytes."""
+    first: int
+    """FIN, RSV1, RSV2, RSV3, opcode."""
+    second: int
+    """MASK, Payload len."""
+    masking_key: bytes | None
+    """4 bytes where MASK is set; None where it is not, or has not come."""
+
+    @property
+    def key_at(self) -> int:
+        """Where in the frame its masking key begins, or would begin."""
+        return 2 + EXTENDED[self.second]
+
+    def encode(self) -> bytes:
+        """The header's bytes as they crossed the wire."""
+        size = EXTENDED[self.second]
+        length = self.payload_length.to_bytes(size, "big") if size else b""
+        return bytes((self.first, self.second)) + length + (self.masking_key or b"")
+
+
+def shortest_form(length: int) -> LengthForm:
+    """The form that holds ``length`` in the fewest bits."""
+    return next(form for form in reversed(FORMS.values()) if length >= form.least)
+
+
+def is_legal(second: int, length: int) -> bool:
+    """Whether that second byte announces the length as it must be written."""
+    # "Note that in all cases, the minimal number of bytes MUST be used to encode the length" (RFC 6455 5.2)
+    form = FORM_OF[second]
+    return form.least <= length <= form.most
+
+
+def payload_length(data: bytes, second_at: int) -> int:
+    """The payload's length, by the second byte of a frame, which lies at ``second_at``, and those that extend it."""
+    second = data[second_at]
+    size = EXTENDED[second]
+    return int.from_bytes(data[second_at + 1 : second_at + 1 + size], "big") if size else second & LENGTH
+
+
+def read_header(data: bytes, at: int = 0, *, index: int = 0, offset: int = 0) -> FrameHeader:
+    """The header of the frame that begins at ``data[at]``. Never raises: what has not come counts as 0, and as no key.
+
+    ``index`` and ``offset`` are the frame's place in its stream, which the bytes do not tell.
+    """
+    first, second = (*data[at : at + 2], 0, 0)[:2]
+    stop = at + HEADER[second]
+    length = payload_length(data, at + 1) if len(data) > at + 1 else 0
+    key = bytes(data[stop - KEY : stop]) if second & MASK and len(data) >= stop else None
+    return FrameHeader(index, offset, HEADER[second], length, first, second, key)
+
+
+def write_header(first: int, length: int, key: bytes = b"", form: LengthForm | None = None) -> bytes:
+    """The header's bytes; of a length that does not fit into ``form``, the low bits. None takes the shortest form."""
+    form = form or shortest_form(length)
+    low = length & ((1 << form.bits) - 1)
+    second = (MASK if key else 0) | (low if form.mark is None else form.mark)
+    return bytes((first, second)) + (low.to_bytes(form.size, "big") if form.size else b"") + key
