@@ -30,10 +30,9 @@ LEFT_LONGER: dict[str, int] = {
     "wslab/live/relay/relay.py": 731,
     "wslab/live/tls/records.py": 437,
     "wslab/panels/browser_panel/browser_panel.py": 401,
-    "wslab/protocol/connection.py": 536,
-    "wslab/protocol/frame.py": 402,
+    "wslab/protocol/connection.py": 535,
     "wslab/recording/files/capture.py": 494,
-    "wslab/recording/files/segments.py": 666,
+    "wslab/recording/files/segments.py": 675,
     "wslab/recording/reading.py": 461,
     "wslab/recording/tape.py": 404,
 }
