@@ -215,8 +215,8 @@ class Lab(Alive):
         from .relay import relay
 
         self._estate.over_tcp("a lab in memory has no sockets that a relay could stand between")
-        goal = relay.target(self._own_uri() if to is None else to, remote=remote)
-        return await relay.start(self._lease, goal, [*bends], port, tls)
+        goal = self._own_uri() if to is None else to
+        return await relay.start(self._lease, goal, [*bends], port, tls, remote=remote)
 
     async def node(
         self,

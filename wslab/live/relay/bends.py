@@ -255,6 +255,21 @@ class Inject(Bend):
         return Injecting(spot, self.data)
 
 
+def check(bends: Iterable[Bend], *, opaque: bool) -> None:
+    """Raise TypeError for what is no bend, and ValueError for what cannot act on ciphertext, if that is ``opaque``."""
+    for bend in bends:
+        if not isinstance(bend, Bend):
+            raise TypeError(
+                f"bends=[{bend!r}]: expected bends such as wslab.live.relay.bends.Delay(0.2); "
+                "for a terminal's words there is wslab.live.relay.bends.parse"
+            )
+        if opaque and (isinstance(bend, HeaderBend) or isinstance(bend.at, str)):
+            raise ValueError(
+                f"bends=[{bend!r}] with tls='through': neither headers nor frames can be found in ciphertext; "
+                "say behind how many bytes it acts, such as at=5000"
+            )
+
+
 def rows(bends: Iterable[Bend]) -> dict[Sender, Row]:
     """New rows for one connection. At the end of each stands an open gate, which a relay can shut."""
     made: dict[Sender, list[Stage]] = {sender: [] for sender in Sender}
