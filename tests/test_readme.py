@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from wslab.live.node import process as node
+from wslab.live.node import package as node
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -42,7 +42,7 @@ def test_the_ten_lines_run() -> None:
 def test_the_lines_about_node_run() -> None:
     try:
         node.program()
-    except node.NodeMissing as missing:
+    except NodeMissing as missing:
         pytest.skip(str(missing))
     assert len(BLOCKS) == 3
     before = "from wslab import Lab\nlab = Lab()\nawait lab.serve()\n"

@@ -324,7 +324,7 @@ def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
 
 def _node(options: argparse.Namespace) -> int:
     from .live.errors import NodeMissing
-    from .live.node import process as node
+    from .live.node import package as node
 
     try:
         folder = None if node.installed() else node.install()

@@ -12,7 +12,7 @@ from driver import jupyter_server
 from playwright.sync_api import BrowserContext, Locator, expect
 
 from wslab.live.article import CLIENT_PAGE, CLIENT_SCRIPT
-from wslab.live.node import process as node
+from wslab.live.node import package as node
 
 pytestmark = pytest.mark.browser
 

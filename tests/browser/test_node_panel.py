@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from wslab.live import NodeMissing
 from wslab.live.article import CLIENT_SCRIPT, PORT
-from wslab.live.node import process as node
+from wslab.live.node import package as node
 
 pytestmark = pytest.mark.browser
 

@@ -22,7 +22,7 @@ from websockets.sync.client import connect
 from wslab.live import kernel as asked_of_the_kernel
 from wslab.live import paste_scripts
 from wslab.live.jupyter import doors
-from wslab.live.node import process as node
+from wslab.live.node import package as node
 
 pytestmark = pytest.mark.slow
 THREADS = "import threading; print(sum(thread.name.startswith('wslab') for thread in threading.enumerate()))"
@@ -365,7 +365,7 @@ def test_nothing_that_a_lab_began_outlives_it(end: Callable[[Kernel], str]) -> N
     """Its server, relay, script in Node and door, however it ends."""
     try:
         node.program()
-    except node.NodeMissing as missing:
+    except NodeMissing as missing:
         pytest.skip(str(missing))
     kernel = Kernel()
     try:
@@ -385,7 +385,7 @@ def test_a_script_in_node_is_replaced_and_an_interrupt_reaches_a_cell_that_waits
     """In a lab that has nothing else."""
     try:
         node.program()
-    except node.NodeMissing as missing:
+    except NodeMissing as missing:
         pytest.skip(str(missing))
     kernel = Kernel()
     try:

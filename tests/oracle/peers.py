@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from wslab.live.node.process import COMMAND, home, installed
+from wslab.live.node.package import COMMAND, home, installed
 
 NODE_SCRIPTS = Path(__file__).parent / "node"
 PATIENCE = 20.0

@@ -13,7 +13,7 @@ from capture import PATIENCE, capturing
 
 from wslab.anatomy.field import Sender
 from wslab.live import Lab, NodeMissing
-from wslab.live.node import process as node
+from wslab.live.node import package as node
 from wslab.live.tls.eavesdropping import Eavesdropped
 from wslab.live.tls.records import CONTENT_TYPES, VERSIONS, version_name
 

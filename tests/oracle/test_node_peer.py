@@ -25,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from wslab.anatomy.record import Kind
 from wslab.live import Lab, NodeFailed, NodeMissing, NodeProcess, NoServer, PortTaken
 from wslab.live.article import CLIENT_SCRIPT, PORT
+from wslab.live.node import package
 from wslab.live.node import process as node
 
 pytestmark = pytest.mark.oracle
@@ -51,7 +52,7 @@ clientSocket.on('error', (error) => console.log(`error ${error.message}`));
 @pytest.fixture(autouse=True)
 def node_and_ws() -> None:
     try:
-        node.program()
+        package.program()
     except NodeMissing as missing:
         pytest.skip(str(missing))
 
@@ -260,30 +261,30 @@ def test_mistakes_are_named() -> None:
 
 
 def test_what_is_missing_is_named_with_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(node, "home", lambda: tmp_path)
+    monkeypatch.setattr(package, "home", lambda: tmp_path)
     with pytest.raises(NodeMissing, match=re.escape("Run `wslab node` in a terminal, or `!wslab node` in a cell")):
-        node.program()
+        package.program()
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NodeMissing, match=r"node is not on PATH\. Install Node 18 or newer"):
-        node.program()
+        package.program()
     with pytest.raises(NodeMissing, match="npm is not on PATH"):
-        node.install()
+        package.install()
 
 
 @pytest.mark.slow
 def test_the_pinned_ws_is_installed_for_one_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By npm, from package-lock.json; nothing of it lands where Python's packages are."""
-    monkeypatch.setattr(node, "home", lambda: tmp_path / "node")
-    assert not node.installed()
-    assert node.install() == tmp_path / "node"
-    assert node.installed()
-    assert json.loads((tmp_path / "node/node_modules/ws/package.json").read_text())["version"] == node.pinned()
+    monkeypatch.setattr(package, "home", lambda: tmp_path / "node")
+    assert not package.installed()
+    assert package.install() == tmp_path / "node"
+    assert package.installed()
+    assert json.loads((tmp_path / "node/node_modules/ws/package.json").read_text())["version"] == package.pinned()
 
 
 def test_it_is_not_installed_into_pythons_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(node, "SOURCE", tmp_path / "site-packages/wslab/live/node")
+    monkeypatch.setattr(package, "SOURCE", tmp_path / "site-packages/wslab/live/node")
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
-    assert node.home() == tmp_path / "data" / "wslab" / "node"
+    assert package.home() == tmp_path / "data" / "wslab" / "node"
 
 
 class TestLife:

@@ -1,18 +1,15 @@
 """``NodeProcess``: a script that runs in Node beside a lab, with the npm package ``ws``, and ends with it.
 
 Theory. The script is a child process, in a group of its own and with no shell between. It must end with the lab
-however the lab ends, also when the kernel is killed and can do nothing any more. So the lab holds the other end of the
-child's standard input, which the system closes for whoever dies, and a thread in the child kills its group when that
-stream ends (``node/leash.js``, which Node loads before the script).
+however the lab ends, also if the kernel is killed and can do nothing any more. So the lab holds the other end of the
+child's standard input, which the system closes when the kernel dies. A thread in the child kills the child's group when
+that stream ends (``node/leash.js``, which Node loads before the script).
 
 The leash does three more things for a script that was written for another place, such as the article's server:
 
 - It listens on 127.0.0.1, where no host is named; another host than this machine's own is refused.
 - The article's port, 1234, stands for the port that was asked for, or for any free one.
 - ``WebSocket`` is there as in a browser, and to it ``ws://localhost:1234`` is the server that the lab says.
-
-``ws`` is not a Python package, and nothing is installed when something is imported. ``wslab node`` in a terminal
-installs the pinned version: beside this module in a checkout, else into a folder of Jupyter's for this user's data.
 """
 
 from __future__ import annotations
@@ -24,31 +21,30 @@ import errno
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from ...drawing.blocks import Words
 from ...drawing.sheet import Sheet, Shown
 from ...drawing.visible import count, harmless
 from ..article import PORT, SERVER_SCRIPT
 from ..carrier import ADDRESS, GRACE
-from ..errors import NodeFailed, NodeMissing, port_taken
+from ..errors import NodeFailed, port_taken
 from ..estate import Estate, replace_helpers
 from ..kernel import let_interrupts_arrive
 from ..showing import Alive
 from ..waiting import Changes, keep
+from .package import SOURCE, home, program
 
-SOURCE: Final = Path(__file__).parent
-"""package.json, package-lock.json and the leash."""
+T = TypeVar("T")
 KINDS: Final = ("server", "client")
-COMMAND: Final = "wslab node"
 TIMEOUT = 10.0
-"""Seconds that a server's script gets to listen: the first start of Node on a busy machine takes some."""
+"""Seconds that a server's script has to listen: Node's first start on a busy machine takes some."""
 LINES = 1000
 """Lines of output that are kept."""
 LONGEST = 2000
@@ -68,70 +64,6 @@ class OutputLine(NamedTuple):
     """Whether it went to standard error."""
 
 
-def home() -> Path:
-    """The folder that ``ws`` is, or will be, installed in: this checkout's own, or one of this user's for Jupyter."""
-    if (SOURCE.parents[2] / "pyproject.toml").exists():
-        return SOURCE
-    from jupyter_core.paths import jupyter_data_dir
-
-    return Path(jupyter_data_dir()) / "wslab" / "node"
-
-
-def pinned() -> str:
-    """The version of ``ws`` that package.json names."""
-    return str(json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))["dependencies"]["ws"])
-
-
-def installed() -> bool:
-    """Whether that very version is installed."""
-    try:
-        package = json.loads((home() / "node_modules" / "ws" / "package.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(package, dict) and package.get("version") == pinned()
-
-
-def install() -> Path:
-    """Install the pinned ``ws``, as package-lock.json has it, into ``home()``; the folder.
-
-    It needs npm and a way to its registry. Blocks until it is done. Raises NodeMissing.
-    """
-    npm = shutil.which("npm")
-    if npm is None:
-        raise NodeMissing(f"npm is not on PATH. {_how_to_get_node('npm')}")
-    folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder != SOURCE:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(SOURCE / name, folder / name)
-    command = [npm, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, errors="replace")
-    if done.returncode or not installed():
-        said = harmless(" ".join((done.stderr or done.stdout).split())[:LONGEST]) or "npm did not say why"
-        raise NodeMissing(f"npm could not install ws {pinned()} into {folder}: {said}")
-    return folder
-
-
-def _how_to_get_node(program: str) -> str:
-    return (
-        f"Install Node 18 or newer, which brings {program}: `conda install -c conda-forge nodejs`, "
-        "`sudo apt-get install nodejs npm`, `brew install node`, or https://nodejs.org"
-    )
-
-
-def program() -> str:
-    """The path of Node. Raises NodeMissing where it, or the pinned ``ws``, is not installed."""
-    node = shutil.which("node")
-    if node is None:
-        raise NodeMissing(f"node is not on PATH. {_how_to_get_node('node')}")
-    if not installed():
-        raise NodeMissing(
-            f"Node's package ws {pinned()} is not installed for wslab. Run `{COMMAND}` in a terminal, "
-            f"or `!{COMMAND}` in a cell, once"
-        )
-    return node
-
-
 class _Output:
     """What the script printed, bounded, told apart from what the leash tells."""
 
@@ -147,25 +79,21 @@ class _Output:
         while data := await stream.read(READ):
             *lines, rest = (rest + decoder.decode(data)).split("\n")
             self._add(lines, error)
-            if len(rest) > READ:  # a line without an end is a line that is kept in part
-                rest = rest[:READ]
+            rest = rest[:READ]  # of a line without an end only the beginning is kept
         self._add([rest] if rest else [], error)
 
     def _add(self, lines: Sequence[str], error: bool) -> None:
-        for place, line in enumerate(lines):
+        for line, following in zip_longest(lines, lines[1:], fillvalue=""):
             if not error and line.startswith(self._mark):
                 with contextlib.suppress(ValueError):
                     self._told(json.loads(line.removeprefix(self._mark)))
-            # The leash puts a line's end before its mark, so as to begin a line whatever the script was at.
-            elif line or error or not self._before_mark(lines, place):
+            # The leash writes a line's end before its mark, since the script may have begun a line.
+            elif line or error or not following.startswith(self._mark):
                 cut = line.removesuffix("\r")
                 self.lines.append(OutputLine(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…", error))
                 self.total += 1
         if lines:
             self._printed()
-
-    def _before_mark(self, lines: Sequence[str], place: int) -> bool:
-        return place + 1 < len(lines) and lines[place + 1].startswith(self._mark)
 
 
 class NodeProcess(Alive, Shown):
@@ -223,15 +151,19 @@ class NodeProcess(Alive, Shown):
         for watcher in [*self._watchers]:
             watcher()
 
-    async def _until(self, ready: Callable[[], bool], timeout: float, otherwise: str) -> None:
-        """Wait on the server's loop; raises NodeFailed where the script ends first."""
-        await self._changes.until(
-            lambda: ready() or self._ended is not None,
-            timeout,
-            lambda: f"after {timeout:g} s {self.name} has not {otherwise}. {self._last_words()}",
-        )
-        if not ready():
+    async def _wait(self, find: Callable[[], T | None], timeout: float, otherwise: str) -> T:
+        """What ``find()`` finds, once it finds something. Raises NodeFailed if the script ends before that."""
+
+        def late() -> str:
+            return f"after {timeout:g} s {self.name} has not {otherwise}. {self._last_words()}"
+
+        if find() is None:
+            changed = self._changes.until(lambda: find() is not None or self._ended is not None, timeout, late)
+            await self._estate.carrier.run(changed)
+        found = find()
+        if found is None:
             raise NodeFailed(f"{self.name} {self.state} before it had {otherwise}: {self._last_words()}")
+        return found
 
     def _last_words(self) -> str:
         said = [harmless(line.text) for line in self._lines() if line.error] or self.lines
@@ -244,11 +176,9 @@ class NodeProcess(Alive, Shown):
             except RuntimeError:  # the server's thread added one meanwhile
                 continue
 
-    # What its owner asks.
-
     @property
     def port(self) -> int | None:
-        """The port that the script listens on, the first one; None while it listens on none."""
+        """The first port that the script listens on; None while it listens on none."""
         return self._port
 
     @property
@@ -258,7 +188,7 @@ class NodeProcess(Alive, Shown):
 
     @property
     def lines(self) -> list[str]:
-        """The last lines that the script printed, ``LINES`` at most, on standard output and standard error."""
+        """The last lines that the script printed, at most ``LINES``, on standard output and standard error."""
         return [harmless(line.text) for line in self._lines()]
 
     @property
@@ -293,7 +223,7 @@ class NodeProcess(Alive, Shown):
         return f"ended with exit status {self._ended}" if self._ended else "ended"
 
     async def wait_for(self, text: str, timeout: float = 5.0) -> str:
-        """Wait until a line that holds ``text`` was printed, if it was not already; the line.
+        """Wait until a line with ``text`` in it has been printed, and return that line.
 
         Args:
             text: what to look for, such as ``"Client: Hello server!"``.
@@ -301,30 +231,21 @@ class NodeProcess(Alive, Shown):
 
         Raises:
             NodeFailed: the script ended without it; the message has its last words.
-            TimeoutError: it did not come in time.
+            TimeoutError: no such line came in time.
         """
-
-        def found() -> str | None:
-            return next((line for line in self.lines if text in line), None)
-
-        if (line := found()) is None:
-            await self._estate.carrier.run(self._until(lambda: found() is not None, timeout, f"printed {text!r}"))
-            line = found()
-        assert line is not None
-        return line
+        return await self._wait(
+            lambda: next((line for line in self.lines if text in line), None), timeout, f"printed {text!r}"
+        )
 
     async def wait_closed(self, timeout: float = 5.0) -> int:
         """Wait until the script has ended by itself; its exit status. Raises TimeoutError."""
-        if self._ended is None:
-            await self._estate.carrier.run(self._until(lambda: self._ended is not None, timeout, "ended"))
-        assert self._ended is not None
-        return self._ended
+        return await self._wait(lambda: self._ended, timeout, "ended")
 
     async def close(self) -> None:
         """End the script and whatever it started, and wait until they are gone. Calling it again does nothing.
 
-        It gets no time for goodbyes: its connections end as those of a program that was killed do, with no close frame
-        (RFC 6455 7.1.5 has the peer report 1006).
+        Its connections end as those of a program that was killed: without a close frame, and the peer reports 1006
+        (RFC 6455 7.1.5).
         """
         if self.running:
             await self._estate.carrier.run(self._kill())
@@ -344,7 +265,7 @@ class NodeProcess(Alive, Shown):
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Have ``changed()`` called, on the server's thread, when something was printed or the script ended.
 
-        It must be quick. Returns a function that ends that.
+        ``changed`` must be quick. Returns a function that ends the calls.
         """
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed) if changed in self._watchers else None
@@ -354,8 +275,6 @@ class NodeProcess(Alive, Shown):
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
-
-    # How it shows itself.
 
     def _still(self) -> NodeProcess:
         return self
@@ -394,7 +313,7 @@ def _named(script: str | os.PathLike[str]) -> str:
 
 
 def _environment(mark: str, port: int, target: str | None, authority: Path | None) -> dict[str, str]:
-    """The child's environment: this process's, less what makes Node behave otherwise."""
+    """The child's environment: this process's, without what changes how Node behaves."""
     without = ("NODE_OPTIONS", "NODE_PATH", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "NODE_EXTRA_CA_CERTS")
     environment = {name: value for name, value in os.environ.items() if name not in without}
     leash = {"mark": mark, "port": port, "articlePort": PORT, "target": target}
@@ -407,7 +326,7 @@ def _environment(mark: str, port: int, target: str | None, authority: Path | Non
 async def start(
     estate: Estate, script: str | os.PathLike[str], *, port: int, to: str | None, arguments: Sequence[str]
 ) -> NodeProcess:
-    """Start a script; see ``Lab.node``. ``to`` is None for a server, and the target of a client."""
+    """Start a script; see ``Lab.node``. ``to`` is the target of a client, and None for a server."""
     let_interrupts_arrive(asyncio.get_running_loop())
     node = program()
     if isinstance(script, str) and len(script.encode()) > LONGEST_SCRIPT:
@@ -421,7 +340,7 @@ async def start(
     await estate.carrier.run(child._start(command, folder, environment))
     if to is None:
         try:
-            await estate.carrier.run(child._until(lambda: child.port is not None, TIMEOUT, "listened"))
+            await child._wait(lambda: child.port, TIMEOUT, "listened")
         except BaseException as error:
             await asyncio.shield(child.close())
             if port and "EADDRINUSE" in child.output and isinstance(error, NodeFailed):

@@ -1,0 +1,86 @@
+"""The npm package ``ws``, and Node itself: what is installed, and how to install what is not.
+
+``ws`` is no Python package, and importing wslab installs nothing. ``wslab node`` in a terminal installs the pinned
+version: beside this module in a checkout, else into a folder of Jupyter's for this user's data.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from ...drawing.visible import harmless
+from ..errors import NodeMissing
+
+SOURCE: Final = Path(__file__).parent
+"""The folder of package.json, package-lock.json and the leash."""
+COMMAND: Final = "wslab node"
+LONGEST = 2000
+"""Characters of npm's complaint that are shown."""
+
+
+def home() -> Path:
+    """The folder for ``ws``: this checkout's own, or one in this user's data of Jupyter."""
+    if (SOURCE.parents[2] / "pyproject.toml").exists():
+        return SOURCE
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "wslab" / "node"
+
+
+def pinned() -> str:
+    """The version of ``ws`` that package.json names."""
+    return str(json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))["dependencies"]["ws"])
+
+
+def installed() -> bool:
+    """Whether exactly that version is installed."""
+    try:
+        package = json.loads((home() / "node_modules" / "ws" / "package.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(package, dict) and package.get("version") == pinned()
+
+
+def install() -> Path:
+    """Install the pinned ``ws``, as package-lock.json has it, into ``home()``, and return that folder.
+
+    It needs npm and its registry, and blocks until it is done. Raises NodeMissing, which says what to do.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise NodeMissing(f"npm is not on PATH. {_how_to_get_node('npm')}")
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder != SOURCE:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(SOURCE / name, folder / name)
+    command = [npm, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, errors="replace")
+    if done.returncode or not installed():
+        said = harmless(" ".join((done.stderr or done.stdout).split())[:LONGEST]) or "npm did not say why"
+        raise NodeMissing(f"npm could not install ws {pinned()} into {folder}: {said}")
+    return folder
+
+
+def _how_to_get_node(program: str) -> str:
+    return (
+        f"Install Node 18 or newer, which brings {program}: `conda install -c conda-forge nodejs`, "
+        "`sudo apt-get install nodejs npm`, `brew install node`, or https://nodejs.org"
+    )
+
+
+def program() -> str:
+    """The path of Node. Raises NodeMissing if Node or the pinned ``ws`` is not installed."""
+    node = shutil.which("node")
+    if node is None:
+        raise NodeMissing(f"node is not on PATH. {_how_to_get_node('node')}")
+    if not installed():
+        raise NodeMissing(
+            f"Node's package ws {pinned()} is not installed for wslab. Run `{COMMAND}` in a terminal, "
+            f"or `!{COMMAND}` in a cell, once"
+        )
+    return node
