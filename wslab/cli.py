@@ -218,37 +218,29 @@ def _watch(options: argparse.Namespace) -> int:
 async def _tell(trace: Trace, stop: asyncio.Event) -> None:
     """Print each record in a line as it comes, until ``stop``; then what is left."""
     import asyncio
-    import contextlib
 
     from .anatomy.record import Kind
     from .anatomy.records import label
     from .drawing.visible import visible
 
-    in_words = (Kind.ERROR, Kind.BEND)
-    loop, moved, told = asyncio.get_running_loop(), asyncio.Event(), 0
-
-    def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(moved.set)
-
-    unsubscribe = trace.subscribe(wake)
+    loop, moved, told, over = asyncio.get_running_loop(), asyncio.Event(), 0, False
+    unsubscribe = trace.subscribe(lambda: loop.call_soon_threadsafe(moved.set))
     stopping = loop.create_task(stop.wait())
     stopping.add_done_callback(lambda _: moved.set())
+    moved.set()  # a trace wakes nobody for what came before it was subscribed to
     try:
-        while True:
-            over = stop.is_set()
-            total = trace.total
+        while not over:
+            await moved.wait()
+            moved.clear()
+            await asyncio.sleep(TELL_EVERY)
+            over, total = stop.is_set(), trace.total
             for record in trace.between(max(told, trace.first), total):
-                text = trace.explain(record.number).facts[0][1] if record.kind in in_words else ""
+                in_words = record.kind in (Kind.ERROR, Kind.BEND)
+                text = trace.explain(record.number).facts[0][1] if in_words else ""
                 said = f"{record.kind.name.lower()}: {visible(text)}" if text else label(record)
                 print(f"{record.time:9.4f}  c{record.connection}  {record.sender.mark}  {said}")
             told = total
             sys.stdout.flush()
-            if over:
-                return
-            await moved.wait()
-            moved.clear()
-            await asyncio.sleep(TELL_EVERY)
     except BrokenPipeError:
         _seen_enough()
         stop.set()
