@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from wslab.live.errors import NodeMissing
 from wslab.live.node import package as node
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")

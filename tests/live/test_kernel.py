@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 
 from wslab.live import kernel as asked_of_the_kernel
 from wslab.live import paste_scripts
+from wslab.live.errors import NodeMissing
 from wslab.live.jupyter import doors
 from wslab.live.node import package as node
 

@@ -88,7 +88,7 @@ class TestServer:
 
         server, shown, pid = run(main())
         assert shown == "the article's server in Node runs; 1 line of output\n│ Client: Hello server!"
-        assert server._repr_html_().startswith("<p>the article&#x27;s server in Node was closed; 1 line of output</p>")
+        assert ">the article&#x27;s server in Node was closed; 1 line of output</p>" in server._repr_html_()
         assert not lives(pid)
 
     def test_its_port_is_the_one_that_was_asked_for_on_this_machine_alone(self) -> None:

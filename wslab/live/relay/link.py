@@ -24,7 +24,7 @@ from ..errors import complaint
 from ..reset import reset
 from ..waiting import keep
 from .bends import Bend, rows
-from .notes import Notes, conversation, opaque
+from .notes import LinkNotes, conversation, opaque
 from .stages import Acted, Gate, Item, Row, StreamEnd
 from .target import Target
 
@@ -34,7 +34,7 @@ MUCH = 2**20
 """Bytes that may wait in one stream's bends before the link reads no more of it."""
 BUFFER = 2**18
 """Bytes that may wait to be sent by a socket before the link reads no more for it."""
-UNRECORDED = Notes()
+UNRECORDED = LinkNotes()
 
 
 class Traffic:
@@ -51,7 +51,7 @@ class Traffic:
         self.reaching: dict[str, Any] = {}
         """What ``create_connection`` is given beside host and port."""
 
-    def opaque(self) -> Notes:
+    def opaque(self) -> LinkNotes:
         """Notes that keep the next connection's ciphertext."""
         streams = {sender: bytearray() for sender in Sender}
         self.ciphertext[len(self.ciphertext)] = streams
@@ -228,7 +228,7 @@ class Link:
         elif self._dissector.mode is not Mode.HEAD or found.heads:
             self._decide()
 
-    def _decide(self, notes: Notes = UNRECORDED) -> None:
+    def _decide(self, notes: LinkNotes = UNRECORDED) -> None:
         """Pass on from now what was gathered and what comes. Without ``notes`` it is neither recorded nor bent."""
         if self._decided:
             return

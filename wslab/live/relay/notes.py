@@ -26,7 +26,7 @@ NO_POINTS: Points = dict.fromkeys(Sender, ())
 _ENDS = {StreamEnd.FIN: "fin", StreamEnd.RESET: "reset"}
 
 
-class Notes:
+class LinkNotes:
     """What is noted of one link. Without points it notes nothing.
 
     Args:
@@ -86,7 +86,7 @@ def _each(points: Iterable[Point]) -> Callable[[bytes], object]:
     raise AssertionError("a byte is told at most twice")
 
 
-def conversation(trace: Trace, *, apart: bool) -> Notes:
+def conversation(trace: Trace, *, apart: bool) -> LinkNotes:
     """Notes of a new conversation in the trace: one connection, or two if what goes on is not what came."""
     near = _join(trace)
     far = _join(trace) if apart else near
@@ -103,7 +103,7 @@ def conversation(trace: Trace, *, apart: bool) -> Notes:
     if apart:
         near[Sender.CLIENT].bend(f"goes on as connection {far[Sender.CLIENT].connection}")
         far[Sender.CLIENT].bend(f"comes from connection {number}")
-    return Notes(number, read, handed)
+    return LinkNotes(number, read, handed)
 
 
 def _join(trace: Trace) -> dict[Sender, Tap]:
@@ -111,9 +111,9 @@ def _join(trace: Trace) -> dict[Sender, Tap]:
     return {sender: trace.join(sender, key) for sender in Sender}
 
 
-def opaque(streams: Mapping[Sender, bytearray]) -> Notes:
+def opaque(streams: Mapping[Sender, bytearray]) -> LinkNotes:
     """Notes that keep the bytes as they are in ``streams``, since nobody here can read them."""
-    notes = Notes()
+    notes = LinkNotes()
     notes.read = {sender: partial(_keep, streams[sender]) for sender in Sender}
     return notes
 
