@@ -123,3 +123,14 @@ def test_a_dissection_shows_itself() -> None:
     assert page.count("<style>") == 1
     assert dissect(REQUEST, RESPONSE).states[CLIENT] is State.OPEN
     assert dissect(REQUEST, RESPONSE).transitions[0].endpoint is SERVER
+
+
+def test_a_cell_shows_a_bounded_part_of_many_frames_and_str_all() -> None:
+    many = dissect(b"\x89\x80\0\0\0\0" * 20_000, extensions="")
+    for shown in (repr(many), many._repr_html_()):
+        assert len(shown) < 1_000_000
+        assert shown.count("PING frame") == 60
+        assert "… 19,940 heads, frames and runs of unread bytes not shown …" in shown
+    few = dissect(b"\x89\x80\0\0\0\0" * 61, extensions="")
+    assert str(few).count("PING frame") == 61
+    assert repr(dissect(b"\x89\x80\0\0\0\0" * 60, extensions="")).count("PING frame") == 60

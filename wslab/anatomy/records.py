@@ -7,12 +7,10 @@ from typing import NamedTuple
 
 from ..drawing.blocks import Block, Gap, Ladder, Pairs, Rung, Stroke, Table, Tip, Words, Wrong
 from ..drawing.table import Column
-from ..drawing.visible import count, visible
+from ..drawing.visible import both_ends, count, visible
 from .field import Sender
 from .record import Kind, Record
 
-HEAD, TAIL = 48, 12
-"""Of records too many to show, the first HEAD and the last TAIL are shown."""
 NOTHING = "no records"
 LANES = tuple(sender.label for sender in Sender)
 """What the two lanes of a drawing are called."""
@@ -37,10 +35,9 @@ _FLAGS = {0b1000_0000: "FIN", 0b0100_0000: "RSV1", 0b0010_0000: "RSV2", 0b0001_0
 
 def _shown(records: Sequence[Record]) -> tuple[Sequence[Record], int, Sequence[Record], bool]:
     """The records to show, as start, number left out and end; and whether they are of several connections."""
-    cut = len(records) > HEAD + TAIL
-    start, end = (records[:HEAD], records[len(records) - TAIL :]) if cut else (records, ())
+    start, missing, end = both_ends(records)
     several = len({record.connection for record in [*start, *end]}) > 1
-    return start, len(records) - len(start) - len(end), end, several
+    return start, missing, end, several
 
 
 def _left_out(missing: int) -> str:

@@ -17,8 +17,13 @@ The ranges are a table and not ``str.isprintable``, whose answer changes with th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TypeVar
 from unicodedata import category, east_asian_width
+
+T = TypeVar("T")
+FIRST, LAST = 48, 12
 
 INVISIBLE = (
     (0x0000, 0x001F), (0x007F, 0x00A0), (0x00AD, 0x00AD), (0x034F, 0x034F), (0x0600, 0x0605), (0x061C, 0x061C),
@@ -93,6 +98,12 @@ def hex_pairs(data: bytes) -> str:
 def count(number: int, noun: str) -> str:
     """``1 byte``, ``2 bytes``."""
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def both_ends(things: Sequence[T]) -> tuple[Sequence[T], int, Sequence[T]]:
+    """What a view shows of many things: the first ``FIRST``, how many it leaves out, and the last ``LAST``."""
+    missing = len(things) - FIRST - LAST
+    return (things, 0, ()) if missing <= 0 else (things[:FIRST], missing, things[-LAST:])
 
 
 def cells(text: str) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..anatomy.explanation import Explanation, explanation_sheet
 from ..anatomy.field import Sender, Violation
-from ..drawing.blocks import Words
+from ..drawing.blocks import Block, Words
 from ..drawing.sheet import Sheet, Shown
+from ..drawing.visible import both_ends
 from .connection import Connection, Message, Unread
 from .frame import Frame, explain_frame, parse_frame
 from .head import Head, begins_like_head, explain_head, head_fields, parse_head
@@ -22,7 +23,10 @@ WITHHELD = "(withheld)"
 
 @dataclass(frozen=True, repr=False)
 class Dissection(Shown):
-    """All that two streams hold. Each sequence has the client's things first, then the server's, in stream order."""
+    """All that two streams hold. Each sequence has the client's things first, then the server's, in stream order.
+
+    A cell shows the first 48 and the last 12 heads, frames and runs of unread bytes; ``str`` tells all.
+    """
 
     heads: tuple[Head, ...]
     frames: tuple[Frame, ...]
@@ -36,16 +40,21 @@ class Dissection(Shown):
     @property
     def violations(self) -> tuple[tuple[Head | Frame | Unread, Violation], ...]:
         """Every broken rule with the thing that breaks it."""
-        things: tuple[Head | Frame | Unread, ...] = (*self.heads, *self.frames, *self.unread)
-        return tuple((thing, violation) for thing in things for violation in thing.violations)
+        return tuple((thing, violation) for thing in self._things for violation in thing.violations)
+
+    @property
+    def _things(self) -> tuple[Head | Frame | Unread, ...]:
+        return (*self.heads, *self.frames, *self.unread)
 
     def explanations(self) -> Iterator[Explanation]:
         """Each head and each frame explained, in the order of the sequences."""
-        request = next((head for head in self.heads if head.sender is Sender.CLIENT), None)
-        for head in self.heads:
-            yield head.explain(request=request if head.sender is Sender.SERVER else None)
-        for frame in self.frames:
-            yield frame.explain()
+        things: tuple[Head | Frame, ...] = (*self.heads, *self.frames)
+        return map(self._explain, things)
+
+    def _explain(self, thing: Head | Frame) -> Explanation:
+        if isinstance(thing, Frame) or thing.sender is Sender.CLIENT:
+            return thing.explain()
+        return thing.explain(request=next((head for head in self.heads if head.sender is Sender.CLIENT), None))
 
     def json_objects(self, connection: int = 0) -> Iterator[dict[str, Any]]:
         """What ``wslab dissect --json`` prints, one object a line: handshakes, then frames, then unread bytes.
@@ -59,9 +68,21 @@ class Dissection(Shown):
         for unread in self.unread:
             yield {"kind": "unread", "connection": connection, **_unread(unread)}
 
+    def __str__(self) -> str:
+        return self._sheet_of(self._things).text()
+
     def _sheet(self) -> Sheet:
-        blocks = [block for explanation in self.explanations() for block in explanation_sheet(explanation).blocks]
-        blocks += [Words(str(unread)) for unread in self.unread]
+        start, missing, end = both_ends(self._things)
+        left_out = [f"… {missing:,} heads, frames and runs of unread bytes not shown …"] if missing else []
+        return self._sheet_of([*start, *left_out, *end])
+
+    def _sheet_of(self, things: Iterable[Head | Frame | Unread | str]) -> Sheet:
+        blocks: list[Block] = []
+        for thing in things:
+            if isinstance(thing, Head | Frame):
+                blocks += explanation_sheet(self._explain(thing)).blocks
+            else:
+                blocks.append(Words(str(thing)))
         return Sheet("Dissection", blocks or [Words("no bytes")])
 
 
