@@ -1,39 +1,48 @@
-"""Echo with recording against bare ``websockets``, in the same arrangement of loops and threads, as ratios of one run.
+"""Echo with recording against bare ``websockets``, over TCP and in memory, as ratios of one run.
 
-The server runs on a loop in its own thread and the client on the main thread's loop, both
-with the options that a lab gives them. Bare and recorded runs alternate, since a machine
-that others use too is never twice as fast as before; each ratio is one of medians. Where
-others do use it, the ratio of processor time says more than the one of rates.
+Bare and recorded echoes alternate in short rounds, since a machine that others use too is never twice as fast as
+before. Each ratio is the median of the rounds' ratios of processor time, which counts both ends and both threads. All
+that a round recorded is also derived within it, which is what a recording costs in the long run or with a panel open.
 
-A trace derives records when somebody reads it. So there are two kinds of recorded run: one
-that nobody reads meanwhile, and one that derives all it has at the end of each round, which
-is what a recording costs in the long run or with a panel open.
+Over TCP, the server runs on a loop in its own thread and the client on the main thread's loop; in memory, both are on
+one loop. Bare connections have the same arrangement and the options that a lab gives them.
+
+The program starts itself again with glibc's allocator told to keep memory that was freed. Otherwise it hands large
+blocks back to the system in some runs and not in others, and bare echo at 64 KiB takes one of two speeds.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
 
 from wslab.live.lab import Lab
-from wslab.live.server import echo
+from wslab.live.memory import Network
 
-SIZES = {"16 B": 16, "1 KiB": 2**10, "64 KiB": 2**16, "1 MiB": 2**20}
-TARGETS = {"16 B": 0.85, "1 KiB": 0.85, "64 KiB": 0.75, "1 MiB": 0.75}
+SIZES = {"16 B": 16, "1 KiB": 2**10, "16 KiB": 2**14, "64 KiB": 2**16, "256 KiB": 2**18, "1 MiB": 2**20}
+WANTED = {"tcp": 0.65, "memory": 0.57}
 OPTIONS: dict[str, Any] = {"compression": None, "ping_interval": None, "max_size": None}
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**28)}
+
+
+async def echo(connection: ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)
 
 
 @asynccontextmanager
-async def bare() -> AsyncIterator[ClientConnection]:
+async def bare_tcp() -> AsyncIterator[ClientConnection]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -56,65 +65,76 @@ async def bare() -> AsyncIterator[ClientConnection]:
 
 
 @asynccontextmanager
-async def recorded() -> AsyncIterator[tuple[ClientConnection, Lab]]:
-    async with Lab() as lab:
-        await lab.serve(max_size=None)
+async def bare_memory() -> AsyncIterator[ClientConnection]:
+    network = Network(asyncio.get_running_loop())
+    async with serve(echo, network.host, 0, **OPTIONS) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connect(f"ws://{network.host}:{port}/", proxy=None, **OPTIONS) as client:
+            yield client
+    network.detach()
+
+
+@asynccontextmanager
+async def recorded(carrier: str) -> AsyncIterator[tuple[ClientConnection, Lab]]:
+    async with Lab(carrier=carrier) as lab:
+        await lab.serve(echo, max_size=None)
         async with lab.connect(max_size=None) as client:
             yield client, lab
 
 
-class Speed(NamedTuple):
-    """How fast echoes were."""
-
-    rate: float
-    """Echoes a second."""
-    cost: float
-    """Seconds of processor time an echo, of both threads."""
+def nothing() -> None:
+    """What follows a bare round."""
 
 
-def nobody() -> None:
-    """Reads nothing."""
-
-
-async def speed(client: ClientConnection, payload: bytes, seconds: float, read: Callable[[], None] = nobody) -> Speed:
-    """Send and receive one at a time for so long, and then have everything read."""
+async def cost(client: ClientConnection, payload: bytes | str, times: int, derive: Callable[[], None]) -> float:
+    """Seconds of processor time for so many echoes, one after the other."""
     send, recv = client.send, client.recv
-    count, begun, used = 0, time.perf_counter(), time.process_time()
-    while (passed := time.perf_counter() - begun) < seconds or count < 5:
+    used = time.process_time()
+    for _ in range(times):
         await send(payload)
         await recv()
-        count += 1
-    read()
-    passed = time.perf_counter() - begun
-    return Speed(count / passed, (time.process_time() - used) / count)
+    derive()
+    return time.process_time() - used
 
 
-async def measure(size: int, rounds: int, seconds: float) -> list[Speed]:
-    """Bare, recorded, recorded and read."""
-    payload = bytes(size)
-    async with bare() as plain, recorded() as (unread, _), recorded() as (watched, lab):
-        kinds = ((plain, nobody), (unread, nobody), (watched, lab.trace.update))
-        speeds: list[list[Speed]] = [[] for _ in kinds]
-        for turn in range(rounds + 1):
-            for (client, read), measured in zip(kinds, speeds, strict=True):
-                found = await speed(client, payload, seconds, read)
-                if turn:  # the first round fills caches, and the ring its pages
-                    measured.append(found)
-    return [Speed(*map(median, zip(*measured, strict=True))) for measured in speeds]
+async def measure(carrier: str, payload: bytes | str, rounds: int, seconds: float) -> tuple[float, float]:
+    """Microseconds of a bare echo, and the ratio of bare to recorded."""
+    async with AsyncExitStack() as stack:
+        bare = await stack.enter_async_context(bare_tcp() if carrier == "tcp" else bare_memory())
+        client, lab = await stack.enter_async_context(recorded(carrier))
+        update = lab.trace.update
+        for _ in range(3):  # caches are filled, and the ring gets its memory
+            await cost(client, payload, max(8, 2**23 // len(payload) if len(payload) > 4096 else 200), update)
+            each = await cost(bare, payload, 20, nothing) / 20
+        times = max(4, round(seconds / each))
+        plain, whole = [], []
+        for _ in range(rounds):
+            plain.append(await cost(bare, payload, times, nothing))
+            whole.append(await cost(client, payload, times, update))
+        return median(plain) / times * 1e6, median(one / two for one, two in zip(plain, whole, strict=True))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.25, help="for each round of each kind")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=0.02, help="of processor time for a bare round")
+    parser.add_argument("--sizes", nargs="*", default=list(SIZES), choices=SIZES)
+    parser.add_argument("--carriers", nargs="*", default=list(WANTED), choices=WANTED)
     options = parser.parse_args()
-    print("echo      bare/s  recorded/s  ratio  wanted  read too  processor time: recorded  read too")
-    for name, size in SIZES.items():
-        plain, unread, watched = asyncio.run(measure(size, options.rounds, options.seconds))
-        print(
-            f"{name:>6}  {plain.rate:8.0f}  {unread.rate:10.0f}  {unread.rate / plain.rate:5.2f}  {TARGETS[name]:6.2f}"
-            f"  {watched.rate / plain.rate:8.2f}  {plain.cost / unread.cost:24.2f}  {plain.cost / watched.cost:8.2f}"
-        )
+    if sys.platform == "linux" and any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR})
+    print("processor time of an echo: bare, in microseconds; and bare by recorded and derived")
+    print("carrier     size   binary  ratio     text  ratio  wanted")
+    for carrier in options.carriers:
+        for name in options.sizes:
+            size = SIZES[name]
+            binary = asyncio.run(measure(carrier, bytes(size), options.rounds, options.seconds))
+            text = asyncio.run(measure(carrier, "x" * size, options.rounds, options.seconds))
+            print(
+                f"{carrier:>7}  {name:>7}  {binary[0]:7.0f}  {binary[1]:5.2f}  {text[0]:7.0f}  {text[1]:5.2f}"
+                f"  {WANTED[carrier]:6.2f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

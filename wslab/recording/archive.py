@@ -76,7 +76,10 @@ def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> 
             "violations": {number: [asdict(v) for v in broken] for number, broken in ledger.violations.items()},
             "texts": dict(ledger.texts),
             "inflated": {number: len(one) for number, one in ledger.inflated.items()},
-            "messages": [[number, _message_json(message)] for _, number, message in ledger.messages],
+            "messages": [
+                [number, _message_json(message)]
+                for _, number, message in map(ledger.message, range(ledger.messages.first, ledger.messages.total))
+            ],
         }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, part in {"trace.json": json.dumps(story, indent=1).encode(), **parts}.items():
@@ -171,7 +174,7 @@ def _load(part: Callable[[str], bytes], kind: type[R]) -> R:
     ledger.steps.sort(key=record_of)
     for number, told in story["messages"]:
         message = _message(told)
-        ledger.messages.append((frames.get((number, message.sender, message.last_frame), -1), number, message))
+        ledger.keep_message(frames.get((number, message.sender, message.last_frame), -1), number, message)
     return trace
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from operator import itemgetter
 from typing import NamedTuple
 
 from ..anatomy.field import Sender
@@ -88,9 +87,12 @@ def _messages(ledger: Ledger, records: Iterable[Record]) -> Iterator[tuple[int, 
             parts.setdefault(message, []).append(record)
     for own in parts.values():
         first, last = own[0], own[-1]
-        at = bisect_left(ledger.messages, last.number, key=itemgetter(0))
-        if at < len(ledger.messages) and ledger.messages[at][0] == last.number:
-            yield first.number, last.number, first.offset, _stop(last), ledger.messages[at][2]
+        messages = range(ledger.messages.first, ledger.messages.total)
+        at = bisect_left(messages, last.number, key=lambda place: ledger.messages[place][0])
+        if at < len(messages):
+            completed, _, message = ledger.message(messages[at])
+            if completed == last.number:
+                yield first.number, last.number, first.offset, _stop(last), message
 
 
 def _touching(tape: Tape, ledger: Ledger, record: Record, start: int, stop: int) -> list[Chunk]:

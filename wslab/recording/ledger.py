@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections import OrderedDict, deque
+from typing import Any
 
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import DELAY, DELAY_AT, PACKED, Kind
@@ -30,6 +31,9 @@ RECEPTION = struct.Struct("<II")
 """A record's number, and its delay in microseconds."""
 RECEPTIONS = 16_384
 """How many of them are kept."""
+MESSAGE = struct.Struct("<qIBIBIIQ")
+"""For each message: the record that completed it, connection, sender, and its number, opcode, first and last frame and
+length. Millions of tuples would keep Python's collector busy."""
 
 
 class Stream:
@@ -85,8 +89,9 @@ class Ledger:
         self.texts: OrderedDict[int, str] = OrderedDict()
         self.inflated: OrderedDict[int, bytes] = OrderedDict()
         self.steps: list[Step] = []
-        self.messages: deque[tuple[int, int, Message]] = deque(maxlen=max_entries)
-        """Number of the record that completed it, connection, message without data."""
+        self.messages = PackedLog(MESSAGE, max_entries)
+        self.broken: OrderedDict[int, tuple[Violation, ...]] = OrderedDict()
+        """By a message's place in ``messages``, the rules that its frames break."""
         self.busy = False
         """Whether it is being written, which a finalizer may find that runs in the midst of it."""
         self._max_inflated = max_inflated
@@ -108,6 +113,19 @@ class Ledger:
         _, data = self.inflated.popitem(last=False)
         self._inflated_bytes -= len(data)
 
+    def keep_message(self, record: int, connection: int, message: Message) -> None:
+        """Keep a message, without its data, that the frame of that record completed."""
+        sender, number, opcode, first, last, length, _, violations = message
+        place = self.messages.append(MESSAGE.pack(record, connection, sender, number, opcode, first, last, length))
+        if violations:
+            self.broken[place] = violations
+
+    def message(self, place: int) -> tuple[int, int, Message]:
+        """The record that completed a message, its connection, and the message without its data."""
+        record, connection, sender, number, opcode, first, last, length = self.messages[place]
+        told = Message(Sender(sender), number, opcode, first, last, length, None, self.broken.get(place, ()))
+        return record, connection, told
+
     def note_steps(self, conversation: Conversation) -> None:
         """Note what changed of the connection's states, and by which record."""
         number, known = conversation.wire.number, len(conversation.steps)
@@ -121,8 +139,13 @@ class Ledger:
         first = self.records.first
         if not first:
             return
-        for kept in (self.violations, self.texts):
-            while kept and next(iter(kept)) < first:
+        queues: tuple[tuple[OrderedDict[int, Any], int], ...] = (
+            (self.violations, first),
+            (self.texts, first),
+            (self.broken, self.messages.first),
+        )
+        for kept, oldest in queues:
+            while kept and next(iter(kept)) < oldest:
                 kept.popitem(last=False)
         while self.inflated and next(iter(self.inflated)) < first:
             self._drop_inflated()

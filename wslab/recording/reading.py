@@ -435,7 +435,8 @@ class Reading:
                 frame = self.frame_of(record)
                 part = frame.inflated if frame.inflated is not None else frame.data
                 data.setdefault((record.connection, record.sender, message), []).append(part)
-        for number, connection, told in list(self.ledger.messages):
+        for place in range(self.ledger.messages.first, self.ledger.messages.total):
+            number, connection, told = self.ledger.message(place)
             parts = data.get((connection, told.sender, told.number), [])
             whole = b"".join(part for part in parts if part is not None)
             yield number, connection, told._replace(data=whole if len(whole) == told.length else None)

@@ -1,9 +1,10 @@
-"""Where recorded bytes live: a ring of fixed size, and logs of fixed-size entries.
+"""Where recorded bytes live: a ring for bytes, and logs of fixed-size entries.
 
-Keeping every chunk as an object makes the allocator fetch fresh pages for each large
-message, which costs more than copying it. A ring that is allocated once is written over
-and over, and a log of packed entries costs no object per entry. Both count what they
-drop, and positions in both are absolute: they never shift when something is dropped.
+Keeping every chunk as an object makes the allocator fetch fresh pages for each large message, which costs more than
+copying it. A ring that stays where it is is written over and over, and a log of packed entries costs no object per entry.
+Both count what they drop, and positions in both are absolute: they never shift when something is dropped.
+
+Neither is thread-safe by itself.
 """
 
 from __future__ import annotations
@@ -11,19 +12,25 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+SMALLEST = 2**16
+"""Bytes of memory that a ring begins with."""
+SHORT = 2**12
+"""Bytes up to which a copy is cheaper than a view."""
+
 
 class Ring:
     """The last ``capacity`` bytes written; positions count every byte ever written.
 
-    It is not safe from several threads by itself.
+    It takes its memory as it is written to.
     """
 
-    __slots__ = ("_view", "capacity", "end")
+    __slots__ = ("_room", "_view", "capacity", "end")
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.end = 0
-        self._view = memoryview(bytearray(capacity))
+        self._room = 0
+        self._view = memoryview(b"")
 
     @property
     def start(self) -> int:
@@ -41,31 +48,44 @@ class Ring:
             data = memoryview(data)[length - self.capacity :]
             length = self.capacity
         at = (self.end - length) % self.capacity
-        room = self.capacity - at
-        if length <= room:
-            self._view[at : at + length] = data
+        stop = at + length
+        if stop > self._room < self.capacity:
+            self._grow(stop)
+        if stop <= self.capacity:
+            self._view[at:stop] = data
         else:
+            room = self.capacity - at
             data = memoryview(data)
             self._view[at:] = data[:room]
             self._view[: length - room] = data[room:]
         return position
 
+    def _grow(self, needed: int) -> None:
+        """Move to twice the memory, or as much more as is needed. Views of the old memory stay as they are."""
+        grown = bytearray(min(self.capacity, max(needed, 2 * self._room, SMALLEST)))
+        grown[: self._room] = self._view
+        self._room, self._view = len(grown), memoryview(grown)
+
     def read(self, position: int, length: int) -> bytes | None:
         """The bytes at that position, or None when some of them were dropped or never written."""
-        if position < self.start or position + length > self.end:
+        if position + self.capacity < self.end or position < 0 or position + length > self.end:
             return None
         at = position % self.capacity
-        room = self.capacity - at
-        if length <= room:
-            return bytes(self._view[at : at + length])
-        return b"".join((self._view[at:], self._view[: length - room]))
+        stop = at + length
+        if stop <= self.capacity:
+            return bytes(self._view[at:stop])
+        return b"".join((self._view[at:], self._view[: stop - self.capacity]))
+
+    def view(self, position: int, length: int) -> bytes | memoryview | None:
+        """The same bytes as ``read`` gives; long ones are not copied, and change when they are written over."""
+        at = position % self.capacity
+        if length <= SHORT or at + length > self.capacity or self.read(position, 0) is None:
+            return self.read(position, length)
+        return self._view[at : at + length]
 
 
 class PackedLog:
-    """The last ``limit`` entries of one ``struct``; entry numbers count every entry ever appended.
-
-    It is not safe from several threads by itself.
-    """
+    """The last ``limit`` entries of one ``struct``; entry numbers count every entry ever appended."""
 
     __slots__ = ("_data", "_dropped", "_full", "limit", "struct", "total")
 

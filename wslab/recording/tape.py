@@ -33,8 +33,10 @@ NOT_STORED = 2**64 - 1
 """The position of a chunk whose bytes its sender's chunks hold."""
 EVENT = 2**64 - 2
 """The position of an entry that is no chunk."""
-BATCH = 512
+BATCH = 256
 """Entries that are taken off the tape at a time, which is a few milliseconds of work."""
+PIECE = 2**12
+"""Bytes whose deriving takes about as long as an entry's."""
 
 Entry = tuple[float, int, int, int, int, int, int]
 """The values of an ``ENTRY``."""
@@ -312,31 +314,40 @@ class Tape:
 
     # --- reading -------------------------------------------------------------------------
 
-    def take(self, most: int | None = None) -> Iterator[tuple[Entry, bytes | Told | None]]:
+    def take(self, most: int | None = None) -> Iterator[tuple[Entry, bytes | memoryview | Told | None]]:
         """The entries that were not taken yet, at most ``most``, in order; one reader at a time.
 
-        With each comes what it holds: a stored chunk's bytes, what an event tells, or None for a chunk whose bytes its
-        sender's chunks hold.
+        With each comes what it holds: a stored chunk's bytes, which are good until the next entry is asked for; what an
+        event tells; or None for a chunk whose bytes its sender's chunks hold. An entry counts as one, and as one more
+        for each ``PIECE`` bytes.
         """
         for subscriber in self._subscribers:
             subscriber.woken = False
-        stop = self._log.total if most is None else min(self._log.total, self._taken + most)
-        while self._taken < stop:
+        stop = self._log.total
+        left = stop if most is None else most
+        while self._taken < stop and left > 0:
             with self._lock:
                 packed = self._log.slice(self._taken, min(stop, self._taken + BATCH))
             for entry in ENTRY.iter_unpack(packed):
-                self._taken += 1
-                length, position = entry[5:]
+                taken = self._taken
+                self._taken = taken + 1
+                position = entry[6]
                 if position < EVENT:
-                    long = length > self.max_bytes
-                    data = self._long.pop(self._taken - 1) if long else self._ring.read(position, length)
+                    length = entry[5]
+                    data = self._long.pop(taken) if length > self.max_bytes else self._ring.view(position, length)
                     assert data is not None, "a writer waits until what it would write over was taken"
                     yield entry, data
                     self._taken_to = position + length
+                    if most is not None:
+                        left -= length // PIECE
                 elif position == EVENT:
-                    yield entry, self._told.pop(self._taken - 1)
+                    yield entry, self._told.pop(taken)
                 else:
                     yield entry, None
+                if most is not None:
+                    left -= 1
+                    if left <= 0:
+                        return
 
     @contextmanager
     def hold(self) -> Iterator[None]:
