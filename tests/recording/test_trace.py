@@ -569,6 +569,6 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
         "kept", "next_connection", "restore",
     }  # fmt: skip
     assert public(trace.ledger) == {
-        "busy", "conversations", "forget", "inflated", "keep_inflated", "messages", "note_reception", "note_steps",
-        "places", "receptions", "records", "steps", "texts", "violations",
+        "broken", "busy", "conversations", "forget", "inflated", "keep_inflated", "keep_message", "message", "messages",
+        "note_reception", "note_steps", "places", "receptions", "records", "steps", "texts", "violations",
     }  # fmt: skip

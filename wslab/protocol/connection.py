@@ -152,7 +152,7 @@ class Connection:
         payloads: int = 0,
         heads: tuple[bool, bool] = (True, True),
         extensions: str | None = None,
-        unmask: Callable[[bytes, bytes], bytes] = apply_mask,
+        unmask: Callable[[bytes | memoryview, bytes], bytes] = apply_mask,
     ) -> None:
         self._unmask = unmask
         self.keep: Final = keep
@@ -182,11 +182,10 @@ class Connection:
         """Take what ``sender`` sent next, and return what was completed by it, in stream order.
 
         A Head is returned when its empty line has come, a Frame when its last byte has, a Message right after the
-        frame that ends it. How the bytes are cut into chunks makes no difference. Never raises.
+        frame that ends it. How the bytes are cut into chunks makes no difference. Never raises. What is returned holds
+        copies, so that a view may change afterwards.
         """
         side = self._sides[sender]
-        if type(data) is not bytes:
-            data = bytes(data)
         out: list[Head | Frame | Message] = []
         found = side.dissector.feed(data)
         if side.arriving is not None:
@@ -211,7 +210,7 @@ class Connection:
                 length = int.from_bytes(data[mark + 1 : at], "big")
             if second & MASK:
                 start = at + 4
-                key = data[at:start]
+                key = bytes(data[at:start])
             else:
                 start = at
                 key = None
@@ -228,22 +227,22 @@ class Connection:
                     if first < CONTROL:
                         number = side.begun
                         side.begun = number + 1
-                    kept = payload if length <= payloads else None
-                    shown = said if length <= PREVIEW else said[:PREVIEW]
+                    kept = bytes(payload) if length <= payloads else None
+                    shown = bytes(said if length <= PREVIEW else said[:PREVIEW])
                     values = (
                         sender, index, before + mark, start - mark + 1, length, first, second, key,
                         (), shown, kept, None, None, None, number, True, None,
                     )  # fmt: skip
                     out.append(_new(Frame, values))
                     if number is not None:
-                        whole = None if kept is None else said
+                        whole = None if kept is None else bytes(said)
                         out.append(_new(Message, (sender, number, first & OPCODE, index, index, length, whole, ())))
                     index += 1
                     continue
             header = (index, before + mark, start - mark + 1, length, first, second, key)
             want = self._want(side, first, length)
             if stop <= size:
-                self._judge(side, header, data[start : start + want], out)
+                self._judge(side, header, bytes(data[start : start + want]), out)
             else:
                 side.arriving = header
                 side.need = want
@@ -304,13 +303,15 @@ class Connection:
         )
         return min(length, PREVIEW) if binary or length > self.keep else length
 
-    def _take(self, side: _Direction, data: bytes) -> None:
+    def _take(self, side: _Direction, data: bytes | bytearray | memoryview) -> None:
         room = max(side.need, UNREAD_KEPT) - side.have
         if room > 0:
-            side.parts.append(data[:room])
+            side.parts.append(bytes(data[:room]))
         side.have += len(data)
 
-    def _arrive(self, side: _Direction, data: bytes, out: list[Head | Frame | Message]) -> None:
+    def _arrive(
+        self, side: _Direction, data: bytes | bytearray | memoryview, out: list[Head | Frame | Message]
+    ) -> None:
         """The next bytes of a payload that came in parts."""
         header = side.arriving
         assert header is not None
@@ -481,9 +482,9 @@ class Connection:
             self.transitions.append(Transition(endpoint, rule.old, rule.new, event, rule.section, after))
 
 
-def _utf8(data: bytes) -> bool:
+def _utf8(data: bytes | memoryview) -> bool:
     try:
-        data.decode()
+        codecs.utf_8_decode(data, "strict", True)
     except UnicodeDecodeError:
         return False
     return True

@@ -60,7 +60,7 @@ _SHORT: Final = tuple(0 if EXTENDED[second] else (second & LENGTH) + HEADER[seco
 """By a frame's second byte, the whole frame's length where that byte tells it; 0 where the length is extended."""
 
 
-def _mark(data: bytes, position: int, marks: list[int]) -> int:
+def _mark(data: bytes | memoryview, position: int, marks: list[int]) -> int:
     """Append the mark of every whole header in ``data`` from ``position`` on; return where the next one begins.
 
     ``mark`` runs over second bytes, since that byte alone tells a short frame's length.
@@ -93,7 +93,9 @@ class FoundFrames(Sequence["Head | FrameHeader"]):
 
     __slots__ = ("base", "data", "first_index", "heads", "marks")
 
-    def __init__(self, heads: list[Head], data: bytes, base: int, marks: list[int], first_index: int) -> None:
+    def __init__(
+        self, heads: list[Head], data: bytes | memoryview, base: int, marks: list[int], first_index: int
+    ) -> None:
         self.heads = heads
         self.data = data
         """The bytes that the frames were found in."""
@@ -135,7 +137,7 @@ class FoundFrames(Sequence["Head | FrameHeader"]):
         second = data[mark]
         size = HEADER[second]
         start = mark - 1 + size
-        key = data[start - KEY : start] if second & MASK else None
+        key = bytes(data[start - KEY : start]) if second & MASK else None
         length = payload_length(data, mark)
         return FrameHeader(self.first_index + number, self.base + mark - 1, size, length, data[mark - 1], second, key)
 
@@ -175,17 +177,17 @@ class Dissector:
         """Take the stream's next bytes, and return what was completed by them, in stream order.
 
         A Head is returned when its empty line has come, a FrameHeader as soon as its own bytes have, which may be
-        before its payload. The cost is that of the headers, whatever the chunks' sizes. Never raises.
+        before its payload. The cost is that of the headers, whatever the chunks' sizes. Never raises. Frame headers are
+        read from a memoryview where it lies, so it must not change while they are.
         """
-        if type(data) is not bytes:
-            data = bytes(data)
         self.received += len(data)
         heads: list[Head] = []
-        while data and self.mode is not Mode.FRAMES:
-            data = self._head(data, heads) if self.mode is Mode.HEAD else self._rest(data)
-        return self._frames(data, heads)
+        rest = data if isinstance(data, memoryview) and self.mode is Mode.FRAMES else bytes(data)
+        while rest and self.mode is not Mode.FRAMES:
+            rest = self._head(bytes(rest), heads) if self.mode is Mode.HEAD else self._rest(bytes(rest))
+        return self._frames(rest, heads)
 
-    def _frames(self, data: bytes, heads: list[Head]) -> FoundFrames:
+    def _frames(self, data: bytes | memoryview, heads: list[Head]) -> FoundFrames:
         if self._buffer and data:
             data = self._buffer + data
             self._buffer = b""
@@ -195,7 +197,7 @@ class Dissector:
         if data:
             position = _mark(data, self.next_offset - base, marks)
             self.next_offset = base + position
-            self._buffer = data[position:]
+            self._buffer = bytes(data[position:])
             self._index += len(marks)
         return FoundFrames(heads, data, base, marks, first_index)
 

@@ -92,7 +92,7 @@ def is_legal(second: int, length: int) -> bool:
     return form.least <= length <= form.most
 
 
-def payload_length(data: bytes, second_at: int) -> int:
+def payload_length(data: bytes | memoryview, second_at: int) -> int:
     """The payload's length, by the second byte of a frame, which lies at ``second_at``, and those that extend it."""
     second = data[second_at]
     size = EXTENDED[second]

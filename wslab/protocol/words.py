@@ -73,7 +73,7 @@ def status_meaning(code: int) -> tuple[str, str]:
     return next((use, "RFC 6455 7.4.2") for low, high, use in STATUS_RANGES if low <= code <= high)
 
 
-def apply_mask(data: bytes, key: bytes) -> bytes:
+def apply_mask(data: bytes | memoryview, key: bytes) -> bytes:
     """Mask or unmask ``data`` with the 4-byte masking key: the same operation undoes itself."""
     # "Octet i of the transformed data ("transformed-octet-i") is the XOR of octet i of the original data
     # ("original-octet-i") with octet at index i modulo 4 of the masking key ("masking-key-octet-j")" (RFC 6455 5.3)

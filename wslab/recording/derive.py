@@ -18,39 +18,43 @@ from ..protocol.connection import Message, Unread
 from ..protocol.frame import Frame
 from ..protocol.head import Head
 from ..protocol.words import CLOSE, OPCODE
-from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger
-from .tape import BendNote, Entry, Tape
+from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger, Stream
+from .tape import BendNote, Tape
 
 WAITING = 4096
 """Records of one stream that wait to be read by a peer of which nothing is known."""
 
 _SENDERS = tuple(Sender)
+_FRAME = int(Kind.FRAME)
 
 
 def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
-    """Write into the ledger what the tape's next entries mean; at most from ``most`` of them."""
+    """Write into the ledger what the tape's next entries mean; ``most`` bounds the work, see ``Tape.take``."""
     if ledger.busy:  # a finalizer of this very thread reads or writes: what it asks for is on its way
         return
     ledger.busy = True
     try:
         _join(tape, ledger)
+        conversations = ledger.conversations
         for entry, what in tape.take(most):
-            at, connection, by, told_by, offset, _, _ = entry
-            if connection not in ledger.conversations:  # another thread has begun it meanwhile
+            at, connection, by, told_by, offset, length, position = entry
+            conversation = conversations.get(connection)
+            if conversation is None:  # another thread has begun it meanwhile
                 _join(tape, ledger)
-            conversation, sender = ledger.conversations[connection], _SENDERS[by]
+                conversation = conversations[connection]
             match what:
-                case bytes():
-                    _stored(tape, ledger, conversation, sender, entry, what)
                 case None:
-                    _read(ledger, conversation, entry)
+                    _read(ledger, conversation.streams[by], at, offset, offset + length)
+                case bytes() | memoryview():
+                    _stored(ledger, conversation, at, by, by == told_by, what)
+                    _place(tape, conversation.streams[by], offset, position)
                 case Kind():
-                    _end(ledger, at, conversation, sender, _SENDERS[told_by], offset, what)
+                    _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, what)
                 case str():
-                    _note(ledger, at, conversation, sender, offset, what)
+                    _note(ledger, at, conversation, Sender(by), offset, what)
                 case CloseReport():
-                    conversation.closings[sender] = what
-                    conversation.streams[sender.peer].waiting.clear()  # this end reads no more
+                    conversation.closings[Sender(by)] = what
+                    conversation.streams[1 - by].waiting.clear()  # this end reads no more
         ledger.forget()
         _forget_conversations(tape, ledger)
     finally:
@@ -105,45 +109,47 @@ def _append(
     return number
 
 
-def _stored(tape: Tape, ledger: Ledger, conversation: Conversation, sender: Sender, entry: Entry, data: bytes) -> None:
-    at, _, by, seen_by, offset, _, position = entry
-    stream = conversation.streams[by]
+def _place(tape: Tape, stream: Stream, offset: int, position: int) -> None:
+    """Note where a chunk of the stream lies in the ring, and now and then forget those that were dropped."""
     stream.offsets.append(offset)
     stream.positions.append(position)
     if not len(stream.positions) & 1023:
         gone = bisect_right(stream.positions, tape.first_byte) - 1
         if gone > 512:
             del stream.offsets[:gone], stream.positions[:gone]
-    for event in conversation.protocol.feed(sender, data):
+
+
+def _stored(
+    ledger: Ledger, conversation: Conversation, at: float, by: int, written: bool, data: bytes | memoryview
+) -> None:
+    """Bytes that are kept; ``written`` tells whether their sender told of them, and not the peer that read them."""
+    for event in conversation.protocol.feed(_SENDERS[by], data):
         match event:
             case Frame():
-                _frame(ledger, at, conversation, event)
+                _frame(ledger, at, conversation, by, event)
             case Message():
                 # Its last frame was told just before.
-                told = event if event.data is None else event._replace(data=None)
-                ledger.messages.append((ledger.records.total - 1, conversation.wire.number, told))
+                ledger.keep_message(ledger.records.total - 1, conversation.wire.number, event)
             case Head():
                 _head(ledger, at, conversation, event)
     if conversation.causes:
         ledger.note_steps(conversation)
-    waiting = stream.waiting
-    if by != seen_by:
-        waiting.clear()  # the sender is not tapped, so that it is not known when it sent
+    waiting = conversation.streams[by].waiting
+    if not written:
+        waiting.clear()  # it is not known when it was sent
     elif len(waiting) > WAITING:
         records = ledger.records
-        first = records.first if conversation.wire.tapped[sender.peer] else records.total - WAITING
+        first = records.first if conversation.wire.tapped[1 - by] else records.total - WAITING
         while waiting and waiting[0][1] < first:
             waiting.popleft()
 
 
-def _read(ledger: Ledger, conversation: Conversation, entry: Entry) -> None:
+def _read(ledger: Ledger, stream: Stream, at: float, start: int, stop: int) -> None:
     """The peer read bytes that are kept already: which records has it read to their end by that?"""
-    at, _, by, _, offset, length, _ = entry
-    waiting = conversation.streams[by].waiting
-    stop = offset + length
+    waiting = stream.waiting
     while waiting and waiting[0][0] <= stop:
         end, number, sent = waiting.popleft()
-        if end > offset:  # else it was read before anybody told that it was sent
+        if end > start:  # else it was read before anybody told that it was sent
             ledger.note_reception(number, delay(sent, at))
 
 
@@ -159,26 +165,26 @@ def _head(ledger: Ledger, at: float, conversation: Conversation, head: Head) -> 
     conversation.streams[head.sender].waiting.append((head.offset + len(head.data), number, at))
 
 
-def _frame(ledger: Ledger, at: float, conversation: Conversation, frame: Frame) -> None:
+def _frame(ledger: Ledger, at: float, conversation: Conversation, by: int, frame: Frame) -> None:
     # What most records are, so it goes the short way round ``_append``.
     (
-        sender, index, offset, header_length, payload_length, first, second, _, violations, preview,
+        _, index, offset, header_length, payload_length, first, second, _, violations, preview,
         _, inflated, status, _, message, _, note,
     ) = frame  # fmt: skip
-    assert sender is not None, "a connection's frames have one"
-    preview = preview[:PREVIEW]
+    if len(preview) > PREVIEW:
+        preview = preview[:PREVIEW]
     records = ledger.records
     number = records.append(
         PACKED.pack(
-            records.total, conversation.wire.number, at, offset, payload_length, header_length, status or 0, sender,
-            Kind.FRAME, first, second, min(len(violations), 255) if violations else 0, len(preview), preview, UNKNOWN,
+            records.total, conversation.wire.number, at, offset, payload_length, header_length, status or 0, by, _FRAME,
+            first, second, min(len(violations), 255) if violations else 0, len(preview), preview, UNKNOWN,
         )
     )  # fmt: skip
     ledger.places.append(PLACE.pack(index, NO_MESSAGE if message is None else message))
     conversation.last_record = number
-    conversation.streams[sender].waiting.append((offset + header_length + payload_length, number, at))
+    conversation.streams[by].waiting.append((offset + header_length + payload_length, number, at))
     if first & OPCODE == CLOSE:
-        conversation.causes[sender, index] = number
+        conversation.causes[_SENDERS[by], index] = number
     if violations:
         ledger.violations[number] = violations
     if inflated is not None:

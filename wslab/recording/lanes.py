@@ -90,9 +90,9 @@ def _messages(ledger: Ledger, records: Iterable[Record]) -> Iterator[tuple[int, 
         messages = range(ledger.messages.first, ledger.messages.total)
         at = bisect_left(messages, last.number, key=lambda place: ledger.messages[place][0])
         if at < len(messages):
-            completed, _, message = ledger.message(messages[at])
+            completed, _, told = ledger.message(messages[at])
             if completed == last.number:
-                yield first.number, last.number, first.offset, _stop(last), message
+                yield first.number, last.number, first.offset, _stop(last), told
 
 
 def _touching(tape: Tape, ledger: Ledger, record: Record, start: int, stop: int) -> list[Chunk]:

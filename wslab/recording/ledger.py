@@ -19,7 +19,7 @@ from .ring import PackedLog
 from .steps import Cause, Step, record_of, steps_of
 from .tape import Wire
 
-try:
+try:  # compiled, and 30 to 70 times as fast
     from websockets.speedups import apply_mask
 except ImportError:  # a platform without compiled extensions, such as Pyodide
     from websockets.utils import apply_mask

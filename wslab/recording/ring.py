@@ -1,8 +1,8 @@
 """Where recorded bytes live: a ring for bytes, and logs of fixed-size entries.
 
 Keeping every chunk as an object makes the allocator fetch fresh pages for each large message, which costs more than
-copying it. A ring that stays where it is is written over and over, and a log of packed entries costs no object per entry.
-Both count what they drop, and positions in both are absolute: they never shift when something is dropped.
+copying it. A ring is written over and over, and a log of packed entries costs no object per entry. Both count what they
+drop, and positions in both are absolute: they never shift when something is dropped.
 
 Neither is thread-safe by itself.
 """
@@ -30,7 +30,7 @@ class Ring:
         self.capacity = capacity
         self.end = 0
         self._room = 0
-        self._view = memoryview(b"")
+        self._view = memoryview(bytearray())
 
     @property
     def start(self) -> int:
