@@ -13,7 +13,6 @@ import re
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import traitlets
@@ -39,7 +38,7 @@ MOST_CODE = 300_000
 PICTURED = 24
 """Events, and records, on a picture."""
 MOST_NAMED = 12
-"""Events that a message names which says that another one did not happen."""
+"""Events, at most, that the message of a ``TimeoutError`` names."""
 ORIGIN = re.compile(r"https?://[^/\s]+", re.ASCII)
 
 _EVENTS = (Column("no.", right=True), Column("what"), Column("told", wraps=True), Column("record", right=True))
@@ -145,7 +144,7 @@ class BrowserPanel(RecordsPanel):
         self.tell("stop")
 
     def restore(self) -> None:
-        """Have the code again that the panel was made with."""
+        """Replace the code by that which the panel was made with."""
         self.code = self._original
 
     async def wait_for(
@@ -166,7 +165,7 @@ class BrowserPanel(RecordsPanel):
             TimeoutError: it did not happen; the message tells what did.
         """
         loop = asyncio.get_running_loop()
-        fits = what if callable(what) else partial(_is_called, what)
+        fits = what if callable(what) else lambda entry: entry.what == what
         try:
             async with asyncio.timeout(timeout):
                 while True:
@@ -190,7 +189,7 @@ class BrowserPanel(RecordsPanel):
             raise TimeoutError(f"after {timeout:g} s {name} has not happened; what did: {did}") from None
 
     def close(self) -> None:
-        """End the panel: its views go, and with them what the code opened. The recording stays."""
+        """Close the panel: its views disappear, and what the code opened is closed. The recording stays."""
         self.stop()
         _close_doors(self._doors)
         super().close()
@@ -230,7 +229,7 @@ class BrowserPanel(RecordsPanel):
         return self._last.records
 
     def _steadied(self, text: str) -> str:
-        """``text`` without the ports, which are another time others."""
+        """``text`` without the ports, which differ at each run."""
         for port, way in self._last.ways.items():
             if port != ARTICLE_PORT and way.port == port:
                 text = re.sub(rf":{port}\b", ":PORT", text)
@@ -390,10 +389,6 @@ def _page(question: Question) -> Viewer:
 def _wake(heard: asyncio.Future[None]) -> None:
     if not heard.done():
         heard.set_result(None)
-
-
-def _is_called(name: str, entry: Entry) -> bool:
-    return entry.what == name
 
 
 def _close_doors(known: dict[int, doors.Door]) -> None:

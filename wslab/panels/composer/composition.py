@@ -13,6 +13,7 @@ from ...anatomy.field import Sender, Violation
 from ...drawing.visible import visible
 from ...live.ends import End
 from ...protocol import build_frame, explain_frame, parse_frame
+from ...protocol.header import FORMS
 from ...protocol.words import (
     CLOSE,
     CONTINUATION,
@@ -25,7 +26,7 @@ from ...protocol.words import (
     status_meaning,
 )
 from ...recording.trace import Trace
-from ..kit.frame_fields import FITS, LONGEST, CannotCompose, typed
+from ..kit.frame_fields import CannotCompose, typed
 from ..kit.record_filter import CONTROL
 
 MOST_FRAGMENTS = 64
@@ -94,7 +95,7 @@ class Series:
     def lies(self) -> str:
         """What follows from a length that does not fit into its bits, in words; empty where it fits."""
         longest = max(map(len, split(self.payload, self.fragments)))
-        if longest <= FITS.get(self.length_form or 0, LONGEST):
+        if self.length_form is None or longest <= FORMS[self.length_form].most:
             return ""
         written = longest & (LENGTH if self.length_form == 7 else 0xFFFF)
         return (

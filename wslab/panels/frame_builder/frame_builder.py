@@ -24,9 +24,9 @@ from ...drawing.visible import shows
 from ...live.judges.comparison import broken_rules, comparison, verdict_rows, verdicts_json
 from ...live.judges.judge import Judgement, judge
 from ...protocol import build_frame, explain_frame, parse_frame
-from ...protocol.header import EXTENDED
+from ...protocol.header import EXTENDED, shortest_form
 from ...protocol.words import LENGTH, count, opcode_name
-from ..kit.frame_fields import FITS, LONGEST, CannotCompose, FrameFields, masking_key, typed, within, written
+from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, within, written
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question
 
@@ -248,14 +248,14 @@ class FrameBuilder(FrameFields, Panel):
             "call": self.call,
             "payload": len(payload),
             "stated": str(stated),
-            "shortest": next(form for form, most in FITS.items() if stated <= most),
+            "shortest": shortest_form(stated).bits,
             "seven": data[1] & LENGTH,
             "right": right[1] & LENGTH,
             "lie": self._lie(data, len(payload)),
         }
 
     def _lie(self, data: bytes, payload: int) -> str:
-        """What comes of a header that does not tell the payload's length; empty where it does."""
+        """What follows from a header that does not state the payload's length; empty where it does."""
         frame = parse_frame(data)
         written = len(data) - payload
         if frame.header_length > written:
@@ -298,7 +298,7 @@ class FrameBuilder(FrameFields, Panel):
 
     @traitlets.validate("length")
     def _valid_length(self, proposal: Any) -> int | None:
-        return _known("length", proposal["value"], LONGEST, "a length is 0 to 2**64 - 1 bytes")
+        return _known("length", proposal["value"], (1 << 64) - 1, "a length is 0 to 2**64 - 1 bytes")
 
     @traitlets.validate("length_bits")
     def _valid_bits(self, proposal: Any) -> int | None:

@@ -16,9 +16,6 @@ from ...protocol.words import TEXT
 
 RFC_KEY: Final = "37 fa 21 3d"
 """The masking key of the RFC's own example (RFC 6455 5.7)."""
-LONGEST: Final = (1 << 64) - 1
-FITS: Final = {7: 125, 16: 0xFFFF, 64: LONGEST}
-"""By the bits that hold a length: the longest payload that they can tell (RFC 6455 5.2)."""
 
 
 class CannotCompose(ValueError):  # noqa: N818 - it says what is the case
