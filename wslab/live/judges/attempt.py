@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender
@@ -18,12 +19,9 @@ from ...drawing.visible import count, decode
 from ...protocol import Head, build_close, explain_head, parse_head
 from ...protocol.head import END
 from ...protocol.rules import judge_head
-from ..errors import LabClosed, NoServer, StreamEnded
+from ..errors import StreamEnded
 from ..raw import RawEndpoint
 from ..tap import SAMPLE_MASK
-
-if TYPE_CHECKING:
-    from ..lab import Lab
 
 TIMEOUT = 5.0
 """Seconds that a server has for its response."""
@@ -175,31 +173,22 @@ def _check(what: str, found: list[str]) -> Check:
     return Check(what, FAILS if found else HOLDS, "; ".join(found))
 
 
-def ready(lab: Lab | None) -> Lab:
-    """The lab, if something can be sent to its server. Raises LabClosed or NoServer, which say what to run."""
-    if lab is None or lab.closed:
-        raise LabClosed("this lab was closed (or its cell was run again): make a new one with lab = Lab()")
-    if lab.server is None or not lab.server.is_serving():
-        raise NoServer("this lab has no server: run `await lab.serve()` in a cell, and then try again")
-    return lab
-
-
-async def attempt(lab: Lab, data: bytes, *, timeout: float = TIMEOUT) -> Attempt:
-    """Send ``data`` to the lab's server over a connection of its own, and read the answer.
+async def attempt(connect: Callable[[], Awaitable[RawEndpoint]], data: bytes, *, timeout: float = TIMEOUT) -> Attempt:
+    """Send ``data`` to a lab's server over a connection of its own, and read the answer.
 
     Args:
-        lab: a lab that serves. Call this on its loop.
+        connect: makes that connection, as ``lab.raw`` does.
         data: the request, right or wrong. Nothing is added to it.
         timeout: seconds that the server has for its response. Its silence is no error.
 
     Raises:
-        LabClosed, NoServer: see ``ready``.
+        LabClosed, NoServer: as ``lab.raw`` does.
         ValueError: there is nothing to send.
         ConnectionError: the connection was lost before everything was sent.
     """
     if not data:
         raise ValueError("there is nothing to send: type a request")
-    async with await ready(lab).raw() as raw:
+    async with await connect() as raw:
         await raw.send(data)
         try:
             response = await raw.recv_head(timeout)

@@ -16,7 +16,8 @@ from ...drawing.blocks import READ, Block, Only, Pairs, Table, Title, Words
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
 from ...drawing.visible import decode, hex_pairs, shows, visible
-from ...live.judges.attempt import Attempt, attempt, explain_request, ready, request_head, written
+from ...live.errors import LabClosed, NoServer
+from ...live.judges.attempt import Attempt, attempt, explain_request, request_head, written
 from ...protocol import build_request
 from ...protocol.handshake import GUID, AcceptSteps
 from ...protocol.words import count, quote
@@ -249,14 +250,18 @@ class HandshakeWorkbench(TracePanel):
     # What is sent.
 
     def _try(self, name: str, data: bytes, then: Callable[[Attempt], None]) -> Underway[Attempt]:
-        lab = ready(self.lab)
+        lab = self.lab
+        if lab is None or lab.closed:
+            raise LabClosed("this lab was closed (or its cell was run again): make a new one with lab = Lab()")
+        if lab.server is None or not lab.server.is_serving():
+            raise NoServer("this lab has no server: run `await lab.serve()` in a cell, and then try again")
         assert lab.loop is not None, "it serves"
 
         async def trying() -> Attempt:
             with self._lock:
                 self.set_trait("underway", [*self.underway, name])
             try:
-                found = await attempt(lab, data)
+                found = await attempt(lab.raw, data)
                 then(found)
                 return found
             finally:
