@@ -39,7 +39,6 @@ LEFT_IN_CIRCLES: set[str] = set()
 LEFT_NAMED_TWICE: set[str] = set()
 """Class names, without a leading underscore, that mean more than one thing."""
 LEFT_PRYING: dict[str, int] = {
-    "wslab/live/ends.py": 2,
     "wslab/panels/kit/panel.py": 1,
 }
 """How often a module reads private attributes or names that another module defines."""

@@ -26,7 +26,7 @@ from wslab.live.jupyter import doors
 from wslab.live.node import package as node
 
 pytestmark = pytest.mark.slow
-THREADS = "import threading; print(sum(thread.name.startswith('wslab') for thread in threading.enumerate()))"
+THREADS = "import threading; print(sum(thread.name == 'wslab server' for thread in threading.enumerate()))"
 
 
 @dataclass

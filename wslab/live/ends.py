@@ -17,6 +17,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -107,15 +108,15 @@ class End:
 
         Raises LibraryRefuses, and CannotSend when the connection is not open.
         """
-        return await self._here(self._send, message)
+        return await self._here(self._give, TEXT if isinstance(message, str) else BINARY, message)
 
     async def ping(self, data: str | bytes = b"") -> int | None:
         """Send a ping with that payload (RFC 6455 5.5.2), and do not wait for the pong. Raises as ``send`` does."""
-        return await self._here(self._ping, data)
+        return await self._here(self._give, PING, data)
 
     async def pong(self, data: str | bytes = b"") -> int | None:
         """Send a pong that nobody asked for (RFC 6455 5.5.3). Raises as ``send`` does."""
-        return await self._here(self._pong, data)
+        return await self._here(self._give, PONG, data)
 
     async def close(self, code: int | None = 1000, reason: str = "") -> int | None:
         """Send a close frame (RFC 6455 5.5.1), and do not wait for what follows; None leaves the status code out.
@@ -123,7 +124,7 @@ class End:
         A library then waits for the peer's close frame and closes the TCP connection; a raw endpoint does nothing more.
         Raises as ``send`` does.
         """
-        return await self._here(self._close, code, reason)
+        return await self._here(self._give, CLOSE, code, reason)
 
     def __repr__(self) -> str:
         return f"<End {self.label}, {self.state.value if self.open else 'no longer open'}>"
@@ -143,16 +144,8 @@ class End:
     async def _write_now(self, data: bytes) -> int | None:
         raise NotImplementedError
 
-    async def _send(self, message: str | bytes) -> int | None:
-        raise NotImplementedError
-
-    async def _ping(self, data: str | bytes) -> int | None:
-        raise NotImplementedError
-
-    async def _pong(self, data: str | bytes) -> int | None:
-        raise NotImplementedError
-
-    async def _close(self, code: int | None, reason: str) -> int | None:
+    async def _give(self, opcode: int, *given: Any) -> int | None:
+        """Send a frame of that opcode; ``given`` is its payload or, of a close frame, the status code and reason."""
         raise NotImplementedError
 
     def _record_since(self, number: int, opcode: int | None = None) -> int | None:
@@ -172,16 +165,14 @@ class LibraryEnd(End):
     """An end that ``websockets`` drives."""
 
     def __init__(self, connection: Tapped, number: int) -> None:
-        end = connection.wslab.end
-        super().__init__(connection.wslab.trace, connection.loop, number, end)
-        self.kind = CLIENT_KIND if end is Sender.CLIENT else SERVER_KIND
-        self._library = connection
+        self._library, joint = connection, connection.wslab
+        super().__init__(joint.trace, connection.loop, number, joint.end)
+        self.kind = CLIENT_KIND if joint.end is Sender.CLIENT else SERVER_KIND
 
     @property
     def open(self) -> bool:
         """Whether bytes can be sent, whatever the library's state is."""
-        wire = self._library._wire
-        return wire is not None and not wire.is_closing() and not wire.fin_sent
+        return self._library.can_write
 
     @property
     def state(self) -> State:
@@ -189,27 +180,13 @@ class LibraryEnd(End):
         return State[self._library.protocol.state.name]
 
     async def _write_now(self, data: bytes) -> int | None:
-        wire = self._library._wire
-        assert wire is not None
         before = self.trace.total
-        wire.write_as_it_is(data)
+        self._library.write_as_it_is(data)
         number = self._record_since(before)
         await self._library.drain()
         return number
 
-    async def _send(self, message: str | bytes) -> int | None:
-        return await self._through_library(TEXT if isinstance(message, str) else BINARY, self._library.send, message)
-
-    async def _ping(self, data: str | bytes) -> int | None:
-        return await self._through_library(PING, self._library.ping, data)
-
-    async def _pong(self, data: str | bytes) -> int | None:
-        return await self._through_library(PONG, self._library.pong, data)
-
-    async def _close(self, code: int | None, reason: str) -> int | None:
-        return await self._through_library(CLOSE, self._begin_close, code, reason)
-
-    async def _begin_close(self, code: int | None, reason: str) -> None:
+    async def _say_bye(self, code: int | None, reason: str) -> None:
         """Have the library close, and wait no longer than until its close frame is sent."""
         closing = keep(self.loop.create_task(self._library.close(code, reason)))  # type: ignore[arg-type]
         while not closing.done() and self._library.protocol.state is OPEN:
@@ -217,15 +194,19 @@ class LibraryEnd(End):
         if closing.done():
             closing.result()
 
-    async def _through_library(self, opcode: int, act: Callable[..., Awaitable[object]], *given: Any) -> int | None:
+    async def _give(self, opcode: int, *given: Any) -> int | None:
         if self.state is not State.OPEN:
             raise CannotSend(
                 f"{self.label} is {self.state.value}: websockets sends only while its own state is OPEN "
                 "(RFC 6455 6.1). The same as exact bytes is refused by nobody"
             )
+        library = self._library
+        acts: dict[int, Callable[..., Awaitable[object]]] = {
+            TEXT: library.send, BINARY: library.send, PING: library.ping, PONG: library.pong, CLOSE: self._say_bye,
+        }  # fmt: skip
         before = self.trace.total
         try:
-            await act(*given)
+            await acts[opcode](*given)
         except (ProtocolError, ConcurrencyError, UnicodeError) as error:
             raise LibraryRefuses(
                 f"websockets does not send {_named(opcode, *given)}: {error}. "
@@ -244,7 +225,6 @@ class RawEnd(End):
     def __init__(self, endpoint: RawEndpoint, number: int) -> None:
         super().__init__(endpoint.trace, endpoint.loop, number, endpoint.end)
         self._endpoint = endpoint
-        self._masked = endpoint.end is Sender.CLIENT  # RFC 6455 5.1
 
     @property
     def open(self) -> bool:
@@ -261,18 +241,10 @@ class RawEnd(End):
         await self._endpoint.send(data)
         return self._record_since(before)
 
-    async def _send(self, message: str | bytes) -> int | None:
-        opcode = TEXT if isinstance(message, str) else BINARY
-        return await self._write_now(build_frame(message, opcode=opcode, mask=self._masked))
-
-    async def _ping(self, data: str | bytes) -> int | None:
-        return await self._write_now(build_frame(data, opcode=PING, mask=self._masked))
-
-    async def _pong(self, data: str | bytes) -> int | None:
-        return await self._write_now(build_frame(data, opcode=PONG, mask=self._masked))
-
-    async def _close(self, code: int | None, reason: str) -> int | None:
-        return await self._write_now(build_close(code, reason, mask=self._masked))
+    async def _give(self, opcode: int, *given: Any) -> int | None:
+        build = build_close if opcode == CLOSE else partial(build_frame, opcode=opcode)
+        # RFC 6455 5.1: "a client MUST mask all frames that it sends to the server".
+        return await self._write_now(build(*given, mask=self.end is Sender.CLIENT))
 
 
 def living(libraries: Iterable[Any], raws: Iterable[RawEndpoint]) -> tuple[End, ...]:

@@ -59,7 +59,7 @@ class _LoggedErrors(logging.Handler):
         text = record.getMessage() if exception is None else complaint(exception)
         try:
             record.__dict__["websocket"].wslab_tap.note(text)
-        except (KeyError, AttributeError, ReferenceError):  # it is about no connection of ours
+        except (KeyError, AttributeError, ReferenceError):  # it is about no connection of the lab
             self._trace.note(text)
 
 
@@ -220,18 +220,17 @@ class Estate:
             await asyncio.shield(asyncio.wrap_future(self._ended))
 
     async def _end(self) -> None:
+        leaving = [_in_its_loop(client.loop, partial(_leave, client)) for client in [*self.clients]]
+        leaving += [_in_its_loop(raw.loop, raw.close) for raw in [*self.raws]]
         try:
-            leaving = [_in_its_loop(client.loop, partial(_leave, client)) for client in [*self.clients]]
-            leaving += [_in_its_loop(raw.loop, raw.close) for raw in [*self.raws]]
             if leaving:
                 await asyncio.wait([asyncio.ensure_future(one) for one in leaving], timeout=2 * GRACE)
             if self.serving is not None or self.helpers:
                 with contextlib.suppress(TimeoutError):  # a handler that computes or sleeps blocks the server's thread
                     async with asyncio.timeout(3 * GRACE):
                         await self.carrier.run(self._end_serving())
-            await self.carrier.stop()
         finally:
-            self._over()
+            await self._over()
             for trace in [*self.traces]:
                 showing.tell_closed(trace)
 
@@ -241,9 +240,12 @@ class Estate:
             await self.serving.close()
         await asyncio.gather(*[helper.close() for helper in [*self.helpers]], return_exceptions=True)
 
-    def _over(self) -> None:
-        assert self._ended is not None
-        self._ended.set_result(None)
+    async def _over(self) -> None:
+        try:
+            await self.carrier.stop()
+        finally:
+            assert self._ended is not None
+            self._ended.set_result(None)
 
     def abandon(self, *, clients: bool = False) -> None:
         """Begin the same. Thread-safe; returns at once. Clients keep their connections unless ``clients`` is true."""
@@ -254,14 +256,11 @@ class Estate:
             self.carrier.soon(self._end_server())
 
     async def _end_server(self) -> None:
-        try:
-            here = asyncio.get_running_loop()
-            # A raw endpoint on a loop that is about to end has nobody who could close it afterwards.
-            leaving = [raw.close() for raw in [*self.raws] if raw.loop is here and self.carrier.name == "tcp"]
-            await asyncio.gather(*leaving, self._end_serving())
-            await self.carrier.stop()
-        finally:
-            self._over()
+        here = asyncio.get_running_loop()
+        # A raw endpoint on a loop that is about to end has nobody who could close it afterwards.
+        leaving = [raw.close() for raw in [*self.raws] if raw.loop is here and self.carrier.name == "tcp"]
+        await asyncio.gather(*leaving, self._end_serving(), return_exceptions=True)
+        await self._over()
 
 
 class Lease:

@@ -35,31 +35,6 @@ QUIET = 0.1
 LONGEST_HEAD = 65536
 
 
-class _RawProtocol(asyncio.Protocol):
-    """asyncio's side of a raw endpoint."""
-
-    def __init__(self, endpoint: RawEndpoint) -> None:
-        self._endpoint = endpoint
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._endpoint._connected(cast(asyncio.Transport, transport))
-
-    def data_received(self, data: bytes) -> None:
-        self._endpoint._came(data)
-
-    def eof_received(self) -> bool:
-        return self._endpoint._fin_came()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._endpoint._lost(exc)
-
-    def pause_writing(self) -> None:
-        self._endpoint._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._endpoint._writable.set()
-
-
 class _Refused(asyncio.Protocol):
     """A second client of an endpoint that takes one."""
 
@@ -67,7 +42,7 @@ class _Refused(asyncio.Protocol):
         cast(asyncio.Transport, transport).abort()
 
 
-class RawEndpoint(Shown):
+class RawEndpoint(asyncio.Protocol, Shown):
     """One end of a TCP connection, in your hands. ``Lab.raw`` makes it.
 
     ``sent`` and ``received`` hold all bytes so far. Everything that waits takes a ``timeout`` in seconds and raises
@@ -94,35 +69,37 @@ class RawEndpoint(Shown):
         self._gone: asyncio.Future[None] = self.loop.create_future()
         register[self] = None
 
-    # What the transport tells.
+    # What asyncio tells it, whose protocol it is.
 
     def accept(self) -> asyncio.Protocol:
         """A protocol factory for asyncio; the first connection is this endpoint's."""
         if self._taken:
             return _Refused()
         self._taken = True
-        return _RawProtocol(self)
+        return self
 
     def listening(self, server: Any, uri: str) -> None:
-        """Told by the lab where it listens."""
+        """Have it wait for the one client of ``server``."""
         self._server, self.uri = server, uri
 
-    def _connected(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the trace."""
         if self._server is not None:
             self._server.close()
         self._tap = self.trace.join(self.end, wire_key(transport))
-        self._transport = TappedTransport(transport, self._tap)
+        self._transport = TappedTransport(cast(asyncio.Transport, transport), self._tap)
         self._writable.set()
         self._changes.tell()
 
-    def _came(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
+        """Note what came."""
         assert self._tap is not None
         self._tap.received(data)
         self.received += data
         self._changes.tell()
 
-    def _fin_came(self) -> bool:
-        """Told of the peer's end of stream; whether this direction stays open until somebody closes it."""
+    def eof_received(self) -> bool:
+        """Note the peer's end of stream; whether this direction stays open until somebody closes it."""
         assert self._tap is not None
         assert self._transport is not None
         self._tap.fin_received()
@@ -130,7 +107,8 @@ class RawEndpoint(Shown):
         self._changes.tell()
         return bool(self._transport.can_write_eof())  # over TLS, asyncio knows no half-closed connection
 
-    def _lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note how it ended."""
         assert self._tap is not None
         if not self._reset:
             note_lost(self._tap, self._transport, exc)
@@ -143,6 +121,14 @@ class RawEndpoint(Shown):
         if not self._gone.done():
             self._gone.set_result(None)
         self._changes.tell()
+
+    def pause_writing(self) -> None:
+        """Have ``send`` wait: the transport's buffer is full."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Let ``send`` go on."""
+        self._writable.set()
 
     # What its owner does.
 
@@ -281,7 +267,7 @@ class RawEndpoint(Shown):
         self._transport.write_eof()
 
     async def close(self) -> None:
-        """Close: FIN, wait up to a second for the peer's, then let go. Twice is once."""
+        """Close: FIN, wait up to a second for the peer's, then let go. Calling it again does nothing."""
         self._closed = True
         if self._server is not None:
             self._server.close()

@@ -250,6 +250,17 @@ class Tapped(Connection):
             self.wslab_tap.closed()
         self.wslab.register.pop(self, None)
 
+    @property
+    def can_write(self) -> bool:
+        """Whether bytes can be sent, whatever the library's state is."""
+        wire = self._wire
+        return wire is not None and not wire.is_closing() and not wire.fin_sent
+
+    def write_as_it_is(self, data: bytes) -> None:
+        """Note and write these very bytes, of which the library does not learn."""
+        assert self._wire is not None
+        self._wire.write_as_it_is(data)
+
     async def ping(self, data: Any = None) -> Any:
         """Send a ping; a seed also fixes the payload that was not given."""
         if data is None and self.wslab.fixed.pings is not None:
