@@ -1,9 +1,9 @@
 """``BrowserPanel``: JavaScript in the learner's own page, beside what the page was told and what crossed the wire.
 
-Theory. The code runs in the page, so the kernel can only ask for it: a push says when, with which code, and where known
-ports lead; what happened comes back in batches. Before that the kernel opens the way. The lab admits the page's origin,
-and where the page is on another machine than the lab, a door lets the user's own Jupyter server pass the bytes on
-untouched. Only the kernel knows the recording, so it says which record belongs to which event (page_events.py).
+Theory. The code runs in the page; the kernel can only ask for it. A push tells the page to run, the code, and where
+known ports lead; what happened comes back in batches. Before that the kernel opens the way: the lab admits the page's
+origin, and where the page is on another machine, a door lets the user's own Jupyter server pass the bytes on untouched.
+Only the kernel has the recording, so the kernel finds the record of each event (page_run.py).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from .page_run import Entry, PageRun, Way
 
 ROUTES = ("auto", "loopback", "jupyter")
 MOST_CODE = 300_000
-"""Characters of code that a page may tell."""
+"""Characters of code, at most, that a page may send."""
 PICTURED = 24
-"""Events, and records, on a picture."""
+"""Events, and records, at most, on a picture."""
 MOST_NAMED = 12
 """Events, at most, that the message of a ``TimeoutError`` names."""
 ORIGIN = re.compile(r"https?://[^/\s]+", re.ASCII)
@@ -109,14 +109,14 @@ class BrowserPanel(RecordsPanel):
 
     @property
     def events(self) -> list[PageEvent]:
-        """What the sockets were told and what the code did with them, the last 500 of this run, in order."""
+        """The last 500 of this run's socket events and of the calls that the code made, in order."""
         with self._lock:
             self._match()
             return self._last.events
 
     @property
     def console(self) -> list[ConsoleLine]:
-        """What the code printed, and what it threw where nobody caught it, as far as it is among the last 500."""
+        """What the code printed, and exceptions that it did not catch, as far as they are among the last 500."""
         with self._lock:
             return [entry for entry in self._last.entries if isinstance(entry, ConsoleLine)]
 
@@ -127,9 +127,12 @@ class BrowserPanel(RecordsPanel):
             return self._last.dropped
 
     def run(self) -> None:
-        """Have the page run the code; where no page shows the panel yet, as soon as one does.
+        """Tell the page to run the code; if no page shows the panel yet, the first one that does.
 
-        What an earlier run opened is closed. Raises RuntimeError where there is no server to lead to.
+        The page closes what an earlier run opened.
+
+        Raises:
+            RuntimeError: there is no server that the code could reach.
         """
         with self._lock:
             if not self._known():
@@ -139,7 +142,7 @@ class BrowserPanel(RecordsPanel):
                 self._start(self._page)
 
     def stop(self) -> None:
-        """Have the page close what the code opened, and end its timers."""
+        """Tell the page to close what the code opened, and to end its timers."""
         self._wanted = False
         self.tell("stop")
 
@@ -150,19 +153,19 @@ class BrowserPanel(RecordsPanel):
     async def wait_for(
         self, what: str | Callable[[Entry], object], *, times: int = 1, timeout: float = 10.0
     ) -> PageEvent | ConsoleLine:
-        """Wait until something happened in this run; what has happened already counts.
+        """Wait for something in this run, which may have happened already.
 
         Args:
             what: the name of an event or a call, such as ``"close"`` or ``"send()"``, or ``"console"``; or a
-                function that is given each event and line and says whether it is the one.
-            times: how many of them there have to be.
+                function that takes an event or a line and returns whether it is meant.
+            times: how often it must happen.
             timeout: seconds.
 
         Returns:
-            The last of them.
+            The event or line that completes the number.
 
         Raises:
-            TimeoutError: it did not happen; the message tells what did.
+            TimeoutError: it did not happen; the message names what did.
         """
         loop = asyncio.get_running_loop()
         fits = what if callable(what) else lambda entry: entry.what == what
@@ -238,7 +241,7 @@ class BrowserPanel(RecordsPanel):
     # The way to the servers --------------------------------------------------------------
 
     def _own(self) -> tuple[Any, int] | None:
-        """The server that the recording is of, and its port."""
+        """The recorded server, and its port."""
         lab = self.lab
         if lab is None or getattr(lab, "closed", False) or getattr(lab, "carrier", "tcp") == "memory":
             return None
@@ -261,7 +264,7 @@ class BrowserPanel(RecordsPanel):
         return ways
 
     def _start(self, page: Viewer) -> None:
-        """Open the way for a page and tell it to run the code."""
+        """Open the way for a page, and tell it to run the code."""
         ways = self._known()
         if not ways:
             raise RuntimeError(_NO_SERVER)

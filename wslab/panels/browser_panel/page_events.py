@@ -1,10 +1,10 @@
-"""What a page told of its WebSockets, ``PageEvent`` and ``ConsoleLine``; ``PageConnection`` finds an event's record.
+"""What a page told of its WebSockets: ``PageEvent`` and ``ConsoleLine``. ``PageConnection`` finds an event's record.
 
-Theory. A page is not told of frames. It is told of messages, in the order in which they came, so the third ``message``
-event of a socket is the third message of the server's on its connection, and the fifth ``send()`` that was made while
-the socket was open is the fifth message of the client's. Which connection is a socket's no page can tell either: it is
-the first request, of those that nobody has taken yet, with the page's Origin and the address's path. A browser sends
-one such request to a server at a time (RFC 6455 4.1), in the order in which the sockets were made.
+Theory. A page hears of messages, in the order in which they came, and never of frames. So the third ``message`` event
+of a socket is the server's third message on its connection, and the fifth ``send()`` on the open socket is the client's
+fifth message. No page can tell its connection either: it is the first one, not yet matched, whose request has the
+page's Origin and the address's path. A browser opens one such connection to a server at a time, in the order in which
+the sockets were made.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ...protocol.words import BINARY, CLOSE, TEXT
 
 CONSOLE: Final = "console"
 MOST_WORDS = 5_000
-"""Characters of one text that a page may tell."""
+"""Characters, at most, of one text that a page may send."""
 MESSAGES_KEPT = 1_000
-"""Messages of each end of a connection whose records are remembered."""
+"""Messages of each end of a connection, at most, whose records are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageEvent:
-    """One event that a socket of the page was told, or one call that the page's code made.
+    """One event of a socket of the page, or one call that the page's code made.
 
     Calls have brackets: ``new WebSocket()``, ``send()``, ``close()``. Events have none: ``open``, ``message``,
     ``error``, ``close``.
@@ -40,13 +40,13 @@ class PageEvent:
     socket: int
     """Which of the run's sockets, from 0 in the order in which they were made."""
     words: str
-    """What the panel says of it."""
+    """A description, as the panel shows it."""
     state: str | None = None
     """The socket's readyState then: CONNECTING, OPEN, CLOSING, CLOSED."""
     thrown: str | None = None
     """What the call threw: the exception's name and message."""
     url: str | None = None
-    """The address, as the code gave it."""
+    """The address, as the code wrote it."""
     protocols: tuple[str, ...] = ()
     """The subprotocols that ``new WebSocket()`` offered."""
     protocol: str | None = None
@@ -78,7 +78,7 @@ class PageEvent:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleLine:
-    """What the page's code printed, or threw where nobody caught it."""
+    """What the page's code printed, or an exception that it did not catch."""
 
     number: int
     """Place in the run, from 0, counted with the events."""
@@ -91,7 +91,7 @@ class ConsoleLine:
 
     @property
     def what(self) -> str:
-        """``console``, so that events and lines can be told apart in one list."""
+        """``console``, which tells a line from an event."""
         return CONSOLE
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ class ConsoleLine:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSocket:
-    """What only the panel wants to know of a socket: where it was led to."""
+    """Where a socket of the page was led to."""
 
     socket: int
     target: str | None
@@ -124,7 +124,7 @@ def _number(told: Mapping[str, Any], name: str) -> int | None:
 
 
 def read_entry(told: Mapping[str, Any]) -> PageEvent | ConsoleLine:
-    """What a page tells of one thing that happened. Raises ValueError where it is not what a page tells."""
+    """Read what a page sends for one event or line. Raises ValueError where the page would not send it."""
     number, what, time = _number(told, "n"), _text(told, "what"), told.get("t")
     if number is None or what is None or not isinstance(time, int | float):
         raise ValueError(f"a page told of an event without its number, name or time: {sorted(map(str, told))}")
@@ -145,14 +145,14 @@ def read_entry(told: Mapping[str, Any]) -> PageEvent | ConsoleLine:
 
 
 def read_opened(told: Mapping[str, Any]) -> OpenedSocket | None:
-    """Where the page says that a new socket was led to; None where no socket was made."""
+    """Where a new socket was led to; None where ``told`` is of no new socket."""
     if told.get("what") != "new WebSocket()" or told.get("thrown"):
         return None
     return OpenedSocket(_number(told, "socket") or 0, _text(told, "target"), _number(told, "port"))
 
 
 class PageConnection:
-    """The records of one connection that a page's events can be about."""
+    """The records of one connection to which a page's events can belong."""
 
     def __init__(self, connection: int, request: int, target: str) -> None:
         """``target`` is what the request asks for: path and query."""
@@ -182,7 +182,7 @@ class PageConnection:
         return kept[index] if 0 <= index < len(kept) else None
 
     def record_of(self, event: PageEvent) -> int | None:
-        """Number of the record in which ``event`` crossed; None where none did, or none is known yet."""
+        """Number of the record in which ``event`` crossed the wire; None where none did, or none is known yet."""
         if event.thrown is not None:
             return None
         match event.what:
@@ -202,7 +202,7 @@ class PageConnection:
 
 
 def shown(entry: PageEvent | ConsoleLine) -> tuple[str, str]:
-    """What happened and what it says, as two harmless texts."""
+    """The event's name and description, as two harmless texts."""
     if isinstance(entry, ConsoleLine):
         name = entry.level if entry.level == "uncaught" else f"console.{entry.level}"
         return name, "\n".join(map(harmless, str(entry).split("\n")))

@@ -1,8 +1,8 @@
-"""``FrameBuilder``: one frame, bit by bit: its bytes, what they mean, and what two judges make of them.
+"""``FrameBuilder``: one frame, bit by bit: its bytes, what they mean, and what two judges say of them.
 
-Theory. What is asked for (bits, payload, masking key, form and statement of the length) is the state, and every view
-shares it; the bytes and all that is said of them are computed from it, each time something changes. What a page writes
-into a field may be wrong in any way, so it is asked about, not set: a refusal in words stands beside that field.
+Theory. The settings (bits, payload, masking key, form and statement of the length) are the state, which all views
+share. The bytes and everything else are computed from it at each change. What a page types may be wrong in any way, so
+a page asks for a change instead of setting a trait, and a refusal stands beside the field.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "close 1005": {"opcode": 8, "payload_as": "hex", "payload": "03 ed"},
     }
 )
-"""By name: how a frame to begin with differs from the RFC's masked ``Hello``."""
+"""By name: the traits in which a preset differs from the RFC's masked ``Hello``."""
 
 _COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps=True))
 
 
 class FrameBuilder(FrameFields, Panel):
-    """Builds one frame, legal or not, and shows what it means and what two implementations make of it.
+    """Builds one frame, legal or not, and shows what it means and whether two implementations accept it.
 
     Args:
         payload: text, or bytes, which are shown as hex.
         as_client: whether a client sends it, so that servers judge it; otherwise clients do.
         kwargs: any of the traits below, as first values.
 
-    It needs no lab and no connection, and sends nothing. The judges know of no extension and of no frame before this
-    one. At most 131,072 bytes of payload.
+    It needs no lab and no connection, and sends nothing. It is judged as the first frame of a connection without
+    extensions. A payload has at most 131,072 bytes.
 
     Raises:
-        traitlets.TraitError: a value that cannot be written as these bits; it says which ones can.
+        traitlets.TraitError: a value does not fit into its bits; the message says which ones do.
     """
 
     _esm = esm("frame_builder/frame_builder.js")
@@ -118,14 +118,14 @@ class FrameBuilder(FrameFields, Panel):
 
     @property
     def judgement(self) -> Judgement:
-        """What ``websockets`` and ``wsproto`` make of it, on an open connection without extensions."""
+        """What ``websockets`` and ``wsproto`` say of it, on an open connection without extensions."""
         return judge(self.data, self.as_client, handshake=False)
 
     @property
     def call(self) -> str:
         """The Python expression that builds these bytes, for ``from wslab import build_frame``.
 
-        Where the payload is too long to be spelled out, it speaks of ``payload``.
+        A payload that is too long to be spelled out stands in it as ``payload``.
         """
         words = [_spelled(self.payload, self.payload_as), f"opcode={self.opcode}"]
         header = self._header()
@@ -137,25 +137,22 @@ class FrameBuilder(FrameFields, Panel):
 
     def explain(self) -> Explanation:
         """Every bit of it, and the rules that it breaks on an open connection without extensions."""
-        return self._explain(self.data, self._broken(self.data))
+        return self._explain(self.data)
 
     def preset(self, name: str) -> None:
-        """Begin anew with one of ``PRESETS``, for instance ``"non-minimal length"``.
+        """Set all traits as one of ``PRESETS`` says, for instance ``"non-minimal length"``.
 
         Raises:
-            KeyError: there is no such preset; it says which there are.
+            KeyError: there is no such preset; the message names those that exist.
         """
         if name not in PRESETS:
             raise KeyError(f"no preset {name!r}; there are {', '.join(map(repr, PRESETS))}")
         traits = self.traits()
-        first = {trait: traits[trait].default() for trait in self._STATE}
-        state = {**first, **PRESETS[name]}
-        payload = state.pop("payload")
+        state = {**{trait: traits[trait].default() for trait in self._STATE}, **PRESETS[name]}
         with self._one_change():
-            self.payload = ""  # it is read as text and as hex
-            for trait, value in state.items():
-                self.set_trait(trait, value)
-            self.payload = payload
+            self.payload = ""  # readable as text and as hex, until ``payload_as`` is set
+            for trait in sorted(state, key=lambda trait: trait == "payload"):
+                self.set_trait(trait, state[trait])
             self.set_trait("refused", {})
 
     def fresh_key(self) -> None:
@@ -171,13 +168,11 @@ class FrameBuilder(FrameFields, Panel):
 
     def _sheet(self) -> Sheet:
         data, broken, judgement = self._judged()
-        explanation = explanation_sheet(self._explain(data, self._broken(data)))
+        explanation = explanation_sheet(self._explain(data))
         verdicts = Table(_COLUMNS, verdict_rows(judgement, broken), comparison(judgement, broken), row_heading=0)
         blocks = [Only(["text"], [Words(self.call)]), *explanation.blocks, verdicts]
-        return Sheet(self._title(data), blocks, "frame")
-
-    def _title(self, data: bytes) -> str:
-        return f"A {opcode_name(self.opcode)} frame of {count(len(data), 'byte')} from a {self._sender.label}"
+        title = f"A {opcode_name(self.opcode)} frame of {count(len(data), 'byte')} from a {self._sender.label}"
+        return Sheet(title, blocks, "frame")
 
     # Details -----------------------------------------------------------------------------
 
@@ -186,7 +181,7 @@ class FrameBuilder(FrameFields, Panel):
         return Sender.CLIENT if self.as_client else Sender.SERVER
 
     def _header(self) -> dict[str, Any]:
-        """What ``build_frame`` is given beside the payload."""
+        """What ``build_frame`` takes beside the payload."""
         bits = self.length_bits
         return {
             **self.bits,
@@ -199,14 +194,11 @@ class FrameBuilder(FrameFields, Panel):
         data = self.data
         return data, broken_rules(data, as_client=self.as_client), judge(data, self.as_client, handshake=False)
 
-    def _broken(self, data: bytes) -> tuple[Violation, ...]:
-        """The rules that the frame itself breaks, not those that what stands after its end may break."""
+    def _explain(self, data: bytes) -> Explanation:
+        """Explain the frame with the rules that it breaks itself. Bytes after its end may break others."""
         frame = parse_frame(data)
-        end = frame.header_length + frame.payload_length
-        return broken_rules(data[:end], as_client=self.as_client)
-
-    def _explain(self, data: bytes, broken: tuple[Violation, ...]) -> Explanation:
-        return explain_frame(data, sender=self._sender, violations=broken)
+        own = data[: frame.header_length + frame.payload_length]
+        return explain_frame(data, sender=self._sender, violations=broken_rules(own, as_client=self.as_client))
 
     def _changed(self, change: Any) -> None:
         name = change["name"]
@@ -216,16 +208,16 @@ class FrameBuilder(FrameFields, Panel):
             self._due = True
             self._refuse(name, None)
             if name in ("length", "length_form") and change["new"] is not None:
-                self.length_bits = None  # what was asked for last is what counts
+                self.length_bits = None  # the last wish counts
 
     def _read_anew(self, old: str) -> None:
-        """The payload stays, and is shown as ``payload_as`` says now."""
+        """Write the same payload as ``payload_as`` says now. Raises CannotCompose where bytes are no text."""
         try:
             shown = written(self.payload, old, self.payload_as)
-        except CannotCompose as error:
+        except CannotCompose:
             with self._one_change():
                 self.payload_as = old
-            raise traitlets.TraitError(str(error)) from None
+            raise
         with self._one_change():
             self.payload = shown
 
@@ -233,9 +225,8 @@ class FrameBuilder(FrameFields, Panel):
         with self._lock:
             self._due = False
             data, broken, judgement = self._judged()
-            explanation = self._explain(data, self._broken(data))
             self.set_trait("built", self._built(data))
-            self.set_trait("explanation", explanation.to_json())
+            self.set_trait("explanation", self._explain(data).to_json())
             self.set_trait("verdicts", verdicts_json(judgement, broken))
 
     def _built(self, data: bytes) -> dict[str, Any]:
@@ -282,18 +273,12 @@ class FrameBuilder(FrameFields, Panel):
 
     @traitlets.validate("masking_key")
     def _valid_key(self, proposal: Any) -> str:
-        try:
-            return masking_key(proposal["value"]).hex(" ")
-        except CannotCompose as error:
-            raise traitlets.TraitError(str(error)) from None
+        return masking_key(proposal["value"]).hex(" ")
 
     @traitlets.validate("payload")
     def _valid_payload(self, proposal: Any) -> str:
         said: str = proposal["value"]
-        try:
-            typed(said, self.payload_as, MOST_PAYLOAD)
-        except CannotCompose as error:
-            raise traitlets.TraitError(str(error)) from None
+        typed(said, self.payload_as, MOST_PAYLOAD)
         return said
 
     @traitlets.validate("length")
@@ -320,20 +305,14 @@ class FrameBuilder(FrameFields, Panel):
         else:
             self._refuse(name, None)
 
-    def _answer_preset(self, question: Question) -> None:
-        self.preset(str(question["name"]))
-
-    def _answer_fresh_key(self, _: Question) -> None:
-        self.fresh_key()
-
     def _answer_right_length(self, _: Question) -> None:
         self.right_length()
         self._refuse("length", None)
 
     answers: ClassVar[Mapping[str, Any]] = {
         "change": _answer_change,
-        "preset": _answer_preset,
-        "fresh key": _answer_fresh_key,
+        "preset": lambda self, question: self.preset(str(question["name"])),
+        "fresh key": lambda self, _: self.fresh_key(),
         "right length": _answer_right_length,
     }
 
@@ -343,7 +322,7 @@ def _known(name: str, value: int | None, most: int, words: str) -> int | None:
 
 
 def _length_said(value: Any) -> int | None:
-    """What somebody typed as a length; nothing is the true one."""
+    """The length that was typed; None, for the true one, where nothing was."""
     said = str(value if value is not None else "").replace(",", "").replace("_", "").strip()
     if not said:
         return None
@@ -360,7 +339,7 @@ _FROM_PAGE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "length": _length_said,
     "length_form": lambda value: value,
 }
-"""What a page may ask to be changed, and how its answer is read."""
+"""What a page may change, and how the value that it sends is read."""
 
 
 def _spelled(said: str, way: str) -> str:

@@ -18,7 +18,7 @@ RFC_KEY: Final = "37 fa 21 3d"
 """The masking key of the RFC's own example (RFC 6455 5.7)."""
 
 
-class CannotCompose(ValueError):  # noqa: N818 - it says what is the case
+class CannotCompose(ValueError, traitlets.TraitError):  # noqa: N818 - it says what is the case
     """What was typed makes no bytes."""
 
 

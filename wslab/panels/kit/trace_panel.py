@@ -170,9 +170,7 @@ class TracePanel(Panel):
         if self._keeper is not None:
             self._keeper.cancel()
         if self.trace.total - self.trace.first <= MOST_KEPT:
-            self._keeper = threading.Timer(QUIET, self._try_to_keep)
-            self._keeper.daemon = True
-            self._keeper.start()
+            self._keeper = _later(QUIET, self._try_to_keep)
 
     def _try_to_keep(self) -> None:
         try:
@@ -192,11 +190,16 @@ class TracePanel(Panel):
         if self._unsubscribe is None:
             self._unsubscribe = self.trace.subscribe(self._pusher.wake)
             for delay in KNOCKS:
-                knock = threading.Timer(delay, self._knock)
-                knock.daemon = True
-                knock.start()
+                _later(delay, self._knock)
         self._pusher.wake()
 
     def _knock(self) -> None:
         if not self._asked:
             self.refresh()
+
+
+def _later(seconds: float, call: Callable[[], object]) -> threading.Timer:
+    timer = threading.Timer(seconds, call)
+    timer.daemon = True
+    timer.start()
+    return timer
