@@ -38,9 +38,7 @@ LEFT_IN_CIRCLES: set[str] = set()
 """Modules that import themselves by way of others."""
 LEFT_NAMED_TWICE: set[str] = set()
 """Class names, without a leading underscore, that mean more than one thing."""
-LEFT_PRYING: dict[str, int] = {
-    "wslab/panels/kit/panel.py": 1,
-}
+LEFT_PRYING: dict[str, int] = {}
 """How often a module reads private attributes or names that another module defines."""
 PRYING_ALLOWED: dict[str, str] = {
     "wslab/panels/kit/panel.py: _reply_subshell_for": "ipykernel offers no other way to say which thread answers a page",
