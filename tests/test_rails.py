@@ -41,7 +41,7 @@ LEFT_NAMED_TWICE: set[str] = set()
 LEFT_PRYING: dict[str, int] = {}
 """How often a module reads private attributes or names that another module defines."""
 PRYING_ALLOWED: dict[str, str] = {
-    "wslab/panels/kit/panel.py: _reply_subshell_for": "ipykernel offers no other way to say which thread answers a page",
+    "wslab/panels/kit/panel.py: _reply_subshell_for": "ipykernel has no other way to say which thread answers",
     "wslab/live/judges/wsproto_judge.py: _nonce": "wsproto draws its key itself, and has no other way to be given one",
 }
 """At most five ``module: attribute`` that stay, and why."""

@@ -3,8 +3,8 @@
 Theory. A page hears of messages, in the order in which they came, and never of frames. So the third ``message`` event
 of a socket is the server's third message on its connection, and the fifth ``send()`` on the open socket is the client's
 fifth message. No page can tell its connection either: it is the first one, not yet matched, whose request has the
-page's Origin and the address's path. A browser opens one such connection to a server at a time, in the order in which
-the sockets were made.
+page's Origin and the address's path. A browser opens one connection to a server at a time (RFC 6455 4.1), in the order
+in which the sockets were made.
 """
 
 from __future__ import annotations
