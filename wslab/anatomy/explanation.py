@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..drawing.blocks import DRAWN, READ, SPACE, Block, Cited, Faults, Item, Items, Only, Pairs, Table, Title
+from ..drawing.blocks import DRAWN, READ, SPACE, Block, Faults, Item, Items, Only, Pairs, Table, Title
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.table import Column
 from ..drawing.visible import count
@@ -24,7 +24,7 @@ _COLUMNS = (
     Column("value", wraps=True, most=20, code=True),
     Column("meaning", wraps=True),
 )
-_DOCUMENT = re.compile(r"(RFC \d+) ([\d.]+)")
+_DOCUMENT = re.compile(r"RFC \d+ (?=[\d.]+$)")
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,15 +149,12 @@ def _lines(view: View) -> Items:
 
 def _fields(view: View) -> Table:
     """The fields; the last column is the section, under the RFC's name where all are of one RFC."""
-    places = [_DOCUMENT.fullmatch(field.section) for field in view.fields]
-    documents = {place[1] if place else "" for place in places}
-    heading = documents.pop() if len(documents) == 1 and "" not in documents else ""
+    sections = [field.section for field in view.fields]
+    documents = {place[0] if (place := _DOCUMENT.match(section)) else "" for section in sections}
+    document = documents.pop() if len(documents) == 1 else ""
     rows = [
-        (
-            field.range, field.name, field.value, field.meaning,
-            Cited(place[2] if heading and place else field.section, field.section),
-        )
-        for field, place in zip(view.fields, places, strict=True)
-    ]  # fmt: skip
-    columns = (*_COLUMNS, Column(heading or "section", wraps=True, most=16))
-    return Table(columns, rows, "The fields", row_heading=1, look="fields")
+        (field.range, field.name, field.value, field.meaning, section.removeprefix(document))
+        for field, section in zip(view.fields, sections, strict=True)
+    ]
+    column = Column(document.rstrip() or "section", wraps=True, most=16, cites=document)
+    return Table((*_COLUMNS, column), rows, "The fields", row_heading=1, look="fields")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..drawing.blocks import Block, Gap, Ladder, Pairs, Rung, Stroke, Table, Tip, Words, Wrong
+from ..drawing.blocks import Block, Gap, Ladder, Pairs, Rung, Stroke, Table, Tip, Words
 from ..drawing.table import Column
 from ..drawing.visible import both_ends, count, visible
 from .field import Sender
@@ -28,7 +28,7 @@ _KINDS = {
 _CONNECTION = Column("conn", right=True)
 _COLUMNS = (
     Column("#", right=True), _CONNECTION, Column("from"), Column("kind"), Column("flags"),
-    Column("length", right=True), Column("!", right=True), Column("summary", wraps=True, code=True),
+    Column("length", right=True), Column("!", right=True, wrong=True), Column("summary", wraps=True, code=True),
 )  # fmt: skip
 _FLAGS = {0b1000_0000: "FIN", 0b0100_0000: "RSV1", 0b0010_0000: "RSV2", 0b0001_0000: "RSV3"}
 
@@ -76,7 +76,7 @@ def _row(record: Record) -> tuple[str, ...]:
     length = str(record.payload_length) if record.kind in (Kind.FRAME, Kind.UNREAD) else ""
     return (
         str(record.number), str(record.connection), record.sender.letter, _KINDS[record.kind],
-        " ".join(flags) if record.kind is Kind.FRAME else "", length, Wrong(_marker(record)), record.summary,
+        " ".join(flags) if record.kind is Kind.FRAME else "", length, _marker(record), record.summary,
     )  # fmt: skip
 
 

@@ -13,24 +13,6 @@ from typing import Literal, NamedTuple, TypeAlias
 from .table import Column
 
 
-class Cited(str):
-    """A cell that names a section; ``section`` is its whole name where the column's heading says half of it."""
-
-    __slots__ = ("section",)
-    section: str
-
-    def __new__(cls, said: str, section: str) -> Cited:  # noqa: D102
-        cell = super().__new__(cls, said)
-        cell.section = section
-        return cell
-
-
-class Wrong(str):
-    """A cell that tells of something wrong."""
-
-    __slots__ = ()
-
-
 @dataclass(frozen=True, slots=True)
 class Title:
     """The name of what follows, and where it comes from."""
@@ -63,7 +45,7 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headings. A cell may be ``Cited`` or ``Wrong``; one such as ``● client`` gets its lane's colour."""
+    """Rows under headings. A cell such as ``● client`` gets its lane's colour."""
 
     columns: Sequence[Column | str]
     rows: Sequence[Sequence[str]]

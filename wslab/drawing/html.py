@@ -17,7 +17,6 @@ from .blocks import (
     Block,
     Byte,
     Cell,
-    Cited,
     Dump,
     Faults,
     Items,
@@ -33,11 +32,10 @@ from .blocks import (
     Table,
     Title,
     Words,
-    Wrong,
     seen_by,
 )
 from .style import CSS, LANES, MARKED, lane_mark
-from .table import columns_of
+from .table import Column, columns_of
 from .text import text_of, tip_of
 from .visible import harmless
 
@@ -137,7 +135,7 @@ def _table(block: Table) -> str:
     for row in block.rows:
         body += "<tr>"
         for index, (cell, head) in enumerate(zip(row, heads, strict=True)):
-            shown = f"<code>{_cell(cell)}</code>" if head.code and cell else _cell(cell)
+            shown = _cell(cell, head)
             tag, scope = ("th", ' scope="row"') if index == block.row_heading else ("td", "")
             body += f"<{tag}{scope}{numbers[index]}>{shown}</{tag}>"
         body += "</tr>\n"
@@ -145,11 +143,13 @@ def _table(block: Table) -> str:
     return f'<div class="{_LOOKS[block.look]}">{table}</div>' if block.look else table
 
 
-def _cell(cell: str) -> str:
-    if isinstance(cell, Cited):
-        return _section(cell.section, cell)
-    if isinstance(cell, Wrong):
-        return f'<strong class="wsv-red">{_text(cell)}</strong>' if cell else ""
+def _cell(cell: str, head: Column) -> str:
+    if not cell or head.code:
+        return _code(cell)
+    if head.wrong:
+        return f'<strong class="wsv-red">{_text(cell)}</strong>'
+    if head.cites is not None:
+        return _section(head.cites + cell, cell)
     return _marks(cell) if MARKED.fullmatch(cell) else _text(cell)
 
 

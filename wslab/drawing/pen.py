@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 
 from . import style
-from .visible import cells, harmless
+from .visible import cells, fitting, harmless, wrap
 
 SANS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MONO = "Consolas, Menlo, 'Liberation Mono', 'DejaVu Sans Mono', monospace"
@@ -80,38 +81,15 @@ def _fixed(letter: str) -> float:
 
 def fitted(said: str, room: float, size: float = SIZE, *, code: bool = False, bold: bool = False) -> str:
     """``said`` if ``room`` pixels hold it, else its start and ``…``."""
-    if text_width(said, size, code=code, bold=bold) <= room:
+    measure = partial(text_width, size=size, code=code, bold=bold)
+    if measure(said) <= room:
         return said
-    start = _start(said, room - text_width("…", size, code=code, bold=bold), size, code=code, bold=bold)
-    return f"{start.rstrip()}…" if room > size else ""
-
-
-def _start(said: str, room: float, size: float, *, code: bool, bold: bool) -> str:
-    """The longest start of ``said`` that ``room`` pixels hold."""
-    for index, letter in enumerate(said):
-        room -= text_width(letter, size, code=code, bold=bold)
-        if room < 0:
-            return said[:index]
-    return said
+    return f"{fitting(said, room - measure('…'), measure).rstrip()}…" if room > size else ""
 
 
 def in_lines(said: str, room: float, size: float = SIZE, *, code: bool = False, bold: bool = False) -> list[str]:
     """``said`` in lines that ``room`` pixels hold, broken at spaces where that is possible."""
-    lines: list[str] = []
-    line = ""
-    for word in said.split(" "):
-        longer = f"{line} {word}" if line else word
-        if text_width(longer, size, code=code, bold=bold) <= room:
-            line = longer
-            continue
-        if line:
-            lines.append(line)
-        while text_width(word, size, code=code, bold=bold) > room:
-            part = _start(word, room, size, code=code, bold=bold) or word[0]
-            lines.append(part)
-            word = word[len(part) :]
-        line = word
-    return [*lines, line] if line or not lines else lines
+    return wrap(said, room, partial(text_width, size=size, code=code, bold=bold))
 
 
 def number(value: float) -> str:

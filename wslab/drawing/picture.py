@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from html import escape
 from importlib import import_module
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import style
-from .blocks import Block, Dump, Faults, Items, Ladder, Notes, Pairs, Ruler, Stack, States, Table, Title, Words, seen_by
+from .blocks import Block, Dump, Faults, Ladder, Pairs, Ruler, Stack, States, Table, Title, seen_by
 from .pen import SANS, WIDTH, Figure, in_lines, rect, text
 from .svg_bytes import dump_figure, ruler_figure
 from .svg_ladder import ladder_figure
@@ -82,31 +82,23 @@ class Picture:
         return self.svg
 
 
+_FIGURES: dict[type, Callable[[Any], Figure]] = {
+    Title: title_figure,
+    Table: table_figure,
+    Pairs: pairs_figure,
+    Stack: stack_figure,
+    Faults: faults_figure,
+    Ruler: ruler_figure,
+    Dump: dump_figure,
+    Ladder: ladder_figure,
+    States: states_figure,
+}
+
+
 def figure_of(block: Block) -> Figure:
-    """The block as a figure."""
-    match block:
-        case Title():
-            return title_figure(block)
-        case Words() | Notes() | Items():
-            return words_figure(text_of([block], 100))
-        case Table():
-            return table_figure(block)
-        case Pairs():
-            return pairs_figure(block)
-        case Stack():
-            return stack_figure(block)
-        case Faults():
-            return faults_figure(block)
-        case Ruler():
-            return ruler_figure(block)
-        case Dump():
-            return dump_figure(block)
-        case Ladder():
-            return ladder_figure(block)
-        case States():
-            return states_figure(block)
-        case _:
-            raise TypeError(f"no figure of {block!r}")
+    """The block as a figure; one that has no figure of its own is drawn as its text."""
+    draw = _FIGURES.get(type(block))
+    return draw(block) if draw else words_figure(text_of([block], 100))
 
 
 def picture_of(title: str, blocks: Iterable[Block], name: str = "") -> Picture:

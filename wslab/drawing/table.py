@@ -22,6 +22,10 @@ class Column(NamedTuple):
     """Too long a text goes on in the next line; otherwise it is cut and ends in ``…``."""
     code: bool = False
     """Set in the fixed-width font in HTML."""
+    wrong: bool = False
+    """What stands in it tells of something wrong."""
+    cites: str | None = None
+    """What stands before each cell to make it a section, such as ``RFC 6455 ``; None where no sections are cited."""
 
 
 def columns_of(columns: Iterable[Column | str]) -> list[Column]:

@@ -17,7 +17,7 @@ The ranges are a table and not ``str.isprintable``, whose answer changes with th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeVar
 from unicodedata import category, east_asian_width
@@ -124,14 +124,14 @@ def clip(text: str, width: int) -> str:
     """``text`` if it fits into ``width`` columns, else its start and ``…``."""
     if cells(text) <= width:
         return text
-    return _fitting(text, max(width - 1, 0)) + "…" if width > 0 else ""
+    return fitting(text, max(width - 1, 0)) + "…" if width > 0 else ""
 
 
-def _fitting(text: str, width: int) -> str:
-    """The longest start of ``text`` that fits into ``width`` columns."""
-    used = 0
+def fitting(text: str, width: float, measure: Callable[[str], float] = cells) -> str:
+    """The longest start of ``text`` that fits into ``width``; ``measure`` adds up over characters."""
+    used = 0.0
     for index, character in enumerate(text):
-        used += _cell(character)
+        used += measure(character)
         if used > width:
             return text[:index]
     return text
@@ -144,22 +144,23 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
     return spaces + text if right else text + spaces
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """``text`` in lines of at most ``width`` columns, broken at spaces where that is possible.
+def wrap(text: str, width: float, measure: Callable[[str], float] = cells) -> list[str]:
+    """``text`` in lines of at most ``width``, broken at spaces where that is possible.
 
-    Not ``textwrap``, which counts characters and not columns. An empty text is one empty line.
+    Not ``textwrap``, which counts characters; here ``measure`` says how wide a text is, in columns if nothing else is
+    given. An empty text is one empty line.
     """
     lines: list[str] = []
     line = ""
     for word in text.split(" "):
         joined = f"{line} {word}" if line else word
-        if cells(joined) <= width:
+        if measure(joined) <= width:
             line = joined
             continue
         if line:
             lines.append(line)
-        while cells(word) > width:
-            part = _fitting(word, width) or word[0]
+        while measure(word) > width:
+            part = fitting(word, width, measure) or word[0]
             lines.append(part)
             word = word[len(part) :]
         line = word
