@@ -15,8 +15,8 @@ from .field import Explained
 from .layout import dump, fault, ruler, unmasking
 from .view import HIDDEN_BYTE, LINES, View
 
+# Bytes of hex that one explanation or field carries as JSON; ``length`` and ``width`` say how many there are.
 SENT = 4096
-"""Bytes of hex that one explanation or field carries as JSON; ``length`` and ``width`` say how many there are."""
 
 _COLUMNS = (
     Column("bits"),
@@ -133,7 +133,7 @@ def _blocks(view: View) -> Iterator[Block]:
 
 
 def _lines(view: View) -> Items:
-    """A head's lines, each with what its fields mean."""
+    # A head's lines, each with what its fields mean.
     items = [
         Item(
             line.text or "(blank line)",
@@ -148,7 +148,7 @@ def _lines(view: View) -> Items:
 
 
 def _fields(view: View) -> Table:
-    """The fields; the last column is the section, under the RFC's name where all are of one RFC."""
+    # The fields; the last column is the section, under the RFC's name where all are of one RFC.
     sections = [field.section for field in view.fields]
     documents = {place[0] if (place := _DOCUMENT.match(section)) else "" for section in sections}
     document = documents.pop() if len(documents) == 1 else ""

@@ -9,14 +9,10 @@ from ..drawing.visible import count, hex_pairs
 from .field import Violation
 from .view import FieldView, View, bit_range
 
-RULED = 128
-"""Bits that a ruler shows: the longest header (14 bytes) and a little of what follows."""
-HEAD, TAIL = 64, 16
-"""Of bytes too many for a dump, the first HEAD and the last TAIL are shown."""
-UNMASKED = 16
-"""Bytes of which the unmasking is shown."""
-POINTED = 6
-"""Bytes at most whose bits are written out to point at some of them."""
+RULED = 128  # Bits that a ruler shows: the longest header (14 bytes) and a little of what follows.
+HEAD, TAIL = 64, 16  # Of bytes too many for a dump, the first HEAD and the last TAIL are shown.
+UNMASKED = 16  # Bytes of which the unmasking is shown.
+POINTED = 6  # Bytes at most whose bits are written out to point at some of them.
 
 
 def ruler(view: View, caption: str = "The first bits, 32 in a row") -> Ruler:
@@ -41,7 +37,7 @@ def _row(view: View, first: int, last: int) -> Iterator[Cell]:
 
 
 def _crossed(view: View, field: FieldView, start: int, stop: int) -> list[str]:
-    """Whole bytes in hex, others as bits."""
+    # Whole bytes in hex, others as bits.
     first, last = start // 8, -(-stop // 8)
     if start % 8 == 0 and stop % 8 == 0:
         return [view.hex_at(index) for index in range(first, last)]
@@ -52,7 +48,7 @@ def _crossed(view: View, field: FieldView, start: int, stop: int) -> list[str]:
 
 
 def _number(field: FieldView, width: int) -> str:
-    """The value that the bits make, where it has room in a cell of ``width`` bits, two columns each."""
+    # The value that the bits make, where it has room in a cell of ``width`` bits, two columns each.
     if field.number is None or not 1 < field.width <= 64:
         return ""
     said = f"= {field.number}"
@@ -91,7 +87,7 @@ def _line(view: View, start: int, stop: int) -> Line:
 
 
 def _blamed(view: View, start: int, stop: int) -> bool:
-    """Whether a rule is broken by some of these bits."""
+    # Whether a rule is broken by some of these bits.
     return any(
         broken.width and broken.start < stop and start < broken.start + broken.width
         for broken in view.explanation.violations
@@ -125,7 +121,7 @@ def fault(view: View, broken: Violation) -> Fault:
 
 
 def _where(view: View, broken: Violation) -> str:
-    """``bits 9–15, Payload len``; empty for no bits."""
+    # ``bits 9–15, Payload len``; empty for no bits.
     if not broken.width:
         return ""
     start, stop = broken.start, broken.start + broken.width
@@ -135,7 +131,7 @@ def _where(view: View, broken: Violation) -> str:
 
 
 def _pointed(view: View, broken: Violation) -> Iterator[str]:
-    """The bytes around the bits, written as bits, and carets under these; nothing where they are many or withheld."""
+    # The bytes around the bits, written as bits, and carets under these; nothing where they are many or withheld.
     blamed = range(broken.start, broken.start + broken.width)
     around = range(blamed.start // 8, -(-blamed.stop // 8))
     data = view.explanation.data

@@ -35,24 +35,22 @@ from typing import Any, Final, NamedTuple
 from ..drawing.visible import count, decode, hex_pairs, shows, visible
 from .field import Sender
 
-PREVIEW = 28
-"""Bytes of a payload that a record keeps."""
-HEX = 8
-"""Bytes of it that a summary shows as hex."""
+PREVIEW = 28  # Bytes of a payload that a record keeps.
+HEX = 8  # Bytes of it that a summary shows as hex.
+# The values of the packed form in order, and what ``struct`` calls their types.
 LAYOUT: Final = {
     "number": "I", "connection": "I", "time": "d", "offset": "Q", "payload_length": "Q", "header_length": "I",
     "status": "H", "sender": "B", "kind": "B", "first": "B", "second": "B", "violations": "B", "preview_length": "B",
     "preview": f"{PREVIEW}s", "delay": "I",
 }  # fmt: skip
-"""The values of the packed form in order, and what ``struct`` calls their types."""
 PACKED = struct.Struct("<" + "".join(LAYOUT.values()))
 DELAY = struct.Struct("<" + LAYOUT["delay"])
+# Where ``delay`` lies: the one value that is not known yet when a record is made.
 DELAY_AT = PACKED.size - DELAY.size
-"""Where ``delay`` lies: the one value that is not known yet when a record is made."""
 UNKNOWN = 2**32 - 1
 
+# What a summary calls a frame (RFC 6455 section 11.8): all that this floor knows of the protocol.
 OPCODES = {0x0: "CONTINUATION", 0x1: "TEXT", 0x2: "BINARY", 0x8: "CLOSE", 0x9: "PING", 0xA: "PONG"}
-"""What a summary calls a frame (RFC 6455 section 11.8): all that this floor knows of the protocol."""
 
 
 def packed_values(packed: bytes, *names: str) -> Iterator[tuple[Any, ...]]:

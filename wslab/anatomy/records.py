@@ -12,8 +12,7 @@ from .field import Sender
 from .record import Kind, Record
 
 NOTHING = "no records"
-LANES = tuple(sender.label for sender in Sender)
-"""What the two lanes of a drawing are called."""
+LANES = tuple(sender.label for sender in Sender)  # What the two lanes of a drawing are called.
 
 _KINDS = {
     Kind.REQUEST: "request",
@@ -34,7 +33,7 @@ _FLAGS = {0b1000_0000: "FIN", 0b0100_0000: "RSV1", 0b0010_0000: "RSV2", 0b0001_0
 
 
 def _shown(records: Sequence[Record]) -> tuple[Sequence[Record], int, Sequence[Record], bool]:
-    """The records to show, as start, number left out and end; and whether they are of several connections."""
+    # The records to show, as start, number left out and end; and whether they are of several connections.
     start, missing, end = both_ends(records)
     several = len({record.connection for record in [*start, *end]}) > 1
     return start, missing, end, several
@@ -45,7 +44,7 @@ def _left_out(missing: int) -> str:
 
 
 def _marker(record: Record) -> str:
-    """``!2`` for a record that breaks two rules."""
+    # ``!2`` for a record that breaks two rules.
     return f"!{record.violations}" if record.violations else ""
 
 

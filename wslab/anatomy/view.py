@@ -14,20 +14,14 @@ from ..drawing.visible import count, decode, harmless, hex_pairs, visible
 from .field import Explained, Field, Violation
 
 WITHHELD = "(withheld)"
-HIDDEN_BYTE = "··"
-"""Stands for the two hex digits of a byte that is not shown."""
-VALUE = 40
-"""Bytes or characters of a value that a view shows."""
-SENTENCE = 1000
-"""Characters of a sentence that a view shows: it may quote the wire."""
-NAME = 80
-"""The same of a name: the wire names headers."""
-LINES = 128
-"""Lines of a head that a view shows."""
+HIDDEN_BYTE = "··"  # Stands for the two hex digits of a byte that is not shown.
+VALUE = 40  # Bytes or characters of a value that a view shows.
+SENTENCE = 1000  # Characters of a sentence that a view shows: it may quote the wire.
+NAME = 80  # The same of a name: the wire names headers.
+LINES = 128  # Lines of a head that a view shows.
+# What a TLS record begins with, and no line of text does.
 TLS_TYPES = tuple(bytes([number]) for number in range(20, 25))
-"""What a TLS record begins with, and no line of text does."""
-SHORTEST_SECRET = 4
-"""Shorter values are not looked for in other sentences: ``1`` occurs everywhere."""
+SHORTEST_SECRET = 4  # Shorter values are not looked for in other sentences: ``1`` occurs everywhere.
 
 
 def bit_range(start: int, width: int) -> str:

@@ -26,14 +26,11 @@ class Words:
     """Lines of text, each as it is."""
 
     said: str
-    code: bool = False
-    """Their spaces mean something: HTML keeps them."""
-    close: bool = False
-    """In text, no blank line stands above."""
+    code: bool = False  # Their spaces mean something: HTML keeps them.
+    close: bool = False  # In text, no blank line stands above.
 
 
-SPACE = Words("", close=True)
-"""In text, one blank line more."""
+SPACE = Words("", close=True)  # In text, one blank line more.
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +47,8 @@ class Table:
     columns: Sequence[Column | str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
-    row_heading: int | None = None
-    """The column that names its row."""
-    look: str = ""
-    """The style sheet's name for such tables, if it has one."""
+    row_heading: int | None = None  # The column that names its row.
+    look: str = ""  # The style sheet's name for such tables, if it has one.
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +103,15 @@ class Faults:
 class Cell(NamedTuple):
     """The part of a field that lies in one row of a ruler."""
 
-    owner: int
-    """Number of the field."""
+    owner: int  # Number of the field.
     name: str
     start: int
     stop: int
-    continued: bool
-    """The field began in an earlier row."""
-    ends: bool
-    """The field does not go on in a later row, which may lie beyond the ruler."""
-    pieces: Sequence[str]
-    """Its bits, or its bytes, each as wide as the others."""
-    number: str
-    """``= 5`` in a number's first cell, where its bits alone would not say it."""
-    wrong: Sequence[tuple[int, int]]
-    """Start and stop of the bits in it that are to blame."""
+    continued: bool  # The field began in an earlier row.
+    ends: bool  # The field does not go on in a later row, which may lie beyond the ruler.
+    pieces: Sequence[str]  # Its bits, or its bytes, each as wide as the others.
+    number: str  # ``= 5`` in a number's first cell, where its bits alone would not say it.
+    wrong: Sequence[tuple[int, int]]  # Start and stop of the bits in it that are to blame.
 
     @property
     def width(self) -> int:
@@ -135,8 +124,7 @@ class Cell(NamedTuple):
         return f"{self.name} (continued)" if self.continued else self.name
 
 
-ROW = 32
-"""Bits in a row of a ruler."""
+ROW = 32  # Bits in a row of a ruler.
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +133,7 @@ class Ruler:
 
     caption: str
     rows: Sequence[Sequence[Cell]]
-    beyond: str = ""
-    """How much does not fit."""
+    beyond: str = ""  # How much does not fit.
 
 
 class Byte(NamedTuple):
@@ -155,8 +142,7 @@ class Byte(NamedTuple):
     hex: str
     character: str
     owners: Sequence[int]
-    begins: bool
-    """A field begins in it."""
+    begins: bool  # A field begins in it.
     wrong: bool
     hidden: bool
 
@@ -164,11 +150,9 @@ class Byte(NamedTuple):
 class Line(NamedTuple):
     """A line of a dump."""
 
-    at: int
-    """Position of its first byte."""
+    at: int  # Position of its first byte.
     data: Sequence[Byte]
-    closed: bool
-    """A field ends with it."""
+    closed: bool  # A field ends with it.
 
 
 class Entry(NamedTuple):
@@ -181,8 +165,7 @@ class Entry(NamedTuple):
     wrong: bool
 
 
-LINE = 16
-"""Bytes in a line of a dump."""
+LINE = 16  # Bytes in a line of a dump.
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +175,7 @@ class Dump:
     caption: str
     lines: Sequence[Line | str]
     entries: Sequence[Entry]
-    numbered: bool = False
-    """The fields are listed under their numbers too."""
+    numbered: bool = False  # The fields are listed under their numbers too.
 
 
 class Stroke(Enum):
@@ -204,10 +186,8 @@ class Stroke(Enum):
     DASHED = "dashed"
     DOTTED = "dotted"
     THIN = "thin"
-    JAGGED = "jagged"
-    """It does not arrive."""
-    NONE = "none"
-    """No line at all, only words at the lane."""
+    JAGGED = "jagged"  # It does not arrive.
+    NONE = "none"  # No line at all, only words at the lane.
 
 
 class Tip(Enum):
@@ -224,17 +204,14 @@ class Rung(NamedTuple):
     """One line of a ladder: an arrow from one lane to the other, or words at one of them."""
 
     number: int
-    name: str
-    """Beside the number, where numbers alone do not tell the streams apart."""
-    lane: int
-    """Where it begins."""
+    name: str  # Beside the number, where numbers alone do not tell the streams apart.
+    lane: int  # Where it begins.
     said: str
     stroke: Stroke
     tip: Tip
     wrong: bool
     sent: float
-    read: float | None
-    """When it arrived; None where nobody noted it."""
+    read: float | None  # When it arrived; None where nobody noted it.
 
 
 class Gap(NamedTuple):
@@ -250,8 +227,7 @@ class Ladder:
 
     rungs: Sequence[Rung | Gap]
     lanes: Sequence[str]
-    key: Mapping[Stroke, str]
-    """What each stroke stands for."""
+    key: Mapping[Stroke, str]  # What each stroke stands for.
     caption: str = ""
 
 
@@ -259,12 +235,10 @@ class Ladder:
 class States:
     """A state machine for each lane: every change that there is, and those that were made."""
 
-    states: Sequence[str]
-    """In order; the machine begins in the first."""
-    moves: Mapping[int, Sequence[tuple[str, str, str, str]]]
-    """By lane, as ``(old, event, new, section)``."""
+    states: Sequence[str]  # In order; the machine begins in the first.
+    moves: Mapping[int, Sequence[tuple[str, str, str, str]]]  # By lane, as ``(old, event, new, section)``.
+    # As ``(lane, old, event, new)`` in order; numbered from 1. They need not follow from one another.
     taken: Sequence[tuple[int, str, str, str]]
-    """As ``(lane, old, event, new)`` in order; numbered from 1. They need not follow from one another."""
     lanes: Sequence[str]
 
 

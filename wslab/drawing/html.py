@@ -101,7 +101,7 @@ def _code(said: str) -> str:
 
 
 def _marks(said: str) -> str:
-    """A sentence with each lane's mark, and the word behind it, in its colour."""
+    # A sentence with each lane's mark, and the word behind it, in its colour.
     return MARKED.sub(lambda match: f'<span class="{_class(LANES.index(match[1]))}">{match[0]}</span>', _text(said))
 
 
@@ -110,7 +110,7 @@ def _class(lane: int) -> str:
 
 
 def _section(section: str, said: str = "") -> str:
-    """``RFC 6455 5.2``, or ``said`` instead, as a link to that section; what is no section of an RFC as it is."""
+    # ``RFC 6455 5.2``, or ``said`` instead, as a link to that section; what is no section of an RFC as it is.
     match = _RFC.fullmatch(section)
     if not match:
         return _text(section)
@@ -212,7 +212,7 @@ def _dump_line(line: Line, block: Dump) -> str:
 
 
 def _dump_run(run: Sequence[Byte], block: Dump) -> str:
-    """Bytes that look alike: of the same fields, and all to blame or none."""
+    # Bytes that look alike: of the same fields, and all to blame or none.
     names = ", ".join(block.entries[owner].name for owner in run[0].owners)
     classes = _tint(run[0].owners[0] if run[0].owners else 0) + (" wsv-wrong" if run[0].wrong else "")
     pairs = " ".join(byte.hex for byte in run)

@@ -18,14 +18,12 @@ from .visible import cells, fitting, harmless, wrap
 
 SANS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MONO = "Consolas, Menlo, 'Liberation Mono', 'DejaVu Sans Mono', monospace"
-CODE = f' font-family="{MONO}"'
-"""The attribute that sets a text in the fixed-width font."""
+CODE = f' font-family="{MONO}"'  # The attribute that sets a text in the fixed-width font.
 
-WIDTH = 912
-"""A figure is this wide, in pixels; a sheet adds its margins."""
+WIDTH = 912  # A figure is this wide, in pixels; a sheet adds its margins.
 
-FIXED = 0.61
-"""Width of a fixed-width font's letter, by its size."""
+FIXED = 0.61  # Width of a fixed-width font's letter, by its size.
+# Of Helvetica's and Arial's letters.
 _WIDTHS = {
     0.22: "ijl'",
     0.28: " !,./:;I[\\]ft|",
@@ -39,15 +37,13 @@ _WIDTHS = {
     0.84: "mM",
     1.02: "%W@",
 }
-"""Of Helvetica's and Arial's letters."""
 _ADVANCE = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
 _OTHER = 0.8
+# Of a letter that none of our fonts has, so that another lends it, by the columns that a terminal gives it.
 _LENT = (0.0, 1.0, 1.25)
-"""Of a letter that none of our fonts has, so that another lends it, by the columns that a terminal gives it."""
-_GENEROUS, _BOLD = 1.1, 1.07
-"""By how much another font may be wider, and bold letters are."""
+_GENEROUS, _BOLD = 1.1, 1.07  # By how much another font may be wider, and bold letters are.
+# What wslab's own sentences hold beside ASCII: as wide as other letters in the fixed-width fonts.
 _OURS = "·…–—●■→←×“”‘’↓↑─│►◄"
-"""What wslab's own sentences hold beside ASCII: as wide as other letters in the fixed-width fonts."""
 
 SIZE = 12.0
 
@@ -192,7 +188,7 @@ def rounded(points: Sequence[tuple[float, float]], radius: float = 7) -> str:
 
 
 def _towards(start: tuple[float, float], end: tuple[float, float], distance: float) -> tuple[float, float]:
-    """The point at ``distance`` from ``start`` towards ``end``, at most half-way."""
+    # The point at ``distance`` from ``start`` towards ``end``, at most half-way.
     length = abs(end[0] - start[0]) + abs(end[1] - start[1])
     part = min(distance / length, 0.5) if length else 0
     return start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part

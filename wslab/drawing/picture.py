@@ -23,8 +23,7 @@ from .visible import harmless
 MARGIN = 24
 GAP = 26
 TITLE = 19
-_RASTERISER = "cairosvg"
-"""Not a dependency: what is below needs nothing but Python, and most never ask for a .png."""
+_RASTERISER = "cairosvg"  # Not a dependency: what is below needs nothing but Python, and most never ask for a .png.
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def picture_of(title: str, blocks: Iterable[Block], name: str = "") -> Picture:
 
 
 def _paragraphs(said: str) -> str:
-    """Lines of text as markup."""
+    # Lines of text as markup.
     return "\n".join(escape(harmless(part)) for part in said.split("\n"))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+# Each colour: the page's own variable for it, what it is on light paper and what on dark.
 _PALETTE = {
     "ink": ("--jp-content-font-color0", "#1a1a1a", "#f0f0f0"),
     "soft": ("", "#545454", "#b9bdc1"),
@@ -21,15 +22,12 @@ _PALETTE = {
     "server": ("--wslab-server", "#9a3d00", "#ffb070"),
     "red": ("", "#b3001b", "#ff8f8f"),
 }
-"""Each colour: the page's own variable for it, what it is on light paper and what on dark."""
 
 INK, SOFT, PAPER, TINT, TINT2, RULE, _LANE_0, _LANE_1, RED = (light for _, light, _ in _PALETTE.values())
 LANE_INKS = (_LANE_0, _LANE_1)
 
-LANES = ("●", "■")
-"""The marks of the two lanes."""
-MARKED = re.compile(rf"([{''.join(LANES)}]) \w+")
-"""A lane's mark and the word behind it, such as ``● client``."""
+LANES = ("●", "■")  # The marks of the two lanes.
+MARKED = re.compile(rf"([{''.join(LANES)}]) \w+")  # A lane's mark and the word behind it, such as ``● client``.
 
 
 def lane_mark(lane: int, said: str) -> str:
@@ -129,8 +127,7 @@ def variables(root: str) -> str:
 
 _ROOT = ".wsv.wsv.wsv"
 
-CSS = variables(_ROOT) + f"{_ROOT}{{{_RULES}}}".replace("\n", "")
-"""The style sheet, without line ends."""
+CSS = variables(_ROOT) + f"{_ROOT}{{{_RULES}}}".replace("\n", "")  # The style sheet, without line ends.
 
 _COLOUR = re.compile('"(' + "|".join(light for _, light, _ in _PALETTE.values()) + ')"')
 _NAMES = {light: name for name, (_, light, _) in _PALETTE.items()}

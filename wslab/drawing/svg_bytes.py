@@ -23,11 +23,9 @@ from .pen import (
 )
 from .visible import count
 
-_MARGIN, _BIT = 46, 27
-"""Where a row's first bit begins, and how wide a bit is, in pixels."""
+_MARGIN, _BIT = 46, 27  # Where a row's first bit begins, and how wide a bit is, in pixels.
 _STEP = SIZE + 4
-_TURNED = 120
-"""Length of a name that runs down its one bit, at most."""
+_TURNED = 120  # Length of a name that runs down its one bit, at most.
 
 
 def ruler_figure(block: Ruler) -> Figure:
@@ -86,16 +84,12 @@ def _blame(start: int, stop: int, bottom: float) -> str:
 # The dump
 
 
-_AT, _BYTE, _LETTER = 46, 24, 9
-"""Where a line's first byte begins, how wide a byte is in hex, and as a character."""
-_ASCII = 16
-"""Between both."""
+_AT, _BYTE, _LETTER = 46, 24, 9  # Where a line's first byte begins, how wide a byte is in hex, and as a character.
+_ASCII = 16  # Between both.
 _ROW, _HIGH = 42, 36
-_BESIDE = 610
-"""Where the list of fields begins if it stands beside the bytes."""
+_BESIDE = 610  # Where the list of fields begins if it stands beside the bytes.
 _APART = 28
-_FIELDS = 48
-"""Fields that are listed."""
+_FIELDS = 48  # Fields that are listed.
 
 
 def dump_figure(block: Dump) -> Figure:
@@ -147,7 +141,7 @@ def _row(line: Line, y: float, ascii_at: float) -> str:
 
 
 def _frame(owners: Sequence[int], run: Sequence[tuple[int, Byte]], y: float) -> str:
-    """The frame around a line's bytes of the same fields, with the fields' numbers."""
+    # The frame around a line's bytes of the same fields, with the fields' numbers.
     left, width = _AT + run[0][0] * _BYTE, len(run) * _BYTE
     tint = style.TINT if owners and owners[0] % 2 else style.PAPER
     numbers = "–".join(str(owner + 1) for owner in dict.fromkeys((*owners[:1], *owners[-1:])))
@@ -160,12 +154,11 @@ def _frame(owners: Sequence[int], run: Sequence[tuple[int, Byte]], y: float) -> 
 
 _INSIDE = 26
 _PROSE, _CITE = 11.5, 9.5
-_MOST = 4
-"""Lines of a field's meaning."""
+_MOST = 4  # Lines of a field's meaning.
 
 
 def _entries(fields: Sequence[Entry], width: float) -> list[tuple[float, str]]:
-    """The fields as entries of a list, each with its height."""
+    # The fields as entries of a list, each with its height.
     entries = [_entry(place, field, width) for place, field in enumerate(fields[:_FIELDS], 1)]
     if (missing := len(fields) - _FIELDS) > 0:
         entries.append((20, text(_INSIDE, 12, f"… {count(missing, 'field')} not listed …", ink=style.SOFT)))
@@ -205,7 +198,7 @@ def _height(entries: Sequence[tuple[float, str]]) -> float:
 
 
 def _half(entries: Sequence[tuple[float, str]]) -> int:
-    """How many of the entries make a first column that is as long as the second, or a little longer."""
+    # How many of the entries make a first column that is as long as the second, or a little longer.
     return next((n for n in range(len(entries)) if 2 * _height(entries[:n]) >= _height(entries)), len(entries))
 
 

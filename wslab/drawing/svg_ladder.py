@@ -16,10 +16,8 @@ from .pen import CODE, SIZE, WIDTH, Figure, fitted, line, mark, number, rect, so
 
 _LANES = (62, WIDTH - 20)
 _HEADING = 30
-_LABEL = 20
-"""Above a row: room for its words."""
-_BELOW, _ARRIVAL = 11, 12
-"""Below a row: to the first arrow that ends there, and to each further one."""
+_LABEL = 20  # Above a row: room for its words.
+_BELOW, _ARRIVAL = 11, 12  # Below a row: to the first arrow that ends there, and to each further one.
 
 _WIDTHS = {
     Stroke.PLAIN: 1.6,
@@ -59,7 +57,7 @@ def ladder_figure(block: Ladder) -> Figure:
 
 
 def _read(rungs: Sequence[Rung | Gap]) -> list[float | None]:
-    """When each was read, if known; a stream is read in order, whatever the last microsecond says."""
+    # When each was read, if known; a stream is read in order, whatever the last microsecond says.
     latest: dict[tuple[str, int], float] = {}
     read: list[float | None] = []
     for rung in rungs:
@@ -73,12 +71,12 @@ def _read(rungs: Sequence[Rung | Gap]) -> list[float | None]:
 
 
 def _ends_below(index: int, read: float, sent: Sequence[float]) -> int:
-    """The row under which the arrow from row ``index`` ends."""
+    # The row under which the arrow from row ``index`` ends.
     return max((place for place in range(index, len(sent)) if sent[place] <= read), default=index)
 
 
 def _rows(rungs: Sequence[Rung | Gap], ends: Sequence[int | None]) -> tuple[list[float], float]:
-    """How far down each row is, with room under it for the arrows that end there, and how far down the lanes go."""
+    # How far down each row is, with room under it for the arrows that end there, and how far down the lanes go.
     y = float(_HEADING)
     rows = []
     for place in range(len(rungs)):
@@ -93,7 +91,7 @@ def _rows(rungs: Sequence[Rung | Gap], ends: Sequence[int | None]) -> tuple[list
 def _arrivals(
     rungs: Sequence[Rung | Gap], rows: Sequence[float], read: Sequence[float | None], ends: Sequence[int | None]
 ) -> list[float]:
-    """Where each arrow ends: under its row, in the order in which they were read; level if that is unknown."""
+    # Where each arrow ends: under its row, in the order in which they were read; level if that is unknown.
     arrivals = list(rows)
     landed: dict[tuple[int, int], int] = {}
     for _, index, end in sorted(
@@ -154,7 +152,7 @@ def _arrow(rung: Rung, y: float, end: float) -> str:
 
 
 def _asides(stroke: Stroke) -> tuple[float, ...]:
-    """How far aside of the arrow its lines run."""
+    # How far aside of the arrow its lines run.
     return (-1.6, 1.6) if stroke is Stroke.DOUBLE else (0,)
 
 
@@ -163,13 +161,13 @@ def _dashes(stroke: Stroke) -> str:
 
 
 def _jagged(x: float, y: float, target: float) -> str:
-    """A jagged line from one lane to shortly before the other: nothing arrives."""
+    # A jagged line from one lane to shortly before the other: nothing arrives.
     way = 1 if target > x else -1
     return f"M{number(x)} {number(y)}" + f"l{3 * way} -3l{6 * way} 6l{3 * way} -3" * int((abs(target - x) - 12) // 12)
 
 
 def _over(width: float, x: float, y: float, anchor: str) -> str:
-    """Paper behind words, through which an arrow shows but faintly."""
+    # Paper behind words, through which an arrow shows but faintly.
     left = x - width * {"start": 0, "middle": 0.5, "end": 1}[anchor]
     return rect(left - 2, y - 10.5, width + 4, 13, f'fill="{style.PAPER}" fill-opacity=".85"')
 
@@ -190,7 +188,7 @@ def _words(rung: Rung, y: float) -> str:
 
 
 def _key(block: Ladder, y: float) -> list[str]:
-    """What the lines mean, those that there are."""
+    # What the lines mean, those that there are.
     rungs = [rung for rung in block.rungs if isinstance(rung, Rung) and rung.stroke is not Stroke.NONE]
     x = float(_LANES[0])
     parts = []

@@ -15,17 +15,12 @@ from .blocks import States
 from .pen import CODE, WIDTH, Figure, badge, in_lines, line, mark, number, rect, rounded, solid, text
 from .text import text_of
 
-LANE = 444
-"""Width of one endpoint's machine."""
+LANE = 444  # Width of one endpoint's machine.
 _TOP = 34
-_BOX, _MIDDLE = 112, 158
-"""Width of a box, and where its middle is."""
-_LEAST = 58
-"""Height of a box, at least."""
-_GAP = 80
-"""Height between boxes: an arrow's two lines and its number beside them."""
-_STRAIGHT = 2
-"""Arrows side by side between two boxes: one's words stand to the left of it, the other's to the right."""
+_BOX, _MIDDLE = 112, 158  # Width of a box, and where its middle is.
+_LEAST = 58  # Height of a box, at least.
+_GAP = 80  # Height between boxes: an arrow's two lines and its number beside them.
+_STRAIGHT = 2  # Arrows side by side between two boxes: one's words stand to the left of it, the other's to the right.
 _APART = 44
 _CHANNEL = 22
 _OUTERMOST = LANE - 12
@@ -140,7 +135,7 @@ def _lane(
 
 
 def _sorted_out(states: Sequence[str], moves: Sequence[Move]) -> tuple[list[list[Move]], list[Move]]:
-    """The changes to the next state, those between the same two together, and all others."""
+    # The changes to the next state, those between the same two together, and all others.
     pairs: dict[tuple[str, str], list[Move]] = {}
     around = []
     for move in moves:
@@ -170,7 +165,7 @@ def _straight_arrows(pairs: Iterable[Sequence[Move]], tops: Mapping[str, float],
 
 
 def _lines(move: Move, room: float) -> list[str]:
-    """The event's words in as few lines as they need, none much shorter than the others."""
+    # The event's words in as few lines as they need, none much shorter than the others.
     lines = in_lines(move.event, room, _LETTERS, bold=True)
     while len(closer := in_lines(move.event, room := room - 4, _LETTERS, bold=True)) == len(lines) > 1:
         lines = closer
@@ -178,7 +173,7 @@ def _lines(move: Move, room: float) -> list[str]:
 
 
 def _words(move: Move, x: float, middle: float, anchor: str, room: float) -> dict[str, Any]:
-    """The event in lines above ``middle``, the section under it."""
+    # The event in lines above ``middle``, the section under it.
     lines = _lines(move, room)
     return {
         "label": [
@@ -194,12 +189,12 @@ def _span(states: Sequence[str], move: Move) -> int:
 
 
 def _outwards(states: Sequence[str], around: Sequence[Move]) -> list[Move]:
-    """From the innermost channel to the outermost: short ways first; of two alike, the later one."""
+    # From the innermost channel to the outermost: short ways first; of two alike, the later one.
     return sorted(around, key=lambda move: (abs(_span(states, move)), -around.index(move)))
 
 
 def _stub(states: Sequence[str], around: Sequence[Move], move: Move) -> tuple[float, float]:
-    """Where the level line at the box's right begins and where its channel is."""
+    # Where the level line at the box's right begins and where its channel is.
     order = _outwards(states, around)
     return _MIDDLE + _BOX / 2, _OUTERMOST - _CHANNEL * (len(order) - 1 - order.index(move))
 

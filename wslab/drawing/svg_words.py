@@ -26,8 +26,7 @@ from .pen import (
 from .table import Column, columns_of, shares
 from .visible import harmless
 
-STEP = 17.0
-"""From one line of ``SIZE`` to the next."""
+STEP = 17.0  # From one line of ``SIZE`` to the next.
 
 
 def words_figure(said: str) -> Figure:

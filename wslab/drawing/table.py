@@ -33,8 +33,7 @@ def columns_of(columns: Iterable[Column | str]) -> list[Column]:
     return [Column(column, wraps=True) if isinstance(column, str) else column for column in columns]
 
 
-NARROWEST = 4
-"""Columns that a column keeps even where there is no room."""
+NARROWEST = 4  # Columns that a column keeps even where there is no room.
 
 
 def shares(wanted: Sequence[int], wraps: Sequence[bool], room: int, narrowest: int = NARROWEST) -> list[int]:

@@ -34,12 +34,9 @@ from .table import pairs_text, table_text
 from .visible import cells, clip, harmless, pad, wrap
 
 INDENT = "    "
-NO_BREAK = "\u00a0"
-"""Holds a section's name together while lines are broken; it occurs in no text made harmless."""
-MARGIN = "     "
-"""Before a ruler."""
-NARROWEST = 40
-"""Columns that a ladder needs."""
+NO_BREAK = "\u00a0"  # Holds a section's name together while lines are broken; it occurs in no text made harmless.
+MARGIN = "     "  # Before a ruler.
+NARROWEST = 40  # Columns that a ladder needs.
 
 
 def text_of(blocks: Iterable[Block], width: int = 80) -> str:
@@ -113,7 +110,7 @@ def _faults(block: Faults, width: int) -> str:
 
 
 def _ruler(block: Ruler) -> list[str]:
-    """70 columns: a margin with each row's first byte, then two columns a bit."""
+    # 70 columns: a margin with each row's first byte, then two columns a bit.
     rows = block.rows
     if not rows or not rows[0]:
         return []
@@ -130,7 +127,7 @@ def _ruler(block: Ruler) -> list[str]:
 
 
 def _ruler_row(row: Sequence[Cell]) -> list[str]:
-    """The lines of one row: names from the top, what crossed on one line, the numbers that it makes below."""
+    # The lines of one row: names from the top, what crossed on one line, the numbers that it makes below.
     names = [list(cell.name) if cell.width == 1 else wrap(cell.label, 2 * cell.width - 1) for cell in row]
     height = max(map(len, names))
     insides = [[*name, *[""] * (height - len(name)), _spread(cell)] for name, cell in zip(names, row, strict=True)]
@@ -146,13 +143,13 @@ def _ruler_row(row: Sequence[Cell]) -> list[str]:
 
 
 def _spread(cell: Cell) -> str:
-    """What crossed, each piece in the middle of its share."""
+    # What crossed, each piece in the middle of its share.
     share = 2 * cell.width // len(cell.pieces) - 1
     return " ".join(piece.center(share) for piece in cell.pieces)
 
 
 def _border(above: Sequence[Cell], below: Sequence[Cell]) -> str:
-    """The line between two rows: ``+`` where a cell begins or ends, gaps inside a field that goes on."""
+    # The line between two rows: ``+`` where a cell begins or ends, gaps inside a field that goes on.
     upper, lower = _owners(above), _owners(below)
     edges = {cell.start % ROW for cell in [*above, *below]}
     line = ""
@@ -164,7 +161,7 @@ def _border(above: Sequence[Cell], below: Sequence[Cell]) -> str:
 
 
 def _owners(row: Sequence[Cell]) -> dict[int, int]:
-    """Which field has each bit of a row."""
+    # Which field has each bit of a row.
     return {bit % ROW: cell.owner for cell in row for bit in range(cell.start, cell.stop)}
 
 
@@ -172,7 +169,7 @@ def _owners(row: Sequence[Cell]) -> dict[int, int]:
 
 
 def _dump(block: Dump) -> str:
-    """76 columns: hex and characters, a bar where a field begins."""
+    # 76 columns: hex and characters, a bar where a field begins.
     lines = [block.caption] if block.caption else []
     lines += [f"       {line}" if isinstance(line, str) else _dump_line(line) for line in block.lines]
     if block.numbered:
@@ -200,7 +197,7 @@ def tip_of(rung: Rung) -> str:
 
 
 def _ladder(block: Ladder, width: int) -> list[str]:
-    """An arrow in each line, between the lanes."""
+    # An arrow in each line, between the lanes.
     width = max(width, NARROWEST)
     rungs = [rung for rung in block.rungs if isinstance(rung, Rung)]
     digits = max(len(str(rung.number)) for rung in rungs)
@@ -234,7 +231,7 @@ def _arrow(rung: Rung, inside: int) -> str:
 
 
 def _machine(block: States, lane: int) -> str:
-    """The state that a lane is in, the changes made, under their numbers, and those not made."""
+    # The state that a lane is in, the changes made, under their numbers, and those not made.
     made = [(place, tuple(step)) for place, (whose, *step) in enumerate(block.taken, 1) if whose == lane]
     sections = {move[:3]: move[3] for move in block.moves[lane]}
     now = made[-1][1][2] if made else block.states[0]

@@ -23,8 +23,10 @@ from typing import TypeVar
 from unicodedata import category, east_asian_width
 
 T = TypeVar("T")
-FIRST, LAST = 48, 12
+FIRST, LAST = 48, 12  # Of many things, a view shows so many from the start and so many from the end.
 
+# Controls, format and bidirectional characters, spaces other than U+0020, variation selectors, surrogates and private
+# use: all that has no glyph, or none that can be known.
 INVISIBLE = (
     (0x0000, 0x001F), (0x007F, 0x00A0), (0x00AD, 0x00AD), (0x034F, 0x034F), (0x0600, 0x0605), (0x061C, 0x061C),
     (0x06DD, 0x06DD), (0x070F, 0x070F), (0x0890, 0x0891), (0x08E2, 0x08E2), (0x115F, 0x1160), (0x1680, 0x1680),
@@ -33,8 +35,6 @@ INVISIBLE = (
     (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0xFFFE, 0xFFFF), (0x110BD, 0x110BD), (0x110CD, 0x110CD),
     (0x13430, 0x1345F), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0x10FFFF),
 )  # fmt: skip
-"""Controls, format and bidirectional characters, spaces other than U+0020, variation selectors, surrogates and
-private use: all that has no glyph, or none that can be known."""
 
 _HIDDEN = "".join(f"{chr(first)}-{chr(last)}" for first, last in INVISIBLE)
 _ESCAPED = re.compile(f"[\\\\{_HIDDEN}]")
