@@ -12,7 +12,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from . import memory
 from .errors import complaint
@@ -27,41 +27,6 @@ GRACE = 1.0
 def port_of(server: Any) -> int:
     """The port that a server listens on."""
     return int(server.sockets[0].getsockname()[1])
-
-
-class Background:
-    """An event loop in a daemon thread of its own, started at once.
-
-    It holds nothing of the lab, so that an abandoned lab can be collected while it runs.
-    """
-
-    def __init__(self, report: Callable[[str], None]) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.loop.set_exception_handler(lambda loop, context: report(_complaint(context)))
-        self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self.thread = threading.Thread(target=_run, args=(self.loop, self.ended), name="wslab server", daemon=True)
-        self.thread.start()
-
-    @property
-    def inside(self) -> bool:
-        """Whether the caller runs in this very thread."""
-        return threading.current_thread() is self.thread
-
-    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it on that loop and wait, from any loop."""
-        if asyncio.get_running_loop() is self.loop:
-            return await coroutine
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop))
-
-    def stop(self) -> None:
-        """Cancel what runs there and end the thread; any thread may say so, more than once."""
-        with contextlib.suppress(RuntimeError):  # it has ended
-            self.loop.call_soon_threadsafe(self.loop.stop)
-
-    def join(self, timeout: float) -> None:
-        """Wait for the thread's end, at most ``timeout`` seconds."""
-        if not self.inside:
-            self.thread.join(timeout)
 
 
 def _run(loop: asyncio.AbstractEventLoop, ended: concurrent.futures.Future[None]) -> None:
@@ -86,102 +51,110 @@ def _complaint(context: dict[str, Any]) -> str:
     return str(context.get("message", "")) if exception is None else complaint(exception)
 
 
-class Carrier(Protocol):
-    """How a lab's ends reach each other."""
+class Carrier:
+    """Where a lab's server runs, and how the lab's ends reach each other.
 
-    name: str
+    Args:
+        report: called with words for what went wrong on the server's loop.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The server's loop; None before there is one, and after its end."""
+        raise NotImplementedError
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it on the server's loop."""
+        """Run ``coroutine`` on the server's loop, and wait for it."""
+        raise NotImplementedError
 
     def listening(self, port: int) -> dict[str, Any]:
         """The host and port for a loop's ``create_server``."""
-
-    def reaching(self, port: int) -> dict[str, Any]:
-        """What a loop's ``create_connection`` needs to be told beside a URI on 127.0.0.1 with that port."""
-
-    def soon(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Run it on the server's loop without waiting; False where there is none to run it."""
-
-    async def stop(self) -> None:
-        """Leave no thread and no network behind."""
-
-    def stop_now(self, timeout: float) -> None:
-        """The same where nothing can be awaited: when the interpreter ends."""
-
-
-class Tcp:
-    """Loopback TCP; the server has a loop in a thread of its own, which starts when it is first needed."""
-
-    name = "tcp"
-
-    def __init__(self, report: Callable[[str], None]) -> None:
-        self._report = report
-        self._background: Background | None = None
-
-    @property
-    def _running(self) -> Background:
-        if self._background is None:
-            self._background = Background(self._report)
-        return self._background
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop of the server's thread, while it runs."""
-        background = self._background
-        return None if background is None or background.loop.is_closed() else background.loop
-
-    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it on the server's loop."""
-        return await self._running.run(coroutine)
-
-    def listening(self, port: int) -> dict[str, Any]:
-        """127.0.0.1 and the port."""
         return {"host": ADDRESS, "port": port}
 
     def reaching(self, port: int) -> dict[str, Any]:
-        """Nothing: the URI says it all."""
+        """What a loop's ``create_connection`` needs to be told beside a URI on 127.0.0.1 with that port."""
         return {}
 
     def soon(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Run it on the server's loop without waiting."""
-        if self._background is None or self._background.loop.is_closed():
+        """Run ``coroutine`` on the server's loop. Thread-safe; returns at once; False where no loop runs it."""
+        loop = self.loop
+        if loop is None or not loop.is_running():
             coroutine.close()
             return False
-        loop = self._background.loop
         loop.call_soon_threadsafe(lambda: keep(loop.create_task(coroutine)))
         return True
 
     async def stop(self) -> None:
-        """End the thread and wait for that."""
-        background = self._background
-        if background is None:
+        """Leave no thread and no network behind."""
+        raise NotImplementedError
+
+    def stop_now(self, timeout: float) -> None:
+        """Do the same where nothing can be awaited: when the interpreter ends. ``timeout`` is in seconds."""
+
+
+class Tcp(Carrier):
+    """Loopback TCP. The server's loop is in a daemon thread of its own, which starts when it is first needed."""
+
+    name = "tcp"
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        super().__init__(report)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._thread: threading.Thread
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop of the server's thread, while it runs."""
+        return None if self._loop is None or self._loop.is_closed() else self._loop
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        """Start the thread. It holds nothing of the lab, so that a forgotten lab is collected while it runs."""
+        report, loop, started = self._report, asyncio.new_event_loop(), threading.Event()
+        loop.set_exception_handler(lambda _, context: report(_complaint(context)))
+        loop.call_soon(started.set)
+        self._thread = threading.Thread(target=_run, args=(loop, self._ended), name="wslab server", daemon=True)
+        self._thread.start()
+        started.wait()
+        return loop
+
+    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run ``coroutine`` in that thread, from any loop, and wait for it."""
+        if self._loop is None:
+            self._loop = self._start()
+        if asyncio.get_running_loop() is self._loop:
+            return await coroutine
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
+
+    async def stop(self) -> None:
+        """End the thread, and wait for that."""
+        if self._loop is None:
             return
-        background.stop()
-        if background.inside:
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        if threading.current_thread() is self._thread:
             return
         # A handler that blocks the server's thread cannot be stopped; it is a daemon thread, and is left behind.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(background.ended)), 2 * GRACE)
-            background.join(GRACE)
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._ended)), 2 * GRACE)
+            self._thread.join(GRACE)
 
     def stop_now(self, timeout: float) -> None:
-        """End the thread and wait for that."""
-        if self._background is not None:
-            self._background.join(timeout)
+        """Wait for the thread's end."""
+        if self._loop is not None and threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
 
 
-class Memory:
+class Memory(Carrier):
     """A network in memory, on the first loop that uses it."""
 
     name = "memory"
-
-    def __init__(self, report: Callable[[str], None]) -> None:
-        self._network: memory.Network | None = None
+    _network: memory.Network | None = None
 
     @property
     def _here(self) -> memory.Network:
@@ -198,7 +171,7 @@ class Memory:
         return None if self._network is None else self._network.loop
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it here, which is the server's loop too."""
+        """Run ``coroutine`` here. Raises RuntimeError on another loop than the network's."""
         try:
             self._here  # noqa: B018 - it raises
         except RuntimeError:
@@ -211,29 +184,17 @@ class Memory:
         return {"host": self._here.host, "port": port}
 
     def reaching(self, port: int) -> dict[str, Any]:
-        """The network's private host name and the port, where it is one of the network's."""
+        """The same, where the port is one of the network's."""
         network = self._network
         return {"host": network.host, "port": port} if network is not None and port in network.ports else {}
-
-    def soon(self, coroutine: Coroutine[Any, Any, None]) -> bool:
-        """Run it on the server's loop without waiting, if that loop still runs."""
-        loop = self._network.loop if self._network is not None else None
-        if loop is None or not loop.is_running():
-            coroutine.close()
-            return False
-        loop.call_soon_threadsafe(lambda: keep(loop.create_task(coroutine)))
-        return True
 
     async def stop(self) -> None:
         """Give the loop its own methods back."""
         if self._network is not None:
             self._network.detach()
 
-    def stop_now(self, timeout: float) -> None:
-        """Nothing outlives the loop."""
 
-
-CARRIERS: dict[str, Callable[[Callable[[str], None]], Carrier]] = {"tcp": Tcp, "memory": Memory}
+CARRIERS: dict[str, type[Carrier]] = {kind.name: kind for kind in (Tcp, Memory)}
 
 
 def make(name: str | None, report: Callable[[str], None]) -> Carrier:

@@ -1,4 +1,4 @@
-"""``Lab``: a real server and real clients in this process, every byte of theirs recorded in one trace.
+"""``Lab``: a real server and real clients in this process, all their bytes recorded in one trace.
 
 A lab calls ``websockets.serve`` and ``websockets.connect`` with other defaults (``server``, ``client``), joins to its
 trace what they make (``tap``), refuses foreign pages (``guard``), and ends everything well (``estate``) however the
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import urlsplit
 
@@ -306,16 +305,14 @@ class Lab(Alive):
     async def close(self) -> None:
         """Close what the lab opened: its clients with 1000, raw endpoints with FIN, its server with 1001.
 
-        Any loop of any thread may do it, and doing it again does nothing. The trace stays readable.
+        Any loop of any thread may do it. Calling it again does nothing. The trace stays readable, and panels stay.
         """
         await self._estate.end()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
     def __repr__(self) -> str:
