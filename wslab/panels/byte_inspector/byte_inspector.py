@@ -1,8 +1,8 @@
-"""``ByteInspector``: bytes that one types, pastes or hands over, every one of them explained.
+"""``ByteInspector``: explains every bit of bytes that are typed, pasted or given.
 
-Theory. The text that is edited is the state (``data_hex``), so that two views show the same and a program can set it;
-what it means is computed here and told to the views, since it grows with the bytes. A view asks to have its text read
-and never sets it: half a byte is no state, but must not be lost while somebody types.
+Theory. The edited text (``data_hex``) is the state, so that two views show the same and a program can set it. Its
+explanation grows with the bytes, so it is no trait: the views are told. A view asks to have its text read and never
+sets it, since half a byte is no state and yet must not be lost while a person types.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from ..kit.module import css, esm
 from ..kit.panel import Panel, Question, guarded
 
 MOST_TEXT = 4096
-"""Bytes that the editable text holds; of longer data it holds the first."""
+"""Bytes, at most, that the editable text holds: the first ones."""
 MOST_PARTS = 500
-"""Frames of a stream that one can choose from."""
+"""Frames of a stream, at most, that a page offers to choose from."""
 GIVEN = "given"
 
 READINGS: Final[Mapping[str, str]] = MappingProxyType(
@@ -44,7 +44,7 @@ READINGS: Final[Mapping[str, str]] = MappingProxyType(
         "server stream": "a server's stream, frame after frame",
     }
 )
-"""What bytes can be read as, in words. ``given``, besides, is an explanation as it was handed over."""
+"""What bytes can be read as, in words. Beside these there is ``given``: an explanation as it was given."""
 
 _SENDERS = {"client": Sender.CLIENT, "server": Sender.SERVER, "unknown": None}
 
@@ -61,18 +61,18 @@ class ByteInspector(Panel):
     """Explains every bit of some bytes: a frame, a handshake's head, or a stream of them.
 
     Args:
-        data: bytes; or a string of hex digits, ``"81 05 48 65 6c 6c 6f"``; or something explained already: an
-            ``Explanation`` such as ``lab.trace.explain(3)``, a frame or a head of a trace.
-        sender: who sent them, ``"client"`` or ``"server"``; where it is not given, masking is not judged.
-        inflate: whether permessage-deflate was agreed on, so that a payload with RSV1 set is inflated (RFC 7692).
+        data: bytes; or a string of hex digits, ``"81 05 48 65 6c 6c 6f"``; or an ``Explanation`` such as
+            ``lab.trace.explain(3)``; or a frame or a head of a trace.
+        sender: who sent them, ``"client"`` or ``"server"``. Without it masking is not judged.
+        inflate: whether permessage-deflate was agreed on, so that payloads with RSV1 are inflated (RFC 7692).
         kwargs: traits: ``read_as``, ``which``, ``picked``.
 
     Raises:
         HexError: a string is no hex.
         TypeError: ``data`` is none of these.
 
-    The bytes can be edited in the panel. It knows nothing of what came before them: compressed frames are inflated as
-    the first of their connection. Credentials in a head are withheld, in the text as ``··``.
+    The bytes can be edited in the panel. It does not know what came before them, so compressed frames are inflated as
+    the first of their connection. Credentials in a head are withheld; the text has ``··`` for them.
     """
 
     _esm = esm("byte_inspector/byte_inspector.js")
@@ -115,7 +115,7 @@ class ByteInspector(Panel):
             setattr(self, name, value)
 
     _ready = False
-    """Whether a change of a trait is somebody's wish, and not what followed from another."""
+    """Whether a change of a trait comes from outside, and not from another change."""
 
     @property
     def explanation(self) -> Explanation:
@@ -124,7 +124,7 @@ class ByteInspector(Panel):
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
-        """Of a stream every head and frame, in order; else what is shown alone."""
+        """Every head and frame of a stream, in order; otherwise the one explanation that is shown."""
         return tuple(part.explanation for part in self._parts)
 
     def _sheet(self) -> Sheet:
@@ -133,7 +133,7 @@ class ByteInspector(Panel):
     # --- from traits to what is shown ----------------------------------------------------
 
     def _natural(self, sender: Sender | None) -> str:
-        """What the bytes are to be read as where nobody says it."""
+        """What the bytes are read as by default."""
         if self._given is not None:
             return GIVEN
         if begins_like_head(self._data):
@@ -141,7 +141,7 @@ class ByteInspector(Panel):
         return "unknown" if sender is None else sender.label
 
     def _write(self) -> None:
-        """Let the text say what the bytes are, without credentials."""
+        """Set the text to the bytes, without credentials."""
         parts = tuple(_PARTS[self.read_as](self))
         hidden = [
             range(span.start + part.start, span.stop + part.start)
@@ -154,7 +154,7 @@ class ByteInspector(Panel):
         self.data_hex = self._written
 
     def _read(self) -> None:
-        """Read the bytes anew, keep what was chosen where it still exists, and tell the views."""
+        """Read the bytes again, keep the chosen part and byte where they still exist, and tell the views."""
         with self._lock:
             self._ready = False
             self._parts = tuple(_PARTS[self.read_as](self))
@@ -281,7 +281,7 @@ def _head_parts(inspector: ByteInspector) -> Iterator[Part]:
     data = inspector._data
     if begins_like_head(data):
         yield Part(0, explain(data))
-    else:  # somebody wants it read as one: say what is wrong with it
+    else:  # a person chose to read it as one, so say what is wrong with it
         sender = Sender.SERVER if data.startswith(b"HTTP/") else Sender.CLIENT
         yield Part(0, explain_head(data, sender, violations=judge_head(parse_head(data, sender))))
 
@@ -302,7 +302,7 @@ def _stream_parts(inspector: ByteInspector) -> Iterator[Part]:
 
 
 def _rest(data: bytes, unread: Unread) -> Explanation:
-    """What is left at a stream's end, explained as far as it goes."""
+    """Explain, as far as it goes, what is left over at a stream's end."""
     if begins_like_head(data):
         explanation = explain_head(data, unread.sender, offset=unread.offset, violations=unread.violations)
     else:
@@ -327,7 +327,7 @@ _PARTS: Final[Mapping[str, Callable[[ByteInspector], Iterator[Part]]]] = {
 
 
 def _label(part: Part) -> str:
-    """A part in a few words, to choose it by."""
+    """A part in a few words, for the list to choose from."""
     explanation = part.explanation
     return harmless(f"byte {part.start}: {explanation.title}, {count(len(explanation.data), 'byte')}")
 

@@ -1,4 +1,4 @@
-"""``ClosingPanel``: how a connection ended: both ends' states with the way that was taken, and who said what."""
+"""``ClosingPanel``: how a connection ended: both ends' states with the changes made, and what each end said."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ NOTHING = "nothing recorded yet"
 MOST_CHOICES = 100
 """Connections that the page offers to choose from: the newest."""
 MOST_KEPT = 5_000
-"""Connections of which it is remembered where they ended."""
+"""Connections, at most, whose closing records are remembered."""
 
 
 class ClosingPanel(TracePanel):
-    """How one connection of a recording ended, or is ending: it is alive.
+    """How one connection of a recording ended, or is ending. It follows the recording.
 
     Args:
         source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
         connection: its number; None for the newest that is closing or closed, or else the newest.
 
     It draws each end's states as the protocol's table has them (RFC 6455 4 and 7) with the changes that were made, in
-    order, and tells who sent the first Close frame, what each end's program reports, and how TCP ended. It changes
-    nothing. A change that was made by what is no longer kept is shown without its record.
+    order. It says who sent the first Close frame, what each end's program reports, and how TCP ended. A change whose
+    record is no longer kept is shown without it.
     """
 
     _esm = esm("closing_panel/closing_panel.js")

@@ -1,8 +1,8 @@
 """How one connection ended: each end's way through its states, what each said and reports, and how TCP was closed.
 
-Theory. A trace sees the wire, and takes it that what one end sends has reached the other. Where both ends are in the
-lab it also knows when each record was read. So it can be told here what the wire alone does not show: that an end sent
-its Close frame before it had read the other's, and was CLOSING by its own doing.
+Theory. A trace sees the wire, and takes what one end sends to have reached the other. Where both ends are in the lab,
+it also knows when each record was read. So this can say what the wire alone does not show: that an end sent its Close
+frame before it had read the other's, and so was CLOSING by its own Close frame.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Ending:
         return before_reading(client, server) and before_reading(server, client)
 
     def first(self, kinds: Iterable[Record | None]) -> Sender | None:
-        """Who sent the first of these."""
+        """The sender of the first of these records."""
         numbers = [record for record in kinds if record is not None]
         return min(numbers, key=lambda record: record.number).sender if numbers else None
 
@@ -156,7 +156,7 @@ def path_text(ending: Ending) -> str:
 
 
 def who_began(ending: Ending) -> str:
-    """Who said goodbye first, in a sentence; empty while nobody has."""
+    """Who said goodbye first, in a sentence; empty before anybody has."""
     closes = [ending.close_of(sender) for sender in Sender]
     first = ending.first(closes)
     if first is None:
@@ -168,7 +168,7 @@ def who_began(ending: Ending) -> str:
 
 
 def how_clean(ending: Ending) -> tuple[str, str, str]:
-    """In a word, in a sentence, and where the RFC says so: whether the connection was closed cleanly."""
+    """Whether the connection was closed cleanly: in a word, in a sentence, and the RFC's section."""
     closes = {sender: ending.close_of(sender) for sender in Sender}
     sent = [sender for sender, record in closes.items() if record is not None]
     if State.CLOSED not in ending.states.values():
@@ -188,7 +188,7 @@ def how_clean(ending: Ending) -> tuple[str, str, str]:
 
 
 def how_tcp_ended(ending: Ending) -> tuple[str, str]:
-    """In a sentence, and where the RFC says so: who ended TCP first and how; empty while nobody has."""
+    """Who ended TCP first and how: in a sentence, and the RFC's section; empty before anybody has."""
     ends = [record for record in ending.records if record.kind in _TCP]
     if not ends:
         return "", ""
@@ -196,13 +196,14 @@ def how_tcp_ended(ending: Ending) -> tuple[str, str]:
     said = f"TCP was ended first by the {first.sender.label}, with {_TCP[first.kind]}"
     if first.kind is Kind.RESET:
         return f"{said}: the connection is torn down at once, and bytes on their way may be lost.", "RFC 6455 7.1.1"
+    # RFC 6455 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the server".
     if first.sender is Sender.SERVER:
         return f"{said}, as it should be in most normal cases.", "RFC 6455 7.1.1"
     return f"{said}. In most normal cases the server should be first.", "RFC 6455 7.1.1"
 
 
 def report_words(ending: Ending) -> dict[Sender, tuple[str, str]]:
-    """What each end's program reports, in words, and what is to be known of a code that is never sent."""
+    """What each end's program reports, in words, and a remark on a code that is never sent."""
     return {
         sender: (reported(report, ending.close_of(sender.peer)), _never_sent(ending, report))
         for sender, report in ending.reports.items()
@@ -266,7 +267,7 @@ def _end_json(ending: Ending, sender: Sender) -> dict[str, Any]:
 
 
 def _untold(ending: Ending, sender: Sender) -> str:
-    """What there is to say of an end's stream while nothing has ended it."""
+    """How to describe an end's stream that nothing has ended."""
     others = ending.tcp_of(sender.peer)
     return f"torn down by the {sender.peer.label}'s RST" if others and others.kind is Kind.RESET else "not yet"
 

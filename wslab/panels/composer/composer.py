@@ -1,10 +1,10 @@
 """``Composer``: sends by the ends of live connections, through their library, or exactly the bytes that it shows.
 
-Theory. What is to be sent is the state, and all views share it. The bytes are computed from it whenever it changes,
-with masking keys that are drawn before they are shown and drawn anew only after a sending: what is shown is what is
-sent. They are judged in their place, by a copy of what the trace knows of the connection. Whatever a page types may be
-wrong, so it asks for changes instead of setting traits, and what is wrong is told in words. Questions of one page are
-answered in order, so a click that follows a key press sends what was typed.
+Theory. The settings are the state, which all views share. The bytes are computed from it at each change. Masking keys
+are drawn before they are shown, and drawn again only after a sending, so what is shown is what is sent. The bytes are
+judged in their place, by a copy of what the trace knows of the connection. What a page types may be wrong, so a page
+asks for changes instead of setting traits, and is told what is wrong. Questions of one page are answered in order, so
+a click after a key press sends what was typed.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from .composition import (
 from .target import TargetEnd, ends_facts
 
 MOST_PAYLOAD = 1 << 16
-"""Bytes of payload: what one may want to send by hand."""
+"""Bytes of payload, at most, that are sent by hand."""
 MOST_SENT = 20
 """Sendings that are remembered."""
 PAUSE = 0.25
 SHARE = 20
-"""While records stream in, a look at what they change comes after so many seconds, and so many times what one costs."""
+"""While records stream in, what they change is computed after ``PAUSE`` seconds, or ``SHARE`` times what that takes."""
 _WORDS = (Column("setting"), Column("value", wraps=True))
 _FRAMES = (Column("frame"), Column("what"), Column("bytes", right=True), Column("as hex", wraps=True, code=True))
 _SENT = (Column("sent"), Column("by"), Column("how"))
@@ -60,19 +60,19 @@ Sent = Coroutine[Any, Any, int | None]
 
 
 class Composer(FrameFields, TracePanel):
-    """Sends by a live end of a lab: text or hex as frames of any kind, the bytes shown first; ping, pong and close.
+    """Sends by a live end of a lab: text or hex as frames of any kind, with the bytes shown before; ping, pong, close.
 
     Args:
-        lab: whose ends it sends by; it does not keep the lab alive.
+        lab: sends by its ends; the panel does not keep it alive.
         kwargs: any of the traits below, as first values, such as ``target="server 0"``.
 
     ``send_bytes()`` sends what is shown and refuses nothing. ``send_message()``, ``ping()``, ``pong()`` and
     ``close_connection()`` go through ``websockets``, which refuses what the protocol forbids; on a raw end, they send
-    one frame as that end's side must. Each may be awaited, or left alone; what fails stands in the panel as well. What
-    was sent becomes the selected record of all panels of this lab.
+    one frame as that end's side must. Each may be awaited or not; a failure stands in the panel as well. The record
+    that was sent becomes the selected one in all panels of this lab.
 
     Raises:
-        TypeError: a trace alone, which holds no connections.
+        TypeError: a trace without a lab, which has no connections.
     """
 
     _esm = esm("composer/composer.js")
@@ -96,7 +96,7 @@ class Composer(FrameFields, TracePanel):
 
     _STATE: ClassVar = (*FrameFields.FIELDS, "target", "mask", "fragments", "code", "reason", "picked")
     _way = "text"
-    """How the payload is written: what ``payload_as`` was last, of text and hex."""
+    """The last value of ``payload_as`` that was text or hex: how the payload is written."""
     _not_before = 0.0
 
     def __init__(self, lab: Any, **kwargs: Any) -> None:
@@ -145,13 +145,14 @@ class Composer(FrameFields, TracePanel):
     # What sends --------------------------------------------------------------------------
 
     def send_bytes(self, *, alone: bool = False) -> Underway[int | None]:
-        """Send the frames that are shown, as one write; ``alone`` sends the next of them only. Nothing is refused.
+        """Send the frames that are shown, as one write; with ``alone`` only the next of them. Nothing is refused.
 
         Returns:
-            Awaited, it gives the number of the first frame's record, or None where no whole frame came of it.
+            Awaited, it gives the number of the first frame's record, or None where the bytes are no whole frame.
 
         Raises:
-            CannotSend, CannotCompose: there is no such end, or there are no bytes.
+            CannotSend: the end cannot send; the message says why.
+            CannotCompose: the settings make no bytes.
         """
         with self._lock:
             end, series = self._living(), self.frames
@@ -202,7 +203,7 @@ class Composer(FrameFields, TracePanel):
             return self._begin_sending(end, end.close(self.code, self.reason), what)
 
     def open_client(self) -> Underway[End]:
-        """Connect a ``websockets`` client to the lab's server, beside it, so that it works while a cell computes."""
+        """Connect a ``websockets`` client on the server's loop, so that it works while a cell computes."""
         return self._open(open_client)
 
     def open_raw(self) -> Underway[End]:
@@ -210,7 +211,7 @@ class Composer(FrameFields, TracePanel):
         return self._open(open_raw)
 
     def reset(self) -> None:
-        """Make of the settings what a library would do: one TEXT frame, masked as the side must."""
+        """Reset the settings to what a library would send: one TEXT frame, masked as the side must."""
         traits = self.traits()
         with self._one_change():
             for name in ("opcode", "fin", "rsv1", "rsv2", "rsv3", "mask", "length_form", "fragments"):
@@ -320,6 +321,8 @@ class Composer(FrameFields, TracePanel):
             close = field == "payload" and self.payload_as == "close"
             return Preview(field="status code and reason" if close else field, why=str(error))
         sender = target.sender or Sender.CLIENT
+        # RFC 6455 5.1: "a client MUST mask all frames that it sends to the server", and "A server MUST NOT mask any
+        # frames that it sends to the client."
         masked = sender is Sender.CLIENT if self.mask == "right" else self.mask != "none"
         series = Series(
             payload, **self.bits, masked=masked, key=key, length_form=self.length_form, fragments=self.fragments
@@ -361,11 +364,7 @@ class Composer(FrameFields, TracePanel):
             raise CannotSend("this lab was closed: make a new one with lab = Lab()")
         if loop is None or lab.server is None:
             raise NoServer("this lab has no server to connect to: run `await lab.serve()` first")
-
-        def opened(end: End) -> None:
-            self.target = end.key
-
-        return self._run(loop, make(lab), opened)
+        return self._run(loop, make(lab), lambda end: self.set_trait("target", end.key))
 
     def _changed(self, change: Any) -> None:
         with self._one_change():

@@ -31,7 +31,8 @@ from ..kit.record_filter import CONTROL
 
 MOST_FRAGMENTS = 64
 LONGEST_CODE = 0xFFFF
-LONGEST_REASON = 123
+# RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
+LONGEST_REASON = 125 - 2
 """Bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1)."""
 CODES: Final = [
     *([code, meaning] for code, (meaning, _) in STATUS_CODES.items()),
@@ -74,9 +75,11 @@ class Series:
     def frames(self, fresh: Callable[[int], bytes]) -> list[bytes]:
         """Each frame's bytes; ``fresh(index)`` gives the masking key of a frame that has no other.
 
-        The payload is split evenly. The first frame has the opcode and the reserved bits, the others go on with it
-        (RFC 6455 5.4); only the last may have FIN.
+        The payload is split evenly.
         """
+        # RFC 6455 5.4: "A fragmented message consists of a single frame with the FIN bit clear and an opcode other than
+        # 0, followed by zero or more frames with the FIN bit clear and the opcode set to 0, and terminated by a single
+        # frame with the FIN bit set and an opcode of 0."
         return [
             build_frame(
                 part,
@@ -256,6 +259,8 @@ def close_body(code: int | None, reason: str) -> bytes:
     """A close frame's body (RFC 6455 5.5.1). Raises CannotCompose for a status code that 16 bits cannot hold."""
     if code is not None and not 0 <= code <= LONGEST_CODE:
         raise CannotCompose(f"a status code is written in 16 bits, so it is 0 to {LONGEST_CODE}; {code} was given")
+    # RFC 6455 5.5.1: "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network
+    # byte order) representing a status code".
     return (b"" if code is None else code.to_bytes(2, "big")) + typed(reason, "text")
 
 

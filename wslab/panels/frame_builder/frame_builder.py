@@ -157,6 +157,8 @@ class FrameBuilder(FrameFields, Panel):
 
     def fresh_key(self) -> None:
         """Draw a masking key at random, as a client must for every frame (RFC 6455 5.3)."""
+        # RFC 6455 5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong
+        # source of entropy".
         self.masking_key = secrets.token_bytes(4).hex(" ")
 
     def right_length(self) -> None:

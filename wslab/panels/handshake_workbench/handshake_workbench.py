@@ -1,7 +1,7 @@
 """``HandshakeWorkbench``: a request to edit and send, its answer explained, Accept step by step, and experiments.
 
-Everything that a view shows of a request is computed here, from the request's text, whenever that changes; a view only
-draws it. What is sent goes out on the loop that the lab's server runs on, which lives while a cell computes.
+What a view shows of a request is computed here, from its text, at each change; a view only draws it. Requests are sent
+on the loop of the lab's server, which runs while a cell computes.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class HandshakeWorkbench(TracePanel):
         lab: a ``Lab``; requests go to its server, over connections that its trace records.
         request: what stands in the editor, and what the experiments change: the RFC's request if None.
 
-    A request is sent as it is written, right or wrong; where the server agrees, the connection is closed with 1000. A
+    A request is sent as it is written, right or wrong. If the server agrees, the connection is closed with 1000. A
     script can do all that a person does: ``bench.request = ...``, ``bench.send_request()``,
-    ``bench.predict("no-upgrade", 426)``, ``bench.run("no-upgrade")``. What is typed is kept in the notebook, a password
-    too, as in any cell; text, HTML and picture withhold Cookie and Authorization.
+    ``bench.predict("no-upgrade", 426)``, ``bench.run("no-upgrade")``. The notebook keeps what is typed, passwords
+    included, as in any cell. Text, HTML and picture withhold Cookie and Authorization.
     """
 
     request = traitlets.Unicode(help="The request as text; line ends and the empty line are added.").tag(sync=True)
@@ -74,7 +74,7 @@ class HandshakeWorkbench(TracePanel):
         if not hasattr(lab, "serve"):
             raise TypeError(f"HandshakeWorkbench({lab!r}): a Lab is wanted, for its server: HandshakeWorkbench(lab)")
         self._given = request
-        self._default = ""  # what stands in the editor while nobody has touched it
+        self._default = ""  # the request in the editor until it is edited
         self._attempt: Attempt | None = None
         super().__init__(lab, **kwargs)
         self.set_trait("score", tally(self.predictions, self.results))
@@ -96,37 +96,37 @@ class HandshakeWorkbench(TracePanel):
 
     @property
     def attempt(self) -> Attempt | None:
-        """The request that was sent last, and what came of it; None before the first."""
+        """The request that was sent last, and its answer; None before the first."""
         return self._attempt
 
     def send_request(self) -> Underway[Attempt]:
         """Send the request to the lab's server.
 
         Returns:
-            What can be awaited for the ``Attempt``: the response, or the server's silence after 5 seconds.
+            Awaited, it gives the ``Attempt``: the response, or the server's silence after 5 seconds.
 
         Raises:
-            LabClosed, NoServer: they say what to run.
+            LabClosed, NoServer: the message says what to run.
         """
         return self._try(REQUEST, written(self.request, exactly=self.exactly), self._sent)
 
     def predict(self, name: str, status: int | None) -> None:
-        """Say which status an experiment will bring, before it is run. None takes a prediction back.
+        """Predict the status of an experiment before it is run. None withdraws the prediction.
 
         Raises:
             KeyError: there is no such experiment.
-            ValueError: a status that is not among ``STATUSES``.
+            ValueError: the status is not among ``STATUSES``.
         """
         others = {other: old for other, old in self.predictions.items() if other != experiment(name).name}
         self.predictions = others if status is None else {**others, name: predictable(status)}
 
     def run(self, name: str) -> Underway[Attempt]:
-        """Send an experiment's request, once it is predicted; its result goes into ``results``.
+        """Send the request of an experiment that has a prediction; the result goes into ``results``.
 
         Raises:
             KeyError: there is no such experiment.
             ValueError: it has no prediction.
-            LabClosed, NoServer: they say what to run.
+            LabClosed, NoServer: the message says what to run.
         """
         tried = experiment(name)
         if name not in self.predictions:
@@ -154,7 +154,7 @@ class HandshakeWorkbench(TracePanel):
         self._tell_attempt()
 
     def _begin(self) -> None:
-        """Nothing is pushed for what crosses: what a view shows is told when it happens."""
+        """Push nothing for what crosses. A view is told when something happens here."""
 
     def _push(self) -> bool:
         return False
@@ -164,7 +164,7 @@ class HandshakeWorkbench(TracePanel):
         self._follow_server()
 
     def _follow_server(self) -> None:
-        """Name the server's port in a request that nobody has touched."""
+        """Put the server's port into a request that was not edited."""
         if self.request == self._default:
             self._restore()
 
@@ -234,7 +234,7 @@ class HandshakeWorkbench(TracePanel):
         return found[0] if found else None
 
     def _compared(self) -> tuple[bool | None, str]:
-        """Whether the last response's Accept is the computed one, and in words; None where there is none."""
+        """Whether the last response's Accept equals the computed one (None without one), and that in words."""
         answered, steps = self._answered, self.steps
         if self._attempt is None:
             return None, "nothing was sent yet"
@@ -289,7 +289,7 @@ class HandshakeWorkbench(TracePanel):
 
     @traitlets.observe("predictions")
     def _predicted(self, change: Any) -> None:
-        """A result is shown beside the prediction that it was run for, and beside no other."""
+        """Keep a result only beside the prediction that it was run for."""
         with self._lock:
             old = change["old"] if isinstance(change["old"], dict) else {}
             kept = {name: found for name, found in self.results.items() if self.predictions.get(name) == old.get(name)}
@@ -369,7 +369,7 @@ class HandshakeWorkbench(TracePanel):
 
 
 def _nonce_note(steps: AcceptSteps) -> str:
-    """What a key stands for, in words."""
+    """The bytes of a key, in words."""
     nonce = steps.nonce
     if not steps.key:
         return "there is no key"
@@ -382,7 +382,7 @@ def _nonce_note(steps: AcceptSteps) -> str:
 
 
 def _body_text(last: Attempt) -> str:
-    """What came after the response's head, made visible; lines stay lines."""
+    """The bytes after the response's head, made visible line by line."""
     lines = decode(last.body[:MOST_BODY]).replace("\r\n", "\n").rstrip("\n").split("\n")
     cut = f"… {count(len(last.body), 'byte')}" if len(last.body) > MOST_BODY else ""
     return "\n".join(map(visible, lines)) + cut

@@ -11,8 +11,8 @@ KINDS = ("handshake", "data", "control", "tcp", "error", "bend")
 """Opening handshake; data frames; control frames; the end of a TCP stream; what a program reports and bytes that are
 no frame; what a relay did."""
 
+# RFC 6455 5.5: "Control frames are identified by opcodes where the most significant bit of the opcode is 1."
 CONTROL = 0b1000
-"""The opcode bit that control frames have (RFC 6455 5.5)."""
 GROUPS: Final = {
     Kind.REQUEST: "handshake",
     Kind.RESPONSE: "handshake",

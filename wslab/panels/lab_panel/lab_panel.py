@@ -1,4 +1,4 @@
-"""``LabPanel``: a recording in a cell, alive: its ladder and records, and every byte of the selected one explained."""
+"""``LabPanel``: a live recording in a cell: its ladder and records, and every byte of the selected one explained."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class LabPanel(RecordsPanel):
     Args:
         source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
 
-    It shows itself when it is the last thing in a cell, in as many cells as one likes; all show the same and share one
-    selection, one filter and one moment. Where there is no kernel, its text and HTML are shown. It records nothing and
-    changes nothing, and it keeps no bytes of its own: what the trace dropped is gone here too.
+    It shows itself when a cell ends in it, in any number of cells. All of them share one selection, one filter and one
+    moment. Without a kernel its text and HTML are shown. It changes nothing, and keeps no bytes of its own: what the
+    trace dropped is gone here too.
 
     Every trait below can be set, to script a demonstration, and observed: ``lab.panel.text = "ping"``.
     """
