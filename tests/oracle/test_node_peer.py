@@ -224,7 +224,7 @@ def test_output_is_bounded_and_harmless() -> None:
     process = run(main())
     assert len(process.lines) == node.LINES
     assert max(map(len, process.lines)) <= node.LONGEST + 1
-    assert "5004 lines of output" in repr(process)
+    assert "5,004 lines of output" in repr(process)
     assert len(repr(process).splitlines()) == node.SHOWN + 1
 
     async def short() -> NodeProcess:
