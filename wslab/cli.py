@@ -227,7 +227,7 @@ async def _tell(trace: Trace, stop: asyncio.Event) -> None:
     unsubscribe = trace.subscribe(lambda: loop.call_soon_threadsafe(moved.set))
     stopping = loop.create_task(stop.wait())
     stopping.add_done_callback(lambda _: moved.set())
-    moved.set()  # a trace wakes nobody for what came before it was subscribed to
+    moved.set()  # a trace calls no subscriber for what came before
     try:
         while not over:
             await moved.wait()

@@ -33,9 +33,11 @@ class _Authenticated(WebSocketMixin, JupyterHandler):
     """Checks what Jupyter's own WebSocket handlers check: who asks, what that user may do, and which page it is."""
 
     async def _check(self) -> None:
-        # A lab runs in a kernel, so whoever may execute code there may talk to it, and nobody else.
+        # A lab runs in a kernel, so only a user who may execute code there may talk to it.
         if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")):
             raise HTTPError(403)
+        # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain sites
+        # SHOULD verify the |Origin| field is an origin they expect."
         if not self.check_origin():
             raise HTTPError(403, "a page of another origin")
 

@@ -1,4 +1,4 @@
-"""What ``websockets`` and what ``wsproto`` make of some bytes: two endpoints that nobody here wrote, side by side.
+"""What ``websockets`` and what ``wsproto`` make of some bytes: two independent endpoints, side by side.
 
 Both are asked without any network, and neither about what only an application decides: Host, Origin, paths.
 """

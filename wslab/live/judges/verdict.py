@@ -112,7 +112,9 @@ class Delivery:
         self._words.append(f"{name} {shown}" if payload else name)
 
     def close(self, code: int, reason: str) -> None:
-        """A close frame was accepted. 1005 stands for one without a status code (RFC 6455 7.1.5)."""
+        """A close frame was accepted."""
+        # RFC 6455 7.1.5: "If this Close control frame contains no status code, _The WebSocket Connection Close Code_ is
+        # considered to be 1005."
         said = "close without a status code" if code == 1005 else f"close {code}"
         self._words.append(f"{said} {cut_text(reason, len(reason.encode()))}" if reason else said)
 

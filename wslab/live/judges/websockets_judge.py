@@ -72,6 +72,8 @@ def _frames(protocol: Protocol, data: bytes, *before: str, status: int | None = 
         if frame.fin:
             try:
                 delivery.piece(b"".join(text).decode(), last=True)
+            # RFC 6455 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
+            # not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
             except UnicodeDecodeError as error:
                 fault = f"{error.reason} at position {error.start}"
                 return Verdict(NAME, False, delivery.words(), int(CloseCode.INVALID_DATA), fault, status)

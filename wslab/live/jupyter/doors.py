@@ -81,7 +81,7 @@ def open(port: int) -> Door:
     written = place / f"{door.key}.new"
     with secure_write(str(written)) as file:
         json.dump({"port": port, "pid": os.getpid(), "started": _started(os.getpid())}, file)
-    written.replace(place / door.key)  # so that nobody ever reads half a door
+    written.replace(place / door.key)  # in one step, so that no reader finds half a door
     return door
 
 

@@ -112,7 +112,7 @@ def _join(trace: Trace) -> dict[Sender, Tap]:
 
 
 def opaque(streams: Mapping[Sender, bytearray]) -> LinkNotes:
-    """Notes that keep the bytes as they are in ``streams``, since nobody here can read them."""
+    """Notes that keep the bytes as they are in ``streams``, since the relay has no key to them."""
     notes = LinkNotes()
     notes.read = {sender: partial(_keep, streams[sender]) for sender in Sender}
     return notes

@@ -109,12 +109,9 @@ class Stage:
 
     def push(self, now: float, item: Item) -> Iterator[Item]:
         """Take the stream's next item; yield what goes on at once."""
-        match item:
-            case bytes():
-                return self._take(now, item)
-            case StreamEnd():
-                return self._end(now, item)
-        return self._word(now, item)
+        if isinstance(item, bytes):
+            return self._take(now, item)
+        return self._end(now, item) if isinstance(item, StreamEnd) else self._word(now, item)
 
     def wake(self, now: float) -> Iterator[Item]:
         """Yield what is due by now."""
