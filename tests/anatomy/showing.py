@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from wslab.anatomy.explanation import Explanation, explanation_sheet, handshake_sheet
-from wslab.anatomy.field import Field
 from wslab.anatomy.layout import DUMP, dump, ruler
 from wslab.anatomy.record import Record
 from wslab.anatomy.records import LANES, CloseReport, closing, ladder, records_table
@@ -35,16 +33,6 @@ def sheet(title: str, *figures: Drawn, name: str = "") -> Picture:
     return picture_of(title, [figure.block for figure in figures], name)
 
 
-def joined(fields: Iterable[Field]) -> Explanation:
-    """An explanation of the bytes that ``fields`` tile."""
-    fields = tuple(fields)
-    data = bytearray(-(-fields[-1].stop // 8) if fields else 0)
-    for field in fields:
-        first = field.start // 8
-        data[first : first + len(field.raw)] = field.raw
-    return Explanation("", bytes(data), fields)
-
-
 # As text
 
 
@@ -56,8 +44,8 @@ def handshake_text(request: Explanation | None, response: Explanation | None, *,
     return handshake_sheet(request, response, reveal=reveal).text()
 
 
-def ruler_text(fields: Iterable[Field], *, reveal: bool = False) -> str:
-    return text_of([ruler(View(joined(fields), reveal), caption="")])
+def ruler_text(one: Explanation, *, reveal: bool = False) -> str:
+    return text_of([ruler(View(one, reveal), caption="")])
 
 
 def dump_text(one: Explanation, *, head: int = 64, reveal: bool = False) -> str:
@@ -99,10 +87,6 @@ def closing_html(records: Sequence[Record], reports: Iterable[CloseReport] = ())
     return html_of(closing(records, reports))
 
 
-def recording_html(records: Sequence[Record], *, title: str) -> str:
-    return html_of([ladder(records, title), records_table(records)])
-
-
 def table_html(columns: Sequence[Column | str], rows: Sequence[Sequence[str]], **more: Any) -> str:
     return html_of([Table(columns, rows, **more)])
 
@@ -112,10 +96,6 @@ def pairs_html(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 # As SVG
-
-
-def ruler_svg(fields: Iterable[Field], *, reveal: bool = False, title: str = "Bit ruler") -> str:
-    return replace(joined(fields), title=title).svg(reveal=reveal)
 
 
 def ladder_svg(records: Sequence[Record], *, title: str = "Ladder") -> str:

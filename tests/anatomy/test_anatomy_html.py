@@ -23,7 +23,6 @@ from showing import (
     pairs_html,
     records_html,
     records_text,
-    ruler_svg,
     ruler_text,
     table_html,
 )  # fmt: skip
@@ -161,7 +160,7 @@ def test_every_class_that_is_styled_is_used() -> None:
 @pytest.mark.parametrize(
     ("svg", "text"),
     [
-        (ruler_svg(frame().fields), ruler_text(frame().fields)),
+        (frame().svg(), ruler_text(frame())),
         (ladder_svg(CONVERSATION), ladder_text(CONVERSATION)),
         (ladder_svg(CONVERSATION * 10), ladder_text(CONVERSATION * 10)),
         (ladder_svg([]), ladder_text([])),
@@ -177,7 +176,7 @@ def test_a_drawing_carries_its_text(svg: str, text: str) -> None:
 @given(explanations())
 @settings(max_examples=25)
 def test_a_drawing_of_anything_is_well_formed(one: Explanation) -> None:
-    root = ElementTree.fromstring(ruler_svg(one.fields, title=one.title))
+    root = ElementTree.fromstring(one.svg())
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert tags <= {"svg", "title", "desc", "style", "g", "rect", "text", "path", "circle"}
 

@@ -56,7 +56,7 @@ def assert_fits(text: str, width: int) -> None:
 
 
 def test_the_ruler_is_the_figure_of_the_rfc() -> None:
-    assert ruler_text(frame().fields) == HELLO_RULER
+    assert ruler_text(frame()) == HELLO_RULER
 
 
 def test_the_dump_marks_where_fields_begin() -> None:
@@ -114,7 +114,7 @@ def cells_of(ruler: str) -> Iterator[tuple[int, str]]:
 @settings(max_examples=100)
 def test_the_ruler_has_a_cell_for_each_field_it_reaches(one: Explanation) -> None:
     """A field has a cell in each row; the bits and bytes in the cells, read in order, are the first 16 bytes."""
-    found = list(cells_of(ruler_text(one.fields, reveal=True)))
+    found = list(cells_of(ruler_text(one, reveal=True)))
     end = min(128, 8 * len(one.data))
     begin = {field.start for field in one.fields if field.width and field.start < end}
     assert [bit for bit, _ in found] == sorted(begin | {*range(0, end, 32)})

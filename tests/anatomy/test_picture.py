@@ -202,7 +202,7 @@ def test_a_picture_carries_its_text() -> None:
     root = ElementTree.fromstring(str(sheet("Two", ruler_figure(frame()), ladder_figure(CONVERSATION))))
     assert root[0].text == "Two"
     assert root[1].text is not None
-    assert ruler_text(frame().fields) in root[1].text
+    assert ruler_text(frame()) in root[1].text
     assert ladder_text(CONVERSATION) in root[1].text
 
 

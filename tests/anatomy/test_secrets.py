@@ -15,7 +15,6 @@ from showing import (
     explanation_text,
     handshake_html,
     handshake_text,
-    ruler_svg,
     ruler_text,
 )
 
@@ -32,8 +31,8 @@ def views(one: Explanation, reveal: bool = False) -> dict[str, str]:
         "text": explanation_text(one, reveal=reveal),
         "html": explanation_html(one, reveal=reveal),
         "dump": dump_text(one, head=10_000, reveal=reveal),
-        "ruler": ruler_text(one.fields, reveal=reveal),
-        "svg": ruler_svg(one.fields, reveal=reveal),
+        "ruler": ruler_text(one, reveal=reveal),
+        "svg": one.svg(reveal=reveal),
         "picture": str(explanation_picture(one, reveal=reveal)),
         "json": json.dumps(one.to_json(reveal=reveal)),
         "handshake": handshake_text(one, None, reveal=reveal),

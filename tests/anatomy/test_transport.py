@@ -88,7 +88,7 @@ from showing import *
 one = head(("Host", "x"), ("Cookie", "secret"), secret="Cookie")
 print(frame(), one, frame().to_json(), records_text(CONVERSATION), closing_text(CONVERSATION, REPORTS))
 print(explanation_html(frame()), records_html(CONVERSATION), closing_html(CONVERSATION, REPORTS))
-print(ladder_svg(CONVERSATION), ruler_svg(frame().fields))
+print(ladder_svg(CONVERSATION), frame().svg())
 """
 
 

@@ -44,7 +44,8 @@ class Explanation(Shown, Explained):
 
         Its colours follow the page that it is put on. ``reveal=True`` shows secrets.
         """
-        return Sheet(self.title, [ruler(View(self, reveal), caption="")]).svg()
+        view = View(self, reveal)
+        return Sheet(view.title, [ruler(view, caption="")]).svg()
 
     def to_json(self, *, reveal: bool = False) -> dict[str, Any]:
         """The explanation as plain JSON values, for the panels.

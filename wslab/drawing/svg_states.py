@@ -18,6 +18,7 @@ from .text import text_of
 LANE = 444  # Width of one endpoint's machine.
 _TOP = 34
 _BOX, _MIDDLE = 112, 158  # Width of a box, and where its middle is.
+_SIDE = _MIDDLE + _BOX / 2  # Where its right side is.
 _LEAST = 58  # Height of a box, at least.
 _GAP = 80  # Height between boxes: an arrow's two lines and its number beside them.
 _STRAIGHT = 2  # Arrows side by side between two boxes: one's words stand to the left of it, the other's to the right.
@@ -107,7 +108,8 @@ def _lane(
     taken: Sequence[tuple[int, tuple[str, str, str]]],
 ) -> dict[str, Any]:
     straight, around = _sorted_out(states, moves)
-    tall = _box_height(states, around)
+    lowest = max((y for state in states for y, _, _ in _ports(around, state)[-1:]), default=0)
+    tall = max(_LEAST, lowest + 13)
     tops = {state: _TOP + index * (tall + _GAP) for index, state in enumerate(states)}
     now = taken[-1][1][2] if taken else states[0]
     visited = {states[0], *(state for _, step in taken for state in (step[0], step[2]))}
@@ -135,7 +137,8 @@ def _lane(
 
 
 def _sorted_out(states: Sequence[str], moves: Sequence[Move]) -> tuple[list[list[Move]], list[Move]]:
-    # The changes to the next state, those between the same two together, and all others.
+    # The changes to the next state, those between the same two together, and all others, from the innermost channel to
+    # the outermost: short ways first; of two alike, the later one.
     pairs: dict[tuple[str, str], list[Move]] = {}
     around = []
     for move in moves:
@@ -144,6 +147,8 @@ def _sorted_out(states: Sequence[str], moves: Sequence[Move]) -> tuple[list[list
             side_by_side.append(move)
         else:
             around.append(move)
+    around.reverse()
+    around.sort(key=lambda move: abs(states.index(move.new) - states.index(move.old)))
     return [pair for pair in pairs.values() if pair], around
 
 
@@ -184,46 +189,28 @@ def _words(move: Move, x: float, middle: float, anchor: str, room: float) -> dic
     }
 
 
-def _span(states: Sequence[str], move: Move) -> int:
-    return states.index(move.new) - states.index(move.old)
+def _channel(around: Sequence[Move], move: Move) -> float:
+    return _OUTERMOST - _CHANNEL * (len(around) - 1 - around.index(move))
 
 
-def _outwards(states: Sequence[str], around: Sequence[Move]) -> list[Move]:
-    # From the innermost channel to the outermost: short ways first; of two alike, the later one.
-    return sorted(around, key=lambda move: (abs(_span(states, move)), -around.index(move)))
-
-
-def _stub(states: Sequence[str], around: Sequence[Move], move: Move) -> tuple[float, float]:
-    # Where the level line at the box's right begins and where its channel is.
-    order = _outwards(states, around)
-    return _MIDDLE + _BOX / 2, _OUTERMOST - _CHANNEL * (len(order) - 1 - order.index(move))
-
-
-def _ports(states: Sequence[str], around: Sequence[Move], state: str) -> list[tuple[float, Move, bool]]:
+def _ports(around: Sequence[Move], state: str) -> list[tuple[float, Move, bool]]:
     """The lines at a box's right side from the top: how far down, whose, and whether it begins here.
 
     What comes from above comes first, the innermost on top; what leaves leaves the outermost on top.
     """
-    order = _outwards(states, around)
-    arriving = [move for move in order if move.new == state]
-    leaving = [move for move in reversed(order) if move.old == state]
+    arriving = [move for move in around if move.new == state]
+    leaving = [move for move in reversed(around) if move.old == state]
     ports = []
     y = 0.0
     for move in arriving:
         y += 15
         ports.append((y, move, False))
     for index, move in enumerate(leaving):
-        left, right = _stub(states, around, move)
-        lines = _lines(move, right - left - 16)
+        lines = _lines(move, _channel(around, move) - _SIDE - 16)
         # The first label may rise above its box, where nothing else is.
         y += 15 if index == 0 else 20 + _STEP * len(lines)
         ports.append((y, move, True))
     return ports
-
-
-def _box_height(states: Sequence[str], around: Sequence[Move]) -> float:
-    lowest = max((y for state in states for y, _, _ in _ports(states, around, state)[-1:]), default=0)
-    return max(_LEAST, lowest + 13)
 
 
 def _channels(
@@ -232,12 +219,12 @@ def _channels(
     places: dict[Move, dict[str, Any]] = {}
     ends: dict[tuple[Move, bool], float] = {}
     for state in states:
-        ports = _ports(states, around, state)
+        ports = _ports(around, state)
         spare = (tall - ports[0][0] - ports[-1][0]) / 2 if ports else 0
         for y, move, begins in ports:
             ends[move, begins] = tops[state] + y + spare
     for move in around:
-        left, right = _stub(states, around, move)
+        left, right = _SIDE, _channel(around, move)
         start, end = ends[move, True], ends[move, False]
         places[move] = {
             "path": rounded([(left, start), (right, start), (right, end), (left + _HEAD - 1, end)]),
