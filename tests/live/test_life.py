@@ -159,6 +159,22 @@ def test_a_server_that_somebody_holds_keeps_its_lab(run: Run) -> None:
     run(main())
 
 
+def test_a_relay_that_somebody_holds_keeps_its_lab(run: Run) -> None:
+    async def main() -> None:
+        async with Lab() as outside:
+            server = await outside.serve()
+            relay = await Lab().relay(server.uri)
+            gc.collect()
+            client = await outside.connect(relay.uri)
+            await client.send("x")
+            assert await client.recv() == "x"
+            del relay  # and a conversation that is under way keeps nothing
+            await client.wait_closed()
+            await until(lambda: lab_threads() == 1)
+
+    run(main())
+
+
 def test_a_forgotten_lab_in_memory(run: Run) -> None:
     async def main() -> None:
         lab = Lab(carrier="memory")
