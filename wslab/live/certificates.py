@@ -1,12 +1,11 @@
-"""``Authority``: a certificate authority of a lab's own, which nobody trusts but who is told to.
+"""``Authority``: a lab's own certificate authority, which a client trusts only where it is told to.
 
-Theory. With TLS a client asks of a server's certificate who vouches for it: a chain of signatures must end in an
-authority that the client trusts already (RFC 5280 6). The lists of those come with systems and browsers; whoever adds
-an authority to them trusts it for every site there is. So a lab makes an authority of its own, keeps its key in
-memory alone, and never touches a list: each client is told of it for its own connections only, and it is gone with
-the lab.
+Theory. A client checks with TLS who vouches for a server's certificate: a chain of signatures must end in an authority
+that the client trusts already (RFC 5280 6). Systems and browsers bring lists of such authorities. To add one to a list
+is to trust it for every site. So a lab makes its own authority, keeps the key in memory, and changes no list: each
+client trusts it for its own connections only, and it is gone with the lab.
 
-Certificates and signatures are the business of the library ``trustme``, which is imported when one is made.
+The library ``trustme`` makes certificates and signatures. It is imported when an authority is made.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import wrap
 
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
-"""Whom the server's certificate names: RFC 6125 has a client compare that with the host in its URI."""
+"""The hosts that the server's certificate names. A client compares them with the host in its URI (RFC 6125 6)."""
 PROTOCOLS: Final = ("http/1.1",)
 """What both ends offer by ALPN (RFC 7301): the opening handshake of RFC 6455 is HTTP/1.1."""
 
@@ -64,7 +63,7 @@ INSTRUCTIONS: Final = (
 
 
 class Authority(Shown):
-    """A private certificate authority, and one certificate of its for ``localhost``, ``127.0.0.1`` and ``::1``.
+    """A private certificate authority, and its one certificate, for ``localhost``, ``127.0.0.1`` and ``::1``.
 
     Nothing is installed anywhere, and no private key outlives the object. Raises ImportError, which says what to do,
     where ``trustme`` is not installed.
@@ -85,7 +84,7 @@ class Authority(Shown):
 
     @cached_property
     def path(self) -> Path:
-        """A file that holds ``pem``, for clients that are told of authorities by a file; gone with this object."""
+        """A file that holds ``pem``, for clients that read authorities from a file. It goes with this object."""
         folder = tempfile.mkdtemp(prefix="wslab-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return self.write(Path(folder) / "authority.pem")

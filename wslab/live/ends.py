@@ -3,11 +3,11 @@
 Theory. A connection belongs to the event loop that made it: a client to the kernel's loop, a server's connection to the
 loop of the server's thread. An ``End`` may be used from any loop, since it does its work on the loop that owns it.
 
-There are two ways to send. Through ``websockets``, which builds the frame, refuses what the protocol forbids, and whose
-state follows. Or as bytes: they go straight into the transport, recorded like all others and refused by nobody, and
-the library never learns of them. A raw endpoint has no library: there the first way builds a frame, as its side must.
+There are two ways to send. ``websockets`` builds the frame, refuses what the protocol forbids, and changes its state.
+Or bytes go straight into the transport: they are recorded like all others, nothing is refused, and the library never
+learns of them. A raw endpoint has no library. There the first way builds a frame, masked where a client sends it.
 
-An ``End`` holds its connection, but a lab makes them when asked and keeps none.
+An ``End`` holds its connection. A lab makes ends when asked for them, and keeps none.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ class End:
         return await self._here(self._give, PING, data)
 
     async def pong(self, data: str | bytes = b"") -> int | None:
-        """Send a pong that nobody asked for (RFC 6455 5.5.3). Raises as ``send`` does."""
+        """Send a pong that no ping asked for. Raises as ``send`` does."""
+        # RFC 6455 5.5.3: "A Pong frame MAY be sent unsolicited."
         return await self._here(self._give, PONG, data)
 
     async def close(self, code: int | None = 1000, reason: str = "") -> int | None:

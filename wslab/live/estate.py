@@ -1,9 +1,9 @@
 """The estate of a lab: what has to be put in order when the lab is gone, and the lease that keeps it open.
 
-Theory. A lab may be closed, forgotten, replaced because its cell ran again, or cut short with its kernel. Whatever
-happens, its connections end well, and its port and thread are given back. So all that must be ended stands in an
-``Estate``, which knows nothing of the lab. Whoever holds a ``Lease`` keeps the estate open: the lab, its server, its
-relays. When nobody holds it any more, the estate is abandoned, which ends everything without anybody waiting for it.
+Theory. A lab may be closed, forgotten, replaced because its cell ran again, or cut short with its kernel. In each case
+its connections must end well, and its port and thread must be given back. So all that must be ended stands in an
+``Estate``, which knows nothing of the lab. The lab, its server and its relays share one ``Lease``, which keeps the
+estate open. When the last of them is gone, so is the lease, and the estate ends in the background.
 
 What runs on the server's loop holds the estate and never a lease, or it would keep itself running.
 """
@@ -264,7 +264,7 @@ class Estate:
 
 
 class Lease:
-    """Keeps an estate open. When nobody holds it any more, the estate is abandoned."""
+    """Keeps an estate open. The estate is abandoned as soon as nothing refers to the lease any more."""
 
     def __init__(self, estate: Estate) -> None:
         self.estate = estate

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
+# RFC 6455 7.4.1: "1001 indicates that an endpoint is "going away", such as a server going down".
 GOING_AWAY = 1001
 CLOSED = "this server was closed: start another with `await lab.serve()`"
 
@@ -40,10 +41,7 @@ async def echo(connection: ServerConnection) -> None:
 
 
 class Server:
-    """A lab's running server, as ``Lab.serve`` returns it. Any loop and any thread may use it.
-
-    Whoever holds it keeps the lab open.
-    """
+    """A lab's running server, as ``Lab.serve`` returns it. Thread-safe. The lab stays open as long as it is held."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
@@ -68,6 +66,8 @@ class Server:
             return tap.Joint(estate.trace, Sender.SERVER, fixed, accepted)
 
         defaults: dict[str, Any] = {
+            # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain
+            # sites SHOULD verify the |Origin| field is an origin they expect." None stands for a request without it.
             "origins": [None],
             "compression": None,
             "ping_interval": None,
@@ -184,7 +184,7 @@ class Server:
     async def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
         """Accept no more, close every connection with ``code`` and ``reason``, and wait until that is done.
 
-        A peer that does not answer within a second is cut off (RFC 6455 7.1.1 lets a server close TCP first).
+        A peer that does not answer within a second is cut off.
         """
         if not self._lease.estate.closed:
             await self._closer.close(code, reason)
@@ -241,6 +241,7 @@ async def _end(
     closed = asyncio.ensure_future(server.wait_closed())
     await asyncio.wait({closed}, timeout=GRACE)
     if not closed.done():
+        # RFC 6455 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the server".
         for connection in list(accepted):
             connection.transport.abort()
         for task in list(handling):

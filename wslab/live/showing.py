@@ -1,7 +1,7 @@
 """How a lab and what runs beside it show themselves: by a live panel, and elsewhere by their text and HTML.
 
 The panels stand on a floor above this one. ``wslab.panels.notebook`` tells them here, by the name of the class that
-each one shows, and nothing of theirs is imported before a panel is asked for.
+each one shows. A panel is imported when it is first asked for.
 """
 
 from __future__ import annotations
