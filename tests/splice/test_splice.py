@@ -30,6 +30,7 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.live.jupyter import doors
 from wslab.live.lab import Lab
+from wslab.splice import head
 
 pytestmark = pytest.mark.slow  # a Jupyter server takes two seconds to start
 
@@ -335,6 +336,41 @@ def test_the_lab_reads_the_browsers_request_without_jupyters_credentials(jupyter
             writer.close()
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization", "Proxy-Authorization", "X-Xsrftoken", "X-Csrf-Token", "X-Forwarded-Access-Token",
+        "X-Auth-Request-Access-Token", "X-Amzn-Oidc-Data", "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion",
+        "X-Api-Key",
+    ],
+)  # fmt: skip
+def test_no_header_with_a_login_reaches_a_lab(name: str) -> None:
+    assert head.headers([(name, "secret"), ("Origin", "http://a")], "127.0.0.1:1", "login") == [("Origin", "http://a")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Origin", "User-Agent", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Protocol", "X-Forwarded-For", "Accept"],
+)
+def test_every_other_header_reaches_it(name: str) -> None:
+    (line,) = head.headers([(name, "value")], "127.0.0.1:1", "login")
+    assert (line[0].lower(), line[1]) == (name.lower(), "value")
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ("http://a/lab", "http://a/lab"),
+        ("http://a/lab?token=s", "http://a/lab"),
+        ("http://a/lab?%74oken=s&b=%20", "http://a/lab?b=%20"),
+        ("http://a/lab?b=1&token=s&token=t&_xsrf=u", "http://a/lab?b=1"),
+        ("http://a/lab?", "http://a/lab?"),
+    ],
+)
+def test_a_referer_keeps_all_but_jupyters_parameters(given: str, left: str) -> None:
+    assert head.headers([("Referer", given)], "127.0.0.1:1", "login") == [("Referer", left)]
 
 
 def test_every_byte_after_the_head_crosses_both_ways(jupyter: JupyterServer) -> None:

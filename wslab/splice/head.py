@@ -6,7 +6,7 @@ else does:
 
 - the request target is what follows the door's key;
 - Host is the lab's own address, since a lab answers to no other name (DNS rebinding);
-- the headers in ``CREDENTIALS`` and Jupyter's cookies are taken out;
+- the headers whose names match ``CREDENTIALS`` and Jupyter's cookies are taken out;
 - Jupyter's ``token`` and ``_xsrf`` are taken out of the query of the request target and of Referer;
 - header names are in the case in which tornado hands them out, corrected where browsers are known to write another,
   and lines of one name stand together. Neither has a meaning (RFC 9110 5.1, 5.3).
@@ -18,17 +18,13 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
-CREDENTIALS = {
-    "authorization",
-    "proxy-authorization",  # to a proxy in front of Jupyter, which should have kept it (RFC 9110 11.7.2)
-    "x-xsrftoken",
-    "x-forwarded-access-token",  # what proxies that log people in hand on to Jupyter
-    "x-auth-request-access-token",
-}
+CREDENTIALS = re.compile(r".*(authorization|token|jwt|assertion|oidc|secret|password|api-?key).*", re.IGNORECASE)
+"""Names of headers that hold a login: Jupyter's own, one for a proxy in front of it (RFC 9110 11.7.2), and those that
+proxies add which log people in. A page cannot add a header to its opening handshake, so no lab misses one."""
 PARAMETERS = {"token", "_xsrf"}
 COOKIES = re.compile(r"_xsrf|username-.*|jupyter.*", re.ASCII | re.IGNORECASE | re.DOTALL)
 """Jupyter's cookies: a server's login on any port of this host (cookies ignore ports), and a hub's."""
-CASE = {"Dnt": "DNT", "Sec-Gpc": "Sec-GPC", "X-Xsrftoken": "X-XSRFToken"}
+CASE = {"Dnt": "DNT", "Sec-Gpc": "Sec-GPC"}
 """As browsers write them; tornado gives every word one capital."""
 
 
@@ -63,7 +59,7 @@ def headers(given: Iterable[tuple[str, str]], host: str, login: str) -> list[tup
                     continue
             case "referer":
                 value = _without_token(value)
-            case lower if lower in CREDENTIALS:
+            case lower if CREDENTIALS.fullmatch(lower):
                 continue
         lines.append((CASE.get(name, name.replace("Websocket", "WebSocket")), value))
     return lines
