@@ -1,10 +1,10 @@
-"""``Panel``: what every panel has. It answers its views, tells problems in words, and shows itself as text too.
+"""``Panel``: the base of every panel. It answers its views, says problems in words, and shows itself as text too.
 
-Theory. Questions and changes of traits come on a thread beside the one that runs cells (``subshell-...``), also while a
-cell computes; in front ends without subshells they come on the cells' own, when none computes. What the kernel tells
-arrives at once. So nothing here touches an event loop: a coroutine is handed to the loop that owns what it works on.
-Messages to a page that does not listen yet are lost, so a view asks first. Nothing that grows is a trait: an attribute
-of a widget is sent whole whenever it changes.
+Theory. Questions and changes of traits arrive on a thread beside the one that runs cells (``subshell-...``), even while
+a cell computes. In front ends without subshells they arrive on the cells' thread, when no cell computes. So nothing
+here touches an event loop: a coroutine goes to the loop that owns what it works on. Messages from the kernel arrive at
+once; a page that does not listen yet loses them, so a view asks first. Nothing that grows is a trait, since a trait is
+sent whole at each change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ...drawing.sheet import Shown
 from ...live.errors import complaint
 
 SNAPSHOT = 8_000
-"""Characters of the text that stays in the notebook."""
+"""Characters, at most, of the text that the notebook keeps."""
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="Panel")
@@ -33,10 +33,10 @@ Question = Mapping[str, Any]
 
 
 def guarded(method: Callable[Concatenate[S, P], object]) -> Callable[Concatenate[S, P], None]:
-    """A panel's method whose exceptions become the panel's problem line; the line of before goes."""
+    """Make a panel's method set the panel's problem line: to its exception's words, or to nothing."""
 
     def guard(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        self.problem = ""  # before, for what it begins on another thread may fail before it returns
+        self.problem = ""  # first, since work that it begins on another thread may fail before it returns
         try:
             method(self, *args, **kwargs)
         except Exception as error:
@@ -47,19 +47,19 @@ def guarded(method: Callable[Concatenate[S, P], object]) -> Callable[Concatenate
 
 
 def _addressed(_: object, subshell: str | None) -> str | None:
-    """The subshell that a page's message names."""
+    """The subshell that a page's message names; it replaces a method of the comm."""
     return subshell
 
 
 class Underway(Generic[T]):
-    """What was begun on another loop: ``await`` it for its result, or let it go on by itself."""
+    """Work on another loop. It goes on by itself; ``await`` gives its result."""
 
     def __init__(self, future: Future[T]) -> None:
         self._future = future
 
     @property
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Whether the work has ended."""
         return self._future.done()
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -75,7 +75,7 @@ class Panel(Shown, anywidget.AnyWidget):
     )
 
     answers: ClassVar[Mapping[str, Callable[[Any, Question], object]]] = {}
-    """What is called for each question that a view asks."""
+    """By the name of a question that a view asks: the method that answers it."""
 
     _held = False
     _due = False
@@ -87,10 +87,10 @@ class Panel(Shown, anywidget.AnyWidget):
         self.on_msg(self._heard)
 
     def open(self) -> None:
-        """Begin to talk with the page, and have what it says answered on the thread that it says it to.
+        """Open the channel to the page, and answer each message on the thread that the page chose.
 
-        ipykernel from 7.4 on answers on the thread that last told the page something. That is mostly the one that runs
-        cells, where a click would wait for a cell that computes (and ``subshell.js`` tells of worse).
+        ipykernel from 7.4 on answers on the thread that last sent something to the page. That is mostly the thread of
+        the cells, where a click would wait for a cell that computes (``subshell.js`` tells of worse).
         """
         super().open()
         if hasattr(self.comm, "_reply_subshell_for"):
@@ -113,7 +113,7 @@ class Panel(Shown, anywidget.AnyWidget):
 
     @contextmanager
     def _one_change(self) -> Iterator[None]:
-        """What is set inside is one change: if it makes computing ``_due``, that is done once, at the end."""
+        """Treat all changes inside as one: if any makes computing ``_due``, compute once, at the end."""
         with self._lock:
             outer, self._held = self._held, True
             try:
@@ -124,7 +124,7 @@ class Panel(Shown, anywidget.AnyWidget):
                     self._compute()
 
     def _compute(self) -> None:
-        """Compute anew what follows from the traits."""
+        """Compute what follows from the traits."""
         raise NotImplementedError
 
     def tell(self, what: str, buffers: Sequence[bytes] = (), **facts: Any) -> None:
@@ -173,10 +173,10 @@ class Panel(Shown, anywidget.AnyWidget):
         coroutine: Coroutine[Any, Any, T],
         then: Callable[[T], object] | None = None,
     ) -> Underway[T]:
-        """Run ``coroutine`` on the loop that owns what it works on, without waiting; any thread may ask for it.
+        """Run ``coroutine`` on the loop that owns what it works on. Thread-safe; returns at once.
 
-        Its failure becomes the problem line; its result is given to ``then``, in that loop's thread, before anybody who
-        awaits what is returned goes on.
+        A failure becomes the problem line. ``then`` takes the result, in that loop's thread, before an ``await`` of
+        what is returned ends.
         """
 
         @guarded
