@@ -26,8 +26,9 @@ BUDGETS = {
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
 LEFT_LONGER: dict[str, int] = {
+    "wslab/live/relay/link.py": 402,
     "wslab/live/tls/records.py": 437,
-    "wslab/protocol/connection.py": 536,
+    "wslab/protocol/connection.py": 555,
     "wslab/recording/files/capture.py": 494,
     "wslab/recording/files/segments.py": 675,
     "wslab/recording/reading.py": 462,

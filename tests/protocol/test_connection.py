@@ -26,6 +26,7 @@ from wslab.protocol import (
     build_close,
     build_frame,
     build_response,
+    dissect,
 )
 from wslab.protocol import connection as connection_module
 from wslab.protocol.states import NEXT
@@ -350,3 +351,53 @@ def test_random_bytes_in_both_directions_raise_nothing() -> None:
         for sender in Sender:
             found += connection.end(sender, reset=source.random() < 0.5)
             assert accounted([thing for thing in found if thing.sender is sender]) == fed[sender]
+
+
+REFUSED = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nno"
+PAGE = b"GET /page HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npage\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "response"),
+    [(REQUEST, REFUSED), PAGE, (PAGE[0], CHUNKS), (PAGE[0], b"HTTP/1.1 204 No Content\r\n\r\n")],
+    ids=["refused", "a page", "a page in chunks", "no content"],
+)
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_a_second_request_on_one_connection_is_read_as_one(request_: bytes, response: bytes, size: int) -> None:
+    """RFC 6455 section 4.1: a client that is answered 401 may try again with credentials, on the same connection."""
+    talk = [
+        (CLIENT, request_), (SERVER, response), (CLIENT, REQUEST), (SERVER, RESPONSE),
+        (CLIENT, build_frame("Hello", mask=KEY)), (SERVER, build_frame("Hello")),
+    ]  # fmt: skip
+    one = Connection(payloads=100)
+    found: list[Thing] = []
+    for sender, data in talk:
+        for start in range(0, len(data), size):
+            found += one.feed(sender, data[start : start + size])
+    assert accounted(found) == sum(len(data) for _, data in talk)
+    assert [thing.data for thing in found if isinstance(thing, Message)] == [b"Hello", b"Hello"]
+    assert [type(thing) for thing in found if isinstance(thing, Head | Frame)] == [Head] * 4 + [Frame] * 2
+    later = [thing for thing in found if isinstance(thing, Head)][2:]
+    assert [head.violations for head in later] == [(), ()]
+    assert one.states == dict.fromkeys(Sender, State.OPEN)
+    bodies = [(thing.offset, thing.length, thing.what) for thing in found if isinstance(thing, Unread)]
+    body = response.partition(b"\r\n\r\n")[2]
+    assert bodies == ([(len(response) - len(body), len(body), "the body of an HTTP message")] if body else [])
+    at_once = dissect(*(b"".join(data for who, data in talk if who is sender) for sender in Sender))
+    assert [frame.violations for frame in at_once.frames] == [(), ()]
+    assert [head.violations for head in at_once.heads if head.get("Upgrade")] == [()] * (
+        3 if request_ == REQUEST else 2
+    )
+    assert at_once.states == one.states
+
+
+def test_frames_behind_a_refusal_that_ends_the_connection_are_still_too_soon() -> None:
+    closing = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno"
+    one = Connection()
+    one.feed(CLIENT, REQUEST)
+    one.feed(SERVER, closing)
+    assert one.states == dict.fromkeys(Sender, State.CLOSED)
+    (frame,) = one.feed(CLIENT, build_frame(b"", opcode=9, mask=KEY))
+    assert isinstance(frame, Frame)
+    assert [broken.rule for broken in frame.violations] == ["client-frame-before-handshake"]

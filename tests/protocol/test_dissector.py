@@ -9,23 +9,27 @@ from wire_streams import CLIENT, KEY, REQUEST, RESPONSE, SERVER, chop, frame_str
 
 from wslab.anatomy.field import Sender
 from wslab.protocol import Dissector, FrameHeader, Head, build_frame, build_request, build_response
-from wslab.protocol.dissector import HEAD_LIMIT, UNREAD_KEPT, Mode
+from wslab.protocol.dissector import HEAD_LIMIT, UNREAD_KEPT, Body, Mode
+
+REFUSAL = b"HTTP/1.1 401 Unauthorized\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def things(
     chunks: list[bytes], sender: Sender, *, expect_head: bool = True
-) -> tuple[list[Head | FrameHeader], Dissector]:
+) -> tuple[list[Head | Body | FrameHeader], Dissector]:
     dissector = Dissector(sender, expect_head=expect_head)
-    found: list[Head | FrameHeader] = []
+    found: list[Head | Body | FrameHeader] = []
     for chunk in chunks:
         found += dissector.feed(chunk)
     return found, dissector
 
 
-def accounted(found: list[Head | FrameHeader], dissector: Dissector) -> int:
-    """Bytes of the heads, headers, payloads so far and the unread tail."""
+def accounted(found: list[Head | Body | FrameHeader], dissector: Dissector) -> int:
+    """Bytes of the heads, bodies, headers, payloads so far and the unread tail."""
     whole = sum(
-        len(thing.data) if isinstance(thing, Head) else thing.header_length + thing.payload_length for thing in found
+        thing.header_length + thing.payload_length if isinstance(thing, FrameHeader) else thing.length
+        for thing in found
     )
     return whole - max(0, dissector.next_offset - dissector.received) + dissector.unread
 
@@ -36,6 +40,21 @@ streams = st.one_of(
         lambda head, rest: head + rest,
         st.sampled_from([REQUEST, RESPONSE, b"", b"POST / HTTP/1.1\r\n\r\n"]),
         frame_streams(CLIENT),
+    ),
+    st.builds(
+        lambda head, body, rest: head + body + rest,
+        st.sampled_from([REFUSAL, b"POST / HTTP/1.1\r\n"]),
+        st.sampled_from(
+            [
+                b"Content-Length: 3\r\n\r\nabc",
+                b"Content-Length: 9\r\n\r\nabc",
+                CHUNKED + b"3\r\nabc\r\n0\r\n\r\n",
+                CHUNKED + b"3;x\nabc\r\n0\r\nA: b\r\n\r\n",
+                CHUNKED + b"3\r\nabc\r\nzz\r\n",
+                CHUNKED + b"0" * 1500,
+            ]
+        ),
+        st.sampled_from([REQUEST, RESPONSE, b"", b"\x89\x00"]),
     ),
     st.builds(lambda head, rest: head[:-1] + rest, st.sampled_from([REQUEST, RESPONSE]), st.binary(max_size=9)),
 )
@@ -79,7 +98,20 @@ def test_a_frame_header_says_what_the_bytes_say(data: bytes) -> None:
         (CLIENT, b"\x81\x80" + KEY, Mode.FRAMES, 1),
         (CLIENT, b"\x16\x03\x01\x02\x00", Mode.UNREAD, 1),
         (CLIENT, b"hello there\r\n\r\nmore", Mode.UNREAD, 1),
-        (CLIENT, build_request(method="POST", headers={"Content-Length": "3"}, body=b"abc"), Mode.UNREAD, 1),
+        (CLIENT, build_request(method="POST", headers={"Content-Length": "3"}, body=b"ab"), Mode.BODY, 1),
+        (CLIENT, build_request(method="POST", headers={"Content-Length": "3"}, body=b"abc"), Mode.HEAD, 2),
+        (CLIENT, build_request(headers={"Content-Length": "0"}), Mode.FRAMES, 1),
+        (CLIENT, build_request(headers={"Upgrade": None}), Mode.HEAD, 1),
+        (CLIENT, build_request(headers={"Upgrade": None}) + REQUEST, Mode.FRAMES, 2),
+        (SERVER, REFUSAL + b"Content-Length: 5\r\n\r\nSorry", Mode.HEAD, 2),
+        (SERVER, REFUSAL + b"Content-Length: 5\r\n\r\nSorry" + RESPONSE, Mode.FRAMES, 3),
+        (SERVER, REFUSAL + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nSorry", Mode.UNREAD, 1),
+        (SERVER, REFUSAL + b"Content-Length: x\r\n\r\nSorry", Mode.UNREAD, 1),
+        (SERVER, REFUSAL + CHUNKED + b"5;q=1\r\nSorry\r\n0\r\nX: 1\r\n\r\n", Mode.HEAD, 2),
+        (SERVER, REFUSAL + CHUNKED + b"5\r\nSorry\r\n0\r\n", Mode.BODY, 1),
+        (SERVER, REFUSAL + CHUNKED + b"five\r\n", Mode.UNREAD, 1),
+        (SERVER, REFUSAL + CHUNKED + b"5" * 2000, Mode.UNREAD, 1),
+        (SERVER, b"HTTP/1.1 304 Not Modified\r\n\r\n" + RESPONSE, Mode.FRAMES, 2),
         (SERVER, b"HTTP/1.1 103 Early Hints\r\n\r\n", Mode.HEAD, 1),
         (SERVER, b"HTTP/1.1 103 Early Hints\r\n\r\n" + RESPONSE, Mode.FRAMES, 2),
         (SERVER, build_response(status=400, reason="Bad Request", body=b"\x81\x00no frame"), Mode.UNREAD, 1),

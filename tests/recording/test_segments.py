@@ -229,7 +229,7 @@ class TestBeginnings:
     def test_an_upgrade_that_was_refused(self):
         refused = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
         trace = read(Talk().open().say([("c", build_request()), ("s", refused)]))
-        assert [record.kind for record in trace.records] == [Kind.REQUEST, Kind.RESPONSE]
+        assert [record.kind for record in trace.records] == [Kind.REQUEST, Kind.RESPONSE, Kind.UNREAD]
 
     def test_a_head_in_two_segments(self):
         request = build_request()

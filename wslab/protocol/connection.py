@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from ..anatomy.field import Sender, Violation
 from .deflate import Inflater, Parameters, agreed
-from .dissector import UNREAD_KEPT, Dissector, Mode
+from .dissector import UNREAD_KEPT, Body, Dissector, Mode
 from .frame import PREVIEW, Frame, close_body
 from .head import Head
 from .header import EXTENDED, FrameHeader, is_legal
@@ -45,6 +45,9 @@ PLAIN: Final = {
 }
 """First bytes that break no rule in an open connection, by whether permessage-deflate was agreed and whether a
 fragmented message has begun. A close frame is never among them: its body is always looked at."""
+
+
+BODY: Final = "the body of an HTTP message"
 
 
 class Message(NamedTuple):
@@ -85,6 +88,10 @@ class Unread(NamedTuple):
     def __repr__(self) -> str:
         # Not the bytes, which may be half a head with credentials in it.
         return f"<{self}>"
+
+
+Thing = Head | Frame | Message | Unread
+"""What a connection tells of once it is complete."""
 
 
 class _Opened:
@@ -178,20 +185,23 @@ class Connection:
             self._agree([extensions])
         self._replan()
 
-    def feed(self, sender: Sender, data: bytes | bytearray | memoryview) -> list[Head | Frame | Message]:
+    def feed(self, sender: Sender, data: bytes | bytearray | memoryview) -> list[Thing]:
         """Take what ``sender`` sent next, and return what was completed by it, in stream order.
 
         A Head is returned when its empty line has come, a Frame when its last byte has, a Message right after the
-        frame that ends it. How the bytes are cut into chunks makes no difference. Never raises. What is returned holds
-        copies, so that a view may change afterwards.
+        frame that ends it, an Unread for an HTTP body once its end has come. How the bytes are cut into chunks makes no
+        difference. Never raises. What is returned holds copies, so that a view may change afterwards.
         """
         side = self._sides[sender]
-        out: list[Head | Frame | Message] = []
+        out: list[Thing] = []
         found = side.dissector.feed(data)
         if side.arriving is not None:
             self._arrive(side, data, out)
-        for head in found.heads:
-            out.append(self._head(side, head))
+        for told in found.heads:
+            if isinstance(told, Body):
+                out.append(Unread(sender, told.offset, told.data, told.length, BODY))
+            else:
+                out.append(self._head(side, told))
         if not found.marks:
             return out
         data = found.data
@@ -285,8 +295,8 @@ class Connection:
         if not length:
             return None
         offset, data = dissector.next_offset, dissector.tail
-        if dissector.mode is Mode.UNREAD:
-            what = "the body of an HTTP message" if offset else "bytes that are neither HTTP nor frames"
+        if dissector.mode in (Mode.BODY, Mode.UNREAD):
+            what = BODY if offset else "bytes that are neither HTTP nor frames"
             return Unread(sender, offset, data[:UNREAD_KEPT], length, what)
         what = (
             "an opening handshake without its end" if dissector.mode is Mode.HEAD else "a frame header without its end"
@@ -309,9 +319,7 @@ class Connection:
             side.parts.append(bytes(data[:room]))
         side.have += len(data)
 
-    def _arrive(
-        self, side: _Direction, data: bytes | bytearray | memoryview, out: list[Head | Frame | Message]
-    ) -> None:
+    def _arrive(self, side: _Direction, data: bytes | bytearray | memoryview, out: list[Thing]) -> None:
         """The next bytes of a payload that came in parts."""
         header = side.arriving
         assert header is not None
@@ -323,7 +331,7 @@ class Connection:
             side.parts = []
             self._judge(side, header, payload[: side.need], out)
 
-    def _judge(self, side: _Direction, header: _Header, payload: bytes, out: list[Head | Frame | Message]) -> None:
+    def _judge(self, side: _Direction, header: _Header, payload: bytes, out: list[Thing]) -> None:
         """The long way: what the frame does to its message, and the rules that it breaks."""
         index, offset, header_length, length, first, second, key = header
         opcode = first & OPCODE
@@ -461,7 +469,7 @@ class Connection:
         sender = side.sender
         head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
         if sender is Sender.CLIENT:
-            self.request = head
+            self.request, self.response = head, None
         else:
             self.response = head
             if head.status == 101:
@@ -469,7 +477,10 @@ class Connection:
                 self._agree(head.get("Sec-WebSocket-Extensions"))
                 self._happen(Sender.SERVER, Event.SENT_ACCEPTANCE, (sender, None))
                 self._happen(Sender.CLIENT, Event.RECEIVED_ACCEPTANCE, (sender, None))
-            elif side.dissector.mode is Mode.UNREAD:
+            elif side.dissector.mode is not Mode.UNREAD and _stays(head):
+                if head.status is not None and head.status >= 200:
+                    self._sides[Sender.CLIENT].dissector.expect_head()
+            else:
                 self._happen(Sender.SERVER, Event.SENT_REFUSAL, (sender, None))
                 self._happen(Sender.CLIENT, Event.RECEIVED_REFUSAL, (sender, None))
         self._replan()
@@ -480,6 +491,14 @@ class Connection:
         if rule is not None:
             self.states[endpoint] = rule.new
             self.transitions.append(Transition(endpoint, rule.old, rule.new, event, rule.section, after))
+
+
+def _stays(head: Head) -> bool:
+    """Whether another request may follow on the connection (RFC 9112 section 9.3)."""
+    # "If the "close" connection option is present ..., the connection will not persist after the current response"
+    # (RFC 9112 9.3)
+    closes = "close" in (token.lower() for token in head.tokens("Connection"))
+    return head.version is not None and head.version >= (1, 1) and not closes
 
 
 def _utf8(data: bytes | memoryview) -> bool:

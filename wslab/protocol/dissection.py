@@ -12,9 +12,9 @@ from ..anatomy.field import Sender, Violation
 from ..drawing.blocks import Block, Words
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import both_ends
-from .connection import Connection, Message, Unread
+from .connection import Connection, Message, Thing, Unread
 from .frame import Frame, explain_frame, parse_frame
-from .head import Head, begins_like_head, explain_head, head_fields, parse_head
+from .head import END, Head, begins_like_head, explain_head, head_fields, parse_head
 from .rules import judge_head
 from .states import State, Transition
 
@@ -32,7 +32,7 @@ class Dissection(Shown):
     frames: tuple[Frame, ...]
     messages: tuple[Message, ...]
     unread: tuple[Unread, ...]
-    """What is left at the end of each stream."""
+    """Bodies of HTTP messages, and what is left at the end of each stream."""
     states: dict[Sender, State]
     """What the frames made of each endpoint's state; the end of the TCP connection is not among them."""
     transitions: tuple[Transition, ...]
@@ -107,18 +107,34 @@ def dissect(
     connection = Connection(
         keep=longest, payloads=max(longest, 1 << 24), heads=(expected[0], expected[1]), extensions=extensions
     )
-    # Only the order of the two heads matters: what the client says after its own is judged by the server's answer.
-    first = client.find(b"\r\n\r\n") + 4 if expected[0] and b"\r\n\r\n" in client else 0
-    found = {Sender.CLIENT: connection.feed(Sender.CLIENT, client[:first])}
-    found[Sender.SERVER] = connection.feed(Sender.SERVER, server)
-    found[Sender.CLIENT] += connection.feed(Sender.CLIENT, client[first:])
+    found: dict[Sender, list[Thing]] = {sender: [] for sender in Sender}
+    left = {Sender.CLIENT: client, Sender.SERVER: server}
+
+    def feed(sender: Sender, size: int) -> list[Thing]:
+        data, left[sender] = left[sender][:size], left[sender][size:]
+        found[sender] += (told := connection.feed(sender, data))
+        return told
+
+    # Nothing tells when these bytes crossed, but a response is judged by the request that it answers, and what a client
+    # says behind a request by the response to it. So heads are fed in turn, a request first, up to the upgrade.
+    while all(expected) and (end := left[Sender.CLIENT].find(END)) >= 0:
+        feed(Sender.CLIENT, end + len(END))
+        status = None
+        while (status is None or status < 200) and status != 101 and (end := left[Sender.SERVER].find(END)) >= 0:
+            told = feed(Sender.SERVER, end + len(END))
+            status = next((thing.status for thing in told if isinstance(thing, Head)), status)
+        if status is None or status == 101:
+            break
+    for sender in (Sender.SERVER, Sender.CLIENT):
+        feed(sender, len(left[sender]))
     things = found[Sender.CLIENT] + found[Sender.SERVER]
-    rests = [connection.rest(sender) for sender in Sender]
+    unread = [thing for thing in things if isinstance(thing, Unread)]
+    unread += [rest for sender in Sender if (rest := connection.rest(sender)) is not None]
     return Dissection(
         heads=tuple(thing for thing in things if isinstance(thing, Head)),
         frames=tuple(thing for thing in things if isinstance(thing, Frame)),
         messages=tuple(thing for thing in things if isinstance(thing, Message)),
-        unread=tuple(rest for rest in rests if rest is not None),
+        unread=tuple(unread),
         states=dict(connection.states),
         transitions=tuple(connection.transitions),
     )

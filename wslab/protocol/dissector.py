@@ -7,8 +7,9 @@ It reads headers and skips payloads: what a frame says is explained when somebod
 - No byte is lost. At any time: heads + frame headers + payloads so far + unread bytes = bytes fed.
 - Nothing raises. Bytes that are not what had to come are counted as unread, and said to be so.
 
-A stream is in one of three modes. *HEAD*: bytes are gathered until an empty line. *FRAMES*: one frame follows another
-(RFC 6455 section 5.2). *UNREAD*: what follows is HTTP's body, or nothing that is known here, until the stream ends.
+A stream is in one of four modes. *HEAD*: bytes are gathered until an empty line. *BODY*: an HTTP message's body whose
+end is known (RFC 9112 section 6.3). *FRAMES*: one frame follows another (RFC 6455 section 5.2). *UNREAD*: what follows
+is a body that ends with the stream, or nothing that is known here.
 
 ========= =========================================================== =============================================
 mode      bytes                                                       next
@@ -16,17 +17,22 @@ mode      bytes                                                       next
 HEAD      a first byte that could begin a frame, and no head          FRAMES; the connection says that it is too soon
 HEAD      a first byte that begins neither                            UNREAD, with a malformed Head of no bytes
 HEAD      no empty line within ``HEAD_LIMIT`` bytes                   UNREAD, with a malformed Head of no bytes
-HEAD      a head: a request without a body, or a 101                  FRAMES
-HEAD      a head: an interim response (1xx, not 101)                  HEAD
+HEAD      a head: a 101, or a request that asks for WebSocket         FRAMES
+HEAD      a head without a body: 1xx, 204, 304, another request       HEAD
+HEAD      a head that says how long its body is                       BODY, then HEAD
 HEAD      a head: any other, or one that is not HTTP                  UNREAD
 ========= =========================================================== =============================================
+
+A request that asks for WebSocket may be refused, and another one follow on the same connection (RFC 6455 section 4.1).
+The client's bytes alone do not tell that, so the connection does: ``expect_head``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Final, overload
+from typing import ClassVar, Final, NamedTuple, overload
 
 from ..anatomy.field import Sender
 from .head import END, TOKEN, Head, parse_head
@@ -39,6 +45,11 @@ HEAD_LIMIT: Final = 65536
 UNREAD_KEPT: Final = 4096
 """Of bytes that are unread for good, so many are kept in ``tail``; the rest are counted."""
 
+CHUNK_LINE: Final = 1024
+"""Bytes of a line between two chunks, at most."""
+
+_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _TOKEN_BYTES: Final = frozenset(bytes((code,)) for code in range(128) if TOKEN.fullmatch(chr(code)))
 _FRAMELIKE: Final = frozenset(
     first
@@ -52,6 +63,7 @@ class Mode(Enum):
     """What the next bytes of a stream are read as; see the table above."""
 
     HEAD = "head"
+    BODY = "body"
     FRAMES = "frames"
     UNREAD = "unread"
 
@@ -84,8 +96,19 @@ def _mark(data: bytes | memoryview, position: int, marks: list[int]) -> int:
         mark = start + payload_length(data, mark) + 1
 
 
-class FoundFrames(Sequence["Head | FrameHeader"]):
-    """What one call of ``feed`` found, in stream order: heads, then frame headers.
+class Body(NamedTuple):
+    """The whole body of an HTTP message that is no frame, as it crossed: chunk sizes included."""
+
+    offset: int
+    """Of its first byte, in its sender's stream."""
+    length: int
+    """Bytes."""
+    data: bytes
+    """The first ``UNREAD_KEPT`` of them at most."""
+
+
+class FoundFrames(Sequence["Head | Body | FrameHeader"]):
+    """What one call of ``feed`` found, in stream order: heads and the bodies behind them, then frame headers.
 
     A sequence that notes where each frame begins and reads its header when asked for it: that is what makes
     indexing fast. It holds the fed chunk for as long as it lives.
@@ -94,7 +117,7 @@ class FoundFrames(Sequence["Head | FrameHeader"]):
     __slots__ = ("base", "data", "first_index", "heads", "marks")
 
     def __init__(
-        self, heads: list[Head], data: bytes | memoryview, base: int, marks: list[int], first_index: int
+        self, heads: list[Head | Body], data: bytes | memoryview, base: int, marks: list[int], first_index: int
     ) -> None:
         self.heads = heads
         self.data = data
@@ -109,16 +132,16 @@ class FoundFrames(Sequence["Head | FrameHeader"]):
         return len(self.heads) + len(self.marks)
 
     @overload
-    def __getitem__(self, place: int) -> Head | FrameHeader: ...
+    def __getitem__(self, place: int) -> Head | Body | FrameHeader: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Head | FrameHeader]: ...
-    def __getitem__(self, place: int | slice) -> Head | FrameHeader | list[Head | FrameHeader]:
+    def __getitem__(self, place: slice) -> list[Head | Body | FrameHeader]: ...
+    def __getitem__(self, place: int | slice) -> Head | Body | FrameHeader | list[Head | Body | FrameHeader]:
         if isinstance(place, slice):
             return [self[number] for number in range(*place.indices(len(self)))]
         number = range(len(self))[place] - len(self.heads)
         return self.heads[number] if number < 0 else self.header(number)
 
-    def __iter__(self) -> Iterator[Head | FrameHeader]:
+    def __iter__(self) -> Iterator[Head | Body | FrameHeader]:
         yield from self.heads
         for number in range(len(self.marks)):
             yield self.header(number)
@@ -150,7 +173,7 @@ class Dissector:
         expect_head: whether the stream begins with an opening handshake, or in the midst of frames.
     """
 
-    __slots__ = ("_buffer", "_gathered", "_index", "mode", "next_offset", "received", "sender")
+    __slots__ = ("_body", "_buffer", "_gathered", "_index", "mode", "next_offset", "received", "sender")
 
     def __init__(self, sender: Sender, *, expect_head: bool = True) -> None:
         self.sender: Final = sender
@@ -162,6 +185,7 @@ class Dissector:
         self._buffer = b""
         self._gathered = bytearray()
         self._index = 0
+        self._body: BodyEnd | None = None
 
     @property
     def tail(self) -> bytes:
@@ -181,13 +205,18 @@ class Dissector:
         read from a memoryview where it lies, so it must not change while they are.
         """
         self.received += len(data)
-        heads: list[Head] = []
+        heads: list[Head | Body] = []
         rest = data if isinstance(data, memoryview) and self.mode is Mode.FRAMES else bytes(data)
         while rest and self.mode is not Mode.FRAMES:
-            rest = self._head(bytes(rest), heads) if self.mode is Mode.HEAD else self._rest(bytes(rest))
+            rest = self._READ[self.mode](self, bytes(rest), heads)
         return self._frames(rest, heads)
 
-    def _frames(self, data: bytes | memoryview, heads: list[Head]) -> FoundFrames:
+    def expect_head(self) -> None:
+        """Take the next bytes for another head, as far as no frame has begun behind the last one."""
+        if self.mode is Mode.FRAMES and self.next_offset == self.received and not self._index:
+            self.mode = Mode.HEAD
+
+    def _frames(self, data: bytes | memoryview, heads: list[Head | Body]) -> FoundFrames:
         if self._buffer and data:
             data = self._buffer + data
             self._buffer = b""
@@ -201,7 +230,7 @@ class Dissector:
             self._index += len(marks)
         return FoundFrames(heads, data, base, marks, first_index)
 
-    def _head(self, data: bytes, found: list[Head]) -> bytes:
+    def _head(self, data: bytes, found: list[Head | Body]) -> bytes:
         """Gather a head; return the bytes that are for another mode."""
         gathered = self._gathered
         if not gathered:
@@ -221,27 +250,124 @@ class Dissector:
         head = parse_head(bytes(gathered[:stop]), self.sender, offset=self.next_offset)
         found.append(head)
         self.next_offset += stop
-        self.mode = _mode_after(head)
+        self.mode, self._body = _after(head)
         rest = bytes(gathered[stop:])
         gathered.clear()
         return rest
 
-    def _no_head(self, problem: str, data: bytes, found: list[Head]) -> bytes:
+    def _no_head(self, problem: str, data: bytes, found: list[Head | Body]) -> bytes:
         found.append(Head(self.sender, b"", "", (), malformed=problem, offset=self.next_offset))
         self._gathered.clear()
         self.mode = Mode.UNREAD
         return data
 
-    def _rest(self, data: bytes) -> bytes:
+    def _read_body(self, data: bytes, found: list[Head | Body]) -> bytes:
+        """Step over the body's next bytes; return those behind it."""
+        assert self._body is not None, "a head comes before its body"
+        taken = self._body.take(data)
+        self._rest(data if taken is None else data[:taken], found)
+        if taken is None:
+            self.mode = Mode.UNREAD  # its chunks are not what they must be: nothing tells where it ends
+            return b""
+        rest = data[taken:]
+        if self._body.over:
+            length = self.received - len(rest) - self.next_offset
+            found.append(Body(self.next_offset, length, self._buffer))
+            self.next_offset += length
+            self._buffer = b""
+            self.mode = Mode.HEAD
+        return rest
+
+    def _rest(self, data: bytes, found: list[Head | Body]) -> bytes:
         room = UNREAD_KEPT - len(self._buffer)
         if room > 0:
             self._buffer += data[:room]
         return b""
 
+    _READ: ClassVar[Mapping[Mode, Callable[[Dissector, bytes, list[Head | Body]], bytes]]] = {
+        Mode.HEAD: _head,
+        Mode.BODY: _read_body,
+        Mode.UNREAD: _rest,
+    }
 
-def _mode_after(head: Head) -> Mode:
-    if head.sender is Sender.SERVER:
-        if head.status == 101:
-            return Mode.FRAMES
-        return Mode.HEAD if head.status is not None and head.status < 200 else Mode.UNREAD
-    return Mode.UNREAD if head.request_line is None or head.announces_body else Mode.FRAMES
+
+class BodyEnd:
+    """Finds the end of one HTTP body, whose bytes come in pieces (RFC 9112 section 6.3).
+
+    Args:
+        length: of the body, in bytes; None where it is sent in chunks that say their own.
+    """
+
+    __slots__ = ("_left", "_line", "_trailer", "chunked", "over")
+
+    def __init__(self, length: int | None) -> None:
+        self.chunked = length is None
+        self.over = length == 0
+        self._left = length or 0
+        self._line = b""
+        self._trailer = False
+
+    def take(self, data: bytes) -> int | None:
+        """How many of the next bytes belong to the body; None where they are no chunks."""
+        at = 0
+        while at < len(data) and not self.over:
+            if self._left:
+                step = min(self._left, len(data) - at)
+                self._left -= step
+                at += step
+                self.over = not self._left and not self.chunked
+                continue
+            newline = data.find(b"\n", at, at + CHUNK_LINE)
+            stop = len(data) if newline < 0 else newline + 1
+            self._line += data[at : min(stop, at + CHUNK_LINE + 1)]
+            if len(self._line) > CHUNK_LINE or (newline >= 0 and not self._end_line()):
+                return None
+            at = stop
+        return at
+
+    def _end_line(self) -> bool:
+        """Read a whole line between chunks; whether it is what must be there."""
+        line, self._line = self._line.strip(), b""
+        if self._trailer:
+            # "chunked-body = *chunk last-chunk trailer-section CRLF" (RFC 9112 7.1)
+            self.over = not line
+            return True
+        size = line.partition(b";")[0].strip()
+        if not _CHUNK_SIZE.fullmatch(size):
+            return False
+        length = int(size, 16)
+        self._trailer = not length
+        self._left = length + 2 if length else 0  # CRLF ends its data
+        return True
+
+
+def _after(head: Head) -> tuple[Mode, BodyEnd | None]:
+    """The mode behind a head, and its body where one with a known end follows."""
+    status = head.status
+    if head.sender is Sender.CLIENT and head.request_line is None:
+        return Mode.UNREAD, None
+    if head.sender is Sender.SERVER and status is None:
+        return Mode.UNREAD, None
+    if status == 101:
+        return Mode.FRAMES, None
+    # "any response with a 1xx (Informational), 204 (No Content), or 304 (Not Modified) status code is always terminated
+    # by the first empty line after the header fields" (RFC 9112 6.3)
+    if status is not None and (status < 200 or status in (204, 304)):
+        return Mode.HEAD, None
+    lengths = {value.strip() for value in head.get("Content-Length")}
+    if "chunked" in (token.lower() for token in head.tokens("Transfer-Encoding")):
+        return Mode.BODY, BodyEnd(None)
+    if head.get("Transfer-Encoding"):
+        return Mode.UNREAD, None
+    if lengths:
+        length = lengths.pop()
+        if lengths or not _LENGTH.fullmatch(length):
+            return Mode.UNREAD, None
+        if int(length):
+            return Mode.BODY, BodyEnd(int(length))
+    elif status is not None:
+        # "this is a response message without a declared message body length, so the message body length is determined
+        # by the number of octets received prior to the server closing the connection" (RFC 9112 6.3)
+        return Mode.UNREAD, None
+    asks = status is None and "websocket" in (token.lower() for token in head.tokens("Upgrade"))
+    return (Mode.FRAMES if asks else Mode.HEAD), None

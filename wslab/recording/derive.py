@@ -132,6 +132,8 @@ def _stored(
                 ledger.keep_message(ledger.records.total - 1, conversation.wire.number, event)
             case Head():
                 _head(ledger, at, conversation, event)
+            case Unread():
+                _unread(ledger, at, conversation, event)
     if conversation.causes:
         ledger.note_steps(conversation)
     waiting = conversation.streams[by].waiting

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from ...anatomy.field import Sender
 from ...protocol.dissector import Dissector, Mode
+from ...protocol.head import Head
 from ...recording.trace import Trace
 from ..carrier import GRACE
 from ..errors import complaint
@@ -222,10 +223,11 @@ class Link:
             return
         self._gathered.append(data)
         found = self._dissector.feed(data)
-        if any("websocket" in value.lower() for head in found.heads for value in head.get("Upgrade")):
+        heads = [head for head in found.heads if isinstance(head, Head)]
+        if any("websocket" in value.lower() for head in heads for value in head.get("Upgrade")):
             apart = any(bend.alters for bend in self.traffic.bends)
             self._decide(conversation(self.traffic.trace, apart=apart))
-        elif self._dissector.mode is not Mode.HEAD or found.heads:
+        elif self._dissector.mode is not Mode.HEAD or heads:
             self._decide()
 
     def _decide(self, notes: LinkNotes = UNRECORDED) -> None:
