@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
-from anatomy_samples import CONVERSATION, HOSTILE, REPORTS, explanations, frame, head, records
+from anatomy_samples import CONVERSATION, HOSTILE, REPORTS, explanations, frame, head, record, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from showing import (
@@ -29,7 +29,7 @@ from showing import (
 
 from wslab.anatomy.explanation import Explanation
 from wslab.anatomy.field import Violation
-from wslab.anatomy.record import Record
+from wslab.anatomy.record import Kind, Record
 from wslab.drawing import style
 from wslab.drawing.visible import shows
 
@@ -218,3 +218,11 @@ def test_contrast_is_at_least_four_and_a_half_to_one(theme: str) -> None:
 @pytest.mark.parametrize("show", [explanation_text, explanation_html], ids=["text", "html"])
 def test_showing_twice_shows_the_same(show: Callable[[Explanation], str]) -> None:
     assert show(frame()) == show(frame())
+
+
+def test_a_page_gives_a_drawing_its_colours_and_the_words_stay() -> None:
+    said = f'fill="{style.INK}"'
+    svg = ladder_svg([record(Kind.ERROR, preview=said.encode())], title=said)
+    assert f'fill="var(--wsv-ink,{style.INK})"' in svg
+    assert not re.search(r'"#[0-9a-f]+"', svg)
+    assert next(element.text for element in ElementTree.fromstring(svg)) == said

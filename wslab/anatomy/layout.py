@@ -11,8 +11,8 @@ from .view import FieldView, View, bit_range
 
 RULED = 128  # Bits that a ruler shows: the longest header (14 bytes) and a little of what follows.
 HEAD, TAIL = 64, 16  # Of bytes too many for a dump, the first HEAD and the last TAIL are shown.
-UNMASKED = 16  # Bytes of which the unmasking is shown.
-POINTED = 6  # Bytes at most whose bits are written out to point at some of them.
+UNMASKED = 16  # Bytes whose unmasking is shown.
+POINTED = 6  # Most bytes whose bits are written out, with carets under the ones to blame.
 
 
 def ruler(view: View, caption: str = "The first bits, 32 in a row") -> Ruler:

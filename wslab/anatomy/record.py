@@ -102,8 +102,8 @@ class Record(NamedTuple):
     """At most ``PREVIEW`` bytes: a request or status line's start, a payload's (unmasked and inflated),
     a close frame's reason, an error's or a bend's text."""
     received: float | None = None
-    """When the peer had read the record's last byte, or was told of the stream's end: seconds since the trace began,
-    to the microsecond. None while that has not happened, and where the trace is not told by both ends."""
+    """When the peer had read the record's last byte, or learned of the stream's end: seconds since the trace began, to
+    the microsecond. None until then, and where the trace records only one end."""
 
     def pack(self) -> bytes:
         """The 76 bytes described above."""

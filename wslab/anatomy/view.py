@@ -1,7 +1,7 @@
 """What may be shown of some explained bytes, and in which words: sheets and JSON are made from a ``View``.
 
-Two things are held back unless asked for: the bytes and values of secret fields (a login cookie), and values that
-change from run to run (a port), for which ``Field.steady`` stands in. Because all that is shown comes from here and
+A view holds back two things unless asked: the bytes and values of secret fields (a login cookie), and values that
+change from run to run (a port), which ``Field.steady`` replaces. Because all that is shown comes from here and
 nothing from the Explanation itself, a secret has one door to be kept shut.
 """
 

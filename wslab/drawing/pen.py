@@ -1,9 +1,9 @@
 """The strokes and letters that the SVG painters draw with, and ``Figure``, what they make.
 
-A figure goes onto a slide or a sheet of paper, where there is no page whose style sheet could help. So every colour is
-written out, every font has fallbacks, and nothing relies on a style, a script or an id: PowerPoint, Inkscape and
-cairosvg know none or few of them. No program here can measure a letter, and nobody knows which font will be there:
-widths are estimated, rather too wide than too narrow, and what does not fit is wrapped or cut.
+A figure goes onto a slide or a sheet of paper, where no page brings a style sheet. So every colour is written out,
+every font has fallbacks, and no element needs a style, a script or an id: PowerPoint, Inkscape and cairosvg support few
+of these. The package cannot measure a letter and does not know which font will be used. It estimates widths, rather too
+wide than too narrow, and wraps or cuts what does not fit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CODE = f' font-family="{MONO}"'  # The attribute that sets a text in the fixed-w
 WIDTH = 912  # A figure is this wide, in pixels; a sheet adds its margins.
 
 FIXED = 0.61  # Width of a fixed-width font's letter, by its size.
-# Of Helvetica's and Arial's letters.
+# The widths of Helvetica's and Arial's letters, by their size.
 _WIDTHS = {
     0.22: "ijl'",
     0.28: " !,./:;I[\\]ft|",
@@ -39,10 +39,10 @@ _WIDTHS = {
 }
 _ADVANCE = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
 _OTHER = 0.8
-# Of a letter that none of our fonts has, so that another lends it, by the columns that a terminal gives it.
+# The width of a letter from another font, since none of these has it, by its columns in a terminal.
 _LENT = (0.0, 1.0, 1.25)
-_GENEROUS, _BOLD = 1.1, 1.07  # By how much another font may be wider, and bold letters are.
-# What wslab's own sentences hold beside ASCII: as wide as other letters in the fixed-width fonts.
+_GENEROUS, _BOLD = 1.1, 1.07  # Another font may be so much wider; bold letters are so much wider.
+# The characters beyond ASCII in wslab's own sentences; they are as wide as others in the fixed-width fonts.
 _OURS = "·…–—●■→←×“”‘’↓↑─│►◄"
 
 SIZE = 12.0

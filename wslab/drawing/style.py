@@ -1,9 +1,9 @@
 """The one style sheet of all static HTML: JupyterLab's variables, each with a literal fallback.
 
-Every rule lies inside ``.wsv``, the class of the one outer element, so that nothing else on a page is touched; three
-times the class, to outdo JupyterLab's own rules for tables in outputs. Nothing
-is said by style alone: with the sheet stripped, as GitHub does, tables, lists and preformatted text remain.
-The two endpoints' colours, and the red of a broken rule, have a contrast of at least 4.5 to 1 on every ground used.
+Every rule lies inside ``.wsv``, the class of the one outer element, so that it touches nothing else on the page. The
+selector repeats the class three times, to win over JupyterLab's own rules for tables in outputs. Style alone says
+nothing: where a site such as GitHub strips the sheet, tables, lists and preformatted text remain. The colours of the
+two lanes and the red of what is wrong have a contrast of at least 4.5 to 1 on every ground used.
 """
 
 from __future__ import annotations

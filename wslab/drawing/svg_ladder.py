@@ -57,7 +57,7 @@ def ladder_figure(block: Ladder) -> Figure:
 
 
 def _read(rungs: Sequence[Rung | Gap]) -> list[float | None]:
-    # When each was read, if known; a stream is read in order, whatever the last microsecond says.
+    # When each was read, if known. A stream is read in order, so a clock that went back is corrected.
     latest: dict[tuple[str, int], float] = {}
     read: list[float | None] = []
     for rung in rungs:
@@ -167,7 +167,7 @@ def _jagged(x: float, y: float, target: float) -> str:
 
 
 def _over(width: float, x: float, y: float, anchor: str) -> str:
-    # Paper behind words, through which an arrow shows but faintly.
+    # A strip of paper behind words: an arrow below it shows faintly.
     left = x - width * {"start": 0, "middle": 0.5, "end": 1}[anchor]
     return rect(left - 2, y - 10.5, width + 4, 13, f'fill="{style.PAPER}" fill-opacity=".85"')
 

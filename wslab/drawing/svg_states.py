@@ -170,7 +170,7 @@ def _straight_arrows(pairs: Iterable[Sequence[Move]], tops: Mapping[str, float],
 
 
 def _lines(move: Move, room: float) -> list[str]:
-    # The event's words in as few lines as they need, none much shorter than the others.
+    # The event's words in as few lines as possible, all about equally long.
     lines = in_lines(move.event, room, _LETTERS, bold=True)
     while len(closer := in_lines(move.event, room := room - 4, _LETTERS, bold=True)) == len(lines) > 1:
         lines = closer

@@ -1,8 +1,8 @@
 """Bytes and text from the wire, made harmless and visible: what one sees is what was sent.
 
-A terminal obeys escape sequences, a page obeys tags, and both obey characters that nobody sees: U+202E turns the
-rest of a line around. Here every character without a glyph of its own becomes an escape, so that it can neither act
-nor hide. Four forms are enough to keep apart what differs on the wire:
+A terminal obeys escape sequences, a page obeys tags, and both obey invisible characters: U+202E reverses the rest of a
+line. This module turns every character without a glyph of its own into an escape, so that it can neither act nor hide.
+Four forms keep apart whatever differs on the wire:
 
 ========== ==========================================================
 ``\\n``     also ``\\r`` and ``\\t``; a backslash itself is doubled
@@ -60,9 +60,9 @@ def visible(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """The same with backslashes left alone: for sentences that may quote what is visible already.
+    """Like ``visible``, but leaves backslashes alone: for sentences that may quote text that is visible already.
 
-    Doing it twice changes nothing.
+    Calling it again does nothing.
     """
     return _HARMFUL.sub(_escape, text)
 
@@ -73,9 +73,9 @@ def shows(text: str) -> bool:
 
 
 def decode(data: bytes, *, cut: bool = False) -> str:
-    """``data`` as UTF-8, each byte that is none as a lone surrogate, which ``visible`` shows as ``\\xNN``.
+    """``data`` as UTF-8. A byte that is not UTF-8 becomes a lone surrogate, which ``visible`` shows as ``\\xNN``.
 
-    ``cut=True`` says that more bytes follow: then a character that only begins at the end is left out.
+    ``cut=True`` says that more bytes follow: the start of a character at the end is then left out.
     """
     text = data.decode("utf-8", "surrogateescape")
     if not cut:
