@@ -43,6 +43,24 @@ def test_it_tells_all_once_and_then_what_is_new(process: NodeProcess, monkeypatc
     assert panel.problem == ""
 
 
+def test_a_line_that_a_new_view_was_told_is_not_told_again(
+    process: NodeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = NodePanel(process)
+    told: list[Any] = []
+    monkeypatch.setattr(panel, "tell", lambda what, buffers=(), **facts: told.append((what, facts["lines"])))
+    monkeypatch.setattr(panel._pusher, "wake", lambda: None)
+    process._output._add(["one"], False)
+    panel._push()
+    process._output._add(["two"], False)
+    panel._heard(None, {"ask": "hello"}, [])
+    panel._push()
+    process._closing, process._ended = True, 0
+    panel._push()
+    both = [("one", False), ("two", False)]
+    assert told == [("output", both[:1]), ("all", both), ("output", [])]
+
+
 def test_its_text_is_steady_and_harmless(process: NodeProcess) -> None:
     panel = NodePanel(process)
     process._output._add([HOSTILE], True)

@@ -23,6 +23,7 @@ import os
 import secrets
 import signal
 import subprocess
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -70,7 +71,13 @@ class _Output:
     def __init__(self, mark: str, told: Callable[[dict[str, Any]], None], printed: Callable[[], None]) -> None:
         self.lines: deque[OutputLine] = deque(maxlen=LINES)
         self.total = 0
+        self._lock = threading.Lock()
         self._mark, self._told, self._printed = mark, told, printed
+
+    def so_far(self) -> tuple[int, list[OutputLine]]:
+        """How many lines were printed, and the last of them, at one moment. Thread-safe."""
+        with self._lock:
+            return self.total, [*self.lines]
 
     async def pump(self, stream: asyncio.StreamReader, error: bool) -> None:
         """Read until the stream ends; runs on the server's loop."""
@@ -90,8 +97,9 @@ class _Output:
             # The leash writes a line's end before its mark, since the script may have begun a line.
             elif line or error or not following.startswith(self._mark):
                 cut = line.removesuffix("\r")
-                self.lines.append(OutputLine(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…", error))
-                self.total += 1
+                with self._lock:
+                    self.lines.append(OutputLine(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…", error))
+                    self.total += 1
         if lines:
             self._printed()
 
@@ -170,11 +178,7 @@ class NodeProcess(Alive, Shown):
         return "\n".join(said[-12:]) or "it printed nothing"
 
     def _lines(self) -> list[OutputLine]:
-        while True:
-            try:
-                return [*self._output.lines]
-            except RuntimeError:  # the server's thread added one meanwhile
-                continue
+        return self._output.so_far()[1]
 
     @property
     def port(self) -> int | None:
@@ -289,7 +293,12 @@ class NodeProcess(Alive, Shown):
     @property
     def shown(self) -> list[tuple[str, bool]]:
         """The lines that a view shows, made harmless, and whether each went to standard error."""
-        return [(harmless(line.text), line.error) for line in self._lines()[-SHOWN:]]
+        return self.shown_so_far()[1]
+
+    def shown_so_far(self) -> tuple[int, list[tuple[str, bool]]]:
+        """How many lines it has printed, and the lines that a view shows, at one moment. Thread-safe."""
+        total, lines = self._output.so_far()
+        return total, [(harmless(line.text), line.error) for line in lines[-SHOWN:]]
 
     def _sheet(self) -> Sheet:
         marked = "\n".join(f"{'!' if error else '│'} {text}" for text, error in self.shown)

@@ -36,23 +36,23 @@ class NodePanel(Panel):
 
     def _push(self) -> bool:
         """Tell what is new since the last time; nothing is waiting afterwards."""
-        process = self._process
-        before, (total, state) = self._shown_last, (process.total, process.state)
-        if (total, state) != before:
-            self._shown_last = (total, state)
-            self._tell_output(total - before[0] if before else total)
+        with self._lock:
+            before, (total, lines), state = self._shown_last, self._process.shown_so_far(), self._process.state
+            if (total, state) != before:
+                new = total - before[0] if before else total
+                self._tell_lines("output", total, state, lines[max(0, len(lines) - new) :])
         if state != "runs":
             self._keep()
         return False
 
-    def _tell_output(self, number: int) -> None:
-        """Tell the last ``number`` lines, as far as they are shown, and how things stand."""
-        lines = self._process.shown
-        new = lines[-number:] if number else []
-        self.tell("output", lines=new, summary=self._process.summary, running=self._process.running)
-
     def _greeted(self, _: Question) -> None:
-        self.tell("all", lines=self._process.shown, summary=self._process.summary, running=self._process.running)
+        with self._lock:
+            total, lines = self._process.shown_so_far()
+            self._tell_lines("all", total, self._process.state, lines)
+
+    def _tell_lines(self, what: str, total: int, state: str, lines: list[tuple[str, bool]]) -> None:
+        self._shown_last = (total, state)
+        self.tell(what, lines=lines, summary=self._process.summary, running=self._process.running)
 
     def _answer_end(self, _: Question) -> None:
         self._process.abandon()
