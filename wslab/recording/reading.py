@@ -36,6 +36,7 @@ from .derive import derive
 from .explaining import Beside, explain
 from .lanes import Lanes, lanes
 from .ledger import NO_MESSAGE, Conversation, Ledger
+from .ring import CAPACITY
 from .steps import Step, record_of, states_after
 from .tape import BATCH, EVENT, Chunk, Tap, Tape
 
@@ -106,7 +107,7 @@ class Reading:
         max_entries: how many records are kept, and twice as many chunks.
     """
 
-    def __init__(self, *, max_bytes: int = 16 * 2**20, max_entries: int = 200_000) -> None:
+    def __init__(self, *, max_bytes: int = CAPACITY, max_entries: int = 200_000) -> None:
         self.ledger = Ledger(max_entries, max_bytes // 4)
         self._lock = threading.RLock()
         # What makes room knows the ledger and not this object, which would otherwise live until a collection.

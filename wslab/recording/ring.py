@@ -18,6 +18,10 @@ SHORT = 2**12
 """Bytes up to which a copy is cheaper than a view."""
 
 
+CAPACITY = 16 * 2**20
+"""Bytes of traffic that a recording keeps, unless it is told otherwise."""
+
+
 class Ring:
     """The last ``capacity`` bytes written; positions count every byte ever written.
 
