@@ -13,6 +13,7 @@ import re
 import struct
 import time
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packets import ACK, GREETING, MASK, SAID, SYN, Talk, enhanced, greeting, interface, pcap, pcapng, section
 from packets import block as make_block
+from recorded import conversation
 from test_har import entry, message
 
+from wslab.anatomy.record import PACKED
 from wslab.protocol import build_frame, build_request
 from wslab.recording.archive import TraceFileError
+from wslab.recording.entries import ENTRY
 from wslab.recording.files import capture
 from wslab.recording.trace import Trace
 
@@ -296,3 +300,32 @@ def test_noise_on_a_connection(tmp_path: Path):
         who = rng.choice("cs")
         talk.put(who, rng.randbytes(rng.randrange(60)), ACK, seq=talk.next[who] + rng.randrange(-500, 20_000))
     assert_shown(opened(tmp_path / "noise", pcap(talk.packets)))
+
+
+@pytest.mark.parametrize("part", ["records.bin", "chunks.bin"])
+def test_a_damaged_recording_is_refused_or_can_be_read(part: str, tmp_path: Path) -> None:
+    """Each value of an entry is another one: a connection that there is not, an end, a time, a length."""
+    whole, damaged = tmp_path / "whole.wslab", tmp_path / "damaged.wslab"
+    trace = Trace()
+    conversation(trace)
+    trace.save(whole)
+    with zipfile.ZipFile(whole) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    size = (PACKED if part == "records.bin" else ENTRY).size
+    for at in range(size):
+        for value in (0, 1, 0xFF):
+            data = bytearray(parts[part])
+            data[size * 2 + at] = value
+            with zipfile.ZipFile(damaged, "w") as archive:
+                for name, content in {**parts, part: bytes(data)}.items():
+                    archive.writestr(name, content)
+            try:
+                again = Trace.load(damaged)
+            except TraceFileError:
+                continue
+            for number in range(again.total):
+                str(again.explain(number))
+                again.lanes(number)
+            again.to_har()
+            again.to_pcapng(tmp_path / "again.pcapng")
+            assert len(again.chunks) + len(again.frames) + len(repr(again)) > 0

@@ -562,7 +562,7 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
         # for taps
         "join", "leave", "note", "now", "subscribe", "tell", "wire", "write",
         # for derive
-        "forget", "joined", "take", "waiting",
+        "forget", "joined", "left", "take", "waiting",
         # for readers
         "begins", "entries", "first_byte", "first_entry", "hold", "max_bytes", "max_entries", "near", "read", "wires",
         # for files
@@ -570,5 +570,23 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
     }  # fmt: skip
     assert public(trace.ledger) == {
         "broken", "busy", "conversations", "forget", "inflated", "keep_inflated", "keep_message", "message", "messages",
-        "note_reception", "note_steps", "places", "receptions", "records", "steps", "texts", "violations",
+        "note_reception", "note_steps", "over", "places", "receptions", "records", "steps", "texts", "violations",
     }  # fmt: skip
+
+
+def test_what_is_kept_of_connections_that_are_over_is_bounded():
+    trace = Trace(max_entries=6400)
+    living = trace.join(CLIENT, "living")
+    for number in range(1000):
+        client, server = trace.join(CLIENT, number), trace.join(SERVER, number)
+        client.sent(request())
+        server.received(request())
+        client.closed()
+        if number % 2:  # the accepting side is told of the connection when the client has gone already
+            trace.update()
+        server.closed()
+    assert trace.connections[0] == living.connection == 0
+    assert trace.connections[1:] == list(range(901, 1001)), "one for each 64 records that may be kept"
+    assert trace.total == trace.record(999).number + 1 == 1000, "records are kept longer"
+    assert "GET" in str(trace.explain(0))
+    assert trace.handshake(1000).request is not None

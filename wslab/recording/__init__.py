@@ -1,7 +1,7 @@
 """What happened: a trace of chunks as they crossed, and the records, frames, messages and states they make.
 
-``ring`` holds bytes and entries; ``tape`` notes what crosses in them, ``ledger`` holds what it means, and ``derive``
-works that out. ``reading`` holds all three and answers who asks, with ``explaining``, ``steps`` and ``lanes`` for what
+``ring`` holds bytes and ``entries``; ``tape`` notes what crosses, ``ledger`` holds what it means, and ``derive`` works
+that out. ``reading`` holds these and answers, with ``packed``, ``explaining``, ``steps`` and ``lanes`` for what
 lies behind a record and around it. ``views`` show parts of it, ``archive`` saves and loads it, ``files`` exchange it
 with other programs, ``dissecting`` hands it on whole, and ``trace`` is all of that in one place.
 Knows nothing of sockets (``live`` writes to it) and nothing of widgets (``panels`` read

@@ -4,7 +4,7 @@
 ``bytes.bin``     the kept bytes, oldest first
 ``records.bin``   packed records, as ``wslab.anatomy.record`` lays them out
 ``places.bin``    for each record its frame's index and its message's number
-``chunks.bin``    packed chunks, as ``wslab.recording.tape.ENTRY`` lays them out
+``chunks.bin``    packed chunks, as ``wslab.recording.entries.ENTRY`` lays them out
 ``inflated.bin``  inflated payloads, one after another
 
 Loading runs nothing that the file says; a file that is cut or lies is refused with a reason. A recording holds what
@@ -30,10 +30,11 @@ from ..anatomy.records import CloseReport
 from ..protocol.connection import Message
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.states import Event, State, Transition
+from .entries import ENTRY
 from .ledger import PLACE, Conversation, Stream
 from .reading import Reading
 from .steps import cause_of, record_of
-from .tape import ENTRY, Kept
+from .tape import Kept
 
 R = TypeVar("R", bound=Reading)
 
@@ -43,6 +44,9 @@ EARLIER = "wslab trace 1"
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t]*")
 LARGEST = 2**31
 """Bytes that one part of a file may unpack to."""
+LATEST = 253402300800
+"""Seconds from 1970 to the year 10000."""
+_ENDS = frozenset(map(int, Sender))
 
 
 class TraceFileError(ValueError):
@@ -161,8 +165,13 @@ def _load(part: Callable[[str], bytes], kind: type[R]) -> R:
     for number, length in story["inflated"].items():
         ledger.keep_inflated(int(number), inflated[at : at + length])
         at += length
+    for moment, _, sender, end, *_ in tape.entries():
+        if sender not in _ENDS or end not in _ENDS or not 0 <= trace.began + moment < LATEST:
+            raise ValueError("chunks.bin tells of a time or an end that there cannot be")
     frames: dict[tuple[int, Sender, int], int] = {}
-    for record in trace:  # reads every record once: a lying sender or kind is found here
+    for place, record in enumerate(trace, ledger.records.first):  # reads every record: a lying sender or kind is found
+        if record.number != place or not 0 <= trace.began + record.time < LATEST:
+            raise ValueError("records.bin tells of a number or a time that there cannot be")
         index = ledger.places[record.number][0]
         if record.kind is Kind.FRAME:
             frames[record.connection, record.sender, index] = record.number
@@ -251,6 +260,7 @@ def _overwrite(stream: Stream, seen: list[int], first: int, offset: int, data: b
 def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
     wire = trace.tape.wire(number=story["number"])
     trace.tape.joined.clear()
+    trace.tape.left.append(wire)
     conversation = trace.ledger.conversations[wire.number] = Conversation(wire)
     wire.tapped, conversation.last_record = list(story["tapped"]), story["last_record"]
     for sender, stream, told in zip(Sender, conversation.streams, story["streams"], strict=True):

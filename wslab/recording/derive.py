@@ -18,11 +18,16 @@ from ..protocol.connection import Message, Unread
 from ..protocol.frame import Frame
 from ..protocol.head import Head
 from ..protocol.words import CLOSE, OPCODE
+from .entries import BendNote
 from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger, Stream
-from .tape import BendNote, Tape
+from .tape import Tape
 
 WAITING = 4096
 """Records of one stream that wait to be read by a peer of which nothing is known."""
+
+FEWEST, RECORDS_EACH = 64, 64
+"""So many connections that are over are kept at least, and one for so many records that a trace may keep. What is kept
+of one takes as much memory as some 64 records do."""
 
 _SENDERS = tuple(Sender)
 _FRAME = int(Kind.FRAME)
@@ -68,16 +73,21 @@ def _join(tape: Tape, ledger: Ledger) -> None:
 
 
 def _forget_conversations(tape: Tape, ledger: Ledger) -> None:
-    """Drop connections that are over and whose records are no longer kept."""
-    first, conversations = ledger.records.first, ledger.conversations
-    if len(conversations) > max(64, tape.max_entries // 16) or (first and conversations):
-        for number, conversation in list(conversations.items()):
-            if conversation.wire.live:
-                continue
-            if conversation.last_record >= first or tape.waiting(conversation.wire):
-                break
-            del conversations[number]
-            tape.forget(number)
+    """Drop connections that are over: those whose records are no longer kept, and the oldest where there are many."""
+    over, first = ledger.over, ledger.records.first
+    most = max(FEWEST, tape.max_entries // RECORDS_EACH)
+    while tape.left:
+        over.append(tape.left.popleft())
+    while over:
+        wire = over[0]
+        conversation = ledger.conversations.get(wire.number)
+        if conversation is not None and conversation.wire is wire and not wire.live:
+            recorded = not first or conversation.last_record >= first
+            if tape.waiting(wire) or (recorded and len(over) <= most):
+                return
+            del ledger.conversations[wire.number]
+            tape.forget(wire.number)
+        over.popleft()
 
 
 def _append(

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from ..anatomy.field import Sender
 from ..anatomy.record import PACKED, Kind, Record
 from ..protocol.connection import Message
+from .entries import ENTRY, EVENT, Chunk
 from .ledger import NO_MESSAGE, Ledger
-from .tape import ENTRY, EVENT, Chunk, Tape
+from .tape import Tape
 
 FARTHEST = 4096
 """Records, and chunks, that are looked through in each direction."""

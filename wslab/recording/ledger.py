@@ -9,15 +9,17 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, NamedTuple
 
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import DELAY, DELAY_AT, PACKED, Kind
 from ..anatomy.records import CloseReport
+from ..drawing.visible import count
 from ..protocol.connection import Connection, Message
+from .entries import Wire
 from .ring import PackedLog
 from .steps import Cause, Step, record_of, steps_of
-from .tape import Wire
 
 try:  # compiled, and 30 to 70 times as fast
     from websockets.speedups import apply_mask
@@ -68,6 +70,35 @@ class Conversation:
         self.steps: list[Step] = []
         self.last_record = -1
 
+    def on_its_way(self, expected: Callable[[Hashable], bool]) -> Iterator[str]:
+        """What one end sent or did and the other was not told of yet, in words; see ``Trace.on_its_way``."""
+        wire, streams, closings = self.wire, self.streams, self.closings
+        if not all(wire.tapped):
+            reset = any(Kind.RESET in stream.ended for stream in streams)
+            if wire.tapped[Sender.CLIENT] and not reset and expected(wire.key):
+                yield f"connection {wire.number}, which the server has not accepted yet"
+            return
+        for sender in Sender:
+            sent, read = wire.seen[sender][sender], wire.seen[sender][sender.peer]
+            if sender.peer in closings:
+                continue  # it reads no more
+            if read < sent:
+                yield f"{count(sent - read, 'byte')} from the {sender.label} of connection {wire.number}"
+            for kind in streams[sender].untold:
+                yield f"the {sender.label}'s {kind.name} on connection {wire.number}"
+        if len(closings) == 1:
+            (told,) = closings
+            yield f"the {told.peer.label}'s end of connection {wire.number}, which is not closed yet"
+
+
+class Dropped(NamedTuple):
+    """What a bounded trace no longer holds."""
+
+    records: int
+    chunks: int
+    """Chunks, and with them notes of how connections ended."""
+    bytes: int
+
 
 class Ledger:
     """What is derived from a tape.
@@ -83,6 +114,8 @@ class Ledger:
         self.receptions = PackedLog(RECEPTION, RECEPTIONS)
         """In the order in which they became known."""
         self.conversations: dict[int, Conversation] = {}
+        self.over: deque[Wire] = deque()
+        """Connections that no end told of any more when they were put here."""
         # Queues, oldest first. A plain dict would be a slow one: finding its first key means to step over all that were
         # removed before.
         self.violations: OrderedDict[int, tuple[Violation, ...]] = OrderedDict()

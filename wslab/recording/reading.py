@@ -17,72 +17,32 @@ import copy
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple, overload
 
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import PACKED, Kind, Record
+from ..anatomy.record import Kind, Record
 from ..anatomy.records import CloseReport
-from ..drawing.visible import count
 from ..protocol.connection import Message
 from ..protocol.frame import Frame, close_body
 from ..protocol.head import Head
 from ..protocol.states import State, Transition
 from ..protocol.words import CLOSE, MASK, OPCODE
 from .derive import derive
+from .entries import EVENT, Chunk
 from .explaining import Beside, explain
 from .lanes import Lanes, lanes
+<<<<<<< HEAD
 from .ledger import NO_MESSAGE, Conversation, Ledger
 from .ring import CAPACITY
+=======
+from .ledger import NO_MESSAGE, Conversation, Dropped, Ledger
+from .packed import Records
+>>>>>>> cfdd06e (Keep entries and packed records in files of their own; measure what a long recording costs, and say where the cost of recording goes)
 from .steps import Step, record_of, states_after
-from .tape import BATCH, EVENT, Chunk, Tap, Tape
-
-
-class Dropped(NamedTuple):
-    """What a bounded trace no longer holds."""
-
-    records: int
-    chunks: int
-    """Chunks, and with them notes of how connections ended."""
-    bytes: int
-
-
-class Records(Sequence[Record]):
-    """Records in their packed form, each of which is unpacked when it is asked for."""
-
-    __slots__ = ("_packed",)
-
-    def __init__(self, packed: bytes) -> None:
-        self._packed = packed
-
-    def __len__(self) -> int:
-        return len(self._packed) // PACKED.size
-
-    @overload
-    def __getitem__(self, place: int) -> Record: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Record]: ...
-    def __getitem__(self, place: int | slice) -> Record | list[Record]:
-        if isinstance(place, slice):
-            return [self[number] for number in range(*place.indices(len(self)))]
-        at = range(len(self))[place] * PACKED.size
-        return Record.unpack(self._packed[at : at + PACKED.size])
-
-    def __iter__(self) -> Iterator[Record]:
-        return (Record.unpack(self._packed[at : at + PACKED.size]) for at in range(0, len(self._packed), PACKED.size))
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Records):
-            return self._packed == other._packed
-        return list(self) == other if isinstance(other, list) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return repr(list(self))
+from .tape import BATCH, Tap, Tape
 
 
 def _catch_up(ledger: Ledger, lock: threading.RLock, tape: Tape) -> bool:
@@ -299,7 +259,7 @@ class Reading:
             expected: whether a server in the lab will join the connection of that key, of which only the client told.
         """
         with self.still(), self.tape.hold():
-            return [words for one in self.ledger.conversations.values() for words in _on_its_way(one, expected)]
+            return [words for one in self.ledger.conversations.values() for words in one.on_its_way(expected)]
 
     def closings(self, connection: int) -> dict[Sender, CloseReport]:
         """What each end's program reported when it was done with the connection (RFC 6455 7.1.5 and 7.1.6)."""
@@ -441,23 +401,3 @@ class Reading:
             parts = data.get((connection, told.sender, told.number), [])
             whole = b"".join(part for part in parts if part is not None)
             yield number, connection, told._replace(data=whole if len(whole) == told.length else None)
-
-
-def _on_its_way(conversation: Conversation, expected: Callable[[Hashable], bool]) -> Iterator[str]:
-    wire, streams, closings = conversation.wire, conversation.streams, conversation.closings
-    if not all(wire.tapped):
-        reset = any(Kind.RESET in stream.ended for stream in streams)
-        if wire.tapped[Sender.CLIENT] and not reset and expected(wire.key):
-            yield f"connection {wire.number}, which the server has not accepted yet"
-        return
-    for sender in Sender:
-        sent, read = wire.seen[sender][sender], wire.seen[sender][sender.peer]
-        if sender.peer in closings:
-            continue  # it reads no more
-        if read < sent:
-            yield f"{count(sent - read, 'byte')} from the {sender.label} of connection {wire.number}"
-        for kind in streams[sender].untold:
-            yield f"the {sender.label}'s {kind.name} on connection {wire.number}"
-    if len(closings) == 1:
-        (told,) = closings
-        yield f"the {told.peer.label}'s end of connection {wire.number}, which is not closed yet"

@@ -13,7 +13,6 @@ derived. It is reentrant: a finalizer may run in the midst of a write and tell o
 
 from __future__ import annotations
 
-import struct
 import threading
 import time
 from bisect import bisect_left
@@ -25,63 +24,13 @@ from typing import NamedTuple
 from ..anatomy.field import Sender
 from ..anatomy.record import Kind
 from ..anatomy.records import CloseReport
+from .entries import ENTRY, EVENT, NOT_STORED, BendNote, Entry, Told, Wire
 from .ring import PackedLog, Ring
 
-ENTRY = struct.Struct("<dIBBQQQ")
-"""Time, connection, sender, seen by, offset, length, ring position. Most entries are chunks."""
-NOT_STORED = 2**64 - 1
-"""The position of a chunk whose bytes its sender's chunks hold."""
-EVENT = 2**64 - 2
-"""The position of an entry that is no chunk."""
 BATCH = 256
 """Entries that are taken off the tape at a time, which is a few milliseconds of work."""
 PIECE = 2**12
 """Bytes whose deriving takes about as long as an entry's."""
-
-Entry = tuple[float, int, int, int, int, int, int]
-"""The values of an ``ENTRY``."""
-
-
-class BendNote(str):
-    """What a relay did to a stream, in words."""
-
-
-Told = Kind | str | BendNote | CloseReport
-"""What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end."""
-
-
-class Chunk(NamedTuple):
-    """What one read or one write handed over. It is not a frame."""
-
-    time: float
-    """Seconds since the trace began."""
-    connection: int
-    sender: Sender
-    """Who sent these bytes."""
-    seen_by: Sender
-    """Which end's read or write this was: equal to ``sender`` for a write."""
-    offset: int
-    """Of its first byte in the sender's stream."""
-    length: int
-
-
-class Wire:
-    """One TCP connection as its ends tell it."""
-
-    __slots__ = ("key", "last_entry", "live", "middle", "number", "seen", "tapped")
-
-    def __init__(self, number: int, key: Hashable) -> None:
-        self.number = number
-        self.key = key
-        self.middle = False
-        """Whether what is told begins in the midst of frames."""
-        self.tapped = [False, False]
-        """Whether the client's and the server's end are in the lab."""
-        self.live = 0
-        """How many taps still tell."""
-        self.seen = ([0, 0], [0, 0])
-        """Of the client's and of the server's stream: bytes that the client's end and the server's end saw."""
-        self.last_entry = -1
 
 
 class Tap:
@@ -190,6 +139,8 @@ class Tape:
         self.wires: dict[int, Wire] = {}
         self.joined: deque[Wire] = deque()
         """Connections that are new to the reader, who takes them off."""
+        self.left: deque[Wire] = deque()
+        """Connections that no end tells of any more, likewise; an end that comes late may tell of one again."""
         self._lock = threading.RLock()
         self._make_room = make_room
         self._epoch = time.perf_counter()
@@ -271,13 +222,18 @@ class Tape:
     def note(self, text: str, connection: int | None, sender: Sender) -> None:
         """See ``Trace.note``."""
         with self._lock:
-            wire = self.wires.get(self.next_connection - 1 if connection is None else connection) or self.wire()
+            wire = self.wires.get(self.next_connection - 1 if connection is None else connection)
+            if wire is None:
+                wire = self.wire()
+                self.left.append(wire)
         self.tell(wire, sender, sender, str(text))
 
     def leave(self, wire: Wire) -> None:
         """One of the connection's ends tells no more."""
         with self._lock:
             wire.live -= 1
+            if not wire.live:
+                self.left.append(wire)
             if not wire.live and (wire.tapped[Sender.SERVER] or len(self._joinable) > 1024):
                 self._part(wire)
 

@@ -14,8 +14,10 @@ from ..anatomy.record import Record
 from ..drawing.blocks import Notes
 from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import visible
-from .reading import Dropped, Reading
-from .tape import Chunk, Tap
+from .entries import Chunk
+from .ledger import Dropped
+from .reading import Reading
+from .tape import Tap
 from .views import Closing, Handshake, Slice
 
 if TYPE_CHECKING:

@@ -27,9 +27,10 @@ from typing import Final
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ...drawing.visible import count
-from ..archive import R, TraceFileError, read_up_to, withheld
+from ..archive import LATEST, R, TraceFileError, read_up_to, withheld
+from ..entries import EVENT, NOT_STORED, Wire
 from ..reading import Reading
-from ..tape import EVENT, NOT_STORED, Tap, Wire
+from ..tape import Tap
 from .container import RAW, Story, is_capture, packets, pcapng
 from .segments import (
     ACK,
@@ -51,8 +52,6 @@ LARGEST: Final = 2**28
 """Bytes of a file that are read. What follows is left out, and said to be."""
 PACKETS: Final = 2_000_000
 """Packets that are read, likewise."""
-LATEST: Final = 253402300800
-"""Seconds from 1970 to the year 10000."""
 PROGRAM: Final = "wslab"
 ENDS: Final = ("the client's end", "the server's end")
 """Names of the interfaces in a capture that wslab wrote."""

@@ -1,0 +1,63 @@
+"""What a tape notes: entries of fixed size, most of which are chunks, and the connections that they belong to."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from ..anatomy.field import Sender
+from ..anatomy.record import Kind
+from ..anatomy.records import CloseReport
+
+ENTRY = struct.Struct("<dIBBQQQ")
+"""Time, connection, sender, seen by, offset, length, ring position. Most entries are chunks."""
+NOT_STORED = 2**64 - 1
+"""The position of a chunk whose bytes its sender's chunks hold."""
+EVENT = 2**64 - 2
+"""The position of an entry that is no chunk."""
+
+Entry = tuple[float, int, int, int, int, int, int]
+"""The values of an ``ENTRY``."""
+
+
+class BendNote(str):
+    """What a relay did to a stream, in words."""
+
+
+Told = Kind | str | BendNote | CloseReport
+"""What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end."""
+
+
+class Chunk(NamedTuple):
+    """What one read or one write handed over. It is not a frame."""
+
+    time: float
+    """Seconds since the trace began."""
+    connection: int
+    sender: Sender
+    """Who sent these bytes."""
+    seen_by: Sender
+    """Which end's read or write this was: equal to ``sender`` for a write."""
+    offset: int
+    """Of its first byte in the sender's stream."""
+    length: int
+
+
+class Wire:
+    """One TCP connection as its ends tell it."""
+
+    __slots__ = ("key", "last_entry", "live", "middle", "number", "seen", "tapped")
+
+    def __init__(self, number: int, key: Hashable) -> None:
+        self.number = number
+        self.key = key
+        self.middle = False
+        """Whether what is told begins in the midst of frames."""
+        self.tapped = [False, False]
+        """Whether the client's and the server's end are in the lab."""
+        self.live = 0
+        """How many taps still tell."""
+        self.seen = ([0, 0], [0, 0])
+        """Of the client's and of the server's stream: bytes that the client's end and the server's end saw."""
+        self.last_entry = -1
