@@ -34,13 +34,9 @@ from .derive import derive
 from .entries import EVENT, Chunk
 from .explaining import Beside, explain
 from .lanes import Lanes, lanes
-<<<<<<< HEAD
-from .ledger import NO_MESSAGE, Conversation, Ledger
-from .ring import CAPACITY
-=======
 from .ledger import NO_MESSAGE, Conversation, Dropped, Ledger
 from .packed import Records
->>>>>>> cfdd06e (Keep entries and packed records in files of their own; measure what a long recording costs, and say where the cost of recording goes)
+from .ring import CAPACITY
 from .steps import Step, record_of, states_after
 from .tape import BATCH, Tap, Tape
 
