@@ -28,17 +28,9 @@ BUDGETS = {
 LEFT_LONGER: dict[str, int] = {
     "wslab/live/relay/link.py": 402,
     "wslab/live/tls/records.py": 437,
-<<<<<<< HEAD
     "wslab/protocol/connection.py": 555,
-    "wslab/recording/files/capture.py": 494,
-    "wslab/recording/files/segments.py": 675,
-    "wslab/recording/reading.py": 462,
-    "wslab/recording/tape.py": 415,
-=======
-    "wslab/protocol/connection.py": 536,
     "wslab/recording/files/capture.py": 493,
     "wslab/recording/files/segments.py": 675,
->>>>>>> cfdd06e (Keep entries and packed records in files of their own; measure what a long recording costs, and say where the cost of recording goes)
 }
 """Files over their budget, and their lines today."""
 LEFT_IN_CIRCLES: set[str] = set()
