@@ -6,7 +6,7 @@
  * to the kernel in batches. The kernel says which record belongs to which event.
  */
 
-import { button, element, freshId, mark, tell, typing } from "../kit/dom.js";
+import { button, element, freshId, mark, radios, tell, typing } from "../kit/dom.js";
 import { ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
@@ -153,18 +153,14 @@ function editor(view) {
   const numbers = element("pre.numbers", { "aria-hidden": "true" });
   const id = freshId();
   const input = element("textarea.input", { id, wrap: "off", autocapitalize: "off", "aria-describedby": `${id}-hint` });
-  const echoes = typing(input);
-  let timer = null;
   let drawn = "";
 
-  const send = () => {
-    clearTimeout(timer);
-    timer = null;
+  const echoes = typing(input, PAUSE, () => {
     const code = input.value.slice(0, MOST_TYPED);
     if (code === model.get("code")) return;
     echoes.sent(code);
     view.set("code", code);
-  };
+  });
   const number = () => {
     const count = input.value.split("\n").length;
     const failed = new Set(running.entries.filter((entry) => entry.level === "uncaught").map((entry) => entry.line));
@@ -178,12 +174,7 @@ function editor(view) {
     );
     input.rows = Math.min(Math.max(count + 1, 9), MOST_LINES);
   };
-  input.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(send, PAUSE);
-    number();
-  });
-  input.addEventListener("change", send);
+  input.addEventListener("input", number);
   input.addEventListener("scroll", () => (numbers.scrollTop = input.scrollTop));
   input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -192,7 +183,7 @@ function editor(view) {
   });
   const draw = () => {
     const code = model.get("code");
-    echoes.back(code, code, timer !== null);
+    echoes.back(code, code);
     number();
   };
   const root = element(
@@ -209,40 +200,28 @@ function editor(view) {
   return {
     element: root,
     draw,
-    flush: send,
+    flush: echoes.now,
     get code() {
       return input.value.slice(0, MOST_TYPED);
     },
-    remove: () => clearTimeout(timer),
+    remove: echoes.stop,
   };
 }
 
 function controls(view) {
   const { model, running } = view;
-  const group = freshId();
   const go = element("button.button.primary", { onclick: () => view.run() }, "Run");
   const halt = button("Stop", () => running.stop());
   const restore = button("Restore", () => view.ask({ ask: "restore" }));
-  const state = element("span.counts");
-  const routes = [
-    ["auto", ""],
-    ["loopback", "directly, on loopback"],
-    ["jupyter", "through Jupyter’s server"],
-  ].map(([value, words]) => {
-    const label = element("span", words);
-    return {
-      value,
-      label,
-      input: element("input", { type: "radio", name: group, onchange: () => view.set("route", value) }),
-    };
-  });
+  const state = element("span.counts.quiet.tabular");
+  const routes = radios(["auto", "loopback", "jupyter"], (route) => view.set("route", route));
+  const labels = ["", "directly, on loopback", "through Jupyter’s server"].map((text) => element("span", text));
   const way = element(
     "fieldset.group.route",
     element("legend", "The way to the lab"),
-    ...routes.map(({ input, label }) => element("label", input, label)),
+    routes.inputs.map((input, at) => element("label", input, labels[at])),
   );
-  const leads = element("p.leads");
-  let known;
+  const leads = element("p.leads.quiet");
 
   const words = () => {
     if (running.isAsked) return "the kernel opens the way";
@@ -261,14 +240,9 @@ function controls(view) {
     leads.replaceChildren(...(text ? [text] : parts.flatMap((part, at) => (at ? ["; ", ...part] : part))));
   };
   const draw = () => {
-    const route = model.get("route");
-    for (const { value, label, input } of routes) {
-      if (value === "auto")
-        tell(label, `automatic (${running.page.loopback ? "directly" : "through Jupyter’s server"})`);
-      if (route !== known) input.checked = value === route;
-      if (value === "jupyter") input.disabled = !running.page.jupyter;
-    }
-    known = route;
+    tell(labels[0], `automatic (${running.page.loopback ? "directly" : "through Jupyter’s server"})`);
+    routes.draw(model.get("route"));
+    routes.inputs[2].disabled = !running.page.jupyter;
     halt.disabled = running.isOver;
     tell(state, words());
     drawLeads();
@@ -320,7 +294,7 @@ function told(view) {
     "p.hint",
     "Nothing yet. Run the code: what it prints and what its sockets are told will stand here, in order of time.",
   );
-  const counts = element("span.about");
+  const counts = element("span.about.aside.tabular");
   const said = element("span.unseen", { role: "status", "aria-live": "polite" });
   const notes = element("div.notes");
   const rows = new Map();
@@ -489,7 +463,7 @@ function wire(view) {
     element(
       "div.headrow",
       element("h3.heading", "What crossed the wire"),
-      element("span.about", "of the connections that this page opened"),
+      element("span.about.aside.tabular", "of the connections that this page opened"),
     ),
     hint,
     table.element,

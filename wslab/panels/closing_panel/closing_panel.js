@@ -133,7 +133,7 @@ const ROWS = [
       close
         ? [
             chosen(close.record, close.summary, choose),
-            first ? element("span.first", " first") : null,
+            first ? element("span.italic", " first") : null,
             close.broken ? element("b.broken", " ! breaks a rule") : null,
             small(harmless(close.meaning), " ", section(close.section)),
           ]
@@ -149,7 +149,7 @@ const ROWS = [
   {
     name: "End of its stream",
     cell: ({ tcp, tcp_first: first, untold }, choose) =>
-      tcp ? [chosen(tcp.record, tcp.word, choose), first ? element("span.first", " first") : null] : [untold],
+      tcp ? [chosen(tcp.record, tcp.word, choose), first ? element("span.italic", " first") : null] : [untold],
   },
 ];
 

@@ -5,7 +5,7 @@
  * press sends what was typed, and what is wrong with it is told in words.
  */
 
-import { button, element, freshId, mark, section, spaced, tell, textInput, typing } from "../kit/dom.js";
+import { button, element, freshId, mark, radios, section, spaced, tell, textInput, typing } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
@@ -18,48 +18,32 @@ const MOST_TYPED = 300_000; // characters; the kernel says how many bytes may be
 
 /** Ties an input to a trait: `shown(value)` is its text, `read(text)` its value, undefined where there is none yet. */
 function typed({ model, ask }, name, input, { shown = String, read = (text) => text } = {}) {
-  const echoes = typing(input);
-  let timer = null;
-  const send = () => {
-    clearTimeout(timer);
-    timer = null;
+  const echoes = typing(input, PAUSE, () => {
     const value = read(input.value.slice(0, MOST_TYPED));
     if (value === undefined || value === model.get(name)) return;
     echoes.sent(value);
     ask({ ask: "change", name, value });
-  };
-  input.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(send, PAUSE);
   });
-  input.addEventListener("change", send);
   const draw = () => {
     const value = model.get(name);
-    echoes.back(value, shown(value), timer !== null);
+    echoes.back(value, shown(value));
   };
-  return { draw, flush: () => timer !== null && send(), remove: () => clearTimeout(timer) };
+  return { draw, flush: echoes.flush, remove: echoes.stop };
 }
 
 const NUMBERS = { read: (text) => (/^\d{1,9}$/.test(text.trim()) ? Number(text) : undefined) };
 
 function choice({ model, ask }, name, legend, options) {
-  const group = freshId();
-  const inputs = options.map(([value]) =>
-    element("input", { type: "radio", name: group, onchange: () => ask({ ask: "change", name, value }) }),
-  );
+  const values = options.map(([value]) => value);
+  const { inputs, draw: drawInputs } = radios(values, (value) => ask({ ask: "change", name, value }));
   const root = element(
     "fieldset.group.options",
     element("legend", legend),
     ...options.map(([, label], index) => element("label", inputs[index], label)),
   );
-  let known; // what the kernel said last; until it answers, what a person chose stays chosen
   const draw = (can) => {
-    const value = model.get(name);
-    inputs.forEach((input, index) => {
-      if (value !== known) input.checked = options[index][0] === value;
-      input.disabled = !can;
-    });
-    known = value;
+    drawInputs(model.get(name));
+    for (const input of inputs) input.disabled = !can;
   };
   return { element: root, draw };
 }
@@ -152,7 +136,7 @@ function payload(context) {
     ["hex", "hex"],
     ["close", "the status code and reason"],
   ]);
-  const body = element("p.closebody");
+  const body = element("p.quiet");
   const label = element("label.label.payload", size, input);
   const draw = (can) => {
     const { payload: length, field: wrong } = shared.preview;
@@ -366,7 +350,7 @@ function frameRow(frame, index, picked, pick) {
     element("span.place", `${index + 1}`),
     element("span.framename", element("b", what), fin ? "" : ", FIN 0", sent ? " · sent" : ""),
     element("code.framehex", spaced(hex), more),
-    element("span.framesize", plural(length, "byte")),
+    element("span.quiet.tabular", plural(length, "byte")),
     element(
       "span.broken",
       broken ? `! ${broken}` : "",
@@ -386,7 +370,7 @@ function bytes(context, flush) {
   const one = button("", send(true));
   const trouble = element("p.trouble", { role: "alert", hidden: true });
   const refusal = refused(context, "bytes");
-  const verdict = element("p.verdictline", { role: "status" });
+  const verdict = element("p.verdictline.strong.alarm", { role: "status" });
   const notes = element("div.notes", { role: "status" });
   const list = element("div.framelist", { role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
   const inspected = inspection();

@@ -5,7 +5,7 @@
  * any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
  */
 
-import { button, element, freshId, mark, quote, rove, section, textInput, typing } from "../kit/dom.js";
+import { button, element, freshId, mark, quote, radios, rove, section, tell, textInput, typing } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
@@ -158,33 +158,22 @@ function typed(context, name, input, shown, lively = false) {
   const id = freshId();
   const problem = element("p.refused", { id, role: "alert", hidden: true });
   input.setAttribute("aria-describedby", id);
-  const echoes = typing(input);
   let tooMuch = null;
-  let timer = null;
 
-  const send = () => {
-    clearTimeout(timer);
-    timer = null;
+  const echoes = typing(input, lively ? PAUSE : null, () => {
     tooMuch = refusal(input.value.length);
     if (tooMuch === null) {
       echoes.sent(input.value);
       ask({ ask: "change", name, value: input.value });
     } else draw();
-  };
+  });
   const draw = () => {
     const text = shown(model);
-    echoes.back(text, text, timer !== null);
+    echoes.back(text, text);
     const why = tooMuch ?? model.get("refused")[name];
     input.setAttribute("aria-invalid", String(Boolean(why)));
-    problem.hidden = !why;
-    const words = why ? harmless(why) : "";
-    if (problem.textContent !== words) problem.textContent = words;
+    tell(problem, why ? harmless(why) : "");
   };
-  input.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = lively ? setTimeout(send, PAUSE) : null;
-  });
-  input.addEventListener("change", send);
   input.addEventListener("paste", (event) => {
     const why = refusal(event.clipboardData?.getData("text").length ?? 0);
     if (!why) return;
@@ -192,23 +181,18 @@ function typed(context, name, input, shown, lively = false) {
     tooMuch = why;
     draw();
   });
-  return { problem, draw, remove: () => clearTimeout(timer) };
+  return { problem, draw, remove: echoes.stop };
 }
 
 function choice(legend, options, choose) {
-  const name = freshId();
-  const inputs = options.map(({ value }) => element("input", { type: "radio", name, onchange: () => choose(value) }));
+  const values = options.map(({ value }) => value);
+  const { inputs, draw } = radios(values, choose);
   const labels = options.map(({ label }) => element("span", ...label));
   const group = element(
     "div.choice",
     { role: "radiogroup", "aria-label": legend },
     ...options.map((_, index) => element("label", inputs[index], labels[index])),
   );
-  let known; // what the kernel said last; until it answers, what a person chose stays chosen
-  const draw = (value) => {
-    if (value !== known) inputs.forEach((input, index) => (input.checked = options[index].value === value));
-    known = value;
-  };
   return { element: group, draw, labels };
 }
 
@@ -276,8 +260,7 @@ function settings(context) {
     keyRow.hidden = !model.get("masked");
     for (const field of [key, payload, length]) field.draw();
     size.textContent = plural(built.payload ?? 0, "byte");
-    wayProblem.hidden = !refused.payload_as;
-    wayProblem.textContent = refused.payload_as ? harmless(refused.payload_as) : "";
+    tell(wayProblem, refused.payload_as ? harmless(refused.payload_as) : "");
     form.draw(byHand ? null : (model.get("length_form") ?? built.shortest));
     form.labels.forEach(
       (label, index) =>
@@ -285,8 +268,7 @@ function settings(context) {
     );
     lengthInput.placeholder = NUMBER.format(built.payload ?? 0);
     right.disabled = !byHand && model.get("length") === null && model.get("length_form") === null;
-    lie.hidden = !built.lie;
-    if (lie.textContent !== built.lie) lie.textContent = built.lie ?? "";
+    tell(lie, built.lie ?? "");
   };
   const root = element(
     "div.settings",
@@ -346,7 +328,7 @@ function results({ model }) {
 
 const OUTCOMES = { accepted: ["✓", "accepted"], waits: ["…", "waits for more bytes"], refused: ["✗", "refused"] };
 
-const because = (reason) => element("span", " because “", quote(reason, ".said"), "”");
+const because = (reason) => element("span", " because “", quote(reason, ".said.mono"), "”");
 
 function verdict({ judge, outcome, code, reason, events, rule }) {
   const [sign, word] = OUTCOMES[outcome];
@@ -409,7 +391,7 @@ function build(context) {
   const bar = element(
     "div.toolbar.presets",
     { role: "group", "aria-label": "Frames to begin with" },
-    element("span.counts", "Begin with"),
+    element("span.counts.quiet.tabular", "Begin with"),
     ...presets,
   );
   const parts = [figure(context), settings(context), results(context), verdicts(context), meaning(context)];

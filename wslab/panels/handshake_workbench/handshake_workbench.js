@@ -7,7 +7,7 @@
  * `draw`; what is being read or typed in is not drawn anew.
  */
 
-import { button, cut, element, freshId, mark, section, unseen, whenChanged } from "../kit/dom.js";
+import { button, cut, element, freshId, mark, section, typing, unseen, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
 import { harmless, plural } from "../kit/words.js";
@@ -31,24 +31,17 @@ function part(number, title, ...children) {
 function requestPart(context) {
   const { model, shared, ask } = context;
   let known = null; // the text that this view and the model last agreed upon
-  let pause = 0;
 
   const editor = element("textarea.input.request", {
     rows: 8,
     autocapitalize: "off",
     wrap: "off",
     "aria-label": "The request, a line each",
-    oninput: () => {
-      clearTimeout(pause);
-      pause = setTimeout(keep, TYPING);
-    },
-    onchange: () => keep(),
   });
-  const keep = () => {
-    clearTimeout(pause);
+  const typed = typing(editor, TYPING, () => {
     known = editor.value;
     context.set("request", known);
-  };
+  });
   const exactly = element("input", { type: "checkbox", onchange: () => context.set("exactly", exactly.checked) });
   const note = element("p.note");
   const send = element(
@@ -56,7 +49,7 @@ function requestPart(context) {
     {
       onclick: () => {
         if (send.ariaDisabled === "true") return;
-        keep();
+        typed.now();
         ask({ ask: "send", request: editor.value, exactly: exactly.checked });
       },
     },
@@ -97,7 +90,7 @@ function requestPart(context) {
     ),
     draw,
     remove: () => {
-      clearTimeout(pause);
+      typed.stop();
       meaning.remove();
     },
   };
@@ -322,7 +315,7 @@ function experimentRow(context, experiment, statuses) {
           : [
               element("b", String(found.status ?? "none")),
               " ",
-              element(right ? "span.right" : "span.surprise", right ? "✓ as predicted" : "≠ surprise"),
+              element(right ? "span.right" : "span.surprise.strong", right ? "✓ as predicted" : "≠ surprise"),
             ]),
     );
     reason.textContent = guess !== undefined && found ? harmless(found.reason) : "";
@@ -334,7 +327,7 @@ function experimentRow(context, experiment, statuses) {
     element("th", { role: "rowheader", scope: "row" }, title, ...difference(experiment)),
     element("td", { role: "cell" }, choice),
     outcome,
-    element("td.why", { role: "cell" }, reason, section(experiment.section)),
+    element("td.why.anywhere", { role: "cell" }, reason, section(experiment.section)),
     element("td.act", { role: "cell" }, run, " ", load),
   );
   return { row, draw };
@@ -344,7 +337,7 @@ function experimentsPart(context) {
   const { model, shared, ask } = context;
   const id = freshId();
   const body = element("tbody", { role: "rowgroup" });
-  const score = element("p.score", { role: "status" });
+  const score = element("p.score.strong", { role: "status" });
   const all = element(
     "button.button.primary",
     { onclick: () => all.ariaDisabled === "true" || ask({ ask: "run_all" }) },

@@ -114,19 +114,48 @@ export function bring(container, item) {
   else if (inner.bottom > outer.bottom) container.scrollTop += inner.bottom - outer.bottom;
 }
 
-/** Keeps a value that comes back from the kernel from overwriting what was typed into `input` since it was sent. */
-export function typing(input) {
+/**
+ * What is typed into `input` counts when nobody has typed for `pause` ms, and when it is left: then `send()` is called.
+ * Where `pause` is null only leaving it counts. A value that comes back from the kernel overwrites nothing typed since.
+ */
+export function typing(input, pause, send) {
   const underway = [];
   let known = null;
+  let timer = null;
+  const now = () => {
+    clearTimeout(timer);
+    timer = null;
+    send();
+  };
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = pause === null ? null : setTimeout(now, pause);
+  });
+  input.addEventListener("change", now);
   return {
+    now,
+    flush: () => timer !== null && now(),
+    stop: () => clearTimeout(timer),
     sent: (value) => underway.push(value),
-    /** The kernel has `value`, which reads `text`; `busy`: somebody is typing. */
-    back(value, text, busy) {
+    /** The kernel has `value`, which reads `text`. */
+    back(value, text) {
       if (value === known) return;
       known = value;
       const mine = underway.indexOf(value);
       if (mine >= 0) underway.splice(0, mine + 1);
-      else if (!busy) input.value = text;
+      else if (timer === null) input.value = text;
     },
   };
+}
+
+/** Radio buttons for `values`, of which one is on. What a person chose stays chosen until the kernel answers. */
+export function radios(values, choose) {
+  const name = freshId();
+  const inputs = values.map((value) => element("input", { type: "radio", name, onchange: () => choose(value) }));
+  let known; // what the kernel said last
+  const draw = (value) => {
+    if (value !== known) for (const [at, input] of inputs.entries()) input.checked = values[at] === value;
+    known = value;
+  };
+  return { inputs, draw };
 }

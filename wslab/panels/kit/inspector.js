@@ -53,7 +53,7 @@ function fieldList(explanation) {
       "li.field",
       { role: "option", tabindex: index ? "-1" : "0", "data-key": `field ${index}`, "aria-selected": "false" },
       element(
-        "span.name",
+        "span.name.aside",
         element("b", harmless(field.name)),
         " ",
         element("span.place", place(field)),
@@ -61,7 +61,7 @@ function fieldList(explanation) {
         section(field.section),
       ),
       element(
-        "span.says",
+        "span.anywhere",
         ownValue(field) ? element("bdi.value", { dir: "ltr" }, cut(harmless(ownValue(field)))) : null,
         element("span", cut(harmless(field.meaning))),
         field.plain ? element("span.plain", "unmasked ", element("code", unmasked(field))) : null,

@@ -70,7 +70,7 @@ export function unmasking(explanation) {
       element("span.xorindex", String(index)),
       element("span", bytes[at]),
       element("span.xorkey", masked.key[index % KEY]),
-      element("span.unmasked", plain),
+      element("span.bold", plain),
       element("span", character(parseInt(plain, 16)) ?? "·"),
     );
     parts.push(part(node, explanation, 8 * at, 8 * at + 8, { byte: at }));

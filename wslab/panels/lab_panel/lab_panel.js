@@ -24,7 +24,7 @@ const DRAW_EVERY = 15; // ms between two draws, when messages come faster
 
 function summary(view) {
   const { recording, rows, following } = view;
-  const counts = element("span.counts");
+  const counts = element("span.counts.quiet.tabular");
   const said = element("span.unseen", { role: "status", "aria-live": "polite" });
   const follow = button("Follow latest", () => following.set(!following.on));
   const clear = button("Clear selection", () => clear.ariaDisabled !== "true" && view.select(null));

@@ -329,7 +329,7 @@ export function lanes(view) {
     if (JSON.stringify(message) !== JSON.stringify(told)) told = message;
   };
   return {
-    element: element("section.lanepart", { "aria-label": "TCP chunks, frames, messages" }, button, body),
+    element: element("section.ruled", { "aria-label": "TCP chunks, frames, messages" }, button, body),
     draw,
     hear,
     remove: () => sized.disconnect(),

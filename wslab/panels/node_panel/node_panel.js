@@ -6,12 +6,11 @@ import { harmless } from "../kit/words.js";
 
 const SHOWN = 60; // lines, as in the script's text
 
-const line = ([text, isError]) =>
-  element(isError ? "div.error-line" : "div", `${isError ? "! " : ""}${harmless(text)}`);
+const line = ([text, isError]) => element(isError ? "div.strong" : "div", `${isError ? "! " : ""}${harmless(text)}`);
 
 function build({ ask, hear, shared, redraw }) {
   const end = button("End the script", () => ask({ ask: "end" }));
-  const summary = element("span.counts", { role: "status" });
+  const summary = element("span.counts.quiet.tabular", { role: "status" });
   const output = element("div.output", { tabindex: "0", role: "log", "aria-label": "What the script prints" });
 
   const draw = () => {

@@ -13,7 +13,7 @@ function build({ model, ask, hear }) {
     { target: "_blank", rel: "noopener", "aria-disabled": "true" },
     "Open the page in a tab of its own",
   );
-  const size = element("span.counts");
+  const size = element("span.counts.quiet.tabular");
   const source = element("pre.source", { tabindex: "0", role: "region", "aria-label": "The page as HTML" });
 
   hear((message) => {
