@@ -112,7 +112,7 @@ class MemoryTransport(asyncio.Transport):
         self._peer._schedule()
 
     def _write_to_nobody(self) -> None:
-        # "If the connection does not exist then a reset is sent in response" (RFC 9293 3.5.2). Who has read the
+        # "If the connection does not exist ... then a reset is sent in response" (RFC 9293 3.5.2). Who has read the
         # end of the stream looks no more, and finds out at the next write.
         if not self._reading_ended:
             self._peer._rst = True

@@ -159,9 +159,9 @@ class Inflater:
                 self._history = (self._history + piece)[-32768:]
                 given = b""
                 if engine.eof:
-                    # RFC 7692 section 7.2.1: "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0
-                    # and DEFLATE blocks with the "BFINAL" bit set to 1." zlib stops behind the latter, so a new engine
-                    # goes on with the old one's window.
+                    # "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0 and DEFLATE blocks with
+                    # the "BFINAL" bit set to 1." (RFC 7692 7.2.1) zlib stops behind the latter, so a new engine goes on
+                    # with the old one's window.
                     if not self._blocks:
                         self.lost = f"it has more than {FINAL_BLOCKS:,} blocks with BFINAL set, which is allowed"
                         return None
