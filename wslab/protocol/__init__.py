@@ -1,6 +1,6 @@
 """What bytes mean: RFC 6455 and RFC 7692 as functions from bytes to fields, by the standard library alone.
 
-Bottom up: ``words`` (opcodes, status codes), ``head`` and ``headers`` (the opening handshake read and explained),
+Bottom up: ``words`` (opcodes, status codes), ``header`` (a frame's), ``head`` (a handshake's, read and explained),
 ``dissector`` (where things begin and end), ``rules`` (what must be), ``frame``, ``deflate``, ``states``, ``connection``
 (both directions and all of that), ``dissection`` (bytes in, everything out). ``builder`` and ``handshake`` go the other
 way and refuse nothing.
