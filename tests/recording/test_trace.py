@@ -17,7 +17,7 @@ from wslab.anatomy.record import PACKED, Kind
 from wslab.anatomy.records import ladder
 from wslab.drawing.text import text_of
 from wslab.protocol.builder import build_close, build_frame
-from wslab.protocol.handshake import accept_key
+from wslab.protocol.handshake import accept_key, build_request, build_response
 from wslab.protocol.states import State
 from wslab.recording.archive import TraceFileError
 from wslab.recording.ledger import PLACE
@@ -590,3 +590,43 @@ def test_what_is_kept_of_connections_that_are_over_is_bounded():
     assert trace.total == trace.record(999).number + 1 == 1000, "records are kept longer"
     assert "GET" in str(trace.explain(0))
     assert trace.handshake(1000).request is not None
+
+
+def test_two_requests_are_explained_each_and_withheld_both(tmp_path: Path) -> None:
+    """A 401, and the same again with credentials, on one connection."""
+    refused = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nSet-Cookie: sweet=third-secret\r\n\r\nno"
+    first = build_request("/one", {"Cookie": "a=first-secret"})
+    second = build_request("/two", {"Authorization": "Basic second-secret"})
+    trace = Trace()
+    client, server = (trace.join(end, "both") for end in Sender)
+    for own, other, data in (
+        (client, server, first),
+        (server, client, refused),
+        (client, server, second),
+        (server, client, build_response()),
+    ):
+        own.sent(data)
+        other.received(data)
+    assert [record.kind.name for record in trace.records] == ["REQUEST", "RESPONSE", "UNREAD", "REQUEST", "RESPONSE"]
+    for number, words in ((0, "/one"), (1, "401"), (3, "/two"), (4, "101")):
+        record, explained = trace.record(number), trace.explain(number)
+        assert words in str(explained)
+        assert explained.data == trace.bytes_sent(0, record.sender, record.offset, record.offset + record.header_length)
+    assert "the right answer to the request's key" in str(trace.explain(4))
+    assert len(trace.handshakes) == 4
+    for write in (trace.save, trace.to_pcapng, trace.to_har):
+        path = tmp_path / write.__name__
+        write(path)
+        content = path.read_bytes()
+        if write == trace.save:
+            with zipfile.ZipFile(path) as archive:
+                content = b"".join(map(archive.read, archive.namelist()))
+        for secret in (b"first-secret", b"second-secret", b"third-secret"):
+            assert secret not in content
+            assert secret.hex().encode() not in content
+    loaded = Trace.load(tmp_path / "save")
+    assert [str(loaded.explain(number).title) for number in range(5)] == [
+        str(trace.explain(number).title) for number in range(5)
+    ]
+    trace.save(tmp_path / "whole", reveal=True)
+    assert [Trace.load(tmp_path / "whole").explain(n) for n in range(5)] == [trace.explain(n) for n in range(5)]

@@ -165,10 +165,8 @@ class Connection:
         self.keep: Final = keep
         self.inflate_limit: Final = inflate_limit
         self.payloads: Final = payloads
-        self.request: Head | None = None
-        """The latest request head."""
-        self.response: Head | None = None
-        """The latest response head."""
+        self.heads: list[Head] = []
+        """Every head, in the order in which they were completed."""
         self.deflate: Parameters | None = None
         """What was agreed on permessage-deflate; None where it was not, or is not known."""
         self.states: dict[Sender, State] = dict.fromkeys(Sender, State.CONNECTING if heads[1] else State.OPEN)
@@ -184,6 +182,17 @@ class Connection:
         if self._open and extensions is not None:
             self._agree([extensions])
         self._replan()
+
+    @property
+    def request(self) -> Head | None:
+        """The latest request head."""
+        return next((head for head in reversed(self.heads) if head.sender is Sender.CLIENT), None)
+
+    @property
+    def response(self) -> Head | None:
+        """The latest response head; None where a request came behind it."""
+        latest = self.heads[-1] if self.heads else None
+        return latest if latest is not None and latest.sender is Sender.SERVER else None
 
     def feed(self, sender: Sender, data: bytes | bytearray | memoryview) -> list[Thing]:
         """Take what ``sender`` sent next, and return what was completed by it, in stream order.
@@ -468,10 +477,8 @@ class Connection:
     def _head(self, side: _Direction, head: Head) -> Head:
         sender = side.sender
         head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
-        if sender is Sender.CLIENT:
-            self.request, self.response = head, None
-        else:
-            self.response = head
+        self.heads.append(head)
+        if sender is Sender.SERVER:
             if head.status == 101:
                 self._open = True
                 self._agree(head.get("Sec-WebSocket-Extensions"))

@@ -202,15 +202,14 @@ def _with_delay(packed: bytes) -> bytes:
 
 def _connection_json(conversation: Conversation, start: int, kept: bytearray, reveal: bool) -> dict[str, Any]:
     wire, protocol = conversation.wire, conversation.protocol
-    heads: list[dict[str, Any] | None] = []
-    for head in (protocol.request, protocol.response):
-        if head is None:
-            heads.append(None)
-            continue
+    heads: list[dict[str, Any]] = []
+    for head in protocol.heads:
         data = head.data if reveal else withheld(head)
         if not reveal:
             _overwrite(conversation.streams[head.sender], wire.seen[head.sender], start, head.offset, data, kept)
-        heads.append({"offset": head.offset, "data": data.hex(), "violations": [asdict(v) for v in head.violations]})
+        broken = [asdict(violation) for violation in head.violations]
+        told = {"sender": int(head.sender), "offset": head.offset, "data": data.hex(), "violations": broken}
+        heads.append(told)
     return {
         "number": wire.number,
         "tapped": wire.tapped,
@@ -271,9 +270,7 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
         stream.ended = {Kind(kind) for kind in told["ended"]}
     conversation.closings = {Sender(s): CloseReport(Sender(s), code, reason) for s, code, reason in story["reports"]}
     protocol = conversation.protocol
-    protocol.request, protocol.response = (
-        _head(head, sender) for head, sender in zip(story["heads"], Sender, strict=True)
-    )
+    protocol.heads = [_head(told, place) for place, told in enumerate(story["heads"]) if told is not None]
     protocol.states = {sender: State[story["states"][sender.label]] for sender in Sender}
     protocol.transitions = [
         Transition(Sender(end), State[old], State[new], Event[event], section, (Sender(after[0]), after[1]))
@@ -281,9 +278,9 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
     ]
 
 
-def _head(story: dict[str, Any] | None, sender: Sender) -> Head | None:
-    if story is None:
-        return None
+def _head(story: dict[str, Any], place: int) -> Head:
+    # Earlier files hold the request and the response, and name no sender.
+    sender = Sender(story.get("sender", place))
     head = parse_head(bytes.fromhex(story["data"]), sender, offset=story["offset"])
     return replace(head, violations=tuple(Violation(**v) for v in story["violations"]))
 

@@ -20,9 +20,10 @@ class Beside(NamedTuple):
     violations: tuple[Violation, ...]
     inflated: bytes | None
     text: str | None
+    head: Head | None
+    """Itself, where it is a request or a response."""
     request: Head | None
-    """The request of its connection."""
-    response: Head | None
+    """The request that it answers, where it is a response."""
 
 
 _WORDS: dict[Kind, tuple[tuple[str, str], ...]] = {
@@ -37,10 +38,9 @@ def explain(record: Record, beside: Beside) -> Explanation:
     """See ``Trace.explain``."""
     match record.kind:
         case Kind.REQUEST | Kind.RESPONSE:
-            head = beside.request if record.kind is Kind.REQUEST else beside.response
-            if head is None:
+            if beside.head is None:
                 return _in_words(record, beside)
-            return explain_head(head.data, record.sender, request=beside.request, violations=beside.violations)
+            return explain_head(beside.head.data, record.sender, request=beside.request, violations=beside.violations)
         case Kind.FRAME:
             return _explain_frame(record, beside)
         case Kind.FIN | Kind.RESET:

@@ -205,8 +205,8 @@ class Reading:
     def handshakes(self) -> list[Head]:
         """Request and response heads of the connections that are kept."""
         self.update()
-        protocols = [conversation.protocol for conversation in list(self.ledger.conversations.values())]
-        return [head for one in protocols for head in (one.request, one.response) if head is not None]
+        conversations = list(self.ledger.conversations.values())
+        return [head for conversation in conversations for head in conversation.protocol.heads]
 
     @property
     def violations(self) -> list[tuple[int, Violation]]:
@@ -263,7 +263,7 @@ class Reading:
         return dict(self.conversation(connection).closings)
 
     def heads(self, connection: int) -> tuple[Head | None, Head | None]:
-        """The connection's request and response."""
+        """The connection's latest request and response."""
         self.update()
         protocol = self.conversation(connection).protocol
         return protocol.request, protocol.response
@@ -292,7 +292,9 @@ class Reading:
         with self.still():
             record, ledger = self.record(number), self.ledger
             kept = record.connection in ledger.conversations
-            request, response = self.heads(record.connection) if kept else (None, None)
+            heads = ledger.conversations[record.connection].protocol.heads if kept else []
+            own = next((h for h in heads if (h.sender, h.offset) == (record.sender, record.offset)), None)
+            before = heads[: heads.index(own)] if own is not None else []
             return explain(
                 record,
                 Beside(
@@ -300,8 +302,8 @@ class Reading:
                     violations=ledger.violations.get(number, ()),
                     inflated=ledger.inflated.get(number),
                     text=ledger.texts.get(number),
-                    request=request,
-                    response=response,
+                    head=own,
+                    request=next((head for head in reversed(before) if head.sender is Sender.CLIENT), None),
                 ),
             )
 

@@ -348,7 +348,7 @@ class _Export:
 
     def __init__(self, trace: Reading, reveal: bool) -> None:
         self.trace = trace
-        self.hidden: dict[tuple[int, Sender], tuple[int, bytes]] = {}
+        self.hidden: dict[tuple[int, Sender], list[tuple[int, bytes]]] = {}
         self.sides: dict[int, tuple[_WrittenEnd, _WrittenEnd]] = {}
         self.ended: dict[tuple[int, int, float], Record] = {
             (record.connection, record.sender, record.time): record
@@ -357,11 +357,8 @@ class _Export:
         }
         self.begins = trace.tape.begins()
         for number in trace.connections:
-            for head in trace.heads(number):
-                if head is not None and not reveal:
-                    data = withheld(head)
-                    if data != head.data:
-                        self.hidden[number, head.sender] = (head.offset, data)
+            for head in () if reveal else trace.conversation(number).protocol.heads:
+                self.hidden.setdefault((number, head.sender), []).append((head.offset, withheld(head)))
 
     def packets(self) -> Iterator[tuple[float, Sender, bytes]]:
         trace = self.trace
@@ -407,11 +404,11 @@ class _Export:
         data = self.trace.bytes_at(wire.number, sender, offset, length) if 0 <= skip < length else None
         if data is None:
             return
-        hidden = self.hidden.get((wire.number, sender))
-        if hidden is not None and offset < hidden[0] + len(hidden[1]) and hidden[0] < offset + length:
-            first, said = max(offset, hidden[0]), hidden[1]
-            part = said[first - hidden[0] : offset + length - hidden[0]]
-            data = data[: first - offset] + part + data[first - offset + len(part) :]
+        for start, said in self.hidden.get((wire.number, sender), ()):
+            if offset < start + len(said) and start < offset + length:
+                first = max(offset, start)
+                part = said[first - start : offset + length - start]
+                data = data[: first - offset] + part + data[first - offset + len(part) :]
         if not side.reads:
             side.acknowledged = peer.next
         for start in range(skip, length, MOST):
