@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..drawing.blocks import LINE, ROW, Byte, Cell, Dump, Entry, Fault, Line, Ruler, Stack
-from ..drawing.visible import count, hex_pairs
+from ..drawing.visible import count, hexed
 from .field import Violation
 from .view import FieldView, View, bit_range
 
@@ -109,7 +109,7 @@ def unmasking(view: View) -> Stack | None:
     key = bytes(one ^ other for one, other in zip(masked, plain, strict=True))
     text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in plain)
     more = f"… {count(length - UNMASKED, 'more byte')}" if length > UNMASKED else ""
-    rows = (("masked", hex_pairs(masked), more), ("XOR key", hex_pairs(key), ""), ("unmasked", hex_pairs(plain), text))
+    rows = (("masked", hexed(masked), more), ("XOR key", hexed(key), ""), ("unmasked", hexed(plain), text))
     return Stack("Unmasking", rows)
 
 

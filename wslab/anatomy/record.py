@@ -32,7 +32,7 @@ from enum import IntEnum
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from ..drawing.visible import count, decode, hex_pairs, shows, visible
+from ..drawing.visible import count, decode, hexed, shows, visible
 from .field import Sender
 
 PREVIEW = 28  # Bytes of a payload that a record keeps.
@@ -185,8 +185,8 @@ def _quoted(preview: bytes, length: int) -> str:
 
 def _hex(preview: bytes, length: int) -> str:
     if len(preview) <= HEX:
-        return hex_pairs(preview)
-    return f"{hex_pairs(preview[:HEX])} … {count(length, 'byte')}"
+        return hexed(preview)
+    return f"{hexed(preview[:HEX])} … {count(length, 'byte')}"
 
 
 def _payload(preview: bytes, length: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..drawing.visible import count, decode, harmless, hex_pairs, visible
+from ..drawing.visible import count, decode, harmless, hexed, visible
 from .field import Explained, Field, Violation
 
 WITHHELD = "(withheld)"
@@ -44,8 +44,8 @@ def cut_text(text: str, length: int, noun: str = "byte") -> str:
 def cut_bytes(data: bytes) -> str:
     """``data`` as hex; when longer than a view shows, its start and how long the whole is."""
     if len(data) <= VALUE // 3:
-        return hex_pairs(data)
-    return f"{hex_pairs(data[: VALUE // 3])} … {count(len(data), 'byte')}"
+        return hexed(data)
+    return f"{hexed(data[: VALUE // 3])} … {count(len(data), 'byte')}"
 
 
 @dataclass(frozen=True, slots=True)

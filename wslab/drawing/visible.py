@@ -90,9 +90,14 @@ def decode(data: bytes, *, cut: bool = False) -> str:
     return text
 
 
-def hex_pairs(data: bytes) -> str:
-    """``b"\\x81\\x05"`` as ``81 05``."""
-    return data.hex(" ")
+def hexed(data: bytes, most: int | None = None) -> str:
+    """``b"\\x81\\x05"`` as ``81 05``; of more than ``most`` bytes, the first ones and ``…``."""
+    return data.hex(" ") if most is None or len(data) <= most else f"{data[:most].hex(' ')} …"
+
+
+def quote(text: str, most: int = 60) -> str:
+    """Wire text in double quotes, made visible, cut after ``most`` characters."""
+    return f'"{visible(text)}"' if len(text) <= most else f'"{visible(text[:most])}…"'
 
 
 def count(number: int, noun: str) -> str:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from ..anatomy.field import Sender, Violation
+from ..drawing.visible import count
 from .deflate import Inflater, Parameters, agreed
 from .dissector import UNREAD_KEPT, Body, Dissector, Mode
 from .frame import PREVIEW, Frame, close_body
@@ -22,7 +23,7 @@ from .head import Head
 from .header import EXTENDED, FrameHeader, is_legal
 from .rules import EndCase, FrameCase, judge_end, judge_frame, judge_head
 from .states import NEXT, Event, State, Transition
-from .words import BINARY, CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, RSV1, TEXT, apply_mask, count
+from .words import BINARY, CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, RSV1, TEXT, apply_mask
 
 CONTROL: Final = FIN | CLOSE
 """The first byte of a whole frame from here on is a control frame's, as long as no reserved bit is set."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Field, Sender, Violation
+from ..drawing.visible import count, hexed, quote
 from .header import EXTENDED, FrameHeader, read_header
 from .rules import FrameCase, judge_frame
 from .words import (
@@ -23,10 +24,7 @@ from .words import (
     RSV3,
     TEXT,
     apply_mask,
-    count,
-    hexadecimal,
     opcode_name,
-    quote,
     status_meaning,
 )
 
@@ -369,7 +367,7 @@ class _Reader:
                 reason: str | bytes = plain[2:].decode()
             except UnicodeDecodeError:
                 reason = plain[2:]
-            said = f"the reason {quote(reason)}" if isinstance(reason, str) else f"no UTF-8: {hexadecimal(reason)}"
+            said = f"the reason {quote(reason)}" if isinstance(reason, str) else f"no UTF-8: {hexed(reason, 16)}"
             yield self._part("Close reason", 2, len(plain), reason, said, "RFC 6455 5.5.1")
 
     def _part(self, name: str, start: int, stop: int, value: int | str | bytes, meaning: str, section: str) -> Field:
@@ -386,11 +384,11 @@ class _Reader:
 
     def _said(self, data: bytes, *, compressed: bool | None = None) -> str:
         if compressed or (compressed is None and self.first & RSV1 and self.opcode not in (CLOSE, CONTINUATION)):
-            return f"{count(len(data), 'byte')}, compressed if RSV1 means so: {hexadecimal(data)}"
+            return f"{count(len(data), 'byte')}, compressed if RSV1 means so: {hexed(data, 16)}"
         try:
             text = data.decode()
         except UnicodeDecodeError:
             text = None
         if text is not None and (self.opcode in (TEXT, CLOSE, CONTINUATION) or (text.isascii() and text.isprintable())):
             return quote(text)
-        return f"{count(len(data), 'byte')}: {hexadecimal(data)}"
+        return f"{count(len(data), 'byte')}: {hexed(data, 16)}"

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 from ..anatomy.explanation import Explanation, explanation_sheet
 from ..anatomy.field import Field, Sender, Violation
 from ..drawing.sheet import Sheet, Shown
+from ..drawing.visible import count, hexed, quote
 from .deflate import parse_extensions
 from .handshake import accept_key, decode_key
-from .words import count, hexadecimal, quote
 
 END = b"\r\n\r\n"
 """An empty line ends a head (RFC 9112 section 2.1)."""
@@ -377,7 +377,7 @@ def _key(value: str, head: Head, request: Head | None) -> Told:
     if key is None:
         return Told(f"{quote(value)} is no base64", "RFC 6455 11.3.1")
     wrong = "" if len(key) == 16 else ", and it must be 16 bytes"
-    return Told(f"base64 of {count(len(key), 'byte')}: {hexadecimal(key)}{wrong}", "RFC 6455 11.3.1")
+    return Told(f"base64 of {count(len(key), 'byte')}: {hexed(key, 16)}{wrong}", "RFC 6455 11.3.1")
 
 
 def _version(value: str, head: Head, request: Head | None) -> Told:

@@ -15,25 +15,12 @@ from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from ..anatomy.field import Sender, Violation
+from ..drawing.visible import count, quote
 from .deflate import NAME, parse_extensions
 from .handshake import accept_key, decode_key
 from .head import TOKEN, Head
 from .header import FORM_OF, FORMS, shortest_form
-from .words import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    FIN,
-    MASK,
-    OPCODE,
-    OPCODES,
-    RSV1,
-    TEXT,
-    count,
-    opcode_name,
-    quote,
-    status_meaning,
-)
+from .words import BINARY, CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, TEXT, opcode_name, status_meaning
 
 
 class Breach(NamedTuple):

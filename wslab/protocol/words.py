@@ -1,10 +1,8 @@
-"""The protocol's own words: opcodes and status codes with their meaning, masking, and wire text made safe to show."""
+"""The protocol's own words: opcodes and status codes with their meaning, and masking."""
 
 from __future__ import annotations
 
 from typing import Final
-
-from ..drawing.visible import visible
 
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1
@@ -80,18 +78,3 @@ def apply_mask(data: bytes | memoryview, key: bytes) -> bytes:
     size = len(data)
     repeated = (key * (size // 4 + 1))[:size]
     return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")
-
-
-def quote(text: str, limit: int = 60) -> str:
-    """``text`` in double quotes, made visible, cut after ``limit`` characters."""
-    return f'"{visible(text)}"' if len(text) <= limit else f'"{visible(text[:limit])}…"'
-
-
-def hexadecimal(data: bytes, limit: int = 16) -> str:
-    """``data`` as pairs of hex digits, cut after ``limit`` bytes."""
-    return data.hex(" ") if len(data) <= limit else f"{data[:limit].hex(' ')} …"
-
-
-def count(number: int, noun: str) -> str:
-    """``"1 byte"``, ``"2 bytes"``, ``"65,536 bytes"``."""
-    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -19,12 +19,11 @@ from ...anatomy.field import Sender
 from ...anatomy.hex_text import HexError, hex_text, parse_hex
 from ...anatomy.view import View
 from ...drawing.sheet import Sheet
-from ...drawing.visible import harmless
+from ...drawing.visible import count, harmless
 from ...protocol import Frame, Head, Unread, dissect, explain, explain_frame, explain_head, parse_frame, parse_head
 from ...protocol.deflate import NAME as DEFLATE
 from ...protocol.head import begins_like_head
 from ...protocol.rules import judge_head
-from ...protocol.words import count
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question, guarded
 

@@ -21,10 +21,10 @@ from ...anatomy.field import Sender
 from ...drawing.blocks import DRAWN, READ, Block, Only, Table
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
-from ...drawing.visible import count, visible
+from ...drawing.visible import count, quote, visible
 from ...live.ends import RAW_KIND, End, masking_keys, open_client, open_raw
 from ...live.errors import CannotSend, NoServer
-from ...protocol.words import OPCODE, opcode_name, quote
+from ...protocol.words import OPCODE, opcode_name
 from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, written
 from ..kit.module import css, esm

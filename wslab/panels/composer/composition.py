@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender, Violation
-from ...drawing.visible import visible
+from ...drawing.visible import count, visible
 from ...live.ends import End
 from ...protocol import build_frame, explain_frame, parse_frame
 from ...protocol.header import FORMS
@@ -21,7 +21,6 @@ from ...protocol.words import (
     OPCODE,
     STATUS_CODES,
     STATUS_RANGES,
-    count,
     opcode_name,
     status_meaning,
 )

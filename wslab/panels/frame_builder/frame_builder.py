@@ -20,12 +20,12 @@ from ...anatomy.field import Sender, Violation
 from ...drawing.blocks import Only, Table, Words
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
-from ...drawing.visible import shows
+from ...drawing.visible import count, shows
 from ...live.judges.comparison import broken_rules, comparison, verdict_rows, verdicts_json
 from ...live.judges.judge import Judgement, judge
 from ...protocol import build_frame, explain_frame, parse_frame
 from ...protocol.header import EXTENDED, shortest_form
-from ...protocol.words import LENGTH, count, opcode_name
+from ...protocol.words import LENGTH, opcode_name
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, within, written
 from ..kit.module import css, esm
 from ..kit.panel import Panel, Question

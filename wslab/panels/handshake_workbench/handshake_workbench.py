@@ -15,12 +15,11 @@ from ...anatomy.explanation import explanation_sheet
 from ...drawing.blocks import READ, Block, Only, Pairs, Table, Title, Words
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
-from ...drawing.visible import decode, hex_pairs, shows, visible
+from ...drawing.visible import count, decode, hexed, quote, shows, visible
 from ...live.errors import LabClosed, NoServer
 from ...live.judges.attempt import Attempt, attempt, explain_request, request_head, written
 from ...protocol import build_request
 from ...protocol.handshake import GUID, AcceptSteps
-from ...protocol.words import count, quote
 from ..kit.module import css, esm
 from ..kit.panel import Question, Underway, guarded
 from ..kit.trace_panel import TracePanel
@@ -197,7 +196,7 @@ class HandshakeWorkbench(TracePanel):
                 "note": _nonce_note(steps),
                 "sound": len(steps.nonce or b"") == 16,
                 "guid": GUID,
-                "digest": hex_pairs(steps.digest),
+                "digest": hexed(steps.digest),
                 "accept": steps.accept,
                 "answered": None if self._answered is None else visible(self._answered),
                 "equal": equal,
@@ -337,7 +336,7 @@ class HandshakeWorkbench(TracePanel):
             ("key", f"{quote(steps.key)}, {_nonce_note(steps)}", "RFC 6455 4.1"),
             ("GUID", GUID, "RFC 6455 1.3"),
             ("joined", visible(steps.joined), "RFC 6455 4.2.2"),
-            ("SHA-1", hex_pairs(steps.digest), "RFC 3174 6.1"),
+            ("SHA-1", hexed(steps.digest), "RFC 3174 6.1"),
             ("base64", steps.accept, "RFC 4648 4"),
             ("answered", compared if equal is None else f"{visible(self._answered or '')}, {compared}", "RFC 6455 4.1"),
         ]
@@ -378,7 +377,7 @@ def _nonce_note(steps: AcceptSteps) -> str:
     text = nonce.decode("latin-1")
     said = f', "{text}" as ASCII' if nonce and text.isascii() and shows(text) else ""
     wrong = "" if len(nonce) == 16 else "; it must be 16, a server must refuse it, and the sum goes on all the same"
-    return f"{count(len(nonce), 'byte')} in base64: {hex_pairs(nonce)}{said}{wrong}"
+    return f"{count(len(nonce), 'byte')} in base64: {hexed(nonce)}{said}{wrong}"
 
 
 def _body_text(last: Attempt) -> str:
