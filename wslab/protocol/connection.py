@@ -71,7 +71,7 @@ class Message(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """Bytes at the end of a stream that are no whole head and no whole frame."""
+    """Bytes that are no whole head and no whole frame: an HTTP body, or what is left at the end of a stream."""
 
     sender: Sender
     offset: int
@@ -84,7 +84,8 @@ class Unread(NamedTuple):
     violations: tuple[Violation, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.sender.label}, from byte {self.offset}: {count(self.length, 'byte')} left over, {self.what}"
+        left = "" if self.what == BODY else " left over"
+        return f"{self.sender.label}, from byte {self.offset}: {count(self.length, 'byte')}{left}, {self.what}"
 
     def __repr__(self) -> str:
         # Not the bytes, which may be half a head with credentials in it.
