@@ -6,23 +6,20 @@ A picture of two lanes, 0 and 1, gives each its mark and its colour; what the la
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple, TypeAlias
 
 from .table import Column
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
+class Title(NamedTuple):
     """The name of what follows, and where it comes from."""
 
     said: str
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """Lines of text, each as it is."""
 
     said: str
@@ -33,15 +30,13 @@ class Words:
 SPACE = Words("", close=True)  # In text, one blank line more.
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(NamedTuple):
     """Remarks on what stands above."""
 
     said: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows under headings. A cell such as ``● client`` gets its lane's colour."""
 
     columns: Sequence[Column | str]
@@ -51,15 +46,13 @@ class Table:
     look: str = ""  # The style sheet's name for such tables, if it has one.
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(NamedTuple):
     """Pairs of name and text."""
 
     rows: Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(NamedTuple):
     """Rows that are read downwards, as in a written addition: a name, what stands there, and a remark."""
 
     caption: str
@@ -73,8 +66,7 @@ class Item(NamedTuple):
     notes: Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(NamedTuple):
     """Lines of code, each with its notes, and a word on those that are left out."""
 
     items: Sequence[Item]
@@ -92,8 +84,7 @@ class Fault(NamedTuple):
     pointed: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Faults:
+class Faults(NamedTuple):
     """What is wrong."""
 
     heading: str
@@ -127,8 +118,7 @@ class Cell(NamedTuple):
 ROW = 32  # Bits in a row of a ruler.
 
 
-@dataclass(frozen=True, slots=True)
-class Ruler:
+class Ruler(NamedTuple):
     """The figure of RFC 6455 section 5.2: rows of 32 bits, each field a cell in every row that it reaches."""
 
     caption: str
@@ -168,8 +158,7 @@ class Entry(NamedTuple):
 LINE = 16  # Bytes in a line of a dump.
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(NamedTuple):
     """Bytes as hex and characters; a string stands for bytes left out."""
 
     caption: str
@@ -221,8 +210,7 @@ class Gap(NamedTuple):
     sent: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ladder:
+class Ladder(NamedTuple):
     """Two lanes and what crosses between them; time runs down."""
 
     rungs: Sequence[Rung | Gap]
@@ -231,8 +219,7 @@ class Ladder:
     caption: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class States:
+class States(NamedTuple):
     """A state machine for each lane: every change that there is, and those that were made."""
 
     states: Sequence[str]  # In order; the machine begins in the first.
@@ -247,8 +234,7 @@ READ: Sequence[Painter] = ("text", "html")
 DRAWN: Sequence[Painter] = ("svg",)
 
 
-@dataclass(frozen=True, slots=True)
-class Only:
+class Only(NamedTuple):
     """Blocks for some painters, where others say the same better to the rest. They may be computed when asked for."""
 
     painters: Sequence[Painter]

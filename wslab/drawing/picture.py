@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -110,7 +110,7 @@ def picture_of(title: str, blocks: Iterable[Block], name: str = "") -> Picture:
     """
     said = harmless(title)
     shown = [
-        replace(block, said="") if isinstance(block, Title) and block.said == said else block
+        block._replace(said="") if isinstance(block, Title) and block.said == said else block
         for block in seen_by("svg", blocks)
     ]
     y = float(MARGIN)

@@ -8,10 +8,25 @@ Knows nothing of sockets (``live`` writes to it) and nothing of widgets (``panel
 from it).
 """
 
-from .archive import TraceFileError
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .lanes import Lanes
 from .steps import Step
 from .trace import Chunk, Dropped, Tap, Trace
 from .views import Closing, Handshake, Slice
 
+if TYPE_CHECKING:
+    from .archive import TraceFileError
+
 __all__ = ["Chunk", "Closing", "Dropped", "Handshake", "Lanes", "Slice", "Step", "Tap", "Trace", "TraceFileError"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what reads files when it is first used (PEP 562)."""
+    if name == "TraceFileError":
+        from .archive import TraceFileError
+
+        return TraceFileError
+    raise AttributeError(f"wslab.recording has no name {name!r}; it has {', '.join(__all__)}")
