@@ -1,7 +1,7 @@
 """Deriving: entries of the tape become records, messages, states and violations, in the order of their writing.
 
-Theory. Whoever reads derives what is new first. ``derive`` is the only writer of the ledger; one thread calls it at a
-time, under the lock of whoever holds both (``Reading``).
+Theory. Every reader derives what is new first. ``derive`` is the only writer of the ledger; one thread calls it at a
+time, under the lock of ``Reading``, which holds both.
 
 A chunk of the sender goes to ``wslab.protocol``, and what that completes becomes records. Each of them then waits for
 the chunk of the receiver that covers its last byte, whose time is written into it.

@@ -1,10 +1,10 @@
-"""Reading a recording: ``Reading`` holds a tape, the ledger of what it means, and one lock, and answers who asks.
+"""Reading a recording: ``Reading`` holds a tape, the ledger of what it means, and one lock, and answers questions.
 
 Theory. Chunks are the truth: a ``Tap`` at each end of a TCP connection notes them as they cross (``tape``). Frames,
 messages, states and violations are computed from them later, in order (``derive``), and keep their offsets into the
 sender's stream. Every reader first derives what is new.
 
-Locking. The lock is held while something is derived, and by whoever reads what was derived. The tape has a lock of its
+Locking. The lock is held while something is derived, and while what was derived is read. The tape has a lock of its
 own, which is held for a copy. A thread may take the tape's lock while it holds this one, never the other way round.
 Both are reentrant, since a finalizer may run in the midst of anything and read or write; one that finds its own thread
 deriving leaves the rest to it. Work is done in batches, between which the lock is free, so that a writer that has to

@@ -1,6 +1,6 @@
 """The recording as a learner holds it: ``Trace`` is written to and read from, shows itself, and is saved and opened.
 
-It stands above all that it is made of: ``reading`` answers who asks, ``views`` show parts of it, ``archive`` and
+It stands above all that it is made of: ``reading`` answers questions, ``views`` show parts of it, ``archive`` and
 ``files`` read and write it. Those are loaded when they are first used.
 """
 

@@ -39,7 +39,7 @@ from .target import THROUGH, contexts, target
 class Relay(Alive):
     """A relay between any two peers. ``Lab.relay`` makes it. Any loop and any thread may use it.
 
-    Whoever holds it keeps the lab open.
+    To hold it keeps the lab open.
 
     Attributes:
         trace: the recording of what passed, a ``Trace`` of the relay's own.
