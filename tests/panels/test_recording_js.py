@@ -47,6 +47,15 @@ answer.sifted = [];
 for (const filter of input.filters ?? []) answer.sifted.push(numbers(await sift(filter)));
 answer.arrivals = (input.arrivals ?? []).map((number) => recording.arrival(number));
 answer.states = (input.states ?? []).map(([connection, number]) => recording.states(connection, number));
+let due = null;
+globalThis.setTimeout = (work) => (due = work);
+const looks = {
+  look: (number) => recording.detail(number)?.explanation.title ?? null,
+  again: () => recording.askAgain(),
+  answer: (number) => recording.hear({ tell: "explanation", number, explanation: { title: `No. ${number}` } }),
+  wait: () => due(),
+};
+answer.looks = (input.looks ?? []).map(([what, number]) => looks[what](number) ?? null);
 process.stdout.write(JSON.stringify(answer));
 """
 
@@ -172,6 +181,17 @@ def test_a_lost_message_is_asked_for_again(page: Any) -> None:
     answer = page(messages=[message(records[:10]), message(records[20:])])
     assert answer["asked"] == [{"ask": "records", "from": 10}]
     assert answer["next"] == 10
+
+
+def test_what_was_answered_while_it_was_to_be_asked_again_stays(page: Any) -> None:
+    looks = [
+        ["look", 3], ["look", 2], ["wait"],  # No. 2 is asked for,
+        ["again"], ["look", 1], ["again"], ["look", 2],  # left, and looked at again
+        ["answer", 2], ["look", 2], ["wait"], ["look", 2],
+    ]  # fmt: skip
+    answer = page(messages=[message(some_records(5))], looks=looks)
+    assert answer["looks"][-3:] == ["No. 2", None, "No. 2"]
+    assert [one["number"] for one in answer["asked"]] == [3, 2]
 
 
 def test_the_kinds_are_what_a_filter_may_name() -> None:

@@ -188,7 +188,8 @@ export class Recording {
   askNow() {
     const number = this.wanted;
     this.wanted = null;
-    if (number === null) {
+    // An earlier question for it may have been answered while this one waited.
+    if (number === null || this.details.has(number)) {
       this.asking = null;
       return;
     }
