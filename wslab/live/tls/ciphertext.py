@@ -40,7 +40,7 @@ class NotedObject(ssl.SSLObject):
         self.ciphertext = ciphertext
         self._incoming, self._outgoing = incoming, outgoing
         self._own = Sender.SERVER if self.server_side else Sender.CLIENT
-        self._left = self._got = 0
+        self._left = self._got = self._records = 0
 
     def do_handshake(self) -> None:
         """A step of TLS's handshake."""
@@ -70,8 +70,6 @@ class NotedObject(ssl.SSLObject):
     def unwrap(self) -> Any:
         """Say close_notify."""
         return self._step(super().unwrap)
-
-    _records = 0
 
     def _step(self, act: Callable[..., Any], *given: Any) -> Any:
         """Do it, and note what had come in before and what has gone out since."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender
@@ -72,8 +72,7 @@ LENGTHS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(NamedTuple):
     """One TLS record as it crossed, and how much of it was the ends' own."""
 
     time: float
@@ -90,6 +89,11 @@ class Crossing:
     def length(self) -> int:
         """What its header says: the bytes that follow the header."""
         return self.record.length
+
+    @property
+    def stop(self) -> int:
+        """One past the last of the bytes that it carried."""
+        return self.position + (self.carried or 0)
 
 
 class Ciphertext:
@@ -120,15 +124,14 @@ class Ciphertext:
 
     def crossed(self, sender: Sender, data: bytes, *, known: bool = True) -> int:
         """Note bytes in the order in which they crossed; how many records they completed."""
-        now, number = self._clock(), 0
-        for record in self._readers[sender].feed(data):
+        now, records = self._clock(), [*self._readers[sender].feed(data)]
+        for record in records:
             if record.content_type == APPLICATION_DATA:
                 self._kept += len(record.data)
                 if self._kept > KEPT_BYTES:
                     record = record._replace(data=record.data[:HEADER])
             self._crossings.append(Crossing(now, sender, record, 0 if known else None, self._positions[sender]))
-            number += 1
-        return number
+        return len(records)
 
     def carried(self, sender: Sender, size: int, *, stop: int | None = None, last: int = 1) -> None:
         """Note that records carried ``size`` bytes of the ends' own.
@@ -139,21 +142,19 @@ class Ciphertext:
             stop: the record that ends at this offset of the sender's stream did; or
             last: the sender's last so many did, each as full as its length says.
         """
-        chosen: list[int] = []
-        for index in range(-1, -len(self._crossings) - 1, -1):
-            each = self._crossings[index]
-            if each.sender is not sender:
-                continue
-            if (stop is None and len(chosen) == last) or (stop is not None and each.record.stop < stop):
-                break
-            if stop is None or each.record.stop == stop:
-                chosen.insert(0, index)
-        added = (sum(self._crossings[index].length for index in chosen) - size) // max(1, len(chosen))
-        for index in chosen:
-            each = self._crossings[index]
-            part = size if stop is not None else each.length - added
+        crossings = self._crossings
+        own = (index for index in range(len(crossings) - 1, -1, -1) if crossings[index].sender is sender)
+        if stop is None:
+            chosen = [*islice(own, last)]
+        else:
+            later = takewhile(lambda index: crossings[index].record.stop >= stop, own)
+            chosen = [index for index in later if crossings[index].record.stop == stop]
+        added = (sum(crossings[index].length for index in chosen) - size) // max(1, len(chosen))
+        for index in reversed(chosen):
+            each = crossings[index]
+            part = each.length - added
             first = each.position if each.carried else self._positions[sender]
-            self._crossings[index] = replace(each, carried=(each.carried or 0) + part, position=first)
+            crossings[index] = each._replace(carried=(each.carried or 0) + part, position=first)
             self._positions[sender] += part
 
     @property
@@ -201,18 +202,18 @@ class Eavesdropped(Shown):
         A ClientHello differs between TLS libraries, so this text is not the same on every machine.
         """
         crossing = self.records[number]
-        protected = self._protected(number)
         record = crossing.record
-        return explain_record(record.data, crossing.sender, offset=record.offset, protected=protected)
+        return explain_record(
+            record.data, crossing.sender, offset=record.offset, protected=self._protected(crossing, number)
+        )
 
-    def _protected(self, number: int) -> bool:
+    def _protected(self, crossing: Crossing, number: int) -> bool:
         """Whether a record is encrypted by what crossed before it: in TLS 1.2 after the sender's ChangeCipherSpec."""
-        crossings = self.records
-        if self.version == TLS_1_3 or crossings[number].record.content_type not in (HANDSHAKE, ALERT):
+        if self.version == TLS_1_3 or crossing.record.content_type not in (HANDSHAKE, ALERT):
             return False
-        sender = crossings[number].sender
         return any(
-            each.sender is sender and each.record.content_type == CHANGE_CIPHER_SPEC for each in crossings[:number]
+            each.sender is crossing.sender and each.record.content_type == CHANGE_CIPHER_SPEC
+            for each in self.records[:number]
         )
 
     def _hellos(self) -> Iterator[tuple[Crossing, Hello]]:
@@ -220,15 +221,18 @@ class Eavesdropped(Shown):
             if each.record.content_type == HANDSHAKE and (hello := read_hello(each.record.data)) is not None:
                 yield each, hello
 
+    def _hello(self, name: str) -> Hello | None:
+        return next((hello for _, hello in self._hellos() if hello.name == name), None)
+
     @property
     def client_hello(self) -> Hello | None:
         """What the client's first message offers, for everybody to read; None where none came."""
-        return next((hello for _, hello in self._hellos() if hello.name == "ClientHello"), None)
+        return self._hello("ClientHello")
 
     @property
     def server_hello(self) -> Hello | None:
         """What the server chose; None where it has not."""
-        return next((hello for _, hello in self._hellos() if hello.name == "ServerHello"), None)
+        return self._hello("ServerHello")
 
     @property
     def version(self) -> int | None:
@@ -244,8 +248,8 @@ class Eavesdropped(Shown):
         if asked is not None:
             pairs.append(("who is called", asked.server_name or "not told: a client names no address (RFC 6066 3)"))
             pairs.append(("offered above TLS", ", ".join(asked.protocols) or "nothing is said"))
-            newest = [version_name(version) for version in asked.versions]
-            pairs.append(("offered versions", ", ".join(name for name in newest if name != "GREASE")))
+            versions = [name for name in map(version_name, asked.versions) if name != "GREASE"]
+            pairs.append(("offered versions", ", ".join(versions)))
         if chosen is not None:
             pairs.append(("chosen", f"{version_name(self.version or 0)}, {suite_name(chosen.cipher_suites[0])}"))
         if self.ciphertext.connection is None:
@@ -275,65 +279,48 @@ class Eavesdropped(Shown):
         return rows
 
     def _carrying(self) -> list[tuple[str, ...]]:
+        seen_type = CONTENT_TYPES[APPLICATION_DATA]
         crossings = [each for each in self.records if each.record.content_type == APPLICATION_DATA]
         if all(each.carried is None for each in crossings):
-            return [(each.sender.letter, _type(each), str(each.length), "?", "") for each in crossings]
-        carrying = [each for each in crossings if each.carried]
-        known = self._known()
+            return [(each.sender.letter, seen_type, str(each.length), "?", "") for each in crossings]
+        connection = self.ciphertext.connection
+        known: list[Record] = []
+        if self.trace is not None and connection is not None:
+            kinds = (Kind.REQUEST, Kind.RESPONSE, Kind.FRAME, Kind.UNREAD)
+            known = [each for each in self.trace.records if each.connection == connection and each.kind in kinds]
         rows: list[tuple[str, ...]] = []
-        for sender, seen, inside in _matched(carrying, known):
-            size = sum(each.length for each in seen)
-            said = "; ".join(each.summary for each in inside) or "bytes that make no whole frame yet"
+        for sender, seen, inside in _matched([each for each in crossings if each.carried], known):
             several = f"{count(len(seen), 'record')} of " if len(seen) > 1 else ""
-            carried = sum(each.carried or 0 for each in seen)
-            rows.append((sender.letter, f"{several}{_type(seen[0])}", str(size), str(carried), said))
+            size, carried = sum(each.length for each in seen), sum(each.carried or 0 for each in seen)
+            said = "; ".join(each.summary for each in inside) or "bytes that make no whole frame yet"
+            rows.append((sender.letter, f"{several}{seen_type}", str(size), str(carried), said))
         return rows
-
-    def _known(self) -> list[Record]:
-        """What the ends know of this connection: what has bytes, in the trace's order."""
-        if self.trace is None or self.ciphertext.connection is None:
-            return []
-        kinds = (Kind.REQUEST, Kind.RESPONSE, Kind.FRAME, Kind.UNREAD)
-        number = self.ciphertext.connection
-        return [each for each in self.trace.records if each.connection == number and each.kind in kinds]
 
     def _sheet(self) -> Sheet:
         return Sheet("Eavesdropping", [Table(COLUMNS, self.rows, self.title), Pairs(self.learned)])
 
 
-def _type(crossing: Crossing) -> str:
-    return CONTENT_TYPES[crossing.record.content_type]
-
-
-def _end(record: Record) -> int:
-    return record.offset + record.header_length + record.payload_length
-
-
 def _matched(
     carrying: Sequence[Crossing], known: Sequence[Record]
-) -> Iterator[tuple[Sender, list[Crossing], list[Record]]]:
+) -> list[tuple[Sender, list[Crossing], list[Record]]]:
     """Groups of TLS records and of what was in them, as small as their borders allow.
 
     They come in the order of the trace's records, so that they do not depend on how two directions overtake each other.
     """
     groups: list[tuple[Sender, list[Crossing], list[Record]]] = []
-    order: list[int] = []
     for sender in Sender:
         outer = deque(each for each in carrying if each.sender is sender)
         inner = deque(each for each in known if each.sender is sender)
         while outer:
             seen, inside = [outer.popleft()], list[Record]()
-            stop, reached = seen[0].position + (seen[0].carried or 0), seen[0].position
-            while reached != stop and (inner or reached > stop):
-                if reached < stop:
-                    inside.append(inner.popleft())
-                    reached = _end(inside[-1])
+            reached = seen[0].position
+            while reached != seen[-1].stop and (inner or reached > seen[-1].stop):
+                if reached < seen[-1].stop:
+                    inside.append(record := inner.popleft())
+                    reached = record.offset + record.header_length + record.payload_length
                 elif outer:
                     seen.append(outer.popleft())
-                    stop = seen[-1].position + (seen[-1].carried or 0)
                 else:
                     break
             groups.append((sender, seen, inside))
-            order.append(inside[0].number if inside else 2**63)
-    for index in sorted(range(len(groups)), key=lambda index: order[index]):
-        yield groups[index]
+    return sorted(groups, key=lambda group: group[2][0].number if group[2] else 2**63)

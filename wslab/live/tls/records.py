@@ -11,32 +11,32 @@ whatever the bytes are. ``read_hello`` gives a hello's content as values. Nothin
 
 from __future__ import annotations
 
+import struct
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from ...anatomy.explanation import Explanation
 from ...anatomy.field import Field, Sender
 from ...drawing.visible import count
 
-HEADER = 5
+_HEAD: Final = struct.Struct(">BHH")
+HEADER: Final = _HEAD.size
 """Bytes of a record's header."""
-LONGEST = 2**14 + 256
-"""The longest record: TLSCiphertext.length "MUST NOT exceed 2^14 + 256 bytes" (RFC 8446 5.2)."""
-LONGEST_1_2 = 2**14 + 2048
-"""The same in TLS 1.2 (RFC 5246 6.2.3); what is longer is no TLS."""
+LONGEST = 2**14 + 2048
+"""The longest record in TLS 1.2 (RFC 5246 6.2.3); what is longer is no TLS. In TLS 1.3 TLSCiphertext.length "MUST NOT
+exceed 2^14 + 256 bytes" (RFC 8446 5.2)."""
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
 CLIENT_HELLO, SERVER_HELLO = 1, 2
 TLS_1_2, TLS_1_3 = 0x0303, 0x0304
 
 CONTENT_TYPES = {
-    CHANGE_CIPHER_SPEC: "change_cipher_spec",
-    ALERT: "alert",
-    HANDSHAKE: "handshake",
-    APPLICATION_DATA: "application_data",
-    24: "heartbeat",
-}
+    CHANGE_CIPHER_SPEC: "change_cipher_spec", ALERT: "alert", HANDSHAKE: "handshake",
+    APPLICATION_DATA: "application_data", 24: "heartbeat",
+}  # fmt: skip
 """ContentType (RFC 8446 5.1; 24 is RFC 6520's)."""
 VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", TLS_1_2: "TLS 1.2", TLS_1_3: "TLS 1.3"}
 HANDSHAKE_TYPES = {
@@ -56,21 +56,17 @@ EXTENSIONS = {
     65281: "renegotiation_info",
 }  # fmt: skip
 """ExtensionType, as IANA lists them."""
-SERVER_NAME, ALPN, SUPPORTED_VERSIONS, KEY_SHARE, PADDING = 0, 16, 43, 51, 21
+SERVER_NAME, ALPN, SUPPORTED_VERSIONS, KEY_SHARE = 0, 16, 43, 51
+EXTENSION_SECTIONS = {SERVER_NAME: "RFC 6066 3", ALPN: "RFC 7301 3.1", SUPPORTED_VERSIONS: "RFC 8446 4.2.1"}
+"""Where the content of those that are read is specified."""
 CIPHER_SUITES = {
     0x00FF: "TLS_EMPTY_RENEGOTIATION_INFO_SCSV",
-    0x1301: "TLS_AES_128_GCM_SHA256",
-    0x1302: "TLS_AES_256_GCM_SHA384",
-    0x1303: "TLS_CHACHA20_POLY1305_SHA256",
-    0x1304: "TLS_AES_128_CCM_SHA256",
-    0x1305: "TLS_AES_128_CCM_8_SHA256",
-    0xC02B: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    0xC02C: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-    0xC02F: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-    0xC030: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-    0xCCA8: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-    0xCCA9: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-}
+    0x1301: "TLS_AES_128_GCM_SHA256", 0x1302: "TLS_AES_256_GCM_SHA384", 0x1303: "TLS_CHACHA20_POLY1305_SHA256",
+    0x1304: "TLS_AES_128_CCM_SHA256", 0x1305: "TLS_AES_128_CCM_8_SHA256",
+    0xC02B: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", 0xC02C: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    0xC02F: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 0xC030: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    0xCCA8: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xCCA9: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+}  # fmt: skip
 """Those that today's libraries agree on; others are told by their number."""
 ALERT_LEVELS = {1: "warning", 2: "fatal"}
 ALERTS = {
@@ -121,7 +117,7 @@ class TlsReader:
     @property
     def waiting(self) -> int:
         """Bytes of a record that is not complete yet."""
-        return 0 if self.lost else len(self._rest)
+        return len(self._rest)
 
     def feed(self, data: bytes | bytearray | memoryview) -> Iterator[TlsRecord]:
         """The records that ``data`` completes; read all of them."""
@@ -130,10 +126,9 @@ class TlsReader:
         self._rest += data
         start = 0
         while len(self._rest) - start >= HEADER:
-            content_type = self._rest[start]
-            version, length = (int.from_bytes(self._rest[start + at : start + at + 2], "big") for at in (1, 3))
-            if content_type not in CONTENT_TYPES or version >> 8 != 3 or length > LONGEST_1_2:
-                found = bytes(self._rest[start : start + HEADER]).hex(" ")
+            content_type, version, length = _HEAD.unpack_from(self._rest, start)
+            if content_type not in CONTENT_TYPES or version >> 8 != 3 or length > LONGEST:
+                found = self._rest[start : start + HEADER].hex(" ")
                 self.lost = f"byte {self._offset} begins no TLS record: {found}"
                 self._rest.clear()
                 return
@@ -160,28 +155,17 @@ class Hello:
     cipher_suites: tuple[int, ...] = ()
 
 
-@dataclass
-class _HelloSoFar:
-    """A hello while it is read."""
-
-    name: str = ""
-    server_name: str | None = None
-    protocols: list[str] = field(default_factory=list)
-    versions: list[int] = field(default_factory=list)
-    legacy_version: int | None = None
-    cipher_suites: list[int] = field(default_factory=list)
-
-
 def read_hello(record: bytes) -> Hello | None:
     """The hello that a handshake record holds; None where it holds none. Never raises."""
     cursor = _Cursor(record)
     _record(cursor, protected=False)
-    found = cursor.found
-    if not found.name:
+    read = cursor.values
+    if not cursor.hello:
         return None
-    versions = found.versions or ([] if found.legacy_version is None else [found.legacy_version])
+    versions = read["version"] or read["legacy_version"][-1:]
+    server_name = next(iter(read["host_name"]), None)
     return Hello(
-        found.name, found.server_name, tuple(found.protocols), tuple(versions), tuple(found.cipher_suites)
+        cursor.hello, server_name, tuple(read["protocol_name"]), tuple(versions), tuple(read["cipher_suite"])
     )  # fmt: skip
 
 
@@ -193,6 +177,10 @@ def version_name(version: int) -> str:
 def suite_name(suite: int) -> str:
     """``TLS_AES_128_GCM_SHA256``; the number in hex where it is another one."""
     return CIPHER_SUITES.get(suite) or _grease(suite) or f"0x{suite:04x}"
+
+
+def _extension_name(number: int) -> str:
+    return EXTENSIONS.get(number) or _grease(number) or f"extension {number}"
 
 
 def _grease(number: int) -> str:
@@ -214,224 +202,157 @@ def explain_record(
     """
     cursor = _Cursor(data)
     facts = _record(cursor, protected)
-    name = CONTENT_TYPES.get(data[0], "no TLS") if data else "nothing"
-    return Explanation(
-        title=f"TLS record, {cursor.found.name or name}",
-        data=data,
-        fields=tuple(cursor.fields),
-        sender=sender,
-        offset=offset,
-        facts=tuple(facts),
-    )
+    name = cursor.hello or (CONTENT_TYPES.get(data[0], "no TLS") if data else "nothing")
+    return Explanation(f"TLS record, {name}", data, tuple(cursor.fields), sender, offset, facts=facts)
+
+
+def _bytes(number: int) -> str:
+    return count(number, "byte")
 
 
 class _Cursor:
     """Goes over bytes once and leaves a field for each; what is short or left over becomes a field as well."""
 
     def __init__(self, data: bytes) -> None:
-        self.data, self.at, self.fields = data, 0, list[Field]()
-        self.found = _HelloSoFar()
+        self.data, self.at, self.stop, self.section = data, 0, len(data), "RFC 8446 5.1"
+        self.fields = list[Field]()
+        self.values = defaultdict[str, list[Any]](list)
+        """By name: the values of the fields that are whole."""
+        self.hello = ""
 
-    def left(self, stop: int) -> int:
-        """Bytes up to ``stop``, as far as there are that many."""
-        return max(0, min(stop, len(self.data)) - self.at)
+    @property
+    def left(self) -> int:
+        """Bytes up to ``stop``."""
+        return self.stop - self.at
+
+    @contextmanager
+    def inside(self, size: int, section: str) -> Iterator[None]:
+        """Read nothing but the next ``size`` bytes meanwhile, or as many as there are: that section tells of them."""
+        outer = self.stop, self.section
+        self.stop, self.section = min(self.stop, self.at + size), section
+        yield
+        self.stop, self.section = outer
 
     def take(
-        self,
-        name: str,
-        size: int,
-        stop: int,
-        say: Callable[[bytes], str],
-        section: str,
-        *,
-        text: bool = False,
-        steady: str | None = None,
-    ) -> bytes | None:
-        """The next ``size`` bytes as a field; None where there are fewer before ``stop``, which are a field then."""
-        there = min(size, self.left(stop))
-        raw = self.data[self.at : self.at + there]
+        self, name: str, size: int, meaning: str, section: str = "", *, text: bool = False, steady: str | None = None
+    ) -> bytes:
+        """The next ``size`` bytes as a field, or as many as there are before ``stop``."""
+        raw = self.data[self.at : min(self.at + size, self.stop)]
         if raw:
+            there = len(raw)
+            value: Any = raw
+            if text:
+                value = raw.decode("ascii", "backslashreplace")
+            elif there < 4:
+                value = int.from_bytes(raw, "big")
             if there < size:
-                meaning = f"{count(there, 'byte')} of {size}: the rest is missing, or in the next record"
+                meaning = f"{_bytes(there)} of {size}: the rest is missing, or in the next record"
             else:
-                meaning = say(raw)
-            value = (
-                raw.decode("ascii", "backslashreplace") if text else int.from_bytes(raw, "big") if there < 4 else raw
-            )
-            start, width = self.at * 8, there * 8
-            self.fields.append(Field(name, start, width, raw, value, meaning, section, steady=steady))
-        self.at += there
-        return raw if there == size else None
+                self.values[name].append(value)
+            at = self.at * 8
+            self.fields.append(Field(name, at, there * 8, raw, value, meaning, section or self.section, steady=steady))
+            self.at += there
+        return raw
 
-    def number(self, name: str, size: int, stop: int, say: Callable[[int], str], section: str) -> int | None:
-        """The next ``size`` bytes as a number."""
-        raw = self.take(name, size, stop, lambda raw: say(int.from_bytes(raw, "big")), section)
-        return None if raw is None else int.from_bytes(raw, "big")
+    def number(self, name: str, size: int, say: Callable[[int], str] = _bytes, section: str = "") -> int:
+        """The next ``size`` bytes as a number; 0 where there are fewer."""
+        number = int.from_bytes(self.data[self.at : self.at + size], "big")
+        return number if len(self.take(name, size, say(number), section)) == size else 0
 
-    def rest(self, name: str, stop: int, meaning: str, section: str, *, steady: str | None = None) -> None:
+    def vector(
+        self, name: str, size: int, meaning: str, say: Callable[[int], str] = _bytes, *, text: bool = False,
+        steady: str | None = None,
+    ) -> None:  # fmt: skip
+        """A length of ``size`` bytes, and what has that length."""
+        self.take(name, self.number(f"{name}, length", size, say), meaning, text=text, steady=steady)
+
+    def rest(self, name: str, meaning: str, section: str = "", *, steady: str | None = None) -> None:
         """All that is left before ``stop`` as one field."""
-        self.take(name, self.left(stop), stop, lambda raw: meaning, section, steady=steady)
+        self.take(name, self.left, meaning, section, steady=steady)
 
 
-def _record(cursor: _Cursor, protected: bool) -> list[tuple[str, str]]:
-    end = len(cursor.data)
-    kind = cursor.number("type", 1, end, lambda n: CONTENT_TYPES.get(n, "no type of a TLS record"), "RFC 8446 5.1")
+def _record(cursor: _Cursor, protected: bool) -> tuple[tuple[str, str], ...]:
+    """Reads a record; the facts that are to be told with it."""
+    kind = cursor.number("type", 1, lambda n: CONTENT_TYPES.get(n, "no type of a TLS record"))
     cursor.number(
-        "legacy_record_version", 2, end,
-        lambda n: f"{version_name(n)}, which says nothing about the version that is spoken", "RFC 8446 5.1",
-    )  # fmt: skip
-    length = cursor.number("length", 2, end, lambda n: f"{count(n, 'byte')} follow", "RFC 8446 5.1")
-    if length is None or kind is None:
-        return [("not complete", f"a record's header is {count(HEADER, 'byte')}")]
-    stop = HEADER + length
-    opaque = protected or kind not in READERS
-    if opaque:
-        meaning = "encrypted: only its length can be told" if protected or kind == APPLICATION_DATA else "not read"
-        cursor.rest("encrypted_record", stop, meaning, "RFC 8446 5.2", steady="(encrypted)")
-    else:
-        READERS[kind](cursor, stop)
-        cursor.rest("fragment", stop, "more than this record's messages need", "RFC 8446 5.1")
-    facts = []
-    if len(cursor.data) < stop:
-        facts.append(("not complete", f"{count(stop - len(cursor.data), 'byte')} of the record are missing"))
-    cursor.rest("unread", end, "after the record's end", "RFC 8446 5.1")
-    return facts
+        "legacy_record_version", 2, lambda n: f"{version_name(n)}, which says nothing about the version that is spoken"
+    )
+    length = cursor.number("length", 2, lambda n: f"{_bytes(n)} follow")
+    if len(cursor.data) < HEADER:
+        return (("not complete", f"a record's header is {_bytes(HEADER)}"),)
+    with cursor.inside(length, cursor.section):
+        if protected or kind not in (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE):
+            known = protected or kind == APPLICATION_DATA
+            meaning = "encrypted: only its length can be told" if known else "not read"
+            cursor.rest("encrypted_record", meaning, "RFC 8446 5.2", steady="(encrypted)")
+        elif kind == CHANGE_CIPHER_SPEC:
+            meaning = "TLS 1.2: what follows is encrypted. TLS 1.3: nothing, for the sake of old middleboxes"
+            cursor.take("change_cipher_spec", 1, meaning, "RFC 8446 5")
+        elif kind == ALERT:
+            cursor.number("level", 1, lambda n: ALERT_LEVELS.get(n, "no level of an alert"), "RFC 8446 6")
+            cursor.number("description", 1, lambda n: ALERTS.get(n, "an alert that is not listed"), "RFC 8446 6")
+        else:
+            _handshake(cursor)
+        cursor.rest("fragment", "more than this record's messages need")
+    cursor.rest("unread", "after the record's end")
+    missing = HEADER + length - len(cursor.data)
+    return (("not complete", f"{_bytes(missing)} of the record are missing"),) if missing > 0 else ()
 
 
-def _alert(cursor: _Cursor, stop: int) -> None:
-    cursor.number("level", 1, stop, lambda n: ALERT_LEVELS.get(n, "no level of an alert"), "RFC 8446 6")
-    cursor.number("description", 1, stop, lambda n: ALERTS.get(n, "an alert that is not listed"), "RFC 8446 6")
-
-
-def _change_cipher_spec(cursor: _Cursor, stop: int) -> None:
-    cursor.number(
-        "change_cipher_spec", 1, stop,
-        lambda n: "TLS 1.2: what follows is encrypted. TLS 1.3: nothing, for the sake of old middleboxes",
-        "RFC 8446 5",
-    )  # fmt: skip
-
-
-def _handshake(cursor: _Cursor, stop: int) -> None:
-    while cursor.left(stop):
+def _handshake(cursor: _Cursor) -> None:
+    while cursor.left:
+        readable = cursor.left >= 4
         kind = cursor.number(
-            "msg_type", 1, stop, lambda n: HANDSHAKE_TYPES.get(n, "no handshake message that is listed"), "RFC 8446 4"
+            "msg_type", 1, lambda n: HANDSHAKE_TYPES.get(n, "no handshake message that is listed"), "RFC 8446 4"
         )
-        length = cursor.number("length", 3, stop, lambda n: f"{count(n, 'byte')} of message follow", "RFC 8446 4")
-        if length is None:
-            return
-        end = min(stop, cursor.at + length)
-        if kind == CLIENT_HELLO:
-            _client_hello(cursor, end)
-        elif kind == SERVER_HELLO:
-            _server_hello(cursor, end)
-        cursor.rest("message", end, f"{HANDSHAKE_TYPES.get(kind or 0, 'a message')}, not read", "RFC 8446 4")
+        length = cursor.number("length", 3, lambda n: f"{_bytes(n)} of message follow", "RFC 8446 4")
+        with cursor.inside(length, "RFC 8446 4"):
+            if readable and kind in (CLIENT_HELLO, SERVER_HELLO):
+                _hello(cursor, from_client=kind == CLIENT_HELLO)
+            cursor.rest("message", f"{HANDSHAKE_TYPES.get(kind, 'a message')}, not read")
 
 
-READERS: dict[int, Callable[[_Cursor, int], None]] = {
-    CHANGE_CIPHER_SPEC: _change_cipher_spec,
-    ALERT: _alert,
-    HANDSHAKE: _handshake,
-}
+def _hello(cursor: _Cursor, *, from_client: bool) -> None:
+    with cursor.inside(cursor.left, "RFC 8446 4.1.2" if from_client else "RFC 8446 4.1.3"):
+        cursor.number("legacy_version", 2, lambda n: f"{version_name(n)}; supported_versions says more")
+        random = cursor.take("random", 32, "32 random bytes", steady=PER_CONNECTION)
+        cursor.hello = "ClientHello" if from_client else "HelloRetryRequest" if random == RETRY else "ServerHello"
+        session = "legacy_session_id" if from_client else "legacy_session_id_echo"
+        cursor.vector(session, 1, "random; for the sake of old middleboxes", steady=PER_CONNECTION)
+        if from_client:
+            length = cursor.number("cipher_suites, length", 2, lambda n: count(n // 2, "cipher suite"))
+            with cursor.inside(length, cursor.section):
+                while cursor.left >= 2:
+                    cursor.number("cipher_suite", 2, suite_name, "RFC 8446 B.4")
+                cursor.rest("cipher_suites", "half a cipher suite")
+            methods, meaning = "legacy_compression_methods", "no compression, of TLS itself"
+            cursor.vector(methods, 1, meaning, lambda n: count(n, "method"))
+        else:
+            cursor.number("cipher_suite", 2, suite_name, "RFC 8446 B.4")
+            cursor.take("legacy_compression_method", 1, "no compression, of TLS itself")
+    with cursor.inside(cursor.left, "RFC 8446 4.2"):
+        cursor.number("extensions, length", 2, lambda n: f"{_bytes(n)} of extensions")
+        while cursor.left:
+            _extension(cursor, from_client)
 
 
-def _client_hello(cursor: _Cursor, stop: int) -> None:
-    section, found = "RFC 8446 4.1.2", cursor.found
-    found.name = "ClientHello"
-    found.legacy_version = cursor.number(
-        "legacy_version", 2, stop, lambda n: f"{version_name(n)}; supported_versions says more", section
-    )
-    cursor.take("random", 32, stop, lambda raw: "32 random bytes", section, steady=PER_CONNECTION)
-    _session_id(cursor, stop, "legacy_session_id", section)
-    length = cursor.number("cipher_suites, length", 2, stop, lambda n: count(n // 2, "cipher suite"), section)
-    end = min(stop, cursor.at + (length or 0))
-    while cursor.left(end) >= 2:
-        suite = cursor.number("cipher_suite", 2, end, suite_name, "RFC 8446 B.4")
-        found.cipher_suites.append(suite or 0)
-    cursor.rest("cipher_suites", end, "half a cipher suite", section)
-    length = cursor.number("legacy_compression_methods, length", 1, stop, lambda n: count(n, "method"), section)
-    cursor.take("legacy_compression_methods", length or 0, stop, lambda raw: "no compression, of TLS itself", section)
-    _extensions(cursor, stop, from_client=True)
-
-
-def _server_hello(cursor: _Cursor, stop: int) -> None:
-    section, found = "RFC 8446 4.1.3", cursor.found
-    found.name = "ServerHello"
-    found.legacy_version = cursor.number(
-        "legacy_version", 2, stop, lambda n: f"{version_name(n)}; supported_versions says more", section
-    )
-    random = cursor.take("random", 32, stop, lambda raw: "32 random bytes", section, steady=PER_CONNECTION)
-    if random == RETRY:
-        found.name = "HelloRetryRequest"
-    _session_id(cursor, stop, "legacy_session_id_echo", section)
-    suite = cursor.number("cipher_suite", 2, stop, suite_name, "RFC 8446 B.4")
-    found.cipher_suites += [] if suite is None else [suite]
-    cursor.number("legacy_compression_method", 1, stop, lambda n: "no compression, of TLS itself", section)
-    _extensions(cursor, stop, from_client=False)
-
-
-def _session_id(cursor: _Cursor, stop: int, name: str, section: str) -> None:
-    length = cursor.number(f"{name}, length", 1, stop, lambda n: count(n, "byte"), section)
-    cursor.take(
-        name, length or 0, stop, lambda raw: "random; for the sake of old middleboxes", section, steady=PER_CONNECTION
-    )
-
-
-def _extensions(cursor: _Cursor, stop: int, *, from_client: bool) -> None:
-    cursor.number("extensions, length", 2, stop, lambda n: f"{count(n, 'byte')} of extensions", "RFC 8446 4.2")
-    while cursor.left(stop):
-        kind = cursor.number("extension_type", 2, stop, _extension_name, "RFC 8446 4.2")
-        length = cursor.number("extension, length", 2, stop, lambda n: count(n, "byte"), "RFC 8446 4.2")
-        if kind is None or length is None:
-            return
-        end = min(stop, cursor.at + length)
-        if from_client and kind == SERVER_NAME:
-            _server_name(cursor, end)
+def _extension(cursor: _Cursor, from_client: bool) -> None:
+    kind = cursor.number("extension_type", 2, _extension_name)
+    length = cursor.number("extension, length", 2)
+    with cursor.inside(length, EXTENSION_SECTIONS.get(kind, "")):
+        if kind == SERVER_NAME and from_client:
+            cursor.number("server_name_list, length", 2)
+            while cursor.left:
+                cursor.number("name_type", 1, lambda n: "host_name" if n == 0 else "a type that is not listed")
+                cursor.vector("host_name", 2, "the server that is wanted, for everybody to read", text=True)
         elif kind == ALPN:
-            _alpn(cursor, end)
+            cursor.number("protocol_name_list, length", 2)
+            while cursor.left:
+                cursor.vector("protocol_name", 1, "a protocol to speak above TLS", text=True)
         elif kind == SUPPORTED_VERSIONS:
-            _supported_versions(cursor, end, from_client)
+            if from_client:
+                cursor.number("versions, length", 1, lambda n: count(n // 2, "version"))
+            while cursor.left >= 2:
+                cursor.number("version", 2, version_name)
         steady = PER_CONNECTION if kind == KEY_SHARE else None
-        cursor.rest(_extension_name(kind), end, "not read here", "RFC 8446 4.2", steady=steady)
-
-
-def _extension_name(number: int) -> str:
-    return EXTENSIONS.get(number) or _grease(number) or f"extension {number}"
-
-
-def _server_name(cursor: _Cursor, stop: int) -> None:
-    section = "RFC 6066 3"
-    cursor.number("server_name_list, length", 2, stop, lambda n: count(n, "byte"), section)
-    while cursor.left(stop):
-        cursor.number("name_type", 1, stop, lambda n: "host_name" if n == 0 else "a type that is not listed", section)
-        length = cursor.number("host_name, length", 2, stop, lambda n: count(n, "byte"), section)
-        name = cursor.take(
-            "host_name", length or 0, stop, lambda raw: "the server that is wanted, for everybody to read", section,
-            text=True,
-        )  # fmt: skip
-        if name is None:
-            return
-        if cursor.found.server_name is None and name:
-            cursor.found.server_name = name.decode("ascii", "backslashreplace")
-
-
-def _alpn(cursor: _Cursor, stop: int) -> None:
-    section = "RFC 7301 3.1"
-    cursor.number("protocol_name_list, length", 2, stop, lambda n: count(n, "byte"), section)
-    while cursor.left(stop):
-        length = cursor.number("protocol_name, length", 1, stop, lambda n: count(n, "byte"), section)
-        name = cursor.take(
-            "protocol_name", length or 0, stop, lambda raw: "a protocol to speak above TLS", section, text=True
-        )
-        if name is None:
-            return
-        if name:
-            cursor.found.protocols.append(name.decode("ascii", "backslashreplace"))
-
-
-def _supported_versions(cursor: _Cursor, stop: int, from_client: bool) -> None:
-    section = "RFC 8446 4.2.1"
-    if from_client:
-        cursor.number("versions, length", 1, stop, lambda n: count(n // 2, "version"), section)
-    while cursor.left(stop) >= 2:
-        version = cursor.number("version", 2, stop, version_name, section)
-        cursor.found.versions += [version or 0]
+        cursor.rest(_extension_name(kind), "not read here", "RFC 8446 4.2", steady=steady)
