@@ -19,10 +19,10 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.recording.archive import TraceFileError
-from wslab.recording.files import capture
+from wslab.recording.files import capture_in
 from wslab.recording.trace import Trace
 
-read_capture = partial(capture.read_capture, kind=Trace)
+read_capture = partial(capture_in.read_capture, kind=Trace)
 
 CLIENT, SERVER = Sender
 

@@ -30,10 +30,10 @@ from wslab.anatomy.record import PACKED
 from wslab.protocol import build_frame, build_request
 from wslab.recording.archive import TraceFileError
 from wslab.recording.entries import ENTRY
-from wslab.recording.files import capture
+from wslab.recording.files import capture_in
 from wslab.recording.trace import Trace
 
-read_capture = partial(capture.read_capture, kind=Trace)
+read_capture = partial(capture_in.read_capture, kind=Trace)
 
 SECONDS = 5.0
 """A file of a few hundred kilobytes takes milliseconds; this is for busy machines."""
@@ -258,12 +258,12 @@ def test_files_of_another_format(tmp_path: Path, reader: Callable[[Path], Trace]
 
 
 def test_a_huge_file_is_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("wslab.recording.files.capture.LARGEST", len(GOOD) + 24)
+    monkeypatch.setattr("wslab.recording.files.capture_in.LARGEST", len(GOOD) + 24)
     (tmp_path / "huge").write_bytes(GOOD + bytes(10_000))
     trace = Trace.open(tmp_path / "huge")
     assert [message.data for message in trace.messages] == SAID
     assert any("the rest of it is not read" in note for note in trace.notes)
-    monkeypatch.setattr("wslab.recording.files.capture.PACKETS", 8)
+    monkeypatch.setattr("wslab.recording.files.capture_in.PACKETS", 8)
     (tmp_path / "huge").write_bytes(GOOD)
     assert "only the first 8 packets are read" in Trace.open(tmp_path / "huge").notes
 

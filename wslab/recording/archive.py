@@ -21,7 +21,6 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from os import PathLike
-from pathlib import Path
 from typing import Any, TypeVar
 
 from ..anatomy.field import Sender, Violation
@@ -106,15 +105,6 @@ def load(path: str | PathLike[str], kind: type[R]) -> R:
         ) from None
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, struct.error) as error:
         raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {_reason(error)}") from None
-
-
-def read_up_to(path: str | PathLike[str], most: int) -> bytes:
-    """A file's first bytes, at most one more than ``most``; memory is taken for those only that there are."""
-    data = bytearray()
-    with Path(path).open("rb") as file:
-        while len(data) <= most and (piece := file.read(min(2**20, most + 1 - len(data)))):
-            data += piece
-    return bytes(data)
 
 
 def _reason(error: Exception) -> str:

@@ -131,7 +131,7 @@ class Trace(Shown, Reading):
         Addresses, ports and TCP's numbers are made up, as the file's comment says; times, chunks and bytes are
         those of the trace, and ``from_pcapng`` gives them back. Not written: errors, bends, close reports.
         """
-        from .files.capture import save_capture
+        from .files.capture_out import save_capture
 
         save_capture(self, path, reveal=reveal)
 
@@ -144,7 +144,7 @@ class Trace(Shown, Reading):
         of the capture, in the order of first packets. ``notes`` says what is damaged, missing or left out. Not read: IP
         fragments, TLS, HTTP/2, compressed files. Raises TraceFileError where the file is no capture.
         """
-        from .files.capture import load_capture
+        from .files.capture_in import load_capture
 
         return load_capture(path, cls)
 

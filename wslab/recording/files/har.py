@@ -18,10 +18,9 @@ import re
 from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
-from operator import itemgetter
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
@@ -29,8 +28,9 @@ from ...drawing.visible import count
 from ...protocol.builder import build_frame
 from ...protocol.head import TOKEN, Head, parse_head
 from ...protocol.words import BINARY, CLOSE, PING, PONG, TEXT
-from ..archive import R, TraceFileError, read_up_to, withheld
+from ..archive import R, TraceFileError, withheld
 from ..reading import Reading
+from .imported import FileEvent, Problems, play, read_file
 
 LARGEST: Final = 2**28
 """Bytes of a file that are read: JSON cannot be read in part."""
@@ -170,20 +170,16 @@ def _half(head: Head | None, reveal: bool) -> dict[str, Any]:
 
 def from_har(path: str | PathLike[str], kind: type[R]) -> R:
     """The recording that a file tells of, as one of that kind; see ``Trace.from_har``."""
+    data = read_file(path, LARGEST, "HAR file")
+    if len(data) > LARGEST:
+        raise TraceFileError(f"{path}: it is longer than {LARGEST:,} bytes, and JSON cannot be read in part")
     try:
-        data = read_up_to(path, LARGEST)
-        if len(data) > LARGEST:
-            raise TraceFileError(f"{path}: it is longer than {LARGEST:,} bytes, and JSON cannot be read in part")
         archive = json.loads(data.decode("utf-8-sig"))
         entries = archive["log"]["entries"]
-    except OSError as error:
-        raise TraceFileError(f"{path}: expected a HAR file, but it cannot be read: {error.strerror}") from None
     except RecursionError:
         raise TraceFileError(f"{path}: expected a HAR file, but this is nested far deeper than any HAR is") from None
     except (KeyError, TypeError):
         raise TraceFileError(f"{path}: expected a HAR file, but this JSON has no log with entries") from None
-    except TraceFileError:
-        raise
     except ValueError as error:
         raise TraceFileError(f"{path}: expected a HAR file, but it is no JSON: {error}") from None
     if not isinstance(entries, list):
@@ -191,99 +187,87 @@ def from_har(path: str | PathLike[str], kind: type[R]) -> R:
     return read_har(entries, kind)
 
 
-_Said = tuple[float | None, Sender, int, bytes | str]
-"""A message: seconds since 1970, who sent it, its opcode, and its payload; or a note."""
+class _Said(NamedTuple):
+    time: float | None
+    """Seconds since 1970."""
+    sender: Sender
+    what: bytes | str
+    """A message's frame, or a note."""
 
 
 def read_har(entries: list[Any], kind: type[R]) -> R:
     """The trace of a HAR's entries. Never raises on what they hold; see ``Trace.notes``."""
-    problems: Counter[str] = Counter()
+    problems = Problems()
     conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said]]] = []
     others = read = 0
     for entry in entries:
         if not isinstance(entry, dict):
-            problems["an entry is left out: it is no object"] += 1
+            problems.note("an entry is left out: it is no object")
             continue
         listed = entry.get("_webSocketMessages")
         if listed is None and entry.get("_resourceType") != "websocket":
             others += 1
             continue
         if listed is not None and not isinstance(listed, list):
-            problems["an entry's _webSocketMessages are left out: they are no list"] += 1
-        messages = listed[: MESSAGES - read] if isinstance(listed, list) else []
-        if isinstance(listed, list) and len(messages) < len(listed):
-            problems[f"only the first {MESSAGES:,} messages are read"] += 1
+            problems.note("an entry's _webSocketMessages are left out: they are no list")
+            listed = None
+        messages = (listed or [])[: MESSAGES - read]
+        if len(messages) < len(listed or []):
+            problems.note(f"only the first {MESSAGES:,} messages are read")
         read += len(messages)
         said = [message for one in messages if (message := _message(one, problems)) is not None]
         conversations.append((_moment(entry.get("startedDateTime")), _heads(entry, bool(said), problems), said))
     if others:
-        problems[f"{others:,} of {len(entries):,} entries left out: they are no WebSocket's"] += 1
-    moments = [time for begun, _, said in conversations for time in (begun, *(one[0] for one in said))]
+        problems.note(f"{others:,} of {len(entries):,} entries left out: they are no WebSocket's")
+    moments = [time for begun, _, said in conversations for time in (begun, *(one.time for one in said))]
     base = min((moment for moment in moments if moment is not None), default=0.0)
-    told: list[tuple[float, int, Sender, bytes | str]] = []
+    events: list[FileEvent] = []
     for number, (begun, heads, said) in enumerate(conversations):
         newest = 0.0 if begun is None else begun - base
-        told += [(newest, number, sender, head) for sender, head in heads]
-        for time, sender, opcode, data in said:
+        for time, sender, what in [*(_Said(None, *head) for head in heads), *said]:
             newest = newest if time is None else max(newest, time - base)
-            if isinstance(data, bytes):
-                data = build_frame(data, opcode=opcode, mask=ZERO if sender is Sender.CLIENT else None)
-            told.append((newest, number, sender, data))
-    told.sort(key=itemgetter(0))
-    size = sum(len(data) for *_, data in told)
-    trace = kind(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(told)))
-    trace.began = base
+            events.append(FileEvent(len(events), newest, number, sender, sender, what))
+    events.sort(key=lambda event: event.time)
+    middle = {number: not heads for number, (_, heads, _) in enumerate(conversations)}
+    ends = [(number, end) for number in middle for end in Sender]
+    trace = play(kind, events, ends, source="har", middle=middle, began=base)
     trace.rebuilt = bool(conversations)
-    taps = [
-        [trace.join(end, ("har", number), number=number, middle=not heads) for end in Sender]
-        for number, (_, heads, _) in enumerate(conversations)
-    ]
-    for at, number, sender, data in told:
-        tap = taps[number][sender]
-        if isinstance(data, bytes):
-            tap.sent(data, at)
-        else:
-            tap.note(data, at)
-    for pair in taps:
-        for tap in pair:
-            tap.left()
-    notes = [text if times == 1 else f"{text} ({times:,} times)" for text, times in problems.items()]
-    trace.notes = (*([REBUILT] if conversations else []), *notes)
+    trace.notes = (*([REBUILT] if conversations else []), *problems.told())
     return trace
 
 
-def _message(told: Any, problems: Counter[str]) -> _Said | None:
+def _message(told: Any, problems: Problems) -> _Said | None:
     """One of ``_webSocketMessages``; None where it cannot be told as a frame."""
     if not isinstance(told, dict):
-        problems["a message is left out: it is no object"] += 1
+        problems.note("a message is left out: it is no object")
         return None
     kind, opcode, data = told.get("type"), told.get("opcode"), told.get("data")
     time = _seconds(told.get("time"))
     if time is None:
-        problems["a message has no time that can be one; it is given that of the one before"] += 1
+        problems.note("a message has no time that can be one; it is given that of the one before")
     if kind == "error":
-        return time, Sender.CLIENT, -1, f"the browser reports: {data}"[:4096]
+        return _Said(time, Sender.CLIENT, f"the browser reports: {data}"[:4096])
     # JSON may hold anything in any place: a list as type, 1.0 as opcode.
     sender = _TYPES.get(kind) if isinstance(kind, str) else None
     if sender is None or not isinstance(data, str) or type(opcode) is not int or opcode not in _OPCODES:
-        problems["a message is left out: its type, opcode or data are none that a HAR has"] += 1
+        problems.note("a message is left out: its type, opcode or data are none that a HAR has")
         return None
     if opcode == TEXT:
         try:
             payload = data.encode()
         except UnicodeEncodeError:
-            problems["a text holds half a surrogate pair, which no UTF-8 can; it is told as '?'"] += 1
+            problems.note("a text holds half a surrogate pair, which no UTF-8 can; it is told as '?'")
             payload = data.encode("utf-8", "replace")
     else:
         try:
             payload = base64.b64decode(data, validate=True)
         except ValueError:
-            problems["a message is left out: its data should be base64 and are not"] += 1
+            problems.note("a message is left out: its data should be base64 and are not")
             return None
     if opcode >= CLOSE and len(payload) > 125:
-        problems["a message is left out: a control frame cannot be as long"] += 1
+        problems.note("a message is left out: a control frame cannot be as long")
         return None
-    return time, sender, opcode, payload
+    return _Said(time, sender, build_frame(payload, opcode=opcode, mask=ZERO if sender is Sender.CLIENT else None))
 
 
 def _seconds(value: Any) -> float | None:
@@ -304,17 +288,17 @@ def _moment(value: Any) -> float | None:
         return None
 
 
-def _heads(entry: dict[str, Any], needed: bool, problems: Counter[str]) -> list[tuple[Sender, bytes]]:
+def _heads(entry: dict[str, Any], needed: bool, problems: Problems) -> list[tuple[Sender, bytes]]:
     """The handshake's heads, as far as the file tells them; none where messages would then lack the 101 before them."""
     request = _head(entry.get("request"), Sender.CLIENT, problems)
     response = _head(entry.get("response"), Sender.SERVER, problems)
     if request is None or (needed and (response is None or not _ACCEPTED.match(response))):
-        problems["a handshake is left out: the file does not tell it whole"] += 1
+        problems.note("a handshake is left out: the file does not tell it whole")
         return []
     return [(Sender.CLIENT, request), *([(Sender.SERVER, response)] if response is not None else [])]
 
 
-def _head(half: Any, sender: Sender, problems: Counter[str]) -> bytes | None:
+def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
     if not isinstance(half, dict) or not isinstance(half.get("headers"), list) or not half["headers"]:
         return None
     lines = []
@@ -344,6 +328,6 @@ def _head(half: Any, sender: Sender, problems: Counter[str]) -> bytes | None:
         if all(map(_LINE.fullmatch, parts)):
             lines += [f"{name}: {part}" for part in parts]
         else:
-            problems["a header line is left out: it holds a line's end or a null character"] += 1
+            problems.note("a header line is left out: it holds a line's end or a null character")
     text = "\r\n".join([*lines, "", ""])
     return text.encode("latin-1", "replace")

@@ -6,9 +6,9 @@ from os import PathLike
 from pathlib import Path
 
 from ..archive import R, TraceFileError, load
-from .capture import load_capture
-from .container import is_capture
+from .capture_in import load_capture
 from .har import from_har
+from .pcapng import is_capture
 
 _ZIP = b"PK\x03\x04"
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bzip2"}

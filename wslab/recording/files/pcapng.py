@@ -14,9 +14,10 @@ tshark and dumpcap read and write.
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
+
+from .imported import Problems
 
 PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 """A section header's type, the same in both byte orders (pcapng, section 4.1)."""
@@ -35,8 +36,6 @@ _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 _COMMENT, _NAME, _PROGRAM, _RESOLUTION, _OFFSET = 1, 2, 4, 9, 14
 """Options: of any block; if_name, shb_userappl, if_tsresol, if_tsoffset."""
 _ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
-PROBLEMS: Final = 100
-"""Different problems that are told; more are counted."""
 LONGEST: Final = 2**18
 """Bytes of a packet that is cut by the file's end that are read; libpcap takes no longer packets either."""
 RAW: Final = 101
@@ -60,25 +59,13 @@ class Story:
     """What is wrong with a file, and what it says about itself."""
 
     def __init__(self) -> None:
-        self.problems: Counter[str] = Counter()
+        self.problems = Problems()
         self.program = ""
         """What wrote the first section."""
         self.comment = ""
         """Of the first section."""
         self.names: dict[int, str] = {}
         """Of the interfaces, by the ``place`` of their packets."""
-
-    def problem(self, text: str) -> None:
-        """Note what is wrong; the same words twice are counted."""
-        if text in self.problems or len(self.problems) < PROBLEMS:
-            self.problems[text] += 1
-        else:
-            self.problems["more problems"] += 1
-
-    @property
-    def notes(self) -> list[str]:
-        """The problems in words."""
-        return [text if number == 1 else f"{text} ({number:,} times)" for text, number in self.problems.items()]
 
 
 def is_capture(beginning: bytes) -> bool:
@@ -94,19 +81,19 @@ def packets(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
 def _pcap(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
     order, unit, header = PCAP[data[:4]]
     if len(data) < 24:
-        story.problem("the file is cut in its header")
+        story.problems.note("the file is cut in its header")
         return
     link = struct.unpack_from(order + "I", data, 20)[0] & 0xFFFF  # above: what is told of the frame check sequence
     unpack = struct.Struct(order + "IIII").unpack_from
     at, size = 24, len(data)
     while at < size:
         if at + header > size:
-            story.problem(f"the file is cut in a packet's header, {size - at} bytes before its end")
+            story.problems.note(f"the file is cut in a packet's header, {size - at} bytes before its end")
             return
         seconds, fraction, length, _ = unpack(data, at)
         at += header
         if at + length > size:
-            story.problem(
+            story.problems.note(
                 f"a packet at byte {at - header} says it has {length:,} bytes, and {size - at:,} are left in the file: "
                 "cut or lying, and nothing after it can be found"
             )
@@ -127,12 +114,14 @@ def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
     head = packet = struct.Struct("<II")
     while at < size:
         if at + 12 > size:
-            story.problem(f"the file is cut in a block's header, {size - at} bytes before its end")
+            story.problems.note(f"the file is cut in a block's header, {size - at} bytes before its end")
             return
         if data[at : at + 4] == PCAPNG:
             found = _ORDERS.get(data[at + 8 : at + 12])
             if found is None:
-                story.problem(f"the section at byte {at} has a byte-order magic that is none: nothing after it is read")
+                story.problems.note(
+                    f"the section at byte {at} has a byte-order magic that is none: nothing after it is read"
+                )
                 return
             order = found
             head, packet = struct.Struct(order + "II"), struct.Struct(order + "IIIII")
@@ -142,15 +131,15 @@ def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
         kind, length = head.unpack_from(data, at)
         if length < 12 or length % 4 or at + length > size:
             what = "more than are left" if at + length > size else "which no block can have"
-            story.problem(f"a block at byte {at} says it has {length:,} bytes, {what}: nothing after it is read")
+            story.problems.note(f"a block at byte {at} says it has {length:,} bytes, {what}: nothing after it is read")
             return
         if data[at + 4 : at + 8] != data[at + length - 4 : at + length]:
-            story.problem(f"a block at byte {at} has two different lengths: nothing after it is read")
+            story.problems.note(f"a block at byte {at} has two different lengths: nothing after it is read")
             return
         stop = at + length - 4
         if kind in (_PACKET, _OLD_PACKET):
             if length < 32:
-                story.problem("a packet block is too short for its own header")
+                story.problems.note("a packet block is too short for its own header")
                 at += length
                 continue
             which, high, low, captured, _ = packet.unpack_from(data, at + 8)
@@ -158,23 +147,23 @@ def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
                 which = struct.unpack_from(order + "H", data, at + 8)[0]
             start = at + 28
             if start + captured > stop:
-                story.problem("a packet says that it is longer than its block; what the block holds is read")
+                story.problems.note("a packet says that it is longer than its block; what the block holds is read")
                 captured = stop - start
             if which < len(interfaces):
                 link, _, _, multiplier, divisor, offset = interfaces[which]
                 newest = (high << 32 | low) * multiplier // divisor + offset
                 yield newest, link, first + which, data[start : start + captured]
             else:
-                story.problem("a packet names an interface that the file does not describe, and is left out")
+                story.problems.note("a packet names an interface that the file does not describe, and is left out")
         elif kind == _SIMPLE:
             if interfaces and length >= 16:
                 link, snaplen, *_ = interfaces[0]
                 original = head.unpack_from(data, at + 8)[0] if length > 16 else 0
                 captured = min(original, snaplen or original, stop - at - 12)
-                story.problem("a packet without a time of its own is given that of the packet before")
+                story.problems.note("a packet without a time of its own is given that of the packet before")
                 yield newest, link, first, data[at + 12 : at + 12 + captured]
             else:
-                story.problem("a simple packet block before any interface is left out")
+                story.problems.note("a simple packet block before any interface is left out")
         elif kind == _INTERFACE:
             if length >= 20:
                 interface = _interface(data, at, stop, order)
@@ -182,7 +171,7 @@ def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
                 story.names[places] = interface.name
                 places += 1
             else:
-                story.problem("an interface block is too short for its own header")
+                story.problems.note("an interface block is too short for its own header")
         elif kind == _SECTION and sections == 1:
             options = _options(data, at + 24, stop, order)
             story.program = _text(options.get(_PROGRAM, b""))

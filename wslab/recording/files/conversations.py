@@ -1,0 +1,256 @@
+"""Conversations: the WebSocket in a TCP connection that was captured.
+
+Theory. HTTP before the upgrade is stepped over. A connection whose opening handshake was not captured is taken for a
+WebSocket only if its bytes read as frames, one after another, in the roles that masking gives to both ends. After a
+gap, reading goes on where a frame begins: where the frame that was cut says itself, or else where a segment does. A
+frame with a hole in it is a frame that is cut.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from ...anatomy.field import Sender
+from ...protocol.dissector import Dissector, Mode
+from ...protocol.head import END, Head, begins_like_head, parse_head
+from ...protocol.header import EXTENDED, is_legal, read_header
+from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
+from .packets import Flow
+from .reassembly import CapturedStream, Run
+
+CANDIDATES: Final = 256
+"""Segments after a gap that are tried as the beginning of a frame or a head."""
+CHAINED: Final = 64
+"""Frames that are looked at when bytes without a handshake are judged."""
+HEAD: Final = 2**14
+"""Bytes in which a head's first line, or its Upgrade line, is looked for."""
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
+
+Streams = tuple[CapturedStream, CapturedStream]
+"""What the client sent, and what the server sent."""
+
+
+class StreamPart(NamedTuple):
+    """A run, or the end of one, that holds a WebSocket's bytes of one sender."""
+
+    sender: Sender
+    run: Run
+    start: int
+    """Offset in the run."""
+    head: bool
+    """Whether it begins with an opening handshake, and else in the midst of frames."""
+
+
+class FoundConversation(NamedTuple):
+    """The WebSocket in a TCP connection."""
+
+    streams: Streams
+    parts: list[StreamPart]
+    """First both senders' that belong together, then those after gaps."""
+    skipped: int
+    """Bytes of HTTP before the upgrade request."""
+    unread: int
+    """Bytes after gaps in which no frame's beginning was found."""
+
+
+def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
+    """The WebSocket in a connection, or what the connection is in its stead.
+
+    Args:
+        flow: the connection's segments.
+        whole: whether all of it is known to be a WebSocket's.
+    """
+    streams = CapturedStream(flow, 0), CapturedStream(flow, 1)
+    roles = [streams if client == 0 else streams[::-1] for client in (0, 1) if flow.opened_by in (None, client)]
+    if whole and any(stream.runs or stream.ends for stream in streams):
+        parts = [StreamPart(sender, roles[0][sender].runs[0], 0, True) for sender in Sender if roles[0][sender].runs]
+        return FoundConversation(roles[0], parts, 0, 0)
+    if not any(stream.runs for stream in streams):
+        return "without data"
+    for look in (_upgraded, _headless):
+        for both in roles:
+            if found := look(both):
+                return found
+    first = [stream.runs[0].pieces[0].data for stream in streams if stream.runs]
+    if any(data.startswith(b"\x16\x03") for data in first):
+        return "TLS, which cannot be read without its keys"
+    if any(begins_like_head(data) for data in first):
+        return "HTTP without an upgrade to WebSocket"
+    return "not WebSocket"
+
+
+def _upgraded(streams: Streams) -> FoundConversation | None:
+    requests, responses = (stream.runs for stream in streams)
+    for number, run in enumerate(requests):
+        data = run.data
+        walked = [*_heads(data, Sender.CLIENT)]
+        wanted = [place for place, (_, head) in enumerate(walked) if _upgrades(head)]
+        if number == 0 and wanted and responses and not (run.missing or responses[0].missing):
+            answers = [*_heads(responses[0].data, Sender.SERVER, [head.method for _, head in walked])]
+            accepted = [place for place in wanted if place < len(answers) and answers[place][1].status == 101]
+            place = (accepted or wanted)[0]
+            start = walked[place][0]
+            if place < len(answers):
+                return _with_rest(streams, (0, 0), (start, answers[place][0]))
+        elif wanted:
+            start = walked[wanted[0]][0]
+        else:
+            # Behind a gap, or behind a body whose length nobody tells, a request still begins where a segment does.
+            begins = (at for at, piece in zip(run.offsets, run.pieces, strict=True) if piece.data[:4] == b"GET ")
+            start = next((at for at in begins if _UPGRADE.search(data, at, at + HEAD)), -1)
+            if start < 0:
+                continue
+        order = run.pieces[bisect_right(run.offsets, start) - 1].order
+        for which, answer in enumerate(responses):
+            for at, piece in zip(answer.offsets, answer.pieces, strict=True):
+                if piece.order > order:
+                    return _with_rest(streams, (number, which), (start, at))
+        return _with_rest(streams, (number, len(responses)), (start, 0))
+    return None
+
+
+def _with_rest(streams: Streams, places: tuple[int, int], starts: tuple[int, int]) -> FoundConversation:
+    """The parts that begin with the handshake, in these runs at these offsets, and what can be read after gaps."""
+    parts: list[StreamPart] = []
+    later: list[StreamPart] = []
+    skipped = unread = 0
+    for sender, stream, place, start in zip(Sender, streams, places, starts, strict=True):
+        skipped += sum(len(piece.data) for run in stream.runs[:place] for piece in run.pieces) + start
+        if place < len(stream.runs):
+            parts.append(StreamPart(sender, stream.runs[place], start, True))
+            unread += _after_gaps(parts[-1], stream.runs[place + 1 :], later)
+    return FoundConversation(streams, parts + later, skipped, unread)
+
+
+def _headless(streams: Streams) -> FoundConversation | None:
+    """Bytes that are frames from their first one on, though no handshake was captured."""
+    parts = [StreamPart(sender, streams[sender].runs[0], 0, False) for sender in Sender if streams[sender].runs]
+    chained = [_chained(part.run.data, part.sender) for part in parts]
+    if not all(chained) or sum(chained) < 2:
+        return None
+    later: list[StreamPart] = []
+    unread = sum(_after_gaps(part, streams[part.sender].runs[1:], later) for part in parts)
+    return FoundConversation(streams, parts + later, 0, unread)
+
+
+def _cut_frame(part: StreamPart) -> int:
+    """How many bytes of the part's last frame, or of a head, are missing at its end; -1 where that is not known."""
+    dissector = Dissector(part.sender, expect_head=part.head)
+    dissector.feed(part.run.data[part.start :])
+    return max(-1, dissector.next_offset - dissector.received) if dissector.mode is Mode.FRAMES else -1
+
+
+def _after_gaps(part: StreamPart, runs: list[Run], parts: list[StreamPart]) -> int:
+    """Append a part for each run behind ``part`` in which frames can be found; how many bytes had to be left."""
+    unread, cut = 0, _cut_frame(part)
+    for run in runs:
+        data = run.data
+        start = cut - run.missing  # the frame that was cut says itself where the next one begins
+        if start > len(data):
+            cut = start - len(data)
+            unread += len(data)
+            continue
+        if start < 0:
+            start = next((at for at in run.offsets[:CANDIDATES] if _chained(data, part.sender, at)), -1)
+        if start < 0:
+            unread, cut = unread + len(data), -1
+            continue
+        unread += start
+        found = StreamPart(part.sender, run, start, False)
+        if start < len(data):
+            parts.append(found)
+        cut = _cut_frame(found)
+    return unread
+
+
+def _chained(data: bytes, sender: Sender, at: int = 0) -> int:
+    """How many legal frames of that sender follow one another from ``at`` on; 0 where any is not legal.
+
+    Only whole frames count. A legal frame has a known opcode, reserved bits as an extension might set them, the
+    MASK bit of its sender, the shortest form of its length, and text that is UTF-8.
+    """
+    number, size = 0, len(data)
+    while at + 2 <= size and number < CHAINED:
+        _, _, header, length, first, second, key = read_header(data, at)
+        control = first & OPCODE >= CLOSE
+        if (
+            first & OPCODE not in OPCODES
+            or first & (RSV2 | RSV3)
+            or (control and (not first & FIN or first & RSV1 or EXTENDED[second]))
+            or (first & RSV1 and first & OPCODE == CONTINUATION)
+            or bool(second & MASK) is not (sender is Sender.CLIENT)
+        ):
+            return 0
+        start = at + header
+        if start > size:
+            break
+        if not is_legal(second, length):
+            return 0
+        at = start + length
+        if at > size:
+            break
+        if first & OPCODE == TEXT and first & FIN and not first & RSV1 and length < HEAD:
+            body = data[start:at]
+            try:
+                (body if key is None else apply_mask(body, key)).decode()
+            except UnicodeDecodeError:
+                return 0
+        number += 1
+    return number
+
+
+def _upgrades(head: Head) -> bool:
+    return head.method is not None and "websocket" in [token.lower() for token in head.tokens("Upgrade")]
+
+
+def _heads(data: bytes, sender: Sender, methods: Sequence[str | None] = ()) -> Iterator[tuple[int, Head]]:
+    """The HTTP heads of a stream, from its first byte on, with their offsets; interim responses are left out.
+
+    The bodies between are stepped over (RFC 9112 section 6.3), for responses with the ``methods`` that they answer.
+    It ends where no head follows, or an upgrade.
+    """
+    at = number = 0
+    while at < len(data) and begins_like_head(data[at : at + HEAD]):
+        found = data.find(END, at, at + 2**16)
+        if found < 0:
+            return
+        head = parse_head(data[at : found + 4], sender, offset=at)
+        start, at = at, found + 4
+        status = head.status
+        if status is not None and 100 <= status < 200 and status != 101:
+            continue
+        yield start, head
+        method = methods[number] if number < len(methods) else None
+        number += 1
+        if status == 101:
+            return
+        if method == "HEAD" or status in (204, 304):
+            continue
+        if "chunked" in [token.lower() for token in head.tokens("Transfer-Encoding")]:
+            at = _after_chunks(data, at)
+        elif lengths := head.get("Content-Length"):
+            at += int(lengths[0]) if lengths[0].isdecimal() and len(lengths[0]) < 19 else len(data)
+        elif sender is Sender.SERVER:
+            return  # the body ends where the stream does
+
+
+def _after_chunks(data: bytes, at: int) -> int:
+    """Where a chunked body ends (RFC 9112 section 7.1); the stream's end where it does not."""
+    while True:
+        stop = data.find(b"\r\n", at, at + 1024)
+        size = data[at:stop].split(b";")[0].strip() if stop >= 0 else b""
+        try:
+            length = int(size, 16)
+        except ValueError:
+            return len(data)
+        if length < 0:
+            return len(data)
+        at = stop + 2
+        if not length:
+            while (stop := data.find(b"\r\n", at, at + 2**16)) > at:
+                at = stop + 2
+            return stop + 2 if stop >= 0 else len(data)
+        at += length + 2

@@ -1,0 +1,107 @@
+"""What every foreign file needs to become a trace: its bytes, what is wrong with it, and its events played in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ...anatomy.field import Sender
+from ...anatomy.record import Kind
+from ..archive import R, TraceFileError
+
+PROBLEMS: Final = 100
+"""Different problems that are told; more are counted."""
+
+
+def read_file(path: str | PathLike[str], most: int, expected: str) -> bytes:
+    """A file's first bytes, at most one more than ``most``; memory is taken only for bytes that there are.
+
+    Raises TraceFileError, which names what was ``expected``, where the file cannot be read.
+    """
+    data = bytearray()
+    try:
+        with Path(path).open("rb") as file:
+            while len(data) <= most and (piece := file.read(min(2**20, most + 1 - len(data)))):
+                data += piece
+    except OSError as error:
+        raise TraceFileError(f"{path}: expected a {expected}, but it cannot be read: {error.strerror}") from None
+    return bytes(data)
+
+
+class Problems(Counter[str]):
+    """What is wrong with a file, in words, each with how often it was met."""
+
+    def note(self, text: str) -> None:
+        """Note a problem."""
+        self[text if text in self or len(self) < PROBLEMS else "more problems"] += 1
+
+    def told(self) -> list[str]:
+        """The problems, a line each."""
+        return [text if times == 1 else f"{text} ({times:,} times)" for text, times in self.items()]
+
+
+class FileEvent(NamedTuple):
+    """Something that happened on a connection, as a file tells it."""
+
+    order: int
+    """Its place in the file."""
+    time: float
+    wire: int
+    """The connection's number in the trace."""
+    end: Sender
+    """Which end saw it."""
+    sender: Sender
+    """Whose stream it is about."""
+    what: bytes | str | Kind | int
+    """Bytes of the stream, a note, the stream's end (FIN or RESET), or how many of its bytes ``end`` read."""
+
+
+def play(
+    kind: type[R],
+    events: list[FileEvent],
+    ends: Iterable[tuple[int, Sender]],
+    *,
+    source: str,
+    middle: dict[int, bool],
+    began: float,
+    base: float = 0,
+    unit: float = 1,
+) -> R:
+    """A recording in which all this happened, in the order of the list. It is not derived yet.
+
+    Args:
+        kind: the recording's class.
+        events: what happened.
+        ends: the connections' ends that tell of it, by number.
+        source: the format's name.
+        middle: by connection, whether it begins in the midst of frames.
+        began: when the recording began, in seconds since 1970.
+        base, unit: the events' ``time`` at that moment, and how much of it is a second.
+    """
+    size = sum(len(event.what) for event in events if isinstance(event.what, bytes))
+    # A quarter of the bytes may be inflated ones, which is what the least is for.
+    trace = kind(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(events)))
+    trace.began = began
+    taps = {
+        (wire, end): trace.join(end, (source, wire), number=wire, middle=middle.get(wire, False))
+        for wire, end in sorted(ends)
+    }
+    for _, time, wire, end, sender, what in events:
+        tap, at = taps[wire, end], (time - base) / unit
+        match what:
+            case bytes():
+                (tap.sent if end is sender else tap.received)(what, at)
+            case str():
+                tap.note(what, at)
+            case Kind():
+                ways = (tap.fin_sent, tap.fin_received) if what is Kind.FIN else (tap.reset_sent, tap.reset_received)
+                ways[end is not sender](at)
+            case int() if (wire, sender) in taps:
+                # Else the bytes are kept as this end read them, and that is told already.
+                tap.received(bytes(what), at)
+    for tap in taps.values():
+        tap.left()
+    return trace

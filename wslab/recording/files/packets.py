@@ -1,0 +1,186 @@
+"""Packets: link, IP and TCP headers are read, as little of them as is needed, and each segment goes to its connection.
+
+What cannot be read is counted by its reason. A SYN with another sequence number begins a new connection on the same
+two sockets.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from typing import Final, NamedTuple
+
+TCP: Final = 6
+FIN_FLAG, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+
+_U16: Final = struct.Struct(">H").unpack_from
+_TCP: Final = struct.Struct(">4sIIBB").unpack_from
+"""A segment's beginning (RFC 9293 section 3.1): ports, sequence and acknowledgement number, data offset, flags."""
+_USUAL: Final = struct.Struct(">BxHxxHxBxx8s4sIIBB").unpack_from
+"""An IPv4 header without options (RFC 791 section 3.1): length, fragment, protocol, addresses; and the above."""
+_new = tuple.__new__
+
+_IP: Final = frozenset({0x0800, 0x86DD})
+"""EtherTypes of IPv4 and IPv6."""
+_TAGS: Final = frozenset({0x8100, 0x88A8, 0x9100})
+"""EtherTypes of VLAN tags (IEEE 802.1Q, 802.1ad, and what came before the latter); they may be nested."""
+_SKIPPED: Final = {0: 8, 43: 8, 60: 8, 135: 8, 51: 4}
+"""IPv6 extension headers that tell their length, and its unit in bytes: hop-by-hop options, routing, destination
+options, mobility (RFC 8200 section 4), authentication (RFC 4302 section 2.2: minus 2)."""
+_FRAGMENT: Final = 44
+_NESTED: Final = 8
+"""VLAN tags and extension headers that are stepped over at most."""
+
+LINKS: Final[dict[int, tuple[int, int | None]]] = {
+    0: (4, None),  # NULL: an address family in the byte order of the capturing machine
+    1: (14, 12),  # Ethernet
+    12: (0, None),  # raw IP, as some systems number it
+    14: (0, None),
+    101: (0, None),  # raw IP
+    108: (4, None),  # LOOP, of OpenBSD
+    113: (16, 14),  # Linux cooked, version 1
+    228: (0, None),  # raw IPv4
+    229: (0, None),  # raw IPv6
+    276: (20, 0),  # Linux cooked, version 2
+}
+"""By link type (tcpdump.org/linktypes.html): where in a packet IP begins, and where its EtherType stands, if any."""
+
+
+class Segment(NamedTuple):
+    """What one packet tells of a TCP connection."""
+
+    order: int
+    """The packet's place in the capture."""
+    time: int
+    """Nanoseconds since 1970."""
+    end: int
+    """Which of the connection's two ends sent it."""
+    sequence: int
+    acknowledged: int
+    flags: int
+    data: bytes
+    length: int
+    """Of its data, as the IP header tells it; more than ``data`` where the capture cut it."""
+    place: int
+    """The interface that it was captured on."""
+
+
+class Flow:
+    """One TCP connection, in the order of its packets."""
+
+    __slots__ = ("number", "opened_by", "segments", "syns")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.segments: list[Segment] = []
+        self.syns: list[int | None] = [None, None]
+        self.opened_by: int | None = None
+        """The end that sent the first SYN, which is the client; None where no SYN was captured."""
+
+
+class Sorter:
+    """Puts segments to their connections. It never raises, and counts what it leaves out, by reason."""
+
+    def __init__(self) -> None:
+        self.flows: list[Flow] = []
+        self.left_out: Counter[str] = Counter()
+        self._ends: dict[bytes, tuple[Flow, int]] = {}
+
+    def add(self, order: int, time: int, link: int, data: bytes, place: int) -> None:
+        """Take the next packet."""
+        try:
+            reason = self._add(order, time, link, data, place)
+        except (struct.error, IndexError):
+            reason = "cut before the end of their headers"
+        if reason is not None:
+            self.left_out[reason] += 1
+
+    def _add(self, order: int, time: int, link: int, data: bytes, place: int) -> str | None:
+        if link not in LINKS:
+            return f"on a link of type {link}, which is not read here"
+        start = _ip(data, *LINKS[link])
+        if start < 0:
+            return "no IP"
+        usual = data[start] == 0x45 and len(data) >= start + 34  # IPv4 without options, as nearly every packet is
+        if usual:
+            _, length, fragment, protocol, hosts, ports, sequence, acknowledged, offset, flags = _USUAL(data, start)
+            at, stop = start + 20, start + length
+        elif data[start] >> 4 == 4:
+            at = start + (data[start] & 0b1111) * 4
+            length, _, fragment = struct.unpack_from(">HHH", data, start + 2)
+            protocol, hosts, stop = data[start + 9], data[start + 12 : start + 20], start + length
+        elif data[start] >> 4 == 6:
+            (length,) = _U16(data, start + 4)
+            at, protocol, fragment = _after_extensions(data, start + 40, data[start + 6])
+            hosts, stop = data[start + 8 : start + 40], start + 40 + length
+        else:
+            return "no IP"
+        if fragment & 0x3FFF:  # an offset, or more to come
+            return "fragments of IP packets, which are not put together here"
+        if protocol != TCP:
+            return "no TCP"
+        if not usual:
+            ports, sequence, acknowledged, offset, flags = _TCP(data, at)
+        if not length:  # segmentation offload: the card fills the length in after the capture has seen the packet
+            stop = len(data)
+        first = at + (offset >> 4) * 4
+        if first < at + 20 or first > stop or at < start + 20:
+            return "with a TCP header that contradicts itself"
+        known = self._ends.get(hosts + ports)
+        if known is None or (flags & SYN and _begins_anew(*known, sequence, flags)):
+            known = self._open(hosts, ports)
+        flow, end = known
+        if flags & SYN:
+            if flow.syns[end] is None:
+                flow.syns[end] = sequence
+            if flow.opened_by is None:
+                flow.opened_by = 1 - end if flags & ACK else end
+        told = (order, time, end, sequence, acknowledged, flags, data[first:stop], stop - first, place)
+        flow.segments.append(_new(Segment, told))
+        return None
+
+    def _open(self, hosts: bytes, ports: bytes) -> tuple[Flow, int]:
+        half = len(hosts) // 2
+        flow = Flow(len(self.flows))
+        self.flows.append(flow)
+        self._ends[hosts[half:] + hosts[:half] + ports[2:] + ports[:2]] = (flow, 1)
+        self._ends[hosts + ports] = (flow, 0)  # last: a connection of a socket with itself has one end
+        return flow, 0
+
+
+def _ip(data: bytes, start: int, typed: int | None) -> int:
+    """Where IP begins behind VLAN tags, or -1 where the packet holds none. ``start``, ``typed``: as in ``LINKS``."""
+    if typed is None:
+        return start
+    for _ in range(_NESTED):
+        (kind,) = _U16(data, typed)
+        if kind in _IP:
+            return start
+        if kind not in _TAGS:
+            break
+        start += 4
+        typed = start - 2
+    return -1
+
+
+def _after_extensions(data: bytes, at: int, kind: int) -> tuple[int, int, int]:
+    """Where the headers of IPv6 end, which protocol follows, and what the fragment header says, as IPv4 would."""
+    fragment = 0
+    for _ in range(_NESTED):
+        if unit := _SKIPPED.get(kind):
+            kind, at = data[at], at + 8 + data[at + 1] * unit
+        elif kind == _FRAGMENT:
+            # Neither an offset nor more to come: the packet is whole (RFC 6946).
+            fragment |= _U16(data, at + 2)[0] & 0xFFF9
+            kind, at = data[at], at + 8
+        else:
+            break
+    return at, kind, 1 if fragment else 0
+
+
+def _begins_anew(flow: Flow, end: int, sequence: int, flags: int) -> bool:
+    """Whether a SYN opens a new connection on sockets that were used before, and is no repeated one."""
+    syn = flow.syns[end]
+    if syn is None:
+        return not flags & ACK and bool(flow.segments) and flow.opened_by != 1 - end
+    return syn != sequence
