@@ -26,7 +26,6 @@ from ...drawing.visible import harmless
 from ...live.article import CLIENT_SCRIPT
 from ...live.article import PORT as ARTICLE_PORT
 from ...live.jupyter import doors
-from ..kit.module import css, esm
 from ..kit.panel import Question
 from ..kit.records_panel import RecordsPanel
 from .page_events import ConsoleLine, PageEvent
@@ -60,7 +59,7 @@ class Viewer(NamedTuple):
     """Whether it knows the address of its Jupyter server."""
 
 
-class BrowserPanel(RecordsPanel):
+class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     """A page's JavaScript in an editor, run in the learner's own page: its console, its sockets' events, and the wire.
 
     Args:
@@ -80,13 +79,8 @@ class BrowserPanel(RecordsPanel):
     and the end of the last view close every socket.
     """
 
-    _esm = esm("browser_panel/browser_panel.js")
-    _css = css("browser_panel/browser_panel.css", "lab_panel/lab_panel.css")
-
-    code = traitlets.Unicode(help="The JavaScript, or the HTML page, as the editor holds it.").tag(sync=True)
-    route = traitlets.Enum(ROUTES, "auto", help="How the page reaches the lab: auto, loopback or jupyter.").tag(
-        sync=True
-    )
+    code = traitlets.Unicode(help="The JavaScript, or the HTML page, as the editor holds it.")
+    route = traitlets.Enum(ROUTES, "auto", help="How the page reaches the lab: auto, loopback or jupyter.")
 
     def __init__(
         self, lab: Any, code: str | None = None, route: str = "auto", also: Iterable[Any] = (), **kwargs: Any

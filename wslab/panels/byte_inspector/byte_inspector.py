@@ -24,7 +24,6 @@ from ...protocol import Frame, Head, Unread, dissect, explain, explain_frame, ex
 from ...protocol.deflate import NAME as DEFLATE
 from ...protocol.head import begins_like_head
 from ...protocol.rules import judge_head
-from ..kit.module import css, esm
 from ..kit.panel import Panel, Question, guarded
 
 MOST_TEXT = 4096
@@ -74,20 +73,15 @@ class ByteInspector(Panel):
     the first of their connection. Credentials in a head are withheld; the text has ``··`` for them.
     """
 
-    _esm = esm("byte_inspector/byte_inspector.js")
-    _css = css("byte_inspector/byte_inspector.css")
-
-    data_hex = traitlets.Unicode(
-        "", help="The bytes as hex. Setting it reads them; a text that is no hex is refused."
-    ).tag(sync=True)
+    data_hex = traitlets.Unicode("", help="The bytes as hex. Setting it reads them; a text that is no hex is refused.")
     read_as = traitlets.Enum(
         (*READINGS, GIVEN), "unknown", help=f"What they are read as: {', '.join(READINGS)}, or {GIVEN}."
-    ).tag(sync=True)
-    inflate = traitlets.Bool(False, help="Whether payloads with RSV1 set are inflated.").tag(sync=True)
-    which = traitlets.Int(0, help="In a stream: which head or frame is shown, counted from 0.").tag(sync=True)
+    )
+    inflate = traitlets.Bool(False, help="Whether payloads with RSV1 set are inflated.")
+    which = traitlets.Int(0, help="In a stream: which head or frame is shown, counted from 0.")
     picked = traitlets.Int(
         None, allow_none=True, help="The byte that is picked, counted from 0 in what is shown, or None."
-    ).tag(sync=True)
+    )
 
     def __init__(
         self,

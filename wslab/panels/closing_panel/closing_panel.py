@@ -12,7 +12,6 @@ from ...anatomy.record import Kind, packed_values
 from ...drawing.blocks import DRAWN, READ, Only, Table, Words
 from ...drawing.sheet import Sheet, sheet_of
 from ...drawing.svg_states import state_layout
-from ..kit.module import css, esm
 from ..kit.trace_panel import TracePanel
 from .ending import (
     Ending,
@@ -46,12 +45,9 @@ class ClosingPanel(TracePanel):
     record is no longer kept is shown without it.
     """
 
-    _esm = esm("closing_panel/closing_panel.js")
-    _css = css("closing_panel/closing_panel.css")
-
     connection = traitlets.Int(
         None, allow_none=True, help="Number of the connection; None for the newest that is closing or closed."
-    ).tag(sync=True)
+    )
 
     def __init__(self, source: Any, connection: int | None = None, **kwargs: Any) -> None:
         self._looked = 0  # number of the next record to look at

@@ -27,7 +27,6 @@ from ...live.errors import CannotSend, NoServer
 from ...protocol.words import OPCODE, opcode_name
 from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, written
-from ..kit.module import css, esm
 from ..kit.panel import Question, Underway
 from ..kit.trace_panel import TracePanel
 from .composition import (
@@ -75,24 +74,21 @@ class Composer(FrameFields, TracePanel):
         TypeError: a trace without a lab, which has no connections.
     """
 
-    _esm = esm("composer/composer.js")
-    _css = css("composer/composer.css")
-
     target = traitlets.Unicode(
         "", help='The end that sends: "client 0" is the client of connection 0. Empty: the first that is open.'
-    ).tag(sync=True)
+    )
     payload_as = traitlets.Enum(
         ("text", "hex", "close"),
         "text",
         help="Written as UTF-8; hex digits; or made of ``code`` and ``reason``.",
-    ).tag(sync=True)
+    )
     mask = traitlets.Enum(
         ("right", "none", "fresh", "key"), "right", help="As the sender must; none; a fresh key; ``masking_key``."
-    ).tag(sync=True)
-    fragments = traitlets.Int(1, min=1, max=MOST_FRAGMENTS, help="How many frames carry the payload.").tag(sync=True)
-    code = traitlets.Int(1000, allow_none=True, help="A close frame's status code; None leaves it out.").tag(sync=True)
-    reason = traitlets.Unicode("", help="A close frame's reason.").tag(sync=True)
-    picked = traitlets.Int(0, min=0, help="The frame that is looked at, from 0.").tag(sync=True)
+    )
+    fragments = traitlets.Int(1, min=1, max=MOST_FRAGMENTS, help="How many frames carry the payload.")
+    code = traitlets.Int(1000, allow_none=True, help="A close frame's status code; None leaves it out.")
+    reason = traitlets.Unicode("", help="A close frame's reason.")
+    picked = traitlets.Int(0, min=0, help="The frame that is looked at, from 0.")
 
     _STATE: ClassVar = (*FrameFields.FIELDS, "target", "mask", "fragments", "code", "reason", "picked")
     _way = "text"

@@ -27,8 +27,7 @@ from ...protocol import build_frame, explain_frame, parse_frame
 from ...protocol.header import EXTENDED, shortest_form
 from ...protocol.words import LENGTH, opcode_name
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, within, written
-from ..kit.module import css, esm
-from ..kit.panel import Panel, Question
+from ..kit.panel import Question
 
 MOST_PAYLOAD = 1 << 17
 """Bytes of payload: more than 65,536, so that every form of the length can be the right one."""
@@ -52,7 +51,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 _COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps=True))
 
 
-class FrameBuilder(FrameFields, Panel):
+class FrameBuilder(FrameFields):
     """Builds one frame, legal or not, and shows what it means and whether two implementations accept it.
 
     Args:
@@ -67,34 +66,23 @@ class FrameBuilder(FrameFields, Panel):
         traitlets.TraitError: a value does not fit into its bits; the message says which ones do.
     """
 
-    _esm = esm("frame_builder/frame_builder.js")
-    _css = css("frame_builder/frame_builder.css")
-
-    masked = traitlets.Bool(True, help="The MASK bit: whether the payload is masked and its key sent along.").tag(
-        sync=True
-    )
+    masked = traitlets.Bool(True, help="The MASK bit: whether the payload is masked and its key sent along.")
     length = traitlets.Int(
         None, allow_none=True, help="The length that the header states, in bytes; None for the true one."
-    ).tag(sync=True)
+    )
     length_bits = traitlets.Int(
         None,
         allow_none=True,
         help="0 to 127: the seven bits of Payload len as they are, whatever the payload; None for the right ones.",
-    ).tag(sync=True)
-    as_client = traitlets.Bool(True, help="Whether a client sends the frame.").tag(sync=True)
-    picked = traitlets.Int(None, allow_none=True, help="The byte that is looked at, or None.").tag(sync=True)
-    presets = traitlets.List(list(PRESETS), read_only=True, help="Names that ``preset`` takes.").tag(sync=True)
+    )
+    as_client = traitlets.Bool(True, help="Whether a client sends the frame.")
+    picked = traitlets.Int(None, allow_none=True, help="The byte that is looked at, or None.")
+    presets = traitlets.List(list(PRESETS), read_only=True, help="Names that ``preset`` takes.")
 
-    built = traitlets.Dict(read_only=True, help="The bytes as hex, and the Python call that builds them.").tag(
-        sync=True
-    )
-    explanation = traitlets.Dict(read_only=True, help="Every bit explained, as Explanation.to_json() gives it.").tag(
-        sync=True
-    )
-    verdicts = traitlets.Dict(read_only=True, help="What each judge makes of it, and by which rule.").tag(sync=True)
-    refused = traitlets.Dict(read_only=True, help="By field: why what a page wrote into it was not taken.").tag(
-        sync=True
-    )
+    built = traitlets.Dict(read_only=True, help="The bytes as hex, and the Python call that builds them.")
+    explanation = traitlets.Dict(read_only=True, help="Every bit explained, as Explanation.to_json() gives it.")
+    verdicts = traitlets.Dict(read_only=True, help="What each judge makes of it, and by which rule.")
+    refused = traitlets.Dict(read_only=True, help="By field: why what a page wrote into it was not taken.")
 
     _STATE: ClassVar[tuple[str, ...]] = (
         *FrameFields.FIELDS, "masked", "length", "length_bits", "as_client",

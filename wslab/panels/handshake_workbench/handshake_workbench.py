@@ -20,7 +20,6 @@ from ...live.errors import LabClosed, NoServer
 from ...live.judges.attempt import Attempt, attempt, explain_request, request_head, written
 from ...protocol import build_request
 from ...protocol.handshake import GUID, AcceptSteps
-from ..kit.module import css, esm
 from ..kit.panel import Question, Underway, guarded
 from ..kit.trace_panel import TracePanel
 from .experiments import EXPERIMENTS, STATUSES, experiment, experiment_rows, predictable, tally
@@ -52,22 +51,13 @@ class HandshakeWorkbench(TracePanel):
     included, as in any cell. Text, HTML and picture withhold Cookie and Authorization.
     """
 
-    request = traitlets.Unicode(help="The request as text; line ends and the empty line are added.").tag(sync=True)
-    exactly = traitlets.Bool(False, help="Send what is typed and nothing else; there are escapes.").tag(sync=True)
-    key = traitlets.Unicode(
-        None, allow_none=True, help="The key whose Accept is computed; None takes the request's."
-    ).tag(sync=True)
-    predictions = traitlets.Dict(help="By an experiment's name, the status that is expected.").tag(sync=True)
-    results = traitlets.Dict(read_only=True, help="By an experiment's name, what was measured: status, reason.").tag(
-        sync=True
-    )
-    score = traitlets.Unicode(read_only=True, help="How many predictions came true, in words.").tag(sync=True)
-    underway: traitlets.List[str] = traitlets.List(read_only=True, help="What was sent and is not answered yet.").tag(
-        sync=True
-    )
-
-    _esm = esm("handshake_workbench/handshake_workbench.js")
-    _css = css("handshake_workbench/handshake_workbench.css")
+    request = traitlets.Unicode(help="The request as text; line ends and the empty line are added.")
+    exactly = traitlets.Bool(False, help="Send what is typed and nothing else; there are escapes.")
+    key = traitlets.Unicode(None, allow_none=True, help="The key whose Accept is computed; None takes the request's.")
+    predictions = traitlets.Dict(help="By an experiment's name, the status that is expected.")
+    results = traitlets.Dict(read_only=True, help="By an experiment's name, what was measured: status, reason.")
+    score = traitlets.Unicode(read_only=True, help="How many predictions came true, in words.")
+    underway: traitlets.List[str] = traitlets.List(read_only=True, help="What was sent and is not answered yet.")
 
     def __init__(self, lab: Any, request: str | None = None, **kwargs: Any) -> None:
         if not hasattr(lab, "serve"):

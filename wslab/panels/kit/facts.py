@@ -51,35 +51,32 @@ FACTS: Final[dict[str, tuple[str, Any]]] = {
         tuple(point for span in INVISIBLE for point in span),
     ),
 }
-"""By the name in JavaScript: what it is, and its value. A string is JavaScript already; a tuple is
-written in hex."""
+"""By the name in JavaScript: what it is, and its value. A string is JavaScript already; a tuple is written in hex."""
 
 
 def facts_js() -> str:
     """The text of ``facts.js``, laid out as the formatter of JavaScript lays it out."""
-    head = "/** Generated from tables in Python by wslab/panels/kit/facts.py; change those instead. */\n"
-    return "".join([head, *(_export(name, said, value) for name, (said, value) in FACTS.items())])
+    text = "/** Generated from tables in Python by wslab/panels/kit/facts.py; change those instead. */\n"
+    for name, (said, value) in FACTS.items():
+        begin = f"export const {name} = "
+        text += f"\n/** {said} */\n{begin}{_written(value, WIDTH - len(begin) - 1)};\n"
+    return text
 
 
-def _export(name: str, said: str, value: Any) -> str:
-    begin = f"export const {name} = "
+def _written(value: Any, room: int) -> str:
+    """A value in JavaScript: in one line where it fits into that many columns, else each item in its own."""
     match value:
-        case dict():
-            written = _laid_out(begin, "{ ", [f"{key}: {json.dumps(each)}" for key, each in value.items()], " }")
-        case list():
-            written = _laid_out(begin, "[", [*map(json.dumps, value)], "]")
+        case str():
+            return value
         case tuple():
             filled = textwrap.fill(", ".join(map(hex, value)), WIDTH, initial_indent="  ", subsequent_indent="  ")
-            written = f"[\n{filled},\n]"
+            return f"[\n{filled},\n]"
+        case dict():
+            opening, items, closing = "{ ", [f"{key}: {json.dumps(each)}" for key, each in value.items()], " }"
         case _:
-            written = value
-    return f"\n/** {said} */\n{begin}{written};\n"
-
-
-def _laid_out(begin: str, opening: str, items: list[str], closing: str) -> str:
-    """The items in one line where they fit, else each in its own."""
+            opening, items, closing = "[", [*map(json.dumps, value)], "]"
     line = f"{opening}{', '.join(items)}{closing}"
-    if len(f"{begin}{line};") <= WIDTH:
+    if len(line) <= room:
         return line
     return "\n".join([opening.strip(), *(f"  {item}," for item in items), closing.strip()])
 

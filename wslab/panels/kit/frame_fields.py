@@ -1,4 +1,4 @@
-"""A frame's fields as a person sets them: ``FrameFields``, the traits of panels that build frames, and typed bytes.
+"""A frame's fields as a person sets them: ``FrameFields``, a panel that builds frames of them, and typed bytes.
 
 What is typed may be wrong in any way. Then it makes no bytes, and ``CannotCompose`` says why, for a line beside the
 field.
@@ -6,6 +6,8 @@ field.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 import traitlets
@@ -13,33 +15,33 @@ import traitlets
 from ...anatomy.hex_text import HexError, parse_hex
 from ...drawing.visible import count
 from ...protocol.words import TEXT
+from .panel import Panel
 
-RFC_KEY: Final = "37 fa 21 3d"
-"""The masking key of the RFC's own example (RFC 6455 5.7)."""
+RFC_KEY: Final = "37 fa 21 3d"  # the masking key of the RFC's own example (RFC 6455 5.7)
 
 
 class CannotCompose(ValueError, traitlets.TraitError):  # noqa: N818 - it says what is the case
     """What was typed makes no bytes."""
 
 
-class FrameFields(traitlets.HasTraits):
-    """The bits and the payload of a frame, as traits."""
+class FrameFields(Panel):
+    """A panel whose traits are the bits and the payload of a frame, from which it computes everything else."""
 
     FIELDS: ClassVar = ("opcode", "fin", "rsv1", "rsv2", "rsv3", "payload", "payload_as", "masking_key", "length_form")
 
-    fin = traitlets.Bool(True, help="Whether the frame is its message's last.").tag(sync=True)
-    rsv1 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
-    rsv2 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
-    rsv3 = traitlets.Bool(False, help="A reserved bit.").tag(sync=True)
-    opcode = traitlets.Int(TEXT, help="0 to 15.").tag(sync=True)
-    payload = traitlets.Unicode("Hello", help="The payload before masking, as ``payload_as`` says.").tag(sync=True)
-    payload_as = traitlets.Enum(("text", "hex"), "text", help="Written as UTF-8; or hex digits.").tag(sync=True)
-    masking_key = traitlets.Unicode(RFC_KEY, help="Four bytes as hex; used where a key of one's own is asked for.").tag(
-        sync=True
-    )
+    fin = traitlets.Bool(True, help="Whether the frame is its message's last.")
+    rsv1 = traitlets.Bool(False, help="A reserved bit.")
+    rsv2 = traitlets.Bool(False, help="A reserved bit.")
+    rsv3 = traitlets.Bool(False, help="A reserved bit.")
+    opcode = traitlets.Int(TEXT, help="0 to 15.")
+    payload = traitlets.Unicode("Hello", help="The payload before masking, as ``payload_as`` says.")
+    payload_as = traitlets.Enum(("text", "hex"), "text", help="Written as UTF-8; or hex digits.")
+    masking_key = traitlets.Unicode(RFC_KEY, help="Four bytes as hex; used where a key of one's own is asked for.")
     length_form = traitlets.Enum(
         (7, 16, 64), None, allow_none=True, help="How many bits hold the length; None for the fewest."
-    ).tag(sync=True)
+    )
+
+    _held = _due = False
 
     @property
     def bits(self) -> dict[str, Any]:
@@ -49,6 +51,22 @@ class FrameFields(traitlets.HasTraits):
     @traitlets.validate("opcode")
     def _four_bits(self, proposal: Any) -> int:
         return within("opcode", proposal["value"], 15, "four bits hold 0 to 15; 1 is TEXT, 2 BINARY, 8 CLOSE, 9 PING")
+
+    @contextmanager
+    def _one_change(self) -> Iterator[None]:
+        """Treat all changes inside as one: if any makes computing ``_due``, compute once, at the end."""
+        with self._lock:
+            outer, self._held = self._held, True
+            try:
+                yield
+            finally:
+                self._held = outer
+                if not outer and self._due:
+                    self._compute()
+
+    def _compute(self) -> None:
+        """Compute what follows from the traits."""
+        raise NotImplementedError
 
 
 def within(name: str, value: int, most: int, words: str) -> int:

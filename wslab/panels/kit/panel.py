@@ -12,9 +12,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 import anywidget
@@ -22,9 +21,9 @@ import traitlets
 
 from ...drawing.sheet import Shown
 from ...live.errors import complaint
+from .module import FOLDER, css, esm
 
-SNAPSHOT = 8_000
-"""Characters, at most, of the text that the notebook keeps."""
+SNAPSHOT = 8_000  # characters, at most, of the text that the notebook keeps
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="Panel")
@@ -35,6 +34,7 @@ Question = Mapping[str, Any]
 def guarded(method: Callable[Concatenate[S, P], object]) -> Callable[Concatenate[S, P], None]:
     """Make a panel's method set the panel's problem line: to its exception's words, or to nothing."""
 
+    @functools.wraps(method)
     def guard(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
         self.problem = ""  # first, since work that it begins on another thread may fail before it returns
         try:
@@ -42,13 +42,7 @@ def guarded(method: Callable[Concatenate[S, P], object]) -> Callable[Concatenate
         except Exception as error:
             self.problem = complaint(error)
 
-    functools.update_wrapper(guard, method)
     return guard
-
-
-def _addressed(_: object, subshell: str | None) -> str | None:
-    """The subshell that a page's message names; it replaces a method of the comm."""
-    return subshell
 
 
 class Underway(Generic[T]):
@@ -67,18 +61,29 @@ class Underway(Generic[T]):
 
 
 class Panel(Shown, anywidget.AnyWidget):
-    """The base of every panel. A subclass gives ``_esm``, ``_css``, ``answers`` and ``_sheet``."""
+    """The base of every panel. A subclass gives ``answers`` and ``_sheet``.
+
+    A panel's JavaScript and style sheet lie beside its module and are called like it. ``sheets`` are further ones of
+    ``panels/``. All traits of a panel are shared with its views.
+    """
 
     problem = traitlets.Unicode("", help="What went wrong last, in words; empty when nothing did.").tag(sync=True)
-    snapshot = traitlets.Unicode("", read_only=True, help="The panel as text, for a notebook without a kernel.").tag(
-        sync=True
-    )
+    snapshot = traitlets.Unicode(
+        "", read_only=True, help="The panel as text, for a notebook without a kernel."
+    ).tag(sync=True)  # fmt: skip
 
     answers: ClassVar[Mapping[str, Callable[[Any, Question], object]]] = {}
     """By the name of a question that a view asks: the method that answers it."""
 
-    _held = False
-    _due = False
+    def __init_subclass__(cls, sheets: Sequence[str] = (), **kwargs: Any) -> None:
+        for trait in vars(cls).values():
+            if isinstance(trait, traitlets.TraitType):
+                trait.tag(sync=True)
+        name = cls.__module__.rpartition(".")[2]
+        entry = f"{name}/{name}.js"
+        if not hasattr(cls, "_esm") and (FOLDER / entry).exists():
+            cls._esm, cls._css = esm(entry), css(f"{name}/{name}.css", *sheets)
+        super().__init_subclass__(**kwargs)
 
     def __init__(self, **kwargs: Any) -> None:
         self._lock = threading.RLock()
@@ -94,38 +99,19 @@ class Panel(Shown, anywidget.AnyWidget):
         """
         super().open()
         if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = _addressed
+            self.comm._reply_subshell_for = lambda _, subshell: subshell
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: Any = super()._repr_mimebundle_(**kwargs)
         text = self._keep()
         self._shown()
-        return {**data, "text/plain": text, "text/html": self._repr_html_()}, metadata
+        return {**bundle[0], "text/plain": text, "text/html": self._repr_html_()}, bundle[1]
 
     def _keep(self) -> str:
         """Put the panel's text into ``snapshot``; the text."""
         text = repr(self)
         self.set_trait("snapshot", text if len(text) <= SNAPSHOT else text[:SNAPSHOT] + "\n… cut here")
         return text
-
-    @contextmanager
-    def _one_change(self) -> Iterator[None]:
-        """Treat all changes inside as one: if any makes computing ``_due``, compute once, at the end."""
-        with self._lock:
-            outer, self._held = self._held, True
-            try:
-                yield
-            finally:
-                self._held = outer
-                if not outer and self._due:
-                    self._compute()
-
-    def _compute(self) -> None:
-        """Compute what follows from the traits."""
-        raise NotImplementedError
 
     def tell(self, what: str, buffers: Sequence[bytes] = (), **facts: Any) -> None:
         """Send ``{"tell": what, **facts}`` to all views."""
@@ -152,11 +138,8 @@ class Panel(Shown, anywidget.AnyWidget):
         self._forget_told()
         self.tell("hello")
 
-    def _heard(self, _: Any, question: Question, buffers: Any) -> None:
-        self._answer(question)
-
     @guarded
-    def _answer(self, question: Question) -> None:
+    def _heard(self, _: Any, question: Question, buffers: Any) -> None:
         name = str(question.get("ask"))
         if not self.snapshot:  # it is shown inside a layout, which asks nobody for a text
             self._keep()
@@ -171,23 +154,17 @@ class Panel(Shown, anywidget.AnyWidget):
         self,
         loop: asyncio.AbstractEventLoop,
         coroutine: Coroutine[Any, Any, T],
-        then: Callable[[T], object] | None = None,
+        then: Callable[[T], object] = lambda _: None,
     ) -> Underway[T]:
         """Run ``coroutine`` on the loop that owns what it works on. Thread-safe; returns at once.
 
         A failure becomes the problem line. ``then`` takes the result, in that loop's thread, before an ``await`` of
         what is returned ends.
         """
-
-        @guarded
-        def done(_: Panel, future: Future[T]) -> None:
-            result = future.result()
-            if then is not None:
-                then(result)
-
         if loop.is_closed() or not loop.is_running():
             coroutine.close()
             raise RuntimeError("the event loop of this connection has ended; run the cell that opened it again")
         future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        done = guarded(lambda _, future: then(future.result()))
         future.add_done_callback(functools.partial(done, self))
         return Underway(future)

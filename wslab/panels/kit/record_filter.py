@@ -25,11 +25,6 @@ GROUPS: Final = {
 """Of ``KINDS``, that of a record which is no frame."""
 
 
-def group(record: Record) -> str:
-    """Which of ``KINDS`` a record is."""
-    return GROUPS.get(record.kind) or ("control" if record.first & CONTROL else "data")
-
-
 class RecordFilter(NamedTuple):
     """What a record has to be in order to be shown; the default takes every record."""
 
@@ -37,16 +32,15 @@ class RecordFilter(NamedTuple):
     kinds: tuple[str, ...] = KINDS
     opcode: int | None = None
     connection: int | None = None
-    text: str = ""
-    """Stands in the record's summary, in capitals or not."""
-    broken: bool = False
-    """Only records that break a rule."""
+    text: str = ""  # stands in the record's summary, in capitals or not
+    broken: bool = False  # only records that break a rule
 
     def takes(self, record: Record) -> bool:
         """Whether this record is shown."""
+        group = GROUPS.get(record.kind) or ("control" if record.first & CONTROL else "data")
         return (
             self.direction in ("both", record.sender.label)
-            and (len(self.kinds) == len(KINDS) or group(record) in self.kinds)
+            and group in self.kinds
             and (self.opcode is None or (record.kind is Kind.FRAME and record.first & 0b1111 == self.opcode))
             and self.connection in (None, record.connection)
             and (not self.broken or record.violations > 0)

@@ -19,22 +19,20 @@ from ...live.errors import complaint
 from .panel import Question
 from .trace_panel import TracePanel
 
-BATCH = 20_000
-"""Records in one message, at most (1.5 MB)."""
-UNHEARD_BATCH = 1_000
-"""The same while no view has asked."""
-MOST_STATES = 50
-"""Connections, at most, whose states before its first record a message carries."""
+BATCH = 20_000  # records in one message, at most (1.5 MB)
+UNHEARD_BATCH = 1_000  # the same while no view has asked
+MOST_STATES = 50  # connections, at most, whose states before its first record a message carries
 
 
 class RecordsPanel(TracePanel):
     """A panel over a recording whose page holds a ``Recording`` (recording.js)."""
 
+    _sent = 0  # number of the next record to push
+    _receptions = 0  # number of the next reception to push
+    _fresh = True  # the next push is the first that a view gets
+
     def __init__(self, source: Any, **kwargs: Any) -> None:
         self._sending = threading.Lock()
-        self._sent = 0  # number of the next record to push
-        self._receptions = 0  # number of the next reception to push
-        self._fresh = True  # the next push is the first that a view gets
         super().__init__(source, **kwargs)
 
     def _push(self) -> bool:
@@ -100,8 +98,7 @@ class RecordsPanel(TracePanel):
 
 def _of_records_before(number: int, receptions: bytes) -> bytes:
     """Of packed receptions, those of records before ``number``; a later record carries its delay itself."""
-    values = memoryview(receptions).cast("I").tolist()
-    numbers = values[::2]
+    numbers = memoryview(receptions).cast("I").tolist()[::2]
     if not numbers or min(numbers) >= number:
         return b""
     return b"".join(receptions[8 * at : 8 * at + 8] for at, each in enumerate(numbers) if each < number)

@@ -20,10 +20,8 @@ from ...recording.trace import Trace
 from .panel import Panel, Question
 
 PUSHES_A_SECOND = 20
-QUIET = 1.0
-"""Seconds without a push after which the text for a notebook without a kernel is written again."""
-MOST_KEPT = 20_000
-"""With more records than these the text is not written again: it would take a noticeable time."""
+QUIET = 1.0  # seconds without a push after which the text for a notebook without a kernel is written again
+MOST_KEPT = 20_000  # with more records than these the text is not written again: it would take a noticeable time
 KNOCKS = (0.2, 0.5, 1.0, 2.0)
 """Seconds after which a panel that was shown pushes again, as long as no view has asked: the page may be loading."""
 
@@ -39,8 +37,7 @@ class Pusher:
     def __init__(self, push: Callable[[], bool], *, name: str) -> None:
         self._push, self._name = push, name
         self._lock = threading.Lock()
-        self._due = False
-        self._running = False
+        self._due = self._running = False
 
     def wake(self) -> None:
         """Ask for a push. Thread-safe; returns at once."""
@@ -95,10 +92,10 @@ class TracePanel(Panel):
 
     selected = traitlets.Int(
         None, allow_none=True, help="Number of the selected record, or None. Can be set and observed."
-    ).tag(sync=True)
+    )
     closed = traitlets.Bool(
         False, read_only=True, help="Whether the lab was closed. A trace without a lab is never closed."
-    ).tag(sync=True)
+    )
 
     _unsubscribe: Callable[[], None] | None = None
     _link: traitlets.link | None = None
@@ -132,6 +129,12 @@ class TracePanel(Panel):
         if self._unsubscribe:
             self._pusher.wake()
 
+    @property
+    def _open_lab(self) -> Any:
+        """The lab, as long as it is there and was not closed; else None."""
+        lab = self.lab
+        return None if lab is None or getattr(lab, "closed", False) else lab
+
     def close(self) -> None:
         """Close the panel: its views disappear, and nothing is pushed any more. The recording stays."""
         if self._unsubscribe:
@@ -145,8 +148,7 @@ class TracePanel(Panel):
         super().close()
 
     def _look(self) -> None:
-        lab = self.lab
-        self.set_trait("closed", self._lab is not None and (lab is None or bool(getattr(lab, "closed", False))))
+        self.set_trait("closed", self._lab is not None and self._open_lab is None)
 
     def _push(self) -> bool:
         """Tell the views what they lack. Returns whether more waits."""

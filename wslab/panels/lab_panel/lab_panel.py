@@ -14,7 +14,6 @@ from ...anatomy.records import ladder
 from ...anatomy.view import View
 from ...drawing.blocks import DRAWN, READ, Block, Only, Words
 from ...drawing.sheet import Sheet, sheet_of
-from ..kit.module import css, esm
 from ..kit.panel import Question, guarded
 from ..kit.record_filter import DIRECTIONS, KINDS, RecordFilter
 from ..kit.records_panel import RecordsPanel
@@ -27,7 +26,7 @@ LOOKED_THROUGH = 256
 """Records that are read at a time for a picture."""
 
 
-class LabPanel(RecordsPanel):
+class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
     """A live view of a recording: ladder, records, and the bytes of the selected one.
 
     Args:
@@ -40,45 +39,40 @@ class LabPanel(RecordsPanel):
     Every trait below can be set, to script a demonstration, and observed: ``lab.panel.text = "ping"``.
     """
 
-    _esm = esm("lab_panel/lab_panel.js")
-    _css = css("lab_panel/lab_panel.css", "lab_panel/lanes.css")
-
-    direction = traitlets.Enum(DIRECTIONS, "both", help="Whose records are shown: 'both', 'client' or 'server'.").tag(
-        sync=True
-    )
+    direction = traitlets.Enum(DIRECTIONS, "both", help="Whose records are shown: 'both', 'client' or 'server'.")
     kinds = traitlets.List(
         traitlets.Enum(KINDS), list(KINDS), help=f"Which kinds of records are shown, some of {', '.join(KINDS)}."
-    ).tag(sync=True)
+    )
     opcode = traitlets.Int(
         None, allow_none=True, min=0, max=15, help="Show only frames of this opcode, 0 to 15; None shows all records."
-    ).tag(sync=True)
+    )
     connection = traitlets.Int(
         None, allow_none=True, min=0, help="Show only the TCP connection of this number; None shows all."
-    ).tag(sync=True)
+    )
     text = traitlets.Unicode(
         "", help="Show only records whose summary contains this text, whatever its case. It does not see beyond that."
-    ).tag(sync=True)
-    broken = traitlets.Bool(False, help="Show only records that break a rule.").tag(sync=True)
-    find = traitlets.Unicode("", help="Text that is looked for among the records that are shown.").tag(sync=True)
+    )
+    broken = traitlets.Bool(False, help="Show only records that break a rule.")
+    find = traitlets.Unicode("", help="Text that is looked for among the records that are shown.")
     picked = traitlets.Int(
         None, allow_none=True, min=0, help="Byte of the selected record that is looked at, from 0, or None."
-    ).tag(sync=True)
+    )
     lanes_open = traitlets.Bool(
         False, help="Whether the chunks, frames and messages around the selected record are shown."
-    ).tag(sync=True)
-    paused = traitlets.Bool(False, help="Whether the panel stands still at ``position``.").tag(sync=True)
+    )
+    paused = traitlets.Bool(False, help="Whether the panel stands still at ``position``.")
     position = traitlets.Int(
         None,
         allow_none=True,
         min=-1,
         help="Number of the last record that has happened, -1 for none; None is live. A number pauses the panel.",
-    ).tag(sync=True)
+    )
 
     notes = traitlets.List(
         traitlets.Unicode(),
         read_only=True,
         help="What the file that the recording was read from lacks, could not give or lied about.",
-    ).tag(sync=True)
+    )
 
     @traitlets.default("notes")
     def _of_the_file(self) -> list[str]:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from ...drawing.sheet import Sheet, sheet_of
 from ...live.node import process as node
-from ..kit.module import css, esm
 from ..kit.panel import Panel, Question
 from ..kit.trace_panel import Pusher
 
@@ -20,9 +19,6 @@ class NodePanel(Panel):
 
     It shows the last lines, as the script's text does, and keeps up while a cell computes.
     """
-
-    _esm = esm("node_panel/node_panel.js")
-    _css = css("node_panel/node_panel.css")
 
     def __init__(self, process: node.NodeProcess, **kwargs: Any) -> None:
         self._process = process

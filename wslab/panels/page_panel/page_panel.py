@@ -10,7 +10,6 @@ import traitlets
 from ...drawing.blocks import READ, Only, Words
 from ...drawing.sheet import Sheet
 from ...drawing.visible import count
-from ..kit.module import css, esm
 from ..kit.panel import Panel, Question
 
 if TYPE_CHECKING:
@@ -27,15 +26,10 @@ class PagePanel(Panel):
     another, the link leads through the user's Jupyter server, to a door that is opened when somebody looks.
     """
 
-    _esm = esm("page_panel/page_panel.js")
-    _css = css("page_panel/page_panel.css")
+    closed = traitlets.Bool(False, help="Whether the lab is closed, so that the link leads nowhere.")
+    html = traitlets.Unicode(read_only=True, help="The page, with the port that its author wrote.")
 
-    closed = traitlets.Bool(False, help="Whether the lab is closed, so that the link leads nowhere.").tag(sync=True)
-    html = traitlets.Unicode(read_only=True, help="The page, with the port that its author wrote.").tag(sync=True)
-
-    port = traitlets.Int(
-        0, read_only=True, help="That port, in place of which the page is served with the lab's own."
-    ).tag(sync=True)
+    port = traitlets.Int(0, read_only=True, help="That port, in place of which the page is served with the lab's own.")
 
     def __init__(self, page: Page, **kwargs: Any) -> None:
         self._page = page
