@@ -28,8 +28,8 @@ TIMEOUT = 5.0
 LEAVING = 1.0
 """Seconds that a server has for its part of the closing handshake."""
 
-_PARTS = re.compile(r"\\[rnt\\]|\\x[0-9A-Fa-f]{2}|\\|[^\\]+")
-_SHORT = {r"\r": b"\r", r"\n": b"\n", r"\t": b"\t", r"\\": b"\\"}
+_ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{2}|[rnt\\])")
+_SHORT = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
 
 
 def written(text: str, *, exactly: bool = False) -> bytes:
@@ -41,16 +41,14 @@ def written(text: str, *, exactly: bool = False) -> bytes:
             ``\r``, ``\n``, ``\t``, ``\\`` and ``\x00`` to ``\xff`` stand for these bytes.
     """
     if exactly:
-        return b"".join(map(_typed, _PARTS.findall(text)))
+        return _ESCAPE.sub(_unescaped, text.encode("utf-8", "surrogatepass"))
     lines = text.replace("\r\n", "\n").rstrip("\n")
     whole = lines if "\n\n" in lines else lines + "\n\n"
     return whole.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
 
 
-def _typed(part: str) -> bytes:
-    if part.startswith("\\x") and len(part) == 4:
-        return bytes.fromhex(part[2:])
-    return _SHORT.get(part) or part.encode("utf-8", "surrogatepass")
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return _SHORT.get(match[1]) or bytes.fromhex(match[1][1:].decode())
 
 
 def request_head(data: bytes) -> Head:
@@ -78,6 +76,7 @@ class Check(NamedTuple):
 HOLDS, FAILS, NOT_REACHED = "holds", "fails", "not reached"
 
 _CHECKS: Final = (
+    ("the status is 101", ("response-malformed",)),
     ("Upgrade is websocket", ("response-upgrade",)),
     ("Connection names Upgrade", ("response-connection",)),
     ("Sec-WebSocket-Accept answers the key", ("accept-missing", "accept-wrong", "accept-doubled")),
@@ -85,7 +84,7 @@ _CHECKS: Final = (
      ("response-extensions-malformed", "extension-not-asked-for", "extensions-doubled", "window-bits-not-offered")),
     ("only a subprotocol that was asked for", ("subprotocol-not-asked-for", "subprotocol-doubled")),
 )  # fmt: skip
-"""The checks after that of the status, in the order of RFC 6455 4.1, each with the rules that it is made of."""
+"""In the order of RFC 6455 4.1, each with the rules that it is made of."""
 
 _SECTIONS: Final = {
     101: "RFC 6455 4.2.2", 400: "RFC 6455 4.2.1", 401: "RFC 9110 15.5.2", 403: "RFC 6455 4.2.2", 404: "RFC 6455 4.2.2",
@@ -135,9 +134,8 @@ class Attempt:
 
     def explain_response(self) -> Explanation | None:
         """The response's head, explained; None where none came."""
-        if self.response is None:
+        if (response := self.response) is None:
             return None
-        response = self.response
         return explain_head(response.data, Sender.SERVER, request=self.request, violations=response.violations)
 
     @property
@@ -147,30 +145,24 @@ class Attempt:
         if explanation is None:
             return f"{self.silence}. A client may only give up", "RFC 6455 4.1"
         try:
-            said = explanation["Status-Code"].meaning
+            return explanation["Status-Code"].meaning, _SECTIONS.get(self.status or 0, "RFC 6455 4.1")
         except KeyError:
             return "this is no HTTP response, so no WebSocket connection is made", "RFC 6455 4.1"
-        return said, _SECTIONS.get(self.status or 0, "RFC 6455 4.1")
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """What a client checks in the response, in order (RFC 6455 section 4.1)."""
         if self.response is None or self.status != 101:
             found = "there is no response" if self.status is None else f"it is {self.status}"
-            return (Check("the status is 101", FAILS, found), *(Check(what, NOT_REACHED) for what, _ in _CHECKS))
+            return (Check(_CHECKS[0][0], FAILS, found), *(Check(what, NOT_REACHED) for what, _ in _CHECKS[1:]))
         broken = {violation.rule: violation.found for violation in self.response.violations}
-        malformed = broken.get("response-malformed")
-        first = Check("the status is 101", FAILS if malformed else HOLDS, malformed or "")
-        return (first, *(_check(what, [broken[rule] for rule in rules if rule in broken]) for what, rules in _CHECKS))
+        faults = {what: "; ".join(broken[rule] for rule in rules if rule in broken) for what, rules in _CHECKS}
+        return tuple(Check(what, FAILS if fault else HOLDS, fault) for what, fault in faults.items())
 
     @property
     def accepted(self) -> bool:
         """Whether a client may take the connection as open."""
         return all(check.outcome == HOLDS for check in self.checks)
-
-
-def _check(what: str, found: list[str]) -> Check:
-    return Check(what, FAILS if found else HOLDS, "; ".join(found))
 
 
 async def attempt(connect: Callable[[], Awaitable[RawEndpoint]], data: bytes, *, timeout: float = TIMEOUT) -> Attempt:
@@ -195,8 +187,12 @@ async def attempt(connect: Callable[[], Awaitable[RawEndpoint]], data: bytes, *,
         except (TimeoutError, StreamEnded):
             return Attempt(data, raw.connection, None, bytes(raw.received), _silence(raw, timeout))
         if response.status == 101:
-            await _leave(raw)
             body = b""
+            # RFC 6455 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the
+            # server".
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await raw.send(build_close(1000, mask=SAMPLE_MASK))
+                await raw.recv_to_end(LEAVING)
         else:
             body = await _body(raw, response, timeout)
         response = replace(response, violations=judge_head(response, request_head(data)))
@@ -216,10 +212,3 @@ async def _body(raw: RawEndpoint, response: Head, timeout: float) -> bytes:
             return await raw.recv(int(length), timeout) if int(length) else b""
         return await raw.recv_to_end(timeout)
     return await raw.recv_until_quiet(timeout=timeout)
-
-
-async def _leave(raw: RawEndpoint) -> None:
-    # RFC 6455 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the server".
-    with contextlib.suppress(ConnectionError, TimeoutError):
-        await raw.send(build_close(1000, mask=SAMPLE_MASK))
-        await raw.recv_to_end(LEAVING)

@@ -6,7 +6,7 @@ that each of its phrases can mean. The rules that wslab finds broken decide betw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from ...anatomy.field import Violation
@@ -105,9 +105,8 @@ def applied_rule(verdict: Verdict, broken: Iterable[Violation], *, as_client: bo
 
 def comparison(judgement: Judgement, broken: Sequence[Violation]) -> str:
     """What the two verdicts come to, in a sentence or two."""
-    refusers = [verdict for verdict in judgement.verdicts if not verdict.accepted]
-    said = (_both_let_pass, _one_refuses, _both_refuse)[len(refusers)]
-    return " ".join(said(judgement, broken))
+    refusers = sum(not verdict.accepted for verdict in judgement.verdicts)
+    return (_both_let_pass, _one_refuses, _both_refuse)[refusers](judgement, broken)
 
 
 def outcome(verdict: Verdict) -> str:
@@ -152,48 +151,46 @@ def _rules(judgement: Judgement, broken: Sequence[Violation]) -> list[Applied | 
     return [applied_rule(verdict, broken, as_client=judgement.as_client) for verdict in judgement.verdicts]
 
 
-def _both_let_pass(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[str]:
+def _both_let_pass(judgement: Judgement, broken: Sequence[Violation]) -> str:
     waiting = [verdict.judge for verdict in judgement.verdicts if not verdict.events]
     if broken and len(waiting) == 2:
-        yield f"Both judges wait for more bytes. What has come is wrong already: {_says(broken[0])}."
-    elif broken:
-        yield f"Neither judge objects, and yet {_says(broken[0])}."
-    elif len(waiting) == 2:
-        yield "Both judges wait for more bytes: so far nothing is wrong."
-    elif waiting:
-        yield f"Neither judge objects; {waiting[0]} has delivered nothing yet."
-    else:
-        yield "Both judges accept."
+        return f"Both judges wait for more bytes. What has come is wrong already: {_says(broken[0])}."
+    if broken:
+        return f"Neither judge objects, and yet {_says(broken[0])}."
+    if len(waiting) == 2:
+        return "Both judges wait for more bytes: so far nothing is wrong."
+    return f"Neither judge objects; {waiting[0]} has delivered nothing yet." if waiting else "Both judges accept."
 
 
-def _one_refuses(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[str]:
+def _one_refuses(judgement: Judgement, broken: Sequence[Violation]) -> str:
     refuser, other = sorted(judgement.verdicts, key=lambda verdict: verdict.accepted)
     rule = applied_rule(refuser, broken, as_client=judgement.as_client)
     if rule is None:
-        yield f"The judges differ: {refuser.judge} refuses by a check of its own, and no rule here asks for it."
-    elif outcome(other) == "waits":
-        yield f"The judges differ: {_says(rule)}. {refuser.judge} enforces it at once,"
-        yield f"{other.judge} waits for more bytes first."
+        return f"The judges differ: {refuser.judge} refuses by a check of its own, and no rule here asks for it."
+    if outcome(other) == "waits":
+        how = f"{refuser.judge} enforces it at once, {other.judge} waits for more bytes first"
     elif rule is OWN_LIMIT:
-        yield f"The judges differ: {_says(rule)}. Such a limit is each implementation's own: for {refuser.judge} this"
-        yield f"is too much, for {other.judge} it is not."
+        how = (
+            f"Such a limit is each implementation's own: for {refuser.judge} this is too much, for {other.judge} it is "
+            "not"
+        )
     else:
-        yield f"The judges differ: {_says(rule)}. {refuser.judge} enforces it, {other.judge} does not."
+        how = f"{refuser.judge} enforces it, {other.judge} does not"
+    return f"The judges differ: {_says(rule)}. {how}."
 
 
-def _both_refuse(judgement: Judgement, broken: Sequence[Violation]) -> Iterator[str]:
-    left, right = judgement.verdicts
-    rules = _rules(judgement, broken)
-    if rules[0] is not None and rules[0] == rules[1]:
-        yield f"Both judges refuse, by the same rule: {_says(rules[0])}."
+def _both_refuse(judgement: Judgement, broken: Sequence[Violation]) -> str:
+    left, right = _rules(judgement, broken)
+    if left is not None and left == right:
+        said = f"Both judges refuse, by the same rule: {_says(left)}."
     else:
         words = [
-            f"{verdict.judge} by a check of its own" if rule is None else f"{verdict.judge} by {rule.section}"
-            for verdict, rule in zip((left, right), rules, strict=True)
+            f"{verdict.judge} by {'a check of its own' if rule is None else rule.section}"
+            for verdict, rule in zip(judgement.verdicts, (left, right), strict=True)
         ]
-        yield f"Both judges refuse, each for another reason: {', '.join(words)}."
-    if left.code != right.code:
-        yield f"Their status codes differ: {left.code or 'none'} and {right.code or 'none'}."
+        said = f"Both judges refuse, each for another reason: {', '.join(words)}."
+    codes = [verdict.code or "none" for verdict in judgement.verdicts]
+    return said if codes[0] == codes[1] else f"{said} Their status codes differ: {codes[0]} and {codes[1]}."
 
 
 def _says(rule: Applied | Violation) -> str:

@@ -46,27 +46,22 @@ def judge(
     data = bytes(data)
     agreed = None if extensions is None else _parameters(extensions)
     if handshake is None:
-        handshake = _begins_with_head(data, as_client)
+        line = data[:8192].partition(b"\n")[0]
+        handshake = b" HTTP/" in line if as_client else line.startswith(b"HTTP/")
     judges = (websockets_judge, wsproto_judge)
     if handshake:
         return Judgement(data, as_client, *(one.judge_handshake(data, as_client, agreed, key) for one in judges))
     return Judgement(data, as_client, *(one.judge_frames(data, as_client, agreed) for one in judges))
 
 
-def _begins_with_head(data: bytes, as_client: bool) -> bool:
-    line = data[:8192].partition(b"\n")[0]
-    return b" HTTP/" in line if as_client else line.startswith(b"HTTP/")
-
-
 def _parameters(extensions: str) -> Parameters:
     """The parameters of an agreed permessage-deflate (RFC 7692 7.1)."""
     try:
-        parsed = parse_extension(extensions)
-        names = [name for name, _ in parsed]
-        if names != [DEFLATE]:
+        [(extension, given)] = parse_extension(extensions)
+        if extension != DEFLATE:
             raise ValueError
         parameters: Parameters = {}
-        for name, value in parsed[0][1]:
+        for name, value in given:
             if name in ("client_no_context_takeover", "server_no_context_takeover") and value is None:
                 parameters[name] = True
             elif name in ("client_max_window_bits", "server_max_window_bits") and 8 <= int(value or "15") <= 15:

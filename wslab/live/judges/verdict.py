@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
 
 from ...anatomy.view import cut_bytes, cut_text
 from ...drawing.blocks import Table
@@ -83,16 +85,16 @@ class Judgement(Shown):
         return f"{count(len(self.data), 'byte')} from a {sender}: {said}"
 
     @property
-    def _rows(self) -> list[tuple[str, str, str]]:
-        rows = [("verdict", *(verdict.sentence for verdict in self.verdicts))]
-        if any(verdict.status for verdict in self.verdicts):
-            rows.append(("HTTP status", *(str(verdict.status or "none") for verdict in self.verdicts)))
-        for index in range(max(len(verdict.events) for verdict in self.verdicts)):
-            cells = (verdict.events[index] if index < len(verdict.events) else "" for verdict in self.verdicts)
-            rows.append((f"event {index + 1}", *cells))
-        if not all(verdict.accepted for verdict in self.verdicts):
-            rows.append(("because", *(verdict.fault for verdict in self.verdicts)))
-        return [(name, left, right) for name, left, right in rows]
+    def _rows(self) -> list[tuple[str, ...]]:
+        both = self.verdicts
+        rows = [("verdict", *(verdict.sentence for verdict in both))]
+        if any(verdict.status for verdict in both):
+            rows.append(("HTTP status", *(str(verdict.status or "none") for verdict in both)))
+        events = zip_longest(*(verdict.events for verdict in both), fillvalue="")
+        rows += [(f"event {number}", *cells) for number, cells in enumerate(events, 1)]
+        if not all(verdict.accepted for verdict in both):
+            rows.append(("because", *(verdict.fault for verdict in both)))
+        return rows
 
     def _sheet(self) -> Sheet:
         return Sheet("Judgement", [Table(COLUMNS, self._rows, self._caption, row_heading=0)])
@@ -103,7 +105,7 @@ class Delivery:
 
     def __init__(self, *before: str) -> None:
         self._words = [*before]
-        self._pieces: list[str | bytes] = []
+        self._pieces: list[Any] = []
 
     def control(self, name: str, payload: bytes) -> None:
         """A ping or a pong was delivered."""
@@ -126,11 +128,10 @@ class Delivery:
             self._pieces.clear()
 
     def _message(self) -> str:
-        text = "".join(piece for piece in self._pieces if isinstance(piece, str))
-        data = b"".join(piece for piece in self._pieces if isinstance(piece, bytes))
-        if isinstance(self._pieces[0], str):
-            return f"text message {cut_text(text, len(text.encode()))}"
-        return f"binary message {cut_bytes(data)}".rstrip()
+        whole = self._pieces[0][:0].join(self._pieces)
+        if isinstance(whole, str):
+            return f"text message {cut_text(whole, len(whole.encode()))}"
+        return f"binary message {cut_bytes(whole)}".rstrip()
 
     def words(self) -> tuple[str, ...]:
         """Everything so far, and at last a message whose end has not come."""

@@ -45,7 +45,32 @@ def judge_frames(data: bytes, as_client: bool, agreed: Parameters | None) -> Ver
 def judge_handshake(data: bytes, as_client: bool, agreed: Parameters | None, key: str) -> Verdict:
     """What it makes of an opening handshake and the frames behind it. See ``judge`` for the arguments."""
     head, blank, behind = data.partition(END)
-    return _request(head + blank, behind, agreed) if as_client else _response(head + blank, behind, agreed, key)
+    protocol: ServerProtocol | ClientProtocol
+    if as_client:
+        protocol = ServerProtocol(extensions=None if agreed is None else [ServerPerMessageDeflateFactory()])
+    else:
+        offered = None if agreed is None else [ClientPerMessageDeflateFactory()]
+        protocol = ClientProtocol(parse_uri(SAMPLE_URI), extensions=offered)
+        protocol.key = key
+        protocol.send_request(protocol.connect())
+    protocol.receive_data(head + blank)
+    if not as_client and protocol.state is CONNECTING and protocol.handshake_exc is None:
+        protocol.receive_data(behind)  # a response other than 101 has a body
+        behind = b""
+    came = next(iter(protocol.events_received()), None)
+    if came is None:
+        return _no_head(protocol)
+    if isinstance(protocol, ServerProtocol):
+        assert isinstance(came, Request)
+        word = f"request for {cut_text(came.path, len(came.path))}"
+        response = protocol.accept(came)
+        protocol.send_response(response)
+    else:
+        assert isinstance(came, Response)
+        response, word = came, f"response {came.status_code}"
+    if protocol.handshake_exc is not None:
+        return Verdict(NAME, False, reason=str(protocol.handshake_exc), status=response.status_code)
+    return _frames(protocol, behind, word, status=response.status_code)
 
 
 def _frames(protocol: Protocol, data: bytes, *before: str, status: int | None = None) -> Verdict:
@@ -84,41 +109,6 @@ def _frames(protocol: Protocol, data: bytes, *before: str, status: int | None = 
     if text:
         delivery.piece(b"".join(text).decode(errors="replace"), last=False)
     return Verdict(NAME, True, delivery.words(), status=status)
-
-
-def _request(head: bytes, behind: bytes, agreed: Parameters | None) -> Verdict:
-    protocol = ServerProtocol(extensions=None if agreed is None else [ServerPerMessageDeflateFactory()])
-    protocol.receive_data(head)
-    requests = protocol.events_received()
-    if not requests:
-        return _no_head(protocol)
-    request = requests[0]
-    assert isinstance(request, Request)
-    response = protocol.accept(request)
-    protocol.send_response(response)
-    if response.status_code != 101:
-        return Verdict(NAME, False, reason=str(protocol.handshake_exc), status=response.status_code)
-    return _frames(protocol, behind, f"request for {cut_text(request.path, len(request.path))}", status=101)
-
-
-def _response(head: bytes, behind: bytes, agreed: Parameters | None, key: str) -> Verdict:
-    offered = None if agreed is None else [ClientPerMessageDeflateFactory()]
-    protocol = ClientProtocol(parse_uri(SAMPLE_URI), extensions=offered)
-    protocol.key = key
-    protocol.send_request(protocol.connect())
-    protocol.receive_data(head)
-    if protocol.state is CONNECTING and protocol.handshake_exc is None:
-        protocol.receive_data(behind)  # a response other than 101 has a body
-        behind = b""
-    responses = protocol.events_received()
-    if not responses:
-        return _no_head(protocol)
-    response = responses[0]
-    assert isinstance(response, Response)
-    status = response.status_code
-    if protocol.handshake_exc is not None:
-        return Verdict(NAME, False, reason=str(protocol.handshake_exc), status=status)
-    return _frames(protocol, behind, f"response {status}", status=status)
 
 
 def _no_head(protocol: Protocol) -> Verdict:
