@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from ..recording.trace import Trace
     from .raw import RawEndpoint
 
-CLIENT_KIND: Final = "client"
-SERVER_KIND: Final = "server"
 RAW_KIND: Final = "raw"
 TURN = 0.01
 """Seconds between two looks at whether the library has sent its close frame; it waits while a message is being sent."""
@@ -51,30 +49,28 @@ def masking_keys(seed: Seed, purpose: str) -> Iterator[bytes]:
         seed: a lab's; ``"rfc"`` gives the RFC's own key again and again.
         purpose: two purposes get different keys of one seed.
     """
-    if seed is None:
-        return iter(lambda: secrets.token_bytes(4), b"")
     if seed == "rfc":
         return repeat(SAMPLE_MASK)
-    draw = random.Random(f"{seed!r} {purpose}")
-    return iter(lambda: draw.randbytes(4), b"")
+    draw = secrets.token_bytes if seed is None else random.Random(f"{seed!r} {purpose}").randbytes
+    return iter(partial(draw, 4), b"")
 
 
 class End:
     """One end of a live connection, as ``Lab.ends`` gives it. Any thread and any loop may use it.
 
     What sends returns the number of the record that came of it, or None where no whole frame did.
+
+    Attributes:
+        kind: ``"client"`` or ``"server"``, which ``websockets`` drives, or ``"raw"``, which nobody does.
+        connection: the connection's number in the trace.
+        loop: the event loop that it belongs to.
     """
 
-    kind: str
-    """``"client"`` or ``"server"``, which ``websockets`` drives, or ``"raw"``, which nobody does."""
-
-    def __init__(self, trace: Trace, loop: asyncio.AbstractEventLoop, connection: int, end: Sender) -> None:
-        self.trace = trace
-        self.loop = loop
-        """The event loop that it belongs to."""
-        self.connection = connection
-        """The connection's number in the trace."""
-        self.end = end
+    def __init__(
+        self, kind: str, trace: Trace, loop: asyncio.AbstractEventLoop, connection: int | None, end: Sender
+    ) -> None:
+        assert connection is not None
+        self.kind, self.trace, self.loop, self.connection, self.end = kind, trace, loop, connection, end
 
     @property
     def key(self) -> str:
@@ -162,22 +158,19 @@ class End:
         )
 
 
-class LibraryEnd(End):
-    """An end that ``websockets`` drives."""
+class _LibraryEnd(End):
+    """An end that ``websockets`` drives. Its state knows nothing of bytes that went past the library."""
 
-    def __init__(self, connection: Tapped, number: int) -> None:
+    def __init__(self, connection: Tapped) -> None:
         self._library, joint = connection, connection.wslab
-        super().__init__(joint.trace, connection.loop, number, joint.end)
-        self.kind = CLIENT_KIND if joint.end is Sender.CLIENT else SERVER_KIND
+        super().__init__(joint.end.label, joint.trace, connection.loop, connection.wslab_tap.connection, joint.end)
 
     @property
     def open(self) -> bool:
-        """Whether bytes can be sent, whatever the library's state is."""
         return self._library.can_write
 
     @property
     def state(self) -> State:
-        """The library's own state, which knows nothing of bytes that went past it."""
         return State[self._library.protocol.state.name]
 
     async def _write_now(self, data: bytes) -> int | None:
@@ -209,32 +202,29 @@ class LibraryEnd(End):
         try:
             await acts[opcode](*given)
         except (ProtocolError, ConcurrencyError, UnicodeError) as error:
+            name = opcode_name(opcode)
+            what = f"{name} {given[0]}" if opcode == CLOSE and given[0] is not None else f"this {name}"
             raise LibraryRefuses(
-                f"websockets does not send {_named(opcode, *given)}: {error}. "
-                "The same as exact bytes is refused by nobody"
+                f"websockets does not send {what}: {error}. The same as exact bytes is refused by nobody"
             ) from None
         except ConnectionClosed:
             raise CannotSend(f"{self.label} was closed before this was sent") from None
         return self._record_since(before, opcode)
 
 
-class RawEnd(End):
+class _RawEnd(End):
     """A raw endpoint, which has no library: every frame is built by hand, masked where it is the client's."""
 
-    kind = RAW_KIND
-
-    def __init__(self, endpoint: RawEndpoint, number: int) -> None:
-        super().__init__(endpoint.trace, endpoint.loop, number, endpoint.end)
+    def __init__(self, endpoint: RawEndpoint) -> None:
+        super().__init__(RAW_KIND, endpoint.trace, endpoint.loop, endpoint.connection, endpoint.end)
         self._endpoint = endpoint
 
     @property
     def open(self) -> bool:
-        """Whether bytes can be sent."""
         return self._endpoint.open
 
     @property
     def state(self) -> State:
-        """The state that follows from what was sent and seen."""
         return self.trace.states(self.connection)[self.end]
 
     async def _write_now(self, data: bytes) -> int | None:
@@ -250,15 +240,8 @@ class RawEnd(End):
 
 def living(libraries: Iterable[Any], raws: Iterable[RawEndpoint]) -> tuple[End, ...]:
     """The ends of these connections that have a number in the trace, in the trace's order, the client's first."""
-    ends: list[End] = [LibraryEnd(each, each.wslab_tap.connection) for each in libraries if each.wslab_tap is not None]
-    ends += [RawEnd(each, each.connection) for each in raws if each.connection is not None]
+    ends = [*map(_LibraryEnd, libraries), *[_RawEnd(each) for each in raws if each.connection is not None]]
     return tuple(sorted(ends, key=lambda end: (end.connection, end.end)))
-
-
-def _named(opcode: int, *given: Any) -> str:
-    """``"this PING"``; ``"CLOSE 1006"``."""
-    name = opcode_name(opcode)
-    return f"{name} {given[0]}" if opcode == CLOSE and given[0] is not None else f"this {name}"
 
 
 class Connects(Protocol):
@@ -278,7 +261,7 @@ async def open_client(lab: Connects) -> End:
     """
     connection = await lab.connect()
     keep(asyncio.get_running_loop().create_task(_read_on(connection)))
-    return LibraryEnd(connection, connection.wslab_tap.connection)
+    return _LibraryEnd(connection)
 
 
 async def open_raw(lab: Connects) -> End:
@@ -288,8 +271,7 @@ async def open_raw(lab: Connects) -> End:
     """
     endpoint = await lab.raw()
     await endpoint.handshake()
-    assert endpoint.connection is not None
-    return RawEnd(endpoint, endpoint.connection)
+    return _RawEnd(endpoint)
 
 
 async def _read_on(connection: Any) -> None:

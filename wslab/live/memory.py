@@ -22,8 +22,12 @@ import asyncio
 import errno
 import itertools
 import socket
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
+
+from .waiting import Changes
 
 DOMAIN = "wslab.invalid"
 """A name that can be no real host's (RFC 2606 2)."""
@@ -31,6 +35,8 @@ ADDRESS = "127.0.0.1"
 """What both ends say their host is."""
 FIRST_PORT = 1234
 FIRST_CLIENT_PORT = 50001
+REPLACED = ("create_server", "create_connection")
+"""The methods of a loop by which programs reach the network."""
 READ = 64 * 1024
 KERNEL = 64 * 1024
 
@@ -39,7 +45,7 @@ ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
 class MemoryTransport(asyncio.Transport):
-    """One end of a connection in memory."""
+    """One end of a connection in memory. asyncio says what its methods do."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, own: Address, other: Address, link: Hashable) -> None:
         super().__init__({"sockname": own, "peername": other, "wslab.link": link})
@@ -52,7 +58,7 @@ class MemoryTransport(asyncio.Transport):
         self._paused = self._told_to_pause = self._reading_ended = self._reset_came = False
         self._pumping = False
         self._high, self._low = 64 * 1024, 16 * 1024
-        self._detached: Callable[[MemoryTransport], None] = lambda transport: None
+        self.at_its_end: Callable[[], object] = bool
 
     # Reading: what the peer wrote reaches the protocol in a later turn of the loop.
 
@@ -64,7 +70,7 @@ class MemoryTransport(asyncio.Transport):
     def _pump(self) -> None:
         self._pumping = False
         peer = self._peer
-        if self._lost or self._closing or self._paused or self._reading_ended:
+        if self._closing or self._paused or self._reading_ended:
             return
         if peer._unread:
             data = bytes(peer._unread[:READ])
@@ -81,15 +87,12 @@ class MemoryTransport(asyncio.Transport):
                 self.close()
 
     def is_reading(self) -> bool:
-        """Whether data is handed to the protocol."""
         return not self._paused and not self._closing
 
     def pause_reading(self) -> None:
-        """Hand nothing to the protocol until ``resume_reading``."""
         self._paused = True
 
     def resume_reading(self) -> None:
-        """Hand data to the protocol again."""
         if self._paused:
             self._paused = False
             self._schedule()
@@ -102,19 +105,15 @@ class MemoryTransport(asyncio.Transport):
             return
         if self._fin:
             raise RuntimeError("Cannot call write() after write_eof()")
-        if self._peer._lost:
-            self._write_to_nobody()
-            return
-        self._unread += data
-        if self.get_write_buffer_size() > self._high and not self._told_to_pause:
-            self._told_to_pause = True
-            self._protocol.pause_writing()
-        self._peer._schedule()
-
-    def _write_to_nobody(self) -> None:
+        if not self._peer._lost:
+            self._unread += data
+            if self.get_write_buffer_size() > self._high and not self._told_to_pause:
+                self._told_to_pause = True
+                self._protocol.pause_writing()
+            self._peer._schedule()
         # "If the connection does not exist ... then a reset is sent in response" (RFC 9293 3.5.2). Who has read the
         # end of the stream looks no more, and finds out at the next write.
-        if not self._reading_ended:
+        elif not self._reading_ended:
             self._peer._rst = True
             self._schedule()
         elif not self._reset_came:
@@ -122,16 +121,10 @@ class MemoryTransport(asyncio.Transport):
         else:
             self._loop.call_soon(self._lose, BrokenPipeError(errno.EPIPE, "Broken pipe"))
 
-    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Send all of them."""
-        self.write(b"".join(list_of_data))
-
     def can_write_eof(self) -> bool:
-        """FIN can be sent by itself."""
         return True
 
     def write_eof(self) -> None:
-        """Send FIN behind what was written."""
         if not self._closing and not self._fin:
             self._fin = True
             self._peer._schedule()
@@ -145,7 +138,6 @@ class MemoryTransport(asyncio.Transport):
             self._loop.call_soon(self._lose, None)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """When the protocol is told to pause and to resume writing, in bytes of the write buffer."""
         if high is None:
             high = 64 * 1024 if low is None else 4 * low
         if low is None:
@@ -155,28 +147,23 @@ class MemoryTransport(asyncio.Transport):
         self._high, self._low = high, low
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        """The low and the high mark, in bytes."""
         return self._low, self._high
 
     def get_write_buffer_size(self) -> int:
-        """How many bytes wait for room in the kernel's buffers."""
         return max(0, len(self._unread) - KERNEL)
 
     # Ending.
 
     def is_closing(self) -> bool:
-        """Whether this end is closed or about to be."""
         return self._closing
 
     def close(self) -> None:
-        """Send what was written and FIN, and read no more."""
         if not self._closing:
             self._closing = True
             if not self.get_write_buffer_size():
                 self._loop.call_soon(self._lose, None)
 
     def abort(self) -> None:
-        """Drop the write buffer and close."""
         del self._unread[KERNEL:]
         self._closing = True
         self._loop.call_soon(self._lose, None)
@@ -199,89 +186,55 @@ class MemoryTransport(asyncio.Transport):
             self._peer._schedule()
         else:
             self._unread.clear()
-        self._detached(self)
+        self.at_its_end()
         self._protocol.connection_lost(exc)
 
-    # The rest of asyncio's interface.
-
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand what comes to another protocol."""
         assert isinstance(protocol, asyncio.Protocol)
         self._protocol = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """The protocol that what comes is handed to."""
         return self._protocol
-
-
-class _Name:
-    """What is asked of a listening socket: its name."""
-
-    family = socket.AF_INET
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-
-    def getsockname(self) -> Address:
-        return self._address
 
 
 class MemoryServer(asyncio.AbstractServer):
     """What ``create_server`` gives for a host in memory."""
 
     def __init__(self, network: Network, port: int, factory: ProtocolFactory) -> None:
-        self._network, self._factory = network, factory
-        self.port = port
-        self.sockets = (_Name((ADDRESS, port)),)
+        self._network, self.port, self.factory = network, port, factory
+        self.sockets = (SimpleNamespace(family=socket.AF_INET, getsockname=lambda: (ADDRESS, port)),)
         self._connections: set[MemoryTransport] = set()
-        self._waiters: list[asyncio.Future[None]] = []
+        self._changes = Changes()
         self._serving = True
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that it serves on."""
         return self._network.loop
 
     def is_serving(self) -> bool:
-        """Whether it accepts connections."""
         return self._serving
 
     async def start_serving(self) -> None:
-        """It serves from the beginning; nothing is left to do."""
+        pass
 
     async def serve_forever(self) -> None:
-        """Wait until it is closed."""
         await self.wait_closed()
 
     def close(self) -> None:
-        """Accept no more; connections that are there stay."""
         self._serving = False
         self._network.listeners.pop(self.port, None)
-        self._settle()
-
-    def _settle(self) -> None:
-        if not self._serving and not self._connections:
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._waiters.clear()
+        self._changes.tell()
 
     async def wait_closed(self) -> None:
-        """Wait until it is closed and its connections are gone."""
-        if self._serving or self._connections:
-            waiter = self.get_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
+        await self._changes.until(lambda: not (self._serving or self._connections), None, str)
 
-    def _accept(self, transport: MemoryTransport) -> None:
-        protocol = self._factory()
-        assert isinstance(protocol, asyncio.Protocol)
+    def accept(self, transport: MemoryTransport) -> None:
+        """Count a connection in."""
         self._connections.add(transport)
-        transport._detached = self._detach
-        transport._protocol = protocol
+        transport.at_its_end = partial(self._forget, transport)
 
-    def _detach(self, transport: MemoryTransport) -> None:
+    def _forget(self, transport: MemoryTransport) -> None:
         self._connections.discard(transport)
-        self._settle()
+        self._changes.tell()
 
 
 class Network:
@@ -331,12 +284,11 @@ class Network:
         link = object()
         ours, theirs = (MemoryTransport(self.loop, *ends, link) for ends in ((here, there), (there, here)))
         ours._peer, theirs._peer = theirs, ours
-        protocol = protocol_factory()
-        assert isinstance(protocol, asyncio.Protocol)
-        ours._protocol = protocol
-        server._accept(theirs)
+        ours.set_protocol(protocol := protocol_factory())
+        theirs.set_protocol(accepting := server.factory())
+        server.accept(theirs)
         made = self.loop.create_future()
-        self.loop.call_soon(theirs._protocol.connection_made, theirs)
+        self.loop.call_soon(accepting.connection_made, theirs)
         self.loop.call_soon(protocol.connection_made, ours)
         self.loop.call_soon(made.set_result, None)
         await made
@@ -355,35 +307,30 @@ class _LoopPatch:
         self.loop = loop
         self.networks: dict[str, Network] = {}
         self._own_server, self._own_connection = loop.create_server, loop.create_connection
-        self._replace("create_server", self.create_server)
-        self._replace("create_connection", self.create_connection)
-
-    def _replace(self, name: str, method: Any) -> None:
-        try:
-            setattr(self.loop, name, method)
-        except AttributeError:
-            raise RuntimeError(
-                f"{type(self.loop).__name__} lets nobody replace its {name}, which a network in memory needs: "
-                "use asyncio's own event loop, or Lab(carrier='tcp')"
-            ) from None
+        for name in REPLACED:
+            try:
+                setattr(loop, name, getattr(self, name))
+            except AttributeError:
+                raise RuntimeError(
+                    f"{type(loop).__name__} lets nobody replace its {name}, which a network in memory needs: "
+                    "use asyncio's own event loop, or Lab(carrier='tcp')"
+                ) from None
 
     def leave(self) -> None:
         """Put the loop's own methods back when there is no network left, unless somebody else replaced them since."""
         if not self.networks:
-            for name in ("create_server", "create_connection"):
+            for name in REPLACED:
                 if getattr(vars(self.loop).get(name), "__self__", None) is self:
                     delattr(self.loop, name)
 
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
-        network = self.networks.get(host) if isinstance(host, str) else None
-        if network is not None:
-            return await network.create_server(protocol_factory, port, **kwargs)
+        if isinstance(host, str) and host in self.networks:
+            return await self.networks[host].create_server(protocol_factory, port, **kwargs)
         return await self._own_server(protocol_factory, host, port, **kwargs)
 
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
-        network = self.networks.get(host) if isinstance(host, str) else None
-        if network is not None:
-            return await network.create_connection(protocol_factory, port, **kwargs)
+        if isinstance(host, str) and host in self.networks:
+            return await self.networks[host].create_connection(protocol_factory, port, **kwargs)
         return await self._own_connection(protocol_factory, host, port, **kwargs)
 
 

@@ -20,19 +20,20 @@ from ..protocol import Frame, Head, build_request, build_response, dissect, pars
 from ..protocol.header import HEADER, payload_length
 from .errors import StreamEnded
 from .reset import reset
-from .tap import SAMPLE_KEY, TappedTransport, note_lost, wire_key
+from .tap import SAMPLE_KEY, TappedTransport, wire_key
 from .waiting import Changes
 
 if TYPE_CHECKING:
     from ..protocol.dissection import Dissection
     from ..protocol.handshake import Headers
-    from ..recording.trace import Tap, Trace
+    from ..recording.trace import Trace
 
 TIMEOUT = 5.0
 """Seconds that a receiver waits for its peer unless told otherwise."""
 QUIET = 0.1
 """Seconds of silence after which a peer is taken to have said all that it had to say."""
 LONGEST_HEAD = 65536
+ENDED = {"FIN": "; the peer ended its stream (FIN)", "RST": "; the peer reset the connection (RST)"}
 
 
 class _Refused(asyncio.Protocol):
@@ -58,8 +59,8 @@ class RawEndpoint(asyncio.Protocol, Shown):
         self.loop = asyncio.get_running_loop()
         self.trace, self._register = trace, register
         self._server: Any = None
-        self._transport: TappedTransport | None = None
-        self._tap: Tap | None = None
+        self._wire: TappedTransport  # while it has been connected
+        self._joined = False
         self._read = 0  # how much of what was received somebody has asked for
         self._end = ""
         self._reset = False
@@ -69,14 +70,12 @@ class RawEndpoint(asyncio.Protocol, Shown):
         self._gone: asyncio.Future[None] = self.loop.create_future()
         register[self] = None
 
-    # What asyncio tells it, whose protocol it is.
+    # What asyncio tells its protocol.
 
     def accept(self) -> asyncio.Protocol:
         """A protocol factory for asyncio; the first connection is this endpoint's."""
-        if self._taken:
-            return _Refused()
-        self._taken = True
-        return self
+        taken, self._taken = self._taken, True
+        return _Refused() if taken else self
 
     def listening(self, server: Any, uri: str) -> None:
         """Have it wait for the one client of ``server``."""
@@ -86,36 +85,30 @@ class RawEndpoint(asyncio.Protocol, Shown):
         """Join the trace."""
         if self._server is not None:
             self._server.close()
-        self._tap = self.trace.join(self.end, wire_key(transport))
-        self._transport = TappedTransport(cast(asyncio.Transport, transport), self._tap)
+        tap = self.trace.join(self.end, wire_key(transport))
+        self._wire, self._joined = TappedTransport(cast(asyncio.Transport, transport), tap), True
         self._writable.set()
         self._changes.tell()
 
     def data_received(self, data: bytes) -> None:
         """Note what came."""
-        assert self._tap is not None
-        self._tap.received(data)
+        self._wire.tap.received(data)
         self.received += data
         self._changes.tell()
 
     def eof_received(self) -> bool:
         """Note the peer's end of stream; whether this direction stays open until somebody closes it."""
-        assert self._tap is not None
-        assert self._transport is not None
-        self._tap.fin_received()
+        self._wire.tap.fin_received()
         self._end = self._end or "FIN"
         self._changes.tell()
-        return bool(self._transport.can_write_eof())  # over TLS, asyncio knows no half-closed connection
+        return bool(self._wire.can_write_eof())  # over TLS, asyncio knows no half-closed connection
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note how it ended."""
-        assert self._tap is not None
         if not self._reset:
-            note_lost(self._tap, self._transport, exc)
-        self._tap.closed()
-        if isinstance(exc, OSError):
-            self._end = "RST"
-        self._end = self._end or "closed here"
+            self._wire.note_lost(exc)
+        self._wire.tap.closed()
+        self._end = "RST" if isinstance(exc, OSError) else self._end or "closed here"
         self._writable.set()
         self._register.pop(self, None)
         if not self._gone.done():
@@ -135,13 +128,12 @@ class RawEndpoint(asyncio.Protocol, Shown):
     @property
     def connection(self) -> int | None:
         """Its number in the trace; None while nobody has connected."""
-        return None if self._tap is None else self._tap.connection
+        return self._wire.tap.connection if self._joined else None
 
     @property
     def open(self) -> bool:
         """Whether it can send: somebody is connected, and it has not ended its stream."""
-        transport = self._transport
-        return transport is not None and not (self._gone.done() or transport.is_closing() or transport.fin_sent)
+        return self._joined and self._wire.open and not self._gone.done()
 
     @property
     def ended(self) -> str:
@@ -150,20 +142,18 @@ class RawEndpoint(asyncio.Protocol, Shown):
 
     async def connected(self, timeout: float | None = TIMEOUT) -> Self:
         """Wait until a client has connected; what needs that waits by itself."""
-        await self._until(lambda: self._transport is not None or self._closed, timeout, "no client connected")
-        if self._transport is None:
+        await self._until(lambda: self._joined or self._closed, timeout, "no client connected")
+        if not self._joined:
             raise ConnectionError("this endpoint was closed before a client connected")
         return self
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send exactly these bytes, as one write. Raises ConnectionError when the connection is gone."""
         await self.connected()
-        assert self._transport is not None
         if not self.open:
             raise ConnectionError("this endpoint has ended its stream, or lost its connection: it cannot send any more")
-        data = bytes(data)
         self.sent += data
-        self._transport.write(data)
+        self._wire.write(bytes(data))
         await self._writable.wait()
 
     async def recv(self, n: int | None = None, timeout: float | None = TIMEOUT) -> bytes:
@@ -186,15 +176,12 @@ class RawEndpoint(asyncio.Protocol, Shown):
 
     async def recv_until_quiet(self, quiet: float = QUIET, timeout: float | None = TIMEOUT) -> bytes:
         """What comes until the stream ends, or nothing came for ``quiet`` seconds."""
-        if not self._end:
-            try:
-                async with asyncio.timeout(timeout):
-                    seen = -1
-                    while seen != len(self.received) and not self._end:
-                        seen = len(self.received)
-                        await asyncio.wait({self._gone}, timeout=quiet)
-            except TimeoutError:
-                pass
+        seen = -1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while seen != len(self.received) and not self._end:
+                    seen = len(self.received)
+                    await asyncio.wait({self._gone}, timeout=quiet)
         return self._take(len(self.received))
 
     async def recv_to_end(self, timeout: float | None = TIMEOUT) -> bytes:
@@ -261,41 +248,39 @@ class RawEndpoint(asyncio.Protocol, Shown):
         Raises NotImplementedError over TLS, where asyncio knows no such thing.
         """
         await self.connected()
-        assert self._transport is not None
-        if not self._transport.can_write_eof():
+        if not self._wire.can_write_eof():
             raise NotImplementedError("over TLS asyncio cannot close one direction alone: close() closes both")
-        self._transport.write_eof()
+        self._wire.write_eof()
 
     async def close(self) -> None:
         """Close: FIN, wait up to a second for the peer's, then let go. Calling it again does nothing."""
         self._closed = True
         if self._server is not None:
             self._server.close()
-        if self._transport is None:
+        if not self._joined:
             self._register.pop(self, None)
             self._changes.tell()
             return
-        if not self._gone.done() and not self._transport.is_closing():
-            if self._transport.can_write_eof():
-                if not self._transport.fin_sent:
-                    with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
-                        self._transport.write_eof()
+        if not self._gone.done() and not self._wire.is_closing():
+            if self._wire.can_write_eof():
+                with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
+                    self._wire.write_eof()
                 with contextlib.suppress(TimeoutError):
                     await self._until(lambda: bool(self._end), 1.0, "")
-            self._transport.close()
+            self._wire.close()
         await asyncio.wait({self._gone}, timeout=1.0)
         if not self._gone.done():
-            self._transport.abort()
+            self._wire.abort()
 
     def reset(self) -> asyncio.Future[None]:
         """Tear the connection down with RST, at once. Await what it returns to know that it happened."""
-        if self._transport is not None and self._tap is not None and not self._gone.done():
+        if self._joined and not self._gone.done():
             self._reset = True
-            self._tap.reset_sent()
-            if self._transport.get_extra_info("socket") is not None:
-                reset(self._transport)
+            self._wire.tap.reset_sent()
+            if self._wire.get_extra_info("socket") is None:
+                self._wire.reset()
             else:
-                self._transport.reset()
+                reset(self._wire)
         return asyncio.shield(self._gone)
 
     async def __aenter__(self) -> Self:
@@ -310,22 +295,15 @@ class RawEndpoint(asyncio.Protocol, Shown):
     def dissection(self) -> Dissection:
         """Both directions so far, explained."""
         ours, theirs = bytes(self.sent), bytes(self.received)
-        client, server = (ours, theirs) if self.end is Sender.CLIENT else (theirs, ours)
-        return dissect(client, server)
-
-    @property
-    def _summary(self) -> str:
-        if self._transport is None:
-            return f"raw {self.end.label}, not connected yet"
-        ended = {"FIN": "; the peer ended its stream (FIN)", "RST": "; the peer reset the connection (RST)"}
-        return (
-            f"raw {self.end.label}: sent {count(len(self.sent), 'byte')}, "
-            f"received {count(len(self.received), 'byte')}{ended.get(self._end, '')}"
-        )
+        return dissect(ours, theirs) if self.end is Sender.CLIENT else dissect(theirs, ours)
 
     def _sheet(self) -> Sheet:
+        sent, received = count(len(self.sent), "byte"), count(len(self.received), "byte")
+        summary = f"raw {self.end.label}: sent {sent}, received {received}{ENDED.get(self._end, '')}"
+        if not self._joined:
+            summary = f"raw {self.end.label}, not connected yet"
         found = sheet_of(self.dissection).blocks if self.sent or self.received else []
-        return Sheet("A raw end", [Words(self._summary), *found])
+        return Sheet("A raw end", [Words(summary), *found])
 
     def _take(self, stop: int) -> bytes:
         start, self._read = self._read, min(stop, len(self.received))

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import struct
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .tap import TappedTransport
 
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
-class Resettable(Protocol):
-    """A transport over a socket, or what stands before one."""
-
-    def get_extra_info(self, name: str) -> Any:
-        """As of ``asyncio.BaseTransport``."""
-
-    def abort(self) -> None:
-        """As of ``asyncio.WriteTransport``."""
-
-
-def reset(transport: Resettable) -> None:
+def reset(transport: asyncio.Transport | TappedTransport) -> None:
     """Send RST and let go of the socket, at once. What was written and not sent yet is lost.
 
     Calling it again does nothing.

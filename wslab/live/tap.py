@@ -1,13 +1,12 @@
 """How every byte of a connection is noted, and how a seed fixes its keys.
 
-Theory. ``websockets`` asks ``create_connection=`` for the object that manages a
-connection, and that object is also asyncio's protocol for it. A subclass of the class
-that it would have used notes what its transport delivers, and hands its base class a
-transport that notes what is written. Nothing else of the library is touched.
+Theory. ``websockets`` asks ``create_connection=`` for the object that manages a connection, and that object is also
+asyncio's protocol for it. A subclass of the class that it would have used notes what its transport delivers, and hands
+its base class a transport that notes what is written. Nothing else of the library is touched.
 
-A ``websockets`` client writes its request first and then exactly one frame per write.
-So where a connection has a seed, its frames are put under another masking key on the way
-to the transport: the payload is masked with k1, and XOR with ``k1 ^ k2`` masks it with k2.
+A ``websockets`` client writes its request first and then exactly one frame per write. So where a connection has a seed,
+its frames are put under another masking key on the way to the transport: the payload is masked with k1, and XOR with
+``k1 ^ k2`` masks it with k2.
 
 Predictable masking keys defeat what masking is for (RFC 6455 10.3). Without a seed they stay what the library draws.
 """
@@ -20,10 +19,9 @@ import inspect
 import random
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from dataclasses import dataclass
+from itertools import chain, count, repeat
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from websockets.asyncio.connection import Connection
 from websockets.protocol import OPEN
@@ -50,21 +48,23 @@ DATE = re.compile(rb"(?<=\r\nDate: )[^\r\n]*")
 
 Factory = Callable[..., Any]
 Seed = int | str | bytes | None
-C = TypeVar("C", bound=Connection)
 
 
 @dataclass(slots=True)
 class Keys:
-    """What is fixed about one connection; what is None is left to the library."""
+    """What is fixed about one connection; what is None is left to the library.
+
+    Attributes:
+        key: the Sec-WebSocket-Key.
+        masks: a masking key for each frame that a client sends.
+        pings: the payload of a ping that was given none; the library draws four random bytes.
+        steady: whether a server's Date is ``STEADY_DATE``.
+    """
 
     key: str | None = None
-    """The Sec-WebSocket-Key."""
     masks: Iterator[bytes] | None = None
-    """A masking key for each frame that a client sends."""
     pings: Callable[[], bytes] | None = None
-    """The payload of a ping that was given none; the library draws four random bytes."""
     steady: bool = False
-    """Whether a server's Date is ``STEADY_DATE``."""
 
 
 def keys(seed: Seed, end: Sender, number: int) -> Keys:
@@ -111,39 +111,26 @@ def _rewriter(end: Sender, fixed: Keys) -> Callable[[bytes], bytes] | None:
 
     An end's first write is its head, and every later one a frame.
     """
+    masks: Iterator[bytes | None] = fixed.masks or repeat(None)
+    writes = count()
+
+    def with_steady_date(data: bytes) -> bytes:
+        return data if next(writes) else DATE.sub(STEADY_DATE, data, count=1)
+
+    def with_next_mask(data: bytes) -> bytes:
+        mask = next(masks, None) if next(writes) else None
+        return data if mask is None else rekey(data, mask)
+
     if end is Sender.SERVER:
-        of_head = _with_steady_date if fixed.steady else None
-        of_frame = None
-    else:
-        of_head = None
-        of_frame = None if fixed.masks is None else partial(_with_next_mask, fixed.masks)
-    if of_head is of_frame is None:
-        return None
-    head_written = False
-
-    def rewrite(data: bytes) -> bytes:
-        nonlocal head_written
-        change = of_frame if head_written else of_head
-        head_written = True
-        return data if change is None else change(data)
-
-    return rewrite
-
-
-def _with_steady_date(head: bytes) -> bytes:
-    return DATE.sub(STEADY_DATE, head, count=1)
-
-
-def _with_next_mask(masks: Iterator[bytes], frame: bytes) -> bytes:
-    mask = next(masks, None)
-    return frame if mask is None else rekey(frame, mask)
+        return with_steady_date if fixed.steady else None
+    return None if fixed.masks is None else with_next_mask
 
 
 class TappedTransport:
     """A transport that notes what is written before it goes on; all else is the transport's own."""
 
     def __init__(self, transport: asyncio.Transport, tap: Tap, rewrite: Callable[[bytes], bytes] | None = None) -> None:
-        self._transport, self._tap = transport, tap
+        self._transport, self.tap = transport, tap
         self.fin_sent = False
         self.is_closing = transport.is_closing  # bound here because it is asked at every send
         write, sent = transport.write, tap.sent
@@ -152,12 +139,8 @@ class TappedTransport:
             sent(data)
             write(data)
 
-        def rewrite_note_and_write(data: bytes) -> None:
-            assert rewrite is not None
-            note_and_write(rewrite(data))
-
-        self.write = note_and_write if rewrite is None else rewrite_note_and_write
         self.write_as_it_is = note_and_write  # what somebody wrote by hand is not put under another key
+        self.write = note_and_write if rewrite is None else lambda data: note_and_write(rewrite(data))
 
     def writelines(self, chunks: Iterable[bytes]) -> None:
         """Write all of them, noted as one."""
@@ -172,7 +155,19 @@ class TappedTransport:
         """Note the end of this end's stream, once."""
         if not self.fin_sent:
             self.fin_sent = True
-            self._tap.fin_sent()
+            self.tap.fin_sent()
+
+    def note_lost(self, exc: Exception | None) -> None:
+        """Note how the connection ended, as far as its end of stream was not noted before."""
+        if isinstance(exc, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
+            self.tap.reset_received()
+        elif exc is None:
+            self.note_fin()
+
+    @property
+    def open(self) -> bool:
+        """Whether bytes can be sent: this end has not ended its stream, and the connection is there."""
+        return not (self.is_closing() or self.fin_sent)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -188,41 +183,33 @@ def wire_key(transport: asyncio.BaseTransport) -> Hashable:
     return object()  # a Unix socket's client has no address
 
 
-def note_lost(tap: Tap, transport: TappedTransport | None, exc: Exception | None) -> None:
-    """Note how a connection ended, as far as its end of stream was not noted before."""
-    if isinstance(exc, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
-        tap.reset_received()
-    elif exc is None and transport is not None:
-        transport.note_fin()
-
-
-@dataclass(slots=True)
-class Joint:
-    """What a tapped connection needs to know of its lab."""
+class Joint(NamedTuple):
+    """What a tapped connection needs to know of its lab; it stands in ``register`` until it is lost."""
 
     trace: Trace
     end: Sender
-    fixed: Keys = field(default_factory=Keys)
-    register: dict[Any, None] = field(default_factory=dict)
-    """Where the connection stands from when it is made until it is lost."""
+    fixed: Keys
+    register: dict[Any, None]
 
 
 class Tapped(Connection):
-    """The noting half of a connection; ``tapped`` joins it to a class of ``websockets``."""
+    """The noting half of a connection, to be joined to a class of ``websockets``.
+
+    Attributes:
+        wslab_tap: made when the connection is; it knows the connection's number in the trace.
+    """
 
     wslab: Joint
-    wslab_tap: Tap | None = None
-    """Made when the connection is; it knows the connection's number in the trace."""
-    _wire: TappedTransport | None = None
-    _opened = False
+    wslab_tap: Tap
+    _wire: TappedTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the trace, and put the noting transport in front of ``transport``."""
-        joint = self.wslab
-        tap = self.wslab_tap = joint.trace.join(joint.end, wire_key(transport))
+        trace, end, fixed, register = self.wslab
+        tap = self.wslab_tap = trace.join(end, wire_key(transport))
         self._noted = tap.received
-        self._wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(joint.end, joint.fixed))
-        joint.register[self] = None
+        self._wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed))
+        register[self] = None
         if (ciphertext := getattr(transport.get_extra_info("ssl_object"), "ciphertext", None)) is not None:
             ciphertext.connection = tap.connection
         super().connection_made(cast(asyncio.Transport, self._wire))
@@ -234,31 +221,25 @@ class Tapped(Connection):
 
     def eof_received(self) -> None:
         """Note the peer's end of stream."""
-        assert self.wslab_tap is not None
         self.wslab_tap.fin_received()
         super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note how it ended, and what this end's program will be told (RFC 6455 7.1.5)."""
-        assert self.wslab_tap is not None
         opened = self.response is not None and self.response.status_code == 101
-        note_lost(self.wslab_tap, self._wire, exc)
+        self._wire.note_lost(exc)
         super().connection_lost(exc)
-        if opened:
-            self.wslab_tap.closed(self.close_code, self.close_reason or "")
-        else:
-            self.wslab_tap.closed()
+        told = (self.close_code, self.close_reason or "") if opened else ()
+        self.wslab_tap.closed(*told)
         self.wslab.register.pop(self, None)
 
     @property
     def can_write(self) -> bool:
         """Whether bytes can be sent, whatever the library's state is."""
-        wire = self._wire
-        return wire is not None and not wire.is_closing() and not wire.fin_sent
+        return self._wire.open
 
     def write_as_it_is(self, data: bytes) -> None:
         """Note and write these very bytes, of which the library does not learn."""
-        assert self._wire is not None
         self._wire.write_as_it_is(data)
 
     async def ping(self, data: Any = None) -> Any:
@@ -268,31 +249,31 @@ class Tapped(Connection):
         return await super().ping(data)
 
 
-_subclasses: dict[type[Connection], type[Connection]] = {}
+_subclasses: dict[type, Factory] = {}
 
 
-def tapped(cls: type[C]) -> type[C]:
+def _tapped(cls: type) -> Factory:
     """A subclass of ``cls`` under the same name whose connections note everything."""
     if cls not in _subclasses:
         namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__}
         _subclasses[cls] = type(cls.__name__, (Tapped, cls), namespace)
-    return cast(type[C], _subclasses[cls])
+    return _subclasses[cls]
 
 
 def tapping(factory: Factory, joint: Callable[[], Joint]) -> Factory:
     """What to give ``websockets`` as ``create_connection=``.
 
     Args:
-        factory: what it would have been otherwise: a class of ``websockets``, a subclass, or a function
-            that makes a connection.
+        factory: what it would have been otherwise: a class of ``websockets``, a subclass, or a function that makes a
+            connection.
         joint: called for each connection.
     """
 
     def create(protocol: Any, *args: Any, **kwargs: Any) -> Any:
-        make: Factory = tapped(factory) if inspect.isclass(factory) else factory
-        connection: Any = make(protocol, *args, **kwargs)
+        make = _tapped(factory) if inspect.isclass(factory) else factory
+        connection = make(protocol, *args, **kwargs)
         if not isinstance(connection, Tapped):
-            connection.__class__ = tapped(type(connection))
+            connection.__class__ = _tapped(type(connection))
         connection.wslab = joint()
         if connection.wslab.fixed.key is not None and hasattr(protocol, "key"):
             protocol.key = connection.wslab.fixed.key
