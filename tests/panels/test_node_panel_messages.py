@@ -25,18 +25,18 @@ def test_it_tells_all_once_and_then_what_is_new(process: NodeProcess, monkeypatc
     told: list[dict[str, Any]] = []
     monkeypatch.setattr(panel, "tell", lambda what, buffers=(), **facts: told.append({"tell": what, **facts}))
     monkeypatch.setattr(panel._pusher, "wake", lambda: None)
-    process._output._add(["one"], False)
+    process._add(["one"], False)
     panel._heard(None, {"ask": "hello"}, [])
     assert (told[-1]["tell"], told[-1]["lines"]) == ("all", [("one", False)])
     panel._push()
-    process._output._add([HOSTILE, "three"], True)
+    process._add([HOSTILE, "three"], True)
     panel._push()
     assert told[-1]["lines"] == [("<b>\\x1b[31m\\u202e", True), ("three", True)]
     assert told[-1]["summary"] == "the script in Node runs; 3 lines of output"
     number = len(told)
     panel._push()
     assert len(told) == number
-    process._output._add([str(number) for number in range(500)], False)
+    process._add([str(number) for number in range(500)], False)
     panel._push()
     assert len(told[-1]["lines"]) == 60
     panel._heard(None, {"ask": "end"}, [])  # it does not run, so there is nothing to end
@@ -50,9 +50,9 @@ def test_a_line_that_a_new_view_was_told_is_not_told_again(
     told: list[Any] = []
     monkeypatch.setattr(panel, "tell", lambda what, buffers=(), **facts: told.append((what, facts["lines"])))
     monkeypatch.setattr(panel._pusher, "wake", lambda: None)
-    process._output._add(["one"], False)
+    process._add(["one"], False)
     panel._push()
-    process._output._add(["two"], False)
+    process._add(["two"], False)
     panel._heard(None, {"ask": "hello"}, [])
     panel._push()
     process._closing, process._ended = True, 0
@@ -63,7 +63,7 @@ def test_a_line_that_a_new_view_was_told_is_not_told_again(
 
 def test_its_text_is_steady_and_harmless(process: NodeProcess) -> None:
     panel = NodePanel(process)
-    process._output._add([HOSTILE], True)
+    process._add([HOSTILE], True)
     assert repr(panel) == repr(process) == "the script in Node runs; 1 line of output\n! <b>\\x1b[31m\\u202e"
     assert "<b>" not in panel._repr_html_()
     assert "&lt;b&gt;" in panel.picture().svg

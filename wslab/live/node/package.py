@@ -50,10 +50,7 @@ def install() -> Path:
 
     It needs npm and its registry, and blocks until it is done. Raises NodeMissing, which says what to do.
     """
-    npm = shutil.which("npm")
-    if npm is None:
-        raise NodeMissing(f"npm is not on PATH. {_how_to_get_node('npm')}")
-    folder = home()
+    npm, folder = _on_path("npm"), home()
     folder.mkdir(parents=True, exist_ok=True)
     if folder != SOURCE:
         for name in ("package.json", "package-lock.json"):
@@ -66,18 +63,19 @@ def install() -> Path:
     return folder
 
 
-def _how_to_get_node(program: str) -> str:
-    return (
-        f"Install Node 18 or newer, which brings {program}: `conda install -c conda-forge nodejs`, "
-        "`sudo apt-get install nodejs npm`, `brew install node`, or https://nodejs.org"
-    )
+def _on_path(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise NodeMissing(
+            f"{name} is not on PATH. Install Node 18 or newer, which brings {name}: `conda install -c conda-forge "
+            "nodejs`, `sudo apt-get install nodejs npm`, `brew install node`, or https://nodejs.org"
+        )
+    return path
 
 
 def program() -> str:
     """The path of Node. Raises NodeMissing if Node or the pinned ``ws`` is not installed."""
-    node = shutil.which("node")
-    if node is None:
-        raise NodeMissing(f"node is not on PATH. {_how_to_get_node('node')}")
+    node = _on_path("node")
     if not installed():
         raise NodeMissing(
             f"Node's package ws {pinned()} is not installed for wslab. Run `{COMMAND}` in a terminal, "

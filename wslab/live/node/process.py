@@ -58,50 +58,11 @@ LONGEST_SCRIPT = 100_000
 
 
 class OutputLine(NamedTuple):
-    """One line that the script printed."""
+    """One line that the script printed, made harmless."""
 
     text: str
     error: bool
     """Whether it went to standard error."""
-
-
-class _Output:
-    """What the script printed, bounded, told apart from what the leash tells."""
-
-    def __init__(self, mark: str, told: Callable[[dict[str, Any]], None], printed: Callable[[], None]) -> None:
-        self.lines: deque[OutputLine] = deque(maxlen=LINES)
-        self.total = 0
-        self._lock = threading.Lock()
-        self._mark, self._told, self._printed = mark, told, printed
-
-    def so_far(self) -> tuple[int, list[OutputLine]]:
-        """How many lines were printed, and the last of them, at one moment. Thread-safe."""
-        with self._lock:
-            return self.total, [*self.lines]
-
-    async def pump(self, stream: asyncio.StreamReader, error: bool) -> None:
-        """Read until the stream ends; runs on the server's loop."""
-        decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-        rest = ""
-        while data := await stream.read(READ):
-            *lines, rest = (rest + decoder.decode(data)).split("\n")
-            self._add(lines, error)
-            rest = rest[:READ]  # of a line without an end only the beginning is kept
-        self._add([rest] if rest else [], error)
-
-    def _add(self, lines: Sequence[str], error: bool) -> None:
-        for line, following in zip_longest(lines, lines[1:], fillvalue=""):
-            if not error and line.startswith(self._mark):
-                with contextlib.suppress(ValueError):
-                    self._told(json.loads(line.removeprefix(self._mark)))
-            # The leash writes a line's end before its mark, since the script may have begun a line.
-            elif line or error or not following.startswith(self._mark):
-                cut = line.removesuffix("\r")
-                with self._lock:
-                    self.lines.append(OutputLine(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…", error))
-                    self.total += 1
-        if lines:
-            self._printed()
 
 
 class NodeProcess(Alive, Shown):
@@ -115,7 +76,9 @@ class NodeProcess(Alive, Shown):
         self.name = _named(script)
         self._process: asyncio.subprocess.Process | None = None
         self._mark = f"\0{secrets.token_hex(8)} "
-        self._output = _Output(self._mark, self._told, self._changed)
+        self._lines: deque[OutputLine] = deque(maxlen=LINES)
+        self._total = 0
+        self._lock = threading.Lock()
         self._port: int | None = None
         self._ended: int | None = None
         self._closing = False
@@ -140,7 +103,7 @@ class NodeProcess(Alive, Shown):
     async def _live(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
-        pumps = asyncio.gather(self._output.pump(process.stdout, False), self._output.pump(process.stderr, True))
+        pumps = asyncio.gather(self._pump(process.stdout, False), self._pump(process.stderr, True))
         status = await process.wait()
         _kill(process.pid)  # what the script started may hold its output open
         with contextlib.suppress(TimeoutError):
@@ -149,10 +112,33 @@ class NodeProcess(Alive, Shown):
         self._estate.helpers.pop(self, None)
         self._changed()
 
-    def _told(self, what: dict[str, Any]) -> None:
-        port = what.get("listening")
-        if isinstance(port, int) and self._port is None:
-            self._port = port
+    async def _pump(self, stream: asyncio.StreamReader, error: bool) -> None:
+        """Read until the stream ends; runs on the server's loop."""
+        decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        rest = ""
+        while data := await stream.read(READ):
+            *lines, rest = (rest + decoder.decode(data)).split("\n")
+            self._add(lines, error)
+            rest = rest[:READ]  # of a line without an end only the beginning is kept
+        self._add([rest] if rest else [], error)
+
+    def _add(self, lines: Sequence[str], error: bool) -> None:
+        """Keep what the script printed, and take out what the leash tells."""
+        for line, following in zip_longest(lines, lines[1:], fillvalue=""):
+            if not error and line.startswith(self._mark):
+                with contextlib.suppress(ValueError):
+                    port = json.loads(line.removeprefix(self._mark)).get("listening")
+                    if isinstance(port, int) and self._port is None:
+                        self._port = port
+            # The leash writes a line's end before its mark, since the script may have begun a line.
+            elif line or error or not following.startswith(self._mark):
+                cut = line.removesuffix("\r")
+                text = harmless(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…")
+                with self._lock:
+                    self._lines.append(OutputLine(text, error))
+                    self._total += 1
+        if lines:
+            self._changed()
 
     def _changed(self) -> None:
         self._changes.tell()
@@ -168,17 +154,14 @@ class NodeProcess(Alive, Shown):
         if find() is None:
             changed = self._changes.until(lambda: find() is not None or self._ended is not None, timeout, late)
             await self._estate.carrier.run(changed)
-        found = find()
-        if found is None:
+        if (found := find()) is None:
             raise NodeFailed(f"{self.name} {self.state} before it had {otherwise}: {self._last_words()}")
         return found
 
     def _last_words(self) -> str:
-        said = [harmless(line.text) for line in self._lines() if line.error] or self.lines
+        _, lines = self._so_far()
+        said = [line.text for line in lines if line.error] or [line.text for line in lines]
         return "\n".join(said[-12:]) or "it printed nothing"
-
-    def _lines(self) -> list[OutputLine]:
-        return self._output.so_far()[1]
 
     @property
     def port(self) -> int | None:
@@ -193,12 +176,12 @@ class NodeProcess(Alive, Shown):
     @property
     def lines(self) -> list[str]:
         """The last lines that the script printed, at most ``LINES``, on standard output and standard error."""
-        return [harmless(line.text) for line in self._lines()]
+        return [line.text for line in self._so_far()[1]]
 
     @property
     def total(self) -> int:
         """How many lines it has printed."""
-        return self._output.total
+        return self._total
 
     @property
     def output(self) -> str:
@@ -220,11 +203,10 @@ class NodeProcess(Alive, Shown):
         """``runs``, ``was closed``, ``ended``, or ``ended with exit status 1``."""
         if self._ended is None:
             return "runs"
-        if self._closing:
-            return "was closed"
-        if self._ended < 0:
-            return f"was ended by signal {-self._ended}"
-        return f"ended with exit status {self._ended}" if self._ended else "ended"
+        if self._closing or not self._ended:
+            return "was closed" if self._closing else "ended"
+        how = "was ended by signal" if self._ended < 0 else "ended with exit status"
+        return f"{how} {abs(self._ended)}"
 
     async def wait_for(self, text: str, timeout: float = 5.0) -> str:
         """Wait until a line with ``text`` in it has been printed, and return that line.
@@ -286,9 +268,8 @@ class NodeProcess(Alive, Shown):
     @property
     def summary(self) -> str:
         """``the article's server in Node runs; 1 line of output``."""
-        left_out = self._output.total - min(self._output.total, SHOWN)
-        shown = f", the last {SHOWN} of which are" if left_out else ""
-        return f"{self.name} {self.state}; {count(self._output.total, 'line')} of output{shown}"
+        shown = f", the last {SHOWN} of which are" if self._total > SHOWN else ""
+        return f"{self.name} {self.state}; {count(self._total, 'line')} of output{shown}"
 
     @property
     def shown(self) -> list[tuple[str, bool]]:
@@ -297,8 +278,12 @@ class NodeProcess(Alive, Shown):
 
     def shown_so_far(self) -> tuple[int, list[tuple[str, bool]]]:
         """How many lines it has printed, and the lines that a view shows, at one moment. Thread-safe."""
-        total, lines = self._output.so_far()
-        return total, [(harmless(line.text), line.error) for line in lines[-SHOWN:]]
+        total, lines = self._so_far()
+        return total, [*lines[-SHOWN:]]
+
+    def _so_far(self) -> tuple[int, list[OutputLine]]:
+        with self._lock:
+            return self._total, [*self._lines]
 
     def _sheet(self) -> Sheet:
         marked = "\n".join(f"{'!' if error else '│'} {text}" for text, error in self.shown)
