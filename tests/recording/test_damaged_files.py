@@ -14,9 +14,10 @@ import struct
 import time
 import tracemalloc
 import zipfile
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,12 +26,15 @@ from packets import ACK, GREETING, MASK, SAID, SYN, Talk, enhanced, greeting, in
 from packets import block as make_block
 from recorded import conversation
 from test_har import entry, message
+from test_trace import compressed
 
+from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PACKED
 from wslab.protocol import build_frame, build_request
 from wslab.recording.archive import TraceFileError
 from wslab.recording.entries import ENTRY
 from wslab.recording.files import capture_in
+from wslab.recording.ledger import PLACE
 from wslab.recording.trace import Trace
 
 read_capture = partial(capture_in.read_capture, kind=Trace)
@@ -302,30 +306,86 @@ def test_noise_on_a_connection(tmp_path: Path):
     assert_shown(opened(tmp_path / "noise", pcap(talk.packets)))
 
 
-@pytest.mark.parametrize("part", ["records.bin", "chunks.bin"])
-def test_a_damaged_recording_is_refused_or_can_be_read(part: str, tmp_path: Path) -> None:
-    """Each value of an entry is another one: a connection that there is not, an end, a time, a length."""
-    whole, damaged = tmp_path / "whole.wslab", tmp_path / "damaged.wslab"
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The parts of a saved recording that holds one of everything that is saved."""
     trace = Trace()
     conversation(trace)
-    trace.save(whole)
-    with zipfile.ZipFile(whole) as archive:
+    compressed(trace)
+    server = trace.join(Sender.SERVER, "broken")
+    server.sent(build_frame("masked", mask=MASK))
+    server.note("RuntimeError: no")
+    path = tmp_path_factory.mktemp("whole") / "whole.wslab"
+    trace.save(path)
+    with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    size = (PACKED if part == "records.bin" else ENTRY).size
+    story = json.loads(parts["trace.json"])
+    assert all(story[name] for name in ("connections", "violations", "texts", "inflated", "messages"))
+    assert all(parts.values())
+    return parts
+
+
+def refused_or_read(path: Path, parts: dict[str, bytes]) -> bool:
+    """Whether a recording of these parts is refused; if not, everything that reads it must be able to."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    try:
+        again = Trace.load(path)
+    except TraceFileError:
+        return True
+    for record in again.records:
+        str(again.explain(record.number))
+        again.lanes(record.number)
+    again.to_har()
+    again.to_pcapng(path.with_suffix(".pcapng"))
+    again.save(path.with_suffix(".again"))
+    assert len(again.chunks) + len(again.frames) + len(again.messages) + len(repr(again)) > 0
+    return False
+
+
+@pytest.mark.parametrize(
+    ("part", "size"), [("records.bin", PACKED.size), ("places.bin", PLACE.size), ("chunks.bin", ENTRY.size)]
+)
+def test_a_damaged_entry_is_refused_or_can_be_read(
+    part: str, size: int, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Each value of an entry is another one: a connection that there is not, an end, a time, a length."""
     for at in range(size):
-        for value in (0, 1, 0xFF):
-            data = bytearray(parts[part])
+        for value in (1, 0xFF):
+            data = bytearray(whole[part])
             data[size * 2 + at] = value
-            with zipfile.ZipFile(damaged, "w") as archive:
-                for name, content in {**parts, part: bytes(data)}.items():
-                    archive.writestr(name, content)
-            try:
-                again = Trace.load(damaged)
-            except TraceFileError:
-                continue
-            for number in range(again.total):
-                str(again.explain(number))
-                again.lanes(number)
-            again.to_har()
-            again.to_pcapng(tmp_path / "again.pcapng")
-            assert len(again.chunks) + len(again.frames) + len(repr(again)) > 0
+            refused_or_read(tmp_path / "damaged.wslab", {**whole, part: bytes(data)})
+
+
+@pytest.mark.parametrize("part", ["bytes.bin", "records.bin", "places.bin", "chunks.bin", "inflated.bin", "trace.json"])
+def test_a_part_that_is_cut_or_missing_is_refused_or_can_be_read(
+    part: str, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "damaged.wslab"
+    for length in {0, 1, len(whole[part]) // 2, len(whole[part]) - 1}:
+        refused_or_read(path, {**whole, part: whole[part][:length]})
+    assert refused_or_read(path, {name: content for name, content in whole.items() if name != part})
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The ways to every value in some JSON, those that hold others included."""
+    if path:
+        yield path
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from leaves(value[key], (*path, key))
+
+
+@pytest.mark.slow
+def test_a_story_with_any_other_value_is_refused_or_can_be_read(whole: dict[str, bytes], tmp_path: Path) -> None:
+    alike = {
+        tuple(type(key) if isinstance(key, int) else key for key in way): way
+        for way in leaves(json.loads(whole["trace.json"]))
+    }
+    for *way, last in alike.values():
+        for other in (None, -1, 2**70, 0.5, "x", [], {}):
+            story = json.loads(whole["trace.json"])
+            holder = reduce(lambda holder, key: holder[key], way, story)
+            holder[last] = other
+            refused_or_read(tmp_path / "damaged.wslab", {**whole, "trace.json": json.dumps(story).encode()})

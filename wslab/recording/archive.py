@@ -46,6 +46,26 @@ LARGEST = 2**31
 LATEST = 253402300800
 """Seconds from 1970 to the year 10000."""
 _ENDS = frozenset(map(int, Sender))
+_VIOLATION = {"rule": str, "section": str, "sentence": str, "found": str, "start": int, "width": int}
+_HEAD = {"offset": int, "data": str, "violations": [_VIOLATION]}
+_SHAPE = {
+    "began": float,
+    "max_bytes": int,
+    "max_entries": int,
+    "first": {"byte": int, "record": int, "chunk": int},
+    "next_connection": int,
+    "connections": [
+        {
+            "number": int,
+            "tapped": (bool, bool),
+            "streams": [{"seen": (int, int), "ended": [int], "offsets": [int], "positions": [int]}],
+        }
+    ],
+    "violations": {str: [_VIOLATION]},
+    "texts": {str: str},
+    "inflated": {str: int},
+}
+"""What ``trace.json`` holds, as far as reading it does not find out by itself."""
 
 
 class TraceFileError(ValueError):
@@ -124,6 +144,7 @@ def _load(part: Callable[[str], bytes], kind: type[R]) -> R:
     story = json.loads(part("trace.json"))
     if story["format"] not in (FORMAT, EARLIER):
         raise ValueError(f"its format is {story['format']!r}, and this wslab reads {FORMAT!r} and {EARLIER!r}")
+    _check(story, _SHAPE, "trace.json")
     if not 1024 <= story["max_bytes"] <= LARGEST:
         raise ValueError(f"it claims to keep {story['max_bytes']} bytes")
     trace = kind(max_bytes=story["max_bytes"], max_entries=story["max_entries"])
@@ -175,6 +196,22 @@ def _load(part: Callable[[str], bytes], kind: type[R]) -> R:
         message = _message(told)
         ledger.keep_message(frames.get((number, message.sender, message.last_frame), -1), number, message)
     return trace
+
+
+def _check(value: Any, shape: Any, where: str) -> None:
+    """Raise ValueError unless the value has the shape: a class, a list of one shape, one for each end, or an object."""
+    fits = isinstance(value, dict if isinstance(shape, dict) else list)
+    if isinstance(shape, type):
+        fits = type(value) is shape and (not isinstance(value, int) or 0 <= value < 2**63)
+    elif fits and isinstance(shape, dict):
+        for key, one in dict.fromkeys(value, shape[str]).items() if str in shape else shape.items():
+            _check(value[key], one, f"{where}.{key}")
+    elif fits:
+        fits = isinstance(shape, list) or len(value) == len(shape)
+        for place, part in enumerate(value):
+            _check(part, shape[0], f"{where}[{place}]")
+    if not fits:
+        raise ValueError(f"{where} cannot be {str(value)[:40]!r}")
 
 
 def _whole(part: Callable[[str], bytes], name: str, layout: struct.Struct) -> bytes:
@@ -242,7 +279,7 @@ def _overwrite(stream: Stream, seen: list[int], first: int, offset: int, data: b
         stop = stream.offsets[index + 1] if index + 1 < len(stream.offsets) else max(seen)
         for at in range(max(start, offset), min(stop, offset + len(data))):
             place = position + at - start - first
-            if place >= 0:
+            if 0 <= place < len(kept):
                 kept[place] = data[at - offset]
 
 
@@ -251,7 +288,7 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
     trace.tape.joined.clear()
     trace.tape.left.append(wire)
     conversation = trace.ledger.conversations[wire.number] = Conversation(wire)
-    wire.tapped, conversation.last_record = list(story["tapped"]), story["last_record"]
+    wire.tapped, conversation.last_record = story["tapped"], int(story["last_record"])
     for sender, stream, told in zip(Sender, conversation.streams, story["streams"], strict=True):
         wire.seen[sender][:] = told["seen"]
         stream.offsets, stream.positions = told["offsets"], told["positions"]
@@ -269,6 +306,7 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
 
 
 def _head(story: dict[str, Any], place: int) -> Head:
+    _check(story, _HEAD, "a head")
     # Earlier files hold the request and the response, and name no sender.
     sender = Sender(story.get("sender", place))
     head = parse_head(bytes.fromhex(story["data"]), sender, offset=story["offset"])
