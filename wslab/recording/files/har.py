@@ -27,7 +27,7 @@ from ...anatomy.record import Kind, Record
 from ...drawing.visible import count
 from ...protocol.builder import build_frame
 from ...protocol.head import TOKEN, Head, parse_head
-from ...protocol.words import BINARY, CLOSE, PING, PONG, TEXT
+from ...protocol.words import BINARY, CLOSE, CONTINUATION, FIN, OPCODE, PING, PONG, TEXT
 from ..archive import R, TraceFileError, withheld
 from ..reading import Reading
 from .imported import FileEvent, Problems, play, read_file
@@ -66,82 +66,61 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
         ended = {record.number: record.time for some in records.values() for record in some}
         told: dict[int, list[dict[str, Any]]] = {}
         for number, connection, message in trace.completed():
-            if message.data is None:
+            data = message.data
+            if data is None:
                 lost[connection] += 1
                 continue
-            text = message.opcode == TEXT
-            told.setdefault(connection, []).append(
-                {
-                    "type": "send" if message.sender is Sender.CLIENT else "receive",
-                    "time": trace.began + ended.get(number, 0.0),
-                    "opcode": message.opcode,
-                    "data": message.data.decode("utf-8", "replace")
-                    if text
-                    else base64.b64encode(message.data).decode(),
-                }
-            )
-        entries = [
-            _entry(trace, connection, records.get(connection, []), told.get(connection, []), lost[connection], reveal)
-            for connection in trace.connections
-        ]
-    comment = SAID if not trace.rebuilt else f"{SAID} These were {REBUILT}."
-    archive = {
-        "log": {
+            text = data.decode("utf-8", "replace") if message.opcode == TEXT else base64.b64encode(data).decode()
+            way = "send" if message.sender is Sender.CLIENT else "receive"
+            line = {"type": way, "time": trace.began + ended.get(number, 0.0), "opcode": message.opcode, "data": text}
+            told.setdefault(connection, []).append(line)
+        log = {
             "version": "1.2",
             "creator": {"name": "wslab", "version": version("wslab")},
             "pages": [],
-            "entries": entries,
-            "comment": comment,
+            "entries": [
+                _entry(trace, number, records.get(number, []), told.get(number, []), lost[number], reveal)
+                for number in trace.connections
+            ],
+            "comment": SAID if not trace.rebuilt else f"{SAID} These were {REBUILT}.",
         }
-    }
     if path is not None:
-        Path(path).write_text(json.dumps(archive, indent=1), encoding="utf-8")
-    return archive
+        Path(path).write_text(json.dumps({"log": log}, indent=1), encoding="utf-8")
+    return {"log": log}
 
 
 def _entry(
-    trace: Reading,
-    connection: int,
-    records: list[Record],
-    messages: list[dict[str, Any]],
-    lost: int,
-    reveal: bool,
+    trace: Reading, connection: int, records: list[Record], messages: list[dict[str, Any]], lost: int, reveal: bool
 ) -> dict[str, Any]:
-    request, response = trace.heads(connection)
+    request, response = (
+        head if head is None or reveal else parse_head(withheld(head), head.sender) for head in trace.heads(connection)
+    )
     start = records[0].time if records else 0.0
     kinds = Counter(record.kind for record in records)
     frames = [record for record in records if record.kind is Kind.FRAME]
-    control = sum(record.first & 0b1000 != 0 for record in frames)
-    fragments = sum(not record.first & 0b1000_0000 or record.first & 0b1111 == 0 for record in frames)
-    left_out = [
-        count(number, name)
-        for number, name in (
-            (control, "control frame"),
-            (fragments, "fragment"),
-            (kinds[Kind.UNREAD], "run of unread bytes"),
-            (kinds[Kind.ERROR] + kinds[Kind.BEND], "note"),
-            (lost, "message whose bytes are no longer kept"),
-        )
-        if number
-    ]
+    left_out = {
+        "control frame": sum(record.first & 0b1000 != 0 for record in frames),
+        "fragment": sum(not record.first & FIN or record.first & OPCODE == CONTINUATION for record in frames),
+        "run of unread bytes": kinds[Kind.UNREAD],
+        "note": kinds[Kind.ERROR] + kinds[Kind.BEND],
+        "message whose bytes are no longer kept": lost,
+    }
+    lacks = ", ".join(count(number, name) for name, number in left_out.items() if number)
     host = next(iter(request.get("Host")), "localhost") if request else "localhost"
-    target = _shown(request, reveal).target if request else "/"
     responded = next((record.time for record in records if record.kind is Kind.RESPONSE), start)
     return {
         "startedDateTime": datetime.fromtimestamp(trace.began + start, UTC).isoformat().replace("+00:00", "Z"),
         "time": ((records[-1].time if records else 0.0) - start) * 1000,
         "request": {
             "method": (request.method if request else None) or "GET",
-            "url": f"ws://{host}{target or '/'}",
-            **_half(request, reveal),
+            "url": f"ws://{host}{(request.target if request else None) or '/'}",
+            **_half(request),
             "queryString": [],
         },
         "response": {
             "status": (response.status if response else None) or 0,
-            "statusText": response.start_line.split(" ", 2)[2]
-            if response and response.start_line.count(" ") > 1
-            else "",
-            **_half(response, reveal),
+            "statusText": "".join(response.start_line.split(" ", 2)[2:]) if response else "",
+            **_half(response),
             "content": {"size": 0, "mimeType": "x-unknown"},
             "redirectURL": "",
         },
@@ -149,20 +128,15 @@ def _entry(
         "timings": {"send": 0, "wait": (responded - start) * 1000, "receive": 0},
         "_resourceType": "websocket",
         "_webSocketMessages": messages,
-        "comment": f"left out, since HAR does not carry it: {', '.join(left_out)}" if left_out else "",
+        "comment": f"left out, since HAR does not carry it: {lacks}" if lacks else "",
     }
 
 
-def _shown(head: Head, reveal: bool) -> Head:
-    return head if reveal else parse_head(withheld(head), head.sender)
-
-
-def _half(head: Head | None, reveal: bool) -> dict[str, Any]:
-    shown = None if head is None else _shown(head, reveal)
+def _half(head: Head | None) -> dict[str, Any]:
     return {
-        "httpVersion": "HTTP/{}.{}".format(*shown.version) if shown and shown.version else "",
+        "httpVersion": "HTTP/{}.{}".format(*head.version) if head and head.version else "",
         "cookies": [],
-        "headers": [{"name": name, "value": value} for name, value in shown.headers] if shown else [],
+        "headers": [{"name": name, "value": value} for name, value in head.headers] if head else [],
         "headersSize": len(head.data) if head else -1,
         "bodySize": 0,
     }
