@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 START = "00-start-here.ipynb"
 SUMMARY = 60
 """At most so many records, the last ones, are in the summary that ``wslab echo`` and ``wslab watch`` print."""
-TELL_EVERY = 0.05
-"""Seconds between two batches of lines that ``wslab watch`` prints."""
+TELL_EVERY = 0.05  # Seconds between two batches of lines that ``wslab watch`` prints.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,8 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest and options.run is not _lab:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
-    status: int = options.run(options)
-    return status
+    return int(options.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,8 +104,8 @@ def _parser() -> argparse.ArgumentParser:
         "What a file lacks or lies about is said on standard error.",
     )
     add("file", nargs="?", metavar="FILE", help="a capture, a HAR or a recording")
-    add("--client", metavar="FILE", help="what the client sent; - is standard input")
-    add("--server", metavar="FILE", help="what the server sent; - is standard input")
+    for end in ("client", "server"):
+        add(f"--{end}", metavar="FILE", help=f"what the {end} sent; - is standard input")
     add("--json", action="store_true", help="print one JSON object a line for each head and frame")
     return parser
 
@@ -153,22 +151,18 @@ def _echo(options: argparse.Namespace) -> int:
     import asyncio
 
     from .live import Lab, PortTaken
-    from .recording.trace import Trace
 
-    async def serve(trace: Trace) -> None:
+    async def serve() -> Trace:
         stop = _interrupted()
-        async with Lab(carrier="tcp", trace=trace) as lab:
-            server = await lab.serve(
-                port=options.port,
-                origins=[None, *options.origin],
-                compression="deflate" if options.compression else None,
-            )
+        async with Lab(carrier="tcp") as lab:
+            compression = "deflate" if options.compression else None
+            server = await lab.serve(port=options.port, origins=[None, *options.origin], compression=compression)
             print(f"listening on {server.uri}", flush=True)
             await stop.wait()
+        return lab.trace
 
-    trace = Trace()
     try:
-        asyncio.run(serve(trace))
+        trace = asyncio.run(serve())
     except PortTaken:
         return _taken("echo", options.port)
     return _sum_up("echo", trace, options.save)
@@ -328,17 +322,17 @@ def _node(options: argparse.Namespace) -> int:
 
 
 def _dissect(options: argparse.Namespace) -> int:
-    streams = options.client is not None or options.server is not None
+    streams = [name for name in (options.client, options.server) if name is not None]
+    if options.file is not None and streams:
+        return _fail("dissect", "give either a FILE, or --client and --server", 2)
     if options.file is not None:
-        if streams:
-            return _fail("dissect", "give either a FILE, or --client and --server", 2)
         return _dissect_file(options)
-    from .protocol import dissect
-
     if not streams:
         return _fail("dissect", "give a FILE, or give --client FILE, --server FILE or both", 2)
-    if options.client == options.server == "-":
+    if streams == ["-", "-"]:
         return _fail("dissect", "only one of the two streams can be standard input", 2)
+    from .protocol import dissect
+
     try:
         dissection = dissect(_read(options.client), _read(options.server))
     except OSError as error:

@@ -24,8 +24,7 @@ proxies add which log people in. A page cannot add a header to its opening hands
 PARAMETERS = {"token", "_xsrf"}
 COOKIES = re.compile(r"_xsrf|username-.*|jupyter.*", re.ASCII | re.IGNORECASE | re.DOTALL)
 """Jupyter's cookies: a server's login on any port of this host (cookies ignore ports), and a hub's."""
-CASE = {"Dnt": "DNT", "Sec-Gpc": "Sec-GPC"}
-"""As browsers write them; tornado gives every word one capital."""
+CASE = {"Dnt": "DNT", "Sec-Gpc": "Sec-GPC"}  # As browsers write them; tornado gives every word one capital.
 
 
 def behind(uri: str, prefix: str) -> str | None:
@@ -54,8 +53,7 @@ def headers(given: Iterable[tuple[str, str]], host: str, login: str) -> list[tup
             case "host":
                 value = host
             case "cookie":
-                value = _without_jupyter(value, login)
-                if not value:
+                if not (value := _without_jupyter(value, login)):
                     continue
             case "referer":
                 value = _without_token(value)
@@ -79,9 +77,9 @@ def _without_token(uri: str) -> str:
 
 
 def _without_jupyter(cookies: str, login: str) -> str:
-    kept = []
-    for cookie in cookies.split(";"):
-        name = cookie.partition("=")[0].strip()
-        if name != login and not COOKIES.fullmatch(name):
-            kept.append(cookie.strip())
+    kept = [
+        cookie.strip()
+        for cookie in cookies.split(";")
+        if (name := cookie.partition("=")[0].strip()) != login and not COOKIES.fullmatch(name)
+    ]
     return "; ".join(kept)

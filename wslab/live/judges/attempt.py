@@ -23,10 +23,8 @@ from ..errors import StreamEnded
 from ..raw import RawEndpoint
 from ..tap import SAMPLE_MASK
 
-TIMEOUT = 5.0
-"""Seconds that a server has for its response."""
-LEAVING = 1.0
-"""Seconds that a server has for its part of the closing handshake."""
+TIMEOUT = 5.0  # Seconds that a server has for its response.
+LEAVING = 1.0  # Seconds that a server has for its part of the closing handshake.
 
 _ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{2}|[rnt\\])")
 _SHORT = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
@@ -93,8 +91,7 @@ _SECTIONS: Final = {
 }  # fmt: skip
 """Where a standard says what a status means in an answer to this request."""
 
-_PREAMBLE = "Failed to open a WebSocket connection: "
-"""What ``websockets`` begins its reasons with."""
+_PREAMBLE = "Failed to open a WebSocket connection: "  # What ``websockets`` begins its reasons with.
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from ...drawing.sheet import Sheet, Shown
 from ...drawing.table import Column
 from ...drawing.visible import count, decode, shows
 
-Parameters = dict[str, int | bool]
-"""The parameters of an agreed permessage-deflate (RFC 7692 7.1), by name."""
+Parameters = dict[str, int | bool]  # The parameters of an agreed permessage-deflate (RFC 7692 7.1), by name.
 COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps=True))
 
 

@@ -22,7 +22,7 @@ import re
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,13 +39,10 @@ from ...recording.trace import Trace
 from ..carrier import ADDRESS
 
 SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
-PATIENCE = 5.0
-"""Seconds that a Jupyter server has to say whether a kernel is one of its own."""
-WIDTH = 8
-"""Bytes of the count and of each offset."""
+PATIENCE = 5.0  # Seconds that a Jupyter server has to say whether a kernel is one of its own.
+WIDTH = 8  # Bytes of the count and of each offset.
 PARTS = ("channel", "header", "parent header", "metadata", "content")
-MOST = 240
-"""Characters of a part that are shown."""
+MOST = 240  # Characters of a part that are shown.
 
 CHANNELS = {
     "shell": "what one cell after the other asks of the kernel",
@@ -241,42 +238,42 @@ class JupyterMessage:
         arrow = {Sender.CLIENT: "● page to kernel", Sender.SERVER: "■ kernel to page", None: "message"}[self.sender]
         if self.problem:
             return f"{arrow}: cannot be read: {self.problem}"
-        numbers = f"{count(len(self.offsets), 'number')} of {WIDTH} bytes"
-        rows = [("offsets", numbers, "where each part begins and the last ends")]
-        for number, part in enumerate(self.parts):
-            name = PARTS[number] if number < len(PARTS) else f"buffer {number - len(PARTS)}"
-            rows.append((name, self._shown(number, part), self._meaning(number)))
+        rows = [
+            (
+                "offsets",
+                f"{count(len(self.offsets), 'number')} of {WIDTH} bytes",
+                "where each part begins and the last ends",
+            ),
+            *zip(PARTS, self._shown, self._meanings, strict=True),
+        ]
+        for number, data in enumerate(self.buffers):
+            rows.append((f"buffer {number}", count(len(data), "byte"), "bytes that JSON could not carry"))
         lines = [f"{arrow}, {visible(self.channel)}: {visible(self.type)}"]
         lines += [f"    {name:<15}{shown}\n{'':19}{meaning}" for name, shown, meaning in rows]
         return "\n".join(lines)
 
     __repr__ = __str__
 
-    def _shown(self, number: int, part: bytes) -> str:
-        if number >= len(PARTS):
-            return count(len(part), "byte")
-        text = decode(part)
-        if number in (1, 2) and (names := self._json(number)):
-            text = ", ".join(names)  # their values change with each message, or name this machine's user
-        for pattern, name in CHANGING:
-            text = pattern.sub(name, text)
-        return harmless(text if len(text) <= MOST else text[:MOST] + "…")
+    @property
+    def _shown(self) -> Iterator[str]:
+        texts = [decode(part) for part in self.parts[: len(PARTS)]]
+        for number in (1, 2):  # their values change with each message, or name this machine's user
+            texts[number] = ", ".join(self._json(number)) or texts[number]
+        for text in texts:
+            for pattern, name in CHANGING:
+                text = pattern.sub(name, text)
+            yield harmless(text if len(text) <= MOST else text[:MOST] + "…")
 
-    def _meaning(self, number: int) -> str:
-        match number:
-            case 0:
-                return CHANNELS.get(self.channel, "no channel that the messaging protocol knows")
-            case 1:
-                return "which message this is, of what kind, who sends it, and when"
-            case 2:
-                kind = visible(str(self.parent_header.get("msg_type") or ""))
-                return f"the header of the {kind} that it answers" if kind else "it answers nothing"
-            case 3:
-                return "about the content" if self.metadata else "nothing is said about the content"
-            case 4:
-                return "what is said; what is in it depends on the kind"
-            case _:
-                return "bytes that JSON could not carry"
+    @property
+    def _meanings(self) -> tuple[str, ...]:
+        kind = visible(str(self.parent_header.get("msg_type") or ""))
+        return (
+            CHANNELS.get(self.channel, "no channel that the messaging protocol knows"),
+            "which message this is, of what kind, who sends it, and when",
+            f"the header of the {kind} that it answers" if kind else "it answers nothing",
+            "about the content" if self.metadata else "nothing is said about the content",
+            "what is said; what is in it depends on the kind",
+        )
 
 
 def encode(channel: str, type_: str, content: Mapping[str, Any] | None = None, *buffers: bytes) -> bytes:

@@ -25,8 +25,7 @@ from ..showing import LivePanel, panel_of
 if TYPE_CHECKING:
     from .doors import Door
 
-HOSTS = (ADDRESS, "localhost")
-"""The names by which a browser on this machine reaches a lab's port."""
+HOSTS = (ADDRESS, "localhost")  # The names by which a browser on this machine reaches a lab's port.
 PREFIX = re.compile(r"/(?:[A-Za-z0-9._~@%+-]+/)*wslab/[0-9a-f]{32}/", re.ASCII)
 """Where a splice may say that it serves the page: no character of it has a meaning in a policy or in a page."""
 POLICY = (

@@ -28,7 +28,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 from ...drawing.blocks import Words
 from ...drawing.sheet import Sheet, Shown
@@ -44,15 +44,11 @@ from .package import SOURCE, home, program
 
 T = TypeVar("T")
 KINDS: Final = ("server", "client")
-TIMEOUT = 10.0
-"""Seconds that a server's script has to listen: Node's first start on a busy machine takes some."""
-LINES = 1000
-"""Lines of output that are kept."""
-LONGEST = 2000
-"""Characters of a line that are kept."""
+TIMEOUT = 10.0  # Seconds that a server's script has to listen: Node's first start on a busy machine takes some.
+LINES = 1000  # Lines of output that are kept.
+LONGEST = 2000  # Characters of a line that are kept.
 READ = 65536
-SHOWN = 60
-"""Lines, the last ones, that a view shows."""
+SHOWN = 60  # Lines, the last ones, that a view shows.
 LONGEST_SCRIPT = 100_000
 """Bytes of a script that can be given as text: Linux lets one argument of a program have 128 KiB."""
 
@@ -88,12 +84,11 @@ class NodeProcess(Alive, Shown):
 
     async def _start(self, command: list[str], folder: Path | None, environment: dict[str, str]) -> None:
         """Start the child; runs on the server's loop."""
-        group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
         self._estate.helpers[self] = None
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, **group,
+                stderr=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
         except BaseException:
             self._estate.helpers.pop(self, None)

@@ -44,12 +44,9 @@ from .records import (
 if TYPE_CHECKING:
     from ...recording.trace import Trace
 
-KEPT = 20_000
-"""Records of one connection that are kept, and no older ones."""
-KEPT_BYTES = 2**20
-"""Bytes of encrypted records that are kept; of what follows only the headers are."""
-SHOWN = 60
-"""Rows that a view shows: so many from the start."""
+KEPT = 20_000  # Records of one connection that are kept, and no older ones.
+KEPT_BYTES = 2**20  # Bytes of encrypted records that are kept; of what follows only the headers are.
+SHOWN = 60  # Rows that a view shows: so many from the start.
 
 COLUMNS: Final = (
     Column("from"),

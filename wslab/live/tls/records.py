@@ -23,8 +23,7 @@ from ...anatomy.field import Field, Sender
 from ...drawing.visible import count
 
 _HEAD: Final = struct.Struct(">BHH")
-HEADER: Final = _HEAD.size
-"""Bytes of a record's header."""
+HEADER: Final = _HEAD.size  # Bytes of a record's header.
 LONGEST = 2**14 + 2048
 """The longest record in TLS 1.2 (RFC 5246 6.2.3); what is longer is no TLS. In TLS 1.3 TLSCiphertext.length "MUST NOT
 exceed 2^14 + 256 bytes" (RFC 8446 5.2)."""
