@@ -31,7 +31,7 @@ from ..protocol.states import State
 from ..protocol.words import BINARY, CLOSE, PING, PONG, TEXT, opcode_name
 from .errors import CannotSend, LibraryRefuses
 from .tap import SAMPLE_MASK, Seed, Tapped
-from .waiting import keep
+from .waiting import keep, run_on
 
 if TYPE_CHECKING:
     from ..recording.trace import Trace
@@ -134,9 +134,7 @@ class End:
                 raise CannotSend(f"{self.label} cannot send any more: its stream has ended, or its connection is gone")
             return await act(*given)
 
-        if asyncio.get_running_loop() is self.loop:
-            return await run()
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self.loop))
+        return await run_on(self.loop, run())
 
     async def _write_now(self, data: bytes) -> int | None:
         raise NotImplementedError

@@ -20,7 +20,6 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from websockets.asyncio.connection import Connection
@@ -30,7 +29,7 @@ from ..recording.trace import Trace
 from . import kernel, showing, tap
 from .carrier import GRACE, Carrier, make
 from .errors import LabClosed, complaint
-from .waiting import keep
+from .waiting import keep, run_on, start_on
 
 if TYPE_CHECKING:
     import ssl
@@ -129,15 +128,12 @@ class Estate:
         self.ciphertexts: deque[Ciphertext] = deque(maxlen=CIPHERTEXTS)
         self._authority: Authority | None = None
         self._lock = threading.Lock()
-        self._ended: concurrent.futures.Future[None] | None = None
+        self.closed = False
+        """Whether it has begun to end."""
+        self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         _estates.add(self)
         for earlier in _by_cell.replaced(self):  # what an earlier run of this very cell made
             earlier.abandon(clients=True)
-
-    @property
-    def closed(self) -> bool:
-        """Whether it has begun to end."""
-        return self._ended is not None
 
     def open(self) -> Estate:
         """The estate itself. Raises LabClosed."""
@@ -200,14 +196,13 @@ class Estate:
         """The ports that its server and its helpers listen on."""
         return {each.port for each in (self.serving, *self.helpers) if each is not None}
 
-    # Closer.
+    # Ending.
 
     def _first(self) -> bool:
+        """Whether nobody has begun to end it before."""
         with self._lock:
-            if self._ended is not None:
-                return False
-            self._ended = concurrent.futures.Future()
-            return True
+            closed, self.closed = self.closed, True
+            return not closed
 
     async def end(self) -> None:
         """Close clients, raw endpoints and the server, and leave no thread behind.
@@ -216,12 +211,12 @@ class Estate:
         """
         if self._first():
             await asyncio.shield(keep(asyncio.get_running_loop().create_task(self._end())))
-        elif self._ended is not None:
+        else:
             await asyncio.shield(asyncio.wrap_future(self._ended))
 
     async def _end(self) -> None:
-        leaving = [_in_its_loop(client.loop, partial(_leave, client)) for client in [*self.clients]]
-        leaving += [_in_its_loop(raw.loop, raw.close) for raw in [*self.raws]]
+        leaving = [run_on(each.loop, _leave(each)) for each in [*self.clients] if each.loop.is_running()]
+        leaving += [run_on(each.loop, each.close()) for each in [*self.raws] if each.loop.is_running()]
         try:
             if leaving:
                 await asyncio.wait([asyncio.ensure_future(one) for one in leaving], timeout=2 * GRACE)
@@ -244,15 +239,13 @@ class Estate:
         try:
             await self.carrier.stop()
         finally:
-            assert self._ended is not None
             self._ended.set_result(None)
 
     def abandon(self, *, clients: bool = False) -> None:
         """Begin the same. Thread-safe; returns at once. Clients keep their connections unless ``clients`` is true."""
         if self._first():
             for client in [*self.clients] if clients else ():
-                if client.loop.is_running():
-                    client.loop.call_soon_threadsafe(_leave_soon, client)
+                start_on(client.loop, _leave(client))
             self.carrier.soon(self._end_server())
 
     async def _end_server(self) -> None:
@@ -281,18 +274,6 @@ async def _leave(client: Connection) -> None:
             await client.close()
     except TimeoutError:
         client.transport.abort()
-
-
-def _leave_soon(client: Connection) -> None:
-    keep(asyncio.get_running_loop().create_task(_leave(client)))
-
-
-async def _in_its_loop(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run what ``make`` makes on ``loop``, and wait; a loop that has ended cannot run it."""
-    if loop is asyncio.get_running_loop():
-        await make()
-    elif loop.is_running():
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(make(), loop))
 
 
 _estates: weakref.WeakSet[Estate] = weakref.WeakSet()

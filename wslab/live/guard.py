@@ -2,12 +2,12 @@
 
 Every page that a browser shows can reach 127.0.0.1. Two checks stand against it:
 
-- *Origin* (RFC 6455 10.2): a page names its origin truthfully, so a server lets in the
-  origins on its list. A program need not send any, so the list stops pages, not programs.
-  ``websockets`` checks it; wslab's default list is only "none at all".
-- *Host*: a page of ``evil.example`` whose name was pointed at 127.0.0.1 after it was loaded
-  (DNS rebinding) is of the server's own origin in the browser's eyes, but its requests
-  still carry ``Host: evil.example``. Only names of this machine are answered.
+- *Origin* (RFC 6455 10.2): a page names its origin truthfully, so a server lets in the origins on its list. A program
+  need not send any, so the list stops pages, not programs. ``websockets`` checks it; wslab's default list is only "none
+  at all".
+- *Host*: a page of ``evil.example`` whose name was pointed at 127.0.0.1 after it was loaded (DNS rebinding) is of the
+  server's own origin in the browser's eyes, but its requests still carry ``Host: evil.example``. Only names of this
+  machine are answered.
 """
 
 from __future__ import annotations
@@ -63,9 +63,8 @@ def check_host(host: str | None) -> None:
 def check_socket(sock: socket.socket) -> None:
     """Raise NotLoopback unless a ready-made listening socket is bound to a loopback address."""
     address = sock.getsockname()
-    host = address[0] if isinstance(address, tuple) else address
-    if host not in ("127.0.0.1", "::1"):
-        check_host(str(host))
+    host = str(address[0] if isinstance(address, tuple) else address)
+    check_host(None if host == "::1" else host)
 
 
 def check_origin(origin: str) -> str:
@@ -82,13 +81,6 @@ def check_origin(origin: str) -> str:
     return origin
 
 
-def _refuse_authority(authority: str) -> tuple[int, str] | None:
-    match = AUTHORITY.fullmatch(authority)
-    if match is None:
-        return BAD_REQUEST, MALFORMED
-    return None if is_loopback(match[1]) else (FORBIDDEN, FOREIGN)
-
-
 def refuse(request: Request) -> tuple[int, str] | None:
     """The HTTP status and text with which ``request`` is refused for its Host, or None.
 
@@ -99,7 +91,13 @@ def refuse(request: Request) -> tuple[int, str] | None:
         return BAD_REQUEST, DOUBLED if hosts else MISSING
     # RFC 9112 3.2.2: of a request target in absolute form "the server MUST ignore the received Host header field".
     absolute = ABSOLUTE.match(request.path)
-    return _refuse_authority(hosts[0]) or (_refuse_authority(absolute[1]) if absolute else None)
+    for authority in (hosts[0], absolute[1]) if absolute else hosts:
+        match = AUTHORITY.fullmatch(authority)
+        if match is None:
+            return BAD_REQUEST, MALFORMED
+        if not is_loopback(match[1]):
+            return FORBIDDEN, FOREIGN
+    return None
 
 
 def guarded(process_request: ProcessRequest | None) -> Callable[[ServerConnection, Request], Any]:

@@ -59,7 +59,7 @@ class RawEndpoint(asyncio.Protocol, Shown):
         self.loop = asyncio.get_running_loop()
         self.trace, self._register = trace, register
         self._server: Any = None
-        self._wire: TappedTransport  # while it has been connected
+        self._transport: TappedTransport  # while it has been connected
         self._joined = False
         self._read = 0  # how much of what was received somebody has asked for
         self._end = ""
@@ -86,28 +86,28 @@ class RawEndpoint(asyncio.Protocol, Shown):
         if self._server is not None:
             self._server.close()
         tap = self.trace.join(self.end, wire_key(transport))
-        self._wire, self._joined = TappedTransport(cast(asyncio.Transport, transport), tap), True
+        self._transport, self._joined = TappedTransport(cast(asyncio.Transport, transport), tap), True
         self._writable.set()
         self._changes.tell()
 
     def data_received(self, data: bytes) -> None:
         """Note what came."""
-        self._wire.tap.received(data)
+        self._transport.tap.received(data)
         self.received += data
         self._changes.tell()
 
     def eof_received(self) -> bool:
         """Note the peer's end of stream; whether this direction stays open until somebody closes it."""
-        self._wire.tap.fin_received()
+        self._transport.tap.fin_received()
         self._end = self._end or "FIN"
         self._changes.tell()
-        return bool(self._wire.can_write_eof())  # over TLS, asyncio knows no half-closed connection
+        return bool(self._transport.can_write_eof())  # over TLS, asyncio knows no half-closed connection
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note how it ended."""
         if not self._reset:
-            self._wire.note_lost(exc)
-        self._wire.tap.closed()
+            self._transport.note_lost(exc)
+        self._transport.tap.closed()
         self._end = "RST" if isinstance(exc, OSError) else self._end or "closed here"
         self._writable.set()
         self._register.pop(self, None)
@@ -128,12 +128,12 @@ class RawEndpoint(asyncio.Protocol, Shown):
     @property
     def connection(self) -> int | None:
         """Its number in the trace; None while nobody has connected."""
-        return self._wire.tap.connection if self._joined else None
+        return self._transport.tap.connection if self._joined else None
 
     @property
     def open(self) -> bool:
         """Whether it can send: somebody is connected, and it has not ended its stream."""
-        return self._joined and self._wire.open and not self._gone.done()
+        return self._joined and self._transport.open and not self._gone.done()
 
     @property
     def ended(self) -> str:
@@ -153,7 +153,7 @@ class RawEndpoint(asyncio.Protocol, Shown):
         if not self.open:
             raise ConnectionError("this endpoint has ended its stream, or lost its connection: it cannot send any more")
         self.sent += data
-        self._wire.write(bytes(data))
+        self._transport.write(bytes(data))
         await self._writable.wait()
 
     async def recv(self, n: int | None = None, timeout: float | None = TIMEOUT) -> bytes:
@@ -248,9 +248,9 @@ class RawEndpoint(asyncio.Protocol, Shown):
         Raises NotImplementedError over TLS, where asyncio knows no such thing.
         """
         await self.connected()
-        if not self._wire.can_write_eof():
+        if not self._transport.can_write_eof():
             raise NotImplementedError("over TLS asyncio cannot close one direction alone: close() closes both")
-        self._wire.write_eof()
+        self._transport.write_eof()
 
     async def close(self) -> None:
         """Close: FIN, wait up to a second for the peer's, then let go. Calling it again does nothing."""
@@ -261,26 +261,26 @@ class RawEndpoint(asyncio.Protocol, Shown):
             self._register.pop(self, None)
             self._changes.tell()
             return
-        if not self._gone.done() and not self._wire.is_closing():
-            if self._wire.can_write_eof():
+        if not self._gone.done() and not self._transport.is_closing():
+            if self._transport.can_write_eof():
                 with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
-                    self._wire.write_eof()
+                    self._transport.write_eof()
                 with contextlib.suppress(TimeoutError):
                     await self._until(lambda: bool(self._end), 1.0, "")
-            self._wire.close()
+            self._transport.close()
         await asyncio.wait({self._gone}, timeout=1.0)
         if not self._gone.done():
-            self._wire.abort()
+            self._transport.abort()
 
     def reset(self) -> asyncio.Future[None]:
         """Tear the connection down with RST, at once. Await what it returns to know that it happened."""
         if self._joined and not self._gone.done():
             self._reset = True
-            self._wire.tap.reset_sent()
-            if self._wire.get_extra_info("socket") is None:
-                self._wire.reset()
+            self._transport.tap.reset_sent()
+            if self._transport.get_extra_info("socket") is None:
+                self._transport.reset()
             else:
-                reset(self._wire)
+                reset(self._transport)
         return asyncio.shield(self._gone)
 
     async def __aenter__(self) -> Self:

@@ -43,18 +43,19 @@ async def echo(connection: ServerConnection) -> None:
 class Server:
     """A lab's running server, as ``Lab.serve`` returns it. Thread-safe. The lab stays open as long as it is held."""
 
+    _server: WebSocketServer
+    _closer: Closer
+    _secure: bool
+    _origins: list[Any] | None = None
+
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
         # What the server's loop works with stands in containers, which it holds without holding this object.
         self._accepted: dict[Any, None] = {}
-        self._handling: dict[asyncio.Task[Any], ServerConnection] = {}
+        self._handling: dict[Any, ServerConnection] = {}
         self._pages: list[Page] = []
         self._doors: list[Door] = []
-        self._origins: list[Any] | None = None
         self._door_lock = threading.Lock()
-        self._secure = False
-        self._server: WebSocketServer
-        self._closer: Closer
 
     async def start(self, handler: Handler, port: int, kwargs: dict[str, Any]) -> None:
         """Listen; see ``Lab.serve``. Runs on the server's loop."""
@@ -65,7 +66,7 @@ class Server:
             fixed = tap.keys(estate.seed, Sender.SERVER, next(numbers))
             return tap.Joint(estate.trace, Sender.SERVER, fixed, accepted)
 
-        defaults: dict[str, Any] = {
+        options: dict[str, Any] = {
             # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain
             # sites SHOULD verify the |Origin| field is an origin they expect." None stands for a request without it.
             "origins": [None],
@@ -73,8 +74,8 @@ class Server:
             "ping_interval": None,
             "server_header": "wslab",
             "logger": estate.logger,
+            **kwargs,
         }
-        options = {**defaults, **kwargs}
         if options["origins"] is not None:
             options["origins"] = self._origins = [*options["origins"]]
         asked = answering(lambda: pages[-1] if pages else None, options.get("process_request"))
@@ -172,7 +173,8 @@ class Server:
             if not self._doors and self.is_serving():
                 self._doors.append(doors.open(self.port))
             if self._closer.begun:  # perhaps too early to see that door
-                _shut(self._doors)
+                for door in self._doors:
+                    door.close()
             if not self._doors or self._closer.begun:
                 raise NoServer(CLOSED)
             return self._doors[0]
@@ -204,13 +206,11 @@ class Server:
         return f"<Server on {ADDRESS}, {'listening' if self.is_serving() else 'closed'}>"
 
 
-def _noted(handler: Handler, handling: dict[asyncio.Task[Any], ServerConnection]) -> Handler:
-    """The same handler, known to ``handling`` while it runs, its failure noted."""
+def _noted(handler: Handler, handling: dict[Any, ServerConnection]) -> Handler:
+    """The same handler, known to ``handling`` by its task while it runs, its failure noted."""
 
     async def handle(connection: Any) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        handling[task] = connection
+        handling[task := asyncio.current_task()] = connection
         try:
             await handler(connection)
         except Exception as error:
@@ -222,21 +222,17 @@ def _noted(handler: Handler, handling: dict[asyncio.Task[Any], ServerConnection]
     return handle
 
 
-def _shut(doors: list[Door]) -> None:
-    for door in doors:
-        door.close()
-
-
 async def _end(
     server: WebSocketServer,
     accepted: dict[Any, None],
-    handling: dict[asyncio.Task[Any], ServerConnection],
+    handling: dict[Any, ServerConnection],
     doors: list[Door],
     code: int = GOING_AWAY,
     reason: str = "",
 ) -> None:
     """Close with that code, wait ``GRACE`` seconds, then cut off the peers that are left."""
-    _shut(doors)
+    for door in doors:
+        door.close()
     server.close(code=code, reason=reason)
     closed = asyncio.ensure_future(server.wait_closed())
     await asyncio.wait({closed}, timeout=GRACE)

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from ..drawing.sheet import Shown
     from ..recording.trace import Trace
 
 
@@ -24,13 +25,6 @@ class LivePanel(Protocol):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The panel for a cell."""
-
-
-class Still(Protocol):
-    """What a place without widgets shows: text and HTML."""
-
-    def _repr_html_(self) -> str:
-        """The HTML."""
 
 
 panels: dict[str, Callable[[Any], LivePanel]] = {}
@@ -64,7 +58,7 @@ class Alive:
         """Its live panel. Raises ImportError, which says what to do, where anywidget is not installed."""
         return panel_of(self)
 
-    def _still(self) -> Still:
+    def _still(self) -> Shown:
         """What is shown where there are no widgets."""
         raise NotImplementedError
 

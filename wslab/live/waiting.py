@@ -1,14 +1,15 @@
-"""Waiting until something is the case, else saying so; and keeping alive what runs meanwhile."""
+"""Waiting until something is the case, else saying so; and running things on the loop that they belong to."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from ..recording.trace import Trace
 
+T = TypeVar("T")
 _kept: set[asyncio.Task[Any]] = set()
 
 
@@ -17,6 +18,21 @@ def keep(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
     _kept.add(task)
     task.add_done_callback(_kept.discard)
     return task
+
+
+def start_on(loop: asyncio.AbstractEventLoop | None, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run ``coroutine`` on ``loop``, if that runs. Thread-safe; returns at once."""
+    if loop is not None and loop.is_running():
+        loop.call_soon_threadsafe(lambda: keep(loop.create_task(coroutine)))
+    else:
+        coroutine.close()
+
+
+async def run_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run ``coroutine`` on ``loop``, from any loop, and wait for it."""
+    if asyncio.get_running_loop() is loop:
+        return await coroutine
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
 
 class Changes:
@@ -72,8 +88,7 @@ async def settle(trace: Trace, on_its_way: Callable[[], list[str]], timeout: flo
             loop.call_soon_threadsafe(changes.tell)
 
     def otherwise() -> str:
-        left = "; ".join(on_its_way()) or "nothing any more"
-        return f"after {timeout:g} s there was still on its way: {left}"
+        return f"after {timeout:g} s there was still on its way: {'; '.join(on_its_way()) or 'nothing any more'}"
 
     unsubscribe = trace.subscribe(wake)
     try:
