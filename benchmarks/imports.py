@@ -1,24 +1,25 @@
-"""How long ``import wslab`` takes against ``import websockets``: the goal is at most 1.5 times.
+"""How long importing wslab takes against importing websockets, for the package, for a lab and for a first call.
 
 Each import runs in a fresh interpreter, the two in turn, and the time is the import statement's own, so that the
 interpreter's start is in neither. The median of many pairs is printed, and beside it the same for the first use of
 a real name, which is what a learner's first cell does.
 
-Run ``python benchmarks/imports.py``. It prints ratios and exits with 1 where the first is above the goal.
+Run ``python benchmarks/imports.py``. It prints ratios and exits with 1 where one is above its goal.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from statistics import median
 
 PAIRS = 40
-GOAL = 1.5
-# What is compared: a line, and the statements on either side.
+# What is compared: a line, the statements on either side, and the goal.
 COMPARED = [
-    ("import", "import wslab", "import websockets"),
-    ("first dissection, first connection", "from wslab import dissect", "from websockets import connect, serve"),
+    ("import", "import wslab", "import websockets", 1.5),
+    ("a lab, a client", "from wslab import Lab", "import websockets.asyncio.client", 1.3),
+    ("first dissection, first connection", "from wslab import dissect", "from websockets import connect, serve", None),
 ]
 TIMED = "from time import perf_counter as now; start = now(); {}; print(now() - start)"
 
@@ -26,7 +27,10 @@ TIMED = "from time import perf_counter as now; start = now(); {}; print(now() - 
 def seconds(statement: str) -> float:
     """How long one statement takes in a new interpreter."""
     command = [sys.executable, "-c", TIMED.format(statement)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    # An installed package has its bytecode.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    run = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return float(run.stdout)
 
 
 def compare(ours: str, theirs: str, pairs: int = PAIRS) -> tuple[float, float]:
@@ -38,14 +42,12 @@ def compare(ours: str, theirs: str, pairs: int = PAIRS) -> tuple[float, float]:
 def main() -> int:
     """Print the ratios; 1 if the goal was missed."""
     missed = False
-    for title, ours, theirs in COMPARED:
+    for title, ours, theirs, goal in COMPARED:
         our_time, their_time = compare(ours, theirs)
         ratio = our_time / their_time
-        print(f"{title}: {ratio:.2f} times websockets", end="")
-        if title == "import":
-            print(f" (goal: at most {GOAL})", end="")
-            missed = ratio > GOAL
-        print(f"\n    {ours}: {our_time * 1e3:.1f} ms; {theirs}: {their_time * 1e3:.1f} ms")
+        missed |= goal is not None and ratio > goal
+        print(f"{title}: {ratio:.2f} times websockets" + (f" (goal: at most {goal})" if goal else ""))
+        print(f"    {ours}: {our_time * 1e3:.1f} ms; {theirs}: {their_time * 1e3:.1f} ms")
     return int(missed)
 
 
