@@ -374,9 +374,7 @@ def _print_dissections(dissections: Sequence[tuple[int, Dissection]], *, as_json
 
 
 def _read(name: str | None) -> bytes:
-    if name is None:
-        return b""
-    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    return b"" if name is None else sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
 
 
 if __name__ == "__main__":

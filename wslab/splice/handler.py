@@ -75,19 +75,16 @@ class SpliceHandler(_Authenticated):
         login = self.identity_provider.get_cookie_name(self)
         lines = head.headers(self.request.headers.get_all(), f"{ADDRESS}:{port}", login)
         if "Upgrade" in self.request.headers:
-            await self._splice(port, head.encode(target, self.request.version, lines))
+            pipe = Pipe(port)
+            try:
+                await pipe.connect()
+            except OSError:
+                raise HTTPError(502, NOBODY) from None
+            await pipe.join(self.detach(), head.encode(target, self.request.version, lines))
         elif target.partition("?")[0] == "/" and "/" in self.request.path.rpartition(key)[2]:
             await self._fetch(port, target, lines)
         else:
             raise HTTPError(404, ONLY_THE_PAGE)
-
-    async def _splice(self, port: int, request: bytes) -> None:
-        pipe = Pipe(port)
-        try:
-            await pipe.connect()
-        except OSError:
-            raise HTTPError(502, NOBODY) from None
-        await pipe.join(self.detach(), request)
 
     async def _fetch(self, port: int, target: str, lines: list[tuple[str, str]]) -> None:
         """Answer with the lab's page.

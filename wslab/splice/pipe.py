@@ -25,8 +25,6 @@ SWITCHED = b"HTTP/1.1 101 "
 
 
 class _PipeSide(asyncio.Protocol):
-    """One of the two connections."""
-
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.other: _PipeSide = self

@@ -65,10 +65,8 @@ class Check(NamedTuple):
     """One of the checks with which a client reads a response (RFC 6455 section 4.1), and how it went."""
 
     what: str
-    outcome: str
-    """``holds``, ``fails``, or ``not reached``."""
-    found: str = ""
-    """What was found, where it fails."""
+    outcome: str  # ``holds``, ``fails``, or ``not reached``.
+    found: str = ""  # What was found, where it fails.
 
 
 HOLDS, FAILS, NOT_REACHED = "holds", "fails", "not reached"
@@ -98,15 +96,11 @@ _PREAMBLE = "Failed to open a WebSocket connection: "  # What ``websockets`` beg
 class Attempt:
     """A request that was sent, and what came of it."""
 
-    data: bytes
-    """What was sent."""
-    connection: int | None
-    """Its number in the trace."""
+    data: bytes  # What was sent.
+    connection: int | None  # Its number in the trace.
     response: Head | None
-    body: bytes = b""
-    """What came after the response's head; what came at all, if no head did."""
-    silence: str = ""
-    """What the server did instead of answering, in words; empty where it answered."""
+    body: bytes = b""  # What came after the response's head; what came at all, if no head did.
+    silence: str = ""  # What the server did instead of answering, in words; empty where it answered.
 
     @property
     def request(self) -> Head:

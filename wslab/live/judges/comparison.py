@@ -20,8 +20,7 @@ class Applied(NamedTuple):
 
     rule: str
     section: str
-    sentence: str
-    """The RFC's sentence."""
+    sentence: str  # The RFC's sentence.
 
 
 OWN_LIMIT: Final = Applied(
@@ -147,7 +146,6 @@ def verdict_rows(judgement: Judgement, broken: Sequence[Violation]) -> list[tupl
 
 
 def _rules(judgement: Judgement, broken: Sequence[Violation]) -> list[Applied | None]:
-    """The rule that each judge applied."""
     return [applied_rule(verdict, broken, as_client=judgement.as_client) for verdict in judgement.verdicts]
 
 

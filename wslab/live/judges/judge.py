@@ -55,7 +55,6 @@ def judge(
 
 
 def _parameters(extensions: str) -> Parameters:
-    """The parameters of an agreed permessage-deflate (RFC 7692 7.1)."""
     try:
         [(extension, given)] = parse_extension(extensions)
         if extension != DEFLATE:

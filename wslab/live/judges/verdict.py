@@ -20,18 +20,12 @@ COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps
 class Verdict:
     """What one library made of the bytes."""
 
-    judge: str
-    """``websockets`` or ``wsproto``."""
-    accepted: bool
-    """Whether it found no fault. Too few bytes are no fault."""
-    events: tuple[str, ...] = ()
-    """What a program was given before it found a fault, in words."""
-    code: int | None = None
-    """The status code with which it fails the connection, or that it accepted in a close frame."""
-    reason: str | None = None
-    """Its own words for the fault, or the accepted close frame's reason."""
-    status: int | None = None
-    """The HTTP status with which it answers a request, or the one that it read in a response."""
+    judge: str  # ``websockets`` or ``wsproto``.
+    accepted: bool  # Whether it found no fault. Too few bytes are no fault.
+    events: tuple[str, ...] = ()  # What a program was given before it found a fault, in words.
+    code: int | None = None  # The status code with which it fails the connection, or that it accepted in a close frame.
+    reason: str | None = None  # Its own words for the fault, or the accepted close frame's reason.
+    status: int | None = None  # The HTTP status with which it answers a request, or the one that it read in a response.
 
     @property
     def fault(self) -> str:

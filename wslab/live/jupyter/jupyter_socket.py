@@ -67,8 +67,7 @@ class NoJupyter(RuntimeError):  # noqa: N818 - the exceptions of this floor say 
 class KernelSocket:
     """A kernel's WebSocket, as ``here`` finds it."""
 
-    uri: str
-    """``ws://127.0.0.1:PORT/<base_url>/api/kernels/<id>/channels``."""
+    uri: str  # ``ws://127.0.0.1:PORT/<base_url>/api/kernels/<id>/channels``.
     kernel_id: str
     token: str = field(repr=False)
 
@@ -95,8 +94,7 @@ def here() -> KernelSocket:
         # Behind a hub, a server has no token of its own and takes the hub's.
         token = server["token"] or os.environ.get("JUPYTERHUB_API_TOKEN", "")
         scheme = "s" if server["secure"] else ""
-        answer = _ask(f"http{scheme}://{uri}", token)
-        if answer is None:
+        if (answer := _ask(f"http{scheme}://{uri}", token)) is None:
             return KernelSocket(f"ws{scheme}://{uri}/channels", kernel_id, token)
         said.append(f"the one on port {server['port']}: {answer}")
     told = "; ".join(said) or "none runs that could be asked"
@@ -107,15 +105,13 @@ def here() -> KernelSocket:
 
 
 def _kernel_id() -> str:
-    """The id of the kernel in which this runs. Its connection file is named by it."""
     try:
         from ipykernel.connect import get_connection_file
 
-        file = get_connection_file()
+        name = Path(get_connection_file()).name
     except (ImportError, RuntimeError):
         raise NoJupyter("this runs in no Jupyter kernel: run it in a notebook's cell") from None
-    match = re.fullmatch(r"kernel-(.+)\.json", Path(file).name)
-    if match is None:
+    if (match := re.fullmatch(r"kernel-(.+)\.json", name)) is None:
         raise NoJupyter("this kernel was not started by a Jupyter server: its connection file has another name")
     return match[1]
 
@@ -152,8 +148,7 @@ class JupyterMessage:
     """A message of the kernel's WebSocket. Its text is the same in every run: ids and times are left out."""
 
     data: bytes
-    sender: Sender | None = None
-    """CLIENT for what a page sends to the kernel, SERVER for what comes back."""
+    sender: Sender | None = None  # CLIENT for what a page sends to the kernel, SERVER for what comes back.
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
@@ -164,7 +159,6 @@ class JupyterMessage:
 
     @property
     def _count(self) -> int:
-        """How many offsets the message says that it has."""
         return int.from_bytes(self.data[:WIDTH], "little") if len(self.data) >= WIDTH else 0
 
     @cached_property

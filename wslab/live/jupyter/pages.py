@@ -60,8 +60,7 @@ class Serves(Protocol):
 class Page:
     """A page that a server serves, as ``Server.page`` returns it. It ends with the server."""
 
-    html: str
-    """The page as it was given, with the port that its author wrote."""
+    html: str  # The page as it was given, with the port that its author wrote.
     written_port: int
     port: int
     secure: bool
@@ -98,8 +97,7 @@ class Page:
             html = written.sub("./", self.html)
         response = connection.respond(200, html)
         del response.headers["Content-Type"]
-        for name, value in {**HEADERS, "Content-Security-Policy": policy}.items():
-            response.headers[name] = value
+        response.headers.update({**HEADERS, "Content-Security-Policy": policy})
         return response
 
     def __repr__(self) -> str:

@@ -57,8 +57,7 @@ class OutputLine(NamedTuple):
     """One line that the script printed, made harmless."""
 
     text: str
-    error: bool
-    """Whether it went to standard error."""
+    error: bool  # Whether it went to standard error.
 
 
 class NodeProcess(Alive, Shown):
@@ -69,13 +68,16 @@ class NodeProcess(Alive, Shown):
 
     def __init__(self, estate: Estate, script: str | os.PathLike[str]) -> None:
         self._estate = estate
-        self.name = _named(script)
+        what = "the article's server" if script == SERVER_SCRIPT else "the script"
+        self.name = f"{harmless(Path(script).name) if isinstance(script, os.PathLike) else what} in Node"
         self._process: asyncio.subprocess.Process | None = None
         self._mark = f"\0{secrets.token_hex(8)} "
         self._lines: deque[OutputLine] = deque(maxlen=LINES)
-        self._total = 0
+        self.total = 0
+        """How many lines it has printed."""
         self._lock = threading.Lock()
-        self._port: int | None = None
+        self.port: int | None = None
+        """The first port that the script listens on; None while it listens on none."""
         self._ended: int | None = None
         self._closing = False
         self._end: asyncio.Task[None] | None = None
@@ -123,15 +125,15 @@ class NodeProcess(Alive, Shown):
             if not error and line.startswith(self._mark):
                 with contextlib.suppress(ValueError):
                     port = json.loads(line.removeprefix(self._mark)).get("listening")
-                    if isinstance(port, int) and self._port is None:
-                        self._port = port
+                    if isinstance(port, int) and self.port is None:
+                        self.port = port
             # The leash writes a line's end before its mark, since the script may have begun a line.
             elif line or error or not following.startswith(self._mark):
                 cut = line.removesuffix("\r")
                 text = harmless(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…")
                 with self._lock:
                     self._lines.append(OutputLine(text, error))
-                    self._total += 1
+                    self.total += 1
         if lines:
             self._changed()
 
@@ -154,29 +156,18 @@ class NodeProcess(Alive, Shown):
         return found
 
     def _last_words(self) -> str:
-        _, lines = self._so_far()
-        said = [line.text for line in lines if line.error] or [line.text for line in lines]
+        said = [line.text for line in self._so_far()[1] if line.error] or self.lines
         return "\n".join(said[-12:]) or "it printed nothing"
-
-    @property
-    def port(self) -> int | None:
-        """The first port that the script listens on; None while it listens on none."""
-        return self._port
 
     @property
     def uri(self) -> str | None:
         """Where to connect to: ``ws://127.0.0.1:PORT/``; None while the script does not listen."""
-        return None if self._port is None else f"ws://{ADDRESS}:{self._port}/"
+        return None if self.port is None else f"ws://{ADDRESS}:{self.port}/"
 
     @property
     def lines(self) -> list[str]:
         """The last lines that the script printed, at most ``LINES``, on standard output and standard error."""
         return [line.text for line in self._so_far()[1]]
-
-    @property
-    def total(self) -> int:
-        """How many lines it has printed."""
-        return self._total
 
     @property
     def output(self) -> str:
@@ -263,8 +254,8 @@ class NodeProcess(Alive, Shown):
     @property
     def summary(self) -> str:
         """``the article's server in Node runs; 1 line of output``."""
-        shown = f", the last {SHOWN} of which are" if self._total > SHOWN else ""
-        return f"{self.name} {self.state}; {count(self._total, 'line')} of output{shown}"
+        shown = f", the last {SHOWN} of which are" if self.total > SHOWN else ""
+        return f"{self.name} {self.state}; {count(self.total, 'line')} of output{shown}"
 
     @property
     def shown(self) -> list[tuple[str, bool]]:
@@ -278,7 +269,7 @@ class NodeProcess(Alive, Shown):
 
     def _so_far(self) -> tuple[int, list[OutputLine]]:
         with self._lock:
-            return self._total, [*self._lines]
+            return self.total, [*self._lines]
 
     def _sheet(self) -> Sheet:
         marked = "\n".join(f"{'!' if error else '│'} {text}" for text, error in self.shown)
@@ -293,12 +284,6 @@ def _kill(pid: int) -> None:
             os.killpg(pid, signal.SIGKILL)
         else:
             os.kill(pid, signal.SIGTERM)
-
-
-def _named(script: str | os.PathLike[str]) -> str:
-    if isinstance(script, os.PathLike):
-        return f"{harmless(Path(script).name)} in Node"
-    return "the article's server in Node" if script == SERVER_SCRIPT else "the script in Node"
 
 
 def _environment(mark: str, port: int, target: str | None, authority: Path | None) -> dict[str, str]:

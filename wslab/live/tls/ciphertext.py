@@ -17,19 +17,6 @@ from ...anatomy.field import Sender
 from .eavesdropping import Ciphertext
 
 
-class NotedContext(ssl.SSLContext):
-    """A context whose connections note their encrypted bytes. ``begun`` makes the ``Ciphertext`` of each."""
-
-    begun: Callable[[], Ciphertext]
-
-    def wrap_bio(self, incoming: Any, outgoing: Any, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        """The object that speaks TLS between two buffers (the standard library's)."""
-        wrapped = super().wrap_bio(incoming, outgoing, *args, **kwargs)
-        assert isinstance(wrapped, NotedObject)
-        wrapped.note(incoming, outgoing, self.begun())
-        return wrapped
-
-
 class NotedObject(ssl.SSLObject):
     """TLS between two buffers, looked at."""
 
@@ -46,9 +33,10 @@ class NotedObject(ssl.SSLObject):
         """A step of TLS's handshake."""
         try:
             self._step(super().do_handshake)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
         except ssl.SSLError as error:
-            if not isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
-                self.ciphertext.failure = error.reason or str(error)
+            self.ciphertext.failure = error.reason or str(error)
             raise
 
     def read(self, *args: Any) -> Any:
@@ -73,12 +61,10 @@ class NotedObject(ssl.SSLObject):
 
     def _step(self, act: Callable[..., Any], *given: Any) -> Any:
         """Do it, and note what had come in before and what has gone out since."""
-        there = self._incoming.read()
-        if there:
+        if there := self._incoming.read():
             self._incoming.write(there)
-            new = there[self._left :]
-            self._got += len(new)
-            self.ciphertext.crossed(self._own.peer, new)
+            self._got += len(there) - self._left
+            self.ciphertext.crossed(self._own.peer, there[self._left :])
         unsent = self._outgoing.pending
         try:
             return act(*given)
@@ -90,12 +76,25 @@ class NotedObject(ssl.SSLObject):
                 self._records += self.ciphertext.crossed(self._own, out[unsent:])
 
 
+class NotedContext(ssl.SSLContext):
+    """A context whose connections note their encrypted bytes. ``begun`` makes the ``Ciphertext`` of each."""
+
+    sslobject_class = NotedObject
+    begun: Callable[[], Ciphertext]
+
+    def wrap_bio(self, incoming: Any, outgoing: Any, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        """The object that speaks TLS between two buffers (the standard library's)."""
+        wrapped = super().wrap_bio(incoming, outgoing, *args, **kwargs)
+        assert isinstance(wrapped, NotedObject)
+        wrapped.note(incoming, outgoing, self.begun())
+        return wrapped
+
+
 def noted(begun: Callable[[], Ciphertext]) -> Callable[[int], NotedContext]:
     """What ``Authority`` makes contexts with, so that they note."""
 
     def make(protocol: int) -> NotedContext:
         context = NotedContext(protocol)
-        context.sslobject_class = NotedObject
         context.begun = begun
         return context
 

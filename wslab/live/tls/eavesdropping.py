@@ -72,15 +72,12 @@ LENGTHS: Final = (
 class Crossing(NamedTuple):
     """One TLS record as it crossed, and how much of it was the ends' own."""
 
-    time: float
-    """Seconds since the trace began."""
+    time: float  # Seconds since the trace began.
     sender: Sender
-    record: TlsRecord
-    """Its ``data`` may be no more than its header."""
+    record: TlsRecord  # Its ``data`` may be no more than its header.
     carried: int | None
     """Bytes of what the ends told each other in it; 0 where TLS served itself; None where no end told."""
-    position: int
-    """Of the first of these bytes in the sender's stream above TLS."""
+    position: int  # Of the first of these bytes in the sender's stream above TLS.
 
     @property
     def length(self) -> int:
@@ -198,20 +195,16 @@ class Eavesdropped(Shown):
 
         A ClientHello differs between TLS libraries, so this text is not the same on every machine.
         """
-        crossing = self.records[number]
-        record = crossing.record
-        return explain_record(
-            record.data, crossing.sender, offset=record.offset, protected=self._protected(crossing, number)
+        crossings = self.records
+        sender, record = crossings[number].sender, crossings[number].record
+        protected = (  # in TLS 1.2 after the sender's ChangeCipherSpec
+            self.version != TLS_1_3
+            and record.content_type in (HANDSHAKE, ALERT)
+            and any(
+                each.sender is sender and each.record.content_type == CHANGE_CIPHER_SPEC for each in crossings[:number]
+            )
         )
-
-    def _protected(self, crossing: Crossing, number: int) -> bool:
-        """Whether a record is encrypted by what crossed before it: in TLS 1.2 after the sender's ChangeCipherSpec."""
-        if self.version == TLS_1_3 or crossing.record.content_type not in (HANDSHAKE, ALERT):
-            return False
-        return any(
-            each.sender is crossing.sender and each.record.content_type == CHANGE_CIPHER_SPEC
-            for each in self.records[:number]
-        )
+        return explain_record(record.data, sender, offset=record.offset, protected=protected)
 
     def _hellos(self) -> Iterator[tuple[Crossing, Hello]]:
         for each in self.records:

@@ -86,15 +86,11 @@ PER_CONNECTION = "new in each connection"
 class TlsRecord(NamedTuple):
     """One record as it crossed."""
 
-    offset: int
-    """Of its first byte in the sender's stream."""
+    offset: int  # Of its first byte in the sender's stream.
     content_type: int
-    version: int
-    """legacy_record_version: 0x0303 whatever is spoken (RFC 8446 5.1)."""
-    length: int
-    """Bytes after the header."""
-    data: bytes
-    """The record, its header included."""
+    version: int  # legacy_record_version: 0x0303 whatever is spoken (RFC 8446 5.1).
+    length: int  # Bytes after the header.
+    data: bytes  # The record, its header included.
 
     @property
     def stop(self) -> int:
@@ -144,13 +140,10 @@ class TlsReader:
 class Hello:
     """What a ClientHello offers, or a ServerHello chooses, as far as it could be read."""
 
-    name: str
-    """``ClientHello``, ``ServerHello`` or ``HelloRetryRequest``."""
+    name: str  # ``ClientHello``, ``ServerHello`` or ``HelloRetryRequest``.
     server_name: str | None = None
-    protocols: tuple[str, ...] = ()
-    """By ALPN (RFC 7301)."""
-    versions: tuple[int, ...] = ()
-    """Those offered, the one preferred first; of a ServerHello the one chosen."""
+    protocols: tuple[str, ...] = ()  # By ALPN (RFC 7301).
+    versions: tuple[int, ...] = ()  # Those offered, the one preferred first; of a ServerHello the one chosen.
     cipher_suites: tuple[int, ...] = ()
 
 
@@ -221,7 +214,6 @@ class _Cursor:
 
     @property
     def left(self) -> int:
-        """Bytes up to ``stop``."""
         return self.stop - self.at
 
     @contextmanager
@@ -266,7 +258,6 @@ class _Cursor:
         self.take(name, self.number(f"{name}, length", size, say), meaning, text=text, steady=steady)
 
     def rest(self, name: str, meaning: str, section: str = "", *, steady: str | None = None) -> None:
-        """All that is left before ``stop`` as one field."""
         self.take(name, self.left, meaning, section, steady=steady)
 
 
