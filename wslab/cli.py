@@ -117,12 +117,11 @@ def _port(text: str) -> int:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    folder = _course()
     # The kernel finds `wslab` by name too, also where the environment was not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "JUPYTER_PREFER_ENV_PATH": "1"}
     command = [sys.executable, "-m", "jupyterlab"]
-    command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{START}"]
+    command += [f"--ServerApp.root_dir={_course()}", f"--LabApp.default_url=/lab/tree/{START}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container everybody is root, and JupyterLab would refuse to start
     command += options.rest
@@ -162,10 +161,9 @@ def _echo(options: argparse.Namespace) -> int:
         return lab.trace
 
     try:
-        trace = asyncio.run(serve())
+        return _sum_up("echo", asyncio.run(serve()), options.save)
     except PortTaken:
         return _taken("echo", options.port)
-    return _sum_up("echo", trace, options.save)
 
 
 def _watch(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError
 
@@ -99,8 +99,9 @@ class SpliceHandler(_Authenticated):
         given["X-Forwarded-Host"] = self.request.headers.get("Host", "")
         given["X-Forwarded-Prefix"] = (self.request.uri or "").partition("?")[0]
         try:
-            request = HTTPRequest(f"http://{ADDRESS}:{port}{target}", headers=given, follow_redirects=False)
-            response = await AsyncHTTPClient().fetch(request, raise_error=False)
+            response = await AsyncHTTPClient().fetch(
+                f"http://{ADDRESS}:{port}{target}", raise_error=False, headers=given, follow_redirects=False
+            )
         except (OSError, HTTPClientError):
             raise HTTPError(502, NOBODY) from None
         if response.code == 599:  # tornado's number for no answer at all

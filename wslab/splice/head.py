@@ -65,8 +65,8 @@ def headers(given: Iterable[tuple[str, str]], host: str, login: str) -> list[tup
 
 def encode(target: str, version: str, lines: Iterable[tuple[str, str]]) -> bytes:
     """The bytes of a GET request's head."""
-    text = "".join([f"GET {target} {version}\r\n", *(f"{name}: {value}\r\n" for name, value in lines), "\r\n"])
-    return text.encode("latin-1")  # as tornado decoded it
+    head = [f"GET {target} {version}", *(f"{name}: {value}" for name, value in lines), "", ""]
+    return "\r\n".join(head).encode("latin-1")  # as tornado decoded it
 
 
 def _without_token(uri: str) -> str:

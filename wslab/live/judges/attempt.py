@@ -41,8 +41,8 @@ def written(text: str, *, exactly: bool = False) -> bytes:
     if exactly:
         return _ESCAPE.sub(_unescaped, text.encode("utf-8", "surrogatepass"))
     lines = text.replace("\r\n", "\n").rstrip("\n")
-    whole = lines if "\n\n" in lines else lines + "\n\n"
-    return whole.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
+    lines += "" if "\n\n" in lines else "\n\n"
+    return lines.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
@@ -71,7 +71,7 @@ class Check(NamedTuple):
 
 HOLDS, FAILS, NOT_REACHED = "holds", "fails", "not reached"
 
-_CHECKS: Final = (
+_CHECKS: Final = (  # In the order of RFC 6455 4.1, each with the rules that it is made of.
     ("the status is 101", ("response-malformed",)),
     ("Upgrade is websocket", ("response-upgrade",)),
     ("Connection names Upgrade", ("response-connection",)),
@@ -80,14 +80,12 @@ _CHECKS: Final = (
      ("response-extensions-malformed", "extension-not-asked-for", "extensions-doubled", "window-bits-not-offered")),
     ("only a subprotocol that was asked for", ("subprotocol-not-asked-for", "subprotocol-doubled")),
 )  # fmt: skip
-"""In the order of RFC 6455 4.1, each with the rules that it is made of."""
 
-_SECTIONS: Final = {
+_SECTIONS: Final = {  # Where a standard says what a status means in an answer to this request.
     101: "RFC 6455 4.2.2", 400: "RFC 6455 4.2.1", 401: "RFC 9110 15.5.2", 403: "RFC 6455 4.2.2", 404: "RFC 6455 4.2.2",
     405: "RFC 9110 15.5.6", 426: "RFC 9110 15.5.22", 500: "RFC 9110 15.6.1", 503: "RFC 9110 15.6.4",
     505: "RFC 9110 15.6.6",
 }  # fmt: skip
-"""Where a standard says what a status means in an answer to this request."""
 
 _PREAMBLE = "Failed to open a WebSocket connection: "  # What ``websockets`` begins its reasons with.
 

@@ -23,13 +23,12 @@ class Applied(NamedTuple):
     sentence: str  # The RFC's sentence.
 
 
-OWN_LIMIT: Final = Applied(
+OWN_LIMIT: Final = Applied(  # No frame breaks it: each implementation sets such a limit for itself.
     "limit-of-its-own",
     "RFC 6455 10.4",
     "Implementations that have implementation- and/or platform-specific limitations regarding the frame size or total "
     "message size after reassembly from multiple frames MUST protect themselves against exceeding those limits.",
 )
-"""No frame breaks it: each implementation sets such a limit for itself."""
 
 _RULES: Final = {rule.name: Applied(rule.name, rule.section, rule.sentence) for rule in FRAME_RULES} | {
     OWN_LIMIT.rule: OWN_LIMIT
@@ -78,8 +77,8 @@ def broken_rules(data: bytes, *, as_client: bool) -> tuple[Violation, ...]:
 
     A frame whose last bytes are missing breaks those that its header shows.
     """
-    found = dissect(**{"client" if as_client else "server": data}, heads=False, extensions="")
-    return tuple(violation for _, violation in found.violations if violation.rule in _RULES)
+    dissection = dissect(**{"client" if as_client else "server": data}, heads=False, extensions="")
+    return tuple(violation for _, violation in dissection.violations if violation.rule in _RULES)
 
 
 def applied_rule(verdict: Verdict, broken: Iterable[Violation], *, as_client: bool) -> Applied | None:

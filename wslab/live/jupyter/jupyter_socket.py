@@ -153,8 +153,7 @@ class JupyterMessage:
     @cached_property
     def offsets(self) -> tuple[int, ...]:
         """The offsets, as far as there are bytes for them."""
-        whole = min(self._count, len(self.data) // WIDTH - 1)
-        places = range(WIDTH, WIDTH * (1 + whole), WIDTH)
+        places = range(WIDTH, WIDTH * (1 + min(self._count, len(self.data) // WIDTH - 1)), WIDTH)
         return tuple(int.from_bytes(self.data[at : at + WIDTH], "little") for at in places)
 
     @property
@@ -170,8 +169,7 @@ class JupyterMessage:
             return f"it says that it has {self._count} offsets; {len(PARTS)} parts and an end need {len(PARTS) + 1}"
         if len(self.offsets) < self._count:
             return f"it says that it has {self._count} offsets, and ends after {len(self.offsets)}"
-        bounds = (WIDTH * (1 + self._count), *self.offsets, len(self.data))
-        for before, after in pairwise(bounds):
+        for before, after in pairwise((WIDTH * (1 + self._count), *self.offsets, len(self.data))):
             if before > after:
                 return f"a part begins or ends at byte {after}, before byte {before}, or beyond the message's end"
         return ""

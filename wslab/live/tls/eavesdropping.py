@@ -24,22 +24,7 @@ from ...drawing.blocks import Pairs, Table
 from ...drawing.sheet import Sheet, Shown
 from ...drawing.table import Column
 from ...drawing.visible import count
-from .records import (
-    ALERT,
-    APPLICATION_DATA,
-    CHANGE_CIPHER_SPEC,
-    CONTENT_TYPES,
-    HANDSHAKE,
-    HEADER,
-    TLS_1_3,
-    Hello,
-    TlsReader,
-    TlsRecord,
-    explain_record,
-    read_hello,
-    suite_name,
-    version_name,
-)
+from . import records as tls
 
 if TYPE_CHECKING:
     from ...recording.trace import Trace
@@ -74,7 +59,7 @@ class Crossing(NamedTuple):
 
     time: float  # Seconds since the trace began.
     sender: Sender
-    record: TlsRecord  # Its ``data`` may be no more than its header.
+    record: tls.TlsRecord  # Its ``data`` may be no more than its header.
     carried: int | None
     """Bytes of what the ends told each other in it; 0 where TLS served itself; None where no end told."""
     position: int  # Of the first of these bytes in the sender's stream above TLS.
@@ -103,7 +88,7 @@ class Ciphertext:
         self.failure = ""
         """Why TLS's handshake failed, in words."""
         self._clock = clock
-        self._readers = (TlsReader(), TlsReader())
+        self._readers = (tls.TlsReader(), tls.TlsReader())
         self._crossings: deque[Crossing] = deque(maxlen=KEPT)
         self._positions = [0, 0]
         self._kept = 0
@@ -120,10 +105,10 @@ class Ciphertext:
         """Note bytes in the order in which they crossed; how many records they completed."""
         now, records = self._clock(), [*self._readers[sender].feed(data)]
         for record in records:
-            if record.content_type == APPLICATION_DATA:
+            if record.content_type == tls.APPLICATION_DATA:
                 self._kept += len(record.data)
                 if self._kept > KEPT_BYTES:
-                    record = record._replace(data=record.data[:HEADER])
+                    record = record._replace(data=record.data[: tls.HEADER])
             self._crossings.append(Crossing(now, sender, record, 0 if known else None, self._positions[sender]))
         return len(records)
 
@@ -147,8 +132,8 @@ class Ciphertext:
         for index in reversed(chosen):
             each = crossings[index]
             part = each.length - added
-            first = each.position if each.carried else self._positions[sender]
-            crossings[index] = each._replace(carried=(each.carried or 0) + part, position=first)
+            carried, position = (each.carried, each.position) if each.carried else (0, self._positions[sender])
+            crossings[index] = each._replace(carried=carried + part, position=position)
             self._positions[sender] += part
 
     @property
@@ -198,29 +183,30 @@ class Eavesdropped(Shown):
         crossings = self.records
         sender, record = crossings[number].sender, crossings[number].record
         protected = (  # in TLS 1.2 after the sender's ChangeCipherSpec
-            self.version != TLS_1_3
-            and record.content_type in (HANDSHAKE, ALERT)
+            self.version != tls.TLS_1_3
+            and record.content_type in (tls.HANDSHAKE, tls.ALERT)
             and any(
-                each.sender is sender and each.record.content_type == CHANGE_CIPHER_SPEC for each in crossings[:number]
+                each.sender is sender and each.record.content_type == tls.CHANGE_CIPHER_SPEC
+                for each in crossings[:number]
             )
         )
-        return explain_record(record.data, sender, offset=record.offset, protected=protected)
+        return tls.explain_record(record.data, sender, offset=record.offset, protected=protected)
 
-    def _hellos(self) -> Iterator[tuple[Crossing, Hello]]:
+    def _hellos(self) -> Iterator[tuple[Crossing, tls.Hello]]:
         for each in self.records:
-            if each.record.content_type == HANDSHAKE and (hello := read_hello(each.record.data)) is not None:
+            if each.record.content_type == tls.HANDSHAKE and (hello := tls.read_hello(each.record.data)) is not None:
                 yield each, hello
 
-    def _hello(self, name: str) -> Hello | None:
+    def _hello(self, name: str) -> tls.Hello | None:
         return next((hello for _, hello in self._hellos() if hello.name == name), None)
 
     @property
-    def client_hello(self) -> Hello | None:
+    def client_hello(self) -> tls.Hello | None:
         """What the client's first message offers, for everybody to read; None where none came."""
         return self._hello("ClientHello")
 
     @property
-    def server_hello(self) -> Hello | None:
+    def server_hello(self) -> tls.Hello | None:
         """What the server chose; None where it has not."""
         return self._hello("ServerHello")
 
@@ -238,16 +224,18 @@ class Eavesdropped(Shown):
         if asked is not None:
             pairs.append(("who is called", asked.server_name or "not told: a client names no address (RFC 6066 3)"))
             pairs.append(("offered above TLS", ", ".join(asked.protocols) or "nothing is said"))
-            versions = [name for name in map(version_name, asked.versions) if name != "GREASE"]
+            versions = [name for name in map(tls.version_name, asked.versions) if name != "GREASE"]
             pairs.append(("offered versions", ", ".join(versions)))
         if chosen is not None:
-            pairs.append(("chosen", f"{version_name(self.version or 0)}, {suite_name(chosen.cipher_suites[0])}"))
+            pairs.append(
+                ("chosen", f"{tls.version_name(self.version or 0)}, {tls.suite_name(chosen.cipher_suites[0])}")
+            )
         if self.ciphertext.connection is None:
             pairs.append(("no connection", self.ciphertext.failure or "TLS's own handshake was not brought to its end"))
         if self.ciphertext.lost:
             pairs.append(("not read", self.ciphertext.lost))
         pairs.append(("hidden", IN_THE_DARK))
-        if self.version == TLS_1_3:
+        if self.version == tls.TLS_1_3:
             pairs.append(("not hidden", LENGTHS))
         pairs.append(("left out", LEFT_OUT))
         return pairs
@@ -269,8 +257,8 @@ class Eavesdropped(Shown):
         return rows
 
     def _carrying(self) -> list[tuple[str, ...]]:
-        seen_type = CONTENT_TYPES[APPLICATION_DATA]
-        crossings = [each for each in self.records if each.record.content_type == APPLICATION_DATA]
+        seen_type = tls.CONTENT_TYPES[tls.APPLICATION_DATA]
+        crossings = [each for each in self.records if each.record.content_type == tls.APPLICATION_DATA]
         if all(each.carried is None for each in crossings):
             return [(each.sender.letter, seen_type, str(each.length), "?", "") for each in crossings]
         connection = self.ciphertext.connection

@@ -32,20 +32,18 @@ CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
 CLIENT_HELLO, SERVER_HELLO = 1, 2
 TLS_1_2, TLS_1_3 = 0x0303, 0x0304
 
-CONTENT_TYPES = {
+CONTENT_TYPES = {  # ContentType (RFC 8446 5.1; 24 is RFC 6520's).
     CHANGE_CIPHER_SPEC: "change_cipher_spec", ALERT: "alert", HANDSHAKE: "handshake",
     APPLICATION_DATA: "application_data", 24: "heartbeat",
 }  # fmt: skip
-"""ContentType (RFC 8446 5.1; 24 is RFC 6520's)."""
 VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", TLS_1_2: "TLS 1.2", TLS_1_3: "TLS 1.3"}
-HANDSHAKE_TYPES = {
+HANDSHAKE_TYPES = {  # HandshakeType (RFC 8446 4, and RFC 5246 7.4).
     0: "hello_request", CLIENT_HELLO: "client_hello", SERVER_HELLO: "server_hello", 4: "new_session_ticket",
     5: "end_of_early_data", 8: "encrypted_extensions", 11: "certificate", 12: "server_key_exchange",
     13: "certificate_request", 14: "server_hello_done", 15: "certificate_verify", 16: "client_key_exchange",
     20: "finished", 22: "certificate_status", 24: "key_update", 25: "compressed_certificate", 254: "message_hash",
 }  # fmt: skip
-"""HandshakeType (RFC 8446 4, and RFC 5246 7.4)."""
-EXTENSIONS = {
+EXTENSIONS = {  # ExtensionType, as IANA lists them.
     0: "server_name", 5: "status_request", 10: "supported_groups", 11: "ec_point_formats", 13: "signature_algorithms",
     16: "application_layer_protocol_negotiation", 18: "signed_certificate_timestamp", 21: "padding",
     22: "encrypt_then_mac", 23: "extended_master_secret", 27: "compress_certificate", 35: "session_ticket",
@@ -54,11 +52,10 @@ EXTENSIONS = {
     17513: "application_settings", 17613: "application_settings", 65037: "encrypted_client_hello",
     65281: "renegotiation_info",
 }  # fmt: skip
-"""ExtensionType, as IANA lists them."""
 SERVER_NAME, ALPN, SUPPORTED_VERSIONS, KEY_SHARE = 0, 16, 43, 51
 EXTENSION_SECTIONS = {SERVER_NAME: "RFC 6066 3", ALPN: "RFC 7301 3.1", SUPPORTED_VERSIONS: "RFC 8446 4.2.1"}
 """Where the content of those that are read is specified."""
-CIPHER_SUITES = {
+CIPHER_SUITES = {  # Those that today's libraries agree on; others are told by their number.
     0x00FF: "TLS_EMPTY_RENEGOTIATION_INFO_SCSV",
     0x1301: "TLS_AES_128_GCM_SHA256", 0x1302: "TLS_AES_256_GCM_SHA384", 0x1303: "TLS_CHACHA20_POLY1305_SHA256",
     0x1304: "TLS_AES_128_CCM_SHA256", 0x1305: "TLS_AES_128_CCM_8_SHA256",
@@ -66,9 +63,8 @@ CIPHER_SUITES = {
     0xC02F: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 0xC030: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
     0xCCA8: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xCCA9: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
 }  # fmt: skip
-"""Those that today's libraries agree on; others are told by their number."""
 ALERT_LEVELS = {1: "warning", 2: "fatal"}
-ALERTS = {
+ALERTS = {  # AlertDescription (RFC 8446 6).
     0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 22: "record_overflow", 40: "handshake_failure",
     42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired",
     46: "certificate_unknown", 47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error",
@@ -77,7 +73,6 @@ ALERTS = {
     112: "unrecognized_name", 113: "bad_certificate_status_response", 115: "unknown_psk_identity",
     116: "certificate_required", 120: "no_application_protocol",
 }  # fmt: skip
-"""AlertDescription (RFC 8446 6)."""
 RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """The Random of a ServerHello that asks for another ClientHello (RFC 8446 4.1.3)."""
 PER_CONNECTION = "new in each connection"
@@ -154,11 +149,13 @@ def read_hello(record: bytes) -> Hello | None:
     read = cursor.values
     if not cursor.hello:
         return None
-    versions = read["version"] or read["legacy_version"][-1:]
-    server_name = next(iter(read["host_name"]), None)
     return Hello(
-        cursor.hello, server_name, tuple(read["protocol_name"]), tuple(versions), tuple(read["cipher_suite"])
-    )  # fmt: skip
+        cursor.hello,
+        next(iter(read["host_name"]), None),
+        tuple(read["protocol_name"]),
+        tuple(read["version"] or read["legacy_version"][-1:]),
+        tuple(read["cipher_suite"]),
+    )
 
 
 def version_name(version: int) -> str:
