@@ -7,23 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..drawing.blocks import DRAWN, READ, SPACE, Block, Faults, Item, Items, Only, Pairs, Table, Title
+from ..drawing.blocks import DRAWN, READ, SPACE, Block, Faults, Items, Only, Pairs, Table, Title
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.table import Column
-from ..drawing.visible import count
+from ..drawing.visible import count, left_out
 from .field import Explained
-from .layout import dump, fault, ruler, unmasking
-from .view import HIDDEN_BYTE, LINES, View
+from .layout import bit_range, dump, fault, ruler, unmasking
+from .view import HIDDEN_BYTE, View
 
 # Bytes of hex that one explanation or field carries as JSON; ``length`` and ``width`` say how many there are.
 SENT = 4096
+LINES = 128  # Lines of a head that are shown.
 
 _COLUMNS = (
-    Column("bits"),
-    Column("field", wraps=True, most=16),
-    Column("value", wraps=True, most=20, code=True),
+    Column("bits"), Column("field", wraps=True, most=16), Column("value", wraps=True, most=20, code=True),
     Column("meaning", wraps=True),
-)
+)  # fmt: skip
 _DOCUMENT = re.compile(r"RFC \d+ (?=[\d.]+$)")
 
 
@@ -88,7 +87,7 @@ def _field(view: View, index: int) -> dict[str, Any]:
         "raw": _hex(view, first, stop),
         "value": shown.value,
         "is_number": shown.number is not None,
-        "bits": shown.bits,
+        "bits": None if shown.hidden or one.width > 64 else one.bits,
         "meaning": shown.meaning,
         "section": shown.section,
         "plain": HIDDEN_BYTE * (stop - first) if plain is not None and shown.hidden else plain,
@@ -135,27 +134,22 @@ def _blocks(view: View) -> Iterator[Block]:
 
 def _lines(view: View) -> Items:
     # A head's lines, each with what its fields mean.
-    items = [
-        Item(
-            line.text or "(blank line)",
-            [
-                (f"{field.name}: {field.meaning}" if len(line.fields) > 1 else field.meaning, field.section)
-                for field in line.fields
-            ],
-        )
-        for line in view.lines[:LINES]
-    ]
-    return Items(items, view.lines_left_out)
+    lines = view.lines
+    items = []
+    for text, fields in lines[:LINES]:
+        several = len(fields) > 1
+        notes = [(f"{one.name}: {one.meaning}" if several else one.meaning, one.section) for one in fields]
+        items.append((text or "(blank line)", notes))
+    return Items(items, left_out(len(lines) - LINES, "line"))
 
 
 def _fields(view: View) -> Table:
     # The fields; the last column is the section, under the RFC's name where all are of one RFC.
-    sections = [field.section for field in view.fields]
-    documents = {place[0] if (place := _DOCUMENT.match(section)) else "" for section in sections}
+    documents = {place[0] if (place := _DOCUMENT.match(field.section)) else "" for field in view.fields}
     document = documents.pop() if len(documents) == 1 else ""
     rows = [
-        (field.range, field.name, field.value, field.meaning, section.removeprefix(document))
-        for field, section in zip(view.fields, sections, strict=True)
+        (bit_range(one.start, one.stop), one.name, one.value, one.meaning, one.section.removeprefix(document))
+        for one in view.fields
     ]
     column = Column(document.rstrip() or "section", wraps=True, most=16, cites=document)
     return Table((*_COLUMNS, column), rows, "The fields", row_heading=1, look="fields")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..drawing.blocks import LINE, ROW, Byte, Cell, Dump, Entry, Fault, Line, Ruler, Stack
-from ..drawing.visible import count, hexed
+from ..drawing.blocks import LINE, ROW, Cell, Dump, Entry, Fault, Line, Ruler, Stack
+from ..drawing.visible import count, hexed, left_out
 from .field import Violation
-from .view import FieldView, View, bit_range
+from .view import View, letter
 
 RULED = 128  # Bits that a ruler shows: the longest header (14 bytes) and a little of what follows.
 HEAD, TAIL = 64, 16  # Of bytes too many for a dump, the first HEAD and the last TAIL are shown.
 UNMASKED = 16  # Bytes whose unmasking is shown.
 POINTED = 6  # Most bytes whose bits are written out, with carets under the ones to blame.
+DUMP = "The bytes, a bar where a field begins"
+
+
+def bit_range(start: int, stop: int) -> str:
+    """``4–7``, or ``4`` for one bit."""
+    return str(start) if stop - start <= 1 else f"{start}–{stop - 1}"
 
 
 def ruler(view: View, caption: str = "The first bits, 32 in a row") -> Ruler:
@@ -28,15 +34,15 @@ def _row(view: View, first: int, last: int) -> Iterator[Cell]:
     for owner, field in enumerate(view.fields):
         start, stop = max(field.start, first), min(field.stop, last)
         if start < stop:
-            continued = start > field.start
             spans = {(max(one.start, start), min(one.start + one.width, stop)) for one in view.violations}
+            wrong = sorted((begin, end) for begin, end in spans if begin < end)
             yield Cell(
-                owner, field.name, start, stop, continued, stop == field.stop, _crossed(view, field, start, stop),
-                "" if continued else _number(field, stop - start), sorted((a, b) for a, b in spans if a < b),
+                owner, field.name, start, stop, start > field.start, stop == field.stop,
+                _crossed(view, field, start, stop), _number(field, start, stop), wrong,
             )  # fmt: skip
 
 
-def _crossed(view: View, field: FieldView, start: int, stop: int) -> list[str]:
+def _crossed(view: View, field: Entry, start: int, stop: int) -> list[str]:
     # Whole bytes in hex, others as bits.
     first, last = start // 8, -(-stop // 8)
     if start % 8 == 0 and stop % 8 == 0:
@@ -47,51 +53,32 @@ def _crossed(view: View, field: FieldView, start: int, stop: int) -> list[str]:
     return list(bits[start - first * 8 : stop - first * 8])
 
 
-def _number(field: FieldView, width: int) -> str:
-    # The value that the bits make, where it has room in a cell of ``width`` bits, two columns each.
-    if field.number is None or not 1 < field.width <= 64:
-        return ""
+def _number(field: Entry, start: int, stop: int) -> str:
+    # The value that the bits make, where the field begins and has room for it: two columns a bit.
     said = f"= {field.number}"
-    return said if len(said) < 2 * width else ""
+    small = field.number is not None and 1 < field.stop - field.start <= 64
+    return said if small and start == field.start and len(said) < 2 * (stop - start) else ""
 
 
-def dump(view: View, *, head: int = HEAD, tail: int = TAIL, numbered: bool = False) -> Dump:
-    """The bytes as hex and ASCII. Of long data, the first ``head`` and the last ``tail`` bytes are shown."""
+def dump(view: View, *, head: int = HEAD, numbered: bool = False) -> Dump:
+    """The bytes as hex and ASCII. Of long data, the first ``head`` and the last 16 bytes are shown."""
     length = len(view.explanation.data)
-    if length <= head + tail + LINE:
-        head, tail = length, 0
-    lines: list[Line | str] = [_line(view, start, min(start + LINE, head)) for start in range(0, head, LINE)]
-    if tail:
-        lines.append(f"… {count(length - head - tail, 'byte')} not shown …")
-        lines += [_line(view, start, min(start + LINE, length)) for start in range(length - tail, length, LINE)]
-    entries = [
-        Entry(field.name, field.value, field.meaning, field.section, _blamed(view, field.start, field.stop))
-        for field in view.fields
-    ]
+    if length <= head + TAIL + LINE:
+        lines = _lines(view, 0, length)
+    else:
+        missing = left_out(length - head - TAIL, "byte")
+        lines = [*_lines(view, 0, head), missing, *_lines(view, length - TAIL, length)]
     caption = "The bytes in hex and as ASCII; numbers name the fields" if numbered else DUMP
-    return Dump(caption, lines, entries, numbered)
+    return Dump(caption, lines, view.fields, numbered)
 
 
-DUMP = "The bytes, a bar where a field begins"
-
-
-def _line(view: View, start: int, stop: int) -> Line:
-    data = [
-        Byte(
-            view.hex_at(index), view.ascii_at(index), view.owners(index), index in view.boundaries,
-            _blamed(view, index * 8, index * 8 + 8), view.hides(index),
-        )
-        for index in range(start, stop)
-    ]  # fmt: skip
-    return Line(start, data, stop == len(view.explanation.data) or stop in view.boundaries)
-
-
-def _blamed(view: View, start: int, stop: int) -> bool:
-    # Whether a rule is broken by some of these bits.
-    return any(
-        broken.width and broken.start < stop and start < broken.start + broken.width
-        for broken in view.explanation.violations
-    )
+def _lines(view: View, first: int, last: int) -> list[Line | str]:
+    lines: list[Line | str] = []
+    for start in range(first, last, LINE):
+        stop = min(start + LINE, last)
+        closed = stop == len(view.explanation.data) or stop in view.boundaries
+        lines.append(Line(start, [*map(view.byte_at, range(start, stop))], closed))
+    return lines
 
 
 def unmasking(view: View) -> Stack | None:
@@ -101,43 +88,37 @@ def unmasking(view: View) -> Stack | None:
         if field.plain is not None:
             length += field.width // 8
             if not shown.hidden:
-                masked += field.raw[: UNMASKED + 1]
-                plain += field.plain[: UNMASKED + 1]
+                masked += field.raw[:UNMASKED]
+                plain += field.plain[:UNMASKED]
     if not masked:
         return None
     masked, plain = masked[:UNMASKED], plain[:UNMASKED]
     key = bytes(one ^ other for one, other in zip(masked, plain, strict=True))
-    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in plain)
     more = f"… {count(length - UNMASKED, 'more byte')}" if length > UNMASKED else ""
+    text = "".join(map(letter, plain))
     rows = (("masked", hexed(masked), more), ("XOR key", hexed(key), ""), ("unmasked", hexed(plain), text))
     return Stack("Unmasking", rows)
 
 
 def fault(view: View, broken: Violation) -> Fault:
     """A broken rule, with the bits to blame and the fields that they lie in."""
-    return Fault(
-        broken.rule, broken.section, broken.sentence, broken.found, _where(view, broken), list(_pointed(view, broken))
-    )
+    blamed = range(broken.start, broken.start + broken.width)
+    place, pointed = (_where(view, blamed), _pointed(view, blamed)) if blamed else ("", [])
+    return Fault(broken.rule, broken.section, broken.sentence, broken.found, place, pointed)
 
 
-def _where(view: View, broken: Violation) -> str:
-    # ``bits 9–15, Payload len``; empty for no bits.
-    if not broken.width:
-        return ""
-    start, stop = broken.start, broken.start + broken.width
-    names = [field.name for field in view.fields if field.start < stop and start < field.stop]
-    said = f"{'bit' if broken.width == 1 else 'bits'} {bit_range(start, broken.width)}"
+def _where(view: View, blamed: range) -> str:
+    # ``bits 9–15, Payload len``.
+    names = [field.name for field in view.fields if field.start < blamed.stop and blamed.start < field.stop]
+    said = f"{'bit' if len(blamed) == 1 else 'bits'} {bit_range(blamed.start, blamed.stop)}"
     return f"{said}, {' to '.join(dict.fromkeys((names[0], names[-1])))}" if names else said
 
 
-def _pointed(view: View, broken: Violation) -> Iterator[str]:
+def _pointed(view: View, blamed: range) -> list[str]:
     # The bytes around the bits, written as bits, and carets under these; nothing where they are many or withheld.
-    blamed = range(broken.start, broken.start + broken.width)
     around = range(blamed.start // 8, -(-blamed.stop // 8))
     data = view.explanation.data
-    if not blamed or len(around) > POINTED or around.stop > len(data) or any(map(view.hides, around)):
-        return
-    yield " ".join(f"{data[index]:08b}" for index in around)
-    yield " ".join(
-        "".join("^" if bit in blamed else " " for bit in range(index * 8, index * 8 + 8)) for index in around
-    ).rstrip()
+    if len(around) > POINTED or around.stop > len(data) or any(map(view.hides, around)):
+        return []
+    carets = ("".join(" ^"[bit in blamed] for bit in range(index * 8, index * 8 + 8)) for index in around)
+    return [" ".join(f"{data[index]:08b}" for index in around), " ".join(carets).rstrip()]

@@ -49,6 +49,8 @@ DELAY = struct.Struct("<" + LAYOUT["delay"])
 DELAY_AT = PACKED.size - DELAY.size
 UNKNOWN = 2**32 - 1
 
+# The bits of a frame's first byte before its opcode (RFC 6455 section 5.2).
+FLAGS = {0b1000_0000: "FIN", 0b0100_0000: "RSV1", 0b0010_0000: "RSV2", 0b0001_0000: "RSV3"}
 # What a summary calls a frame (RFC 6455 section 11.8): all that this floor knows of the protocol.
 OPCODES = {0x0: "CONTINUATION", 0x1: "TEXT", 0x2: "BINARY", 0x8: "CLOSE", 0x9: "PING", 0xA: "PONG"}
 
@@ -150,9 +152,6 @@ class Record(NamedTuple):
                 return visible(decode(self.preview, cut=full)) + ("…" if full else "")
 
 
-_RSV = {0b0100_0000: "RSV1", 0b0010_0000: "RSV2", 0b0001_0000: "RSV3"}
-
-
 def _frame(record: Record) -> str:
     opcode, length, preview = record.first & 0b1111, record.payload_length, record.preview
     words = OPCODES.get(opcode, f"reserved opcode {opcode}")
@@ -168,9 +167,8 @@ def _frame(record: Record) -> str:
             words += f" {_payload(preview, length)}"
         case _ if length:
             words += f", {count(length, 'byte')}"
-    marks = [] if record.first & 0b1000_0000 else ["not final"]
-    marks += [name for bit, name in _RSV.items() if record.first & bit]
-    return ", ".join([words, *marks])
+    marks = [name for bit, name in FLAGS.items() if record.first & bit and name != "FIN"]
+    return ", ".join([words, *([] if record.first & 0b1000_0000 else ["not final"]), *marks])
 
 
 def _cut(preview: bytes, length: int) -> bool:
@@ -178,17 +176,11 @@ def _cut(preview: bytes, length: int) -> bool:
 
 
 def _quoted(preview: bytes, length: int) -> str:
-    if _cut(preview, length):
-        return f'"{visible(decode(preview, cut=True))}…" {count(length, "byte")}'
-    return f'"{visible(decode(preview))}"'
-
-
-def _hex(preview: bytes, length: int) -> str:
-    if len(preview) <= HEX:
-        return hexed(preview)
-    return f"{hexed(preview[:HEX])} … {count(length, 'byte')}"
+    cut = _cut(preview, length)
+    return f'"{visible(decode(preview, cut=cut))}' + (f'…" {count(length, "byte")}' if cut else '"')
 
 
 def _payload(preview: bytes, length: int) -> str:
-    text = decode(preview, cut=_cut(preview, length))
-    return _quoted(preview, length) if shows(text) else _hex(preview, length)
+    if shows(decode(preview, cut=_cut(preview, length))):
+        return _quoted(preview, length)
+    return hexed(preview, HEX) + (f" {count(length, 'byte')}" if len(preview) > HEX else "")

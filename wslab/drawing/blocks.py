@@ -6,10 +6,17 @@ A picture of two lanes, 0 and 1, gives each its mark and its colour; what the la
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import Enum
 from typing import Literal, NamedTuple, TypeAlias
 
 from .table import Column
+
+ROW = 32  # Bits in a row of a ruler.
+LINE = 16  # Bytes in a line of a dump.
+
+# How an arrow's line is drawn: kinds differ in shape, since colour alone tells nothing. A jagged one does not arrive;
+# where there is none, words stand at the lane.
+Stroke: TypeAlias = Literal["plain", "double", "dashed", "dotted", "thin", "jagged", "none"]
+Tip: TypeAlias = Literal["point", "bar", "×", "?", "none"]
 
 
 class Title(NamedTuple):
@@ -59,29 +66,22 @@ class Stack(NamedTuple):
     rows: Sequence[tuple[str, str, str]]
 
 
-class Item(NamedTuple):
-    """A line, and the notes on it as pairs of text and section."""
-
-    said: str
-    notes: Sequence[tuple[str, str]]
-
-
 class Items(NamedTuple):
-    """Lines of code, each with its notes, and a word on those that are left out."""
+    """Lines of code, each with its notes as pairs of text and section, and a word on those that are left out."""
 
-    items: Sequence[Item]
+    items: Sequence[tuple[str, Sequence[tuple[str, str]]]]
     left_out: str = ""
 
 
 class Fault(NamedTuple):
-    """A rule that is broken: its name and section, its sentence, what was found, where, and the bits to blame."""
+    """A rule that is broken."""
 
     rule: str
     section: str
     sentence: str
     found: str
     place: str
-    pointed: Sequence[str]
+    pointed: Sequence[str]  # The bits around, and carets under those to blame.
 
 
 class Faults(NamedTuple):
@@ -115,9 +115,6 @@ class Cell(NamedTuple):
         return f"{self.name} (continued)" if self.continued else self.name
 
 
-ROW = 32  # Bits in a row of a ruler.
-
-
 class Ruler(NamedTuple):
     """The figure of RFC 6455 section 5.2: rows of 32 bits, each field a cell in every row that it reaches."""
 
@@ -127,11 +124,11 @@ class Ruler(NamedTuple):
 
 
 class Byte(NamedTuple):
-    """One byte of a dump: in hex, as a character, the numbers of the fields that have bits in it."""
+    """One byte of a dump."""
 
     hex: str
     character: str
-    owners: Sequence[int]
+    owners: Sequence[int]  # The numbers of the fields that have bits in it.
     begins: bool  # A field begins in it.
     wrong: bool
     hidden: bool
@@ -146,16 +143,17 @@ class Line(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What a field of a dump is."""
+    """A field, as it may be shown. Its texts are visible already and need no further care but HTML escaping."""
 
     name: str
+    start: int
+    stop: int
     value: str
     meaning: str
     section: str
+    number: int | None  # The value where it is a number that may be shown.
+    hidden: bool
     wrong: bool
-
-
-LINE = 16  # Bytes in a line of a dump.
 
 
 class Dump(NamedTuple):
@@ -165,28 +163,6 @@ class Dump(NamedTuple):
     lines: Sequence[Line | str]
     entries: Sequence[Entry]
     numbered: bool = False  # The fields are listed under their numbers too.
-
-
-class Stroke(Enum):
-    """How an arrow's line is drawn: kinds differ in shape, since colour alone tells nothing."""
-
-    PLAIN = "plain"
-    DOUBLE = "double"
-    DASHED = "dashed"
-    DOTTED = "dotted"
-    THIN = "thin"
-    JAGGED = "jagged"  # It does not arrive.
-    NONE = "none"  # No line at all, only words at the lane.
-
-
-class Tip(Enum):
-    """How an arrow ends."""
-
-    POINT = ""
-    BAR = "bar"
-    CROSS = "×"
-    QUESTION = "?"
-    NONE = "none"
 
 
 class Rung(NamedTuple):

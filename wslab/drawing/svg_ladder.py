@@ -11,100 +11,63 @@ from collections.abc import Sequence
 from math import hypot
 
 from . import style
-from .blocks import Gap, Ladder, Rung, Stroke, Tip
+from .blocks import Gap, Ladder, Rung, Stroke
 from .pen import CODE, SIZE, WIDTH, Figure, fitted, line, mark, number, rect, solid, text, text_width
 
-_LANES = (62, WIDTH - 20)
-_HEADING = 30
+_LANES = (62.0, WIDTH - 20.0)
+_HEADING = 30.0
 _LABEL = 20  # Above a row: room for its words.
 _BELOW, _ARRIVAL = 11, 12  # Below a row: to the first arrow that ends there, and to each further one.
 
-_WIDTHS = {
-    Stroke.PLAIN: 1.6,
-    Stroke.DOUBLE: 1.2,
-    Stroke.DASHED: 1.6,
-    Stroke.DOTTED: 1.8,
-    Stroke.THIN: 1,
-    Stroke.JAGGED: 1.4,
+# How each line is drawn: its width, its dashes, and how far aside of the arrow it runs, once or twice.
+_STROKES: dict[Stroke, tuple[float, str, tuple[float, ...]]] = {
+    "plain": (1.6, "", (0,)),
+    "double": (1.2, "", (-1.6, 1.6)),
+    "dashed": (1.6, ' stroke-dasharray="7 4"', (0,)),
+    "dotted": (1.8, ' stroke-dasharray="1.8 4"', (0,)),
+    "thin": (1, "", (0,)),
+    "jagged": (1.4, "", (0,)),
 }
-_DASHES = {Stroke.DASHED: "7 4", Stroke.DOTTED: "1.8 4"}
 
 
 def ladder_figure(block: Ladder) -> Figure:
     """The rungs as arrows between two lanes. An arrow is level where nobody noted when it arrived."""
-    sent = [rung.sent for rung in block.rungs]
-    read = _read(block.rungs)
-    ends = [None if at is None else _ends_below(index, at, sent) for index, at in enumerate(read)]
-    rows, bottom = _rows(block.rungs, ends)
-    arrivals = _arrivals(block.rungs, rows, read, ends)
-    placed = list(zip(block.rungs, rows, strict=True))
-    parts = [_lane(lane, said, bottom) for lane, said in enumerate(block.lanes)]
-    parts += [
-        _arrow(rung, y, arrival)
-        for (rung, y), arrival in zip(placed, arrivals, strict=True)
-        if isinstance(rung, Rung) and rung.stroke is not Stroke.NONE
+    rows, ends, bottom = _placed(block.rungs)
+    arrows = [
+        _arrow(rung, y, ends.get(place, y))
+        for place, (rung, y) in enumerate(zip(block.rungs, rows, strict=True))
+        if isinstance(rung, Rung) and rung.stroke != "none"
     ]
-    for rung, y in placed:
-        if isinstance(rung, Rung):
-            parts.append(_words(rung, y))
-        else:
-            middle = sum(_LANES) / 2
-            parts.append(_over(text_width(rung.said), middle, y, "middle"))
-            parts.append(text(middle, y, rung.said, anchor="middle", ink=style.SOFT))
-    y = bottom + 24
-    parts += _key(block, y)
-    return Figure(WIDTH, y + 6, "\n".join(parts))
+    words = [_words(rung, y) for rung, y in zip(block.rungs, rows, strict=True)]
+    lanes = [_lane(lane, said, bottom) for lane, said in enumerate(block.lanes)]
+    return Figure(WIDTH, bottom + 30, "\n".join([*lanes, *arrows, *words, *_key(block, bottom + 24)]))
 
 
-def _read(rungs: Sequence[Rung | Gap]) -> list[float | None]:
-    # When each was read, if known. A stream is read in order, so a clock that went back is corrected.
+def _placed(rungs: Sequence[Rung | Gap]) -> tuple[list[float], dict[int, float], float]:
+    # How far down each row is, how far down each arrow ends if that is known, and how far down the lanes go.
+    # A stream is read in order, so a clock that went back is corrected.
     latest: dict[tuple[str, int], float] = {}
-    read: list[float | None] = []
-    for rung in rungs:
+    arrivals = []
+    for place, rung in enumerate(rungs):
         if isinstance(rung, Rung) and rung.read is not None:
             stream = rung.name, rung.lane
             latest[stream] = max(rung.read, latest.get(stream, rung.read))
-            read.append(latest[stream])
-        else:
-            read.append(None)
-    return read
-
-
-def _ends_below(index: int, read: float, sent: Sequence[float]) -> int:
-    # The row under which the arrow from row ``index`` ends.
-    return max((place for place in range(index, len(sent)) if sent[place] <= read), default=index)
-
-
-def _rows(rungs: Sequence[Rung | Gap], ends: Sequence[int | None]) -> tuple[list[float], float]:
-    # How far down each row is, with room under it for the arrows that end there, and how far down the lanes go.
-    y = float(_HEADING)
+            arrivals.append((latest[stream], place, rung.lane))
+    # Under each row, the arrows from either lane that end there, in the order in which they were read.
+    under: list[tuple[list[int], list[int]]] = [([], []) for _ in rungs]
+    for read, place, lane in sorted(arrivals):
+        row = max((later for later in range(place, len(rungs)) if rungs[later].sent <= read), default=place)
+        under[row][lane].append(place)
     rows = []
-    for place in range(len(rungs)):
+    ends: dict[int, float] = {}
+    y = _HEADING
+    for both in under:
         y += _LABEL
         rows.append(y)
-        lanes = [rung.lane for rung, end in zip(rungs, ends, strict=True) if isinstance(rung, Rung) and end == place]
-        most = max(map(lanes.count, (0, 1)))
-        y += _BELOW + _ARRIVAL * max(most - 1, 0) + 5
-    return rows, y
-
-
-def _arrivals(
-    rungs: Sequence[Rung | Gap], rows: Sequence[float], read: Sequence[float | None], ends: Sequence[int | None]
-) -> list[float]:
-    # Where each arrow ends: under its row, in the order in which they were read; level if that is unknown.
-    arrivals = list(rows)
-    landed: dict[tuple[int, int], int] = {}
-    for _, index, end in sorted(
-        (at, index, end)
-        for index, (at, end) in enumerate(zip(read, ends, strict=True))
-        if at is not None and end is not None
-    ):
-        rung = rungs[index]
-        if isinstance(rung, Rung):
-            before = landed.get((end, rung.lane), 0)
-            arrivals[index] = rows[end] + _BELOW + _ARRIVAL * before
-            landed[end, rung.lane] = before + 1
-    return arrivals
+        for places in both:
+            ends.update((place, y + _BELOW + _ARRIVAL * before) for before, place in enumerate(places))
+        y += _BELOW + _ARRIVAL * (max(1, *map(len, both)) - 1) + 5
+    return rows, ends, y
 
 
 def _lane(lane: int, said: str, bottom: float) -> str:
@@ -113,51 +76,35 @@ def _lane(lane: int, said: str, bottom: float) -> str:
     return (
         mark(lane, x, 10, 5.5)
         + text(edge, 15, said, size=15, anchor=anchor, weight=700, ink=style.LANE_INKS[lane])
-        + line(f"M{x} 24V{number(bottom)}", ink=style.RULE, width=1.5)
+        + line(f"M{number(x)} 24V{number(bottom)}", ink=style.RULE, width=1.5)
     )
 
 
 def _arrow(rung: Rung, y: float, end: float) -> str:
     ink = style.LANE_INKS[rung.lane]
-    x, target = float(_LANES[rung.lane]), float(_LANES[1 - rung.lane])
+    x, target = _LANES[rung.lane], _LANES[1 - rung.lane]
     length = hypot(target - x, end - y)
-    along = ((target - x) / length, (end - y) / length)
+    right, down = (target - x) / length, (end - y) / length
+    width, dashes, asides = _STROKES[rung.stroke]
 
     def at(back: float, aside: float = 0) -> str:
         """A point that far from the arrow's end, and that far aside of it."""
-        return (
-            f"{number(target - back * along[0] - aside * along[1])} {number(end - back * along[1] + aside * along[0])}"
-        )
+        return f"{number(target - back * right - aside * down)} {number(end - back * down + aside * right)}"
 
-    def begin(aside: float = 0) -> str:
-        return f"{number(x - aside * along[1])} {number(y + aside * along[0])}"
-
-    if rung.stroke is Stroke.JAGGED:
-        return line(_jagged(x, y, target), ink=ink, width=_WIDTHS[rung.stroke])
-    path = "".join(f"M{begin(aside)}L{at(9, aside)}" for aside in _asides(rung.stroke))
-    shaft = line(path, ink=ink, width=_WIDTHS[rung.stroke], more=_dashes(rung.stroke))
+    if rung.stroke == "jagged":
+        return line(_jagged(x, y, target), ink=ink, width=width)
+    shaft = line("".join(f"M{at(length, aside)}L{at(9, aside)}" for aside in asides), ink=ink, width=width, more=dashes)
     match rung.tip:
-        case Tip.BAR:
+        case "bar":
             return shaft + line(f"M{at(7, -7)}L{at(7, 7)}", ink=ink, width=2.5)
-        case Tip.CROSS:
+        case "×":
             return shaft + line(f"M{at(14, -5)}L{at(4, 5)}M{at(14, 5)}L{at(4, -5)}", ink=ink, width=2.25)
-        case Tip.QUESTION:
-            return (
-                shaft
-                + _over(7, target - 9 * along[0], end + 5, "middle")
-                + text(target - 9 * along[0], end + 5, "?", size=15, anchor="middle", weight=700, ink=ink)
-            )
+        case "?":
+            x = target - 9 * right
+            tip = text(x, end + 5, "?", size=15, anchor="middle", weight=700, ink=ink)
+            return shaft + _over(7, x, end + 5, "middle") + tip
         case _:
             return shaft + solid(f"M{at(1)}L{at(11, -4.75)}L{at(11, 4.75)}z", ink)
-
-
-def _asides(stroke: Stroke) -> tuple[float, ...]:
-    # How far aside of the arrow its lines run.
-    return (-1.6, 1.6) if stroke is Stroke.DOUBLE else (0,)
-
-
-def _dashes(stroke: Stroke) -> str:
-    return f' stroke-dasharray="{_DASHES[stroke]}"' if stroke in _DASHES else ""
 
 
 def _jagged(x: float, y: float, target: float) -> str:
@@ -172,15 +119,17 @@ def _over(width: float, x: float, y: float, anchor: str) -> str:
     return rect(left - 2, y - 10.5, width + 4, 13, f'fill="{style.PAPER}" fill-opacity=".85"')
 
 
-def _words(rung: Rung, y: float) -> str:
+def _words(rung: Rung | Gap, y: float) -> str:
+    if isinstance(rung, Gap):
+        middle = sum(_LANES) / 2
+        over = _over(text_width(rung.said), middle, y, "middle")
+        return f"{over}\n{text(middle, y, rung.said, anchor='middle', ink=style.SOFT)}"
     source = _LANES[rung.lane]
-    room = _LANES[1] - _LANES[0] - 60
-    said = fitted(rung.said, room, SIZE, code=True)
+    said = fitted(rung.said, _LANES[1] - _LANES[0] - 60, SIZE, code=True)
     x, anchor = (source - 13, "end") if rung.lane else (source + 13, "start")
-    width = text_width(said, SIZE, code=True)
     name = fitted(f"{rung.number} {rung.name}".rstrip(), _LANES[0] - 14, 10)
     return (
-        _over(width, x, y - 6, anchor)
+        _over(text_width(said, SIZE, code=True), x, y - 6, anchor)
         + text(x, y - 6, said, anchor=anchor, ink=style.RED if rung.wrong else style.INK, more=CODE)
         + mark(rung.lane, source, y)
         + text(_LANES[0] - 14, y + 4, name, size=10, anchor="end", ink=style.SOFT)
@@ -189,15 +138,16 @@ def _words(rung: Rung, y: float) -> str:
 
 def _key(block: Ladder, y: float) -> list[str]:
     # What the lines mean, those that there are.
-    rungs = [rung for rung in block.rungs if isinstance(rung, Rung) and rung.stroke is not Stroke.NONE]
-    x = float(_LANES[0])
+    rungs = [rung for rung in block.rungs if isinstance(rung, Rung) and rung.stroke != "none"]
+    x = _LANES[0]
     parts = []
     for stroke in dict.fromkeys(rung.stroke for rung in rungs):
-        path = "".join(f"M{number(x)} {number(y - 4 + aside)}h26" for aside in _asides(stroke))
-        path = _jagged(x, y - 4, x + 38) if stroke is Stroke.JAGGED else path
-        parts.append(line(path, ink=style.SOFT, width=_WIDTHS[stroke], more=_dashes(stroke)))
+        width, dashes, asides = _STROKES[stroke]
+        path = "".join(f"M{number(x)} {number(y - 4 + aside)}h26" for aside in asides)
+        path = _jagged(x, y - 4, x + 38) if stroke == "jagged" else path
+        parts.append(line(path, ink=style.SOFT, width=width, more=dashes))
         parts.append(text(x + 33, y, block.key[stroke], size=11, ink=style.SOFT))
         x += 33 + text_width(block.key[stroke], 11) + 18
-    if any(rung.read is None and rung.stroke is not Stroke.JAGGED for rung in rungs):
+    if any(rung.read is None and rung.stroke != "jagged" for rung in rungs):
         parts.append(text(x, y, "level: not known when read", size=11, ink=style.SOFT))
     return parts

@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise, zip_longest
 
-from .blocks import (
-    LINE,
-    ROW,
-    Block,
-    Cell,
-    Dump,
-    Faults,
-    Gap,
-    Items,
-    Ladder,
-    Line,
-    Notes,
-    Pairs,
-    Ruler,
-    Rung,
-    Stack,
-    States,
-    Stroke,
-    Table,
-    Tip,
-    Title,
-    Words,
-    seen_by,
-)
+from . import blocks
+from .blocks import LINE, ROW, Cell, Line, Rung
 from .style import lane_mark
 from .table import pairs_text, table_text
 from .visible import cells, clip, harmless, pad, wrap
@@ -39,107 +17,98 @@ MARGIN = "     "  # Before a ruler.
 NARROWEST = 40  # Columns that a ladder needs.
 
 
-def text_of(blocks: Iterable[Block], width: int = 80) -> str:
+def text_of(shown: Iterable[blocks.Block], width: int = 80) -> str:
     """The blocks one below the other, a blank line between, at most ``width`` columns wide."""
     said = ""
-    for block in seen_by("text", blocks):
+    for block in blocks.seen_by("text", shown):
         if said:
-            close = isinstance(block, Notes) or (isinstance(block, Words) and block.close)
+            close = isinstance(block, blocks.Notes) or (isinstance(block, blocks.Words) and block.close)
             said += "\n" if close else "\n\n"
         said += _painted(block, width)
     return said
 
 
-def _painted(block: Block, width: int) -> str:
+def _painted(block: blocks.Block, width: int) -> str:
     match block:
-        case Title():
-            return "\n".join(line for said in (block.said, block.place) if said for line in wrap(said, width))
-        case Words():
+        case blocks.Title():
+            return "\n".join(line for said in block if said for line in wrap(said, width))
+        case blocks.Words():
             return "\n".join(map(harmless, block.said.split("\n")))
-        case Notes():
+        case blocks.Notes():
             return "\n".join(f"note: {harmless(note)}" for note in block.said)
-        case Table():
+        case blocks.Table():
             return table_text(block.columns, block.rows, caption=block.caption, width=width)
-        case Pairs():
+        case blocks.Pairs():
             return pairs_text(block.rows, width=width)
-        case Stack():
+        case blocks.Stack():
             size = max(cells(name) for name, _, _ in block.rows)
             lines = [f"{pad(name, size, right=True)}  {said}  {more}".rstrip() for name, said, more in block.rows]
             return "\n".join([block.caption, *lines])
-        case Items():
-            return _items(block, width)
-        case Faults():
-            return _faults(block, width)
-        case Ruler():
-            return "\n".join([*([block.caption] if block.caption else []), *_ruler(block)])
-        case Dump():
-            return _dump(block)
-        case Ladder():
-            return "\n".join([*([block.caption] if block.caption else []), *_ladder(block, width)])
-        case States():
-            return "\n\n".join(_machine(block, lane) for lane in block.moves)
+        case blocks.Items():
+            return "\n".join([*_items(block, width), block.left_out]).rstrip("\n")
+        case blocks.Faults():
+            return "\n".join([block.heading, *_faults(block, width)])
+        case blocks.Ruler():
+            return _captioned(block.caption, map(str.rstrip, _ruler(block)))
+        case blocks.Dump():
+            return _captioned(block.caption, _dump(block))
+        case blocks.Ladder():
+            return _captioned(block.caption, _ladder(block, width))
+        case blocks.States():
+            return "\n\n".join("\n".join(_machine(block, lane)) for lane in block.moves)
         case _:
             raise TypeError(f"no text for {block!r}")
+
+
+def _captioned(caption: str, lines: Iterable[str]) -> str:
+    return "\n".join([caption, *lines] if caption else lines)
 
 
 def _indented(said: str, width: int) -> list[str]:
     return [INDENT + part.replace(NO_BREAK, " ") for part in wrap(said, width - len(INDENT))]
 
 
-def _items(block: Items, width: int) -> str:
-    lines: list[str] = []
-    for item in block.items:
-        lines += [clip(part, width) for part in wrap(item.said, width)]
-        for said, section in item.notes:
+def _items(block: blocks.Items, width: int) -> Iterator[str]:
+    for line, notes in block.items:
+        yield from (clip(part, width) for part in wrap(line, width))
+        for said, section in notes:
             cited = f"[{section}]".replace(" ", NO_BREAK) if section else ""
-            lines += _indented(f"{said} {cited}".rstrip(" "), width)
-    return "\n".join([*lines, block.left_out]).rstrip("\n")
+            yield from _indented(f"{said} {cited}".rstrip(" "), width)
 
 
-def _faults(block: Faults, width: int) -> str:
-    lines = [block.heading]
+def _faults(block: blocks.Faults, width: int) -> Iterator[str]:
     for fault in block.faults:
-        lines += wrap(f"! {fault.rule}, {fault.section}", width)
+        yield from wrap(f"! {fault.rule}, {fault.section}", width)
         for said in (f"“{fault.sentence}”", fault.found, *([fault.place] if fault.place else [])):
-            lines += _indented(said, width)
-        lines += [INDENT + said for said in fault.pointed]
-    return "\n".join(lines)
+            yield from _indented(said, width)
+        yield from (INDENT + said for said in fault.pointed)
 
 
-# The ruler
-
-
-def _ruler(block: Ruler) -> list[str]:
+def _ruler(block: blocks.Ruler) -> Iterator[str]:
     # 70 columns: a margin with each row's first byte, then two columns a bit.
-    rows = block.rows
-    if not rows or not rows[0]:
-        return []
-    lines = [
-        MARGIN + " " + " ".join(str(bit // 10) if bit % 10 == 0 else " " for bit in range(ROW)).rstrip(),
-        MARGIN + " " + " ".join(str(bit % 10) for bit in range(ROW)),
-        MARGIN + _border([], rows[0]),
-    ]
-    for row, below in pairwise([*rows, []]):
-        lines += _ruler_row(row)
-        lines.append(MARGIN + _border(row, below))
-    lines += [f"{MARGIN} {block.beyond}"] if block.beyond else []
-    return [line.rstrip() for line in lines]
+    if block.rows and block.rows[0]:
+        yield MARGIN + " " + " ".join(str(bit // 10) if bit % 10 == 0 else " " for bit in range(ROW))
+        yield MARGIN + " " + " ".join(str(bit % 10) for bit in range(ROW))
+        yield MARGIN + _border([], block.rows[0])
+        for row, below in pairwise([*block.rows, []]):
+            yield from _ruler_row(row)
+            yield MARGIN + _border(row, below)
+        if block.beyond:
+            yield f"{MARGIN} {block.beyond}"
 
 
-def _ruler_row(row: Sequence[Cell]) -> list[str]:
+def _ruler_row(row: Sequence[Cell]) -> Iterator[str]:
     # The lines of one row: names from the top, what crossed on one line, the numbers that it makes below.
     names = [list(cell.name) if cell.width == 1 else wrap(cell.label, 2 * cell.width - 1) for cell in row]
-    height = max(map(len, names))
-    insides = [[*name, *[""] * (height - len(name)), _spread(cell)] for name, cell in zip(names, row, strict=True)]
+    lines: list[Sequence[str]] = [*zip_longest(*names, fillvalue=""), [_spread(cell) for cell in row]]
     if any(cell.number for cell in row):
-        insides = [[*inside, cell.number] for inside, cell in zip(insides, row, strict=True)]
+        lines.append([cell.number for cell in row])
     edge = "|" if row[-1].ends or row[-1].stop % ROW == 0 else ":"
-    lines = []
-    for line, texts in enumerate(zip(*insides, strict=True)):
-        label = f"{row[0].start // 8:>{len(MARGIN) - 1}} " if line == 0 else MARGIN
+    margin = f"{row[0].start // 8:>{len(MARGIN) - 1}} "
+    for texts in lines:
         body = "|".join(text.center(2 * cell.width - 1) for text, cell in zip(texts, row, strict=True))
-        lines.append(f"{label}|{body}{edge}")
-    return lines
+        yield f"{margin}|{body}{edge}"
+        margin = MARGIN
 
 
 def _spread(cell: Cell) -> str:
@@ -150,7 +119,9 @@ def _spread(cell: Cell) -> str:
 
 def _border(above: Sequence[Cell], below: Sequence[Cell]) -> str:
     # The line between two rows: ``+`` where a cell begins or ends, gaps inside a field that goes on.
-    upper, lower = _owners(above), _owners(below)
+    upper, lower = (
+        {bit % ROW: cell.owner for cell in row for bit in range(cell.start, cell.stop)} for row in (above, below)
+    )
     edges = {cell.start % ROW for cell in [*above, *below]}
     line = ""
     for bit in range(max(*upper, *lower) + 1):
@@ -160,24 +131,16 @@ def _border(above: Sequence[Cell], below: Sequence[Cell]) -> str:
     return line + "+"
 
 
-def _owners(row: Sequence[Cell]) -> dict[int, int]:
-    # Which field has each bit of a row.
-    return {bit % ROW: cell.owner for cell in row for bit in range(cell.start, cell.stop)}
-
-
-# The dump
-
-
-def _dump(block: Dump) -> str:
+def _dump(block: blocks.Dump) -> Iterator[str]:
     # 76 columns: hex and characters, a bar where a field begins.
-    lines = [block.caption] if block.caption else []
-    lines += [f"       {line}" if isinstance(line, str) else _dump_line(line) for line in block.lines]
-    if block.numbered:
-        lines += [""] if block.entries else []
-        for place, (name, value, meaning, section, _) in enumerate(block.entries, 1):
-            said = f"{name} {value}".rstrip() + (f": {meaning}" if meaning else "")
-            lines.append(f"{place}. {said}" + (f" ({section})" if section else ""))
-    return "\n".join(lines)
+    yield from (f"       {line}" if isinstance(line, str) else _dump_line(line) for line in block.lines)
+    if block.numbered and block.entries:
+        yield ""
+        for place, field in enumerate(block.entries, 1):
+            said = f"{place}. {f'{field.name} {field.value}'.rstrip()}" + (
+                f": {field.meaning}" if field.meaning else ""
+            )
+            yield said + (f" ({field.section})" if field.section else "")
 
 
 def _dump_line(line: Line) -> str:
@@ -185,18 +148,15 @@ def _dump_line(line: Line) -> str:
     return f"{line.at:6d} {pairs:<{3 * LINE + 1}}  {''.join(byte.character for byte in line.data)}"
 
 
-# The ladder
-
-
-_LINES = {Stroke.DOTTED: "─ ", Stroke.JAGGED: "~"}
+_STROKES = {"dotted": "─ ", "jagged": "~"}
 
 
 def tip_of(rung: Rung) -> str:
     """The arrow's head as a character."""
-    return rung.tip.value if rung.tip in (Tip.CROSS, Tip.QUESTION) else "" if rung.tip is Tip.NONE else "►◄"[rung.lane]
+    return {"×": "×", "?": "?", "none": ""}.get(rung.tip, "►◄"[rung.lane])
 
 
-def _ladder(block: Ladder, width: int) -> list[str]:
+def _ladder(block: blocks.Ladder, width: int) -> Iterator[str]:
     # An arrow in each line, between the lanes.
     width = max(width, NARROWEST)
     rungs = [rung for rung in block.rungs if isinstance(rung, Rung)]
@@ -204,45 +164,41 @@ def _ladder(block: Ladder, width: int) -> list[str]:
     names = max(len(f" {rung.name}".rstrip()) for rung in rungs)
     margin = digits + names + 1
     inside = width - margin - 2
-    left, right = (lane_mark(lane, said) for lane, said in enumerate(block.lanes))
-    lines = [" " * margin + pad(left, width - margin - cells(right)) + right]
+    left, right = map(lane_mark, (0, 1), block.lanes)
+    yield " " * margin + pad(left, width - margin - cells(right)) + right
     for rung in block.rungs:
-        if isinstance(rung, Gap):
-            lines.append(f"{' ' * margin}│{rung.said.center(inside)}│")
+        if isinstance(rung, Rung):
+            name = f" {rung.name}".rstrip().ljust(names)
+            yield f"{rung.number:>{digits}}{name} {_arrow(rung, inside)}"
         else:
-            name = f" {rung.name}".ljust(names) if names else ""
-            lines.append(f"{str(rung.number).rjust(digits)}{name} {_arrow(rung, inside)}")
-    return lines
+            yield f"{' ' * margin}│{rung.said.center(inside)}│"
 
 
 def _arrow(rung: Rung, inside: int) -> str:
-    if rung.stroke is Stroke.NONE:
+    if rung.stroke == "none":
         text = clip(rung.said, inside - 2)
         return f"│{pad(f'{text} ' if rung.lane else f' {text}', inside, right=bool(rung.lane))}│"
     said = clip(rung.said, inside - 8)
     rest = inside - cells(said) - 4
-    line = (_LINES.get(rung.stroke, "─") * rest)[:rest]
-    if rung.stroke is Stroke.JAGGED:
+    line = (_STROKES.get(rung.stroke, "─") * rest)[:rest]
+    if rung.stroke == "jagged":
         return f"│~{line} {said} ~┤" if rung.lane else f"├~ {said} {line}~│"
     return f"│{tip_of(rung)}{line[::-1]} {said} ─┤" if rung.lane else f"├─ {said} {line}{tip_of(rung)}│"
 
 
-# The states
-
-
-def _machine(block: States, lane: int) -> str:
+def _machine(block: blocks.States, lane: int) -> Iterator[str]:
     # The state that a lane is in, the changes made, under their numbers, and those not made.
-    made = [(place, tuple(step)) for place, (whose, *step) in enumerate(block.taken, 1) if whose == lane]
-    sections = {move[:3]: move[3] for move in block.moves[lane]}
-    now = made[-1][1][2] if made else block.states[0]
-    lines = [f"{lane_mark(lane, block.lanes[lane])}, now {now}"]
-    lines += [f"  {place}. {_change(step, sections)}" for place, step in made]
-    others = [move for move in sections if move not in {step for _, step in made}]
-    lines += ["  not made:", *(f"    {_change(move, sections)}" for move in others)] if others else []
-    return "\n".join(lines)
+    made = {place: tuple(step) for place, (whose, *step) in enumerate(block.taken, 1) if whose == lane}
+    sections: dict[tuple[str, ...], str] = {move[:3]: move[3] for move in block.moves[lane]}
+    now = [block.states[0], *(new for _, _, new in made.values())][-1]
+    yield f"{lane_mark(lane, block.lanes[lane])}, now {now}"
+    yield from (f"  {place}. {_change(step, sections)}" for place, step in made.items())
+    if others := [move for move in sections if move not in made.values()]:
+        yield "  not made:"
+        yield from (f"    {_change(move, sections)}" for move in others)
 
 
-def _change(step: Sequence[str], sections: dict[tuple[str, str, str], str]) -> str:
+def _change(step: tuple[str, ...], sections: Mapping[tuple[str, ...], str]) -> str:
     old, event, new = step
-    section = sections.get((old, event, new), "")
+    section = sections.get(step)
     return f"{old} to {new}: {event}" + (f" ({section})" if section else "")

@@ -105,6 +105,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def left_out(number: int, noun: str) -> str:
+    """What stands for things that are not shown; empty where all are."""
+    return f"… {count(number, noun)} not shown …" if number > 0 else ""
+
+
 def both_ends(things: Sequence[T]) -> tuple[Sequence[T], int, Sequence[T]]:
     """What a view shows of many things: the first ``FIRST``, how many it leaves out, and the last ``LAST``."""
     missing = len(things) - FIRST - LAST
