@@ -186,15 +186,10 @@ class Estate:
         if not port or self.carrier.name != "tcp":
             return
         earlier, _by_port[port] = _by_port.get(port, self), self
-        if earlier is not self and port in earlier.ports:
+        if earlier is not self and port in [each.port for each in (earlier.serving, *earlier.helpers) if each]:
             await earlier.end()
         for helper in [each for each in [*self.helpers] if each.port == port]:
             await helper.close()
-
-    @property
-    def ports(self) -> set[int | None]:
-        """The ports that its server and its helpers listen on."""
-        return {each.port for each in (self.serving, *self.helpers) if each is not None}
 
     # Ending.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
@@ -24,7 +24,7 @@ from .estate import Estate, Lease
 from .raw import RawEndpoint
 from .server import Handler, Server, echo
 from .showing import Alive
-from .waiting import settle
+from .waiting import Closes, settle
 
 if TYPE_CHECKING:
     import os
@@ -45,22 +45,20 @@ class Reachable(Protocol):
         """Where; None while nowhere."""
 
 
-class Lab(Alive):
+class Lab(Alive, Closes):
     """A laboratory: a server, clients and raw endpoints whose every byte is recorded.
 
     Args:
-        seed: the same keys, masking keys and ping payloads in every run, for examples that print the same text;
-            ``"rfc"`` gives the examples of RFC 6455 themselves. Predictable masking keys are for a lab only: they
-            defeat what masking is for (RFC 6455 10.3). None leaves everything random.
-        carrier: ``"tcp"``, loopback TCP with the server in its own thread; or ``"memory"``, everything on one event
-            loop, for places without threads or sockets and for runs that repeat byte for byte. None takes what
-            suits the platform.
+        seed: the same keys, masking keys and ping payloads in every run; ``"rfc"`` gives the examples of RFC 6455.
+            Predictable masking keys defeat what masking is for (RFC 6455 10.3). None leaves everything random.
+        carrier: ``"tcp"``, loopback TCP with the server in its own thread; or ``"memory"``, all on one event loop, for
+            places without threads or sockets and runs that repeat byte for byte. None takes what suits the platform.
         trace: record into this one instead of a new ``Trace``.
 
     It has its own defaults for ``websockets``' arguments, all of which can be given: ``host`` 127.0.0.1 and nothing
     else; ``port`` 0, any free one; ``compression=None``, so that payloads can be read; ``ping_interval=None``, so that
-    nobody speaks unasked; ``server_header`` and ``user_agent_header`` ``"wslab"``, with no version in the text;
-    ``origins=[None]``, so that programs may connect and pages may not; ``proxy=None`` to this machine.
+    nobody speaks unasked; ``server_header`` and ``user_agent_header`` ``"wslab"``; ``origins=[None]``, so that programs
+    may connect and pages may not; ``proxy=None`` to this machine.
     """
 
     def __init__(self, seed: tap.Seed = None, *, carrier: str | None = None, trace: Trace | None = None) -> None:
@@ -117,15 +115,14 @@ class Lab(Alive):
         """Start the lab's server; a server that it already has is closed first.
 
         Args:
-            handler: what ``websockets.serve`` takes. It runs on the server's loop, which over TCP is in another
-                thread than a notebook's cells. If it fails, the error becomes a record of the trace and the peer
-                sees close code 1011.
+            handler: what ``websockets.serve`` takes. Over TCP it runs in another thread than a notebook's cells. If it
+                fails, the error becomes a record of the trace and the peer sees close code 1011.
             host: 127.0.0.1 or localhost.
             port: 0 for any free port. With a number, an earlier lab of this process on that port is closed first.
-            tls: speak TLS, so that its URI is a ``wss:`` one, with a certificate of ``lab.authority``, which this lab's
-                clients trust and nobody else. The trace keeps what the ends see, above TLS.
-            kwargs: what else ``websockets.serve`` takes. ``origins`` is an exact list, with None in it for clients
-                that name no origin; ``process_request`` is asked after the lab's own check of the Host header.
+            tls: speak TLS (``wss:``) with a certificate of ``lab.authority``, which this lab's clients trust and nobody
+                else. The trace keeps what the ends see, above TLS.
+            kwargs: what else ``websockets.serve`` takes. ``origins`` is an exact list, with None for clients that name
+                none; ``process_request`` is asked after the lab's own check of the Host header.
 
         Raises:
             PortTaken: another program has that port.
@@ -137,12 +134,7 @@ class Lab(Alive):
         return self._server
 
     def connect(
-        self,
-        uri: str | None = None,
-        *,
-        key: str | None = None,
-        masks: Iterable[bytes] | None = None,
-        **kwargs: Any,
+        self, uri: str | None = None, *, key: str | None = None, masks: Iterable[bytes] | None = None, **kwargs: Any
     ) -> connect:
         """Connect to the lab's server, or to any other: ``await`` it, ``async with`` it, or iterate it.
 
@@ -170,11 +162,8 @@ class Lab(Alive):
 
         Args:
             uri: where to connect to; the lab's own server if None.
-            listen: be the server instead: accept one connection on ``port``.
+            listen: be the server instead: wait at the endpoint's ``uri`` for one client.
             port: where to listen; 0 for any free port.
-
-        Returns:
-            A connected endpoint; with ``listen=True`` one that waits, at its ``uri``, for one client.
 
         Raises:
             NoServer, LabClosed, PortTaken: as ``connect`` and ``serve`` do.
@@ -198,13 +187,12 @@ class Lab(Alive):
         Args:
             to: a URI of the schemes ws, wss, http or https; the lab's own server if None.
             bends: what is done to each conversation, in this order, such as ``[Delay(0.2), OneByte()]``; see
-                ``wslab.live.relay.bends``. Where there are none, no byte is changed, not even those of the Host header.
+                ``wslab.live.relay.bends``. Without bends no byte is changed, not even in the Host header.
             port: where it listens; 0 for any free port. An earlier relay of this process on that port is closed first.
             remote: whether ``to`` may be on another machine.
-            tls: towards a wss or https URI, TLS ends at the relay on both sides: its own certificate is of the lab's
-                authority, and of the target it trusts what the system trusts and the lab's authority. An
-                ``ssl.SSLContext`` says otherwise. ``"through"`` hands TLS on untouched; nothing can be read then, and
-                ``relay.ciphertext`` holds what crossed.
+            tls: towards a wss or https URI, TLS ends at the relay on both sides: its certificate is of the lab's
+                authority, and it trusts what the system trusts and the lab's authority. An ``ssl.SSLContext`` for the
+                target says otherwise. ``"through"`` hands TLS on untouched; ``relay.ciphertext`` holds what crossed.
 
         Raises:
             NoServer, LabClosed, PortTaken: as ``connect`` and ``serve`` do.
@@ -234,15 +222,15 @@ class Lab(Alive):
             script: its text, or the ``Path`` of its file. By default the article's server.
             port: where a server listens instead of the article's 1234; 0 for any free port. An earlier script or
                 relay of this process on that port is closed first.
-            to: what a client's script connects to where it says ``new WebSocket("ws://localhost:1234")``: a URI, or
-                what has one, such as a server; the lab's own server if None. It is ``process.argv[1]`` too, and for a
-                script in a file ``process.argv[2]``. A ``to`` makes it a client's.
+            to: what a client's script connects to instead of ``ws://localhost:1234``: a URI, or what has one, such as a
+                server; the lab's own server if None. It is ``process.argv[1]`` too, and for a script in a file
+                ``process.argv[2]``. A ``to`` makes it a client's.
             kind: ``"server"``, a script that is waited for until it listens, or ``"client"``.
             arguments: more of those.
 
         Raises:
-            NodeMissing: node or ``ws`` is not installed; the message says what to run.
-            NodeFailed: the server's script ended before it listened; the message has what it said.
+            NodeMissing: node or ``ws`` is not installed.
+            NodeFailed: the server's script ended before it listened.
             PortTaken: another program has that port.
             NoServer, LabClosed: as ``connect`` does.
             ValueError: the lab is one in memory, which another program cannot reach, or that is no kind.
@@ -308,12 +296,6 @@ class Lab(Alive):
         Any loop of any thread may do it. Calling it again does nothing. The trace stays readable, and panels stay.
         """
         await self._estate.end()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
 
     def __repr__(self) -> str:
         state = "closed" if self._estate.closed else "serving" if self.server is not None else "not serving"

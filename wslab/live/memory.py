@@ -1,17 +1,15 @@
 """A network for one event loop, with no sockets and no threads.
 
-Theory. ``websockets`` reaches the network through two methods of the running loop,
-``create_server`` and ``create_connection``. A ``Network`` answers both for one private
-host name, and leaves every other host to the loop's own methods. Its transports keep
-asyncio's and TCP's manners, because lessons and tests are about those:
+Theory. ``websockets`` reaches the network through two methods of the running loop, ``create_server`` and
+``create_connection``. A ``Network`` answers both for one private host name, and leaves every other host to the loop's
+own methods. Its transports keep asyncio's and TCP's manners, because lessons and tests are about those:
 
-- what was written in one turn of the loop may be read in one piece, and one large write
-  in several: a read is at most ``READ`` bytes of what is there;
-- ``KERNEL`` bytes of a direction count as lying in the kernels' socket buffers: they
-  survive ``abort()`` and ``reset()``. What is beyond fills the transport's own write
-  buffer, whose limits pause and resume the writing protocol;
-- ``write_eof()`` and ``close()`` send FIN behind the data. Whoever closes with unread bytes,
-  or is written to when it is gone, answers with RST, which is read behind the data too.
+- What was written in one turn of the loop may be read in one piece, and one large write in several: a read is at most
+  ``READ`` bytes of what is there.
+- ``KERNEL`` bytes of a direction count as lying in the kernels' socket buffers: they survive ``abort()`` and
+  ``reset()``. More fills the transport's own write buffer, whose limits pause and resume the writing protocol.
+- ``write_eof()`` and ``close()`` send FIN behind the data. Whoever closes with unread bytes, or is written to when
+  gone, answers with RST, which is read behind the data too.
 
 Everything happens in the order of the loop's callbacks, so a run repeats byte for byte.
 """
@@ -47,18 +45,17 @@ ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 class MemoryTransport(asyncio.Transport):
     """One end of a connection in memory. asyncio says what its methods do."""
 
+    _protocol: asyncio.Protocol
+    _peer: MemoryTransport
+    _fin = _rst = False  # what stands behind the unread bytes
+    _closing = _lost = _pumping = _paused = _told_to_pause = _reading_ended = _reset_came = False
+    _high, _low = 64 * 1024, 16 * 1024
+
     def __init__(self, loop: asyncio.AbstractEventLoop, own: Address, other: Address, link: Hashable) -> None:
         super().__init__({"sockname": own, "peername": other, "wslab.link": link})
         self._loop = loop
-        self._protocol: asyncio.Protocol
-        self._peer: MemoryTransport
         self._unread = bytearray()  # written here, not yet read there
-        self._fin = self._rst = False  # what stands behind the unread bytes
-        self._closing = self._lost = False
-        self._paused = self._told_to_pause = self._reading_ended = self._reset_came = False
-        self._pumping = False
-        self._high, self._low = 64 * 1024, 16 * 1024
-        self.at_its_end: Callable[[], object] = bool
+        self.at_its_end: Callable[[], object] = bool  # nothing
 
     # Reading: what the peer wrote reaches the protocol in a later turn of the loop.
 

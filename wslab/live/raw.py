@@ -19,9 +19,8 @@ from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
 from ..protocol.header import HEADER, payload_length
 from .errors import StreamEnded
-from .reset import reset
 from .tap import SAMPLE_KEY, TappedTransport, wire_key
-from .waiting import Changes
+from .waiting import Changes, Closes
 
 if TYPE_CHECKING:
     from ..protocol.dissection import Dissection
@@ -43,12 +42,18 @@ class _Refused(asyncio.Protocol):
         cast(asyncio.Transport, transport).abort()
 
 
-class RawEndpoint(asyncio.Protocol, Shown):
+class RawEndpoint(Closes, asyncio.Protocol, Shown):
     """One end of a TCP connection, in your hands. ``Lab.raw`` makes it.
 
     ``sent`` and ``received`` hold all bytes so far. Everything that waits takes a ``timeout`` in seconds and raises
     TimeoutError after it. It belongs to the event loop that made it.
     """
+
+    _transport: TappedTransport  # from when it has joined the trace
+    _server: Any = None
+    _joined = _reset = _taken = _closed = False
+    _read = 0  # how much of what was received somebody has asked for
+    _end = ""
 
     def __init__(self, trace: Trace, end: Sender, register: dict[RawEndpoint, None], uri: str | None = None) -> None:
         self.end = end
@@ -58,13 +63,6 @@ class RawEndpoint(asyncio.Protocol, Shown):
         self.received = bytearray()
         self.loop = asyncio.get_running_loop()
         self.trace, self._register = trace, register
-        self._server: Any = None
-        self._transport: TappedTransport  # while it has been connected
-        self._joined = False
-        self._read = 0  # how much of what was received somebody has asked for
-        self._end = ""
-        self._reset = False
-        self._taken = self._closed = False
         self._changes = Changes()
         self._writable = asyncio.Event()
         self._gone: asyncio.Future[None] = self.loop.create_future()
@@ -276,18 +274,8 @@ class RawEndpoint(asyncio.Protocol, Shown):
         """Tear the connection down with RST, at once. Await what it returns to know that it happened."""
         if self._joined and not self._gone.done():
             self._reset = True
-            self._transport.tap.reset_sent()
-            if self._transport.get_extra_info("socket") is None:
-                self._transport.reset()
-            else:
-                reset(self._transport)
+            self._transport.reset()
         return asyncio.shield(self._gone)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
 
     # How it shows itself.
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
@@ -20,6 +20,7 @@ from .carrier import ADDRESS, GRACE, port_of
 from .errors import NoServer, complaint, port_taken
 from .estate import Closer, Lease
 from .jupyter.pages import Page, answering
+from .waiting import Closes
 
 if TYPE_CHECKING:
     from .jupyter.doors import Door
@@ -40,7 +41,7 @@ async def echo(connection: ServerConnection) -> None:
         pass  # the client left before it was answered, vanished or was refused; the trace shows it
 
 
-class Server:
+class Server(Closes):
     """A lab's running server, as ``Lab.serve`` returns it. Thread-safe. The lab stays open as long as it is held."""
 
     _server: WebSocketServer
@@ -195,12 +196,6 @@ class Server:
         """Wait until it is closed and its handlers have returned."""
         if not self._lease.estate.closed:
             await self._lease.estate.carrier.run(self._server.wait_closed())
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
 
     def __repr__(self) -> str:
         return f"<Server on {ADDRESS}, {'listening' if self.is_serving() else 'closed'}>"

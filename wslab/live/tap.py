@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import inspect
 import random
 import re
+import socket
+import struct
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count, repeat
@@ -164,6 +167,14 @@ class TappedTransport:
         elif exc is None:
             self.note_fin()
 
+    def reset(self) -> None:
+        """Note RST and send it, at once."""
+        self.tap.reset_sent()
+        if self._transport.get_extra_info("socket") is None:  # it is one in memory
+            cast(Any, self._transport).reset()
+        else:
+            reset(self._transport)
+
     @property
     def open(self) -> bool:
         """Whether bytes can be sent: this end has not ended its stream, and the connection is there."""
@@ -171,6 +182,18 @@ class TappedTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Send RST and let go of the socket, at once. What was written and not sent yet is lost.
+
+    Calling it again does nothing.
+    """
+    sock = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):  # it is closed already
+        # To linger for 0 seconds on close is what makes a socket send RST instead of FIN (RFC 9293 3.10.5).
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def wire_key(transport: asyncio.BaseTransport) -> Hashable:

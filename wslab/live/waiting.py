@@ -1,11 +1,11 @@
-"""Waiting until something is the case, else saying so; and running things on the loop that they belong to."""
+"""Waiting until something is the case, else saying so; running things on their own loop; closing what ends."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from ..recording.trace import Trace
 
@@ -33,6 +33,20 @@ async def run_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any,
     if asyncio.get_running_loop() is loop:
         return await coroutine
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
+
+class Closes:
+    """What ``async with`` closes at its end."""
+
+    async def close(self) -> None:
+        """Close it."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
 
 
 class Changes:

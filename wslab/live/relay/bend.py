@@ -73,12 +73,12 @@ class Bend:
         return {sender: self.stage(Spot(self.at, sender, self.words)) for sender in SENDERS[self.direction]}
 
     def __repr__(self) -> str:
-        shown = []
-        for each in arguments(type(self)):
-            value = getattr(self, each.name)
-            if value != each.default:
-                bare = each.default is MISSING and not each.kw_only
-                shown.append(repr(value) if bare else f"{each.name}={value!r}")
+        given = {each: getattr(self, each.name) for each in arguments(type(self))}
+        shown = [
+            repr(value) if each.default is MISSING and not each.kw_only else f"{each.name}={value!r}"
+            for each, value in given.items()
+            if value != each.default
+        ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

@@ -223,9 +223,8 @@ class FlipBits(Bend):
     at: int | str = field(default="frames", kw_only=True)
 
     def __init__(self, *bits: int, direction: str = "client", at: int | str = "frames") -> None:
-        for name, value in (("bits", bits), ("direction", direction), ("at", at)):
-            object.__setattr__(self, name, value)
-        self.__post_init__()
+        object.__setattr__(self, "bits", bits)
+        super().__init__(direction=direction, at=at)
 
     @property
     def words(self) -> str:
@@ -326,8 +325,8 @@ def parse(text: str) -> Bend:
                 given[key] = _READ.get(key, str)(value)
             elif kind is FlipBits:
                 positional.append(int(word))
-            elif len(positional) < len(places):
-                positional.append(_READ.get(places[len(positional)], str)(word))
+            elif places:
+                positional.append(_READ.get(places.pop(0), str)(word))
             else:
                 raise ValueError(f"{word!r} is one too many")
         return kind(*positional, **given)
@@ -337,13 +336,10 @@ def parse(text: str) -> Bend:
 
 def usage() -> str:
     """Every bend, a line each, with what it takes and what it does."""
-    lines = [
-        "A bend is a name and its arguments, in order or as name=value: 'delay 0.2 at=\"frame 2\"'. Bytes are hex.",
-        "",
-    ]
+    text = "A bend is a name and its arguments, in order or as name=value: 'delay 0.2 at=\"frame 2\"'. Bytes are hex.\n"
     for name, kind in KINDS.items():
-        lines += [f"{name}  {_usage(kind)}", f"    {(kind.__doc__ or '').partition('.')[0].replace('``', '')}."]
-    return "\n".join(lines)
+        text += f"\n{name}  {_usage(kind)}\n    {(kind.__doc__ or '').partition('.')[0].replace('``', '')}."
+    return text
 
 
 def _usage(kind: type[Bend]) -> str:

@@ -22,7 +22,7 @@ from ...protocol.head import Head
 from ...recording.trace import Trace
 from ..carrier import GRACE
 from ..errors import complaint
-from ..reset import reset
+from ..tap import reset
 from ..waiting import keep
 from .bends import Bend, rows
 from .notes import LinkNotes, conversation, opaque
@@ -39,24 +39,20 @@ UNRECORDED = LinkNotes()
 
 
 class Traffic:
-    """What the links of one relay share. The loop holds it, so it holds neither the relay nor its lease."""
+    """What the links of one relay share. The loop holds it, so it holds neither the relay nor its lease.
+
+    Attributes:
+        others: how many connections passed that were no WebSocket conversations.
+        reaching: what ``create_connection`` is given beside host and port.
+    """
 
     def __init__(self, goal: Target, bends: Sequence[Bend], *, through: bool) -> None:
         self.target, self.bends, self.through = goal, tuple(bends), through
-        self.trace = Trace()
+        self.trace, self.others = Trace(), 0
         self.links: dict[Link, None] = {}
-        self.others = 0
-        """How many connections passed that were no WebSocket conversations."""
         self.holding: set[Sender] = set()
         self.ciphertext: dict[int, dict[Sender, bytearray]] = {}
         self.reaching: dict[str, Any] = {}
-        """What ``create_connection`` is given beside host and port."""
-
-    def opaque(self) -> LinkNotes:
-        """Notes that keep the next connection's ciphertext."""
-        streams = {sender: bytearray() for sender in Sender}
-        self.ciphertext[len(self.ciphertext)] = streams
-        return opaque(streams)
 
     def hold(self, senders: Iterable[Sender]) -> None:
         """Have everything wait that these send, on every connection."""
@@ -91,22 +87,28 @@ class Traffic:
 
 
 class _LinkSide(asyncio.Protocol):
-    """One of a link's two sockets: the one from which ``sender``'s bytes come."""
+    """One of a link's two sockets: the one from which ``sender``'s bytes come.
+
+    Attributes:
+        take: what is called with these bytes.
+        ended: how the sender ended its stream, once it did.
+        deaf: whether it takes no bytes: it is not connected yet, its stream was ended here, or it is gone.
+    """
+
+    write: Callable[[bytes], object]
+    transport: asyncio.Transport | None = None
+    ended: StreamEnd | None = None
+    deaf = True
+    full = paused = cut = lost = False
 
     def __init__(self, link: Link, sender: Sender) -> None:
         self._link, self.sender = link, sender
-        self.transport: asyncio.Transport | None = None
         self.take: Callable[[bytes], object] = partial(link.gather, sender)
-        self.ended: StreamEnd | None = None
-        """How the sender ended its stream, once it did."""
-        self.deaf = True
-        """Whether it takes no bytes: it is not connected yet, its stream was ended here, or it is gone."""
-        self.full = self.paused = self.cut = self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(BUFFER)
-        self.deaf = False
+        self.write, self.deaf = self.transport.write, False
         self._link.made(self)
 
     def data_received(self, data: bytes) -> None:
@@ -119,11 +121,9 @@ class _LinkSide(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = self.deaf = True
-        if not self.cut and self.ended is not StreamEnd.RESET:
-            if exc is not None:
-                self._link.ends(self, StreamEnd.RESET)
-            elif self.ended is None:
-                self._link.ends(self, StreamEnd.FIN)
+        end = StreamEnd.FIN if exc is None else StreamEnd.RESET
+        if not self.cut and self.ended not in (StreamEnd.RESET, end):
+            self._link.ends(self, end)
         self._link.gone()
 
     def pause_writing(self) -> None:
@@ -133,10 +133,6 @@ class _LinkSide(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.full = False
         self._link.balance(self.sender.peer)
-
-    def write(self, data: bytes) -> None:
-        """Send ``data``; not if it is deaf."""
-        cast(asyncio.Transport, self.transport).write(data)
 
     def finish(self) -> None:
         """Send FIN behind what was written."""
@@ -151,21 +147,24 @@ class _LinkSide(asyncio.Protocol):
         except OSError:  # the peer's RST is there, and asyncio has not told it yet
             self.transport.abort()
 
-    def reset(self) -> None:
-        """Send RST."""
+    def let_go(self, *, at_once: bool) -> None:
+        """Let go of the socket: with RST, or behind what was written."""
         self.deaf = self.cut = True
-        if self.transport is not None and not self.lost:
+        if self.transport is None or self.lost:
+            return
+        if at_once:
             reset(self.transport)
-
-    def close(self) -> None:
-        """Let go of the socket, behind what was written."""
-        self.deaf = self.cut = True
-        if self.transport is not None and not self.lost:
+        else:
             self.transport.close()
 
 
 class Link:
     """A connection to the relay, and the one that it makes to the target."""
+
+    _reaching: asyncio.Task[None]
+    _alarm: asyncio.TimerHandle | None = None
+    _lingers: asyncio.TimerHandle | None = None
+    _decided = False
 
     def __init__(self, traffic: Traffic) -> None:
         self.traffic = traffic
@@ -174,29 +173,23 @@ class Link:
         self.notes = UNRECORDED
         self.rows = {sender: Row(()) for sender in Sender}
         self.over = self.loop.create_future()
-        self._decided = False
         self._dissector = Dissector(Sender.CLIENT)
         self._gathered: list[bytes] = []
-        self._patience: asyncio.TimerHandle | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-        self._lingers: asyncio.TimerHandle | None = None
-        self._reaching: asyncio.Task[None] | None = None
 
     # Beginning.
 
     def made(self, side: _LinkSide) -> None:
         """One of the two connections stands."""
         if side.sender is Sender.CLIENT:
-            assert side.transport is not None
-            side.paused = True
-            side.transport.pause_reading()  # until the target is reached
+            self.balance(Sender.CLIENT)  # it waits until the target is reached
             self.traffic.links[self] = None
             self._reaching = keep(self.loop.create_task(self._reach()))
             return
         if self.traffic.through:
-            self._decide(self.traffic.opaque())
+            streams = self.traffic.ciphertext[len(self.traffic.ciphertext)] = {each: bytearray() for each in Sender}
+            self._decide(opaque(streams))
         else:
-            self._patience = self.loop.call_later(PATIENCE, self._decide)
+            self.loop.call_later(PATIENCE, self._decide)
         self.balance(Sender.CLIENT)
 
     async def _reach(self) -> None:
@@ -204,16 +197,15 @@ class Link:
         try:
             async with asyncio.timeout(10 * GRACE):
                 await self.loop.create_connection(lambda: server, goal.host, goal.port, **self.traffic.reaching)
+            if client.lost:  # it did not wait
+                self.close()
         except (OSError, TimeoutError) as error:
             tap = self.traffic.trace.join(Sender.CLIENT, object())
             tap.note(f"the relay cannot reach {goal.host}:{goal.port}: {complaint(error)}")
             tap.closed()
             server.lost = True
-            client.reset()
+            client.let_go(at_once=True)
             self.gone()
-        else:
-            if client.lost:  # it did not wait
-                self.close()
 
     def gather(self, sender: Sender, data: bytes) -> None:
         """Bytes came before it was decided what this is."""
@@ -222,22 +214,17 @@ class Link:
             self.sides[sender].take(data)
             return
         self._gathered.append(data)
-        found = self._dissector.feed(data)
-        heads = [head for head in found.heads if isinstance(head, Head)]
+        heads = [head for head in self._dissector.feed(data).heads if isinstance(head, Head)]
         if any("websocket" in value.lower() for head in heads for value in head.get("Upgrade")):
-            apart = any(bend.alters for bend in self.traffic.bends)
-            self._decide(conversation(self.traffic.trace, apart=apart))
+            self._decide(conversation(self.traffic.trace, apart=any(bend.alters for bend in self.traffic.bends)))
         elif self._dissector.mode is not Mode.HEAD or heads:
             self._decide()
 
     def _decide(self, notes: LinkNotes = UNRECORDED) -> None:
         """Pass on from now what was gathered and what comes. Without ``notes`` it is neither recorded nor bent."""
-        if self._decided:
+        if self._decided or self.over.done():
             return
-        self._decided = True
-        if self._patience is not None:
-            self._patience.cancel()
-        self.notes = notes
+        self._decided, self.notes = True, notes
         if notes is UNRECORDED:
             self.traffic.others += 1
         else:
@@ -246,35 +233,30 @@ class Link:
                 self.rows[sender].gates[-1].shut = True
         for sender in Sender:
             self.choose(sender)
-        if notes is not UNRECORDED:
-            for sender, row in self.rows.items():
-                self._out(sender, row.begin(self.loop.time()))
-        gathered, self._gathered = self._gathered, []
-        for data in gathered:
-            self.sides[Sender.CLIENT].take(data)
+        for sender, row in self.rows.items():
+            self._out(sender, row.begin(self.loop.time()))
+        while self._gathered:
+            self.sides[Sender.CLIENT].take(self._gathered.pop(0))
         self._schedule()
 
     def choose(self, sender: Sender) -> None:
         """Take the short way past a row that holds nothing back."""
         row, side, other = self.rows[sender], self.sides[sender], self.sides[sender.peer]
-        if any(not isinstance(stage, Gate) or stage.shut for stage in row.stages):
-            side.take = partial(self._bend, sender)
-            return
         read, handed = self.notes.read[sender], self.notes.handed[sender]
 
-        def take(data: bytes) -> None:
+        def pass_by(data: bytes) -> None:
             read(data)
             if not other.deaf:
                 handed(data)
                 other.write(data)
 
-        side.take = take
+        def bend(data: bytes) -> None:
+            read(data)
+            self._pass_on(sender, row.push(self.loop.time(), data))
+
+        side.take = bend if any(not isinstance(stage, Gate) or stage.shut for stage in row.stages) else pass_by
 
     # Passing on.
-
-    def _bend(self, sender: Sender, data: bytes) -> None:
-        self.notes.read[sender](data)
-        self._pass_on(sender, self.rows[sender].push(self.loop.time(), data))
 
     def _pass_on(self, sender: Sender, items: Iterable[Item]) -> None:
         self._out(sender, items)
@@ -295,7 +277,7 @@ class Link:
                 self._reset(sender)
                 return
             elif not other.deaf:
-                self.notes.end_handed(sender, item)
+                self.notes.end(sender, item, handed=True)
                 other.finish()
         self._perhaps_over()
 
@@ -303,14 +285,14 @@ class Link:
         """Tear down what stands: the peer's connection and, if no RST of the sender's asked for it, the sender's."""
         for side, stream in ((self.sides[sender.peer], sender), (self.sides[sender], sender.peer)):
             if not side.lost:
-                self.notes.end_handed(stream, StreamEnd.RESET)
-                side.reset()
+                self.notes.end(stream, StreamEnd.RESET, handed=True)
+                side.let_go(at_once=True)
 
     def ends(self, side: _LinkSide, end: StreamEnd) -> None:
         """A peer ended its stream."""
         self._decide()
         side.ended = end
-        self.notes.end_read(side.sender, end)
+        self.notes.end(side.sender, end, handed=False)
         self._out(side.sender, self.rows[side.sender].push(self.loop.time(), end))
         self._schedule()
 
@@ -366,24 +348,19 @@ class Link:
             # Both peers were told that it is over, and get a moment to say the same.
             self._lingers = self.loop.call_later(GRACE, self.close)
 
-    def close(self) -> None:
-        """Let go of both sockets, behind what was written."""
-        if self.sides[Sender.SERVER].transport is None and self._reaching is not None:
+    def close(self, *, at_once: bool = False) -> None:
+        """Let go of both sockets, behind what was written or at once."""
+        if self.sides[Sender.SERVER].transport is None:
             self._reaching.cancel()
             self.sides[Sender.SERVER].lost = True
         for side in self.sides.values():
-            side.close()
-
-    def cut(self) -> None:
-        """Let go of both sockets at once."""
-        for side in self.sides.values():
-            side.reset()
+            side.let_go(at_once=at_once)
 
     def finish(self) -> None:
         """End both streams, since the relay closes."""
         for sender in Sender:
             if self._decided and not self.sides[sender.peer].deaf:
-                self.notes.end_handed(sender, StreamEnd.FIN)
+                self.notes.end(sender, StreamEnd.FIN, handed=True)
                 self.sides[sender.peer].finish()
         self.close()
 
@@ -394,7 +371,7 @@ class Link:
         if not all(side.lost for side in self.sides.values()):
             self._perhaps_over()
             return
-        for timer in (self._patience, self._alarm, self._lingers):
+        for timer in (self._alarm, self._lingers):
             if timer is not None:
                 timer.cancel()
         self.traffic.links.pop(self, None)

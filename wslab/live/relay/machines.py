@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from math import inf
 
 from ...anatomy.field import Sender
@@ -33,12 +34,7 @@ class Queue(Stage):
         super().__init__(spot)
         self._leaves, self._piece = leaves, piece
         self._waiting: deque[tuple[float, Item]] = deque()
-        self._held = 0
         self._last = -inf
-
-    @property
-    def held(self) -> int:
-        return self._held
 
     @property
     def due(self) -> float:
@@ -47,7 +43,7 @@ class Queue(Stage):
     def _put(self, leaves: float, item: Item) -> None:
         self._last = max(self._last, leaves)  # TCP keeps the order, so nothing overtakes
         self._waiting.append((self._last, item))
-        self._held += len(item) if isinstance(item, bytes) else 0
+        self.held += len(item) if isinstance(item, bytes) else 0
 
     def _bend(self, now: float, data: bytes) -> Iterator[Item]:
         start = 0
@@ -70,7 +66,7 @@ class Queue(Stage):
     def wake(self, now: float) -> Iterator[Item]:
         while self._waiting and self._waiting[0][0] <= now:
             item = self._waiting.popleft()[1]
-            self._held -= len(item) if isinstance(item, bytes) else 0
+            self.held -= len(item) if isinstance(item, bytes) else 0
             yield item
 
 
@@ -84,17 +80,13 @@ class Joined(Stage):
         self._due = inf
 
     @property
-    def held(self) -> int:
-        return len(self._gathered)
-
-    @property
     def due(self) -> float:
         return self._due
 
     def _bend(self, now: float, data: bytes) -> Iterator[Item]:
         self._gathered += data
-        full = len(self._gathered) >= self._size
-        self._due = now if full else min(self._due, now + self._seconds)
+        self.held += len(data)
+        self._due = now if self.held >= self._size else min(self._due, now + self._seconds)
         return self.wake(now)
 
     def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
@@ -105,9 +97,9 @@ class Joined(Stage):
     def wake(self, now: float) -> Iterator[Item]:
         if self._due > now:
             return
-        self._due = inf
-        if self._gathered:
-            data, self._gathered = bytes(self._gathered), bytearray()
+        data, self._gathered = bytes(self._gathered), bytearray()
+        self._due, self.held = inf, 0
+        if data:
             yield data
 
 
@@ -138,13 +130,12 @@ class Cut(Stage):
             yield end
 
 
+@dataclass
 class Quiet:
-    """What the two ``Idle`` stages of a connection share."""
+    """What the two ``Idle`` stages of a connection share: when the last byte of either stream came."""
 
-    def __init__(self) -> None:
-        self.last = inf
-        """When the last byte of either stream came."""
-        self.over = False
+    last: float = inf
+    over: bool = False
 
 
 class Idle(Stage):
@@ -189,16 +180,13 @@ class HeadChange(Stage):
         self._gathered = bytearray()
         self._done = False
 
-    @property
-    def held(self) -> int:
-        return len(self._gathered)
-
     def _take(self, now: float, data: bytes) -> Iterator[Item]:
         if self._done:
             yield data
             return
-        searched = max(0, len(self._gathered) - len(END_OF_HEAD))
+        searched = max(0, self.held - len(END_OF_HEAD))
         self._gathered += data
+        self.held += len(data)
         end = self._gathered.find(END_OF_HEAD, searched)
         if end >= 0:
             end += len(END_OF_HEAD)
@@ -206,17 +194,17 @@ class HeadChange(Stage):
             altered = self._alter(head)
             if altered != head:
                 yield Acted(self.words)
-            yield altered + self._gathered[end:]
-        elif len(self._gathered) > HEAD_LIMIT:  # no head, or none that is changed
-            yield bytes(self._gathered)
-        else:
-            return
-        self._done, self._gathered = True, bytearray()
+            self._gathered[:end] = altered
+        if end >= 0 or self.held > HEAD_LIMIT:  # what is so long is no head, or none that is changed
+            yield from self._flush()
 
-    def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
+    def _flush(self) -> Iterator[Item]:
         if self._gathered:
             yield bytes(self._gathered)
-        self._done, self._gathered = True, bytearray()
+        self._done, self._gathered, self.held = True, bytearray(), 0
+
+    def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
+        yield from self._flush()
         yield end
 
 
@@ -244,8 +232,7 @@ class Flipping(Stage):
         self._masks: dict[int, int] = {}
         for bit in bits:
             self._masks[bit // 8] = self._masks.get(bit // 8, 0) | 0b10000000 >> bit % 8
-        self._behind = 0
-        """How many bytes behind its place have passed."""
+        self._behind = 0  # how many bytes behind its place have passed
 
     def _take(self, now: float, data: bytes) -> Iterator[Item]:
         before, behind = self.place.cut(data)

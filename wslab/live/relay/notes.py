@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import cast
 
 from ...anatomy.field import Sender
 from ...recording.tape import Tap
@@ -31,79 +30,67 @@ class LinkNotes:
 
     Args:
         number: the connection's number in the trace, the nearer one's if there are two.
-        read: by sender, what is told when the relay has read from it.
-        handed: by sender, what is told when the relay has handed that on.
+        reads: by sender, what is told when the relay has read from it.
+        hands: by sender, what is told when the relay has handed that on.
+
+    Attributes:
+        read: by sender, what is called with each chunk that was read from it.
+        handed: by sender, what is called with each chunk of its that was handed on.
     """
 
-    def __init__(self, number: int | None = None, read: Points = NO_POINTS, handed: Points = NO_POINTS) -> None:
-        self.number = number
-        self._read, self._handed = read, handed
-        self.read = {sender: _each(read[sender]) for sender in Sender}
-        """Called with each chunk that was read from a sender."""
-        self.handed = {sender: _each(handed[sender]) for sender in Sender}
-        """Called with each chunk of a sender that was handed on."""
+    def __init__(self, number: int | None = None, reads: Points = NO_POINTS, hands: Points = NO_POINTS) -> None:
+        self.number, self._reads, self._hands = number, reads, hands
+        self.read = {sender: _each(reads[sender]) for sender in Sender}
+        self.handed = {sender: _each(hands[sender]) for sender in Sender}
 
-    def end_read(self, sender: Sender, end: StreamEnd) -> None:
-        """The sender ended its stream."""
-        _end(self._read[sender], end)
-
-    def end_handed(self, sender: Sender, end: StreamEnd) -> None:
-        """The relay ended that stream towards the sender's peer."""
-        _end(self._handed[sender], end)
+    def end(self, sender: Sender, end: StreamEnd, *, handed: bool) -> None:
+        """The sender ended its stream, or the relay ``handed`` that end on to the sender's peer."""
+        for tap, verb in (self._hands if handed else self._reads)[sender]:
+            getattr(tap, f"{_ENDS[end]}_{verb}")()
 
     def bend(self, sender: Sender, text: str) -> None:
         """A bend acted on that stream. It is told where what goes on is sent."""
-        sent = [tap for tap, verb in (*self._read[sender], *self._handed[sender]) if verb == "sent"]
+        sent = [tap for tap, verb in (*self._reads[sender], *self._hands[sender]) if verb == "sent"]
         for tap in sent[-1:]:
             tap.bend(text)
 
     def closed(self) -> None:
         """Both connections are over."""
-        told = [tap for points in (*self._read.values(), *self._handed.values()) for tap, _ in points]
-        for tap in dict.fromkeys(told):
+        for tap in {tap: None for points in (*self._reads.values(), *self._hands.values()) for tap, _ in points}:
             tap.closed()
-
-
-def _end(points: Iterable[Point], end: StreamEnd) -> None:
-    for tap, verb in points:
-        getattr(tap, f"{_ENDS[end]}_{verb}")()
 
 
 def _each(points: Iterable[Point]) -> Callable[[bytes], object]:
     """A function that tells all points. It is called for every chunk, so there is one for each number of points."""
-    match [getattr(tap, verb) for tap, verb in points]:
-        case []:
-            return lambda data: None
-        case [one]:
-            return cast(Callable[[bytes], object], one)
-        case [first, second]:
+    told: list[Callable[[bytes], object]] = [getattr(tap, verb) for tap, verb in points]
+    if len(told) < 2:
+        return told[0] if told else bool  # which does nothing
+    first, second = told
 
-            def both(data: bytes) -> None:
-                first(data)
-                second(data)
+    def both(data: bytes) -> None:
+        first(data)
+        second(data)
 
-            return both
-    raise AssertionError("a byte is told at most twice")
+    return both
 
 
 def conversation(trace: Trace, *, apart: bool) -> LinkNotes:
     """Notes of a new conversation in the trace: one connection, or two if what goes on is not what came."""
     near = _join(trace)
     far = _join(trace) if apart else near
-    read: dict[Sender, list[Point]] = {}
-    handed: dict[Sender, list[Point]] = {}
+    reads: dict[Sender, list[Point]] = {}
+    hands: dict[Sender, list[Point]] = {}
     for sender in Sender:
         here, there = (near, far) if sender is Sender.CLIENT else (far, near)
-        read[sender] = [(here[sender], "sent")]
-        handed[sender] = [(there[sender.peer], "received")]
-        if apart:
-            read[sender].append((here[sender.peer], "received"))
-            handed[sender].insert(0, (there[sender], "sent"))
+        reads[sender] = [(here[sender], "sent"), (here[sender.peer], "received")]
+        hands[sender] = [(there[sender], "sent"), (there[sender.peer], "received")]
+        if not apart:  # the relay's own two ends are not told of
+            del reads[sender][1], hands[sender][0]
     number = near[Sender.CLIENT].connection
     if apart:
         near[Sender.CLIENT].bend(f"goes on as connection {far[Sender.CLIENT].connection}")
         far[Sender.CLIENT].bend(f"comes from connection {number}")
-    return LinkNotes(number, read, handed)
+    return LinkNotes(number, reads, hands)
 
 
 def _join(trace: Trace) -> dict[Sender, Tap]:
@@ -112,9 +99,10 @@ def _join(trace: Trace) -> dict[Sender, Tap]:
 
 
 def opaque(streams: Mapping[Sender, bytearray]) -> LinkNotes:
-    """Notes that keep the bytes as they are in ``streams``, since the relay has no key to them."""
+    """Notes that keep the first bytes of each stream in ``streams``, since the relay has no key to them."""
     notes = LinkNotes()
-    notes.read = {sender: partial(_keep, streams[sender]) for sender in Sender}
+    for sender, stream in streams.items():
+        notes.read[sender] = partial(_keep, stream)
     return notes
 
 

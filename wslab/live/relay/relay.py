@@ -20,7 +20,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from ...anatomy.field import Sender
 from ...drawing.visible import count
@@ -30,13 +30,13 @@ from ..carrier import ADDRESS, GRACE, port_of
 from ..errors import port_taken
 from ..estate import Closer, Estate, Lease, replace_helpers
 from ..showing import Alive
-from ..waiting import settle
+from ..waiting import Closes, settle
 from .bends import SENDERS, Bend, check
 from .link import Link, Traffic
 from .target import THROUGH, contexts, target
 
 
-class Relay(Alive):
+class Relay(Alive, Closes):
     """A relay between any two peers. ``Lab.relay`` makes it. Any loop and any thread may use it.
 
     To hold it keeps the lab open.
@@ -132,12 +132,6 @@ class Relay(Alive):
             await self._ending.close()
             showing.tell_closed(self.trace)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
-
     def __repr__(self) -> str:
         state = "closed" if self.closed else "listening"
         bends = f", {count(len(self.bends), 'bend')}" if self.bends else ""
@@ -185,7 +179,7 @@ async def _listen(
         """Accept no more, end what passes, and wait until nothing of it is left."""
         estate.helpers.pop(ending, None)
         server.close()
-        for step in (Link.finish, Link.cut):
+        for step in (Link.finish, partial(Link.close, at_once=True)):
             for link in [*traffic.links]:
                 step(link)
             if left := [link.over for link in traffic.links]:

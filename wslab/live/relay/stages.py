@@ -55,8 +55,6 @@ class Spot(NamedTuple):
 class Place:
     """Counts a stream up to the place where a stage begins to act."""
 
-    __slots__ = ("_dissector", "_goal", "_seen", "reached")
-
     def __init__(self, spot: Spot) -> None:
         at = spot.at
         self._dissector = None if isinstance(at, int) else Dissector(spot.sender)
@@ -89,18 +87,15 @@ class Stage:
     """One bend at work on one stream. What a subclass does not change passes as it is.
 
     ``push`` and ``wake`` take the time, in seconds of any steady clock. ``push`` of ``b""`` begins the stream. An
-    ``eager`` stage acts as soon as its place is reached, any other when something comes there.
+    ``eager`` stage acts as soon as its place is reached, any other when something comes there. ``held`` is how many
+    bytes wait here.
     """
 
-    def __init__(self, spot: Spot, *, eager: bool = False) -> None:
-        self.words, self.eager = spot.words, eager
-        self.place = Place(spot)
-        self.acting = False
+    held = 0
+    acting = False
 
-    @property
-    def held(self) -> int:
-        """How many bytes wait here."""
-        return 0
+    def __init__(self, spot: Spot, *, eager: bool = False) -> None:
+        self.words, self.eager, self.place = spot.words, eager, Place(spot)
 
     @property
     def due(self) -> float:
@@ -146,17 +141,15 @@ _arrivals = itertools.count()
 
 
 class Gate(Stage):
-    """Where chunks wait, while it is shut, until they are released."""
+    """Where chunks wait, while it is shut, until they are released.
+
+    ``waiting`` is what waits, each item with its number in the order of arrival at all gates.
+    """
 
     def __init__(self, spot: Spot, *, shut: bool = True) -> None:
         super().__init__(spot)
         self.shut = shut
         self.waiting: deque[tuple[int, Item]] = deque()
-        """What waits, each item with its number in the order of arrival at all gates."""
-
-    @property
-    def held(self) -> int:
-        return sum(len(item) for _, item in self.waiting if isinstance(item, bytes))
 
     @property
     def chunks(self) -> list[int]:
@@ -168,6 +161,7 @@ class Gate(Stage):
 
     def _bend(self, now: float, data: bytes) -> Iterator[Item]:
         self.waiting.append((next(_arrivals), data))
+        self.held += len(data)
         yield from ()
 
     def _end(self, now: float, end: StreamEnd) -> Iterator[Item]:
@@ -185,22 +179,19 @@ class Gate(Stage):
     def release(self, chunks: int) -> Iterator[Item]:
         """Let so many of the oldest chunks go."""
         yield Acted(f"release {count(chunks, 'chunk')}")
-        while chunks and self.waiting:
+        while self.waiting and (chunks or isinstance(self.waiting[0][1], Acted)):
             item = self.waiting.popleft()[1]
-            if not isinstance(item, Acted):
-                chunks -= 1
+            self.held -= len(item) if isinstance(item, bytes) else 0
+            chunks -= not isinstance(item, Acted)
             yield item
-        while self.waiting and isinstance(self.waiting[0][1], Acted):
-            yield self.waiting.popleft()[1]
 
 
 class Row:
-    """The stages of one stream, one behind the other."""
+    """The stages of one stream, one behind the other, and among them the gates, at which chunks may wait."""
 
     def __init__(self, stages: Iterable[Stage]) -> None:
         self.stages = tuple(stages)
         self.gates = [stage for stage in self.stages if isinstance(stage, Gate)]
-        """The stages at which chunks may wait to be released."""
 
     @property
     def held(self) -> int:
