@@ -36,23 +36,21 @@ from .composition import (
     Preview,
     Sending,
     Series,
+    TargetEnd,
     close_body,
     code_meaning,
+    ends_facts,
     placed,
 )
-from .target import TargetEnd, ends_facts
 
-MOST_PAYLOAD = 1 << 16
-"""Bytes of payload, at most, that are sent by hand."""
-MOST_SENT = 20
-"""Sendings that are remembered."""
+MOST_PAYLOAD = 1 << 16  # bytes of payload, at most, that are sent by hand
+MOST_SENT = 20  # sendings that are remembered
 PAUSE = 0.25
 SHARE = 20
 """While records stream in, what they change is computed after ``PAUSE`` seconds, or ``SHARE`` times what that takes."""
 _WORDS = (Column("setting"), Column("value", wraps=True))
 _FRAMES = (Column("frame"), Column("what"), Column("bytes", right=True), Column("as hex", wraps=True, code=True))
 _SENT = (Column("sent"), Column("by"), Column("how"))
-
 
 Sent = Coroutine[Any, Any, int | None]
 """What an end's methods return: awaited, it gives the record's number."""
@@ -91,20 +89,18 @@ class Composer(FrameFields, TracePanel):
     picked = traitlets.Int(0, min=0, help="The frame that is looked at, from 0.")
 
     _STATE: ClassVar = (*FrameFields.FIELDS, "target", "mask", "fragments", "code", "reason", "picked")
-    _way = "text"
-    """The last value of ``payload_as`` that was text or hex: how the payload is written."""
+    _way = "text"  # the last value of ``payload_as`` that was text or hex: how the payload is written
     _not_before = 0.0
+    _begun = 0  # frames of the series that were sent, one alone at a time
 
     def __init__(self, lab: Any, **kwargs: Any) -> None:
         if isinstance(lab, Trace) or not hasattr(lab, "ends"):
             raise TypeError(f"Composer({lab!r}): a Lab is wanted; a recording alone holds no connections to send by")
-        seed = lab.seed
-        self._steady = seed is not None
-        self._fresh = masking_keys(seed, "composer")
+        self._steady = lab.seed is not None
+        self._fresh = masking_keys(lab.seed, "composer")
         self._keys: list[bytes] = []
-        self._begun = 0  # frames of the series that were sent, one alone at a time
         self._sent: deque[Sending] = deque(maxlen=MOST_SENT)
-        self._preview = Preview()
+        self._preview = Preview(TargetEnd("", None))
         super().__init__(lab, **kwargs)
         self._way = "hex" if self.payload_as == "hex" else "text"
         self.observe(self._changed, names=list(self._STATE))
@@ -118,8 +114,8 @@ class Composer(FrameFields, TracePanel):
         return self._target().end
 
     def _ends(self) -> tuple[End, ...]:
-        lab = self.lab
-        return () if lab is None or lab.closed else lab.ends
+        lab = self._open_lab
+        return () if lab is None else lab.ends
 
     def _target(self) -> TargetEnd:
         return TargetEnd(self.target, next((end for end in self._ends() if end.key == self.target), None))
@@ -151,31 +147,25 @@ class Composer(FrameFields, TracePanel):
             CannotCompose: the settings make no bytes.
         """
         with self._lock:
-            end, series = self._living(), self.frames
-            if alone:
-                series = series[:1]
-            first, total = self._begun, len(self._preview.frames)
+            end, left = self._living(), self.frames
+            series = left[:1] if alone else left
             data = b"".join(series)
-            name = opcode_name(data[0] & OPCODE)
-            what = f"{name}, {count(len(data), 'byte')}" if len(series) == 1 else (
-                f"{count(len(series), 'frame')} from {name} on, {count(len(data), 'byte')}"
-            )  # fmt: skip
+            name, size = opcode_name(data[0] & OPCODE), count(len(data), "byte")
+            what = f"{name}, {size}" if len(series) == 1 else f"{count(len(series), 'frame')} from {name} on, {size}"
             underway = self._begin_sending(end, end.write(data), what, "exact bytes")
-            done = first + len(series)
+            done = self._begun + len(series)
             with self._one_change():
-                for index in range(first, done):
-                    if index < len(self._keys):
-                        self._keys[index] = next(self._fresh)
-                self._begun = 0 if done == total else done
-                self.picked = self._begun
+                for index in range(self._begun, min(done, len(self._keys))):
+                    self._keys[index] = next(self._fresh)
+                self._begun = self.picked = 0 if series == left else done
                 self._due = True
         return underway
 
     def send_message(self) -> Underway[int | None]:
         """Have the library send the payload as a message: TEXT where it was typed as text, BINARY otherwise."""
-        text = self.payload_as == "text"
-        name = "TEXT" if text else "BINARY"
-        return self._send_payload(name, lambda end, data: end.send(self.payload if text else data))
+        if self.payload_as == "text":
+            return self._send_payload("TEXT", lambda end, _: end.send(self.payload))
+        return self._send_payload("BINARY", lambda end, data: end.send(data))
 
     def ping(self) -> Underway[int | None]:
         """Have the library send a ping with the payload (RFC 6455 5.5.2)."""
@@ -208,10 +198,9 @@ class Composer(FrameFields, TracePanel):
 
     def reset(self) -> None:
         """Reset the settings to what a library would send: one TEXT frame, masked as the side must."""
-        traits = self.traits()
         with self._one_change():
-            for name in ("opcode", "fin", "rsv1", "rsv2", "rsv3", "mask", "length_form", "fragments"):
-                self.set_trait(name, traits[name].default())
+            for name in (*self.FIELDS[:5], "mask", "length_form", "fragments"):
+                self.set_trait(name, self.traits()[name].default())
             if self.payload_as == "close":
                 self.payload_as = "text"
 
@@ -272,25 +261,25 @@ class Composer(FrameFields, TracePanel):
             self._preview = self._composed(target)
             if self.comm is None:
                 return
-            lab = self.lab
-            serving = lab is not None and not lab.closed and lab.server is not None
+            lab = self._open_lab
+            serving = lab is not None and lab.server is not None
             facts: dict[str, dict[str, Any]] = {
                 "codes": {"codes": CODES},
                 "ends": {**ends_facts(ends, target), "serving": serving},
-                "preview": self._preview_facts(target),
+                "preview": self._preview_facts(),
                 "sent": {"sent": [{**each._asdict(), "sender": each.sender.label} for each in reversed(self._sent)]},
             }
             for what, said in facts.items():
                 if self.is_news(what, said):
                     self.tell(what, **said)
 
-    def _preview_facts(self, target: TargetEnd) -> dict[str, Any]:
+    def _preview_facts(self) -> dict[str, Any]:
         preview, index = self._preview, self._picked
         return {
             **preview.facts,
             "index": index,
             "explanation": preview.explain(index).to_json() if preview.frames else None,
-            "notes": preview.notes(target.by_library, self.payload_as == "close"),
+            "notes": preview.notes(self.payload_as == "close"),
             "meaning": code_meaning(self.code),
             "reason": len(self.reason.encode("utf-8", "replace")),
             "reason_most": LONGEST_REASON,
@@ -308,14 +297,13 @@ class Composer(FrameFields, TracePanel):
         return typed(self.payload, self.payload_as, MOST_PAYLOAD)
 
     def _composed(self, target: TargetEnd) -> Preview:
-        field = "payload"
+        field = "status code and reason" if self.payload_as == "close" else "payload"
         try:
             payload = self._payload()
             field = "masking key"
             key = masking_key(self.masking_key) if self.mask == "key" else None
         except CannotCompose as error:
-            close = field == "payload" and self.payload_as == "close"
-            return Preview(field="status code and reason" if close else field, why=str(error))
+            return Preview(target, field=field, why=str(error))
         sender = target.sender or Sender.CLIENT
         # RFC 6455 5.1: "a client MUST mask all frames that it sends to the server", and "A server MUST NOT mask any
         # frames that it sends to the client."
@@ -326,8 +314,7 @@ class Composer(FrameFields, TracePanel):
         frames, begun = tuple(series.frames(self._key)), self._begun
         # What was sent of the series stays as it was.
         places = (*self._preview.places[:begun], *placed(self.trace, target.end, sender, frames[begun:]))
-        hides = masked and key is None and not self._steady
-        return Preview(sender, series, frames, places, begun, hides)
+        return Preview(target, series, frames, places, begun, hides=masked and key is None and not self._steady)
 
     def _key(self, index: int) -> bytes:
         while len(self._keys) <= index:
@@ -354,13 +341,12 @@ class Composer(FrameFields, TracePanel):
         return self._run(end.loop, sending, sent)
 
     def _open(self, make: Callable[[Any], Coroutine[Any, Any, End]]) -> Underway[End]:
-        lab = self.lab
-        loop = None if lab is None else lab.loop
-        if lab is None or lab.closed:
+        lab = self._open_lab
+        if lab is None:
             raise CannotSend("this lab was closed: make a new one with lab = Lab()")
-        if loop is None or lab.server is None:
+        if lab.loop is None or lab.server is None:
             raise NoServer("this lab has no server to connect to: run `await lab.serve()` first")
-        return self._run(loop, make(lab), lambda end: self.set_trait("target", end.key))
+        return self._run(lab.loop, make(lab), lambda end: self.set_trait("target", end.key))
 
     def _changed(self, change: Any) -> None:
         with self._one_change():

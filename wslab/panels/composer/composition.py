@@ -1,24 +1,26 @@
-"""What a composer sends, as values: one message's frames (``Series``), each in its connection (``Preview``)."""
+"""What a composer sends, as values: one message's frames (``Series``), each in its connection (``Preview``), by an end
+(``TargetEnd``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from ...anatomy.explanation import Explanation
-from ...anatomy.field import Sender, Violation
-from ...drawing.visible import count, visible
-from ...live.ends import End
-from ...protocol import build_frame, explain_frame, parse_frame
+from ...anatomy.field import Sender
+from ...drawing.visible import count, hexed, visible
+from ...live.ends import RAW_KIND, End
+from ...protocol import Frame, build_frame, explain_frame, parse_frame
 from ...protocol.header import FORMS
+from ...protocol.states import State
 from ...protocol.words import (
     CLOSE,
     CONTINUATION,
     LENGTH,
-    OPCODE,
     STATUS_CODES,
     STATUS_RANGES,
     opcode_name,
@@ -28,6 +30,7 @@ from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, typed
 from ..kit.record_filter import CONTROL
 
+MOST_ENDS = 60  # ends that are offered at once; of more, the newest
 MOST_FRAGMENTS = 64
 LONGEST_CODE = 0xFFFF
 # RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
@@ -38,9 +41,13 @@ CODES: Final = [
     *([low, f"to {high}: {use}"] for low, high, use in STATUS_RANGES if low in (3000, 4000)),
 ]
 """The status codes to choose from."""
-SHOWN = 32
-"""Bytes of each frame in the list of frames."""
+SHOWN = 32  # bytes of each frame in the list of frames
 FRESH = "a fresh masking key"
+_SENDERS: Final = {sender.label: sender for sender in Sender}
+_NO_END = (
+    "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
+    "To be connected to, the lab needs a server: `await lab.serve()`."
+)
 _BODY = (
     "A Close frame's payload begins with its status code: these first two bytes say {code}. "
     "Choose “the status code and reason” to have them written (RFC 6455 5.5.1)."
@@ -55,8 +62,61 @@ _UNTOLD_FRAGMENT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class TargetEnd(NamedTuple):
+    """An end, as ``"client 0"`` names it: the client of connection 0."""
+
+    key: str
+    end: End | None  # None when it is gone, or was never there
+
+    @property
+    def sender(self) -> Sender | None:
+        """The side that the key names; None where it names none."""
+        side, _, number = self.key.partition(" ")
+        return _SENDERS.get(side) if number.isdecimal() else None
+
+    @property
+    def label(self) -> str:
+        """What a person calls it; empty where the key names no end."""
+        if self.end is not None:
+            return self.end.label
+        return "" if self.sender is None else f"{self.sender.mark} of connection {self.key.partition(' ')[2]}, gone"
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be sent by it; empty where something can."""
+        if self.end is not None:
+            ended = f"{self.label} has ended its stream: it can send no more. Choose another end."
+            return "" if self.end.open else ended
+        if not self.key:
+            return _NO_END
+        if self.sender is None:
+            return f'target={self.key!r} names no end: it is said as "client 0" or "server 0". Choose one.'
+        return f"{self.label}: its connection is over, so nothing can be sent there. Choose another end, or open one."
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        end, is_open = self.end, self.end is not None and self.end.open
+        return {
+            "key": self.key,
+            "sender": "" if self.sender is None else self.sender.label,
+            "connection": self.key.partition(" ")[2],
+            "kind": "" if end is None else end.kind,
+            "state": (end.state if end is not None and is_open else State.CLOSED).value,
+            "open": is_open,
+            "label": self.label,
+        }
+
+
+def ends_facts(ends: Sequence[End], target: TargetEnd) -> dict[str, Any]:
+    """The newest ends to choose from, and the target among them, as JSON values."""
+    listed = [TargetEnd(end.key, end).facts for end in ends[-MOST_ENDS:]]
+    if target.sender is not None and target.key not in [each["key"] for each in listed]:
+        listed.insert(0, target.facts)
+    return {"ends": listed, "more": max(0, len(ends) - MOST_ENDS), "why": target.trouble}
+
+
+class Series(NamedTuple):
     """One message's frames, or one frame: what a person wants to send."""
 
     payload: bytes
@@ -66,8 +126,7 @@ class Series:
     rsv2: bool
     rsv3: bool
     masked: bool
-    key: bytes | None
-    """Of every frame; None for a fresh one each."""
+    key: bytes | None  # of every frame; None for a fresh one each
     length_form: int | None
     fragments: int
 
@@ -117,38 +176,29 @@ class Series:
         ]
 
 
-class Placed(NamedTuple):
-    """A frame in its connection."""
-
-    violations: tuple[Violation, ...]
-    """The rules that it breaks there."""
-    offset: int = 0
-    """Of its first byte in its sender's stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(NamedTuple):
     """What would be sent now, frame by frame; or why there are no bytes."""
 
-    sender: Sender = Sender.CLIENT
+    target: TargetEnd
     series: Series | None = None
     frames: tuple[bytes, ...] = ()
-    places: tuple[Placed, ...] = ()
-    """By frame."""
-    begun: int = 0
-    """How many of the frames were sent."""
-    hides: bool = False
-    """Whether the masking keys differ at each run, so that steady text must not show them."""
-    field: str = ""
-    """The setting that makes no bytes."""
+    places: tuple[Frame, ...] = ()  # the same, each with its offset and the rules that it breaks in its connection
+    begun: int = 0  # how many of the frames were sent
+    hides: bool = False  # whether the masking keys differ at each run, so that steady text must not show them
+    field: str = ""  # the setting that makes no bytes
     why: str = ""
+
+    @property
+    def sender(self) -> Sender:
+        """Who sends the frames, or would."""
+        return self.target.sender or Sender.CLIENT
 
     def explain(self, index: int) -> Explanation:
         """Every bit of a frame, and the rules that it would break in its connection. Raises CannotCompose."""
         if not self.frames:
             raise CannotCompose(self.why)
-        violations, offset = self.places[index]
-        return explain_frame(self.frames[index], sender=self.sender, offset=offset, violations=violations)
+        place = self.places[index]
+        return explain_frame(self.frames[index], sender=self.sender, offset=place.offset, violations=place.violations)
 
     def explain_steadily(self, index: int) -> Explanation:
         """The same without the masking key, and without what it masks, where they differ at each run."""
@@ -156,30 +206,26 @@ class Preview:
         start = next((field.start for field in explanation.fields if field.name == "Masking-key"), None)
         if not self.hides or start is None:
             return explanation
-        fields = [
-            replace(field, steady=FRESH if field.start == start else _shown(field.value))
-            if field.start >= start
-            else field
+        steady = (
+            field
+            if field.start < start
+            else replace(field, steady=FRESH if field.start == start else _said(field.value))
             for field in explanation.fields
-        ]
-        return replace(explanation, fields=tuple(fields))
+        )
+        return replace(explanation, fields=tuple(steady))
 
-    def notes(self, by_library: bool, close: bool) -> list[str]:
-        """What is worth knowing before it is sent.
-
-        Args:
-            by_library: whether the end's library keeps its state.
-            close: whether the payload is made of a status code and a reason.
-        """
-        series = self.series
-        if series is None:
+    def notes(self, close: bool) -> list[str]:
+        """What is worth knowing before it is sent. ``close`` is whether a status code and a reason were typed."""
+        if self.series is None:
             return []
-        is_close, code = series.opcode == CLOSE, int.from_bytes(series.payload[:2], "big")
+        payload, opcode, fin = self.series[:3]
+        # Only a library keeps a state that it would have to be told of.
+        untold = self.target.end is not None and self.target.end.kind != RAW_KIND
         notes = {
-            _BODY.format(code=code): is_close and not close and len(series.payload) > 1,
-            _UNTOLD_CLOSE: by_library and is_close,
-            _UNTOLD_FRAGMENT: by_library and not series.fin and not series.opcode & CONTROL,
-            series.lies: bool(series.lies),
+            _BODY.format(code=int.from_bytes(payload[:2], "big")): opcode == CLOSE and not close and len(payload) > 1,
+            _UNTOLD_CLOSE: untold and opcode == CLOSE,
+            _UNTOLD_FRAGMENT: untold and not fin and not opcode & CONTROL,
+            self.series.lies: bool(self.series.lies),
         }
         return [note for note, holds in notes.items() if holds]
 
@@ -187,15 +233,13 @@ class Preview:
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Each frame as its place, what it is, its length and its bytes."""
         rows = []
-        for index, data in enumerate(self.frames):
-            frame = parse_frame(data)
-            what = frame.opcode_name + ("" if frame.fin else ", not final")
-            if broken := len(self.places[index].violations):
-                what += f", breaks {count(broken, 'rule')}"
-            if frame.mask and self.hides:
-                shown = f"{data[: frame.header_length - 4].hex(' ')} {FRESH} and what it masks"
-            else:
-                shown = data[:SHOWN].hex(" ") + (" …" if len(data) > SHOWN else "")
+        for index, (data, place) in enumerate(zip(self.frames, self.places, strict=True)):
+            what = place.opcode_name + ("" if place.fin else ", not final")
+            if place.violations:
+                what += f", breaks {count(len(place.violations), 'rule')}"
+            shown = hexed(data, SHOWN)
+            if place.mask and self.hides:
+                shown = f"{data[: place.header_length - 4].hex(' ')} {FRESH} and what it masks"
             rows.append((f"{index + 1}{' (sent)' if index < self.begun else ''}", what, str(len(data)), shown))
         return rows
 
@@ -204,14 +248,14 @@ class Preview:
         """All of it but the explanation, as JSON values."""
         frames = [
             {
-                "what": opcode_name(data[0] & OPCODE),
-                "fin": data[0] >> 7,
+                "what": place.opcode_name,
+                "fin": int(place.fin),
                 "hex": data[:SHOWN].hex(),
                 "length": len(data),
-                "broken": len(placed.violations),
+                "broken": len(place.violations),
                 "sent": index < self.begun,
             }
-            for index, (data, placed) in enumerate(zip(self.frames, self.places, strict=True))
+            for index, (data, place) in enumerate(zip(self.frames, self.places, strict=True))
         ]
         return {
             "field": self.field,
@@ -225,25 +269,21 @@ class Preview:
 class Sending(NamedTuple):
     """One thing that was sent."""
 
-    what: str
-    """``TEXT, 7 bytes``."""
-    end: str
-    """The end's label."""
+    what: str  # ``TEXT, 7 bytes``
+    end: str  # the end's label
     sender: Sender
-    how: str
-    """``exact bytes``, ``websockets``, or ``one frame``, where a raw end has no library."""
-    number: int | None
-    """Of the record that came of it."""
+    how: str  # ``exact bytes``, ``websockets``, or ``one frame``, where a raw end has no library
+    number: int | None  # of the record that came of it
 
 
-def placed(trace: Trace, end: End | None, sender: Sender, frames: Sequence[bytes]) -> list[Placed]:
-    """Each frame as the next ones of its connection; alone where there is none."""
-    places = [Placed(parse_frame(data, sender=sender).violations) for data in frames]
+def placed(trace: Trace, end: End | None, sender: Sender, frames: Sequence[bytes]) -> list[Frame]:
+    """Each frame with its offset and broken rules as the next ones of its connection; alone where there is none."""
+    places = [parse_frame(data, sender=sender) for data in frames]
     if end is not None:
         with suppress(IndexError):  # the trace has dropped this connection
             for index, found in enumerate(trace.foresee(end.connection, end.end, frames)):
-                if found:
-                    places[index] = Placed(found[0].violations, found[0].offset)
+                for first in found[:1]:
+                    places[index] = places[index]._replace(violations=first.violations, offset=first.offset)
     return places
 
 
@@ -270,5 +310,5 @@ def code_meaning(code: int | None) -> list[str]:
     return [*status_meaning(code)] if 0 <= code <= LONGEST_CODE else ["more than 16 bits hold", "RFC 6455 5.5.1"]
 
 
-def _shown(value: int | str | bytes | None) -> str:
+def _said(value: int | str | bytes | None) -> str:
     return value.hex(" ") if isinstance(value, bytes) else visible(str(value))

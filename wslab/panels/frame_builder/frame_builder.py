@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import traitlets
@@ -29,25 +28,26 @@ from ...protocol.words import LENGTH, opcode_name
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, within, written
 from ..kit.panel import Question
 
-MOST_PAYLOAD = 1 << 17
-"""Bytes of payload: more than 65,536, so that every form of the length can be the right one."""
-MOST_HEX = 4096
-"""Bytes that are shown as hex to copy."""
-MOST_CALL = 2000
-"""Characters of a payload that the Python call spells out."""
+MOST_PAYLOAD = 1 << 17  # bytes of payload: more than 65,536, so that every form of the length can be the right one
+MOST_HEX = 4096  # bytes that are shown as hex to copy
+MOST_CALL = 2000  # characters of a payload that the Python call spells out
 
-PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "Hello (RFC 5.7)": {},
-        "non-minimal length": {"length_form": 16},
-        "reserved opcode 3": {"opcode": 3},
-        "fragmented ping": {"opcode": 9, "fin": False, "payload": "?"},
-        "unmasked from a client": {"masked": False},
-        "close 1005": {"opcode": 8, "payload_as": "hex", "payload": "03 ed"},
-    }
-)
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "Hello (RFC 5.7)": {},
+    "non-minimal length": {"length_form": 16},
+    "reserved opcode 3": {"opcode": 3},
+    "fragmented ping": {"opcode": 9, "fin": False, "payload": "?"},
+    "unmasked from a client": {"masked": False},
+    "close 1005": {"opcode": 8, "payload_as": "hex", "payload": "03 ed"},
+}
 """By name: the traits in which a preset differs from the RFC's masked ``Hello``."""
 
+_LIMITS = {
+    "length": ((1 << 64) - 1, "a length is 0 to 2**64 - 1 bytes; None for the right one"),
+    "length_bits": (LENGTH, "seven bits hold 0 to 127; None for the right one"),
+}
+_UNLESS = {"fin": True, "rsv1": False, "rsv2": False, "rsv3": False, "mask": None, "length_form": None, "length": None}
+"""The values with which the Python call leaves an argument out."""
 _COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps=True))
 
 
@@ -84,9 +84,7 @@ class FrameBuilder(FrameFields):
     verdicts = traitlets.Dict(read_only=True, help="What each judge makes of it, and by which rule.")
     refused = traitlets.Dict(read_only=True, help="By field: why what a page wrote into it was not taken.")
 
-    _STATE: ClassVar[tuple[str, ...]] = (
-        *FrameFields.FIELDS, "masked", "length", "length_bits", "as_client",
-    )  # fmt: skip
+    _STATE: ClassVar = (*FrameFields.FIELDS, "masked", "length", "length_bits", "as_client")
 
     def __init__(self, payload: str | bytes = "Hello", *, as_client: bool = True, **kwargs: Any) -> None:
         if isinstance(payload, bytes | bytearray | memoryview):
@@ -115,13 +113,9 @@ class FrameBuilder(FrameFields):
 
         A payload that is too long to be spelled out stands in it as ``payload``.
         """
-        words = [_spelled(self.payload, self.payload_as), f"opcode={self.opcode}"]
-        header = self._header()
-        words += [f"{name}={header[name]}" for name in ("fin",) if not header[name]]
-        words += [f"{name}=True" for name in ("rsv1", "rsv2", "rsv3") if header[name]]
-        words += [f'mask=bytes.fromhex("{header["mask"].hex(" ")}")'] if self.masked else []
-        words += [f"{name}={header[name]}" for name in ("length_form", "length") if header[name] is not None]
-        return f"build_frame({', '.join(words)})"
+        given = {name: value for name, value in self._header().items() if value != _UNLESS.get(name, "")}
+        words = [f"{name}={_from_hex(value) if name == 'mask' else value}" for name, value in given.items()]
+        return f"build_frame({', '.join([_spelled(self.payload, self.payload_as), *words])})"
 
     def explain(self) -> Explanation:
         """Every bit of it, and the rules that it breaks on an open connection without extensions."""
@@ -158,9 +152,8 @@ class FrameBuilder(FrameFields):
 
     def _sheet(self) -> Sheet:
         data, broken, judgement = self._judged()
-        explanation = explanation_sheet(self._explain(data))
         verdicts = Table(_COLUMNS, verdict_rows(judgement, broken), comparison(judgement, broken), row_heading=0)
-        blocks = [Only(["text"], [Words(self.call)]), *explanation.blocks, verdicts]
+        blocks = [Only(["text"], [Words(self.call)]), *explanation_sheet(self._explain(data)).blocks, verdicts]
         title = f"A {opcode_name(self.opcode)} frame of {count(len(data), 'byte')} from a {self._sender.label}"
         return Sheet(title, blocks, "frame")
 
@@ -232,29 +225,11 @@ class FrameBuilder(FrameFields):
             "shortest": shortest_form(stated).bits,
             "seven": data[1] & LENGTH,
             "right": right[1] & LENGTH,
-            "lie": self._lie(data, len(payload)),
+            "lie": _lie(data, len(payload)),
         }
 
-    def _lie(self, data: bytes, payload: int) -> str:
-        """What follows from a header that does not state the payload's length; empty where it does."""
-        frame = parse_frame(data)
-        written = len(data) - payload
-        if frame.header_length > written:
-            mark, extended = data[1] & LENGTH, EXTENDED[data[1]]
-            return (
-                f"{mark} announces {extended} more bytes of length, and nobody wrote them: the {extended} bytes that "
-                f"follow are taken for them."
-            )
-        promised, there = frame.payload_length, len(data) - frame.header_length
-        said = f"The header promises {count(promised, 'byte')} of payload and {count(there, 'byte')} came: a receiver "
-        if promised > there:
-            return f"{said}waits for {promised - there:,} more."
-        if promised < there:
-            last = "byte" if there - promised == 1 else f"{there - promised:,} bytes"
-            return f"{said}reads the last {last} as the beginning of the next frame."
-        return ""
-
     def _refuse(self, name: str, why: str | None) -> None:
+        """Say beside a field why what was written into it was not taken; None for nothing."""
         with self._lock:
             others = {field: said for field, said in self.refused.items() if field != name}
             self.set_trait("refused", others if why is None else {**others, name: why})
@@ -271,13 +246,10 @@ class FrameBuilder(FrameFields):
         typed(said, self.payload_as, MOST_PAYLOAD)
         return said
 
-    @traitlets.validate("length")
+    @traitlets.validate("length", "length_bits")
     def _valid_length(self, proposal: Any) -> int | None:
-        return _known("length", proposal["value"], (1 << 64) - 1, "a length is 0 to 2**64 - 1 bytes")
-
-    @traitlets.validate("length_bits")
-    def _valid_bits(self, proposal: Any) -> int | None:
-        return _known("length_bits", proposal["value"], LENGTH, "seven bits hold 0 to 127")
+        name, value = proposal["trait"].name, proposal["value"]
+        return None if value is None else within(name, value, *_LIMITS[name])
 
     # What a page asks for ----------------------------------------------------------------
 
@@ -285,15 +257,15 @@ class FrameBuilder(FrameFields):
         name, value = str(question["name"]), question["value"]
         if name not in _FROM_PAGE:
             raise ValueError(f"a page wanted to change {name!r}, which it may not")
+        why = None
         try:
             with self._one_change() if name != "payload_as" else nullcontext():
                 self.set_trait(name, _FROM_PAGE[name](value))
                 if name in ("length", "length_form"):
                     self.length_bits = None
         except (traitlets.TraitError, ValueError) as error:
-            self._refuse(name, str(error))
-        else:
-            self._refuse(name, None)
+            why = str(error)
+        self._refuse(name, why)
 
     def _answer_right_length(self, _: Question) -> None:
         self.right_length()
@@ -307,17 +279,30 @@ class FrameBuilder(FrameFields):
     }
 
 
-def _known(name: str, value: int | None, most: int, words: str) -> int | None:
-    return None if value is None else within(name, value, most, f"{words}; None for the right one")
+def _lie(data: bytes, payload: int) -> str:
+    """What follows from a header that does not state the length of ``payload`` bytes; empty where it does."""
+    frame = parse_frame(data)
+    if frame.header_length > len(data) - payload:
+        mark, extended = data[1] & LENGTH, EXTENDED[data[1]]
+        return (
+            f"{mark} announces {extended} more bytes of length, and nobody wrote them: the {extended} bytes that "
+            f"follow are taken for them."
+        )
+    promised, there = frame.payload_length, len(data) - frame.header_length
+    said = f"The header promises {count(promised, 'byte')} of payload and {count(there, 'byte')} came: a receiver "
+    if promised > there:
+        return f"{said}waits for {promised - there:,} more."
+    if promised < there:
+        last = "byte" if there - promised == 1 else f"{there - promised:,} bytes"
+        return f"{said}reads the last {last} as the beginning of the next frame."
+    return ""
 
 
 def _length_said(value: Any) -> int | None:
     """The length that was typed; None, for the true one, where nothing was."""
     said = str(value if value is not None else "").replace(",", "").replace("_", "").strip()
-    if not said:
-        return None
     try:
-        return int(said, 0)
+        return int(said, 0) if said else None
     except ValueError:
         raise ValueError(f"{str(value)[:40]!r} is no length: a whole number of bytes is wanted, such as 3") from None
 
@@ -334,14 +319,18 @@ _FROM_PAGE: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 def _spelled(said: str, way: str) -> str:
     """A payload as a Python expression."""
-    data = typed(said, way)
     if way == "hex":
+        data = typed(said, way)
         if len(data) > 16 and data == data[:1] * len(data):
             return f"{data[:1]!r} * {len(data)}"
-        return f'bytes.fromhex("{data.hex(" ")}")' if len(data) * 3 <= MOST_CALL else "payload"
+        return _from_hex(data) if len(data) * 3 <= MOST_CALL else "payload"
     if len(said) > 16 and said == said[0] * len(said):
         return f"{_literal(said[0])} * {len(said)}"
     return _literal(said) if len(said) <= MOST_CALL else "payload"
+
+
+def _from_hex(data: bytes) -> str:
+    return f'bytes.fromhex("{data.hex(" ")}")'
 
 
 def _literal(said: str) -> str:
