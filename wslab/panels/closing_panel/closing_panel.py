@@ -1,36 +1,120 @@
-"""``ClosingPanel``: how a connection ended: both ends' states with the changes made, and what each end said."""
+"""``ClosingPanel``: how a connection ended: both ends' states with the changes made, and what each end said.
+
+Theory. A trace sees the wire, and takes what one end sends to have reached the other. Where both ends are in the lab,
+it also knows when each record was read. So this can say what the wire alone does not show: that an end sent its Close
+frame before it had read the other's, and so was CLOSING by its own Close frame.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
 
 import traitlets
 
 from ...anatomy.field import Sender
-from ...anatomy.record import Kind, packed_values
-from ...drawing.blocks import DRAWN, READ, Only, Table, Words
+from ...anatomy.record import Kind, Record, packed_values
+from ...anatomy.records import LANES, CloseReport, is_close, reported
+from ...drawing.blocks import DRAWN, READ, Only, States, Table, Words
 from ...drawing.sheet import Sheet, sheet_of
 from ...drawing.svg_states import state_layout
+from ...protocol.states import NEXT, TRANSITIONS, Event, State, StateRule, Transition
+from ...protocol.words import CLOSE, OPCODE, status_meaning
 from ..kit.trace_panel import TracePanel
-from .ending import (
-    Ending,
-    belongs,
-    ending_json,
-    ending_of,
-    how_clean,
-    how_tcp_ended,
-    machines,
-    path_text,
-    report_words,
-    who_began,
-)
 
 NOTHING = "nothing recorded yet"
-MOST_CHOICES = 100
-"""Connections that the page offers to choose from: the newest."""
-MOST_KEPT = 5_000
-"""Connections, at most, whose closing records are remembered."""
+MOST_CHOICES = 100  # connections that the page offers to choose from: the newest
+MOST_KEPT = 5_000  # connections, at most, whose closing records are remembered
+STATES: Final = tuple(state.value for state in State)
+_NEVER: Final = {
+    Sender.CLIENT: {Event.SENT_ACCEPTANCE, Event.SENT_REFUSAL},
+    Sender.SERVER: {Event.RECEIVED_ACCEPTANCE, Event.RECEIVED_REFUSAL},
+}
+"""What never happens to an end: a client sends no 101, a server receives none."""
+MOVES: Final[Mapping[int, Sequence[tuple[str, str, str, str]]]] = {
+    sender: [
+        (rule.old.value, rule.event.value, rule.new.value, rule.section)
+        for rule in TRANSITIONS
+        if rule.event not in never
+    ]
+    for sender, never in _NEVER.items()
+}
+"""Each end's part of the protocol's table, in words."""
+
+_NEVER_SENT: Final = {
+    1005: "the Close frame that came had no status code, and a program has to report something",
+    1006: "it is what a program reports where no Close frame came that it could accept",
+    1015: "it is what a program reports where TLS could not be set up",
+}
+_TCP = {Kind.FIN: "FIN", Kind.RESET: "RST"}
+
+
+class MadeMove(NamedTuple):
+    """One change that an end made."""
+
+    sender: Sender
+    rule: StateRule
+    record: int | None  # number of the one that caused it; None where it is no longer kept
+
+    @property
+    def words(self) -> str:
+        """The change, without its number."""
+        return f"{self.rule.event.value}: {self.rule.old.value} → {self.rule.new.value}"
+
+
+class Ending(NamedTuple):
+    """What is known of how one connection ended."""
+
+    connection: int
+    states: dict[Sender, State]
+    transitions: list[Transition]
+    records: list[Record]  # those that opened the connection or belong to its end, as far as they are kept, in order
+    reports: dict[Sender, CloseReport]
+
+    def close_of(self, sender: Sender) -> Record | None:
+        """The first Close frame that an end sent."""
+        return next((record for record in self.records if record.sender is sender and is_close(record)), None)
+
+    def tcp_of(self, sender: Sender) -> Record | None:
+        """How an end's stream ended."""
+        ends = [record for record in self.records if record.sender is sender and record.kind in _TCP]
+        return ends[-1] if ends else None
+
+    @property
+    def began(self) -> Sender | None:
+        """Who sent the first Close frame."""
+        return next((record.sender for record in self.records if is_close(record)), None)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether each end sent its Close frame before it had read the other's. False where that is not known."""
+        client, server = self.close_of(Sender.CLIENT), self.close_of(Sender.SERVER)
+        return _before_reading(client, server) and _before_reading(server, client)
+
+    @property
+    def moves(self) -> list[MadeMove]:
+        """The changes that the ends made, in order."""
+        return [self._move(transition) for transition in self.transitions]
+
+    def _move(self, transition: Transition) -> MadeMove:
+        sender, event, (by, _) = transition.endpoint, transition.event, transition.after
+        match event:
+            case Event.SENT_CLOSE | Event.RECEIVED_CLOSE:
+                cause = self.close_of(by)
+            case Event.TCP_CLOSED:
+                cause = self.tcp_of(by)
+            case _:
+                cause = next((record for record in reversed(self.records) if record.kind is Kind.RESPONSE), None)
+        own = self.close_of(sender)
+        if event is Event.RECEIVED_CLOSE and _before_reading(own, cause):
+            event, cause = Event.SENT_CLOSE, own
+        return MadeMove(sender, NEXT[transition.old, event], None if cause is None else cause.number)
+
+
+def _before_reading(own: Record | None, others: Record | None) -> bool:
+    """Whether ``own`` was sent before its sender had read ``others``."""
+    return own is not None and others is not None and others.received is not None and own.time < others.received
 
 
 class ClosingPanel(TracePanel):
@@ -49,10 +133,11 @@ class ClosingPanel(TracePanel):
         None, allow_none=True, help="Number of the connection; None for the newest that is closing or closed."
     )
 
+    _looked = 0  # number of the next record to look at
+    _ending: int | None = None  # the newest connection that is closing or closed
+
     def __init__(self, source: Any, connection: int | None = None, **kwargs: Any) -> None:
-        self._looked = 0  # number of the next record to look at
         self._numbers: dict[int, list[int]] = {}
-        self._ending: int | None = None  # the newest connection that is closing or closed
         super().__init__(source, **kwargs)
         self.connection = connection
 
@@ -77,45 +162,41 @@ class ClosingPanel(TracePanel):
                 Only(READ, sheet_of(self.trace.closing(ending.connection)).blocks),
                 Only(["text"], [Words(path_text(ending))]),
                 Only(DRAWN, [machines(ending), summary]),
-                Only(["text", "svg"], [Words("\n".join(_sentences(ending)))]),
+                Only(["text", "svg"], [Words("\n".join(sentences(ending)))]),
             ],
             "closing",
         )
 
-    # Details -----------------------------------------------------------------------------
-
     def _scan(self) -> None:
         """Note which of the new records open a connection or belong to its end."""
-        start, stop = max(self._looked, self.trace.first), self.trace.total
-        packed = self.trace.packed(start, stop)
+        packed = self.trace.packed(max(self._looked, self.trace.first), self.trace.total)
         for number, connection, kind, first in packed_values(packed, "number", "connection", "kind", "first"):
-            if belongs(kind, first):
+            ends = first & OPCODE == CLOSE if kind == Kind.FRAME else kind in _TCP
+            if ends or kind == Kind.RESPONSE:
                 self._numbers.setdefault(connection, []).append(number)
-                if kind != Kind.RESPONSE and (self._ending is None or connection > self._ending):
-                    self._ending = connection
+            if ends and (self._ending is None or connection > self._ending):
+                self._ending = connection
             self._looked = number + 1
         while len(self._numbers) > MOST_KEPT:
             del self._numbers[next(iter(self._numbers))]
 
     def _now(self) -> Ending | None:
         with self._lock:
-            shown = self.shown
+            shown, trace = self.shown, self.trace
             if shown is None:
                 return None
-            try:
-                return ending_of(self.trace, shown, self._numbers.get(shown, ()))
-            except IndexError:  # dropped meanwhile
-                return None
+            numbers = self._numbers.get(shown, ())
+            with suppress(IndexError):  # dropped meanwhile
+                records = [record for number in numbers for record in trace.between(number, number + 1)]
+                states, transitions = trace.states(shown), trace.transitions(shown)
+                return Ending(shown, states, transitions, records, trace.closings(shown))
+        return None
 
     def _push(self) -> bool:
         with self._lock:
-            ending = self._now()
-            choices = self.trace.connections[-MOST_CHOICES:]
+            ending, choices = self._now(), self.trace.connections[-MOST_CHOICES:]
             if self.is_news("closing", (ending, choices)):
-                said = None
-                if ending is not None:
-                    said = ending_json(ending, state_layout(machines(ending)))
-                self.tell("closing", closing=said, connections=choices)
+                self.tell("closing", closing=None if ending is None else ending_json(ending), connections=choices)
         return False
 
     @traitlets.validate("connection")
@@ -134,24 +215,154 @@ class ClosingPanel(TracePanel):
         self.refresh()
 
 
-def _sentences(ending: Ending) -> Iterable[str]:
-    word, words, section = how_clean(ending)
-    yield from filter(None, [who_began(ending)])
-    yield f"{word}. {words} ({section})"
-    tcp, section = how_tcp_ended(ending)
-    if tcp:
-        yield f"{tcp} ({section})"
-    for _, never in report_words(ending).values():
-        if never:
-            yield f"{never} (RFC 6455 7.4.1)"
-            break
-
-
 def _rows(ending: Ending) -> list[tuple[str, str, str]]:
-    said = ending_json(ending, {})["ends"]
-    rows = [
-        ("Close frame sent", *((end["close"] or {"summary": "none"})["summary"] for end in said)),
-        ("its program reports", *(end["report"] or "nothing yet" for end in said)),
-        ("end of its stream", *(end["tcp"]["word"] if end["tcp"] else end["untold"] for end in said)),
+    client, server = (
+        (
+            end["close"]["summary"] if end["close"] else "none",
+            end["report"] or "nothing yet",
+            end["tcp"]["word"] if end["tcp"] else end["untold"],
+        )
+        for end in (_end_json(ending, sender) for sender in Sender)
+    )
+    return [*zip(("Close frame sent", "its program reports", "end of its stream"), client, server, strict=True)]
+
+
+def machines(ending: Ending) -> States:
+    """Both ends' states, and the changes that were made."""
+    taken = [(sender, rule.old.value, rule.event.value, rule.new.value) for sender, rule, _ in ending.moves]
+    return States(STATES, MOVES, taken, LANES)
+
+
+def path_text(ending: Ending) -> str:
+    """The way through the states, one change a line."""
+    lines = [
+        f"{place}. {move.sender.mark} {move.words} ({move.rule.section})" for place, move in enumerate(ending.moves, 1)
     ]
-    return [(name, left, right) for name, left, right in rows]
+    return "\n".join(lines or ["both ends are CONNECTING"])
+
+
+def sentences(ending: Ending) -> Iterator[str]:
+    """Who began, how clean it was, how TCP ended, and what is odd about what a program reports."""
+    if began := _who_began(ending):
+        yield began
+    word, words, section = _how_clean(ending)
+    yield f"{word}. {words} ({section})"
+    if tcp := _how_tcp_ended(ending):
+        yield f"{tcp} (RFC 6455 7.1.1)"
+    for never in filter(None, (_never_sent(ending, report) for report in ending.reports.values())):
+        yield f"{never} (RFC 6455 7.4.1)"
+        return
+
+
+def _who_began(ending: Ending) -> str:
+    if ending.began is None:
+        return ""
+    if ending.at_once:
+        return "Both ends said goodbye at once: each sent its Close frame before it had read the other's."
+    answered = ending.close_of(ending.began.peer) is not None
+    end = f", and the {ending.began.peer.label} answered." if answered else "."
+    return f"The {ending.began.label} said goodbye first{end}"
+
+
+def _how_clean(ending: Ending) -> tuple[str, str, str]:
+    """Whether the connection was closed cleanly: in a word, in a sentence, and the RFC's section."""
+    closes = [record for sender in Sender if (record := ending.close_of(sender)) is not None]
+    broken = [record.sender.label for record in closes if record.violations]
+    other = closes[0].sender.peer.label if closes else ""
+    match State.CLOSED in ending.states.values(), len(closes):
+        case False, 2:
+            return "Not over", "Both Close frames have crossed; TCP has still to end.", "RFC 6455 7.1.1"
+        case False, 1:
+            return "Not over", f"The {other}'s Close frame has still to come.", "RFC 6455 5.5.1"
+        case False, _:
+            return "Not over", "Nobody has said goodbye yet.", "RFC 6455 7.1.2"
+        case True, 2 if broken:
+            return "Not clean", f"The {broken[0]}'s Close frame breaks a rule.", "RFC 6455 7.1.7"
+        case True, 2:
+            return "Clean", "Each end sent a Close frame, and only then was TCP closed.", "RFC 6455 7.1.4"
+        case True, 1:
+            return "Not clean", f"TCP ended, and the {other} had sent no Close frame.", "RFC 6455 7.1.4"
+        case _:
+            return "Not clean", "TCP ended without a Close frame from either end.", "RFC 6455 7.1.4"
+
+
+def _how_tcp_ended(ending: Ending) -> str:
+    """Who ended TCP first and how (RFC 6455 7.1.1); empty before anybody has."""
+    first = next((record for record in ending.records if record.kind in _TCP), None)
+    if first is None:
+        return ""
+    said = f"TCP was ended first by the {first.sender.label}, with {_TCP[first.kind]}"
+    if first.kind is Kind.RESET:
+        return f"{said}: the connection is torn down at once, and bytes on their way may be lost."
+    # RFC 6455 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the server".
+    if first.sender is Sender.SERVER:
+        return f"{said}, as it should be in most normal cases."
+    return f"{said}. In most normal cases the server should be first."
+
+
+def _never_sent(ending: Ending, report: CloseReport) -> str:
+    """A remark on a code that a program reports and that is never sent."""
+    crossed = [record.sender for record in ending.records if is_close(record) and record.status == report.code]
+    if report.code not in _NEVER_SENT:
+        return ""
+    if crossed:
+        return f"{report.code} must never cross the wire, and here the {crossed[0].label} sent it."
+    return f"{report.code} never crossed the wire: {_NEVER_SENT[report.code]}."
+
+
+def ending_json(ending: Ending) -> dict[str, Any]:
+    """All of it as plain JSON values."""
+    clean, clean_words, clean_section = _how_clean(ending)
+    tcp = _how_tcp_ended(ending)
+    return {
+        "connection": ending.connection,
+        "layout": state_layout(machines(ending)),
+        "steps": [
+            {
+                "sender": move.sender.label,
+                "old": move.rule.old.value,
+                "event": move.rule.event.value,
+                "new": move.rule.new.value,
+                "words": move.words,
+                "section": move.rule.section,
+                "sentence": move.rule.sentence,
+                "record": move.record,
+            }
+            for move in ending.moves
+        ],
+        "began": _who_began(ending),
+        "clean": {"word": clean, "words": clean_words, "section": clean_section},
+        "tcp": {"words": tcp, "section": "RFC 6455 7.1.1" if tcp else ""},
+        "ends": [_end_json(ending, sender) for sender in Sender],
+    }
+
+
+def _end_json(ending: Ending, sender: Sender) -> dict[str, Any]:
+    close, tcp, others = ending.close_of(sender), ending.tcp_of(sender), ending.tcp_of(sender.peer)
+    report = ending.reports.get(sender)
+    reset = others is not None and others.kind is Kind.RESET
+    return {
+        "sender": sender.label,
+        "state": ending.states[sender].value,
+        "close": None if close is None else _close_json(close),
+        "first": not ending.at_once and ending.began is sender,
+        "report": "" if report is None else reported(report, ending.close_of(sender.peer)),
+        "never": "" if report is None else _never_sent(ending, report),
+        "tcp": None if tcp is None else {"word": _TCP[tcp.kind], "record": tcp.number},
+        "untold": f"torn down by the {sender.peer.label}'s RST" if reset else "not yet",
+        "tcp_first": tcp is not None and (others is None or tcp.number < others.number),
+    }
+
+
+def _close_json(close: Record) -> dict[str, Any]:
+    meaning, section = status_meaning(close.status)
+    if close.payload_length < 2:
+        meaning = "one byte, too short for a status code" if close.payload_length else "no status code"
+        section = "RFC 6455 7.1.5"
+    return {
+        "summary": close.summary,
+        "record": close.number,
+        "meaning": meaning,
+        "section": section,
+        "broken": close.violations,
+    }
