@@ -19,8 +19,7 @@ from wslab.live.article import CLIENT_SCRIPT
 from wslab.live.jupyter import doors
 from wslab.live.lab import Lab
 from wslab.panels.browser_panel.browser_panel import BrowserPanel
-from wslab.panels.browser_panel.page_events import ConsoleLine, PageEvent, read_entry
-from wslab.panels.browser_panel.page_run import MOST_KEPT
+from wslab.panels.browser_panel.page_run import MOST_KEPT, ConsoleLine, PageEvent, read_entry
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.recording.trace import Tap, Trace
 

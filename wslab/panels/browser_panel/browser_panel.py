@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import re
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple
 
 import traitlets
 
-from ...anatomy.record import Record
 from ...anatomy.records import ladder, records_table
 from ...drawing.blocks import DRAWN, READ, Block, Only, Table, Words
 from ...drawing.sheet import Sheet
@@ -28,20 +27,15 @@ from ...live.article import PORT as ARTICLE_PORT
 from ...live.jupyter import doors
 from ..kit.panel import Question
 from ..kit.records_panel import RecordsPanel
-from .page_events import ConsoleLine, PageEvent
-from .page_run import Entry, PageRun, Way
+from .page_run import ConsoleLine, Entry, PageEvent, PageRun, Way
 
 ROUTES = ("auto", "loopback", "jupyter")
-MOST_CODE = 300_000
-"""Characters of code, at most, that a page may send."""
-PICTURED = 24
-"""Events, and records, at most, on a picture."""
-MOST_NAMED = 12
-"""Events, at most, that the message of a ``TimeoutError`` names."""
+MOST_CODE = 300_000  # characters of code, at most, that a page may send
+PICTURED = 24  # events, and records, at most, on a picture
+MOST_NAMED = 12  # events, at most, that the message of a ``TimeoutError`` names
 ORIGIN = re.compile(r"https?://[^/\s]+", re.ASCII)
 
 _EVENTS = (Column("no.", right=True), Column("what"), Column("told", wraps=True), Column("record", right=True))
-_NOT_RUN = "not run yet"
 _NO_SERVER = (
     "there is no server yet that a page could be led to: run `await lab.serve()` first, or name another one with "
     "also=[port]. No page reaches a lab in memory"
@@ -53,10 +47,8 @@ class Viewer(NamedTuple):
 
     name: str
     origin: str
-    loopback: bool
-    """Whether it comes from this machine, as far as it can tell."""
-    jupyter: bool
-    """Whether it knows the address of its Jupyter server."""
+    loopback: bool  # whether it comes from this machine, as far as it can tell
+    jupyter: bool  # whether it knows the address of its Jupyter server
 
 
 class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
@@ -82,6 +74,9 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     code = traitlets.Unicode(help="The JavaScript, or the HTML page, as the editor holds it.")
     route = traitlets.Enum(ROUTES, "auto", help="How the page reaches the lab: auto, loopback or jupyter.")
 
+    _page: Viewer | None = None
+    _wanted = False  # a cell asked for a run that no page has begun
+
     def __init__(
         self, lab: Any, code: str | None = None, route: str = "auto", also: Iterable[Any] = (), **kwargs: Any
     ) -> None:
@@ -91,15 +86,11 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         for each in self._also:
             if not isinstance(getattr(each, "port", each), int):
                 raise TypeError(f"also={each!r}: a port is wanted, or what has one, such as await lab.node()")
-        self._page: Viewer | None = None
-        self._wanted = False  # a cell asked for a run that no page has begun
         self._untold: dict[int, int] = {}  # matches of events with records
         self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
         super().__init__(lab, code=self._original, route=route, **kwargs)
         self._last = PageRun(0, self.trace)
         weakref.finalize(self, _close_doors, self._doors)
-
-    # What a program asks for -------------------------------------------------------------
 
     @property
     def events(self) -> list[PageEvent]:
@@ -180,10 +171,12 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         except TimeoutError:
             nothing = "nothing; no page shows this panel" if self._page is None else "nothing"
             names = [entry.what for entry in self._last.entries]
-            more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-            did = ", ".join([*names[:MOST_NAMED], *more]) or nothing
+            if len(names) > MOST_NAMED:
+                names[MOST_NAMED:] = [f"{len(names) - MOST_NAMED} more"]
             name = repr(what) if isinstance(what, str) else "what is waited for"
-            raise TimeoutError(f"after {timeout:g} s {name} has not happened; what did: {did}") from None
+            raise TimeoutError(
+                f"after {timeout:g} s {name} has not happened; what did: {', '.join(names) or nothing}"
+            ) from None
 
     def close(self) -> None:
         """Close the panel: its views disappear, and what the code opened is closed. The recording stays."""
@@ -195,35 +188,23 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
 
     def _sheet(self) -> Sheet:
         with self._lock:
-            rows, records = self._rows(), self._records()
-            blocks: list[Block] = [
-                Only(["text"], [Words("The page's JavaScript")]),
-                Words(self._code(), code=True),
-            ]
-            if rows:
-                blocks.append(Only(READ, [Table(_EVENTS, rows, self._caption())]))
-                blocks.append(Only(DRAWN, [Table(_EVENTS, rows[:PICTURED], self._caption())]))
-            else:
-                blocks.append(Words(_NOT_RUN))
+            self._match()
+            records, dropped = self._last.records, self._last.dropped
+            rows = [(number, what, self._steadied(said), record) for number, what, said, record in self._last.rows]
+            code = "\n".join(map(harmless, self._steadied(self.code.rstrip()).expandtabs(2).split("\n")))
+        caption = "What the page was told, and what it did" + (
+            f" (the first {dropped} were dropped)" if dropped else ""
+        )
+        blocks: list[Block] = [Only(["text"], [Words("The page's JavaScript")]), Words(code, code=True)]
+        if rows:
+            blocks.append(Only(READ, [Table(_EVENTS, rows, caption)]))
+            blocks.append(Only(DRAWN, [Table(_EVENTS, rows[:PICTURED], caption)]))
+        else:
+            blocks.append(Words("not run yet"))
         if records:
             blocks.append(Only(READ, [records_table(records, "What crossed the wire")]))
             blocks.append(Only(DRAWN, [ladder(records[:PICTURED])]))
         return Sheet("A browser as the peer", blocks, "browser")
-
-    def _code(self) -> str:
-        """The code as text that may be shown anywhere."""
-        return "\n".join(map(harmless, self._steadied(self.code.rstrip()).expandtabs(2).split("\n")))
-
-    def _caption(self) -> str:
-        dropped = self._last.dropped
-        return "What the page was told, and what it did" + (f" (the first {dropped} were dropped)" if dropped else "")
-
-    def _rows(self) -> list[tuple[str, str, str, str]]:
-        self._match()
-        return [(number, what, self._steadied(said), record) for number, what, said, record in self._last.rows]
-
-    def _records(self) -> list[Record]:
-        return self._last.records
 
     def _steadied(self, text: str) -> str:
         """``text`` without the ports, which differ at each run."""
@@ -234,25 +215,22 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
 
     # The way to the servers --------------------------------------------------------------
 
-    def _own(self) -> tuple[Any, int] | None:
-        """The recorded server, and its port."""
-        lab = self.lab
-        if lab is None or getattr(lab, "closed", False) or getattr(lab, "carrier", "tcp") == "memory":
-            return None
-        server = getattr(lab, "server", None) if hasattr(lab, "server") else lab
+    def _servers(self) -> Iterator[tuple[Any, Way]]:
+        """The recorded server and those of ``also``, and where their ports lead."""
+        lab = self._open_lab
+        server = getattr(lab, "server", lab)  # a relay is its own
         port = getattr(server, "port", None)
-        return (server, port) if isinstance(port, int) else None
+        if isinstance(port, int) and getattr(lab, "carrier", "tcp") != "memory":
+            yield server, Way(port, "the lab's server" if hasattr(lab, "server") else "the relay", True)
+        for each in self._also:
+            port = int(getattr(each, "port", each))
+            yield each, Way(port, f"port {port}", False)
 
     def _known(self) -> dict[int, Way]:
         """Where each port leads that the code may name."""
         ways: dict[int, Way] = {}
-        own = self._own()
-        if own is not None:
-            name = "the lab's server" if hasattr(self.lab, "server") else "the relay"
-            ways[own[1]] = Way(own[1], name, True)
-        for each in self._also:
-            port = int(getattr(each, "port", each))
-            ways.setdefault(port, Way(port, f"port {port}", False))
+        for _, way in self._servers():
+            ways.setdefault(way.port, way)
         if ways:
             ways.setdefault(ARTICLE_PORT, next(iter(ways.values())))
         return ways
@@ -263,7 +241,11 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         if not ways:
             raise RuntimeError(_NO_SERVER)
         directly = self.route == "loopback" or (self.route == "auto" and (page.loopback or not page.jupyter))
-        self._admit(page.origin)
+        for server, _ in self._servers():
+            behind = getattr(getattr(server, "lab", None), "server", None)  # what a relay leads to, perhaps
+            admit = getattr(server, "admit", None) or getattr(behind, "admit", None)
+            if admit is not None:
+                admit(page.origin)
         ports = {
             str(port): {"port": way.port, "name": way.name, "path": None if directly else self._door(way.port).path}
             for port, way in ways.items()
@@ -273,19 +255,11 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         self._tell_addresses()
         self.tell("run", page=page.name, run=self._last.number, code=self.code, ports=ports)
 
-    def _admit(self, origin: str) -> None:
-        own = self._own()
-        for server in ([] if own is None else [own[0]]) + self._also:
-            behind = getattr(getattr(server, "lab", None), "server", None)  # what a relay leads to, perhaps
-            admit = getattr(server, "admit", None) or getattr(behind, "admit", None)
-            if admit is not None:
-                admit(origin)
-
     def _door(self, port: int) -> doors.Door:
-        own = self._own()
-        if own is not None and own[1] == port and hasattr(own[0], "door"):
-            door: doors.Door = own[0].door()
-            return door
+        for server, way in self._servers():
+            if way.recorded and way.port == port and hasattr(server, "door"):
+                door: doors.Door = server.door()
+                return door
         if port not in self._doors:
             self._doors[port] = doors.open(port)
         return self._doors[port]

@@ -1,21 +1,87 @@
-"""``PageRun``: what a page told of one run of its code, and which records its events crossed the wire in."""
+"""What a page told of one run of its code (``PageRun``), and which records its events crossed the wire in.
+
+Theory. A page hears of messages, in the order in which they came, and never of frames. So the third ``message`` event
+of a socket is the server's third message on its connection, and the fifth ``send()`` on the open socket is the client's
+fifth message. No page can tell its connection either: it is the first one, not yet matched, whose request has the
+page's Origin and the address's path. A browser opens one connection to a server at a time (RFC 6455 4.1), in the order
+in which the sockets were made.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record, packed_values
+from ...drawing.visible import harmless
+from ...protocol.words import BINARY, CLOSE, OPCODE, TEXT
 from ...recording.trace import Trace
-from .page_events import ConsoleLine, OpenedSocket, PageConnection, PageEvent, read_entry, read_opened, shown
+
+CONSOLE: Final = "console"
+MOST_WORDS = 5_000  # characters, at most, of one text that a page may send
+MOST_KEPT = 500  # events, and connections that may be the page's, that are remembered of a run
+MESSAGES_KEPT = 1_000  # messages of each end of a connection, at most, whose records are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class PageEvent:
+    """One event of a socket of the page, or one call that the page's code made.
+
+    Calls have brackets: ``new WebSocket()``, ``send()``, ``close()``. Events have none: ``open``, ``message``,
+    ``error``, ``close``.
+    """
+
+    number: int  # place in the run, from 0, counted with what the console printed
+    what: str
+    socket: int  # which of the run's sockets, from 0 in the order in which they were made
+    words: str  # a description, as the panel shows it
+    state: str | None = None  # the socket's readyState then: CONNECTING, OPEN, CLOSING, CLOSED
+    thrown: str | None = None  # what the call threw: the exception's name and message
+    url: str | None = None  # the address, as the code wrote it
+    protocols: tuple[str, ...] = ()  # the subprotocols that ``new WebSocket()`` offered
+    protocol: str | None = None  # the agreed subprotocol, when it opened; empty where none was agreed
+    extensions: str | None = None  # the agreed extensions, when it opened
+    code: int | None = None  # of ``close`` and ``close()``; None where none was given
+    reason: str | None = None
+    was_clean: bool | None = None
+    data_type: str | None = None  # of a message: ``string``, ``Blob``, ``ArrayBuffer`` or a view's name
+    length: int | None = None  # of a message: bytes of its payload, before compression
+    data: str | None = None  # of a message: at most 200 characters of text, or its first bytes as hex; None for a Blob
+    buffered: int | None = None  # the socket's bufferedAmount then, in bytes
+    record: int | None = None  # number of the record in which it crossed the wire; None where none is known
+    nth: int | None = field(default=None, repr=False)
+    """Of a message: how many of the socket's went before in its direction."""
+    time: float = field(default=0.0, repr=False)
+    """Seconds since the run's first event, by the page's clock."""
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.words}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleLine:
+    """What the page's code printed, or an exception that it did not catch."""
+
+    number: int  # place in the run, from 0, counted with the events
+    level: str  # ``log``, ``info``, ``warn``, ``error``, ``debug``, ``table``; ``uncaught`` for an exception
+    text: str
+    line: int | None = None  # of an exception: the line of the code, from 1, where that is known
+    time: float = field(default=0.0, repr=False)
+
+    @property
+    def what(self) -> str:
+        """``console``, which tells a line from an event."""
+        return CONSOLE
+
+    def __str__(self) -> str:
+        return f"{self.text} (line {self.line})" if self.line else self.text
+
 
 Entry = PageEvent | ConsoleLine
-
-MOST_KEPT = 500
-"""Events, and connections that may be the page's, that are remembered of a run."""
-_NOTED: Final = ("number", "connection", "sender", "kind", "first")
 
 
 class Way(NamedTuple):
@@ -23,8 +89,96 @@ class Way(NamedTuple):
 
     port: int
     name: str
-    recorded: bool
-    """Whether this panel's recording has what crosses there."""
+    recorded: bool  # whether this panel's recording has what crosses there
+
+
+_TEXTS: Final = ("state", "thrown", "url", "protocol", "extensions", "reason", "data_type", "data")
+_NUMBERS: Final = ("code", "length", "buffered", "nth")
+
+
+def read_entry(told: Mapping[str, Any]) -> Entry:
+    """Read what a page sends for one event or line. Raises ValueError where the page would not send it."""
+    number, what, time = _number(told, "n"), _text(told, "what"), told.get("t")
+    if number is None or what is None or not isinstance(time, int | float):
+        raise ValueError(f"a page told of an event without its number, name or time: {sorted(map(str, told))}")
+    if what == CONSOLE:
+        level, text = _text(told, "level") or "log", _text(told, "text") or ""
+        return ConsoleLine(number, level, text, _number(told, "line"), float(time))
+    was_clean = told.get("was_clean")
+    return PageEvent(
+        number,
+        what,
+        _number(told, "socket") or 0,
+        _text(told, "words") or "",
+        protocols=tuple(str(each)[:MOST_WORDS] for each in told.get("protocols") or ()),
+        was_clean=None if was_clean is None else bool(was_clean),
+        time=float(time),
+        **{name: _text(told, name) for name in _TEXTS},
+        **{name: _number(told, name) for name in _NUMBERS},
+    )
+
+
+def _text(told: Mapping[str, Any], name: str) -> Any:
+    value = told.get(name)
+    if not isinstance(value, str | None):
+        raise ValueError(f"a page told {name}={value!r}: a text is wanted")
+    return value and value[:MOST_WORDS]
+
+
+def _number(told: Mapping[str, Any], name: str) -> Any:
+    value = told.get(name)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53):
+        return value
+    raise ValueError(f"a page told {name}={value!r}: a whole number is wanted")
+
+
+class PageConnection:
+    """The records of one connection to which a page's events can belong. ``target`` is its request's path and query."""
+
+    def __init__(self, connection: int, request: int, target: str) -> None:
+        self.connection, self.request, self.target = connection, request, target
+        self._response: int | None = None
+        self._end: int | None = None
+        self._messages: dict[Sender, deque[int]] = {sender: deque(maxlen=MESSAGES_KEPT) for sender in Sender}
+        self._count = dict.fromkeys(Sender, 0)
+        self._close: dict[Sender, int] = {}
+
+    def note(self, number: int, kind: int, sender: int, first: int) -> None:
+        """One more record of this connection: its number, kind, sender and a frame's first byte."""
+        opcode = first & OPCODE
+        if kind == Kind.RESPONSE:
+            self._response = number
+        elif kind in (Kind.FIN, Kind.RESET):
+            self._end = number if self._end is None else self._end
+        elif kind == Kind.FRAME and opcode == CLOSE:
+            self._close.setdefault(Sender(sender), number)
+        elif kind == Kind.FRAME and opcode in (TEXT, BINARY):  # of a message of several frames, the first
+            self._messages[Sender(sender)].append(number)
+            self._count[Sender(sender)] += 1
+
+    def _message(self, sender: Sender, nth: int | None) -> int | None:
+        kept = self._messages[sender]
+        index = -1 if nth is None else nth - (self._count[sender] - len(kept))
+        return kept[index] if 0 <= index < len(kept) else None
+
+    def record_of(self, event: PageEvent) -> int | None:
+        """Number of the record in which ``event`` crossed the wire; None where none did, or none is known yet."""
+        if event.thrown is not None:
+            return None
+        match event.what:
+            case "new WebSocket()":
+                return self.request
+            case "open" | "error":
+                return self._response
+            case "send()":
+                return self._message(Sender.CLIENT, event.nth)
+            case "message":
+                return self._message(Sender.SERVER, event.nth)
+            case "close()":
+                return self._close.get(Sender.CLIENT)
+            case "close":
+                return self._close.get(Sender.SERVER, self._end)
+        return None
 
 
 class PageRun:
@@ -39,17 +193,13 @@ class PageRun:
 
     def __init__(self, number: int, trace: Trace, origin: str = "", ways: Mapping[int, Way] | None = None) -> None:
         self.number, self.ways = number, ways or {}
-        self.told: deque[dict[str, Any]] = deque(maxlen=MOST_KEPT)
-        """What the page told, as it told it."""
-        self.entries: deque[Entry] = deque(maxlen=MOST_KEPT)
-        """The same, read."""
-        self.next = 0
-        """Number of the next event."""
-        self.matches: dict[int, int] = {}
-        """By an event's number: its record's."""
+        self.told: deque[dict[str, Any]] = deque(maxlen=MOST_KEPT)  # what the page told, as it told it
+        self.entries: deque[Entry] = deque(maxlen=MOST_KEPT)  # the same, read
+        self.next = 0  # number of the next event
+        self.matches: dict[int, int] = {}  # by an event's number: its record's
         self._trace, self._origin = trace, origin
         self._looked = trace.total
-        self._opened: dict[int, OpenedSocket] = {}
+        self._opened: dict[int, tuple[str | None, int | None]] = {}  # by socket: its request's path and query, its port
         self._wires: dict[int, PageConnection] = {}  # by socket
         self._watched: dict[int, PageConnection] = {}  # by connection
 
@@ -75,11 +225,9 @@ class PageRun:
     @property
     def records(self) -> list[Record]:
         """The records of those connections, as far as they are kept."""
-        if not self._wires:
-            return []
-        known = set(self.connections)
-        first = min(wire.request for wire in self._wires.values())
-        records = self._trace.between(max(first, self._trace.first), self._trace.total)
+        total, known = self._trace.total, set(self.connections)
+        first = min((wire.request for wire in self._wires.values()), default=total)
+        records = self._trace.between(max(first, self._trace.first), total)
         return [record for record in records if record.connection in known]
 
     @property
@@ -87,17 +235,21 @@ class PageRun:
         """Each event as its number, what happened, what it says and its record; further lines as rows of their own."""
         rows = []
         for entry in self.entries:
-            what, said = shown(entry)
-            first, *more = said.split("\n")
+            if isinstance(entry, ConsoleLine):
+                what = entry.level if entry.level == "uncaught" else f"console.{entry.level}"
+                first, *more = map(harmless, str(entry).split("\n"))
+            else:
+                ready = f" ({entry.state})" if entry.state else ""
+                what, first, more = harmless(entry.what), harmless(entry.words) + ready, []
             rows.append((str(entry.number), what, first, str(self.matches.get(entry.number, ""))))
             rows += [("", "", line, "") for line in more]
         return rows
 
     def note(self, told: Mapping[str, Any]) -> None:
         """Note one thing that happened in the page. Raises ValueError where it is not what a page tells."""
-        entry, opened = read_entry(told), read_opened(told)
-        if opened is not None:
-            self._opened[opened.socket] = opened
+        entry = read_entry(told)
+        if isinstance(entry, PageEvent) and entry.what == "new WebSocket()" and not entry.thrown:
+            self._opened[entry.socket] = _text(told, "target"), _number(told, "port")
         self.told.append(dict(told))
         self.entries.append(entry)
         self.next = entry.number + 1
@@ -111,23 +263,24 @@ class PageRun:
         self._claim()
         new = {}
         for entry in self.entries:
-            if isinstance(entry, ConsoleLine) or entry.number in self.matches:
-                continue
-            wire = self._wires.get(entry.socket)
-            record = None if wire is None else wire.record_of(entry)
-            if record is not None:
-                new[entry.number] = record
+            if isinstance(entry, PageEvent) and entry.number not in self.matches and entry.socket in self._wires:
+                record = self._wires[entry.socket].record_of(entry)
+                if record is not None:
+                    new[entry.number] = record
         self.matches |= new
         return new
 
     def _read_records(self) -> None:
-        start, stop = max(self._looked, self._trace.first), self._trace.total
-        for number, connection, sender, kind, first in packed_values(self._trace.packed(start, stop), *_NOTED):
+        """Give each new record to its connection, if that may be one of the sockets'."""
+        stop = self._trace.total
+        packed = self._trace.packed(max(self._looked, self._trace.first), stop)
+        for number, connection, sender, kind, first in packed_values(
+            packed, "number", "connection", "sender", "kind", "first"
+        ):
             if kind == Kind.REQUEST:
                 self._consider(number, connection)
-            wire = self._watched.get(connection)
-            if wire is not None:
-                wire.note(number, kind, sender, first)
+            if connection in self._watched:
+                self._watched[connection].note(number, kind, sender, first)
         self._looked = stop
 
     def _consider(self, number: int, connection: int) -> None:
@@ -136,21 +289,18 @@ class PageRun:
             request, _ = self._trace.heads(connection)
         except IndexError:  # dropped meanwhile
             return
-        if request is None or request.request_line is None or request.get("Origin") != [self._origin]:
-            return
-        self._watched[connection] = PageConnection(connection, number, request.request_line[1])
-        if len(self._watched) > MOST_KEPT:
-            del self._watched[next(iter(self._watched))]
+        if request is not None and request.request_line is not None and request.get("Origin") == [self._origin]:
+            self._watched[connection] = PageConnection(connection, number, request.request_line[1])
+            if len(self._watched) > MOST_KEPT:
+                del self._watched[next(iter(self._watched))]
 
     def _claim(self) -> None:
         """Give each socket that was led to the recorded server the first fitting connection that no socket has."""
-        taken = set(self.connections)
         recorded = {way.port for way in self.ways.values() if way.recorded}
-        for opened in self._opened.values():
-            if opened.socket in self._wires or opened.port not in recorded:
-                continue
-            for connection, wire in self._watched.items():
-                if connection not in taken and wire.target == opened.target:
-                    self._wires[opened.socket] = wire
-                    taken.add(connection)
-                    break
+        taken = set(self._wires.values())
+        for socket, (target, port) in self._opened.items():
+            if socket not in self._wires and port in recorded:
+                fitting = (wire for wire in self._watched.values() if wire not in taken and wire.target == target)
+                for wire in islice(fitting, 1):
+                    self._wires[socket] = wire
+                    taken.add(wire)
