@@ -192,9 +192,8 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             records, dropped = self._last.records, self._last.dropped
             rows = [(number, what, self._steadied(said), record) for number, what, said, record in self._last.rows]
             code = "\n".join(map(harmless, self._steadied(self.code.rstrip()).expandtabs(2).split("\n")))
-        caption = "What the page was told, and what it did" + (
-            f" (the first {dropped} were dropped)" if dropped else ""
-        )
+        left_out = f" (the first {dropped} were dropped)" if dropped else ""
+        caption = f"What the page was told, and what it did{left_out}"
         blocks: list[Block] = [Only(["text"], [Words("The page's JavaScript")]), Words(code, code=True)]
         if rows:
             blocks.append(Only(READ, [Table(_EVENTS, rows, caption)]))

@@ -24,12 +24,10 @@ STATUSES: Final = {status: f"{status} {HTTPStatus(status).phrase}" for status in
 class Experiment(NamedTuple):
     """One change to a good request."""
 
-    name: str
-    """What a script calls it."""
+    name: str  # what a script calls it
     title: str
     change: Change
-    section: str
-    """Where a specification says how a server must answer it."""
+    section: str  # where a specification says how a server must answer it
 
     def apply(self, request: str) -> str:
         """The request, as text, with this change."""
@@ -38,24 +36,15 @@ class Experiment(NamedTuple):
     def difference(self, request: str) -> tuple[Lines, Lines]:
         """The lines that go, and the lines that come."""
         before, after = request.split("\n"), self.change(request.split("\n"))
-        gone: Lines = []
-        come: Lines = []
-        for tag, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-            if tag != "equal":
-                gone += before[a:b]
-                come += after[c:d]
-        return gone, come
+        blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+        changed = [places for tag, *places in blocks if tag != "equal"]
+        gone = [line for start, stop, _, _ in changed for line in before[start:stop]]
+        return gone, [line for _, _, start, stop in changed for line in after[start:stop]]
 
     def facts(self, request: str) -> dict[str, Any]:
         """What a view shows of it, as JSON values."""
-        gone, come = self.difference(request)
-        return {
-            "name": self.name,
-            "title": self.title,
-            "section": self.section,
-            "gone": [*map(visible, gone)],
-            "come": [*map(visible, come)],
-        }
+        gone, come = ([*map(visible, lines)] for lines in self.difference(request))
+        return {"name": self.name, "title": self.title, "section": self.section, "gone": gone, "come": come}
 
 
 def _name(line: str) -> str:
@@ -66,22 +55,13 @@ def _without(name: str) -> Change:
     return lambda lines: [lines[0], *(line for line in lines[1:] if _name(line) != name.lower())]
 
 
-def _with(line: str) -> Change:
-    """``line`` in the place of the header of its name, or after the others."""
+def _with(line: str, *, twice: bool = False) -> Change:
+    """``line`` in the place of the header of its name, or after all headers, also where it is to be there twice."""
 
     def change(lines: Lines) -> Lines:
-        places = [index for index, each in enumerate(lines) if index and _name(each) == _name(line)]
-        if not places:
-            return _added(line)(lines)
-        return [line if index == places[0] else each for index, each in enumerate(lines)]
-
-    return change
-
-
-def _added(line: str) -> Change:
-    def change(lines: Lines) -> Lines:
+        places = [] if twice else [index for index, each in enumerate(lines) if index and _name(each) == _name(line)]
         end = next((index for index, each in enumerate(lines) if not each), len(lines))
-        return [*lines[:end], line, *lines[end:]]
+        return [*lines[: places[0]], line, *lines[places[0] + 1 :]] if places else [*lines[:end], line, *lines[end:]]
 
     return change
 
@@ -91,11 +71,8 @@ def _first_line(old: str, new: str) -> Change:
 
 
 def _lower_case_names(lines: Lines) -> Lines:
-    def lower(line: str) -> str:
-        name, colon, value = line.partition(":")
-        return name.lower() + colon + value
-
-    return [lines[0], *map(lower, lines[1:])]
+    parts = [line.partition(":") for line in lines[1:]]
+    return [lines[0], *(name.lower() + colon + value for name, colon, value in parts)]
 
 
 EXPERIMENTS: Final = {
@@ -107,7 +84,7 @@ EXPERIMENTS: Final = {
         Experiment("version-12", "version 12", _with("Sec-WebSocket-Version: 12"), "RFC 6455 4.4"),
         Experiment("no-key", "no key", _without(KEY), "RFC 6455 4.2.1"),
         Experiment("short-key", "a key of 3 bytes", _with(f"{KEY}: a2V5"), "RFC 6455 4.2.1"),
-        Experiment("two-keys", "two keys", _added(f"{KEY}: AQIDBAUGBwgJCgsMDQ4PEA=="), "RFC 6455 11.3.1"),
+        Experiment("two-keys", "two keys", _with(f"{KEY}: AQIDBAUGBwgJCgsMDQ4PEA==", twice=True), "RFC 6455 11.3.1"),
         Experiment("post", "POST instead of GET", _first_line("GET", "POST"), "RFC 6455 4.2.1"),
         Experiment("http-1.0", "HTTP/1.0", _first_line("HTTP/1.1", "HTTP/1.0"), "RFC 6455 4.2.1"),
         Experiment("foreign-origin", "a page of another site", _with("Origin: https://evil.example"), "RFC 6455 10.2"),
@@ -146,14 +123,13 @@ def experiment_rows(
     rows = []
     for name, each in EXPERIMENTS.items():
         guess, found = predictions.get(name), results.get(name)
+        said, status, so, why = "" if guess is None else str(guess), "", "not run yet", ""
         if guess is None:
-            row = ("", "", "predict first", "")
-        elif found is None:
-            row = (str(guess), "", "not run yet", "")
-        else:
+            so = "predict first"
+        elif found is not None:
             status = "none" if found["status"] is None else str(found["status"])
-            row = (str(guess), status, "as predicted" if found["status"] == guess else "surprise", found["reason"])
-        rows.append((each.title, *row, each.section))
+            so, why = "as predicted" if found["status"] == guess else "surprise", found["reason"]
+        rows.append((each.title, said, status, so, why, each.section))
     return rows
 
 
@@ -161,9 +137,10 @@ def tally(predictions: Mapping[str, int], results: Mapping[str, Mapping[str, Any
     """How many predictions were right, and what is left to do."""
     shown = [name for name in EXPERIMENTS if name in results]
     right = sum(results[name]["status"] == predictions[name] for name in shown)
+    to_run, to_predict = len(predictions) - len(shown), len(EXPERIMENTS) - len(predictions)
     parts = {
-        f"{right} of {len(shown)} predicted": len(shown),
-        f"{len(predictions) - len(shown)} to run": len(predictions) - len(shown),
-        f"{len(EXPERIMENTS) - len(predictions)} to predict": len(EXPERIMENTS) - len(predictions),
+        f"{right} of {len(shown)} predicted": shown,
+        f"{to_run} to run": to_run,
+        f"{to_predict} to predict": to_predict,
     }
-    return "; ".join(words for words, number in parts.items() if number)
+    return "; ".join(words for words, some in parts.items() if some)

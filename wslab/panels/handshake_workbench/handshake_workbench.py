@@ -12,24 +12,20 @@ from typing import Any, ClassVar
 import traitlets
 
 from ...anatomy.explanation import explanation_sheet
+from ...anatomy.record import Kind
 from ...drawing.blocks import READ, Block, Only, Pairs, Table, Title, Words
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
 from ...drawing.visible import count, decode, hexed, quote, shows, visible
 from ...live.errors import LabClosed, NoServer
-from ...live.judges.attempt import Attempt, attempt, explain_request, request_head, written
+from ...live.judges.attempt import FAILS, Attempt, attempt, explain_request, request_head, written
 from ...protocol import build_request
 from ...protocol.handshake import GUID, AcceptSteps
 from ..kit.panel import Question, Underway, guarded
 from ..kit.trace_panel import TracePanel
-from .experiments import EXPERIMENTS, STATUSES, experiment, experiment_rows, predictable, tally
+from .experiments import EXPERIMENTS, KEY, STATUSES, experiment, experiment_rows, predictable, tally
 
-REQUEST = "request"
-"""What ``underway`` calls the request in the editor."""
-MOST_BODY = 2_000
-"""Bytes of a response's body that are shown."""
-STEPS, EXPERIMENT = "Accept, step by step", "One change, which status?"
-_KEY, _ACCEPT = "Sec-WebSocket-Key", "Sec-WebSocket-Accept"
+MOST_BODY = 2_000  # bytes of a response's body that are shown
 _STEPS = ("step", "", "section")
 _CHECKS = ("the client checks", "outcome", Column("found", wraps=True))
 _TABLE = ("change", "predicted", "it was", "so", "why", "section")
@@ -59,12 +55,13 @@ class HandshakeWorkbench(TracePanel):
     score = traitlets.Unicode(read_only=True, help="How many predictions came true, in words.")
     underway: traitlets.List[str] = traitlets.List(read_only=True, help="What was sent and is not answered yet.")
 
+    _default = ""  # the request in the editor until it is edited
+    _attempt: Attempt | None = None
+
     def __init__(self, lab: Any, request: str | None = None, **kwargs: Any) -> None:
         if not hasattr(lab, "serve"):
             raise TypeError(f"HandshakeWorkbench({lab!r}): a Lab is wanted, for its server: HandshakeWorkbench(lab)")
         self._given = request
-        self._default = ""  # the request in the editor until it is edited
-        self._attempt: Attempt | None = None
         super().__init__(lab, **kwargs)
         self.set_trait("score", tally(self.predictions, self.results))
         self._restore()
@@ -81,7 +78,7 @@ class HandshakeWorkbench(TracePanel):
     @property
     def steps(self) -> AcceptSteps:
         """How Accept is computed for ``key``, or for the request's key."""
-        return AcceptSteps(self._request_key if self.key is None else self.key)
+        return AcceptSteps("".join(request_head(self._data).get(KEY)[:1]) if self.key is None else self.key)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -97,7 +94,7 @@ class HandshakeWorkbench(TracePanel):
         Raises:
             LabClosed, NoServer: the message says what to run.
         """
-        return self._try(REQUEST, written(self.request, exactly=self.exactly), self._sent)
+        return self._try("request", self._data, self._sent)
 
     def predict(self, name: str, status: int | None) -> None:
         """Predict the status of an experiment before it is run. None withdraws the prediction.
@@ -134,8 +131,6 @@ class HandshakeWorkbench(TracePanel):
             self.set_trait("results", {})
             self.predictions = {}
 
-    # What a view is told.
-
     def _greeted(self, question: Question) -> None:
         super()._greeted(question)
         self._follow_server()
@@ -162,12 +157,9 @@ class HandshakeWorkbench(TracePanel):
         self.request = self._default
 
     @property
-    def _explanation(self) -> Any:
-        return explain_request(written(self.request, exactly=self.exactly))
-
-    @property
-    def _request_key(self) -> str:
-        return "".join(request_head(written(self.request, exactly=self.exactly)).get(_KEY)[:1])
+    def _data(self) -> bytes:
+        """The request as it would be sent."""
+        return written(self.request, exactly=self.exactly)
 
     @traitlets.observe("request", "exactly", "key")
     def _edited(self, _: Any) -> None:
@@ -175,11 +167,11 @@ class HandshakeWorkbench(TracePanel):
 
     @guarded
     def _tell_request(self) -> None:
-        steps = self.steps
+        steps, answered = self.steps, self._answered
         equal, compared = self._compared()
         self.tell(
             "request",
-            explanation=self._explanation.to_json(),
+            explanation=explain_request(self._data).to_json(),
             accept={
                 "key": visible(steps.key),
                 "own": self.key is not None,
@@ -188,7 +180,7 @@ class HandshakeWorkbench(TracePanel):
                 "guid": GUID,
                 "digest": hexed(steps.digest),
                 "accept": steps.accept,
-                "answered": None if self._answered is None else visible(self._answered),
+                "answered": None if answered is None else visible(answered),
                 "equal": equal,
                 "compared": compared,
             },
@@ -219,8 +211,7 @@ class HandshakeWorkbench(TracePanel):
     def _answered(self) -> str | None:
         """The Sec-WebSocket-Accept of the last response."""
         response = None if self._attempt is None else self._attempt.response
-        found = [] if response is None else response.get(_ACCEPT)
-        return found[0] if found else None
+        return next(iter(() if response is None else response.get("Sec-WebSocket-Accept")), None)
 
     def _compared(self) -> tuple[bool | None, str]:
         """Whether the last response's Accept equals the computed one (None without one), and that in words."""
@@ -231,20 +222,17 @@ class HandshakeWorkbench(TracePanel):
             return None, "the last answer has no Sec-WebSocket-Accept"
         if answered == steps.accept:
             return True, "equal: whoever answered has read this key and knows the WebSocket Protocol"
-        sent = "".join(self._attempt.request.get(_KEY)[:1])
+        sent = "".join(self._attempt.request.get(KEY)[:1])
         if sent != steps.key:
             return False, f"not equal: it answers the key that was sent, {quote(sent)}"
         return False, "not equal: a client must fail this connection"
 
-    # What is sent.
-
     def _try(self, name: str, data: bytes, then: Callable[[Attempt], None]) -> Underway[Attempt]:
-        lab = self.lab
-        if lab is None or lab.closed:
+        lab = self._open_lab
+        if lab is None:
             raise LabClosed("this lab was closed (or its cell was run again): make a new one with lab = Lab()")
         if lab.server is None or not lab.server.is_serving():
             raise NoServer("this lab has no server: run `await lab.serve()` in a cell, and then try again")
-        assert lab.loop is not None, "it serves"
 
         async def trying() -> Attempt:
             with self._lock:
@@ -264,8 +252,8 @@ class HandshakeWorkbench(TracePanel):
     def _sent(self, found: Attempt) -> None:
         self._attempt = found
         records = [] if found.connection is None else self.trace.connection(found.connection).records
-        answers = [record.number for record in records if record.status and record.kind.name == "RESPONSE"]
-        self.selected = next(iter(answers), records[0].number if records else None)
+        answers = [record for record in records if record.status and record.kind is Kind.RESPONSE]
+        self.selected = next((record.number for record in [*answers, *records]), None)
         self._tell_attempt()
         self._tell_request()
 
@@ -273,17 +261,19 @@ class HandshakeWorkbench(TracePanel):
         with self._lock:
             if name in self.predictions:
                 outcome = {"status": found.status, "reason": visible(found.reason), "connection": found.connection}
-                self.set_trait("results", {**self.results, name: outcome})
-                self.set_trait("score", tally(self.predictions, self.results))
+                self._keep_results({**self.results, name: outcome})
 
     @traitlets.observe("predictions")
     def _predicted(self, change: Any) -> None:
         """Keep a result only beside the prediction that it was run for."""
         with self._lock:
             old = change["old"] if isinstance(change["old"], dict) else {}
-            kept = {name: found for name, found in self.results.items() if self.predictions.get(name) == old.get(name)}
-            self.set_trait("results", {name: found for name, found in kept.items() if name in self.predictions})
-            self.set_trait("score", tally(self.predictions, self.results))
+            same = {name for name, status in self.predictions.items() if old.get(name) == status}
+            self._keep_results({name: found for name, found in self.results.items() if name in same})
+
+    def _keep_results(self, results: dict[str, Any]) -> None:
+        self.set_trait("results", results)
+        self.set_trait("score", tally(self.predictions, results))
 
     @traitlets.validate("predictions")
     def _only_what_there_is(self, proposal: Any) -> dict[str, int]:
@@ -297,27 +287,21 @@ class HandshakeWorkbench(TracePanel):
 
     def _sheet(self) -> Sheet:
         last = self._attempt
-        heads = [self._explanation] if last is None else [last.explain_request(), last.explain_response()]
+        heads = [explain_request(self._data)] if last is None else [last.explain_request(), last.explain_response()]
         blocks: list[Block] = [Only(READ, [Title("Handshake workbench")])]
         blocks += [block for head in heads if head is not None for block in explanation_sheet(head).blocks]
         if last is not None:
-            blocks += [Pairs(self._verdict(last)), Table(_CHECKS, last.checks, row_heading=0)]
+            blocks += [Pairs(_verdict(last)), Table(_CHECKS, last.checks, row_heading=0)]
         rows = experiment_rows(self.predictions, self.results)
         narrow = [(*row[:-2], f"{row[-2]} [{row[-1]}]".lstrip()) for row in rows]
+        experiments = "One change, which status?"
         blocks += [
-            Table(_STEPS, self._step_rows(), STEPS, row_heading=0),
-            Only(["text"], [Table(_IN_TEXT, narrow, EXPERIMENT)]),
-            Only(["html"], [Table(_TABLE, rows, EXPERIMENT, row_heading=0)]),
+            Table(_STEPS, self._step_rows(), "Accept, step by step", row_heading=0),
+            Only(["text"], [Table(_IN_TEXT, narrow, experiments)]),
+            Only(["html"], [Table(_TABLE, rows, experiments, row_heading=0)]),
             Only(READ, [Words(self.score, close=True)]),
         ]
         return Sheet("The opening handshake", blocks, "handshake-workbench")
-
-    def _verdict(self, last: Attempt) -> list[tuple[str, str]]:
-        meaning, section = last.meaning
-        pairs = [("The server", f"{meaning} [{section}]")]
-        if body := _body_text(last):
-            pairs.append(("its words" if last.response else "what came", body))
-        return [*pairs, ("So", _outcome(last))]
 
     def _step_rows(self) -> list[tuple[str, str, str]]:
         steps = self.steps
@@ -330,8 +314,6 @@ class HandshakeWorkbench(TracePanel):
             ("base64", steps.accept, "RFC 4648 4"),
             ("answered", compared if equal is None else f"{visible(self._answered or '')}, {compared}", "RFC 6455 4.1"),
         ]
-
-    # What a view asks.
 
     def _asked_to_send(self, question: Question) -> None:
         self.exactly = bool(question.get("exactly", self.exactly))
@@ -377,8 +359,14 @@ def _body_text(last: Attempt) -> str:
     return "\n".join(map(visible, lines)) + cut
 
 
-def _outcome(last: Attempt) -> str:
-    if last.accepted:
-        return "the client takes the connection as open"
-    failed = next(check for check in last.checks if check.outcome == "fails")
-    return f"no WebSocket connection: the check fails that {failed.what}"
+def _verdict(last: Attempt) -> list[tuple[str, str]]:
+    """What the answer means, what the server said, and what a client makes of it."""
+    meaning, section = last.meaning
+    body = _body_text(last)
+    failed = next((check.what for check in last.checks if check.outcome == FAILS), "")
+    so = "the client takes the connection as open"
+    return [
+        ("The server", f"{meaning} [{section}]"),
+        *([("its words" if last.response else "what came", body)] if body else []),
+        ("So", so if last.accepted else f"no WebSocket connection: the check fails that {failed}"),
+    ]
