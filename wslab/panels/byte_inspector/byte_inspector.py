@@ -7,9 +7,8 @@ sets it, since half a byte is no state and yet must not be lost while a person t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple
 
 import traitlets
@@ -20,38 +19,34 @@ from ...anatomy.hex_text import HexError, hex_text, parse_hex
 from ...anatomy.view import View
 from ...drawing.sheet import Sheet
 from ...drawing.visible import count, harmless
-from ...protocol import Frame, Head, Unread, dissect, explain, explain_frame, explain_head, parse_frame, parse_head
+from ...protocol import Frame, Head, dissect, explain_frame, explain_head, parse_frame, parse_head
 from ...protocol.deflate import NAME as DEFLATE
 from ...protocol.head import begins_like_head
 from ...protocol.rules import judge_head
+from ...protocol.words import MASK
 from ..kit.panel import Panel, Question, guarded
 
-MOST_TEXT = 4096
-"""Bytes, at most, that the editable text holds: the first ones."""
-MOST_PARTS = 500
-"""Frames of a stream, at most, that a page offers to choose from."""
+MOST_TEXT = 4096  # bytes, at most, that the editable text holds: the first ones
+MOST_PARTS = 500  # frames of a stream, at most, that a page offers to choose from
 GIVEN = "given"
 
-READINGS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "client": "a frame from a client",
-        "server": "a frame from a server",
-        "unknown": "a frame, sender not known",
-        "head": "an HTTP head",
-        "client stream": "a client's stream, frame after frame",
-        "server stream": "a server's stream, frame after frame",
-    }
-)
+READINGS: Final[Mapping[str, str]] = {
+    "client": "a frame from a client",
+    "server": "a frame from a server",
+    "unknown": "a frame, sender not known",
+    "head": "an HTTP head",
+    "client stream": "a client's stream, frame after frame",
+    "server stream": "a server's stream, frame after frame",
+}
 """What bytes can be read as, in words. Beside these there is ``given``: an explanation as it was given."""
 
-_SENDERS = {"client": Sender.CLIENT, "server": Sender.SERVER, "unknown": None}
+_SENDERS: Final = {sender.label: sender for sender in Sender}
 
 
 class Part(NamedTuple):
     """One thing that was read: all the bytes, or one frame or head of a stream."""
 
-    start: int
-    """Of its first byte in the bytes."""
+    start: int  # of its first byte in the bytes
     explanation: Explanation
 
 
@@ -91,7 +86,8 @@ class ByteInspector(Panel):
         inflate: bool = False,
         **kwargs: Any,
     ) -> None:
-        speaker = _sender(sender)
+        if not (sender is None or isinstance(sender, Sender) or sender in ("client", "server")):
+            raise ValueError(f"sender={sender!r}: 'client' or 'server' is wanted, or None where it is not known")
         self._data, self._given = _taken(data)
         self._withheld: list[int] = []
         self._written = ""  # the text that stands for ``_data``
@@ -100,15 +96,14 @@ class ByteInspector(Panel):
         super().__init__(**kwargs)
         with self._lock:
             if "read_as" not in kwargs:
-                self.set_trait("read_as", self._natural(speaker))
+                self.set_trait("read_as", self._natural(sender.label if isinstance(sender, Sender) else sender))
             self.inflate = inflate
             self._write()
             self._read()
         for name, value in later.items():
             setattr(self, name, value)
 
-    _ready = False
-    """Whether a change of a trait comes from outside, and not from another change."""
+    _ready = False  # whether a change of a trait comes from outside, and not from another change
 
     @property
     def explanation(self) -> Explanation:
@@ -123,22 +118,17 @@ class ByteInspector(Panel):
     def _sheet(self) -> Sheet:
         return explanation_sheet(self.explanation)
 
-    # --- from traits to what is shown ----------------------------------------------------
-
-    def _natural(self, sender: Sender | None) -> str:
+    def _natural(self, sender: str | None = None) -> str:
         """What the bytes are read as by default."""
         if self._given is not None:
             return GIVEN
-        if begins_like_head(self._data):
-            return "head"
-        return "unknown" if sender is None else sender.label
+        return "head" if begins_like_head(self._data) else sender or "unknown"
 
     def _write(self) -> None:
         """Set the text to the bytes, without credentials."""
-        parts = tuple(_PARTS[self.read_as](self))
         hidden = [
             range(span.start + part.start, span.stop + part.start)
-            for part in parts
+            for part in self._found()
             for span in View(part.explanation, steady=False).hidden
         ]
         shown = self._data[:MOST_TEXT]
@@ -150,12 +140,25 @@ class ByteInspector(Panel):
         """Read the bytes again, keep the chosen part and byte where they still exist, and tell the views."""
         with self._lock:
             self._ready = False
-            self._parts = tuple(_PARTS[self.read_as](self))
+            self._parts = tuple(self._found())
             self.which = min(self.which, len(self._parts) - 1)
             self._ready = True
             if self.picked is not None and self.picked >= len(self.explanation.data):
                 self.picked = None
             self._tell()
+
+    def _found(self) -> Iterator[Part]:
+        """What the bytes are, read as they are to be read."""
+        data, inflate, sender = self._data, self.inflate, _SENDERS.get(self.read_as.removesuffix(" stream"))
+        if self.read_as == GIVEN and self._given is not None:
+            yield Part(0, self._given)
+        elif self.read_as == "head":  # a person may have chosen to read it as one: then say what is wrong with it
+            speaker = Sender.SERVER if data.startswith(b"HTTP/") else Sender.CLIENT
+            yield Part(0, explain_head(data, speaker, violations=judge_head(parse_head(data, speaker))))
+        elif self.read_as.endswith(" stream"):
+            yield from _stream(data, sender, inflate)
+        else:
+            yield Part(0, _frame(data, sender, inflate))
 
     def _tell(self) -> None:
         self.tell(
@@ -205,33 +208,22 @@ class ByteInspector(Panel):
             )
         return value
 
-    @traitlets.observe("data_hex")
+    @traitlets.observe("data_hex", "read_as", "inflate", "which")
     @guarded
-    def _text_changed(self, change: Mapping[str, Any]) -> None:
-        if not self._ready or change["new"] == self._written:
+    def _changed(self, change: Mapping[str, Any]) -> None:
+        name, new = change["name"], change["new"]
+        if not self._ready or (name == "data_hex" and new == self._written):
             return
         with self._lock:
-            self._data = parse_hex(change["new"], self._withheld)
-            self._given = None
-            if self.read_as == GIVEN:
-                self.read_as = self._natural(None)
-            self._read()
-
-    @traitlets.observe("read_as", "inflate")
-    @guarded
-    def _reading_changed(self, _: Mapping[str, Any]) -> None:
-        if self._ready:
-            self._read()
-
-    @traitlets.observe("which")
-    @guarded
-    def _part_changed(self, _: Mapping[str, Any]) -> None:
-        if self._ready:
-            with self._lock:
+            if name == "which":
                 self.picked = None
                 self._tell()
-
-    # --- what views ask ------------------------------------------------------------------
+                return
+            if name == "data_hex":
+                self._data, self._given = parse_hex(new, self._withheld), None
+                if self.read_as == GIVEN:
+                    self.read_as = self._natural()
+            self._read()
 
     def _greeted(self, question: Question) -> None:
         super()._greeted(question)
@@ -252,71 +244,30 @@ class ByteInspector(Panel):
     answers: ClassVar[Mapping[str, Any]] = {"read": _answer_read}
 
 
-# --- what bytes can be read as -----------------------------------------------------------
-
-
-def _frame_parts(inspector: ByteInspector) -> Iterator[Part]:
-    data, sender = inspector._data, _SENDERS[inspector.read_as]
+def _frame(data: bytes, sender: Sender | None, inflate: bool) -> Explanation:
     violations = parse_frame(data, sender=sender).violations
-    explanation = explain_frame(data, sender=sender, violations=violations)
-    if inspector.inflate and data:
-        masked = len(data) > 1 and bool(data[1] & 0b1000_0000)
-        streams = {"client" if masked else "server": data}
-        frames = dissect(**streams, heads=False, extensions=DEFLATE).frames
+    if inflate and data:
+        by_client = len(data) > 1 and data[1] & MASK
+        frames = dissect(**{"client" if by_client else "server": data}, heads=False, extensions=DEFLATE).frames
         if frames and frames[0].complete:
             explanation = explain_frame(data, sender=sender, violations=violations, inflated=frames[0].inflated)
-            if frames[0].note:
-                explanation = replace(explanation, facts=(*explanation.facts, ("Not read", frames[0].note)))
-    yield Part(0, explanation)
+            note = [("Not read", frames[0].note)] if frames[0].note else []
+            return replace(explanation, facts=(*explanation.facts, *note))
+    return explain_frame(data, sender=sender, violations=violations)
 
 
-def _head_parts(inspector: ByteInspector) -> Iterator[Part]:
-    data = inspector._data
-    if begins_like_head(data):
-        yield Part(0, explain(data))
-    else:  # a person chose to read it as one, so say what is wrong with it
-        sender = Sender.SERVER if data.startswith(b"HTTP/") else Sender.CLIENT
-        yield Part(0, explain_head(data, sender, violations=judge_head(parse_head(data, sender))))
-
-
-def _stream_parts(inspector: ByteInspector) -> Iterator[Part]:
-    sender = _SENDERS[inspector.read_as.removesuffix(" stream")]
-    data = inspector._data
-    extensions = DEFLATE if inspector.inflate else None
-    found = dissect(
-        client=data if sender is Sender.CLIENT else b"",
-        server=data if sender is Sender.SERVER else b"",
-        extensions=extensions,
-    )
+def _stream(data: bytes, sender: Sender | None, inflate: bool) -> list[Part]:
+    """The heads and frames of a stream and, as far as it goes, what is left over at its end."""
+    client, server = (data, b"") if sender is Sender.CLIENT else (b"", data)
+    found = dissect(client, server, extensions=DEFLATE if inflate else None)
     things: tuple[Head | Frame, ...] = (*found.heads, *found.frames)
     parts = [Part(thing.offset, thing.explain()) for thing in things if thing.offset < len(data)]
-    parts += [Part(rest.offset, _rest(data[rest.offset :], rest)) for rest in found.unread]
-    yield from parts or [Part(0, explain_frame(data, sender=sender))]
-
-
-def _rest(data: bytes, unread: Unread) -> Explanation:
-    """Explain, as far as it goes, what is left over at a stream's end."""
-    if begins_like_head(data):
-        explanation = explain_head(data, unread.sender, offset=unread.offset, violations=unread.violations)
-    else:
-        explanation = explain_frame(data, sender=unread.sender, offset=unread.offset, violations=unread.violations)
-    return replace(explanation, facts=(*explanation.facts, ("Left over", unread.what)))
-
-
-def _given_parts(inspector: ByteInspector) -> Iterator[Part]:
-    assert inspector._given is not None, "read_as is validated"
-    yield Part(0, inspector._given)
-
-
-_PARTS: Final[Mapping[str, Callable[[ByteInspector], Iterator[Part]]]] = {
-    "client": _frame_parts,
-    "server": _frame_parts,
-    "unknown": _frame_parts,
-    "head": _head_parts,
-    "client stream": _stream_parts,
-    "server stream": _stream_parts,
-    GIVEN: _given_parts,
-}
+    for rest in found.unread:
+        left = data[rest.offset :]
+        look = explain_head if begins_like_head(left) else explain_frame
+        explanation = look(left, sender=rest.sender, offset=rest.offset, violations=rest.violations)
+        parts.append(Part(rest.offset, replace(explanation, facts=(*explanation.facts, ("Left over", rest.what)))))
+    return parts or [Part(0, explain_frame(data, sender=sender))]
 
 
 def _label(part: Part) -> str:
@@ -325,25 +276,17 @@ def _label(part: Part) -> str:
     return harmless(f"byte {part.start}: {explanation.title}, {count(len(explanation.data), 'byte')}")
 
 
-def _sender(sender: Sender | str | None) -> Sender | None:
-    if sender is None or isinstance(sender, Sender):
-        return sender
-    for one in Sender:
-        if sender == one.label:
-            return one
-    raise ValueError(f"sender={sender!r}: 'client' or 'server' is wanted, or None where it is not known")
-
-
 def _taken(data: Any) -> tuple[bytes, Explanation | None]:
     """The bytes that were given, and the explanation if they came with one."""
-    if isinstance(data, str):
-        return parse_hex(data), None
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data), None
     if isinstance(data, Frame | Head):
         data = data.explain()
-    if isinstance(data, Explanation):
-        return data.data, data
+    match data:
+        case str():
+            return parse_hex(data), None
+        case bytes() | bytearray() | memoryview():
+            return bytes(data), None
+        case Explanation():
+            return data.data, data
     raise TypeError(
         f"ByteInspector({type(data).__name__}): bytes, a string of hex digits, or an explanation is wanted, "
         f"such as ByteInspector(lab.trace.explain(3))"
