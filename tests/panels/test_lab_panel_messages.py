@@ -17,8 +17,7 @@ from waits import soon
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PACKED, packed_values
-from wslab.panels.kit.records_panel import BATCH
-from wslab.panels.kit.trace_panel import Pusher
+from wslab.panels.kit.trace_panel import BATCH, Pusher
 from wslab.panels.lab_panel.lab_panel import LabPanel
 from wslab.protocol import build_frame, build_request, build_response
 from wslab.recording.trace import Trace
@@ -128,7 +127,7 @@ def test_many_records_come_in_few_messages_in_order(panel: LabPanel, trace: Trac
 
 
 def test_more_than_one_batch_is_sent_without_being_asked_again(panel: LabPanel, trace: Trace, monkeypatch: Any) -> None:
-    monkeypatch.setattr("wslab.panels.kit.records_panel.BATCH", 10)
+    monkeypatch.setattr("wslab.panels.kit.trace_panel.BATCH", 10)
     assert BATCH > 10
     traffic(trace, 50)
     page = Page(panel)

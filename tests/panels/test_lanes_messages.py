@@ -8,9 +8,8 @@ import pytest
 from fake_page import FakePage
 
 from wslab.anatomy.field import Sender
-from wslab.panels.lab_panel import lanes
-from wslab.panels.lab_panel.lab_panel import LabPanel
-from wslab.panels.lab_panel.lanes import lanes_json
+from wslab.panels.lab_panel import lab_panel
+from wslab.panels.lab_panel.lab_panel import LabPanel, lanes_json
 from wslab.protocol import build_frame, build_request, build_response
 from wslab.recording.trace import Trace
 
@@ -58,7 +57,7 @@ def told_ends() -> list[str]:
 
 
 def test_of_many_chunks_the_first_are_sent_and_the_rest_counted(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "MOST_CHUNKS", 5)
+    monkeypatch.setattr(lab_panel, "MOST_CHUNKS", 5)
     told = lanes_json(trace, 3)
     assert len(told["chunks"]) == 5
     assert told["chunks_left_out"] == 2 + 1 + sum(map(len, PIECES)) - 5

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple
 
-import traitlets
+from traitlets import Enum, Unicode
 
 from ...anatomy.records import ladder, records_table
 from ...drawing.blocks import DRAWN, READ, Block, Only, Table, Words
@@ -26,7 +26,7 @@ from ...live.article import CLIENT_SCRIPT
 from ...live.article import PORT as ARTICLE_PORT
 from ...live.jupyter import doors
 from ..kit.panel import Question
-from ..kit.records_panel import RecordsPanel
+from ..kit.trace_panel import RecordsPanel
 from .page_run import ConsoleLine, Entry, PageEvent, PageRun, Way
 
 ROUTES = ("auto", "loopback", "jupyter")
@@ -71,8 +71,8 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     and the end of the last view close every socket.
     """
 
-    code = traitlets.Unicode(help="The JavaScript, or the HTML page, as the editor holds it.")
-    route = traitlets.Enum(ROUTES, "auto", help="How the page reaches the lab: auto, loopback or jupyter.")
+    code = Unicode(help="The JavaScript, or the HTML page, as the editor holds it.")
+    route = Enum(ROUTES, "auto", help="How the page reaches the lab: auto, loopback or jupyter.")
 
     _page: Viewer | None = None
     _wanted = False  # a cell asked for a run that no page has begun

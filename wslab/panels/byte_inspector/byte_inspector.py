@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final, NamedTuple
 
-import traitlets
+from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 
 from ...anatomy.explanation import Explanation, explanation_sheet
 from ...anatomy.field import Sender
@@ -68,15 +68,13 @@ class ByteInspector(Panel):
     the first of their connection. Credentials in a head are withheld; the text has ``··`` for them.
     """
 
-    data_hex = traitlets.Unicode("", help="The bytes as hex. Setting it reads them; a text that is no hex is refused.")
-    read_as = traitlets.Enum(
-        (*READINGS, GIVEN), "unknown", help=f"What they are read as: {', '.join(READINGS)}, or {GIVEN}."
-    )
-    inflate = traitlets.Bool(False, help="Whether payloads with RSV1 set are inflated.")
-    which = traitlets.Int(0, help="In a stream: which head or frame is shown, counted from 0.")
-    picked = traitlets.Int(
-        None, allow_none=True, help="The byte that is picked, counted from 0 in what is shown, or None."
-    )
+    data_hex = Unicode("", help="The bytes as hex. Setting it reads them; a text that is no hex is refused.")
+    read_as = Enum((*READINGS, GIVEN), "unknown", help=f"What they are read as: {', '.join(READINGS)}, or {GIVEN}.")
+    inflate = Bool(False, help="Whether payloads with RSV1 set are inflated.")
+    which = Int(0, help="In a stream: which head or frame is shown, counted from 0.")
+    picked = Int(None, allow_none=True, help="The byte that is picked, counted from 0 in what is shown, or None.")
+
+    _ready = False  # whether a change of a trait comes from outside, and not from another change
 
     def __init__(
         self,
@@ -102,8 +100,6 @@ class ByteInspector(Panel):
             self._read()
         for name, value in later.items():
             setattr(self, name, value)
-
-    _ready = False  # whether a change of a trait comes from outside, and not from another change
 
     @property
     def explanation(self) -> Explanation:
@@ -170,45 +166,43 @@ class ByteInspector(Panel):
             left=max(0, len(self._data) - MOST_TEXT) if self.data_hex == self._written else 0,
         )
 
-    @traitlets.validate("data_hex")
+    @validate("data_hex")
     def _is_hex(self, proposal: Mapping[str, Any]) -> str:
         text: str = proposal["value"]
         if self._ready:
             try:
                 parse_hex(text, self._withheld)
             except HexError as error:
-                raise traitlets.TraitError(f"data_hex: {error}") from None
+                raise TraitError(f"data_hex: {error}") from None
         return text
 
-    @traitlets.validate("read_as")
+    @validate("read_as")
     def _is_there(self, proposal: Mapping[str, Any]) -> str:
         value: str = proposal["value"]
         if value == GIVEN and self._given is None:
-            raise traitlets.TraitError(
-                f"read_as={value!r}: nothing explained was given; {', '.join(READINGS)} are left"
-            )
+            raise TraitError(f"read_as={value!r}: nothing explained was given; {', '.join(READINGS)} are left")
         return value
 
-    @traitlets.validate("which")
+    @validate("which")
     def _is_part(self, proposal: Mapping[str, Any]) -> int:
         value: int = proposal["value"]
         if self._ready and not 0 <= value < max(1, len(self._parts)):
-            raise traitlets.TraitError(
+            raise TraitError(
                 f"which={value}: there {'is' if len(self._parts) == 1 else 'are'} {len(self._parts)} to choose from, "
                 f"counted from 0"
             )
         return value
 
-    @traitlets.validate("picked")
+    @validate("picked")
     def _is_byte(self, proposal: Mapping[str, Any]) -> int | None:
         value: int | None = proposal["value"]
         if value is not None and self._parts and not 0 <= value < len(self.explanation.data):
-            raise traitlets.TraitError(
+            raise TraitError(
                 f"picked={value}: {count(len(self.explanation.data), 'byte')} shown, counted from 0; None picks none"
             )
         return value
 
-    @traitlets.observe("data_hex", "read_as", "inflate", "which")
+    @observe("data_hex", "read_as", "inflate", "which")
     @guarded
     def _changed(self, change: Mapping[str, Any]) -> None:
         name, new = change["name"], change["new"]

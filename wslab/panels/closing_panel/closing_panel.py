@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-import traitlets
+from traitlets import Int, TraitError, observe, validate
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record, packed_values
@@ -129,7 +129,7 @@ class ClosingPanel(TracePanel):
     record is no longer kept is shown without it.
     """
 
-    connection = traitlets.Int(
+    connection = Int(
         None, allow_none=True, help="Number of the connection; None for the newest that is closing or closed."
     )
 
@@ -199,18 +199,16 @@ class ClosingPanel(TracePanel):
                 self.tell("closing", closing=None if ending is None else ending_json(ending), connections=choices)
         return False
 
-    @traitlets.validate("connection")
+    @validate("connection")
     def _valid_connection(self, proposal: Any) -> int | None:
         number: int | None = proposal["value"]
         kept = self.trace.connections
         if number is not None and number not in kept:
             there = ", ".join(map(str, kept[-10:])) or "none yet"
-            raise traitlets.TraitError(
-                f"no connection {number} in this trace; there are: {there}. None takes the newest"
-            )
+            raise TraitError(f"no connection {number} in this trace; there are: {there}. None takes the newest")
         return number
 
-    @traitlets.observe("connection")
+    @observe("connection")
     def _chosen(self, _: Any) -> None:
         self.refresh()
 

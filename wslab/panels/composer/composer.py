@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar
 
-import traitlets
+from traitlets import Enum, Int, Unicode
 
 from ...anatomy.explanation import Explanation, explanation_sheet
 from ...anatomy.field import Sender
@@ -72,21 +72,21 @@ class Composer(FrameFields, TracePanel):
         TypeError: a trace without a lab, which has no connections.
     """
 
-    target = traitlets.Unicode(
+    target = Unicode(
         "", help='The end that sends: "client 0" is the client of connection 0. Empty: the first that is open.'
     )
-    payload_as = traitlets.Enum(
+    payload_as = Enum(
         ("text", "hex", "close"),
         "text",
         help="Written as UTF-8; hex digits; or made of ``code`` and ``reason``.",
     )
-    mask = traitlets.Enum(
+    mask = Enum(
         ("right", "none", "fresh", "key"), "right", help="As the sender must; none; a fresh key; ``masking_key``."
     )
-    fragments = traitlets.Int(1, min=1, max=MOST_FRAGMENTS, help="How many frames carry the payload.")
-    code = traitlets.Int(1000, allow_none=True, help="A close frame's status code; None leaves it out.")
-    reason = traitlets.Unicode("", help="A close frame's reason.")
-    picked = traitlets.Int(0, min=0, help="The frame that is looked at, from 0.")
+    fragments = Int(1, min=1, max=MOST_FRAGMENTS, help="How many frames carry the payload.")
+    code = Int(1000, allow_none=True, help="A close frame's status code; None leaves it out.")
+    reason = Unicode("", help="A close frame's reason.")
+    picked = Int(0, min=0, help="The frame that is looked at, from 0.")
 
     _STATE: ClassVar = (*FrameFields.FIELDS, "target", "mask", "fragments", "code", "reason", "picked")
     _way = "text"  # the last value of ``payload_as`` that was text or hex: how the payload is written

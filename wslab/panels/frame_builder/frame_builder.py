@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, ClassVar, Final
 
-import traitlets
+from traitlets import Bool, Dict, Int, List, TraitError, validate
 
 from ...anatomy.explanation import Explanation, explanation_sheet
 from ...anatomy.field import Sender, Violation
@@ -66,23 +66,21 @@ class FrameBuilder(FrameFields):
         traitlets.TraitError: a value does not fit into its bits; the message says which ones do.
     """
 
-    masked = traitlets.Bool(True, help="The MASK bit: whether the payload is masked and its key sent along.")
-    length = traitlets.Int(
-        None, allow_none=True, help="The length that the header states, in bytes; None for the true one."
-    )
-    length_bits = traitlets.Int(
+    masked = Bool(True, help="The MASK bit: whether the payload is masked and its key sent along.")
+    length = Int(None, allow_none=True, help="The length that the header states, in bytes; None for the true one.")
+    length_bits = Int(
         None,
         allow_none=True,
         help="0 to 127: the seven bits of Payload len as they are, whatever the payload; None for the right ones.",
     )
-    as_client = traitlets.Bool(True, help="Whether a client sends the frame.")
-    picked = traitlets.Int(None, allow_none=True, help="The byte that is looked at, or None.")
-    presets = traitlets.List(list(PRESETS), read_only=True, help="Names that ``preset`` takes.")
+    as_client = Bool(True, help="Whether a client sends the frame.")
+    picked = Int(None, allow_none=True, help="The byte that is looked at, or None.")
+    presets = List(list(PRESETS), read_only=True, help="Names that ``preset`` takes.")
 
-    built = traitlets.Dict(read_only=True, help="The bytes as hex, and the Python call that builds them.")
-    explanation = traitlets.Dict(read_only=True, help="Every bit explained, as Explanation.to_json() gives it.")
-    verdicts = traitlets.Dict(read_only=True, help="What each judge makes of it, and by which rule.")
-    refused = traitlets.Dict(read_only=True, help="By field: why what a page wrote into it was not taken.")
+    built = Dict(read_only=True, help="The bytes as hex, and the Python call that builds them.")
+    explanation = Dict(read_only=True, help="Every bit explained, as Explanation.to_json() gives it.")
+    verdicts = Dict(read_only=True, help="What each judge makes of it, and by which rule.")
+    refused = Dict(read_only=True, help="By field: why what a page wrote into it was not taken.")
 
     _STATE: ClassVar = (*FrameFields.FIELDS, "masked", "length", "length_bits", "as_client")
 
@@ -236,17 +234,17 @@ class FrameBuilder(FrameFields):
 
     # What a value may be -----------------------------------------------------------------
 
-    @traitlets.validate("masking_key")
+    @validate("masking_key")
     def _valid_key(self, proposal: Any) -> str:
         return masking_key(proposal["value"]).hex(" ")
 
-    @traitlets.validate("payload")
+    @validate("payload")
     def _valid_payload(self, proposal: Any) -> str:
         said: str = proposal["value"]
         typed(said, self.payload_as, MOST_PAYLOAD)
         return said
 
-    @traitlets.validate("length", "length_bits")
+    @validate("length", "length_bits")
     def _valid_length(self, proposal: Any) -> int | None:
         name, value = proposal["trait"].name, proposal["value"]
         return None if value is None else within(name, value, *_LIMITS[name])
@@ -263,7 +261,7 @@ class FrameBuilder(FrameFields):
                 self.set_trait(name, _FROM_PAGE[name](value))
                 if name in ("length", "length_form"):
                     self.length_bits = None
-        except (traitlets.TraitError, ValueError) as error:
+        except (TraitError, ValueError) as error:
             why = str(error)
         self._refuse(name, why)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import traitlets
+from traitlets import Bool, Dict, List, TraitError, Unicode, observe, validate
 
 from ...anatomy.explanation import explanation_sheet
 from ...anatomy.record import Kind
@@ -47,13 +47,13 @@ class HandshakeWorkbench(TracePanel):
     included, as in any cell. Text, HTML and picture withhold Cookie and Authorization.
     """
 
-    request = traitlets.Unicode(help="The request as text; line ends and the empty line are added.")
-    exactly = traitlets.Bool(False, help="Send what is typed and nothing else; there are escapes.")
-    key = traitlets.Unicode(None, allow_none=True, help="The key whose Accept is computed; None takes the request's.")
-    predictions = traitlets.Dict(help="By an experiment's name, the status that is expected.")
-    results = traitlets.Dict(read_only=True, help="By an experiment's name, what was measured: status, reason.")
-    score = traitlets.Unicode(read_only=True, help="How many predictions came true, in words.")
-    underway: traitlets.List[str] = traitlets.List(read_only=True, help="What was sent and is not answered yet.")
+    request = Unicode(help="The request as text; line ends and the empty line are added.")
+    exactly = Bool(False, help="Send what is typed and nothing else; there are escapes.")
+    key = Unicode(None, allow_none=True, help="The key whose Accept is computed; None takes the request's.")
+    predictions = Dict(help="By an experiment's name, the status that is expected.")
+    results = Dict(read_only=True, help="By an experiment's name, what was measured: status, reason.")
+    score = Unicode(read_only=True, help="How many predictions came true, in words.")
+    underway: List[str] = List(read_only=True, help="What was sent and is not answered yet.")
 
     _default = ""  # the request in the editor until it is edited
     _attempt: Attempt | None = None
@@ -161,7 +161,7 @@ class HandshakeWorkbench(TracePanel):
         """The request as it would be sent."""
         return written(self.request, exactly=self.exactly)
 
-    @traitlets.observe("request", "exactly", "key")
+    @observe("request", "exactly", "key")
     def _edited(self, _: Any) -> None:
         self._tell_request()
 
@@ -263,7 +263,7 @@ class HandshakeWorkbench(TracePanel):
                 outcome = {"status": found.status, "reason": visible(found.reason), "connection": found.connection}
                 self._keep_results({**self.results, name: outcome})
 
-    @traitlets.observe("predictions")
+    @observe("predictions")
     def _predicted(self, change: Any) -> None:
         """Keep a result only beside the prediction that it was run for."""
         with self._lock:
@@ -275,14 +275,14 @@ class HandshakeWorkbench(TracePanel):
         self.set_trait("results", results)
         self.set_trait("score", tally(self.predictions, results))
 
-    @traitlets.validate("predictions")
+    @validate("predictions")
     def _only_what_there_is(self, proposal: Any) -> dict[str, int]:
         try:
             for name, status in proposal["value"].items():
                 experiment(name)
                 predictable(status)
         except ValueError as error:
-            raise traitlets.TraitError(str(error)) from None
+            raise TraitError(str(error)) from None
         return dict(proposal["value"])
 
     def _sheet(self) -> Sheet:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
-import traitlets
+from traitlets import Bool, Enum, Int, TraitError, Unicode, validate
 
 from ...anatomy.hex_text import HexError, parse_hex
 from ...drawing.visible import count
@@ -20,7 +20,7 @@ from .panel import Panel
 RFC_KEY: Final = "37 fa 21 3d"  # the masking key of the RFC's own example (RFC 6455 5.7)
 
 
-class CannotCompose(ValueError, traitlets.TraitError):  # noqa: N818 - it says what is the case
+class CannotCompose(ValueError, TraitError):  # noqa: N818 - it says what is the case
     """What was typed makes no bytes."""
 
 
@@ -29,17 +29,15 @@ class FrameFields(Panel):
 
     FIELDS: ClassVar = ("opcode", "fin", "rsv1", "rsv2", "rsv3", "payload", "payload_as", "masking_key", "length_form")
 
-    fin = traitlets.Bool(True, help="Whether the frame is its message's last.")
-    rsv1 = traitlets.Bool(False, help="A reserved bit.")
-    rsv2 = traitlets.Bool(False, help="A reserved bit.")
-    rsv3 = traitlets.Bool(False, help="A reserved bit.")
-    opcode = traitlets.Int(TEXT, help="0 to 15.")
-    payload = traitlets.Unicode("Hello", help="The payload before masking, as ``payload_as`` says.")
-    payload_as = traitlets.Enum(("text", "hex"), "text", help="Written as UTF-8; or hex digits.")
-    masking_key = traitlets.Unicode(RFC_KEY, help="Four bytes as hex; used where a key of one's own is asked for.")
-    length_form = traitlets.Enum(
-        (7, 16, 64), None, allow_none=True, help="How many bits hold the length; None for the fewest."
-    )
+    fin = Bool(True, help="Whether the frame is its message's last.")
+    rsv1 = Bool(False, help="A reserved bit.")
+    rsv2 = Bool(False, help="A reserved bit.")
+    rsv3 = Bool(False, help="A reserved bit.")
+    opcode = Int(TEXT, help="0 to 15.")
+    payload = Unicode("Hello", help="The payload before masking, as ``payload_as`` says.")
+    payload_as = Enum(("text", "hex"), "text", help="Written as UTF-8; or hex digits.")
+    masking_key = Unicode(RFC_KEY, help="Four bytes as hex; used where a key of one's own is asked for.")
+    length_form = Enum((7, 16, 64), None, allow_none=True, help="How many bits hold the length; None for the fewest.")
 
     _held = _due = False
 
@@ -48,7 +46,7 @@ class FrameFields(Panel):
         """Opcode, FIN and the reserved bits, as ``build_frame`` takes them."""
         return {name: getattr(self, name) for name in self.FIELDS[:5]}
 
-    @traitlets.validate("opcode")
+    @validate("opcode")
     def _four_bits(self, proposal: Any) -> int:
         return within("opcode", proposal["value"], 15, "four bits hold 0 to 15; 1 is TEXT, 2 BINARY, 8 CLOSE, 9 PING")
 
@@ -72,7 +70,7 @@ class FrameFields(Panel):
 def within(name: str, value: int, most: int, words: str) -> int:
     """``value``. Raises TraitError with ``words`` unless it is 0 to ``most``."""
     if not 0 <= value <= most:
-        raise traitlets.TraitError(f"{name}={value}: {words}")
+        raise TraitError(f"{name}={value}: {words}")
     return value
 
 

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 import anywidget
-import traitlets
+from traitlets import TraitType, Unicode
 
 from ...drawing.sheet import Shown
 from ...live.errors import complaint
@@ -67,8 +67,8 @@ class Panel(Shown, anywidget.AnyWidget):
     ``panels/``. All traits of a panel are shared with its views.
     """
 
-    problem = traitlets.Unicode("", help="What went wrong last, in words; empty when nothing did.").tag(sync=True)
-    snapshot = traitlets.Unicode(
+    problem = Unicode("", help="What went wrong last, in words; empty when nothing did.").tag(sync=True)
+    snapshot = Unicode(
         "", read_only=True, help="The panel as text, for a notebook without a kernel."
     ).tag(sync=True)  # fmt: skip
 
@@ -77,7 +77,7 @@ class Panel(Shown, anywidget.AnyWidget):
 
     def __init_subclass__(cls, sheets: Sequence[str] = (), **kwargs: Any) -> None:
         for trait in vars(cls).values():
-            if isinstance(trait, traitlets.TraitType):
+            if isinstance(trait, TraitType):
                 trait.tag(sync=True)
         name = cls.__module__.rpartition(".")[2]
         entry = f"{name}/{name}.js"

@@ -1,7 +1,14 @@
 """``TracePanel``: a panel over a recording. It pushes what is new; all panels of one trace share a selection.
+``RecordsPanel``: one whose page holds the recording's records and asks for the explanation of a selected one.
 
 Theory. A push from the kernel reaches the page even while a cell computes. ``Trace.subscribe`` wakes a ``Pusher``,
 whose thread lives only while something waits. It pushes at most 20 times a second.
+
+Records are pushed in their packed form, many at a time; an explanation is pulled. Messages are lost while the page does
+not listen yet. So a new view asks for what it lacks, and until the first question a push repeats the last records.
+
+A record is pushed as soon as it was sent, perhaps before the peer has read it. Each push carries the receptions that
+became known since the last one as well. A push handles packed bytes, never single records in Python.
 """
 
 from __future__ import annotations
@@ -9,11 +16,12 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
-import traitlets
+from traitlets import Bool, HasTraits, Int, link
 
+from ...anatomy.record import PACKED
 from ...live import showing
 from ...live.errors import complaint
 from ...recording.trace import Trace
@@ -24,6 +32,9 @@ QUIET = 1.0  # seconds without a push after which the text for a notebook withou
 MOST_KEPT = 20_000  # with more records than these the text is not written again: it would take a noticeable time
 KNOCKS = (0.2, 0.5, 1.0, 2.0)
 """Seconds after which a panel that was shown pushes again, as long as no view has asked: the page may be loading."""
+BATCH = 20_000  # records in one message, at most (1.5 MB)
+UNHEARD_BATCH = 1_000  # the same while no view has asked
+MOST_STATES = 50  # connections, at most, whose states before its first record a message carries
 
 
 class Pusher:
@@ -64,10 +75,10 @@ class Pusher:
             return self._running
 
 
-class Selection(traitlets.HasTraits):
+class Selection(HasTraits):
     """Which record of a trace is selected in all panels over it."""
 
-    number = traitlets.Int(None, allow_none=True)
+    number = Int(None, allow_none=True)
 
 
 _selections: weakref.WeakKeyDictionary[Trace, Selection] = weakref.WeakKeyDictionary()
@@ -90,15 +101,11 @@ class TracePanel(Panel):
         source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
     """
 
-    selected = traitlets.Int(
-        None, allow_none=True, help="Number of the selected record, or None. Can be set and observed."
-    )
-    closed = traitlets.Bool(
-        False, read_only=True, help="Whether the lab was closed. A trace without a lab is never closed."
-    )
+    selected = Int(None, allow_none=True, help="Number of the selected record, or None. Can be set and observed.")
+    closed = Bool(False, read_only=True, help="Whether the lab was closed. A trace without a lab is never closed.")
 
     _unsubscribe: Callable[[], None] | None = None
-    _link: traitlets.link | None = None
+    _link: link | None = None
     _keeper: threading.Timer | None = None
 
     def __init__(self, source: Any, **kwargs: Any) -> None:
@@ -114,7 +121,7 @@ class TracePanel(Panel):
         if "selected" in kwargs:
             selection.number = kwargs.pop("selected")
         super().__init__(**kwargs)
-        self._link = traitlets.link((selection, "number"), (self, "selected"))
+        self._link = link((selection, "number"), (self, "selected"))
         _panels.setdefault(trace, weakref.WeakSet()).add(self)
         self._look()
 
@@ -198,6 +205,86 @@ class TracePanel(Panel):
     def _knock(self) -> None:
         if not self._asked:
             self.refresh()
+
+
+class RecordsPanel(TracePanel):
+    """A panel over a recording whose page holds a ``Recording`` (recording.js)."""
+
+    _sent = 0  # number of the next record to push
+    _receptions = 0  # number of the next reception to push
+    _fresh = True  # the next push is the first that a view gets
+
+    def __init__(self, source: Any, **kwargs: Any) -> None:
+        self._sending = threading.Lock()
+        super().__init__(source, **kwargs)
+
+    def _push(self) -> bool:
+        with self._sending:
+            total, first = self.trace.total, self.trace.first
+            start = max(first, self._sent if self._asked else total - UNHEARD_BATCH)
+            # First the receptions, then the records: what is received in between is told with the next push.
+            with self.trace.still():
+                log = self.trace.ledger.receptions
+                late, self._receptions = log.slice(self._receptions, log.total), log.total
+            packed = self.trace.packed(start, min(total, start + BATCH))
+            stop = start + len(packed) // PACKED.size
+            self._sent = stop
+            status = {"total": self.trace.total, "first": self.trace.first, "bytes_dropped": self.trace.dropped.bytes}
+            facts = {"before": self._states_before(start), "steps": self._steps(start, stop)}
+            self._fresh = not self._asked
+            self.tell("records", [packed, _of_records_before(start, late)], start=start, status=status, **facts)
+        return bool(stop < total)
+
+    def _steps(self, start: int, stop: int) -> list[list[Any]]:
+        """The states that these records changed: [record, connection, endpoint, state, event, section], in order."""
+        return [
+            [step.record, step.connection, change.endpoint.label, change.new.name, change.event.value, change.section]
+            for step in self.trace.steps(start, stop)
+            for change in (step.transition,)
+        ]
+
+    def _states_before(self, start: int) -> dict[str, dict[str, str]]:
+        """The states of the connections before the first record that a view gets."""
+        if not start or not self._fresh:
+            return {}
+        found = {}
+        for connection in self.trace.connections[-MOST_STATES:]:
+            try:
+                states = self.trace.states_at(connection, start - 1)
+            except IndexError:  # dropped meanwhile
+                continue
+            found[str(connection)] = {sender.label: state.name for sender, state in states.items()}
+        return found
+
+    def _answer_records(self, question: Question) -> None:
+        with self._sending:
+            start = int(question["from"])
+            self._sent = start if not self._asked else min(self._sent, start)
+            self._fresh = self._asked = True
+        self._begin()
+
+    def _answer_explanation(self, question: Question) -> None:
+        number = int(question["number"])
+        self._tell_of(number, "explanation", lambda: self.trace.explain(number).to_json())
+
+    def _tell_of(self, number: int, what: str, look: Callable[[], Any]) -> None:
+        """Tell the views what ``look()`` returns, or why it failed."""
+        answer: dict[str, Any]
+        try:
+            answer = {what: look(), "problem": None}
+        except Exception as error:
+            answer = {what: None, "problem": complaint(error)}
+        self.tell(what, number=number, **answer)
+
+    answers: ClassVar[Mapping[str, Any]] = {"records": _answer_records, "explanation": _answer_explanation}
+
+
+def _of_records_before(number: int, receptions: bytes) -> bytes:
+    """Of packed receptions, those of records before ``number``; a later record carries its delay itself."""
+    numbers = memoryview(receptions).cast("I").tolist()[::2]
+    if not numbers or min(numbers) >= number:
+        return b""
+    return b"".join(receptions[8 * at : 8 * at + 8] for at, each in enumerate(numbers) if each < number)
 
 
 def _later(seconds: float, call: Callable[[], object]) -> threading.Timer:

@@ -6,24 +6,25 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar
 
-import traitlets
+from traitlets import Bool, Enum, Int, List, TraitError, Unicode, default, observe, validate
 
 from ...anatomy.layout import dump, ruler
-from ...anatomy.record import Record
+from ...anatomy.record import Kind, Record
 from ...anatomy.records import ladder
 from ...anatomy.view import View
 from ...drawing.blocks import DRAWN, READ, Block, Only, Words
 from ...drawing.sheet import Sheet, sheet_of
+from ...drawing.visible import count, harmless
+from ...protocol import Message
+from ...protocol.words import opcode_name
+from ...recording.trace import Trace
 from ..kit.panel import Question, guarded
-from ..kit.record_filter import DIRECTIONS, KINDS, RecordFilter
-from ..kit.records_panel import RecordsPanel
-from .lanes import lanes_json
+from ..kit.record_filter import CONTROL, DIRECTIONS, KINDS, RecordFilter
+from ..kit.trace_panel import RecordsPanel
 
-PICTURED = 24
-"""Records on a picture's ladder."""
-
-LOOKED_THROUGH = 256
-"""Records that are read at a time for a picture."""
+PICTURED = 24  # records on a picture's ladder
+LOOKED_THROUGH = 256  # records that are read at a time for a picture
+MOST_CHUNKS = 400  # writes and reads that are sent; ``chunks_left_out`` says how many more there are
 
 
 class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
@@ -39,42 +40,34 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
     Every trait below can be set, to script a demonstration, and observed: ``lab.panel.text = "ping"``.
     """
 
-    direction = traitlets.Enum(DIRECTIONS, "both", help="Whose records are shown: 'both', 'client' or 'server'.")
-    kinds = traitlets.List(
-        traitlets.Enum(KINDS), list(KINDS), help=f"Which kinds of records are shown, some of {', '.join(KINDS)}."
-    )
-    opcode = traitlets.Int(
+    direction = Enum(DIRECTIONS, "both", help="Whose records are shown: 'both', 'client' or 'server'.")
+    kinds = List(Enum(KINDS), list(KINDS), help=f"Which kinds of records are shown, some of {', '.join(KINDS)}.")
+    opcode = Int(
         None, allow_none=True, min=0, max=15, help="Show only frames of this opcode, 0 to 15; None shows all records."
     )
-    connection = traitlets.Int(
-        None, allow_none=True, min=0, help="Show only the TCP connection of this number; None shows all."
-    )
-    text = traitlets.Unicode(
+    connection = Int(None, allow_none=True, min=0, help="Show only the TCP connection of this number; None shows all.")
+    text = Unicode(
         "", help="Show only records whose summary contains this text, whatever its case. It does not see beyond that."
     )
-    broken = traitlets.Bool(False, help="Show only records that break a rule.")
-    find = traitlets.Unicode("", help="Text that is looked for among the records that are shown.")
-    picked = traitlets.Int(
-        None, allow_none=True, min=0, help="Byte of the selected record that is looked at, from 0, or None."
-    )
-    lanes_open = traitlets.Bool(
-        False, help="Whether the chunks, frames and messages around the selected record are shown."
-    )
-    paused = traitlets.Bool(False, help="Whether the panel stands still at ``position``.")
-    position = traitlets.Int(
+    broken = Bool(False, help="Show only records that break a rule.")
+    find = Unicode("", help="Text that is looked for among the records that are shown.")
+    picked = Int(None, allow_none=True, min=0, help="Byte of the selected record that is looked at, from 0, or None.")
+    lanes_open = Bool(False, help="Whether the chunks, frames and messages around the selected record are shown.")
+    paused = Bool(False, help="Whether the panel stands still at ``position``.")
+    position = Int(
         None,
         allow_none=True,
         min=-1,
         help="Number of the last record that has happened, -1 for none; None is live. A number pauses the panel.",
     )
 
-    notes = traitlets.List(
-        traitlets.Unicode(),
+    notes = List(
+        Unicode(),
         read_only=True,
         help="What the file that the recording was read from lacks, could not give or lied about.",
     )
 
-    @traitlets.default("notes")
+    @default("notes")
     def _of_the_file(self) -> list[str]:
         return list(self.trace.notes)
 
@@ -82,11 +75,7 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
         return Sheet("Recording", [Only(READ, sheet_of(self.trace).blocks), Only(DRAWN, self._drawn())], "recording")
 
     def _drawn(self) -> Iterator[Block]:
-        """The ladder, and the selected record's bytes explained.
-
-        The ladder shows up to ``PICTURED`` of the records that the filter takes: those around the selected one or,
-        where none is selected, up to the panel's position.
-        """
+        """The ladder, and the selected record's bytes explained."""
         yield ladder(self._pictured())
         if self.selected is not None:
             record, view = self.trace.record(self.selected), View(self.trace.explain(self.selected))
@@ -96,47 +85,46 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
             yield dump(view, numbered=True)
 
     def _pictured(self) -> list[Record]:
-        """The records on the picture's ladder."""
+        """Up to ``PICTURED`` of the records that the filter takes: those around the selected one or, where none is
+        selected, up to the panel's position.
+        """
         stop = self.trace.total if self.position is None else self.position + 1
-        middle = stop - 1 if self.selected is None else self.selected
+        middle = stop if self.selected is None else self.selected + 1
         takes = RecordFilter(
             self.direction, tuple(self.kinds), self.opcode, self.connection, self.text, self.broken
         ).takes
-        before = list(islice(filter(takes, self._backwards(middle + 1)), PICTURED))
-        after = list(islice(filter(takes, self._forwards(middle + 1, stop)), PICTURED // 3))
+        before = list(islice(filter(takes, self._backwards(middle)), PICTURED))
+        after = list(islice(filter(takes, self._forwards(middle, stop)), PICTURED // 3))
         return [*reversed(before[: PICTURED - len(after)]), *after]
 
     def _backwards(self, stop: int) -> Iterator[Record]:
-        while stop > self.trace.first:
-            start = max(stop - LOOKED_THROUGH, self.trace.first)
-            yield from reversed(self.trace.between(start, stop))
-            stop = start
+        for end in range(stop, self.trace.first, -LOOKED_THROUGH):
+            yield from reversed(self.trace.between(max(end - LOOKED_THROUGH, self.trace.first), end))
 
     def _forwards(self, start: int, stop: int) -> Iterator[Record]:
         for begin in range(max(start, self.trace.first), stop, LOOKED_THROUGH):
             yield from self.trace.between(begin, min(begin + LOOKED_THROUGH, stop))
 
-    @traitlets.validate("kinds")
+    @validate("kinds")
     def _in_order(self, proposal: Any) -> list[str]:
         return [kind for kind in KINDS if kind in proposal["value"]]
 
-    @traitlets.validate("position")
+    @validate("position")
     def _within(self, proposal: Any) -> int | None:
         position: int | None = proposal["value"]
         total = self.trace.total
         if position is not None and position >= total:
-            raise traitlets.TraitError(
-                f"position={position}: the recording has records 0 to {total - 1}; None is live"
-                if total
-                else f"position={position}: nothing has been recorded yet; -1 is before the first record, None is live"
-            )
+            said = f"the recording has records 0 to {total - 1}; None is live"
+            if not total:
+                said = "nothing has been recorded yet; -1 is before the first record, None is live"
+            raise TraitError(f"position={position}: {said}")
         return position
 
-    @traitlets.observe("selected")
+    @observe("selected")
     def _let_go(self, _: Any) -> None:
         self.picked = None
 
-    @traitlets.observe("paused", "position")
+    @observe("paused", "position")
     @guarded
     def _moved(self, change: Any) -> None:
         if change["name"] == "position":
@@ -151,3 +139,54 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
         self._tell_of(number, "lanes", lambda: lanes_json(self.trace, number))
 
     answers: ClassVar[Mapping[str, Any]] = {**RecordsPanel.answers, "lanes": _answer_lanes}
+
+
+def lanes_json(trace: Trace, number: int) -> dict[str, Any]:
+    """What lies around record ``number`` in its sender's stream, as JSON values.
+
+    Offsets and lengths are in bytes, times in seconds since the trace began. ``chunks`` are the sender's writes and
+    the peer's reads, as far as those ends are in the lab. ``records`` are the frames and heads in those bytes.
+    ``messages`` reach from their first frame to the end of their last; other frames may stand between.
+
+    Raises:
+        IndexError: there is no such record.
+    """
+    record = trace.record(number)
+    lanes = trace.lanes(number)
+    return {
+        "sender": record.sender.label,
+        "connection": record.connection,
+        "start": lanes.start,
+        "stop": lanes.stop,
+        "chunks": [
+            {"by": chunk.seen_by.label, "offset": chunk.offset, "length": chunk.length, "time": chunk.time}
+            for chunk in lanes.chunks[:MOST_CHUNKS]
+        ],
+        "chunks_left_out": max(0, len(lanes.chunks) - MOST_CHUNKS),
+        "records": [
+            {
+                "number": one.number,
+                "kind": one.kind.name.lower(),
+                "control": one.kind is Kind.FRAME and bool(one.first & CONTROL),
+                "offset": one.offset,
+                "header": one.header_length,
+                "payload": one.payload_length,
+                "words": harmless(one.summary),
+            }
+            for one in lanes.records
+        ],
+        "messages": [
+            {
+                "first": first,
+                "last": last,
+                "start": start,
+                "stop": stop,
+                "words": f"{opcode_name(message.opcode)}, {count(message.length, 'byte')}",
+            }
+            for first, last, start, stop, message in lanes.messages
+        ],
+    }
+
+
+def _words(message: Message) -> str:
+    return f"{opcode_name(message.opcode)}, {count(message.length, 'byte')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import traitlets
+from traitlets import Bool, Int, Unicode
 
 from ...drawing.blocks import READ, Only, Words
 from ...drawing.sheet import Sheet
@@ -26,10 +26,10 @@ class PagePanel(Panel):
     another, the link leads through the user's Jupyter server, to a door that is opened when somebody looks.
     """
 
-    closed = traitlets.Bool(False, help="Whether the lab is closed, so that the link leads nowhere.")
-    html = traitlets.Unicode(read_only=True, help="The page, with the port that its author wrote.")
+    closed = Bool(False, help="Whether the lab is closed, so that the link leads nowhere.")
+    html = Unicode(read_only=True, help="The page, with the port that its author wrote.")
 
-    port = traitlets.Int(0, read_only=True, help="That port, in place of which the page is served with the lab's own.")
+    port = Int(0, read_only=True, help="That port, in place of which the page is served with the lab's own.")
 
     def __init__(self, page: Page, **kwargs: Any) -> None:
         self._page = page
