@@ -11,7 +11,7 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.protocol.states import State
-from wslab.recording.steps import Step
+from wslab.recording import Step
 from wslab.recording.trace import Trace
 
 CLIENT, SERVER = Sender

@@ -1,11 +1,10 @@
 """What happened: a trace of chunks as they crossed, and the records, frames, messages and states they make.
 
 ``ring`` holds bytes and ``entries``; ``tape`` notes what crosses, ``ledger`` holds what it means, and ``derive`` works
-that out. ``reading`` holds these and answers, with ``packed``, ``explaining``, ``steps`` and ``lanes`` for what
-lies behind a record and around it. ``views`` show parts of it, ``archive`` saves and loads it, ``files`` exchange it
-with other programs, ``dissecting`` hands it on whole, and ``trace`` is all of that in one place.
-Knows nothing of sockets (``live`` writes to it) and nothing of widgets (``panels`` read
-from it).
+that out. ``reading`` holds these and answers, with ``explaining`` and ``lanes`` for what lies behind a record and
+around it. ``archive`` saves and loads it, ``files`` exchange it with other programs, ``dissecting`` hands it on whole,
+and ``trace`` is all of that in one place, and shows it. Knows nothing of sockets (``live`` writes to it) and nothing of
+widgets (``panels`` read from it).
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .lanes import Lanes
-from .steps import Step
-from .trace import Chunk, Dropped, Tap, Trace
-from .views import Closing, Handshake, Slice
+from .ledger import Step
+from .trace import Chunk, Closing, Dropped, Handshake, Slice, Tap, Trace
 
 if TYPE_CHECKING:
     from .archive import TraceFileError

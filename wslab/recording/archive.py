@@ -18,7 +18,6 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from os import PathLike
 from typing import Any, TypeVar
@@ -29,23 +28,24 @@ from ..anatomy.records import CloseReport
 from ..protocol.connection import Message
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.states import Event, State, Transition
+from ..protocol.words import CLOSE, OPCODE
 from .entries import ENTRY
-from .ledger import PLACE, Conversation, Stream
+from .ledger import PLACE, Conversation, by_record
 from .reading import Reading
-from .steps import cause_of, record_of
 from .tape import Kept
 
 R = TypeVar("R", bound=Reading)
 
 FORMAT = "wslab trace 2"
-EARLIER = "wslab trace 1"
-"""Its records end before ``delay``; wslab 0.1 wrote it."""
+EARLIER = "wslab trace 1"  # Its records end before ``delay``; wslab 0.1 wrote it.
+LARGEST = 2**31  # Bytes that one part of a file may unpack to.
+LATEST = 253402300800  # Seconds from 1970 to the year 10000.
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t]*")
-LARGEST = 2**31
-"""Bytes that one part of a file may unpack to."""
-LATEST = 253402300800
-"""Seconds from 1970 to the year 10000."""
 _ENDS = frozenset(map(int, Sender))
+_CAUSES = {Kind.REQUEST: "head", Kind.RESPONSE: "head", Kind.FIN: "end", Kind.RESET: "end"}
+
+
+# What ``trace.json`` holds, as far as reading it does not find out by itself.
 _VIOLATION = {"rule": str, "section": str, "sentence": str, "found": str, "start": int, "width": int}
 _HEAD = {"offset": int, "data": str, "violations": [_VIOLATION]}
 _SHAPE = {
@@ -65,7 +65,6 @@ _SHAPE = {
     "texts": {str: str},
     "inflated": {str: int},
 }
-"""What ``trace.json`` holds, as far as reading it does not find out by itself."""
 
 
 class TraceFileError(ValueError):
@@ -78,31 +77,30 @@ def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> 
     with trace.still(), tape.hold():
         kept = tape.kept()
         data = bytearray(kept.data)
-        connections = [_connection_json(one, kept.start, data, reveal) for one in ledger.conversations.values()]
-        parts = {
-            "bytes.bin": bytes(data),
-            "records.bin": ledger.records.slice(0, ledger.records.total),
-            "places.bin": ledger.places.slice(0, ledger.places.total),
-            "chunks.bin": kept.entries,
-            "inflated.bin": b"".join(ledger.inflated.values()),
-        }
         story = {
             "format": FORMAT,
             "began": trace.began,
             "notes": trace.notes,
             "rebuilt": trace.rebuilt,
-            "max_bytes": trace.max_bytes,
-            "max_entries": trace.max_entries,
+            "max_bytes": tape.max_bytes,
+            "max_entries": tape.max_entries,
             "first": {"byte": kept.start, "record": ledger.records.first, "chunk": kept.first},
             "next_connection": tape.next_connection,
-            "connections": connections,
+            "connections": [_told(one, kept.start, data, reveal) for one in ledger.conversations.values()],
             "violations": {number: [asdict(v) for v in broken] for number, broken in ledger.violations.items()},
             "texts": dict(ledger.texts),
             "inflated": {number: len(one) for number, one in ledger.inflated.items()},
             "messages": [
-                [number, _message_json(message)]
+                [number, message._asdict() | {"violations": [asdict(v) for v in message.violations]}]
                 for _, number, message in map(ledger.message, range(ledger.messages.first, ledger.messages.total))
             ],
+        }
+        parts = {
+            "bytes.bin": bytes(data),
+            "records.bin": ledger.records.slice(),
+            "places.bin": ledger.places.slice(),
+            "chunks.bin": kept.entries,
+            "inflated.bin": b"".join(ledger.inflated.values()),
         }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, part in {"trace.json": json.dumps(story, indent=1).encode(), **parts}.items():
@@ -114,33 +112,29 @@ def load(path: str | PathLike[str], kind: type[R]) -> R:
     """The recording that a file holds, as one of that kind; see ``Trace.load``."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _load(_read(archive), kind)
+            return _load(archive, kind)
     except FileNotFoundError:
         raise TraceFileError(f"{path}: there is no such file; Trace.save writes one") from None
     except OSError as error:  # also what zipfile meets when a damaged directory points before the file's start
-        raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but it cannot be read: {error}") from None
+        reason = f"it cannot be read: {error}"
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise TraceFileError(
-            f"{path}: expected a file that Trace.save wrote, but it is cut or no archive: {error}"
-        ) from None
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, struct.error) as error:
-        raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {_reason(error)}") from None
+        reason = f"it is cut or no archive: {error}"
+    except KeyError as error:
+        reason = f"{error.args[0]} is missing or unknown"
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError, struct.error) as error:
+        reason = str(error)
+    raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {reason}")
 
 
-def _reason(error: Exception) -> str:
-    return f"{error.args[0]} is missing or unknown" if isinstance(error, KeyError) else str(error)
-
-
-def _read(archive: zipfile.ZipFile) -> Callable[[str], bytes]:
-    def part(name: str) -> bytes:
+def _load(archive: zipfile.ZipFile, kind: type[R]) -> R:
+    def part(name: str, layout: struct.Struct | None = None) -> bytes:
         if archive.getinfo(name).file_size > LARGEST:
             raise ValueError(f"{name} would unpack to more than {LARGEST} bytes")
-        return archive.read(name)
+        data = archive.read(name)
+        if layout is not None and len(data) % layout.size:
+            raise ValueError(f"{name} ends in the middle of an entry")
+        return data
 
-    return part
-
-
-def _load(part: Callable[[str], bytes], kind: type[R]) -> R:
     story = json.loads(part("trace.json"))
     if story["format"] not in (FORMAT, EARLIER):
         raise ValueError(f"its format is {story['format']!r}, and this wslab reads {FORMAT!r} and {EARLIER!r}")
@@ -148,29 +142,24 @@ def _load(part: Callable[[str], bytes], kind: type[R]) -> R:
     if not 1024 <= story["max_bytes"] <= LARGEST:
         raise ValueError(f"it claims to keep {story['max_bytes']} bytes")
     trace = kind(max_bytes=story["max_bytes"], max_entries=story["max_entries"])
-    tape, ledger = trace.tape, trace.ledger
+    tape, ledger, first = trace.tape, trace.ledger, story["first"]
     trace.began = story["began"]
     # wslab 0.1 wrote neither.
     trace.notes, trace.rebuilt = tuple(map(str, story.get("notes", ()))), bool(story.get("rebuilt", False))
-    first = story["first"]
-    packed = {
-        name: _whole(part, name, layout)
-        for name, layout in (("records.bin", PACKED), ("places.bin", PLACE), ("chunks.bin", ENTRY))
-        if (name, story["format"]) != ("records.bin", EARLIER)
-    }
-    if story["format"] == EARLIER:
-        packed["records.bin"] = _with_delay(part("records.bin"))
-    tape.restore(Kept(first["byte"], part("bytes.bin"), first["chunk"], packed["chunks.bin"]))
-    ledger.records.restore(first["record"], packed["records.bin"])
-    ledger.places.restore(first["record"], packed["places.bin"])
+    if story["format"] == FORMAT:
+        records = part("records.bin", PACKED)
+    else:
+        earlier, unknown = part("records.bin"), DELAY.pack(UNKNOWN)
+        records = b"".join(earlier[at : at + DELAY_AT] + unknown for at in range(0, len(earlier), DELAY_AT))
+    ledger.records.restore(first["record"], records)
+    ledger.places.restore(first["record"], part("places.bin", PLACE))
+    tape.restore(Kept(first["byte"], part("bytes.bin"), first["chunk"], part("chunks.bin", ENTRY)))
     if ledger.records.total != ledger.places.total:
         raise ValueError("records.bin and places.bin differ in length")
     for connection in story["connections"]:
         _restore_connection(trace, connection)
     tape.next_connection = story["next_connection"]
-    ledger.violations.update(
-        (int(number), tuple(Violation(**v) for v in broken)) for number, broken in story["violations"].items()
-    )
+    ledger.violations.update((int(number), _violations(broken)) for number, broken in story["violations"].items())
     ledger.texts.update((int(number), text) for number, text in story["texts"].items())
     inflated, at = part("inflated.bin"), 0
     for number, length in story["inflated"].items():
@@ -186,14 +175,17 @@ def _load(part: Callable[[str], bytes], kind: type[R]) -> R:
         index = ledger.places[record.number][0]
         if record.kind is Kind.FRAME:
             frames[record.connection, record.sender, index] = record.number
-        cause = cause_of(record, index)
+            cause: int | str | None = index if record.first & OPCODE == CLOSE else None
+        else:
+            cause = _CAUSES.get(record.kind)
         if cause is not None and record.connection in ledger.conversations:
-            ledger.conversations[record.connection].causes[cause] = record.number
+            ledger.conversations[record.connection].causes[record.sender, cause] = record.number
     for conversation in ledger.conversations.values():
         ledger.note_steps(conversation)
-    ledger.steps.sort(key=record_of)
+    ledger.steps.sort(key=by_record)
     for number, told in story["messages"]:
-        message = _message(told)
+        told |= {"sender": Sender(told["sender"]), "violations": _violations(told["violations"])}
+        message = Message(**told)
         ledger.keep_message(frames.get((number, message.sender, message.last_frame), -1), number, message)
     return trace
 
@@ -214,29 +206,24 @@ def _check(value: Any, shape: Any, where: str) -> None:
         raise ValueError(f"{where} cannot be {str(value)[:40]!r}")
 
 
-def _whole(part: Callable[[str], bytes], name: str, layout: struct.Struct) -> bytes:
-    packed = part(name)
-    if len(packed) % layout.size:
-        raise ValueError(f"{name} ends in the middle of an entry")
-    return packed
+def _violations(told: list[dict[str, Any]]) -> tuple[Violation, ...]:
+    return tuple(Violation(**one) for one in told)
 
 
-def _with_delay(packed: bytes) -> bytes:
-    """Records of the earlier format in the present packed form."""
-    unknown = DELAY.pack(UNKNOWN)
-    return b"".join(packed[at : at + DELAY_AT] + unknown for at in range(0, len(packed), DELAY_AT))
-
-
-def _connection_json(conversation: Conversation, start: int, kept: bytearray, reveal: bool) -> dict[str, Any]:
+def _told(conversation: Conversation, start: int, kept: bytearray, reveal: bool) -> dict[str, Any]:
+    """A connection as JSON. Secrets are overwritten among the kept bytes, which begin at ring position ``start``."""
     wire, protocol = conversation.wire, conversation.protocol
     heads: list[dict[str, Any]] = []
     for head in protocol.heads:
-        data = head.data if reveal else withheld(head)
-        if not reveal:
-            _overwrite(conversation.streams[head.sender], wire.seen[head.sender], start, head.offset, data, kept)
+        data, stream = head.data if reveal else withheld(head), conversation.streams[head.sender]
+        stops = [*stream.offsets[1:], max(wire.seen[head.sender])]
+        for first, stop, position in zip(stream.offsets, stops, stream.positions, strict=False):
+            for at in range(max(first, head.offset), min(stop, head.offset + len(data))):
+                place = position + at - first - start
+                if 0 <= place < len(kept):
+                    kept[place] = data[at - head.offset]
         broken = [asdict(violation) for violation in head.violations]
-        told = {"sender": int(head.sender), "offset": head.offset, "data": data.hex(), "violations": broken}
-        heads.append(told)
+        heads.append({"sender": head.sender, "offset": head.offset, "data": data.hex(), "violations": broken})
     return {
         "number": wire.number,
         "tapped": wire.tapped,
@@ -245,12 +232,11 @@ def _connection_json(conversation: Conversation, start: int, kept: bytearray, re
             {"seen": seen, "ended": sorted(s.ended), "offsets": s.offsets, "positions": s.positions}
             for seen, s in zip(wire.seen, conversation.streams, strict=True)
         ],
-        "reports": [[int(report.sender), report.code, report.reason] for report in conversation.closings.values()],
+        "reports": [[report.sender, report.code, report.reason] for report in conversation.closings.values()],
         "heads": heads,
         "states": {sender.label: state.name for sender, state in protocol.states.items()},
         "transitions": [
-            [int(t.endpoint), t.old.name, t.new.name, t.event.name, t.section, [int(t.after[0]), t.after[1]]]
-            for t in protocol.transitions
+            [t.endpoint, t.old.name, t.new.name, t.event.name, t.section, t.after] for t in protocol.transitions
         ],
     }
 
@@ -270,19 +256,6 @@ def withheld(head: Head) -> bytes:
     return bytes(data)
 
 
-def _overwrite(stream: Stream, seen: list[int], first: int, offset: int, data: bytes, kept: bytearray) -> None:
-    """Put ``data`` over the stream's bytes from ``offset`` on, wherever its chunks lie among the kept bytes.
-
-    The kept bytes begin at ring position ``first``.
-    """
-    for index, (start, position) in enumerate(zip(stream.offsets, stream.positions, strict=True)):
-        stop = stream.offsets[index + 1] if index + 1 < len(stream.offsets) else max(seen)
-        for at in range(max(start, offset), min(stop, offset + len(data))):
-            place = position + at - start - first
-            if 0 <= place < len(kept):
-                kept[place] = data[at - offset]
-
-
 def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
     wire = trace.tape.wire(number=story["number"])
     trace.tape.joined.clear()
@@ -297,27 +270,15 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
         stream.ended = {Kind(kind) for kind in told["ended"]}
     conversation.closings = {Sender(s): CloseReport(Sender(s), code, reason) for s, code, reason in story["reports"]}
     protocol = conversation.protocol
-    protocol.heads = [_head(told, place) for place, told in enumerate(story["heads"]) if told is not None]
+    for place, told in enumerate(story["heads"]):
+        if told is not None:
+            _check(told, _HEAD, "a head")
+            # Earlier files hold the request and the response, and name no sender.
+            sender = Sender(told.get("sender", place))
+            head = parse_head(bytes.fromhex(told["data"]), sender, offset=told["offset"])
+            protocol.heads.append(replace(head, violations=_violations(told["violations"])))
     protocol.states = {sender: State[story["states"][sender.label]] for sender in Sender}
     protocol.transitions = [
         Transition(Sender(end), State[old], State[new], Event[event], section, (Sender(after[0]), after[1]))
         for end, old, new, event, section, after in story["transitions"]
     ]
-
-
-def _head(story: dict[str, Any], place: int) -> Head:
-    _check(story, _HEAD, "a head")
-    # Earlier files hold the request and the response, and name no sender.
-    sender = Sender(story.get("sender", place))
-    head = parse_head(bytes.fromhex(story["data"]), sender, offset=story["offset"])
-    return replace(head, violations=tuple(Violation(**v) for v in story["violations"]))
-
-
-def _message_json(message: Message) -> dict[str, Any]:
-    violations = [asdict(violation) for violation in message.violations]
-    return {**message._asdict(), "sender": int(message.sender), "data": None, "violations": violations}
-
-
-def _message(story: dict[str, Any]) -> Message:
-    violations = tuple(Violation(**v) for v in story["violations"])
-    return Message(**{**story, "sender": Sender(story["sender"]), "violations": violations})

@@ -19,15 +19,14 @@ from ..protocol.frame import Frame
 from ..protocol.head import Head
 from ..protocol.words import CLOSE, OPCODE
 from .entries import BendNote
-from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger, Stream
+from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger
 from .tape import Tape
 
+# Records of one stream that wait to be read by a peer of which nothing is known.
 WAITING = 4096
-"""Records of one stream that wait to be read by a peer of which nothing is known."""
-
+# So many connections that are over are kept at least, and one for so many records that a trace may keep. What is kept
+# of one takes as much memory as some 64 records do.
 FEWEST, RECORDS_EACH = 64, 64
-"""So many connections that are over are kept at least, and one for so many records that a trace may keep. What is kept
-of one takes as much memory as some 64 records do."""
 
 _SENDERS = tuple(Sender)
 _FRAME = int(Kind.FRAME)
@@ -39,24 +38,35 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
         return
     ledger.busy = True
     try:
-        _join(tape, ledger)
-        conversations = ledger.conversations
+        conversations = _join(tape, ledger)
         for entry, what in tape.take(most):
             at, connection, by, told_by, offset, length, position = entry
-            conversation = conversations.get(connection)
-            if conversation is None:  # another thread has begun it meanwhile
-                _join(tape, ledger)
-                conversation = conversations[connection]
+            # Another thread may have begun it meanwhile.
+            conversation = conversations.get(connection) or _join(tape, ledger)[connection]
+            stream = conversation.streams[by]
             match what:
-                case None:
-                    _read(ledger, conversation.streams[by], at, offset, offset + length)
+                case None:  # its bytes are kept already: which records has the peer read to their end by this?
+                    waiting = stream.waiting
+                    while waiting and waiting[0][0] <= offset + length:
+                        end, number, sent = waiting.popleft()
+                        if end > offset:  # else it was read before anybody told that it was sent
+                            ledger.note_reception(number, delay(sent, at))
                 case bytes() | memoryview():
                     _stored(ledger, conversation, at, by, by == told_by, what)
-                    _place(tape, conversation.streams[by], offset, position)
+                    stream.offsets.append(offset)
+                    stream.positions.append(position)
+                    if not len(stream.positions) & 1023:  # now and then forget those that the ring dropped
+                        _, first_byte = tape.dropped
+                        gone = bisect_right(stream.positions, first_byte) - 1
+                        if gone > 512:
+                            del stream.offsets[:gone], stream.positions[:gone]
                 case Kind():
                     _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, what)
                 case str():
-                    _note(ledger, at, conversation, Sender(by), offset, what)
+                    kind = Kind.BEND if isinstance(what, BendNote) else Kind.ERROR
+                    said = what.encode("utf-8", "replace")
+                    number = _append(ledger, at, conversation, Sender(by), kind, offset, preview=said)
+                    ledger.texts[number] = str(what)
                 case CloseReport():
                     conversation.closings[Sender(by)] = what
                     conversation.streams[1 - by].waiting.clear()  # this end reads no more
@@ -66,18 +76,18 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
         ledger.busy = False
 
 
-def _join(tape: Tape, ledger: Ledger) -> None:
+def _join(tape: Tape, ledger: Ledger) -> dict[int, Conversation]:
+    """The conversations, with those that are new."""
     while tape.joined:
         wire = tape.joined.popleft()
         ledger.conversations[wire.number] = Conversation(wire)
+    return ledger.conversations
 
 
 def _forget_conversations(tape: Tape, ledger: Ledger) -> None:
     """Drop connections that are over: those whose records are no longer kept, and the oldest where there are many."""
-    over, first = ledger.over, ledger.records.first
+    over, first = tape.left, ledger.records.first
     most = max(FEWEST, tape.max_entries // RECORDS_EACH)
-    while tape.left:
-        over.append(tape.left.popleft())
     while over:
         wire = over[0]
         conversation = ledger.conversations.get(wire.number)
@@ -104,8 +114,7 @@ def _append(
     violations: tuple[Violation, ...] = (),
     preview: bytes = b"",
 ) -> int:
-    preview = preview[:PREVIEW]
-    records = ledger.records
+    records, preview = ledger.records, preview[:PREVIEW]
     number = records.append(
         PACKED.pack(
             records.total, conversation.wire.number, at, offset, payload_length, header_length, status, sender, kind,
@@ -117,16 +126,6 @@ def _append(
         ledger.violations[number] = violations
     conversation.last_record = number
     return number
-
-
-def _place(tape: Tape, stream: Stream, offset: int, position: int) -> None:
-    """Note where a chunk of the stream lies in the ring, and now and then forget those that were dropped."""
-    stream.offsets.append(offset)
-    stream.positions.append(position)
-    if not len(stream.positions) & 1023:
-        gone = bisect_right(stream.positions, tape.first_byte) - 1
-        if gone > 512:
-            del stream.offsets[:gone], stream.positions[:gone]
 
 
 def _stored(
@@ -156,25 +155,15 @@ def _stored(
             waiting.popleft()
 
 
-def _read(ledger: Ledger, stream: Stream, at: float, start: int, stop: int) -> None:
-    """The peer read bytes that are kept already: which records has it read to their end by that?"""
-    waiting = stream.waiting
-    while waiting and waiting[0][0] <= stop:
-        end, number, sent = waiting.popleft()
-        if end > start:  # else it was read before anybody told that it was sent
-            ledger.note_reception(number, delay(sent, at))
-
-
 def _head(ledger: Ledger, at: float, conversation: Conversation, head: Head) -> None:
-    status = head.status
+    request, status, length = head.sender is Sender.CLIENT, head.status, len(head.data)
     said = head.start_line.removesuffix(" HTTP/1.1") if status is None else head.start_line.partition(" ")[2]
     number = _append(
-        ledger, at, conversation, head.sender, Kind.REQUEST if head.sender is Sender.CLIENT else Kind.RESPONSE,
-        head.offset, header_length=len(head.data), status=status or 0, violations=head.violations,
-        preview=said.encode("utf-8", "replace"),
+        ledger, at, conversation, head.sender, Kind.REQUEST if request else Kind.RESPONSE, head.offset,
+        header_length=length, status=status or 0, violations=head.violations, preview=said.encode("utf-8", "replace"),
     )  # fmt: skip
     conversation.causes[head.sender, "head"] = number
-    conversation.streams[head.sender].waiting.append((head.offset + len(head.data), number, at))
+    conversation.streams[head.sender].waiting.append((head.offset + length, number, at))
 
 
 def _frame(ledger: Ledger, at: float, conversation: Conversation, by: int, frame: Frame) -> None:
@@ -206,12 +195,13 @@ def _frame(ledger: Ledger, at: float, conversation: Conversation, by: int, frame
 
 
 def _unread(ledger: Ledger, at: float, conversation: Conversation, unread: Unread) -> None:
+    sender, offset, data, length, what, violations = unread
     number = _append(
-        ledger, at, conversation, unread.sender, Kind.UNREAD, unread.offset,
-        payload_length=unread.length, violations=unread.violations, preview=unread.data,
+        ledger, at, conversation, sender, Kind.UNREAD, offset,
+        payload_length=length, violations=violations, preview=data,
     )  # fmt: skip
-    ledger.texts[number] = unread.what
-    conversation.streams[unread.sender].waiting.append((unread.offset + unread.length, number, at))
+    ledger.texts[number] = what
+    conversation.streams[sender].waiting.append((offset + length, number, at))
 
 
 def _end(
@@ -231,9 +221,3 @@ def _end(
     if told_by is not sender and conversation.wire.tapped[sender] and kind in stream.untold:
         number, sent = stream.untold.pop(kind)
         ledger.note_reception(number, delay(sent, at))
-
-
-def _note(ledger: Ledger, at: float, conversation: Conversation, sender: Sender, offset: int, text: str) -> None:
-    kind = Kind.BEND if isinstance(text, BendNote) else Kind.ERROR
-    number = _append(ledger, at, conversation, sender, kind, offset, preview=text.encode("utf-8", "replace"))
-    ledger.texts[number] = str(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import attrgetter
 
 from ..anatomy.field import Sender
 from ..anatomy.record import Kind, Record
@@ -17,31 +18,26 @@ from .reading import Reading
 def dissections(trace: Reading) -> Iterator[tuple[int, Dissection]]:
     """Each connection's number, and all that is kept of it, the client's things first. Messages are left out."""
     with trace.still():
-        kept: dict[int, dict[Kind, list[Record]]] = {number: {} for number in trace.connections}
+        kept: dict[int, list[Record]] = {number: [] for number in trace.connections}
         for record in trace.records:
-            kept.setdefault(record.connection, {}).setdefault(record.kind, []).append(record)
+            kept.setdefault(record.connection, []).append(record)
         for number in sorted(kept):
             yield number, _dissection(trace, number, kept[number])
 
 
-def _dissection(trace: Reading, number: int, records: dict[Kind, list[Record]]) -> Dissection:
-    violations, texts = trace.ledger.violations, trace.ledger.texts
-    heads = []
-    for record in [*records.get(Kind.REQUEST, ()), *records.get(Kind.RESPONSE, ())]:
-        head = parse_head(trace.raw(record) or b"", record.sender, offset=record.offset)
-        heads.append(replace(head, violations=violations.get(record.number, ())))
-    frames = [trace.frame_of(record) for record in records.get(Kind.FRAME, ())]
-    unread = [
-        Unread(
-            record.sender,
-            record.offset,
-            (trace.raw(record) or b"")[:UNREAD_KEPT],
-            record.payload_length,
-            texts.get(record.number, ""),
-            violations.get(record.number, ()),
-        )
-        for record in records.get(Kind.UNREAD, ())
-    ]
+def _dissection(trace: Reading, number: int, records: list[Record]) -> Dissection:
+    heads, frames, unread = [], [], []
+    for record in sorted(records, key=attrgetter("sender")):
+        sender, offset, violations = record.sender, record.offset, trace.ledger.violations.get(record.number, ())
+        match record.kind:
+            case Kind.FRAME:
+                frames.append(trace.frame_of(record))
+            case Kind.REQUEST | Kind.RESPONSE:
+                head = parse_head(trace.raw(record) or b"", sender, offset=offset)
+                heads.append(replace(head, violations=violations))
+            case Kind.UNREAD:
+                data, what = (trace.raw(record) or b"")[:UNREAD_KEPT], trace.ledger.texts.get(record.number, "")
+                unread.append(Unread(sender, offset, data, record.payload_length, what, violations))
     conversation = trace.conversation(number)
     for sender, stream in zip(Sender, conversation.streams, strict=True):
         rest = None if stream.ended else conversation.protocol.rest(sender)
@@ -49,9 +45,9 @@ def _dissection(trace: Reading, number: int, records: dict[Kind, list[Record]]) 
             unread.append(rest)
     return Dissection(
         heads=tuple(heads),
-        frames=tuple(sorted(frames, key=lambda frame: frame.sender or 0)),
+        frames=tuple(frames),
         messages=(),
-        unread=tuple(sorted(unread, key=lambda rest: rest.sender)),
+        unread=tuple(sorted(unread, key=attrgetter("sender"))),
         states=trace.states(number),
         transitions=tuple(trace.transitions(number)),
     )

@@ -10,23 +10,19 @@ from ..anatomy.field import Sender
 from ..anatomy.record import Kind
 from ..anatomy.records import CloseReport
 
+# Time, connection, sender, seen by, offset, length, ring position.
 ENTRY = struct.Struct("<dIBBQQQ")
-"""Time, connection, sender, seen by, offset, length, ring position. Most entries are chunks."""
-NOT_STORED = 2**64 - 1
-"""The position of a chunk whose bytes its sender's chunks hold."""
-EVENT = 2**64 - 2
-"""The position of an entry that is no chunk."""
-
 Entry = tuple[float, int, int, int, int, int, int]
-"""The values of an ``ENTRY``."""
+NOT_STORED = 2**64 - 1  # The position of a chunk whose bytes its sender's chunks hold.
+EVENT = 2**64 - 2  # The position of an entry that is no chunk.
 
 
 class BendNote(str):
     """What a relay did to a stream, in words."""
 
 
+# What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end.
 Told = Kind | str | BendNote | CloseReport
-"""What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end."""
 
 
 class Chunk(NamedTuple):
@@ -50,14 +46,10 @@ class Wire:
     __slots__ = ("key", "last_entry", "live", "middle", "number", "seen", "tapped")
 
     def __init__(self, number: int, key: Hashable) -> None:
-        self.number = number
-        self.key = key
-        self.middle = False
-        """Whether what is told begins in the midst of frames."""
-        self.tapped = [False, False]
-        """Whether the client's and the server's end are in the lab."""
-        self.live = 0
-        """How many taps still tell."""
+        self.number, self.key = number, key
+        self.middle = False  # whether what is told begins in the midst of frames
+        self.tapped = [False, False]  # whether the client's and the server's end are in the lab
+        self.live = 0  # how many taps still tell
+        # Of the client's and of the server's stream: bytes that the client's end and the server's end saw.
         self.seen = ([0, 0], [0, 0])
-        """Of the client's and of the server's stream: bytes that the client's end and the server's end saw."""
         self.last_entry = -1

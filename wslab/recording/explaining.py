@@ -3,79 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 from ..anatomy.explanation import Explanation
-from ..anatomy.field import Violation
+from ..anatomy.field import Sender
 from ..anatomy.record import Kind, Record
 from ..protocol.frame import explain_frame
-from ..protocol.head import Head, explain_head
+from ..protocol.head import explain_head
+from .ledger import Ledger
 
-
-class Beside(NamedTuple):
-    """What is kept of a record beside it."""
-
-    raw: bytes | None
-    """Its bytes; None where some of them were dropped."""
-    violations: tuple[Violation, ...]
-    inflated: bytes | None
-    text: str | None
-    head: Head | None
-    """Itself, where it is a request or a response."""
-    request: Head | None
-    """The request that it answers, where it is a response."""
-
-
-_WORDS: dict[Kind, tuple[tuple[str, str], ...]] = {
-    Kind.FIN: (("TCP FIN", "The sender will send no more bytes. RFC 6455 7.1.1 lets the server close first."),),
-    Kind.RESET: (
-        ("TCP RST", "The connection was torn down: bytes on their way may be lost, and no close frame came."),
-    ),
+_ENDS = {
+    Kind.FIN: ("TCP FIN", "The sender will send no more bytes. RFC 6455 7.1.1 lets the server close first."),
+    Kind.RESET: ("TCP RST", "The connection was torn down: bytes on their way may be lost, and no close frame came."),
 }
 
 
-def explain(record: Record, beside: Beside) -> Explanation:
-    """See ``Trace.explain``."""
+def explain(ledger: Ledger, record: Record, raw: bytes | None) -> Explanation:
+    """See ``Trace.explain``; ``raw`` is the record's bytes, None where some of them were dropped."""
+    sender, offset, text = record.sender, record.offset, ledger.texts.get(record.number)
+    violations = ledger.violations.get(record.number, ())
+    in_words = Explanation(record.summary, b"", (), sender=sender, offset=offset, violations=violations)
     match record.kind:
         case Kind.REQUEST | Kind.RESPONSE:
-            if beside.head is None:
-                return _in_words(record, beside)
-            return explain_head(beside.head.data, record.sender, request=beside.request, violations=beside.violations)
+            conversation, request = ledger.conversations.get(record.connection), None
+            for head in [] if conversation is None else conversation.protocol.heads:
+                if (head.sender, head.offset) == (sender, offset):
+                    return explain_head(head.data, sender, request=request, violations=violations)
+                if head.sender is Sender.CLIENT:
+                    request = head
+            return in_words
         case Kind.FRAME:
-            return _explain_frame(record, beside)
+            if raw is None:
+                said = "These bytes were dropped; Trace(max_bytes=...) keeps more."
+                return replace(in_words, facts=(("not kept", said),))
+            inflated = ledger.inflated.get(record.number)
+            explained = explain_frame(raw, sender=sender, offset=offset, violations=violations, inflated=inflated)
+            return explained if text is None else replace(explained, facts=(*explained.facts, ("not read", text)))
         case Kind.FIN | Kind.RESET:
-            return _in_words(record, beside, *_WORDS[record.kind])
+            return replace(in_words, facts=(_ENDS[record.kind],))
         case Kind.ERROR | Kind.BEND:
-            text = record.preview.decode("utf-8", "replace") if beside.text is None else beside.text
-            return _in_words(record, beside, (record.kind.name.lower(), text))
+            text = record.preview.decode("utf-8", "replace") if text is None else text
+            return replace(in_words, facts=((record.kind.name.lower(), text),))
         case Kind.UNREAD:
-            what = "bytes that are no whole head and no whole frame" if beside.text is None else beside.text
-            return replace(_in_words(record, beside, ("left over", what)), data=beside.raw or b"")
-
-
-def _explain_frame(record: Record, beside: Beside) -> Explanation:
-    if beside.raw is None:
-        said = "These bytes were dropped; Trace(max_bytes=...) keeps more."
-        return _in_words(record, beside, ("not kept", said))
-    explained = explain_frame(
-        beside.raw,
-        sender=record.sender,
-        offset=record.offset,
-        violations=beside.violations,
-        inflated=beside.inflated,
-    )
-    if beside.text is None:
-        return explained
-    return replace(explained, facts=(*explained.facts, ("not read", beside.text)))
-
-
-def _in_words(record: Record, beside: Beside, *facts: tuple[str, str]) -> Explanation:
-    return Explanation(
-        title=record.summary,
-        data=b"",
-        fields=(),
-        sender=record.sender,
-        offset=record.offset,
-        violations=beside.violations,
-        facts=facts,
-    )
+            text = "bytes that are no whole head and no whole frame" if text is None else text
+            return replace(in_words, facts=(("left over", text),), data=raw or b"")

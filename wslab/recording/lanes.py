@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..anatomy.field import Sender
@@ -17,12 +17,9 @@ from .entries import ENTRY, EVENT, Chunk
 from .ledger import NO_MESSAGE, Ledger
 from .tape import Tape
 
-FARTHEST = 4096
-"""Records, and chunks, that are looked through in each direction."""
-_WORDS = frozenset((Kind.ERROR, Kind.BEND))
-"""Kinds that tell of no bytes."""
-WHOSE = struct.Struct("<4xI30xBB36x")
-"""Connection, sender and kind of a packed record."""
+FARTHEST = 4096  # Records, and chunks, that are looked through in each direction.
+WHOSE = struct.Struct("<4xI30xBB36x")  # Connection, sender and kind of a packed record.
+_WORDS = frozenset((Kind.ERROR, Kind.BEND))  # Kinds that tell of no bytes.
 
 
 class Lanes(NamedTuple):
@@ -41,54 +38,44 @@ class Lanes(NamedTuple):
 
 def lanes(tape: Tape, ledger: Ledger, record: Record, around: int) -> Lanes:
     """See ``Trace.lanes``."""
-    own = _message_of(ledger, record.number)
-    first, total = ledger.records.first, ledger.records.total
+    number, places = record.number, ledger.places
+    own = places[number][1]
 
-    def along(numbers: range) -> list[Record]:
+    def along(numbers: range) -> Iterator[Record]:
         """The nearest of these that belong to the lanes, in the order of ``numbers``."""
-        found: list[Record] = []
         beyond = 0
         lowest = min(numbers, default=0)
         packed = ledger.records.slice(lowest, max(numbers, default=-1) + 1)
-        for number in numbers:
-            at = (number - lowest) * PACKED.size
+        for other in numbers:
+            at = (other - lowest) * PACKED.size
             connection, sender, kind = WHOSE.unpack_from(packed, at)
-            if (connection, sender) != (record.connection, record.sender) or kind in _WORDS:
-                continue
-            beyond += own is None or _message_of(ledger, number) != own
-            if beyond > around:
-                break
-            found.append(Record.unpack(packed[at : at + PACKED.size]))
-        return found
+            if (connection, sender) == (record.connection, record.sender) and kind not in _WORDS:
+                beyond += own == NO_MESSAGE or places[other][1] != own
+                if beyond > around:
+                    return
+                yield Record.unpack(packed[at : at + PACKED.size])
 
-    before = along(range(record.number - 1, max(first, record.number - FARTHEST) - 1, -1))
-    after = along(range(record.number + 1, min(total, record.number + FARTHEST)))
+    before = [*along(range(number - 1, max(ledger.records.first, number - FARTHEST) - 1, -1))]
+    after = along(range(number + 1, min(ledger.records.total, number + FARTHEST)))
     records = (*reversed(before), record, *after)
     start, stop = records[0].offset, max(map(_stop, records))
-    chunks = _touching(tape, ledger, record, start, stop)
-    return Lanes(start, stop, tuple(chunks), records, tuple(_messages(ledger, records)))
+    chunks = tuple(_touching(tape, ledger, record, start, stop))
+    return Lanes(start, stop, chunks, records, tuple(_messages(ledger, records)))
 
 
 def _stop(record: Record) -> int:
     return record.offset + record.header_length + record.payload_length
 
 
-def _message_of(ledger: Ledger, number: int) -> int | None:
-    """Which of its sender's messages a record is a part of."""
-    message: int = ledger.places[number][1]
-    return None if message == NO_MESSAGE else message
-
-
 def _messages(ledger: Ledger, records: Iterable[Record]) -> Iterator[tuple[int, int, int, int, Message]]:
     """The messages whose last frame is among these records of one stream."""
     parts: dict[int, list[Record]] = {}
     for record in records:
-        message = _message_of(ledger, record.number)
-        if message is not None:
-            parts.setdefault(message, []).append(record)
+        parts.setdefault(ledger.places[record.number][1], []).append(record)
+    parts.pop(NO_MESSAGE, None)
+    messages = range(ledger.messages.first, ledger.messages.total)
     for own in parts.values():
         first, last = own[0], own[-1]
-        messages = range(ledger.messages.first, ledger.messages.total)
         at = bisect_left(messages, last.number, key=lambda place: ledger.messages[place][0])
         if at < len(messages):
             completed, _, told = ledger.message(messages[at])
@@ -96,26 +83,25 @@ def _messages(ledger: Ledger, records: Iterable[Record]) -> Iterator[tuple[int, 
                 yield first.number, last.number, first.offset, _stop(last), told
 
 
-def _touching(tape: Tape, ledger: Ledger, record: Record, start: int, stop: int) -> list[Chunk]:
+def _touching(tape: Tape, ledger: Ledger, record: Record, start: int, stop: int) -> Iterator[Chunk]:
     """The chunks of the record's stream that touch its bytes ``start`` to ``stop``; they lie near it in time."""
     packed, middle = tape.near(record.time, FARTHEST)
     conversation = ledger.conversations.get(record.connection)
-    ends = {end for end in Sender if conversation is None or conversation.wire.tapped[end]}
 
-    def along(places: range, beyond: Callable[[int, int], bool]) -> list[Chunk]:
-        """Those of the entries that touch the bytes, until each end is ``beyond`` them."""
-        found, left = [], set(ends)
+    def along(places: range, backwards: bool) -> Iterator[Chunk]:
+        """Those of the entries that touch the bytes, until each end is beyond them."""
+        left = {end for end in Sender if conversation is None or conversation.wire.tapped[end]}
         for place in places:
             at, connection, sender, seen_by, offset, length, position = ENTRY.unpack_from(packed, place * ENTRY.size)
             if (connection, sender) != (record.connection, record.sender) or position == EVENT:
                 continue
             if offset < stop and offset + length > start:
-                found.append(Chunk(at, connection, Sender(sender), Sender(seen_by), offset, length))
-            if beyond(offset, offset + length):
+                yield Chunk(at, connection, Sender(sender), Sender(seen_by), offset, length)
+            if offset <= start if backwards else offset + length >= stop:
                 left.discard(Sender(seen_by))
                 if not left:
-                    break
-        return found
+                    return
 
-    before = along(range(middle - 1, -1, -1), lambda first, last: first <= start)
-    return [*reversed(before), *along(range(middle, len(packed) // ENTRY.size), lambda first, last: last >= stop)]
+    before = [*along(range(middle - 1, -1, -1), backwards=True)]
+    yield from reversed(before)
+    yield from along(range(middle, len(packed) // ENTRY.size), backwards=False)

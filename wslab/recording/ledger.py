@@ -9,33 +9,48 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple, overload
 
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import DELAY, DELAY_AT, PACKED, Kind
+from ..anatomy.record import DELAY, DELAY_AT, PACKED, Kind, Record
 from ..anatomy.records import CloseReport
 from ..drawing.visible import count
 from ..protocol.connection import Connection, Message
+from ..protocol.states import Event, Transition
 from .entries import Wire
 from .ring import PackedLog
-from .steps import Cause, Step, record_of, steps_of
 
 try:  # compiled, and 30 to 70 times as fast
     from websockets.speedups import apply_mask
 except ImportError:  # a platform without compiled extensions, such as Pyodide
     from websockets.utils import apply_mask
 
+# For each record: its frame's index among its sender's, and the number of the message it is a part of.
 PLACE = struct.Struct("<II")
-"""For each record: its frame's index among its sender's, and the number of the message it is a part of."""
 NO_MESSAGE = 2**32 - 1
+# A record's number, and its delay in microseconds; and how many of them are kept.
 RECEPTION = struct.Struct("<II")
-"""A record's number, and its delay in microseconds."""
 RECEPTIONS = 16_384
-"""How many of them are kept."""
+# For each message: the record that completed it, connection, sender, and its number, opcode, first and last frame and
+# length. Millions of tuples would keep Python's collector busy.
 MESSAGE = struct.Struct("<qIBIBIIQ")
-"""For each message: the record that completed it, connection, sender, and its number, opcode, first and last frame and
-length. Millions of tuples would keep Python's collector busy."""
+
+# What may change a state: who sent it, and a Close frame's index among its frames, or "head" or "end".
+Cause = tuple[Sender, int | str]
+
+
+class Step(NamedTuple):
+    """A change of state, and what caused it."""
+
+    record: int
+    """Number of the record that caused it; -1 where that was dropped before anybody asked."""
+    connection: int
+    transition: Transition
+
+
+by_record = attrgetter("record")  # what steps are in order by
 
 
 class Stream:
@@ -44,15 +59,14 @@ class Stream:
     __slots__ = ("ended", "offsets", "positions", "untold", "waiting")
 
     def __init__(self) -> None:
+        # Of the stored chunks, in order, and where in the tape's ring each of them lies.
         self.offsets: list[int] = []
-        """Of the stored chunks, in order."""
         self.positions: list[int] = []
-        """Where in the tape's ring each of them lies."""
         self.ended: set[Kind] = set()
+        # Ends that the peer was not told of: record, and its time.
         self.untold: dict[Kind, tuple[int, float]] = {}
-        """Ends that the peer was not told of: record, and its time."""
+        # Records whose last byte the peer has not read: where they stop, their number and time.
         self.waiting: deque[tuple[int, int, float]] = deque()
-        """Records whose last byte the peer has not read: where they stop, their number and time."""
 
 
 class Conversation:
@@ -65,8 +79,7 @@ class Conversation:
         self.protocol = Connection(heads=(not wire.middle, not wire.middle), unmask=apply_mask)
         self.streams = (Stream(), Stream())
         self.closings: dict[Sender, CloseReport] = {}
-        self.causes: dict[Cause, int] = {}
-        """New records that may have changed a state."""
+        self.causes: dict[Cause, int] = {}  # new records that may have changed a state
         self.steps: list[Step] = []
         self.last_record = -1
 
@@ -79,16 +92,49 @@ class Conversation:
                 yield f"connection {wire.number}, which the server has not accepted yet"
             return
         for sender in Sender:
-            sent, read = wire.seen[sender][sender], wire.seen[sender][sender.peer]
             if sender.peer in closings:
                 continue  # it reads no more
-            if read < sent:
-                yield f"{count(sent - read, 'byte')} from the {sender.label} of connection {wire.number}"
+            unread = wire.seen[sender][sender] - wire.seen[sender][sender.peer]
+            if unread > 0:
+                yield f"{count(unread, 'byte')} from the {sender.label} of connection {wire.number}"
             for kind in streams[sender].untold:
                 yield f"the {sender.label}'s {kind.name} on connection {wire.number}"
         if len(closings) == 1:
             (told,) = closings
             yield f"the {told.peer.label}'s end of connection {wire.number}, which is not closed yet"
+
+
+class Records(Sequence[Record]):
+    """Records in their packed form: 100,000 of them cost no more than their bytes until one is looked at."""
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return len(self._packed) // PACKED.size
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Record]: ...
+    def __getitem__(self, place: int | slice) -> Record | list[Record]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        at = range(len(self))[place] * PACKED.size
+        return Record.unpack(self._packed[at : at + PACKED.size])
+
+    def __iter__(self) -> Iterator[Record]:
+        return (Record.unpack(self._packed[at : at + PACKED.size]) for at in range(0, len(self._packed), PACKED.size))
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Records | list) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
 
 
 class Dropped(NamedTuple):
@@ -111,24 +157,19 @@ class Ledger:
     def __init__(self, max_entries: int, max_inflated: int) -> None:
         self.records = PackedLog(PACKED, max_entries)
         self.places = PackedLog(PLACE, max_entries)
-        self.receptions = PackedLog(RECEPTION, RECEPTIONS)
-        """In the order in which they became known."""
+        self.receptions = PackedLog(RECEPTION, RECEPTIONS)  # in the order in which they became known
+        self.messages = PackedLog(MESSAGE, max_entries)
         self.conversations: dict[int, Conversation] = {}
-        self.over: deque[Wire] = deque()
-        """Connections that no end told of any more when they were put here."""
-        # Queues, oldest first. A plain dict would be a slow one: finding its first key means to step over all that were
-        # removed before.
+        self.steps: list[Step] = []
+        # Queues by record, oldest first. A plain dict would be a slow one: finding its first key means to step over all
+        # that were removed before.
         self.violations: OrderedDict[int, tuple[Violation, ...]] = OrderedDict()
         self.texts: OrderedDict[int, str] = OrderedDict()
         self.inflated: OrderedDict[int, bytes] = OrderedDict()
-        self.steps: list[Step] = []
-        self.messages = PackedLog(MESSAGE, max_entries)
+        # By a message's place in ``messages``, the rules that its frames break.
         self.broken: OrderedDict[int, tuple[Violation, ...]] = OrderedDict()
-        """By a message's place in ``messages``, the rules that its frames break."""
-        self.busy = False
-        """Whether it is being written, which a finalizer may find that runs in the midst of it."""
-        self._max_inflated = max_inflated
-        self._inflated_bytes = 0
+        self.busy = False  # whether it is being written, which a finalizer may find that runs in the midst of it
+        self._max_inflated, self._inflated_bytes = max_inflated, 0
 
     def note_reception(self, number: int, late: int) -> None:
         """Note that a record was received, so many microseconds after it was sent."""
@@ -140,11 +181,7 @@ class Ledger:
         self.inflated[number] = data
         self._inflated_bytes += len(data)
         while self._inflated_bytes > self._max_inflated and self.inflated:
-            self._drop_inflated()
-
-    def _drop_inflated(self) -> None:
-        _, data = self.inflated.popitem(last=False)
-        self._inflated_bytes -= len(data)
+            self._inflated_bytes -= len(self.inflated.popitem(last=False)[1])
 
     def keep_message(self, record: int, connection: int, message: Message) -> None:
         """Keep a message, without its data, that the frame of that record completed."""
@@ -161,10 +198,13 @@ class Ledger:
 
     def note_steps(self, conversation: Conversation) -> None:
         """Note what changed of the connection's states, and by which record."""
-        number, known = conversation.wire.number, len(conversation.steps)
-        new = list(steps_of(number, conversation.protocol.transitions, conversation.causes, known))
-        conversation.steps += new
-        self.steps += new
+        for transition in conversation.protocol.transitions[len(conversation.steps) :]:
+            sender, index = transition.after
+            other = "end" if transition.event is Event.TCP_CLOSED else "head"
+            record = conversation.causes.get((sender, other if index is None else index), -1)
+            step = Step(record, conversation.wire.number, transition)
+            conversation.steps.append(step)
+            self.steps.append(step)
         conversation.causes.clear()
 
     def forget(self) -> None:
@@ -175,12 +215,13 @@ class Ledger:
         queues: tuple[tuple[OrderedDict[int, Any], int], ...] = (
             (self.violations, first),
             (self.texts, first),
+            (self.inflated, first),
             (self.broken, self.messages.first),
         )
         for kept, oldest in queues:
             while kept and next(iter(kept)) < oldest:
-                kept.popitem(last=False)
-        while self.inflated and next(iter(self.inflated)) < first:
-            self._drop_inflated()
+                _, gone = kept.popitem(last=False)
+                if kept is self.inflated:
+                    self._inflated_bytes -= len(gone)
         if self.steps and self.steps[0].record < first:
-            del self.steps[: bisect_left(self.steps, first, key=record_of)]
+            del self.steps[: bisect_left(self.steps, first, key=by_record)]

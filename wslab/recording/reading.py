@@ -32,12 +32,10 @@ from ..protocol.states import State, Transition
 from ..protocol.words import CLOSE, MASK, OPCODE
 from .derive import derive
 from .entries import EVENT, Chunk
-from .explaining import Beside, explain
+from .explaining import explain
 from .lanes import Lanes, lanes
-from .ledger import NO_MESSAGE, Conversation, Dropped, Ledger
-from .packed import Records
+from .ledger import NO_MESSAGE, Conversation, Dropped, Ledger, Records, Step, by_record
 from .ring import CAPACITY
-from .steps import Step, record_of, states_after
 from .tape import BATCH, Tap, Tape
 
 
@@ -68,7 +66,6 @@ class Reading:
         self._lock = threading.RLock()
         # What makes room knows the ledger and not this object, which would otherwise live until a collection.
         self.tape = Tape(max_bytes, max_entries, partial(_catch_up, self.ledger, self._lock))
-        self.max_bytes, self.max_entries = max_bytes, max_entries
         self.began = time.time()
         """Seconds since 1970."""
         self.notes: tuple[str, ...] = ()
@@ -95,7 +92,13 @@ class Reading:
 
     def note(self, text: str, *, connection: int | None = None, sender: Sender = Sender.SERVER) -> None:
         """Record that a program failed, in words, as an ERROR record of that connection (the newest unless named)."""
-        self.tape.note(text, connection, sender)
+        tape = self.tape
+        with tape.hold():
+            wire = tape.wires.get(tape.next_connection - 1 if connection is None else connection)
+            if wire is None:
+                wire = tape.wire()
+                tape.left.append(wire)
+        tape.tell(wire, sender, sender, str(text))
 
     def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
         """Have ``wake()`` called when something new was written.
@@ -136,22 +139,21 @@ class Reading:
     def dropped(self) -> Dropped:
         """How much is no longer kept."""
         self.update()
-        return Dropped(self.first, self.tape.first_entry, self.tape.first_byte)
+        return Dropped(self.first, *self.tape.dropped)
 
     @property
     def records(self) -> Records:
         """The records that are kept, in order."""
         return Records(self.packed())
 
-    def between(self, start: int, stop: int) -> Records:
-        """The kept records numbered ``start`` to ``stop`` (not included)."""
+    def between(self, start: int, stop: int | None) -> Records:
+        """The kept records numbered ``start`` to ``stop`` (not included), or all from ``start`` on."""
         return Records(self.packed(start, stop))
 
     def packed(self, start: int = 0, stop: int | None = None) -> bytes:
         """The same records in their packed form, ``wslab.anatomy.record.PACKED.size`` bytes each."""
         with self.still():
-            records = self.ledger.records
-            return records.slice(start, records.total if stop is None else stop)
+            return self.ledger.records.slice(start, stop)
 
     def record(self, number: int) -> Record:
         """The record of that number. Raises IndexError when it is not kept or does not exist yet."""
@@ -194,7 +196,7 @@ class Reading:
     def messages(self) -> list[Message]:
         """The messages that are kept, as they were completed; ``data`` is None where bytes were dropped."""
         with self.still():
-            return [message for _, _, message in self.completed()]
+            return [message for *_, message in self.completed()]
 
     def messages_of(self, connection: int, sender: Sender) -> list[Message]:
         """The messages that ``sender`` completed on one connection."""
@@ -216,12 +218,10 @@ class Reading:
 
     def states(self, connection: int) -> dict[Sender, State]:
         """Each end's state (RFC 6455: CONNECTING, OPEN, CLOSING, CLOSED)."""
-        self.update()
         return dict(self.conversation(connection).protocol.states)
 
     def transitions(self, connection: int) -> list[Transition]:
         """How each end came to its state."""
-        self.update()
         return list(self.conversation(connection).protocol.transitions)
 
     def steps(self, start: int = 0, stop: int | None = None) -> list[Step]:
@@ -229,12 +229,14 @@ class Reading:
         with self.still():
             steps = self.ledger.steps
             stop = self.ledger.records.total if stop is None else stop
-            return steps[bisect_left(steps, start, key=record_of) : bisect_left(steps, stop, key=record_of)]
+            return steps[bisect_left(steps, start, key=by_record) : bisect_left(steps, stop, key=by_record)]
 
     def states_at(self, connection: int, number: int) -> dict[Sender, State]:
         """Each end's state when the record of that number had crossed, as ``states`` gives the present one."""
         with self.still():
-            return states_after(self.conversation(connection).steps, number)
+            steps = [step for step in self.conversation(connection).steps if step.record <= number]
+        changed = {step.transition.endpoint: step.transition.new for step in steps}
+        return dict.fromkeys(Sender, State.CONNECTING) | changed
 
     def lanes(self, number: int, around: int = 2) -> Lanes:
         """The bytes around a record in its sender's stream, and the chunks, records and messages that lie over them.
@@ -259,12 +261,10 @@ class Reading:
 
     def closings(self, connection: int) -> dict[Sender, CloseReport]:
         """What each end's program reported when it was done with the connection (RFC 6455 7.1.5 and 7.1.6)."""
-        self.update()
         return dict(self.conversation(connection).closings)
 
     def heads(self, connection: int) -> tuple[Head | None, Head | None]:
         """The connection's latest request and response."""
-        self.update()
         protocol = self.conversation(connection).protocol
         return protocol.request, protocol.response
 
@@ -280,7 +280,7 @@ class Reading:
         if data is None:
             raise LookupError(
                 f"bytes {start} to {stop} of the {sender.label}'s stream are no longer kept; "
-                f"make the trace larger with Trace(max_bytes=...)"
+                "make the trace larger with Trace(max_bytes=...)"
             )
         return data
 
@@ -290,22 +290,8 @@ class Reading:
         Raises IndexError when there is no such record. Bytes that were dropped are said to be so.
         """
         with self.still():
-            record, ledger = self.record(number), self.ledger
-            kept = record.connection in ledger.conversations
-            heads = ledger.conversations[record.connection].protocol.heads if kept else []
-            own = next((h for h in heads if (h.sender, h.offset) == (record.sender, record.offset)), None)
-            before = heads[: heads.index(own)] if own is not None else []
-            return explain(
-                record,
-                Beside(
-                    raw=self.raw(record),
-                    violations=ledger.violations.get(number, ()),
-                    inflated=ledger.inflated.get(number),
-                    text=ledger.texts.get(number),
-                    head=own,
-                    request=next((head for head in reversed(before) if head.sender is Sender.CLIENT), None),
-                ),
-            )
+            record = self.record(number)
+            return explain(self.ledger, record, self.raw(record))
 
     def foresee(self, connection: int, sender: Sender, writes: Iterable[bytes]) -> list[list[Frame]]:
         """The frames that each of ``writes`` would complete if ``sender`` sent them next, judged as they would be.
@@ -325,7 +311,8 @@ class Reading:
     # --- for exporters and views, within ``still()`` ---------------------------------------
 
     def conversation(self, connection: int) -> Conversation:
-        """What is known of a connection. Raises IndexError when it is not kept."""
+        """What is known of a connection, once what is new was derived. Raises IndexError when it is not kept."""
+        self.update()
         try:
             return self.ledger.conversations[connection]
         except KeyError:
@@ -337,20 +324,17 @@ class Reading:
         conversation = self.ledger.conversations.get(connection)
         if conversation is None:
             return None
-        stream = conversation.streams[sender]
-        pieces: list[bytes] = []
+        stream, stop, pieces = conversation.streams[sender], start + length, []
         at = bisect_right(stream.offsets, start) - 1
-        while length > 0:
-            if not 0 <= at < len(stream.offsets):
+        while start < stop:
+            if at < 0:
                 return None
-            within = start - stream.offsets[at]
-            until = stream.offsets[at + 1] if at + 1 < len(stream.offsets) else start + length
-            take = min(length, until - start)
-            piece = self.tape.read(stream.positions[at] + within, take)
+            until = min([stop, *stream.offsets[at + 1 : at + 2]])
+            piece = self.tape.read(stream.positions[at] + start - stream.offsets[at], until - start)
             if piece is None:
                 return None
             pieces.append(piece)
-            start, length, at = start + take, length - take, at + 1
+            start, at = until, at + 1
         return b"".join(pieces)
 
     def raw(self, record: Record) -> bytes | None:
@@ -364,29 +348,18 @@ class Reading:
         index, message = ledger.places[number]
         key = raw[record.header_length - 4 : record.header_length] if raw and record.second & MASK else None
         frame = Frame(
-            sender=record.sender,
-            index=index,
-            offset=record.offset,
-            header_length=record.header_length,
-            payload_length=record.payload_length,
-            first=record.first,
-            second=record.second,
-            masking_key=key,
-            violations=ledger.violations.get(number, ()),
-            preview=record.preview,
-            payload=None if raw is None else raw[record.header_length :],
-            inflated=ledger.inflated.get(number),
-            message=None if message == NO_MESSAGE else message,
-            note=ledger.texts.get(number),
-        )
+            record.sender, index, record.offset, record.header_length, record.payload_length, record.first,
+            record.second, key, ledger.violations.get(number, ()), record.preview,
+            payload=None if raw is None else raw[record.header_length :], inflated=ledger.inflated.get(number),
+            message=None if message == NO_MESSAGE else message, note=ledger.texts.get(number),
+        )  # fmt: skip
         if record.first & OPCODE == CLOSE and frame.data is not None:
             code, reason = close_body(frame.data)
             return frame._replace(status_code=code, close_reason=reason)
         return frame
 
     def completed(self) -> Iterator[tuple[int, int, Message]]:
-        """Each message with its data, put together again from the frames that carried it: the number of the record that
-        completed it, its connection, and the message."""
+        """Each message with its data, joined from its frames, behind its last record's number and its connection's."""
         data: dict[tuple[int, Sender, int], list[bytes | None]] = {}
         for record in self.records:
             message = self.ledger.places[record.number][1]

@@ -12,14 +12,9 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-SMALLEST = 2**16
-"""Bytes of memory that a ring begins with."""
-SHORT = 2**12
-"""Bytes up to which a copy is cheaper than a view."""
-
-
-CAPACITY = 16 * 2**20
-"""Bytes of traffic that a recording keeps, unless it is told otherwise."""
+SMALLEST = 2**16  # Bytes of memory that a ring begins with.
+SHORT = 2**12  # Bytes up to which a copy is cheaper than a view.
+CAPACITY = 16 * 2**20  # Bytes of traffic that a recording keeps, unless it is told otherwise.
 
 
 class Ring:
@@ -28,12 +23,10 @@ class Ring:
     It takes its memory as it is written to.
     """
 
-    __slots__ = ("_room", "_view", "capacity", "end")
+    __slots__ = ("_view", "capacity", "end")
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.end = 0
-        self._room = 0
+        self.capacity, self.end = capacity, 0
         self._view = memoryview(bytearray())
 
     @property
@@ -42,50 +35,40 @@ class Ring:
         return max(0, self.end - self.capacity)
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
-        """Append ``data`` and return the position of its first byte.
-
-        Of data longer than the ring only the end is kept.
-        """
-        position, length = self.end, len(data)
+        """Append ``data``, of which only the end is kept where it is too long; the position of its first byte."""
+        position, length, capacity = self.end, len(data), self.capacity
         self.end = position + length
-        if length > self.capacity:
-            data = memoryview(data)[length - self.capacity :]
-            length = self.capacity
-        at = (self.end - length) % self.capacity
+        if length > capacity:
+            data = memoryview(data)[length - capacity :]
+            length = capacity
+        at = (self.end - length) % capacity
         stop = at + length
-        if stop > self._room < self.capacity:
-            self._grow(stop)
-        if stop <= self.capacity:
+        if stop > len(self._view) < capacity:
+            grown = bytearray(min(capacity, max(stop, 2 * len(self._view), SMALLEST)))
+            grown[: len(self._view)] = self._view
+            self._view = memoryview(grown)  # views of the old memory stay as they are
+        if stop <= capacity:
             self._view[at:stop] = data
         else:
-            room = self.capacity - at
             data = memoryview(data)
-            self._view[at:] = data[:room]
-            self._view[: length - room] = data[room:]
+            self._view[at:] = data[: capacity - at]
+            self._view[: stop - capacity] = data[capacity - at :]
         return position
 
-    def _grow(self, needed: int) -> None:
-        """Move to twice the memory, or as much more as is needed. Views of the old memory stay as they are."""
-        grown = bytearray(min(self.capacity, max(needed, 2 * self._room, SMALLEST)))
-        grown[: self._room] = self._view
-        self._room, self._view = len(grown), memoryview(grown)
-
-    def read(self, position: int, length: int) -> bytes | None:
-        """The bytes at that position, or None when some of them were dropped or never written."""
+    def view(self, position: int, length: int) -> bytes | memoryview | None:
+        """The same bytes as ``read`` gives; long ones are not copied, and change when they are written over."""
         if position + self.capacity < self.end or position < 0 or position + length > self.end:
             return None
         at = position % self.capacity
         stop = at + length
-        if stop <= self.capacity:
-            return bytes(self._view[at:stop])
-        return b"".join((self._view[at:], self._view[: stop - self.capacity]))
+        if stop > self.capacity:
+            return b"".join((self._view[at:], self._view[: stop - self.capacity]))
+        return self._view[at:stop] if length > SHORT else bytes(self._view[at:stop])
 
-    def view(self, position: int, length: int) -> bytes | memoryview | None:
-        """The same bytes as ``read`` gives; long ones are not copied, and change when they are written over."""
-        at = position % self.capacity
-        if length <= SHORT or at + length > self.capacity or self.read(position, 0) is None:
-            return self.read(position, length)
-        return self._view[at : at + length]
+    def read(self, position: int, length: int) -> bytes | None:
+        """The bytes at that position, or None when some of them were dropped or never written."""
+        found = self.view(position, length)
+        return None if found is None else bytes(found)
 
 
 class PackedLog:
@@ -94,23 +77,24 @@ class PackedLog:
     __slots__ = ("_data", "_dropped", "_full", "limit", "struct", "total")
 
     def __init__(self, layout: struct.Struct, limit: int) -> None:
-        self.struct = layout
-        self.limit = limit
-        self.total = 0
-        """How many entries were ever appended."""
-        self._data = bytearray()
-        self._dropped = 0
-        self._full = self._room
+        self.struct, self.limit = layout, limit
+        self.restore(0, b"")
+
+    def restore(self, first: int, packed: bytes) -> None:
+        """Take over the entries ``packed``, numbered from ``first``, as the whole log."""
+        self.total = first + len(packed) // self.struct.size  # how many entries were ever appended
+        self._data = bytearray(packed)
+        self._drop(first)
+
+    def _drop(self, first: int) -> None:
+        """Note the first entry that lies there. The oldest are dropped in bulk, so that dropping stays cheap."""
+        self._dropped = first
+        self._full = first + self.limit + max(self.limit // 4, 1)
 
     @property
     def first(self) -> int:
         """Number of the first entry that is still kept."""
         return max(self._dropped, self.total - self.limit)
-
-    @property
-    def _room(self) -> int:
-        """How many entries may lie there: the oldest are dropped in bulk, so that dropping stays cheap."""
-        return self.limit + max(self.limit // 4, 1)
 
     def append(self, packed: bytes) -> int:
         """Append one entry; its number."""
@@ -118,36 +102,23 @@ class PackedLog:
         number = self.total
         self.total = number + 1
         if number >= self._full:
-            self._drop()
+            del self._data[: (self.first - self._dropped) * self.struct.size]
+            self._drop(self.first)
         return number
-
-    def _drop(self) -> None:
-        spare = self.total - self.limit - self._dropped
-        del self._data[: spare * self.struct.size]
-        self._dropped += spare
-        self._full = self._dropped + self._room
 
     def patch(self, number: int, layout: struct.Struct, at: int, value: Any) -> None:
         """Write ``value`` at byte ``at`` of an entry; nothing happens where the entry is not kept."""
         if number >= self._dropped:
             layout.pack_into(self._data, (number - self._dropped) * self.struct.size + at, value)
 
-    def slice(self, start: int, stop: int) -> bytes:
+    def slice(self, start: int = 0, stop: int | None = None) -> bytes:
         """The packed entries numbered ``start`` to ``stop`` (not included), as far as they are kept."""
-        start, stop = max(start, self.first), min(stop, self.total)
-        if start >= stop:
-            return b""
-        size = self.struct.size
-        return bytes(memoryview(self._data)[(start - self._dropped) * size : (stop - self._dropped) * size])
+        size, start = self.struct.size, max(start, self.first)
+        stop = self.total if stop is None else min(stop, self.total)
+        return bytes(memoryview(self._data)[(start - self._dropped) * size : max(0, stop - self._dropped) * size])
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
         """The unpacked entry of that number. Raises IndexError when it is not kept."""
         if not self.first <= number < self.total:
             raise IndexError(f"entry {number} is not kept; entries {self.first} to {self.total - 1} are")
         return self.struct.unpack_from(self._data, (number - self._dropped) * self.struct.size)
-
-    def restore(self, first: int, packed: bytes) -> None:
-        """Take over the entries ``packed``, numbered from ``first``, as the whole log."""
-        self._dropped, self._data = first, bytearray(packed)
-        self.total = first + len(packed) // self.struct.size
-        self._full = first + self._room

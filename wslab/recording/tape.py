@@ -13,12 +13,13 @@ derived. It is reentrant: a finalizer may run in the midst of a write and tell o
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from ..anatomy.field import Sender
@@ -27,10 +28,8 @@ from ..anatomy.records import CloseReport
 from .entries import ENTRY, EVENT, NOT_STORED, BendNote, Entry, Told, Wire
 from .ring import PackedLog, Ring
 
-BATCH = 256
-"""Entries that are taken off the tape at a time, which is a few milliseconds of work."""
-PIECE = 2**12
-"""Bytes whose deriving takes about as long as an entry's."""
+BATCH = 256  # Entries that are taken off the tape at a time, which is a few milliseconds of work.
+PIECE = 2**12  # Bytes whose deriving takes about as long as an entry's.
 
 
 class Tap:
@@ -111,13 +110,10 @@ class _Subscriber:
 class Kept(NamedTuple):
     """What a tape holds, as plain data: what a file of it has to carry."""
 
-    start: int
-    """Ring position of the first byte that is kept."""
+    start: int  # ring position of the first byte that is kept
     data: bytes
-    first: int
-    """Number of the first entry that is kept."""
-    entries: bytes
-    """Those that were taken, packed as ``ENTRY``."""
+    first: int  # number of the first entry that is kept
+    entries: bytes  # those that were taken, packed as ``ENTRY``
 
 
 class Tape:
@@ -137,10 +133,11 @@ class Tape:
             )
         self.max_bytes, self.max_entries = max_bytes, max_entries
         self.wires: dict[int, Wire] = {}
+        self.next_connection = 0  # the number that the next new connection gets
+        # Connections that are new to the reader, and those that no end tells of any more. The reader takes them off; an
+        # end that comes late may tell of one again.
         self.joined: deque[Wire] = deque()
-        """Connections that are new to the reader, who takes them off."""
         self.left: deque[Wire] = deque()
-        """Connections that no end tells of any more, likewise; an end that comes late may tell of one again."""
         self._lock = threading.RLock()
         self._make_room = make_room
         self._epoch = time.perf_counter()
@@ -151,8 +148,6 @@ class Tape:
         self._taken = 0  # entries that were looked at
         self._taken_to = 0  # ring position up to which every byte was looked at
         self._joinable: dict[Hashable, Wire] = {}
-        self.next_connection = 0
-        """The number that the next new connection gets."""
         self._subscribers: tuple[_Subscriber, ...] = ()
 
     # --- writing -------------------------------------------------------------------------
@@ -212,21 +207,11 @@ class Tape:
     def tell(self, wire: Wire, sender: Sender, told_by: Sender, told: Told, at: float | None = None) -> None:
         """Note something that is no chunk: it concerns ``sender``'s stream, and the end ``told_by`` tells it."""
         with self._lock:
-            now = time.perf_counter() - self._epoch if at is None else at
+            now = self.now() if at is None else at
             place = max(wire.seen[sender])
             entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, told_by, place, 0, EVENT))
             self._told[entry] = told
-        if self._subscribers:
-            self._wake()
-
-    def note(self, text: str, connection: int | None, sender: Sender) -> None:
-        """See ``Trace.note``."""
-        with self._lock:
-            wire = self.wires.get(self.next_connection - 1 if connection is None else connection)
-            if wire is None:
-                wire = self.wire()
-                self.left.append(wire)
-        self.tell(wire, sender, sender, str(text))
+        self._wake()
 
     def leave(self, wire: Wire) -> None:
         """One of the connection's ends tells no more."""
@@ -234,8 +219,8 @@ class Tape:
             wire.live -= 1
             if not wire.live:
                 self.left.append(wire)
-            if not wire.live and (wire.tapped[Sender.SERVER] or len(self._joinable) > 1024):
-                self._part(wire)
+                if wire.tapped[Sender.SERVER] or len(self._joinable) > 1024:
+                    self._part(wire)
 
     def forget(self, number: int) -> None:
         """Drop a connection that is over."""
@@ -280,13 +265,14 @@ class Tape:
         for subscriber in self._subscribers:
             subscriber.woken = False
         stop = self._log.total
-        left = stop if most is None else most
+        left = sys.maxsize if most is None else most
         while self._taken < stop and left > 0:
             with self._lock:
                 packed = self._log.slice(self._taken, min(stop, self._taken + BATCH))
             for entry in ENTRY.iter_unpack(packed):
                 taken = self._taken
                 self._taken = taken + 1
+                left -= 1
                 position = entry[6]
                 if position < EVENT:
                     length = entry[5]
@@ -294,36 +280,24 @@ class Tape:
                     assert data is not None, "a writer waits until what it would write over was taken"
                     yield entry, data
                     self._taken_to = position + length
-                    if most is not None:
-                        left -= length // PIECE
-                elif position == EVENT:
-                    yield entry, self._told.pop(taken)
+                    left -= length // PIECE
                 else:
-                    yield entry, None
-                if most is not None:
-                    left -= 1
-                    if left <= 0:
-                        return
+                    yield entry, self._told.pop(taken) if position == EVENT else None
+                if left <= 0:
+                    return
 
-    @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> AbstractContextManager[object]:
         """Let nothing be written until the block ends; writers wait."""
-        with self._lock:
-            yield
+        return self._lock
 
     def waiting(self, wire: Wire) -> bool:
         """Whether something of this connection was not taken yet."""
         return wire.last_entry >= self._taken
 
     @property
-    def first_byte(self) -> int:
-        """Ring position of the first byte that is kept: how many were dropped."""
-        return self._ring.start
-
-    @property
-    def first_entry(self) -> int:
-        """Number of the first entry that is kept: how many were dropped."""
-        return self._log.first
+    def dropped(self) -> tuple[int, int]:
+        """How many entries and bytes were dropped, which is where the first entry and the first byte kept lie."""
+        return self._log.first, self._ring.start
 
     def read(self, position: int, length: int) -> bytes | None:
         """The bytes at a ring position, or None where some of them were dropped."""
@@ -333,8 +307,7 @@ class Tape:
     def entries(self) -> Iterator[Entry]:
         """The entries that are kept and were taken."""
         with self._lock:
-            packed = self._log.slice(0, self._taken)
-        return ENTRY.iter_unpack(packed)
+            return ENTRY.iter_unpack(self._log.slice(stop=self._taken))
 
     def begins(self) -> dict[tuple[int, int], int]:
         """For each connection and sender, the offset of the first byte of which both the chunk and the bytes are kept.
@@ -343,7 +316,7 @@ class Tape:
         """
         begins: dict[tuple[int, int], int] = {}
         for _, connection, sender, _, offset, _, position in self.entries():
-            if self.first_byte <= position < EVENT:
+            if self._ring.start <= position < EVENT:
                 begins.setdefault((connection, sender), offset)
         return begins
 

@@ -1,29 +1,117 @@
 """The recording as a learner holds it: ``Trace`` is written to and read from, shows itself, and is saved and opened.
 
-It stands above all that it is made of: ``reading`` answers questions, ``views`` show parts of it, ``archive`` and
-``files`` read and write it. Those are loaded when they are first used.
+``Slice``, ``Handshake`` and ``Closing`` show parts of it; they hold no copy, and read the trace each time they are
+shown. What reads and writes files, ``archive`` and ``files``, is loaded when it is first used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..anatomy.record import Record
-from ..drawing.blocks import Notes
-from ..drawing.sheet import Sheet, Shown, sheet_of
-from ..drawing.visible import visible
+from ..anatomy.explanation import Explanation, handshake_sheet
+from ..anatomy.record import Kind, Record
+from ..anatomy.records import CloseReport, closing, ladder, records_table
+from ..drawing.blocks import Notes, Only, Words
+from ..drawing.sheet import Sheet, Shown
+from ..drawing.visible import count, visible
 from .entries import Chunk
 from .ledger import Dropped
 from .reading import Reading
 from .tape import Tap
-from .views import Closing, Handshake, Slice
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Chunk", "Dropped", "Tap", "Trace"]
+
+
+NOTHING = "nothing recorded yet"
+
+
+class Slice(Shown):
+    """A run of records, shown as a ladder (text) or a ladder and a table (HTML).
+
+    Args:
+        trace: where the records are.
+        start: number of the first record.
+        stop: one past the last one; None for all that there are when it is shown.
+        connection: only this connection's records; None for all.
+    """
+
+    def __init__(
+        self, trace: Reading, start: int = 0, stop: int | None = None, *, connection: int | None = None
+    ) -> None:
+        self.trace, self.start, self.stop, self.connection = trace, start, stop, connection
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The records, as far as the trace still keeps them."""
+        records = self.trace.between(self.start, self.stop)
+        if self.connection is None:
+            return records
+        return [record for record in records if record.connection == self.connection]
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def svg(self) -> str:
+        """The ladder as a standalone SVG picture, for slides; its text is in ``<desc>``."""
+        return self._sheet().svg()
+
+    def _sheet(self) -> Sheet:
+        records, dropped = self.records, self.trace.dropped
+        if not records:
+            return Sheet(NOTHING, [Words(NOTHING)])
+        title = count(len(records), "record")
+        if dropped.records or dropped.bytes:
+            title += f"; {count(dropped.records, 'record')} and {count(dropped.bytes, 'byte')} before were dropped"
+        return Sheet(title, [ladder(records, title), Only(["html"], [records_table(records)])])
+
+
+class Handshake(Shown):
+    """One connection's opening handshake: request and response, each line explained."""
+
+    def __init__(self, trace: Reading, connection: int) -> None:
+        self.trace, self.connection = trace, connection
+
+    def _explained(self, kind: Kind) -> Explanation | None:
+        found = [record.number for record in Slice(self.trace, connection=self.connection) if record.kind is kind]
+        return self.trace.explain(found[0]) if found else None
+
+    @property
+    def request(self) -> Explanation | None:
+        """The client's half; None when none came or it was dropped."""
+        return self._explained(Kind.REQUEST)
+
+    @property
+    def response(self) -> Explanation | None:
+        """The server's half; None when none came or it was dropped."""
+        return self._explained(Kind.RESPONSE)
+
+    def _sheet(self) -> Sheet:
+        return handshake_sheet(self.request, self.response)
+
+
+class Closing(Shown):
+    """How one connection ended: who sent Close first, what each end reports, and how TCP ended."""
+
+    def __init__(self, trace: Reading, connection: int) -> None:
+        self.trace, self.connection = trace, connection
+
+    @property
+    def reports(self) -> dict[str, CloseReport]:
+        """What each end's program reports, by ``"client"`` and ``"server"``."""
+        return {sender.label: report for sender, report in self.trace.closings(self.connection).items()}
+
+    def _sheet(self) -> Sheet:
+        records = Slice(self.trace, connection=self.connection).records
+        return Sheet(f"How connection {self.connection} ended", closing(records, self.reports.values()))
 
 
 class Trace(Shown, Reading):
@@ -39,19 +127,16 @@ class Trace(Shown, Reading):
 
     def connection(self, number: int) -> Slice:
         """One connection's records, as a view that shows itself."""
-        self.update()
         self.conversation(number)
         return Slice(self, connection=number)
 
     def handshake(self, connection: int = 0) -> Handshake:
         """One connection's opening handshake, as a view that shows itself."""
-        self.update()
         self.conversation(connection)
         return Handshake(self, connection)
 
     def closing(self, connection: int = 0) -> Closing:
         """How one connection ended, as a view that shows itself."""
-        self.update()
         self.conversation(connection)
         return Closing(self, connection)
 
@@ -71,7 +156,7 @@ class Trace(Shown, Reading):
     def save(self, path: str | PathLike[str], *, reveal: bool = False) -> None:
         """Write the trace to one file, which ``Trace.load`` reads back to an equal trace.
 
-        Cookie and Authorization values are overwritten with ``*`` in the file unless ``reveal`` is true.
+        Values of Cookie and Authorization are overwritten with ``*`` unless ``reveal`` is true.
         """
         from .archive import save
 
@@ -98,12 +183,10 @@ class Trace(Shown, Reading):
     def to_har(self, path: str | PathLike[str] | None = None, *, reveal: bool = False) -> dict[str, Any]:
         """The trace as an HTTP Archive (HAR 1.2) with ``_webSocketMessages``, as browsers' developer tools write it.
 
-        Args:
-            path: where to write it, as JSON; None writes nothing.
-            reveal: whether the values of Cookie and Authorization are written out, and not overwritten with ``*``.
-
-        Returns the archive. A HAR holds handshakes and messages. It carries no masking keys, fragments, control
-        frames, close codes, chunks or unread bytes; its ``comment`` says so, and how many there were.
+        Returns the archive, and writes it to ``path`` as JSON unless that is None. Values of Cookie and Authorization
+        are overwritten with ``*`` unless ``reveal`` is true. A HAR holds handshakes and messages. It carries no masking
+        keys, fragments, control frames, close codes, chunks or unread bytes; its ``comment`` says so, and how many
+        there were.
         """
         from .files.har import to_har
 
@@ -124,12 +207,9 @@ class Trace(Shown, Reading):
     def to_pcapng(self, path: str | PathLike[str], *, reveal: bool = False) -> None:
         """Write the trace as a pcapng file, which Wireshark and tshark read.
 
-        Args:
-            path: where to.
-            reveal: whether the values of Cookie and Authorization are written out, and not overwritten with ``*``.
-
-        Addresses, ports and TCP's numbers are made up, as the file's comment says; times, chunks and bytes are
-        those of the trace, and ``from_pcapng`` gives them back. Not written: errors, bends, close reports.
+        Values of Cookie and Authorization are overwritten with ``*`` unless ``reveal`` is true. Addresses, ports and
+        TCP's numbers are made up, as the file's comment says; times, chunks and bytes are those of the trace, and
+        ``from_pcapng`` gives them back. Not written: errors, bends, close reports.
         """
         from .files.capture_out import save_capture
 
@@ -163,6 +243,6 @@ class Trace(Shown, Reading):
         return data_frame(self)
 
     def _sheet(self) -> Sheet:
-        sheet = sheet_of(Slice(self))
+        sheet = Slice(self)._sheet()
         notes = [Notes([visible(note) for note in self.notes])] if self.notes else []
         return replace(sheet, blocks=[*sheet.blocks, *notes])
