@@ -65,11 +65,11 @@ def _parser() -> argparse.ArgumentParser:
         "prints what happened.",
     )
     listens(add)
-    origins = (
-        "let pages of this origin connect, for instance http://localhost:8000; may be repeated. "
-        "Without it, programs may connect and pages may not"
-    )
-    add("--origin", action="append", default=[], metavar="URL", help=origins)
+    add(
+        "--origin", action="append", default=[], metavar="URL",
+        help="let pages of this origin connect, for instance http://localhost:8000; may be repeated. "
+        "Without it, programs may connect and pages may not",
+    )  # fmt: skip
     add("--compression", action="store_true", help="accept permessage-deflate where a client offers it")
 
     add = command(
@@ -81,14 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("url", metavar="URL", help="where to: ws://, wss://, http:// or https://")
     listens(add)
-    bends = (
-        "bend what passes, for instance --bend 'delay 0.2' --bend 'strip-header Upgrade'; may be repeated, and "
-        "`--bend help` tells of all"
-    )
-    add("--bend", action="append", default=[], metavar="SPEC", help=bends)
+    add(
+        "--bend", action="append", default=[], metavar="SPEC",
+        help="bend what passes, for instance --bend 'delay 0.2' --bend 'strip-header Upgrade'; may be repeated, and "
+        "`--bend help` tells of all",
+    )  # fmt: skip
     add("--remote", action="store_true", help="let URL be on another machine")
-    trust = "for wss:// and https://: write the certificate here by which a client can trust this relay"
-    add("--authority", type=Path, metavar="FILE", help=trust)
+    add(
+        "--authority", type=Path, metavar="FILE",
+        help="for wss:// and https://: write the certificate here by which a client can trust this relay",
+    )  # fmt: skip
 
     command(
         _node,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import Any, cast
+from typing import cast
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
@@ -22,13 +22,13 @@ from ..live.reset import reset
 ADDRESS = "127.0.0.1"
 CHUNK = 65536
 SWITCHED = b"HTTP/1.1 101 "
+_copying: set[asyncio.Future[None]] = set()
 
 
 class _PipeSide(asyncio.Protocol):
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.other: _PipeSide = self
-        self.ended = False
+    other: _PipeSide
+    transport: asyncio.Transport | None = None
+    ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -99,21 +99,19 @@ class _PageSide(_PipeSide):
 class _LabSide(_PipeSide):
     """The connection to the lab. Its first bytes tell whether the lab switched protocols."""
 
-    def __init__(self, page: _PageSide) -> None:
-        super().__init__()
-        self._page = page
-        self._start = b""
+    other: _PageSide
+    start = b""
 
     def data_received(self, data: bytes) -> None:
-        if len(self._start) < len(SWITCHED):
-            self._start += data[: len(SWITCHED) - len(self._start)]
-            self._page.refused = not SWITCHED.startswith(self._start)
-        self._page.write(data)
+        if len(self.start) < len(SWITCHED):
+            self.start += data[: len(SWITCHED) - len(self.start)]
+            self.other.refused = not SWITCHED.startswith(self.start)
+        self.other.write(data)
 
     def eof_received(self) -> bool:
         super().eof_received()
-        if self._page.refused:
-            self._page.close()
+        if self.other.refused:
+            self.other.close()
         return True
 
 
@@ -121,9 +119,7 @@ class Pipe:
     """A connection to a port of this machine, to which a page's connection can be joined."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
-        self._page = _PageSide()
-        self._lab = _LabSide(self._page)
+        self._port, self._page, self._lab = port, _PageSide(), _LabSide()
         self._page.other, self._lab.other = self._lab, self._page
 
     async def connect(self) -> None:
@@ -177,6 +173,3 @@ async def _copy(source: IOStream, sink: IOStream) -> None:
             await sink.write(await source.read_bytes(CHUNK, partial=True))
     source.close()
     sink.close()
-
-
-_copying: set[asyncio.Future[Any]] = set()

@@ -3,9 +3,8 @@
 The threat: a Jupyter server that passed requests on to any port of its machine would give every page that it serves,
 and every user whom it lets in, a way around firewalls. Three checks stand against it:
 
-- *One port a door.* A lab that is to be reached writes a door: a file named by a random key of 128 bits, which names
-  one port. ``wslab.splice``, which runs inside the Jupyter server, passes on to the port that it finds by that key and
-  to nothing else.
+- *One port a door.* A lab that is to be reached writes a door: a file, named by a random key of 128 bits, that names
+  one port. ``wslab.splice``, in the Jupyter server, passes on to the port that it finds by that key and to no other.
 - *Only this user's doors.* A door is believed if its file belongs to this user and nobody else may read it.
 - *No door outlives its kernel.* A door names the process that wrote it. If that process is gone, or its number now
   belongs to one that began later, the door is not believed, and is removed.
@@ -24,8 +23,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-PREFIX = "wslab"
-"""The folder of the doors in Jupyter's runtime directory, and the first step of a door's path below ``base_url``."""
+PREFIX = "wslab"  # The doors' folder in Jupyter's runtime directory, and the first step of their paths.
 KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PORTS = range(1, 65536)
 
@@ -110,8 +108,7 @@ def find(key: str) -> int | None:
 
 def _private(status: os.stat_result) -> bool:
     """Whether it is a file of this user that nobody else may open. Where files have no owners, whether it is a file."""
-    own = getattr(os, "getuid", None)
-    mine = own is None or (status.st_uid == own() and not stat.S_IMODE(status.st_mode) & 0o077)
+    mine = not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077)
     return mine and stat.S_ISREG(status.st_mode)
 
 

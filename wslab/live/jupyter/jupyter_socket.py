@@ -24,7 +24,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
@@ -69,7 +69,7 @@ class KernelSocket:
 
     uri: str  # ``ws://127.0.0.1:PORT/<base_url>/api/kernels/<id>/channels``.
     kernel_id: str
-    token: str = field(repr=False)
+    token: str
 
     @property
     def headers(self) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """How the encrypted bytes of a lab's connections are noted: below TLS, at the end that has the keys.
 
 Theory. asyncio speaks TLS through an ``ssl.SSLObject`` between two buffers: it puts what the socket delivers into the
-one, and sends what TLS leaves in the other. ``SSLContext.wrap_bio`` makes that object, and may be overridden. So a
-context of ours makes objects that look into both buffers around each step: every byte that crosses is seen, in order,
-on the very connection that the trace shows, with nobody in between. And each step tells how many bytes of the ends'
-it turned into records, or got out of them: OpenSSL takes whole records, one at a time.
+one, and sends what TLS leaves in the other. A context of ours makes objects that look into both buffers around each
+step. So every byte that crosses is seen, in order, on the very connection that the trace shows, with nobody in between.
+Each step also tells how many bytes of the ends' it put into records or got out of them: OpenSSL takes whole records,
+one at a time.
 """
 
 from __future__ import annotations

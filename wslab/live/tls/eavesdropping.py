@@ -1,12 +1,11 @@
 """What an eavesdropper sees of a connection over TLS, beside what its two ends see.
 
 Theory. Somebody on the way sees TLS records: who sent each, when, and how long it is (RFC 8446 5). The ends see what is
-in them. ``Ciphertext`` is noted below TLS, at one end, where its encrypted bytes are handed to TCP and come from it;
-the trace is told above TLS, at the same end. That end's TLS also knows which record carried how many of the ends'
-bytes, so the two views can be laid beside each other exactly.
+in them. ``Ciphertext`` is noted below TLS, at one end, and the trace above TLS, at the same end. That end's TLS also
+knows which record carried how many of the ends' bytes, so the two views can be laid beside each other exactly.
 
-An AEAD cipher hides what is said and adds a fixed number of bytes to it, so lengths cross as they are: TLS 1.3 adds 16
-bytes of tag and one of type (RFC 8446 5.2), and any padding that an end likes to add, which none does here.
+An AEAD cipher hides what is said and adds a fixed number of bytes, so lengths cross as they are: TLS 1.3 adds 16 bytes
+of tag and one of type (RFC 8446 5.2), and any padding that an end likes to add, which none does here.
 """
 
 from __future__ import annotations
@@ -182,14 +181,10 @@ class Eavesdropped(Shown):
         """
         crossings = self.records
         sender, record = crossings[number].sender, crossings[number].record
-        protected = (  # in TLS 1.2 after the sender's ChangeCipherSpec
-            self.version != tls.TLS_1_3
-            and record.content_type in (tls.HANDSHAKE, tls.ALERT)
-            and any(
-                each.sender is sender and each.record.content_type == tls.CHANGE_CIPHER_SPEC
-                for each in crossings[:number]
-            )
-        )
+        earlier = [each.record.content_type for each in crossings[:number] if each.sender is sender]
+        # In TLS 1.2 all that follows the sender's ChangeCipherSpec is encrypted.
+        hidden = self.version != tls.TLS_1_3 and tls.CHANGE_CIPHER_SPEC in earlier
+        protected = hidden and record.content_type in (tls.HANDSHAKE, tls.ALERT)
         return tls.explain_record(record.data, sender, offset=record.offset, protected=protected)
 
     def _hellos(self) -> Iterator[tuple[Crossing, tls.Hello]]:

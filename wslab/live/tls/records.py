@@ -2,8 +2,8 @@
 
 Theory. TLS cuts what it carries into records: one byte of type, two of version, two of length, and so many bytes more.
 That header is never encrypted. What follows it is, from the ServerHello on (in TLS 1.2 from ChangeCipherSpec on). So
-whoever stands between reads the ClientHello, which names the server that is wanted (SNI) and the protocols that are
-offered (ALPN), reads the server's choice, and of all the rest who sent how much and when.
+whoever stands between reads the ClientHello, with the server that is wanted (SNI) and the protocols that are offered
+(ALPN), then the server's choice, and of all the rest who sent how much and when.
 
 ``TlsReader`` cuts a stream into records. ``explain_record`` names every byte of one: fields tile it with no gap,
 whatever the bytes are. ``read_hello`` gives a hello's content as values. Nothing here decrypts anything.
