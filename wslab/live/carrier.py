@@ -77,11 +77,8 @@ class _Tcp(Carrier):
 
     name = "tcp"
     _thread: threading.Thread
+    _ended: concurrent.futures.Future[None]
     _loop: asyncio.AbstractEventLoop | None = None
-
-    def __init__(self, report: Callable[[str], None]) -> None:
-        super().__init__(report)
-        self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -90,13 +87,11 @@ class _Tcp(Carrier):
     def _start(self) -> asyncio.AbstractEventLoop:
         """Start the thread. It holds nothing of the lab, so that a forgotten lab is collected while it runs."""
         report, loop, started = self._report, asyncio.new_event_loop(), threading.Event()
-
-        def failed(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-            exception = context.get("exception")
-            report(context["message"] if exception is None else complaint(exception))
-
-        loop.set_exception_handler(failed)
+        loop.set_exception_handler(
+            lambda _, context: report(complaint(context["exception"]) if "exception" in context else context["message"])
+        )
         loop.call_soon(started.set)
+        self._ended = concurrent.futures.Future()
         self._thread = threading.Thread(target=_run, args=(loop, self._ended), name="wslab server", daemon=True)
         self._thread.start()
         started.wait()

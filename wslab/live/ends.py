@@ -165,7 +165,7 @@ class _LibraryEnd(End):
 
     @property
     def open(self) -> bool:
-        return self._library.can_write
+        return self._library.wslab_wire.open
 
     @property
     def state(self) -> State:
@@ -173,7 +173,7 @@ class _LibraryEnd(End):
 
     async def _write_now(self, data: bytes) -> int | None:
         before = self.trace.total
-        self._library.write_as_it_is(data)
+        self._library.wslab_wire.write_as_it_is(data)
         number = self._record_since(before)
         await self._library.drain()
         return number

@@ -1,7 +1,7 @@
 """An endpoint that sends exactly the bytes it is given, and shows what comes back.
 
-It knows nothing of WebSocket but how to cut what it reads: it answers no ping, echoes no
-close, and checks nothing. What it sends and reads is recorded like everything else.
+It knows nothing of WebSocket but how to cut what it reads: it answers no ping, echoes no close, and checks nothing.
+What it sends and reads is recorded like everything else.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class _Refused(asyncio.Protocol):
 class RawEndpoint(Closes, asyncio.Protocol, Shown):
     """One end of a TCP connection, in your hands. ``Lab.raw`` makes it.
 
-    ``sent`` and ``received`` hold all bytes so far. Everything that waits takes a ``timeout`` in seconds and raises
-    TimeoutError after it. It belongs to the event loop that made it.
+    ``sent`` and ``received`` hold all bytes so far, and ``uri`` is where it is connected to, or where it listens.
+    Everything that waits takes a ``timeout`` in seconds and raises TimeoutError after it. It belongs to the event loop
+    that made it.
     """
 
     _transport: TappedTransport  # from when it has joined the trace
@@ -56,19 +57,15 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
     _end = ""
 
     def __init__(self, trace: Trace, end: Sender, register: dict[RawEndpoint, None], uri: str | None = None) -> None:
-        self.end = end
-        self.uri = uri
-        """Where it is connected to, or where it listens."""
-        self.sent = bytearray()
-        self.received = bytearray()
+        self.trace, self.end, self.uri, self._register = trace, end, uri, register
+        self.sent, self.received = bytearray(), bytearray()
         self.loop = asyncio.get_running_loop()
-        self.trace, self._register = trace, register
         self._changes = Changes()
         self._writable = asyncio.Event()
         self._gone: asyncio.Future[None] = self.loop.create_future()
         register[self] = None
 
-    # What asyncio tells its protocol.
+    # What asyncio tells its protocol. ``send`` waits while the transport's buffer is full.
 
     def accept(self) -> asyncio.Protocol:
         """A protocol factory for asyncio; the first connection is this endpoint's."""
@@ -80,7 +77,6 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         self._server, self.uri = server, uri
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Join the trace."""
         if self._server is not None:
             self._server.close()
         tap = self.trace.join(self.end, wire_key(transport))
@@ -89,36 +85,30 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         self._changes.tell()
 
     def data_received(self, data: bytes) -> None:
-        """Note what came."""
         self._transport.tap.received(data)
         self.received += data
         self._changes.tell()
 
     def eof_received(self) -> bool:
-        """Note the peer's end of stream; whether this direction stays open until somebody closes it."""
         self._transport.tap.fin_received()
         self._end = self._end or "FIN"
         self._changes.tell()
         return bool(self._transport.can_write_eof())  # over TLS, asyncio knows no half-closed connection
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note how it ended."""
         if not self._reset:
             self._transport.note_lost(exc)
         self._transport.tap.closed()
         self._end = "RST" if isinstance(exc, OSError) else self._end or "closed here"
         self._writable.set()
         self._register.pop(self, None)
-        if not self._gone.done():
-            self._gone.set_result(None)
+        self._gone.set_result(None)
         self._changes.tell()
 
     def pause_writing(self) -> None:
-        """Have ``send`` wait: the transport's buffer is full."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Let ``send`` go on."""
         self._writable.set()
 
     # What its owner does.

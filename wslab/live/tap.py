@@ -146,11 +146,9 @@ class TappedTransport:
         self.write = note_and_write if rewrite is None else lambda data: note_and_write(rewrite(data))
 
     def writelines(self, chunks: Iterable[bytes]) -> None:
-        """Write all of them, noted as one."""
         self.write(b"".join(chunks))
 
     def write_eof(self) -> None:
-        """Note and send the end of this end's stream."""
         self.note_fin()
         self._transport.write_eof()
 
@@ -218,55 +216,42 @@ class Joint(NamedTuple):
 class Tapped(Connection):
     """The noting half of a connection, to be joined to a class of ``websockets``.
 
-    Attributes:
-        wslab_tap: made when the connection is; it knows the connection's number in the trace.
+    ``wslab_tap`` is made when the connection is. A seed also fixes the payload of a ping that was given none.
     """
 
     wslab: Joint
     wslab_tap: Tap
-    _wire: TappedTransport
+    wslab_wire: TappedTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the trace, and put the noting transport in front of ``transport``."""
         trace, end, fixed, register = self.wslab
         tap = self.wslab_tap = trace.join(end, wire_key(transport))
         self._noted = tap.received
-        self._wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed))
+        self.wslab_wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed))
         register[self] = None
         if (ciphertext := getattr(transport.get_extra_info("ssl_object"), "ciphertext", None)) is not None:
             ciphertext.connection = tap.connection
-        super().connection_made(cast(asyncio.Transport, self._wire))
+        super().connection_made(cast(asyncio.Transport, self.wslab_wire))
 
     def data_received(self, data: bytes) -> None:
-        """Note what was read."""
         self._noted(data)
         super().data_received(data)
 
     def eof_received(self) -> None:
-        """Note the peer's end of stream."""
         self.wslab_tap.fin_received()
         super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note how it ended, and what this end's program will be told (RFC 6455 7.1.5)."""
         opened = self.response is not None and self.response.status_code == 101
-        self._wire.note_lost(exc)
+        self.wslab_wire.note_lost(exc)
         super().connection_lost(exc)
         told = (self.close_code, self.close_reason or "") if opened else ()
         self.wslab_tap.closed(*told)
         self.wslab.register.pop(self, None)
 
-    @property
-    def can_write(self) -> bool:
-        """Whether bytes can be sent, whatever the library's state is."""
-        return self._wire.open
-
-    def write_as_it_is(self, data: bytes) -> None:
-        """Note and write these very bytes, of which the library does not learn."""
-        self._wire.write_as_it_is(data)
-
     async def ping(self, data: Any = None) -> Any:
-        """Send a ping; a seed also fixes the payload that was not given."""
         if data is None and self.wslab.fixed.pings is not None:
             data = self.wslab.fixed.pings()
         return await super().ping(data)

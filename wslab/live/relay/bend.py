@@ -27,6 +27,10 @@ class Bend:
             handshake; or at ``"frame 2"``, where the frame of that index begins, once that comes. In a stream that
             never comes there it never acts.
 
+    Attributes:
+        alters: whether the bytes that come out differ from those that went in.
+        says: what the ladder says where it acted, with the bend's values in braces; where empty, its name.
+
     Raises:
         ValueError: a value that cannot be; the message says which can.
     """
@@ -35,9 +39,7 @@ class Bend:
     at: int | str = 0
 
     alters: ClassVar[bool] = False
-    """Whether the bytes that come out differ from those that went in."""
     says: ClassVar[str] = ""
-    """What the ladder says where it acted, with the bend's values in braces; where empty, its name."""
 
     def __post_init__(self) -> None:
         if self.direction not in SENDERS:

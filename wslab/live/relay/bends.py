@@ -18,7 +18,7 @@ from ...drawing.visible import count
 from .bend import SENDERS as SENDERS
 from .bend import Bend as Bend
 from .bend import arguments, spelt
-from .machines import Cut, Flipping, HeadChange, Idle, Injecting, Joined, Queue, Quiet, with_header
+from .machines import Cut, Flipping, HeadChange, Idle, Joined, Queue, Quiet, with_header
 from .stages import Gate, Row, Spot, Stage, StreamEnd
 
 SLICES: Final = 20
@@ -251,7 +251,9 @@ class Inject(Bend):
         return f"inject {count(len(self.data), 'byte')}"
 
     def stage(self, spot: Spot) -> Stage:
-        return Injecting(spot, self.data)
+        # After its request a client waits for the response, and so does what is put in there.
+        eager = spot.sender is Sender.SERVER or spot.at not in ("frames", "frame 0")
+        return Stage(spot, eager=eager, begins=[self.data])
 
 
 def check(bends: Iterable[Bend], *, opaque: bool) -> None:

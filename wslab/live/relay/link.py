@@ -77,11 +77,10 @@ class Traffic:
                 if gate.chunks:
                     link.release(sender, gate, len(gate.chunks))
                 link.choose(sender)
-            return
-        for _ in range(chunks):
+        for _ in range(chunks or 0):
             waiting = [each for each in gates if each[0].chunks]
             if not waiting:
-                return
+                break
             gate, link, sender = min(waiting, key=lambda each: each[0].chunks[0])
             link.release(sender, gate, 1)
 

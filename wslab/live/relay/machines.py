@@ -1,6 +1,6 @@
-"""The seven machines, beside the gate, that bends are made of. Each is a ``Stage``, and knows no bend.
+"""The six machines, beside the gate, that bends are made of. Each is a ``Stage``, and knows no bend.
 
-The eighth, ``Gate``, stands in ``stages.py``, since every row ends with one.
+The seventh, ``Gate``, stands in ``stages.py``, since every row ends with one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 
-from ...anatomy.field import Sender
 from ...protocol.dissector import HEAD_LIMIT
 from ...protocol.head import END as END_OF_HEAD
 from .stages import Acted, Item, Spot, Stage, StreamEnd
@@ -115,12 +114,8 @@ class Cut(Stage):
     def __init__(
         self, spot: Spot, *, makes: StreamEnd | None = None, passes: Collection[StreamEnd] = (), eager: bool = True
     ) -> None:
-        super().__init__(spot, eager=eager and isinstance(spot.at, int))
-        self._makes, self._passes = makes, passes
-
-    def _begin(self) -> Iterator[Item]:
-        if self._makes:
-            yield self._makes
+        super().__init__(spot, eager=eager and isinstance(spot.at, int), begins=[makes] if makes else [])
+        self._passes = passes
 
     def _bend(self, now: float, data: bytes) -> Iterator[Item]:
         yield from ()
@@ -247,15 +242,3 @@ class Flipping(Stage):
             yield Acted(self.words)
         if changed:
             yield bytes(changed)
-
-
-class Injecting(Stage):
-    """Puts ``data`` in at its place."""
-
-    def __init__(self, spot: Spot, data: bytes) -> None:
-        # After its request a client waits for the response, and so does what is put in there.
-        super().__init__(spot, eager=spot.sender is Sender.SERVER or spot.at not in ("frames", "frame 0"))
-        self._data = data
-
-    def _begin(self) -> Iterator[Item]:
-        yield self._data

@@ -39,10 +39,7 @@ from .target import THROUGH, contexts, target
 class Relay(Alive, Closes):
     """A relay between any two peers. ``Lab.relay`` makes it. Any loop and any thread may use it.
 
-    To hold it keeps the lab open.
-
-    Attributes:
-        trace: the recording of what passed, a ``Trace`` of the relay's own.
+    To hold it keeps the lab open. Its ``trace`` is the recording of what passed, a ``Trace`` of the relay's own.
     """
 
     def __init__(self, lease: Lease, traffic: Traffic, ending: Closer) -> None:
@@ -116,18 +113,16 @@ class Relay(Alive, Closes):
         Raises:
             TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
         """
-        await settle(self.trace, lambda: [*self.trace.on_its_way(), *self._half_ended()], timeout)
 
-    def _half_ended(self) -> list[str]:
-        """The conversations that one peer has ended and the other has not, in words."""
-        links = [link for link in tuple(self._traffic.links) if any(side.ended for side in link.sides.values())]
-        return [f"the end of connection {link.notes.number}" for link in links if link.notes.number is not None]
+        def on_its_way() -> list[str]:
+            links = [link for link in tuple(self._traffic.links) if any(side.ended for side in link.sides.values())]
+            half = [f"the end of connection {link.notes.number}" for link in links if link.notes.number is not None]
+            return [*self.trace.on_its_way(), *half]
+
+        await settle(self.trace, on_its_way, timeout)
 
     async def close(self) -> None:
-        """Accept no more, end every connection with FIN, and wait until nothing is left.
-
-        Calling it again does nothing. Its panels say that it is closed, and stay.
-        """
+        """Accept no more, end every connection with FIN, and wait until nothing is left. Its panels stay."""
         if not self.closed:
             await self._ending.close()
             showing.tell_closed(self.trace)
@@ -176,7 +171,6 @@ async def _listen(
         raise port_taken(port, error) from None
 
     async def end() -> None:
-        """Accept no more, end what passes, and wait until nothing of it is left."""
         estate.helpers.pop(ending, None)
         server.close()
         for step in (Link.finish, partial(Link.close, at_once=True)):

@@ -87,15 +87,15 @@ class Stage:
     """One bend at work on one stream. What a subclass does not change passes as it is.
 
     ``push`` and ``wake`` take the time, in seconds of any steady clock. ``push`` of ``b""`` begins the stream. An
-    ``eager`` stage acts as soon as its place is reached, any other when something comes there. ``held`` is how many
-    bytes wait here.
+    ``eager`` stage acts as soon as its place is reached, any other when something comes there. There it puts in what
+    it ``begins`` with. ``held`` is how many bytes wait here.
     """
 
     held = 0
     acting = False
 
-    def __init__(self, spot: Spot, *, eager: bool = False) -> None:
-        self.words, self.eager, self.place = spot.words, eager, Place(spot)
+    def __init__(self, spot: Spot, *, eager: bool = False, begins: Iterable[Item] = ()) -> None:
+        self.words, self.eager, self.begins, self.place = spot.words, eager, begins, Place(spot)
 
     @property
     def due(self) -> float:
@@ -119,12 +119,9 @@ class Stage:
         if not self.acting and (behind or (self.eager and self.place.reached)):
             self.acting = True
             yield Acted(self.words)
-            yield from self._begin()
+            yield from self.begins
         if behind:
             yield from self._bend(now, behind)
-
-    def _begin(self) -> Iterator[Item]:
-        yield from ()
 
     def _bend(self, now: float, data: bytes) -> Iterator[Item]:
         yield data
