@@ -61,18 +61,15 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
-_SHOWING = ".panels.notebook"
 # At once, since a lab shows itself as a panel also where it was imported from wslab.live. This imports no panel.
-import_module(_SHOWING, __name__).register()
+import_module(".panels.notebook", __name__).register()
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name from the floor where it lives (PEP 562)."""
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"wslab has no name {name!r}; it has {', '.join(__all__)}") from None
-    return globals().setdefault(name, getattr(import_module(home, __name__), name))
+    if name not in _HOME:
+        raise AttributeError(f"wslab has no name {name!r}; it has {', '.join(__all__)}")
+    return globals().setdefault(name, getattr(import_module(_HOME[name], __name__), name))
 
 
 def __dir__() -> list[str]:

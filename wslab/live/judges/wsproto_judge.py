@@ -18,13 +18,12 @@ NAME = "wsproto"
 def judge_frames(data: bytes, as_client: bool, agreed: Parameters | None) -> Verdict:
     """What it makes of frames on an open connection. See ``judge`` for the arguments."""
     extensions: list[Extension] = []
-    try:
-        if agreed is not None:
-            deflate = PerMessageDeflate(**agreed)  # type: ignore[arg-type]
-            deflate.finalize(DEFLATE)  # what a client's end does when a server has agreed
-            extensions.append(deflate)
-    except ValueError as error:  # RFC 7692 7.1.2 allows 8 window bits, wsproto does not
-        return Verdict(NAME, False, reason=str(error))
+    if agreed is not None:
+        try:
+            extensions = [PerMessageDeflate(**agreed)]  # type: ignore[arg-type]
+        except ValueError as error:  # RFC 7692 7.1.2 allows 8 window bits, wsproto does not
+            return Verdict(NAME, False, reason=str(error))
+        extensions[0].finalize(DEFLATE)  # what a client's end does when a server has agreed
     return _frames(Connection(_judges_end(as_client), extensions), data)
 
 

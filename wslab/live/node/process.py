@@ -28,7 +28,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from ...drawing.blocks import Words
 from ...drawing.sheet import Sheet, Shown
@@ -53,13 +53,6 @@ LONGEST_SCRIPT = 100_000
 """Bytes of a script that can be given as text: Linux lets one argument of a program have 128 KiB."""
 
 
-class OutputLine(NamedTuple):
-    """One line that the script printed, made harmless."""
-
-    text: str
-    error: bool  # Whether it went to standard error.
-
-
 class NodeProcess(Alive, Shown):
     """A script that runs in Node beside a lab, as ``Lab.node`` starts it. Any loop and any thread may use it.
 
@@ -72,7 +65,7 @@ class NodeProcess(Alive, Shown):
         self.name = f"{harmless(Path(script).name) if isinstance(script, os.PathLike) else what} in Node"
         self._process: asyncio.subprocess.Process | None = None
         self._mark = f"\0{secrets.token_hex(8)} "
-        self._lines: deque[OutputLine] = deque(maxlen=LINES)
+        self._lines: deque[tuple[str, bool]] = deque(maxlen=LINES)  # and whether each went to standard error
         self.total = 0
         """How many lines it has printed."""
         self._lock = threading.Lock()
@@ -132,7 +125,7 @@ class NodeProcess(Alive, Shown):
                 cut = line.removesuffix("\r")
                 text = harmless(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…")
                 with self._lock:
-                    self._lines.append(OutputLine(text, error))
+                    self._lines.append((text, error))
                     self.total += 1
         if lines:
             self._changed()
@@ -156,7 +149,7 @@ class NodeProcess(Alive, Shown):
         return found
 
     def _last_words(self) -> str:
-        said = [line.text for line in self._so_far()[1] if line.error] or self.lines
+        said = [text for text, error in self._so_far()[1] if error] or self.lines
         return "\n".join(said[-12:]) or "it printed nothing"
 
     @property
@@ -167,7 +160,7 @@ class NodeProcess(Alive, Shown):
     @property
     def lines(self) -> list[str]:
         """The last lines that the script printed, at most ``LINES``, on standard output and standard error."""
-        return [line.text for line in self._so_far()[1]]
+        return [text for text, _ in self._so_far()[1]]
 
     @property
     def output(self) -> str:
@@ -265,9 +258,9 @@ class NodeProcess(Alive, Shown):
     def shown_so_far(self) -> tuple[int, list[tuple[str, bool]]]:
         """How many lines it has printed, and the lines that a view shows, at one moment. Thread-safe."""
         total, lines = self._so_far()
-        return total, [*lines[-SHOWN:]]
+        return total, lines[-SHOWN:]
 
-    def _so_far(self) -> tuple[int, list[OutputLine]]:
+    def _so_far(self) -> tuple[int, list[tuple[str, bool]]]:
         with self._lock:
             return self.total, [*self._lines]
 
@@ -289,12 +282,10 @@ def _kill(pid: int) -> None:
 def _environment(mark: str, port: int, target: str | None, authority: Path | None) -> dict[str, str]:
     """The child's environment: this process's, without what changes how Node behaves."""
     without = ("NODE_OPTIONS", "NODE_PATH", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "NODE_EXTRA_CA_CERTS")
-    environment = {name: value for name, value in os.environ.items() if name not in without}
+    kept = {name: value for name, value in os.environ.items() if name not in without}
     leash = {"mark": mark, "port": port, "articlePort": PORT, "target": target}
-    environment |= {"NO_COLOR": "1", "NODE_PATH": str(home() / "node_modules"), "WSLAB_LEASH": json.dumps(leash)}
-    if authority is not None:
-        environment["NODE_EXTRA_CA_CERTS"] = str(authority)
-    return environment
+    own = {"NO_COLOR": "1", "NODE_PATH": str(home() / "node_modules"), "WSLAB_LEASH": json.dumps(leash)}
+    return kept | own | ({"NODE_EXTRA_CA_CERTS": str(authority)} if authority is not None else {})
 
 
 async def start(
