@@ -8,10 +8,11 @@ wide than too narrow, and wraps or cuts what does not fit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from html import escape
+from typing import NamedTuple
 
 from . import style
 from .visible import cells, fitting, harmless, wrap
@@ -39,7 +40,8 @@ _WIDTHS = {
 }
 _ADVANCE = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
 _OTHER = 0.8
-# The width of a letter from another font, since none of these has it, by its columns in a terminal.
+# From here on, letters are from another font. Their width, by their columns in a terminal.
+_FOREIGN = "\u0250"
 _LENT = (0.0, 1.0, 1.25)
 _GENEROUS, _BOLD = 1.1, 1.07  # Another font may be so much wider; bold letters are so much wider.
 # The characters beyond ASCII in wslab's own sentences; they are as wide as others in the fixed-width fonts.
@@ -48,31 +50,20 @@ _OURS = "·…–—●■→←×“”‘’↓↑─│►◄"
 SIZE = 12.0
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A drawing of a block, to be put on a page."""
+class Figure(NamedTuple):
+    """A drawing of a block, to be put on a page. Its sizes are in pixels."""
 
     width: float
     height: float
-    """In pixels."""
-    body: str
-    """SVG elements, from (0, 0); all text in them is escaped."""
+    body: str  # SVG elements, from (0, 0); all text in them is escaped.
 
 
 def text_width(said: str, size: float = SIZE, *, code: bool = False, bold: bool = False) -> float:
     """How wide ``said`` is in pixels, rather too wide than too narrow; fonts as wide as DejaVu Sans use all of it."""
     if code:
-        return size * sum(_fixed(letter) for letter in said)
-    width = sum(_ADVANCE.get(letter) or _advance(letter) for letter in said)
+        return size * sum(FIXED if one < _FOREIGN or one in _OURS else _LENT[cells(one)] for one in said)
+    width = sum(_ADVANCE.get(one) or (_OTHER if one < _FOREIGN else _LENT[cells(one)]) for one in said)
     return size * width * _GENEROUS * (_BOLD if bold else 1)
-
-
-def _advance(letter: str) -> float:
-    return _OTHER if letter < "\u0250" else _LENT[cells(letter)]
-
-
-def _fixed(letter: str) -> float:
-    return FIXED if letter < "\u0250" or letter in _OURS else _LENT[cells(letter)]
 
 
 def fitted(said: str, room: float, size: float = SIZE, *, code: bool = False, bold: bool = False) -> str:
@@ -109,8 +100,12 @@ def text(
     more += f' transform="rotate(90 {number(x)} {number(y)})"' if turned else ""
     return (
         f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" text-anchor="{anchor}" fill="{ink}"{more}>'
-        f"{_marked(shown) if marks else escape(shown)}</text>"
+        f"{style.MARKED.sub(_marked, escape(shown)) if marks else escape(shown)}</text>"
     )
+
+
+def _marked(match: re.Match[str]) -> str:
+    return f'<tspan fill="{style.LANE_INKS[style.LANES.index(match[1])]}" font-weight="600">{match[0]}</tspan>'
 
 
 _SPACE = ' dx="8"'
@@ -123,15 +118,6 @@ def texts(x: float, y: float, pieces: Iterable[tuple[str, str]], *, size: float 
         for place, (said, more) in enumerate(pieces)
     )
     return f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" fill="{style.INK}">{shown}</text>'
-
-
-def _marked(shown: str) -> str:
-    return style.MARKED.sub(
-        lambda match: (
-            f'<tspan fill="{style.LANE_INKS[style.LANES.index(match[1])]}" font-weight="600">{match[0]}</tspan>'
-        ),
-        escape(shown),
-    )
 
 
 def rect(x: float, y: float, width: float, height: float, more: str) -> str:
@@ -175,20 +161,20 @@ def captioned(said: str) -> tuple[float, list[str]]:
     ]
 
 
-def rounded(points: Sequence[tuple[float, float]], radius: float = 7) -> str:
+def rounded(points: Sequence[tuple[float, float]]) -> str:
     """A path through ``points`` whose corners are round; each leg is level or upright."""
-    path = f"M{number(points[0][0])} {number(points[0][1])}"
+    path = f"M{_point(*points[0])}"
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        into, out = _towards(corner, before, radius), _towards(corner, after, radius)
-        path += (
-            f"L{number(into[0])} {number(into[1])}"
-            f"Q{number(corner[0])} {number(corner[1])} {number(out[0])} {number(out[1])}"
-        )
-    return path + f"L{number(points[-1][0])} {number(points[-1][1])}"
+        path += f"L{_towards(corner, before)}Q{_point(*corner)} {_towards(corner, after)}"
+    return f"{path}L{_point(*points[-1])}"
 
 
-def _towards(start: tuple[float, float], end: tuple[float, float], distance: float) -> tuple[float, float]:
-    # The point at ``distance`` from ``start`` towards ``end``, at most half-way.
-    length = abs(end[0] - start[0]) + abs(end[1] - start[1])
-    part = min(distance / length, 0.5) if length else 0
-    return start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part
+def _point(x: float, y: float) -> str:
+    return f"{number(x)} {number(y)}"
+
+
+def _towards(start: tuple[float, float], end: tuple[float, float]) -> str:
+    # The point 7 pixels from ``start`` towards ``end``, at most half-way.
+    across, down = end[0] - start[0], end[1] - start[1]
+    part = min(7 / (abs(across) + abs(down) or 7), 0.5)
+    return _point(start[0] + across * part, start[1] + down * part)

@@ -82,16 +82,9 @@ class Picture:
 
 
 _FIGURES: dict[type, Callable[[Any], Figure]] = {
-    Title: title_figure,
-    Table: table_figure,
-    Pairs: pairs_figure,
-    Stack: stack_figure,
-    Faults: faults_figure,
-    Ruler: ruler_figure,
-    Dump: dump_figure,
-    Ladder: ladder_figure,
-    States: states_figure,
-}
+    Title: title_figure, Table: table_figure, Pairs: pairs_figure, Stack: stack_figure, Faults: faults_figure,
+    Ruler: ruler_figure, Dump: dump_figure, Ladder: ladder_figure, States: states_figure,
+}  # fmt: skip
 
 
 def figure_of(block: Block) -> Figure:
@@ -123,21 +116,14 @@ def picture_of(title: str, blocks: Iterable[Block], name: str = "") -> Picture:
         y += GAP if parts else 0
         parts.append(f'<g transform="translate({MARGIN} {y:g})">\n{figure.body}\n</g>')
         y += figure.height
+    described = "\n".join(escape(harmless(part)) for part in text_of(shown).split("\n"))
     width, height = WIDTH + 2 * MARGIN, round(y + MARGIN)
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="{SANS}">\n'
-        f"<title>{escape(said)}</title>\n<desc>{_paragraphs(text_of(shown))}</desc>\n"
+        f"<title>{escape(said)}</title>\n<desc>{described}</desc>\n"
         + "\n".join([rect(0, 0, width, height, f'fill="{style.PAPER}"'), *parts])
         + "\n</svg>\n"
     )
-    return Picture(svg, name or _file_name(title))
-
-
-def _paragraphs(said: str) -> str:
-    # Lines of text as markup.
-    return "\n".join(escape(harmless(part)) for part in said.split("\n"))
-
-
-def _file_name(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60].rstrip("-") or "picture"
+    name = name or re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60].rstrip("-")
+    return Picture(svg, name or "picture")

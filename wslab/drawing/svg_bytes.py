@@ -7,20 +7,7 @@ from itertools import groupby
 
 from . import style
 from .blocks import ROW, Byte, Cell, Dump, Entry, Line, Ruler
-from .pen import (
-    CODE,
-    SIZE,
-    WIDTH,
-    Figure,
-    captioned,
-    fitted,
-    in_lines,
-    number,
-    rect,
-    text,
-    text_width,
-    texts,
-)
+from .pen import CODE, SIZE, WIDTH, Figure, captioned, fitted, in_lines, number, rect, text, text_width, texts
 from .visible import count
 
 _MARGIN, _BIT = 46, 27  # Where a row's first bit begins, and how wide a bit is, in pixels.
@@ -42,8 +29,12 @@ def ruler_figure(block: Ruler) -> Figure:
             name = f"byte {row[0].start // 8}"
             parts.append(text(_MARGIN - 6, top + 12, name, size=SIZE - 2, anchor="end", ink=style.SOFT))
         parts += [_ruler_cell(cell, top, height) for cell in row]
-        parts += [_blame(start, stop, top + height) for cell in row for start, stop in cell.wrong]
         top += height
+        parts += [
+            rect(_MARGIN + start % ROW * _BIT + 2, top - 4, (stop - start) * _BIT - 4, 3, f'fill="{style.RED}"')
+            for cell in row
+            for start, stop in cell.wrong
+        ]
     if block.beyond:
         parts.append(text(_MARGIN, top + 16, block.beyond))
         top += 22
@@ -76,11 +67,6 @@ def _ruler_cell(cell: Cell, top: float, height: float) -> str:
     return "".join(parts)
 
 
-def _blame(start: int, stop: int, bottom: float) -> str:
-    left = _MARGIN + start % ROW * _BIT
-    return rect(left + 2, bottom - 4, (stop - start) * _BIT - 4, 3, f'fill="{style.RED}"')
-
-
 # The dump
 
 
@@ -107,18 +93,19 @@ def dump_figure(block: Dump) -> Figure:
         else:
             body.append(text(_AT, top + 26, line, ink=style.SOFT))
     bottom = y + len(block.lines) * _ROW
-    beside = _entries(block.entries, WIDTH - _BESIDE)
-    if _height(beside) <= 1.5 * (bottom - y):
-        body += _listed(beside, _BESIDE, y)
-        bottom = max(bottom, y + _height(beside))
-    else:
-        column = (WIDTH - _APART) / 2
-        entries = _entries(block.entries, column)
-        top = bottom + 12
-        first = _half(entries)
-        for place, part in enumerate((entries[:first], entries[first:])):
-            body += _listed(part, place * (column + _APART), top)
-            bottom = max(bottom, top + _height(part))
+    entries = _entries(block.entries, WIDTH - _BESIDE)
+    columns = [(float(_BESIDE), y, entries)]
+    if _height(entries) > 1.5 * (bottom - y):
+        width = (WIDTH - _APART) / 2
+        entries = _entries(block.entries, width)
+        # So many make a first column that is as long as the second, or a little longer.
+        half = next(n for n in range(len(entries) + 1) if 2 * _height(entries[:n]) >= _height(entries))
+        columns = [(0, bottom + 12, entries[:half]), (width + _APART, bottom + 12, entries[half:])]
+    for x, top, listed in columns:
+        for height, entry in listed:
+            body.append(f'<g transform="translate({number(x)} {number(top)})">{entry}</g>')
+            top += height
+        bottom = max(bottom, top)
     return Figure(WIDTH, bottom, "\n".join(body))
 
 
@@ -129,12 +116,10 @@ def _row(line: Line, y: float, ascii_at: float) -> str:
     for owners, run in groupby(placed, key=lambda one: one[1].owners):
         parts.append(_frame(owners, list(run), y))
     for place, byte in placed:
-        middle = _AT + (place + 0.5) * _BYTE
-        ink = style.SOFT if byte.hidden else style.INK
-        parts.append(text(middle, base, byte.hex, size=12.5, anchor="middle", ink=ink, more=CODE))
-        ink = style.SOFT if byte.character == "·" else style.INK
-        x = ascii_at + (place + 0.5) * _LETTER
-        parts.append(text(x, base, byte.character, size=12.5, anchor="middle", ink=ink, more=CODE))
+        middle, x = _AT + (place + 0.5) * _BYTE, ascii_at + (place + 0.5) * _LETTER
+        for at, said, soft in (middle, byte.hex, byte.hidden), (x, byte.character, byte.character == "·"):
+            ink = style.SOFT if soft else style.INK
+            parts.append(text(at, base, said, size=12.5, anchor="middle", ink=ink, more=CODE))
         if byte.wrong:
             parts.append(rect(middle - _BYTE / 2 + 2, y + _HIGH - 4, _BYTE - 4, 3, f'fill="{style.RED}"'))
     return "".join(parts)
@@ -195,16 +180,3 @@ def _entry(place: int, field: Entry, width: float) -> tuple[float, str]:
 
 def _height(entries: Sequence[tuple[float, str]]) -> float:
     return sum(height for height, _ in entries)
-
-
-def _half(entries: Sequence[tuple[float, str]]) -> int:
-    # How many of the entries make a first column that is as long as the second, or a little longer.
-    return next((n for n in range(len(entries)) if 2 * _height(entries[:n]) >= _height(entries)), len(entries))
-
-
-def _listed(entries: Sequence[tuple[float, str]], x: float, y: float) -> list[str]:
-    body = []
-    for height, entry in entries:
-        body.append(f'<g transform="translate({number(x)} {number(y)})">{entry}</g>')
-        y += height
-    return body

@@ -7,7 +7,7 @@ and comes back: the longer its way, the further out its channel, so that no two 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import style
@@ -29,9 +29,7 @@ _LETTERS, _SMALL, _STEP = 11.5, 9.5, 14.0
 _HEAD = 9
 
 
-class Move(NamedTuple):
-    """One change of the table, in words."""
-
+class _Move(NamedTuple):
     old: str
     event: str
     new: str
@@ -60,17 +58,7 @@ def state_layout(block: States) -> dict[str, Any]:
 
     A change that was made and that ``block.moves`` lacks is drawn like the others.
     """
-    lanes = []
-    for sender, moves in block.moves.items():
-        own = [
-            (place, (old, event, new)) for place, (lane, old, event, new) in enumerate(block.taken, 1) if lane == sender
-        ]
-        known = [Move(*move) for move in moves]
-        named = {move[:3] for move in known}
-        known += [Move(*step, "") for step in dict.fromkeys(step for _, step in own) if step not in named]
-        _check(block.states, known)
-        lanes.append(_lane(sender, block.lanes[sender], block.states, known, own))
-    return {"lanes": lanes, "text": text_of([block])}
+    return {"lanes": [_lane(block, lane) for lane in block.moves], "text": text_of([block])}
 
 
 def states_figure(block: States) -> Figure:
@@ -83,45 +71,38 @@ def states_figure(block: States) -> Figure:
     height = max((lane["height"] for lane in lanes), default=0)
     parts = []
     for index, lane in enumerate(lanes):
-        x = index * (WIDTH - LANE)
-        parts.append(f'<g transform="translate({x} 0)">{_drawn(lane)}</g>')
+        parts.append(f'<g transform="translate({index * (WIDTH - LANE)} 0)">{_drawn(lane)}</g>')
         if index:
             parts.append(line(f"M{WIDTH / 2:g} 0V{height:g}", ink=style.TINT2, width=1))
     return Figure(WIDTH, height, "\n".join(parts))
 
 
-def _check(states: Sequence[str], moves: Iterable[Move]) -> None:
-    for move in moves:
-        for state in (move.old, move.new):
-            if state not in states:
-                raise ValueError(
-                    f"{move.event!r} leads from {move.old!r} to {move.new!r}, but the states are {', '.join(states)}: "
-                    f"add {state!r} to them or leave the change out"
-                )
-
-
-def _lane(
-    sender: int,
-    label: str,
-    states: Sequence[str],
-    moves: Sequence[Move],
-    taken: Sequence[tuple[int, tuple[str, str, str]]],
-) -> dict[str, Any]:
+def _lane(block: States, lane: int) -> dict[str, Any]:
+    states = block.states
+    now = states[0]
+    taken: dict[tuple[str, ...], list[int]] = {}  # The numbers of each change that was made.
+    for place, (whose, *step) in enumerate(block.taken, 1):
+        if whose == lane:
+            taken.setdefault(tuple(step), []).append(place)
+            now = step[2]
+    named = {move[:3] for move in block.moves[lane]}
+    moves = [_Move(*move) for move in (*block.moves[lane], *((*step, "") for step in taken if step not in named))]
+    for old, event, new, _ in moves:
+        if unknown := [state for state in (old, new) if state not in states]:
+            raise ValueError(
+                f"{event!r} leads from {old!r} to {new!r}, but the states are {', '.join(states)}: "
+                f"add {unknown[0]!r} to them or leave the change out"
+            )
     straight, around = _sorted_out(states, moves)
-    lowest = max((y for state in states for y, _, _ in _ports(around, state)[-1:]), default=0)
-    tall = max(_LEAST, lowest + 13)
+    ports = {state: _ports(around, state) for state in states}
+    tall = max([_LEAST, *(ends[-1][0] + 13 for ends in ports.values() if ends)])
     tops = {state: _TOP + index * (tall + _GAP) for index, state in enumerate(states)}
-    now = taken[-1][1][2] if taken else states[0]
-    visited = {states[0], *(state for _, step in taken for state in (step[0], step[2]))}
-    numbers = {move: [place for place, step in taken if step == move[:3]] for move in moves}
-    places = {
-        **_straight_arrows(straight, tops, tall),
-        **_channels(states, around, tops, tall),
-    }
+    places = dict([*_straight_arrows(straight, tops, tall), *_channels(around, ports, tops, tall)])
+    visited = {states[0], *(state for old, _, new in taken for state in (old, new))}
     return {
-        "sender": int(sender),
-        "label": label,
-        "mark": style.LANES[sender],
+        "sender": int(lane),
+        "label": block.lanes[lane],
+        "mark": style.LANES[lane],
         "now": now,
         "width": LANE,
         "height": _TOP + len(states) * (tall + _GAP) - _GAP + 4,
@@ -132,44 +113,47 @@ def _lane(
             }
             for state in states
         ],
-        "edges": [{**move._asdict(), "taken": numbers[move], **places[move]} for move in moves],
+        "edges": [{**move._asdict(), "taken": taken.get(move[:3], []), **places[move]} for move in moves],
     }  # fmt: skip
 
 
-def _sorted_out(states: Sequence[str], moves: Sequence[Move]) -> tuple[list[list[Move]], list[Move]]:
+def _sorted_out(states: Sequence[str], moves: Sequence[_Move]) -> tuple[list[list[_Move]], list[_Move]]:
     # The changes to the next state, those between the same two together, and all others, from the innermost channel to
     # the outermost: short ways first; of two alike, the later one.
-    pairs: dict[tuple[str, str], list[Move]] = {}
-    around = []
+    pairs: dict[str, list[_Move]] = {}
+    around: list[_Move] = []
     for move in moves:
-        side_by_side = pairs.setdefault((move.old, move.new), [])
+        side_by_side = pairs.setdefault(move.old, [])
         if states.index(move.new) == states.index(move.old) + 1 and len(side_by_side) < _STRAIGHT:
             side_by_side.append(move)
         else:
-            around.append(move)
-    around.reverse()
+            around.insert(0, move)
     around.sort(key=lambda move: abs(states.index(move.new) - states.index(move.old)))
-    return [pair for pair in pairs.values() if pair], around
+    return [*pairs.values()], around
 
 
-def _straight_arrows(pairs: Iterable[Sequence[Move]], tops: Mapping[str, float], tall: float) -> dict[Move, Any]:
-    places = {}
+def _straight_arrows(
+    pairs: Sequence[Sequence[_Move]], tops: Mapping[str, float], tall: float
+) -> Iterator[tuple[_Move, dict[str, Any]]]:
     for pair in pairs:
         for index, move in enumerate(pair):
             x = _MIDDLE + (index - (len(pair) - 1) / 2) * _APART
             start, end = tops[move.old] + tall, tops[move.new]
             middle = (start + end) / 2 - 2
-            left = len(pair) > 1 and index == 0
-            places[move] = {
-                "path": rounded([(x, start), (x, end - _HEAD + 1)]),
-                "head": f"M{number(x)} {number(end)}l-4.5 -{_HEAD}h9z",
-                **_words(move, x - 17 if left else x + 17, middle, "end" if left else "start", _OUTERMOST),
-                "badge": {"x": x, "y": middle},
-            }
-    return places
+            aside, anchor = (-17, "end") if len(pair) > 1 and index == 0 else (17, "start")
+            yield (
+                move,
+                {
+                    "path": rounded([(x, start), (x, end - _HEAD + 1)]),
+                    "head": f"M{number(x)} {number(end)}l-4.5 -{_HEAD}h9z",
+                    "label": _label(move, x + aside, middle - 2, anchor, _OUTERMOST),
+                    "cite": {"x": x + aside, "y": middle + 12, "anchor": anchor, "text": move.section},
+                    "badge": {"x": x, "y": middle},
+                },
+            )
 
 
-def _lines(move: Move, room: float) -> list[str]:
+def _lines(move: _Move, room: float) -> list[str]:
     # The event's words in as few lines as possible, all about equally long.
     lines = in_lines(move.event, room, _LETTERS, bold=True)
     while len(closer := in_lines(move.event, room := room - 4, _LETTERS, bold=True)) == len(lines) > 1:
@@ -177,35 +161,25 @@ def _lines(move: Move, room: float) -> list[str]:
     return lines
 
 
-def _words(move: Move, x: float, middle: float, anchor: str, room: float) -> dict[str, Any]:
-    # The event in lines above ``middle``, the section under it.
+def _label(move: _Move, x: float, y: float, anchor: str, room: float) -> list[dict[str, Any]]:
+    # The event in lines, the last of them at ``y``.
     lines = _lines(move, room)
-    return {
-        "label": [
-            {"x": x, "y": middle - 2 - _STEP * (len(lines) - 1 - index), "anchor": anchor, "text": said}
-            for index, said in enumerate(lines)
-        ],
-        "cite": {"x": x, "y": middle + 12, "anchor": anchor, "text": move.section},
-    }
+    return [
+        {"x": x, "y": y - _STEP * (len(lines) - index), "anchor": anchor, "text": said}
+        for index, said in enumerate(lines, 1)
+    ]
 
 
-def _channel(around: Sequence[Move], move: Move) -> float:
+def _channel(around: Sequence[_Move], move: _Move) -> float:
     return _OUTERMOST - _CHANNEL * (len(around) - 1 - around.index(move))
 
 
-def _ports(around: Sequence[Move], state: str) -> list[tuple[float, Move, bool]]:
-    """The lines at a box's right side from the top: how far down, whose, and whether it begins here.
-
-    What comes from above comes first, the innermost on top; what leaves leaves the outermost on top.
-    """
-    arriving = [move for move in around if move.new == state]
-    leaving = [move for move in reversed(around) if move.old == state]
-    ports = []
-    y = 0.0
-    for move in arriving:
-        y += 15
-        ports.append((y, move, False))
-    for index, move in enumerate(leaving):
+def _ports(around: Sequence[_Move], state: str) -> list[tuple[float, _Move, bool]]:
+    # The lines at a box's right side from the top: how far down, whose, and whether it begins here. What comes from
+    # above comes first, the innermost on top; what leaves leaves the outermost on top.
+    ports = [(15.0 * place, move, False) for place, move in enumerate((m for m in around if m.new == state), 1)]
+    y = 15.0 * len(ports)
+    for index, move in enumerate(move for move in reversed(around) if move.old == state):
         lines = _lines(move, _channel(around, move) - _SIDE - 16)
         # The first label may rise above its box, where nothing else is.
         y += 15 if index == 0 else 20 + _STEP * len(lines)
@@ -214,76 +188,67 @@ def _ports(around: Sequence[Move], state: str) -> list[tuple[float, Move, bool]]
 
 
 def _channels(
-    states: Sequence[str], around: Sequence[Move], tops: Mapping[str, float], tall: float
-) -> dict[Move, dict[str, Any]]:
-    places: dict[Move, dict[str, Any]] = {}
-    ends: dict[tuple[Move, bool], float] = {}
-    for state in states:
-        ports = _ports(around, state)
-        spare = (tall - ports[0][0] - ports[-1][0]) / 2 if ports else 0
-        for y, move, begins in ports:
+    around: Sequence[_Move],
+    ports: Mapping[str, Sequence[tuple[float, _Move, bool]]],
+    tops: Mapping[str, float],
+    tall: float,
+) -> Iterator[tuple[_Move, dict[str, Any]]]:
+    ends: dict[tuple[_Move, bool], float] = {}
+    for state, lines in ports.items():
+        spare = (tall - lines[0][0] - lines[-1][0]) / 2 if lines else 0
+        for y, move, begins in lines:
             ends[move, begins] = tops[state] + y + spare
     for move in around:
         left, right = _SIDE, _channel(around, move)
         start, end = ends[move, True], ends[move, False]
-        places[move] = {
-            "path": rounded([(left, start), (right, start), (right, end), (left + _HEAD - 1, end)]),
-            "head": f"M{number(left)} {number(end)}l{_HEAD} -4.5v9z",
-            **_words(move, left + 10, start - 3, "start", right - left - 16),
-            "badge": {"x": right, "y": start + 26},
-        }
-        places[move]["cite"]["y"] = start + 12
-    return places
+        yield (
+            move,
+            {
+                "path": rounded([(left, start), (right, start), (right, end), (left + _HEAD - 1, end)]),
+                "head": f"M{number(left)} {number(end)}l{_HEAD} -4.5v9z",
+                "label": _label(move, left + 10, start - 5, "start", right - left - 16),
+                "cite": {"x": left + 10, "y": start + 12, "anchor": "start", "text": move.section},
+                "badge": {"x": right, "y": start + 26},
+            },
+        )
 
 
 def _drawn(lane: Mapping[str, Any]) -> str:
     ink = style.LANE_INKS[lane["sender"]]
+    left = _MIDDLE - _BOX / 2
+    head = [mark(lane["sender"], left + 6, 10, 5.5), text(left + 18, 15, lane["label"], size=15, weight=700, ink=ink)]
     # What was made is drawn last, so that it lies on top where two lines touch.
     edges = sorted(lane["edges"], key=lambda edge: bool(edge["taken"]))
-    parts = [
-        mark(lane["sender"], _MIDDLE - _BOX / 2 + 6, 10, 5.5),
-        text(_MIDDLE - _BOX / 2 + 18, 15, lane["label"], size=15, weight=700, ink=ink),
-    ]
-    parts += [_edge(edge, ink) for edge in edges]
-    parts += [_box(box, ink) for box in lane["boxes"]]
-    return "\n".join(parts)
+    return "\n".join([*head, *(_edge(edge, ink) for edge in edges), *(_box(box, ink) for box in lane["boxes"])])
 
 
 def _edge(edge: Mapping[str, Any], ink: str) -> str:
     made = bool(edge["taken"])
-    colour = ink if made else style.SOFT
+    colour, letters, weight = (ink, style.INK, 700) if made else (style.SOFT, style.SOFT, 400)
     parts = [line(edge["path"], ink=colour, width=2.75 if made else 1), solid(edge["head"], colour)]
-    parts += [
-        text(
-            part["x"], part["y"], part["text"], size=_LETTERS, anchor=part["anchor"], weight=700 if made else 400,
-            ink=style.INK if made else style.SOFT,
-        )
-        for part in edge["label"]
-    ]  # fmt: skip
-    cite = edge["cite"]
-    parts.append(text(cite["x"], cite["y"], cite["text"], size=_SMALL, anchor=cite["anchor"], ink=style.SOFT))
+    parts += [_words(part, _LETTERS, letters, weight) for part in edge["label"]]
+    parts.append(_words(edge["cite"], _SMALL, style.SOFT))
     if made:
         numbers = " ".join(f"{place}." for place in edge["taken"])
         parts.append(badge(edge["badge"]["x"], edge["badge"]["y"], numbers, ink))
     return "".join(parts)
 
 
+def _words(part: Mapping[str, Any], size: float, ink: str, weight: int = 400) -> str:
+    return text(part["x"], part["y"], part["text"], size=size, anchor=part["anchor"], weight=weight, ink=ink)
+
+
 def _box(box: Mapping[str, Any], ink: str) -> str:
-    x, y, width, height = box["x"], box["y"], box["w"], box["h"]
-    colour = ink if box["visited"] else style.RULE
-    fill = style.TINT if box["visited"] else style.PAPER
-    parts = [rect(x, y, width, height, f'rx="4" fill="{fill}" stroke="{colour}" stroke-width="1.5"')]
-    if box["now"]:
-        parts.append(
-            rect(x + 4, y + 4, width - 8, height - 8, f'rx="2" fill="none" stroke="{colour}" stroke-width="1.5"')
-        )
-    middle = y + height / 2
-    parts.append(
-        text(
-            x + width / 2, middle + (0 if box["now"] else 5), box["name"], size=13, anchor="middle",
-            weight=700 if box["now"] else 400, ink=style.INK if box["visited"] else style.SOFT, more=CODE,
-        )
-    )  # fmt: skip
-    if box["now"]:
-        parts.append(text(x + width / 2, middle + 15, "now", size=11, anchor="middle", ink=style.SOFT))
-    return "".join(parts)
+    x, y, width, height = (box[key] for key in "xywh")
+    colour, fill, letters = (ink, style.TINT, style.INK) if box["visited"] else (style.RULE, style.PAPER, style.SOFT)
+    frame = f'stroke="{colour}" stroke-width="1.5"'
+    middle, base = x + width / 2, y + height / 2
+    outer = rect(x, y, width, height, f'rx="4" fill="{fill}" {frame}')
+    if not box["now"]:
+        return outer + text(middle, base + 5, box["name"], size=13, anchor="middle", ink=letters, more=CODE)
+    return (
+        outer
+        + rect(x + 4, y + 4, width - 8, height - 8, f'rx="2" fill="none" {frame}')
+        + text(middle, base, box["name"], size=13, anchor="middle", weight=700, ink=letters, more=CODE)
+        + text(middle, base + 15, "now", size=11, anchor="middle", ink=style.SOFT)
+    )

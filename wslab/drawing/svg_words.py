@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from math import ceil
 
 from . import style
@@ -56,54 +57,46 @@ def table_figure(block: Table) -> Figure:
     shown = [[harmless(cell) for cell in row] for row in block.rows]
     widths = _widths(heads, shown)
     lefts = [sum(widths[:index]) + _GAP * index for index in range(len(widths))]
-    width = lefts[-1] + widths[-1] if widths else 0
     y, body = captioned(block.caption)
+
+    def put(said: str, place: int, size: float, ink: str, more: str = "") -> None:
+        """A line of a cell, as far down as the table has come."""
+        left, right = lefts[place], heads[place].right
+        x, anchor = (left + widths[place], "end") if right else (left, "start")
+        body.append(text(x, y, said, size=size, anchor=anchor, ink=ink, marks=True, more=more))
+
+    def rule() -> None:
+        end = number(lefts[-1] + widths[-1] if widths else 0)
+        body.append(line(f"M0 {number(y)}H{end}", ink=style.RULE, width=1))
+
     y += STEP
-    for head, left, size in zip(heads, lefts, widths, strict=True):
-        body.append(_cell(fitted(head.heading, size, _HEADING), left, size, y, head.right, _HEADING, style.SOFT))
+    for place, (head, width) in enumerate(zip(heads, widths, strict=True)):
+        put(fitted(head.heading, width, _HEADING), place, _HEADING, style.SOFT)
     y += 7
-    body.append(line(f"M0 {number(y)}H{number(width)}", ink=style.RULE, width=1))
+    rule()
     for row in shown:
-        parts = [_lines(cell, size, head) for cell, size, head in zip(row, widths, heads, strict=True)]
-        for place in range(max(map(len, parts), default=0)):
-            y += STEP + (4 if place == 0 else 0)
-            for part, head, left, size in zip(parts, heads, lefts, widths, strict=True):
-                if place < len(part) and part[place]:
-                    body.append(_cell(part[place], left, size, y, head.right, SIZE, style.INK, code=head.code))
+        y += 4
+        parts = [
+            in_lines(cell, width, code=head.code) if head.wraps else [fitted(cell, width, code=head.code)]
+            for cell, width, head in zip(row, widths, heads, strict=True)
+        ]
+        for cells in zip_longest(*parts, fillvalue=""):
+            y += STEP
+            for place, cell in enumerate(cells):
+                if cell:
+                    put(cell, place, SIZE, style.INK, CODE if heads[place].code else "")
     y += 9
-    body.append(line(f"M0 {number(y)}H{number(width)}", ink=style.RULE, width=1))
+    rule()
     return Figure(WIDTH, y + 1, "\n".join(body))
 
 
 def _widths(heads: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
-    wanted = [
-        min(
-            ceil(head.most * SIZE * FIXED),
-            max(
-                [
-                    ceil(text_width(head.heading, _HEADING)),
-                    *(ceil(text_width(row[index], SIZE, code=head.code)) for row in rows),
-                ]
-            ),
-        )
-        for index, head in enumerate(heads)
-    ]
+    wanted = []
+    for index, head in enumerate(heads):
+        sizes = [text_width(head.heading, _HEADING), *(text_width(row[index], code=head.code) for row in rows)]
+        wanted.append(ceil(min(head.most * SIZE * FIXED, max(sizes))))
     room = WIDTH - _GAP * (len(heads) - 1)
     return shares(wanted, [head.wraps for head in heads], room, min(_NARROWEST, room // max(len(heads), 1)))
-
-
-def _lines(cell: str, size: float, head: Column) -> list[str]:
-    if head.wraps:
-        return in_lines(cell, size, SIZE, code=head.code)
-    return [fitted(cell, size, SIZE, code=head.code)]
-
-
-def _cell(
-    said: str, left: float, width: float, y: float, right: bool, size: float, ink: str, *, code: bool = False
-) -> str:
-    more = CODE if code else ""
-    x, anchor = (left + width, "end") if right else (left, "start")
-    return text(x, y, said, size=size, anchor=anchor, ink=ink, marks=True, more=more)
 
 
 def pairs_figure(block: Pairs) -> Figure:

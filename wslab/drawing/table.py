@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from .visible import cells, clip, harmless, pad, wrap
@@ -51,14 +52,6 @@ def shares(wanted: Sequence[int], wraps: Sequence[bool], room: int, narrowest: i
     return wanted
 
 
-def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    wanted = [
-        min(column.most, max([cells(column.heading), *(cells(row[index]) for row in rows)]))
-        for index, column in enumerate(columns)
-    ]
-    return shares(wanted, [column.wraps for column in columns], width - GAP * (len(columns) - 1))
-
-
 def table_text(
     columns: Sequence[Column | str], rows: Iterable[Sequence[str]], *, caption: str = "", width: int = 80
 ) -> str:
@@ -68,7 +61,11 @@ def table_text(
     """
     heads = columns_of(columns)
     shown = [[harmless(cell) for cell in row] for row in rows]
-    widths = _widths(heads, shown, width)
+    wanted = [
+        min(head.most, max(map(cells, (head.heading, *(row[index] for row in shown)))))
+        for index, head in enumerate(heads)
+    ]
+    widths = shares(wanted, [head.wraps for head in heads], width - GAP * (len(heads) - 1))
 
     def line(texts: Iterable[str]) -> str:
         parts = [pad(text, size, right=head.right) for text, size, head in zip(texts, widths, heads, strict=True)]
@@ -78,11 +75,10 @@ def table_text(
     lines.append(line(head.heading for head in heads))
     lines.append(line("─" * size for size in widths))
     for row in shown:
-        parts = [
-            wrap(cell, size) if head.wraps else [cell] for cell, size, head in zip(row, widths, heads, strict=True)
-        ]
-        for height in range(max(map(len, parts))):
-            lines.append(line(part[height] if height < len(part) else "" for part in parts))
+        parts = (
+            wrap(text, size) if head.wraps else [text] for text, size, head in zip(row, widths, heads, strict=True)
+        )
+        lines += map(line, zip_longest(*parts, fillvalue=""))
     return "\n".join(lines)
 
 

@@ -43,14 +43,11 @@ _SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def _escape(match: re.Match[str]) -> str:
-    character = match[0]
-    if short := _SHORT.get(character):
+    if short := _SHORT.get(match[0]):
         return short
-    point = ord(character)
-    if 0xDC80 <= point <= 0xDCFF:  # a byte that is no UTF-8, carried by surrogateescape
-        return f"\\x{point - 0xDC00:02x}"
-    if point < 0x80:
-        return f"\\x{point:02x}"
+    point = ord(match[0])
+    if point < 0x80 or 0xDC80 <= point <= 0xDCFF:  # the latter is a byte that is no UTF-8, as surrogateescape has it
+        return f"\\x{point & 0xFF:02x}"
     return f"\\u{point:04x}" if point <= 0xFFFF else f"\\u{{{point:x}}}"
 
 
@@ -77,17 +74,13 @@ def decode(data: bytes, *, cut: bool = False) -> str:
 
     ``cut=True`` says that more bytes follow: the start of a character at the end is then left out.
     """
-    text = data.decode("utf-8", "surrogateescape")
-    if not cut:
-        return text
-    for keep in range(len(data) - 1, max(len(data) - 4, -1), -1):
-        if data[keep] >= 0xC0:
-            begun = len(data) - keep
-            wanted = 2 + (data[keep] >= 0xE0) + (data[keep] >= 0xF0)
-            return data[:keep].decode("utf-8", "surrogateescape") if begun < wanted else text
-        if data[keep] < 0x80:
-            break
-    return text
+    if cut:
+        for begun, byte in enumerate(data[:-4:-1], 1):  # from the last byte back
+            if byte >= 0xC0 and begun < 2 + (byte >= 0xE0) + (byte >= 0xF0):
+                data = data[:-begun]
+            if byte >= 0xC0 or byte < 0x80:
+                break
+    return data.decode("utf-8", "surrogateescape")
 
 
 def hexed(data: bytes, most: int | None = None) -> str:
@@ -118,9 +111,7 @@ def both_ends(things: Sequence[T]) -> tuple[Sequence[T], int, Sequence[T]]:
 
 def cells(text: str) -> int:
     """How many columns a terminal needs for ``text``: two for wide characters, none for combining ones."""
-    if text.isascii():
-        return len(text)
-    return sum(_cell(character) for character in text)
+    return len(text) if text.isascii() else sum(map(_cell, text))
 
 
 @lru_cache(maxsize=4096)
