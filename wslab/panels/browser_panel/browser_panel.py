@@ -184,8 +184,6 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         _close_doors(self._doors)
         super().close()
 
-    # How it shows itself -----------------------------------------------------------------
-
     def _sheet(self) -> Sheet:
         with self._lock:
             self._match()
@@ -211,8 +209,6 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             if port != ARTICLE_PORT and way.port == port:
                 text = re.sub(rf":{port}\b", ":PORT", text)
         return text
-
-    # The way to the servers --------------------------------------------------------------
 
     def _servers(self) -> Iterator[tuple[Any, Way]]:
         """The recorded server and those of ``also``, and where their ports lead."""
@@ -276,8 +272,6 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         if self.is_news("addresses", addresses):
             self.tell("addresses", addresses=addresses)
 
-    # Which record belongs to which event -------------------------------------------------
-
     def _push(self) -> bool:
         more = super()._push()
         with self._lock:
@@ -293,8 +287,6 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
 
     def _match(self) -> None:
         self._untold |= self._last.match()
-
-    # What a page asks and tells ----------------------------------------------------------
 
     def _greeted(self, question: Question) -> None:
         page = _page(question)

@@ -29,19 +29,7 @@ from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, written
 from ..kit.panel import Question, Underway
 from ..kit.trace_panel import TracePanel
-from .composition import (
-    CODES,
-    LONGEST_REASON,
-    MOST_FRAGMENTS,
-    Preview,
-    Sending,
-    Series,
-    TargetEnd,
-    close_body,
-    code_meaning,
-    ends_facts,
-    placed,
-)
+from .composition import CODES, MOST_FRAGMENTS, Preview, Sending, Series, TargetEnd, close_body, code_meaning, placed
 
 MOST_PAYLOAD = 1 << 16  # bytes of payload, at most, that are sent by hand
 MOST_SENT = 20  # sendings that are remembered
@@ -76,9 +64,7 @@ class Composer(FrameFields, TracePanel):
         "", help='The end that sends: "client 0" is the client of connection 0. Empty: the first that is open.'
     )
     payload_as = Enum(
-        ("text", "hex", "close"),
-        "text",
-        help="Written as UTF-8; hex digits; or made of ``code`` and ``reason``.",
+        ("text", "hex", "close"), "text", help="Written as UTF-8; hex digits; or made of ``code`` and ``reason``."
     )
     mask = Enum(
         ("right", "none", "fresh", "key"), "right", help="As the sender must; none; a fresh key; ``masking_key``."
@@ -106,8 +92,6 @@ class Composer(FrameFields, TracePanel):
         self.observe(self._changed, names=list(self._STATE))
         self._compute()
 
-    # What would be sent ------------------------------------------------------------------
-
     @property
     def end(self) -> End | None:
         """The end that ``target`` names; None when it is gone, or was never there."""
@@ -133,8 +117,6 @@ class Composer(FrameFields, TracePanel):
         """The picked frame: every bit of it, and the rules that it would break in its connection."""
         with self._lock:
             return self._preview.explain(self._picked)
-
-    # What sends --------------------------------------------------------------------------
 
     def send_bytes(self, *, alone: bool = False) -> Underway[int | None]:
         """Send the frames that are shown, as one write; with ``alone`` only the next of them. Nothing is refused.
@@ -204,8 +186,6 @@ class Composer(FrameFields, TracePanel):
             if self.payload_as == "close":
                 self.payload_as = "text"
 
-    # How it shows itself -----------------------------------------------------------------
-
     def _sheet(self) -> Sheet:
         with self._lock:
             self._compute()
@@ -235,8 +215,6 @@ class Composer(FrameFields, TracePanel):
         size = count(len(series.payload), "byte")
         return [("sent by", by), ("payload", f"{said}, {size}"), *series.settings(visible(self.masking_key))]
 
-    # What a page is told -----------------------------------------------------------------
-
     def _push(self) -> bool:
         begun = time.monotonic()
         if begun < self._not_before:
@@ -265,7 +243,7 @@ class Composer(FrameFields, TracePanel):
             serving = lab is not None and lab.server is not None
             facts: dict[str, dict[str, Any]] = {
                 "codes": {"codes": CODES},
-                "ends": {**ends_facts(ends, target), "serving": serving},
+                "ends": {**target.among(ends), "serving": serving},
                 "preview": self._preview_facts(),
                 "sent": {"sent": [{**each._asdict(), "sender": each.sender.label} for each in reversed(self._sent)]},
             }
@@ -282,10 +260,7 @@ class Composer(FrameFields, TracePanel):
             "notes": preview.notes(self.payload_as == "close"),
             "meaning": code_meaning(self.code),
             "reason": len(self.reason.encode("utf-8", "replace")),
-            "reason_most": LONGEST_REASON,
         }
-
-    # Details -----------------------------------------------------------------------------
 
     @property
     def _picked(self) -> int:
@@ -356,8 +331,6 @@ class Composer(FrameFields, TracePanel):
             unused = () if self.payload_as == "close" else ("code", "reason")
             if self._begun and change["name"] not in ("picked", *unused):
                 self._begun = self.picked = 0  # it is another series now
-
-    # What a page asks for ----------------------------------------------------------------
 
     def _answer_change(self, question: Question) -> None:
         name, value = str(question["name"]), question["value"]

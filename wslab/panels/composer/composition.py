@@ -17,15 +17,7 @@ from ...live.ends import RAW_KIND, End
 from ...protocol import Frame, build_frame, explain_frame, parse_frame
 from ...protocol.header import FORMS
 from ...protocol.states import State
-from ...protocol.words import (
-    CLOSE,
-    CONTINUATION,
-    LENGTH,
-    STATUS_CODES,
-    STATUS_RANGES,
-    opcode_name,
-    status_meaning,
-)
+from ...protocol.words import CLOSE, CONTINUATION, LENGTH, STATUS_CODES, STATUS_RANGES, opcode_name, status_meaning
 from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, typed
 from ..kit.record_filter import CONTROL
@@ -107,13 +99,12 @@ class TargetEnd(NamedTuple):
             "label": self.label,
         }
 
-
-def ends_facts(ends: Sequence[End], target: TargetEnd) -> dict[str, Any]:
-    """The newest ends to choose from, and the target among them, as JSON values."""
-    listed = [TargetEnd(end.key, end).facts for end in ends[-MOST_ENDS:]]
-    if target.sender is not None and target.key not in [each["key"] for each in listed]:
-        listed.insert(0, target.facts)
-    return {"ends": listed, "more": max(0, len(ends) - MOST_ENDS), "why": target.trouble}
+    def among(self, ends: Sequence[End]) -> dict[str, Any]:
+        """The newest ends to choose from, and itself among them, as JSON values."""
+        listed = [TargetEnd(end.key, end).facts for end in ends[-MOST_ENDS:]]
+        if self.sender is not None and self.key not in [each["key"] for each in listed]:
+            listed.insert(0, self.facts)
+        return {"ends": listed, "more": max(0, len(ends) - MOST_ENDS), "why": self.trouble}
 
 
 class Series(NamedTuple):
@@ -263,6 +254,7 @@ class Preview(NamedTuple):
             "frames": frames,
             "left": sum(map(len, self.frames[self.begun :])),
             "payload": None if self.series is None else len(self.series.payload),
+            "reason_most": LONGEST_REASON,
         }
 
 

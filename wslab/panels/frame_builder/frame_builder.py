@@ -93,8 +93,6 @@ class FrameBuilder(FrameFields):
         self.observe(self._changed, names=list(self._STATE))
         self._compute()
 
-    # What is built -----------------------------------------------------------------------
-
     @property
     def data(self) -> bytes:
         """The frame's bytes."""
@@ -146,16 +144,12 @@ class FrameBuilder(FrameFields):
         with self._one_change():
             self.length_bits = self.length = self.length_form = None
 
-    # How it shows itself -----------------------------------------------------------------
-
     def _sheet(self) -> Sheet:
         data, broken, judgement = self._judged()
         verdicts = Table(_COLUMNS, verdict_rows(judgement, broken), comparison(judgement, broken), row_heading=0)
         blocks = [Only(["text"], [Words(self.call)]), *explanation_sheet(self._explain(data)).blocks, verdicts]
         title = f"A {opcode_name(self.opcode)} frame of {count(len(data), 'byte')} from a {self._sender.label}"
         return Sheet(title, blocks, "frame")
-
-    # Details -----------------------------------------------------------------------------
 
     @property
     def _sender(self) -> Sender:
@@ -232,8 +226,6 @@ class FrameBuilder(FrameFields):
             others = {field: said for field, said in self.refused.items() if field != name}
             self.set_trait("refused", others if why is None else {**others, name: why})
 
-    # What a value may be -----------------------------------------------------------------
-
     @validate("masking_key")
     def _valid_key(self, proposal: Any) -> str:
         return masking_key(proposal["value"]).hex(" ")
@@ -248,8 +240,6 @@ class FrameBuilder(FrameFields):
     def _valid_length(self, proposal: Any) -> int | None:
         name, value = proposal["trait"].name, proposal["value"]
         return None if value is None else within(name, value, *_LIMITS[name])
-
-    # What a page asks for ----------------------------------------------------------------
 
     def _answer_change(self, question: Question) -> None:
         name, value = str(question["name"]), question["value"]

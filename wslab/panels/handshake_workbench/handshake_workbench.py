@@ -162,11 +162,8 @@ class HandshakeWorkbench(TracePanel):
         return written(self.request, exactly=self.exactly)
 
     @observe("request", "exactly", "key")
-    def _edited(self, _: Any) -> None:
-        self._tell_request()
-
     @guarded
-    def _tell_request(self) -> None:
+    def _tell_request(self, _: Any = None) -> None:
         steps, answered = self.steps, self._answered
         equal, compared = self._compared()
         self.tell(

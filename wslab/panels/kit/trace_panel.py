@@ -17,6 +17,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from traitlets import Bool, HasTraits, Int, link
@@ -169,17 +170,14 @@ class TracePanel(Panel):
             if not self._asked:
                 self._forget_told()
             more = self._push()
-            self._keep_when_quiet()
+            if self._keeper is not None:
+                self._keeper.cancel()
+            if self.trace.total - self.trace.first <= MOST_KEPT:
+                self._keeper = _later(QUIET, self._try_to_keep)
             return more
         except Exception as error:  # else the thread would end and write its traceback under some cell
             self.problem = complaint(error)
             return False
-
-    def _keep_when_quiet(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-        if self.trace.total - self.trace.first <= MOST_KEPT:
-            self._keeper = _later(QUIET, self._try_to_keep)
 
     def _try_to_keep(self) -> None:
         try:
@@ -227,8 +225,7 @@ class RecordsPanel(TracePanel):
                 log = self.trace.ledger.receptions
                 late, self._receptions = log.slice(self._receptions, log.total), log.total
             packed = self.trace.packed(start, min(total, start + BATCH))
-            stop = start + len(packed) // PACKED.size
-            self._sent = stop
+            self._sent = stop = start + len(packed) // PACKED.size
             status = {"total": self.trace.total, "first": self.trace.first, "bytes_dropped": self.trace.dropped.bytes}
             facts = {"before": self._states_before(start), "steps": self._steps(start, stop)}
             self._fresh = not self._asked
@@ -249,11 +246,9 @@ class RecordsPanel(TracePanel):
             return {}
         found = {}
         for connection in self.trace.connections[-MOST_STATES:]:
-            try:
+            with suppress(IndexError):  # dropped meanwhile
                 states = self.trace.states_at(connection, start - 1)
-            except IndexError:  # dropped meanwhile
-                continue
-            found[str(connection)] = {sender.label: state.name for sender, state in states.items()}
+                found[str(connection)] = {sender.label: state.name for sender, state in states.items()}
         return found
 
     def _answer_records(self, question: Question) -> None:
