@@ -1,9 +1,8 @@
 """``BrowserPanel``: JavaScript in the learner's own page, beside what the page was told and what crossed the wire.
 
-Theory. The code runs in the page; the kernel can only ask for it. A push tells the page to run, the code, and where
-known ports lead; what happened comes back in batches. Before that the kernel opens the way: the lab admits the page's
-origin, and where the page is on another machine, a door lets the user's own Jupyter server pass the bytes on untouched.
-Only the kernel has the recording, so the kernel finds the record of each event (page_run.py).
+Theory. The code runs in the page; the kernel can only ask for it, and hears in batches what happened. Before that it
+opens the way: the lab admits the page's origin, and where the page is on another machine, a door lets the user's own
+Jupyter server pass the bytes on untouched. Only the kernel has the recording, so it finds the record of each event.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             if not isinstance(getattr(each, "port", each), int):
                 raise TypeError(f"also={each!r}: a port is wanted, or what has one, such as await lab.node()")
         self._untold: dict[int, int] = {}  # matches of events with records
-        self._waiting: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
+        self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         super().__init__(lab, code=self._original, route=route, **kwargs)
         self._last = PageRun(0, self.trace)
         weakref.finalize(self, _close_doors, self._doors)
@@ -135,9 +134,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         """Replace the code by that which the panel was made with."""
         self.code = self._original
 
-    async def wait_for(
-        self, what: str | Callable[[Entry], object], *, times: int = 1, timeout: float = 10.0
-    ) -> PageEvent | ConsoleLine:
+    async def wait_for(self, what: str | Callable[[Entry], object], *, times: int = 1, timeout: float = 10.0) -> Entry:
         """Wait for something in this run, which may have happened already.
 
         Args:
@@ -152,20 +149,19 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         Raises:
             TimeoutError: it did not happen; the message names what did.
         """
-        loop = asyncio.get_running_loop()
         fits = what if callable(what) else lambda entry: entry.what == what
         try:
             async with asyncio.timeout(timeout):
                 while True:
+                    heard = asyncio.Event()
                     with self._lock:
-                        happened: list[Entry] = [*self.events, *self.console]
+                        happened = sorted([*self.events, *self.console], key=lambda entry: entry.number)
                         found = [entry for entry in happened if fits(entry)]
                         if len(found) >= times:
-                            return sorted(found, key=lambda entry: entry.number)[times - 1]
-                        heard = loop.create_future()
-                        self._waiting[heard] = loop
+                            return found[times - 1]
+                        self._waiting[heard] = asyncio.get_running_loop()
                     try:
-                        await heard
+                        await heard.wait()
                     finally:
                         self._waiting.pop(heard, None)
         except TimeoutError:
@@ -173,10 +169,8 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             names = [entry.what for entry in self._last.entries]
             if len(names) > MOST_NAMED:
                 names[MOST_NAMED:] = [f"{len(names) - MOST_NAMED} more"]
-            name = repr(what) if isinstance(what, str) else "what is waited for"
-            raise TimeoutError(
-                f"after {timeout:g} s {name} has not happened; what did: {', '.join(names) or nothing}"
-            ) from None
+            name, did = repr(what) if isinstance(what, str) else "what is waited for", ", ".join(names) or nothing
+            raise TimeoutError(f"after {timeout:g} s {name} has not happened; what did: {did}") from None
 
     def close(self) -> None:
         """Close the panel: its views disappear, and what the code opened is closed. The recording stays."""
@@ -323,7 +317,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             waiting = [*self._waiting.items()]
         for heard, loop in waiting:
             with suppress(RuntimeError):  # the loop has ended, and nobody waits
-                loop.call_soon_threadsafe(_wake, heard)
+                loop.call_soon_threadsafe(heard.set)
         self.refresh()
 
     def _answer_left(self, question: Question) -> None:
@@ -346,11 +340,6 @@ def _page(question: Question) -> Viewer:
     if not ORIGIN.fullmatch(origin):
         raise ValueError(f"a page says that its origin is {origin!r}; one like http://localhost:8888 is wanted")
     return Viewer(str(question["page"]), origin, bool(question["loopback"]), bool(question["jupyter"]))
-
-
-def _wake(heard: asyncio.Future[None]) -> None:
-    if not heard.done():
-        heard.set_result(None)
 
 
 def _close_doors(known: dict[int, doors.Door]) -> None:

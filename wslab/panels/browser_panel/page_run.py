@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record, packed_values
@@ -71,11 +71,7 @@ class ConsoleLine:
     text: str
     line: int | None = None  # of an exception: the line of the code, from 1, where that is known
     time: float = field(default=0.0, repr=False)
-
-    @property
-    def what(self) -> str:
-        """``console``, which tells a line from an event."""
-        return CONSOLE
+    what: ClassVar = CONSOLE  # which tells a line from an event
 
     def __str__(self) -> str:
         return f"{self.text} (line {self.line})" if self.line else self.text
@@ -92,6 +88,7 @@ class Way(NamedTuple):
     recorded: bool  # whether this panel's recording has what crosses there
 
 
+_NOTED: Final = ("number", "connection", "sender", "kind", "first")
 _TEXTS: Final = ("state", "thrown", "url", "protocol", "extensions", "reason", "data_type", "data")
 _NUMBERS: Final = ("code", "length", "buffered", "nth")
 
@@ -182,13 +179,9 @@ class PageConnection:
 
 
 class PageRun:
-    """One run of the code.
+    """One run of the code, in a page of that ``origin``, whose requests carry it. ``ways`` tell where ports lead.
 
-    Args:
-        number: which run of the panel it is.
-        trace: the recording in which its connections are looked for, from its next record on.
-        origin: the page's, which its requests carry.
-        ways: where the ports lead that the code may name.
+    Its connections are looked for in ``trace``, from its next record on.
     """
 
     def __init__(self, number: int, trace: Trace, origin: str = "", ways: Mapping[int, Way] | None = None) -> None:
@@ -274,9 +267,7 @@ class PageRun:
         """Give each new record to its connection, if that may be one of the sockets'."""
         stop = self._trace.total
         packed = self._trace.packed(max(self._looked, self._trace.first), stop)
-        for number, connection, sender, kind, first in packed_values(
-            packed, "number", "connection", "sender", "kind", "first"
-        ):
+        for number, connection, sender, kind, first in packed_values(packed, *_NOTED):
             if kind == Kind.REQUEST:
                 self._consider(number, connection)
             if connection in self._watched:
