@@ -113,10 +113,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     def run(self) -> None:
         """Tell the page to run the code; if no page shows the panel yet, the first one that does.
 
-        The page closes what an earlier run opened.
-
-        Raises:
-            RuntimeError: there is no server that the code could reach.
+        The page closes what an earlier run opened. Raises RuntimeError where the code could reach no server.
         """
         with self._lock:
             if not self._known():
@@ -143,11 +140,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             times: how often it must happen.
             timeout: seconds.
 
-        Returns:
-            The event or line that completes the number.
-
-        Raises:
-            TimeoutError: it did not happen; the message names what did.
+        Returns the event or line that completes the number. Raises TimeoutError, which names what happened instead.
         """
         fits = what if callable(what) else lambda entry: entry.what == what
         try:

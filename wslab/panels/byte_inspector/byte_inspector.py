@@ -60,9 +60,7 @@ class ByteInspector(Panel):
         inflate: whether permessage-deflate was agreed on, so that payloads with RSV1 are inflated (RFC 7692).
         kwargs: traits: ``read_as``, ``which``, ``picked``.
 
-    Raises:
-        HexError: a string is no hex.
-        TypeError: ``data`` is none of these.
+    Raises HexError for a string that is no hex, and TypeError where ``data`` is none of these.
 
     The bytes can be edited in the panel. It does not know what came before them, so compressed frames are inflated as
     the first of their connection. Credentials in a head are withheld; the text has ``··`` for them.

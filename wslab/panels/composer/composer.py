@@ -54,10 +54,8 @@ class Composer(FrameFields, TracePanel):
     ``send_bytes()`` sends what is shown and refuses nothing. ``send_message()``, ``ping()``, ``pong()`` and
     ``close_connection()`` go through ``websockets``, which refuses what the protocol forbids; on a raw end, they send
     one frame as that end's side must. Each may be awaited or not; a failure stands in the panel as well. The record
-    that was sent becomes the selected one in all panels of this lab.
-
-    Raises:
-        TypeError: a trace without a lab, which has no connections.
+    that was sent becomes the selected one in all panels of this lab. A trace without a lab, which has no connections,
+    is a TypeError.
     """
 
     target = Unicode(
@@ -121,12 +119,8 @@ class Composer(FrameFields, TracePanel):
     def send_bytes(self, *, alone: bool = False) -> Underway[int | None]:
         """Send the frames that are shown, as one write; with ``alone`` only the next of them. Nothing is refused.
 
-        Returns:
-            Awaited, it gives the number of the first frame's record, or None where the bytes are no whole frame.
-
-        Raises:
-            CannotSend: the end cannot send; the message says why.
-            CannotCompose: the settings make no bytes.
+        Awaited, it gives the number of the first frame's record, or None where the bytes are no whole frame. Raises
+        CannotSend when the end cannot send, and CannotCompose when the settings make no bytes.
         """
         with self._lock:
             end, left = self._living(), self.frames

@@ -115,14 +115,13 @@ class FrameBuilder(FrameFields):
 
     def explain(self) -> Explanation:
         """Every bit of it, and the rules that it breaks on an open connection without extensions."""
-        return self._explain(self.data)
+        data = self.data
+        frame = parse_frame(data)
+        own = data[: frame.header_length + frame.payload_length]  # bytes after its end may break others
+        return explain_frame(data, sender=self._sender, violations=broken_rules(own, as_client=self.as_client))
 
     def preset(self, name: str) -> None:
-        """Set all traits as one of ``PRESETS`` says, for instance ``"non-minimal length"``.
-
-        Raises:
-            KeyError: there is no such preset; the message names those that exist.
-        """
+        """Set all traits as one of ``PRESETS`` says, such as ``"non-minimal length"``; else KeyError names them."""
         if name not in PRESETS:
             raise KeyError(f"no preset {name!r}; there are {', '.join(map(repr, PRESETS))}")
         traits = self.traits()
@@ -147,7 +146,7 @@ class FrameBuilder(FrameFields):
     def _sheet(self) -> Sheet:
         data, broken, judgement = self._judged()
         verdicts = Table(_COLUMNS, verdict_rows(judgement, broken), comparison(judgement, broken), row_heading=0)
-        blocks = [Only(["text"], [Words(self.call)]), *explanation_sheet(self._explain(data)).blocks, verdicts]
+        blocks = [Only(["text"], [Words(self.call)]), *explanation_sheet(self.explain()).blocks, verdicts]
         title = f"A {opcode_name(self.opcode)} frame of {count(len(data), 'byte')} from a {self._sender.label}"
         return Sheet(title, blocks, "frame")
 
@@ -169,39 +168,28 @@ class FrameBuilder(FrameFields):
         data = self.data
         return data, broken_rules(data, as_client=self.as_client), judge(data, self.as_client, handshake=False)
 
-    def _explain(self, data: bytes) -> Explanation:
-        """Explain the frame with the rules that it breaks itself. Bytes after its end may break others."""
-        frame = parse_frame(data)
-        own = data[: frame.header_length + frame.payload_length]
-        return explain_frame(data, sender=self._sender, violations=broken_rules(own, as_client=self.as_client))
-
     def _changed(self, change: Any) -> None:
-        name = change["name"]
+        name, payload = change["name"], self.payload
         if name == "payload_as" and not self._held:
-            self._read_anew(change["old"])
+            try:
+                payload = written(payload, change["old"], self.payload_as)
+            except CannotCompose:
+                with self._one_change():
+                    self.payload_as = change["old"]
+                raise
         with self._one_change():
             self._due = True
+            self.payload = payload
             self._refuse(name, None)
             if name in ("length", "length_form") and change["new"] is not None:
                 self.length_bits = None  # the last wish counts
-
-    def _read_anew(self, old: str) -> None:
-        """Write the same payload as ``payload_as`` says now. Raises CannotCompose where bytes are no text."""
-        try:
-            shown = written(self.payload, old, self.payload_as)
-        except CannotCompose:
-            with self._one_change():
-                self.payload_as = old
-            raise
-        with self._one_change():
-            self.payload = shown
 
     def _compute(self) -> None:
         with self._lock:
             self._due = False
             data, broken, judgement = self._judged()
             self.set_trait("built", self._built(data))
-            self.set_trait("explanation", self._explain(data).to_json())
+            self.set_trait("explanation", self.explain().to_json())
             self.set_trait("verdicts", verdicts_json(judgement, broken))
 
     def _built(self, data: bytes) -> dict[str, Any]:

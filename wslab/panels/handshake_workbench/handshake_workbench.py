@@ -86,22 +86,16 @@ class HandshakeWorkbench(TracePanel):
         return self._attempt
 
     def send_request(self) -> Underway[Attempt]:
-        """Send the request to the lab's server.
+        """Send the request to the lab's server. Raises LabClosed or NoServer, which says what to run.
 
-        Returns:
-            Awaited, it gives the ``Attempt``: the response, or the server's silence after 5 seconds.
-
-        Raises:
-            LabClosed, NoServer: the message says what to run.
+        Awaited, it gives the ``Attempt``: the response, or the server's silence after 5 seconds.
         """
         return self._try("request", self._data, self._sent)
 
     def predict(self, name: str, status: int | None) -> None:
         """Predict the status of an experiment before it is run. None withdraws the prediction.
 
-        Raises:
-            KeyError: there is no such experiment.
-            ValueError: the status is not among ``STATUSES``.
+        Raises KeyError for no such experiment, and ValueError for a status that is not among ``STATUSES``.
         """
         others = {other: old for other, old in self.predictions.items() if other != experiment(name).name}
         self.predictions = others if status is None else {**others, name: predictable(status)}
@@ -109,10 +103,7 @@ class HandshakeWorkbench(TracePanel):
     def run(self, name: str) -> Underway[Attempt]:
         """Send the request of an experiment that has a prediction; the result goes into ``results``.
 
-        Raises:
-            KeyError: there is no such experiment.
-            ValueError: it has no prediction.
-            LabClosed, NoServer: the message says what to run.
+        Raises KeyError for no such experiment, ValueError where it has no prediction, and as ``send_request`` does.
         """
         tried = experiment(name)
         if name not in self.predictions:

@@ -146,10 +146,8 @@ def lanes_json(trace: Trace, number: int) -> dict[str, Any]:
 
     Offsets and lengths are in bytes, times in seconds since the trace began. ``chunks`` are the sender's writes and
     the peer's reads, as far as those ends are in the lab. ``records`` are the frames and heads in those bytes.
-    ``messages`` reach from their first frame to the end of their last; other frames may stand between.
-
-    Raises:
-        IndexError: there is no such record.
+    ``messages`` reach from their first frame to the end of their last; other frames may stand between. Raises
+    IndexError where there is no such record.
     """
     record = trace.record(number)
     lanes = trace.lanes(number)
