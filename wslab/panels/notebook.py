@@ -7,6 +7,7 @@ Pyodide, no anywidget) the text and HTML are shown that the thing has by itself.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -27,19 +28,12 @@ def _make(module: str, name: str, thing: object) -> showing.LivePanel:
     return panel
 
 
-def in_kernel() -> bool:
-    """Whether this is a Jupyter kernel that has threads, so that a live panel can be pushed to."""
-    ipython = sys.modules.get("IPython")
-    return sys.platform != "emscripten" and ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-
-
 def show(thing: Any, include: Any = None, exclude: Any = None) -> Any:
     """What a cell that ends in ``thing`` shows."""
-    if in_kernel():
-        try:
+    ipython = sys.modules.get("IPython")
+    if sys.platform != "emscripten" and ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
+        with suppress(ImportError):
             return thing.panel._repr_mimebundle_(include=include, exclude=exclude)
-        except ImportError:
-            pass
     return thing._repr_mimebundle_(include=include, exclude=exclude)
 
 

@@ -95,7 +95,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     def events(self) -> list[PageEvent]:
         """The last 500 of this run's socket events and of the calls that the code made, in order."""
         with self._lock:
-            self._match()
+            self._untold |= self._last.match()
             return self._last.events
 
     @property
@@ -173,7 +173,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
 
     def _sheet(self) -> Sheet:
         with self._lock:
-            self._match()
+            self._untold |= self._last.match()
             records, dropped = self._last.records, self._last.dropped
             rows = [(number, what, self._steadied(said), record) for number, what, said, record in self._last.rows]
             code = "\n".join(map(harmless, self._steadied(self.code.rstrip()).expandtabs(2).split("\n")))
@@ -263,7 +263,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         more = super()._push()
         with self._lock:
             self._tell_addresses()
-            self._match()
+            self._untold |= self._last.match()
             if self._untold:
                 self._tell_matches(self._untold)
                 self._untold = {}
@@ -271,9 +271,6 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
 
     def _tell_matches(self, matches: Mapping[int, int]) -> None:
         self.tell("matches", run=self._last.number, records=[*matches.items()], connections=self._last.connections)
-
-    def _match(self) -> None:
-        self._untold |= self._last.match()
 
     def _greeted(self, question: Question) -> None:
         page = _page(question)

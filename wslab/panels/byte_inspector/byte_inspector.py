@@ -119,7 +119,6 @@ class ByteInspector(Panel):
         return "head" if begins_like_head(self._data) else sender or "unknown"
 
     def _write(self) -> None:
-        """Set the text to the bytes, without credentials."""
         hidden = [
             range(span.start + part.start, span.stop + part.start)
             for part in self._found()

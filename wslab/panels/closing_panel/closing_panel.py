@@ -50,19 +50,6 @@ _NEVER_SENT: Final = {
 _TCP = {Kind.FIN: "FIN", Kind.RESET: "RST"}
 
 
-class MadeMove(NamedTuple):
-    """One change that an end made."""
-
-    sender: Sender
-    rule: StateRule
-    record: int | None  # number of the one that caused it; None where it is no longer kept
-
-    @property
-    def words(self) -> str:
-        """The change, without its number."""
-        return f"{self.rule.event.value}: {self.rule.old.value} → {self.rule.new.value}"
-
-
 class Ending(NamedTuple):
     """What is known of how one connection ended."""
 
@@ -93,11 +80,11 @@ class Ending(NamedTuple):
         return _before_reading(client, server) and _before_reading(server, client)
 
     @property
-    def moves(self) -> list[MadeMove]:
-        """The changes that the ends made, in order."""
+    def moves(self) -> list[tuple[Sender, StateRule, int | None]]:
+        """The changes that the ends made, in order, each with the record that caused it, as far as it is kept."""
         return [self._move(transition) for transition in self.transitions]
 
-    def _move(self, transition: Transition) -> MadeMove:
+    def _move(self, transition: Transition) -> tuple[Sender, StateRule, int | None]:
         sender, event, (by, _) = transition.endpoint, transition.event, transition.after
         match event:
             case Event.SENT_CLOSE | Event.RECEIVED_CLOSE:
@@ -109,7 +96,7 @@ class Ending(NamedTuple):
         own = self.close_of(sender)
         if event is Event.RECEIVED_CLOSE and _before_reading(own, cause):
             event, cause = Event.SENT_CLOSE, own
-        return MadeMove(sender, NEXT[transition.old, event], None if cause is None else cause.number)
+        return sender, NEXT[transition.old, event], None if cause is None else cause.number
 
 
 def _before_reading(own: Record | None, others: Record | None) -> bool:
@@ -234,9 +221,14 @@ def machines(ending: Ending) -> States:
 def path_text(ending: Ending) -> str:
     """The way through the states, one change a line."""
     lines = [
-        f"{place}. {move.sender.mark} {move.words} ({move.rule.section})" for place, move in enumerate(ending.moves, 1)
+        f"{place}. {sender.mark} {_words(rule)} ({rule.section})"
+        for place, (sender, rule, _) in enumerate(ending.moves, 1)
     ]
     return "\n".join(lines or ["both ends are CONNECTING"])
+
+
+def _words(rule: StateRule) -> str:
+    return f"{rule.event.value}: {rule.old.value} → {rule.new.value}"
 
 
 def sentences(ending: Ending) -> Iterator[str]:
@@ -317,16 +309,16 @@ def ending_json(ending: Ending) -> dict[str, Any]:
         "layout": state_layout(machines(ending)),
         "steps": [
             {
-                "sender": move.sender.label,
-                "old": move.rule.old.value,
-                "event": move.rule.event.value,
-                "new": move.rule.new.value,
-                "words": move.words,
-                "section": move.rule.section,
-                "sentence": move.rule.sentence,
-                "record": move.record,
+                "sender": sender.label,
+                "old": rule.old.value,
+                "event": rule.event.value,
+                "new": rule.new.value,
+                "words": _words(rule),
+                "section": rule.section,
+                "sentence": rule.sentence,
+                "record": record,
             }
-            for move in ending.moves
+            for sender, rule, record in ending.moves
         ],
         "began": _who_began(ending),
         "clean": {"word": clean, "words": clean_words, "section": clean_section},

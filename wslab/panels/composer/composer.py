@@ -29,7 +29,7 @@ from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, written
 from ..kit.panel import Question, Underway
 from ..kit.trace_panel import TracePanel
-from .composition import CODES, MOST_FRAGMENTS, Preview, Sending, Series, TargetEnd, close_body, code_meaning, placed
+from .composition import CODES, MOST_FRAGMENTS, Preview, Series, TargetEnd, close_body, code_meaning, placed
 
 MOST_PAYLOAD = 1 << 16  # bytes of payload, at most, that are sent by hand
 MOST_SENT = 20  # sendings that are remembered
@@ -40,8 +40,7 @@ _WORDS = (Column("setting"), Column("value", wraps=True))
 _FRAMES = (Column("frame"), Column("what"), Column("bytes", right=True), Column("as hex", wraps=True, code=True))
 _SENT = (Column("sent"), Column("by"), Column("how"))
 
-Sent = Coroutine[Any, Any, int | None]
-"""What an end's methods return: awaited, it gives the record's number."""
+Sent = Coroutine[Any, Any, int | None]  # what an end's methods return: awaited, it gives the record's number
 
 
 class Composer(FrameFields, TracePanel):
@@ -83,7 +82,7 @@ class Composer(FrameFields, TracePanel):
         self._steady = lab.seed is not None
         self._fresh = masking_keys(lab.seed, "composer")
         self._keys: list[bytes] = []
-        self._sent: deque[Sending] = deque(maxlen=MOST_SENT)
+        self._sent: deque[dict[str, Any]] = deque(maxlen=MOST_SENT)
         self._preview = Preview(TargetEnd("", None))
         super().__init__(lab, **kwargs)
         self._way = "hex" if self.payload_as == "hex" else "text"
@@ -194,7 +193,7 @@ class Composer(FrameFields, TracePanel):
                     Only(DRAWN, [Table(_FRAMES, rows, several), *picked]),
                 ]
             if self._sent:
-                sent = [(each.what, each.end, each.how) for each in reversed(self._sent)]
+                sent = [(each["what"], each["end"], each["how"]) for each in reversed(self._sent)]
                 blocks.append(Table(_SENT, sent, "What was sent, the latest first"))
         return Sheet("Composed frames", blocks, "composer")
 
@@ -239,7 +238,7 @@ class Composer(FrameFields, TracePanel):
                 "codes": {"codes": CODES},
                 "ends": {**target.among(ends), "serving": serving},
                 "preview": self._preview_facts(),
-                "sent": {"sent": [{**each._asdict(), "sender": each.sender.label} for each in reversed(self._sent)]},
+                "sent": {"sent": [*reversed(self._sent)]},
             }
             for what, said in facts.items():
                 if self.is_news(what, said):
@@ -297,12 +296,12 @@ class Composer(FrameFields, TracePanel):
         return target.end
 
     def _begin_sending(self, end: End, sending: Sent, what: str, how: str = "") -> Underway[int | None]:
-        label, sender = end.label, end.end
         how = how or ("one frame" if end.kind == RAW_KIND else "websockets")
+        by = {"end": end.label, "sender": end.end.label, "how": how}
 
         def sent(number: int | None) -> None:
             with self._lock:
-                self._sent.append(Sending(what, label, sender, how, number))
+                self._sent.append({"what": what, **by, "number": number})
                 self._compute()
             if number is not None:
                 self.selected = number

@@ -258,16 +258,6 @@ class Preview(NamedTuple):
         }
 
 
-class Sending(NamedTuple):
-    """One thing that was sent."""
-
-    what: str  # ``TEXT, 7 bytes``
-    end: str  # the end's label
-    sender: Sender
-    how: str  # ``exact bytes``, ``websockets``, or ``one frame``, where a raw end has no library
-    number: int | None  # of the record that came of it
-
-
 def placed(trace: Trace, end: End | None, sender: Sender, frames: Sequence[bytes]) -> list[Frame]:
     """Each frame with its offset and broken rules as the next ones of its connection; alone where there is none."""
     places = [parse_frame(data, sender=sender) for data in frames]

@@ -294,7 +294,6 @@ _FROM_PAGE: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 
 def _spelled(said: str, way: str) -> str:
-    """A payload as a Python expression."""
     if way == "hex":
         data = typed(said, way)
         if len(data) > 16 and data == data[:1] * len(data):

@@ -124,22 +124,14 @@ class HandshakeWorkbench(TracePanel):
 
     def _greeted(self, question: Question) -> None:
         super()._greeted(question)
-        self._follow_server()
         self._tell_request()
         self._tell_attempt()
 
     def _begin(self) -> None:
-        """Push nothing for what crosses. A view is told when something happens here."""
+        """Push nothing for what crosses, since a view is told when something happens here, but follow the server.
 
-    def _push(self) -> bool:
-        return False
-
-    def _shown(self) -> None:
-        super()._shown()
-        self._follow_server()
-
-    def _follow_server(self) -> None:
-        """Put the server's port into a request that was not edited."""
+        A request that was not edited gets the server's port.
+        """
         if self.request == self._default:
             self._restore()
 
@@ -149,7 +141,6 @@ class HandshakeWorkbench(TracePanel):
 
     @property
     def _data(self) -> bytes:
-        """The request as it would be sent."""
         return written(self.request, exactly=self.exactly)
 
     @observe("request", "exactly", "key")
@@ -328,7 +319,6 @@ class HandshakeWorkbench(TracePanel):
 
 
 def _nonce_note(steps: AcceptSteps) -> str:
-    """The bytes of a key, in words."""
     nonce = steps.nonce
     if not steps.key:
         return "there is no key"
