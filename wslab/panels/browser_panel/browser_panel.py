@@ -148,8 +148,8 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
                 while True:
                     heard = asyncio.Event()
                     with self._lock:
-                        happened = sorted([*self.events, *self.console], key=lambda entry: entry.number)
-                        found = [entry for entry in happened if fits(entry)]
+                        happened: list[Entry] = [*self.events, *self.console]
+                        found = sorted(filter(fits, happened), key=lambda entry: entry.number)
                         if len(found) >= times:
                             return found[times - 1]
                         self._waiting[heard] = asyncio.get_running_loop()

@@ -259,21 +259,17 @@ def _how_clean(ending: Ending) -> tuple[str, str, str]:
     closes = [record for sender in Sender if (record := ending.close_of(sender)) is not None]
     broken = [record.sender.label for record in closes if record.violations]
     other = closes[0].sender.peer.label if closes else ""
-    match State.CLOSED in ending.states.values(), len(closes):
-        case False, 2:
-            return "Not over", "Both Close frames have crossed; TCP has still to end.", "RFC 6455 7.1.1"
-        case False, 1:
-            return "Not over", f"The {other}'s Close frame has still to come.", "RFC 6455 5.5.1"
-        case False, _:
-            return "Not over", "Nobody has said goodbye yet.", "RFC 6455 7.1.2"
-        case True, 2 if broken:
-            return "Not clean", f"The {broken[0]}'s Close frame breaks a rule.", "RFC 6455 7.1.7"
-        case True, 2:
-            return "Clean", "Each end sent a Close frame, and only then was TCP closed.", "RFC 6455 7.1.4"
-        case True, 1:
-            return "Not clean", f"TCP ended, and the {other} had sent no Close frame.", "RFC 6455 7.1.4"
-        case _:
-            return "Not clean", "TCP ended without a Close frame from either end.", "RFC 6455 7.1.4"
+    over = State.CLOSED in ending.states.values()
+    if over and len(closes) == 2 and broken:
+        return "Not clean", f"The {broken[0]}'s Close frame breaks a rule.", "RFC 6455 7.1.7"
+    return {
+        (False, 0): ("Not over", "Nobody has said goodbye yet.", "RFC 6455 7.1.2"),
+        (False, 1): ("Not over", f"The {other}'s Close frame has still to come.", "RFC 6455 5.5.1"),
+        (False, 2): ("Not over", "Both Close frames have crossed; TCP has still to end.", "RFC 6455 7.1.1"),
+        (True, 0): ("Not clean", "TCP ended without a Close frame from either end.", "RFC 6455 7.1.4"),
+        (True, 1): ("Not clean", f"TCP ended, and the {other} had sent no Close frame.", "RFC 6455 7.1.4"),
+        (True, 2): ("Clean", "Each end sent a Close frame, and only then was TCP closed.", "RFC 6455 7.1.4"),
+    }[over, len(closes)]
 
 
 def _how_tcp_ended(ending: Ending) -> str:

@@ -99,10 +99,9 @@ def written(text: str, way: str, other: str) -> str:
         return text
     try:
         data = typed(text, way)
+        return data.hex(" ") if other == "hex" else data.decode()
     except CannotCompose:
         return text
-    try:
-        return data.hex(" ") if other == "hex" else data.decode()
     except UnicodeDecodeError as error:
         raise CannotCompose(f"these bytes are no text: byte {error.start} is no UTF-8. They stay hex") from None
 
