@@ -28,9 +28,8 @@ from ..anatomy.records import CloseReport
 from ..protocol.connection import Message
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.states import Event, State, Transition
-from ..protocol.words import CLOSE, OPCODE
 from .entries import ENTRY
-from .ledger import PLACE, Conversation, by_record
+from .ledger import PLACE, Cause, Conversation, by_record
 from .reading import Reading
 from .tape import Kept
 
@@ -42,7 +41,9 @@ LARGEST = 2**31  # Bytes that one part of a file may unpack to.
 LATEST = 253402300800  # Seconds from 1970 to the year 10000.
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t]*")
 _ENDS = frozenset(map(int, Sender))
+# What each kind but a frame may be the cause of, see ``Cause``.
 _CAUSES = {Kind.REQUEST: "head", Kind.RESPONSE: "head", Kind.FIN: "end", Kind.RESET: "end"}
+_CAUSES |= {Kind.UNREAD: "", Kind.ERROR: "", Kind.BEND: ""}
 
 
 # What ``trace.json`` holds, as far as reading it does not find out by itself.
@@ -168,25 +169,21 @@ def _load(archive: zipfile.ZipFile, kind: type[R]) -> R:
     for moment, _, sender, end, *_ in tape.entries():
         if sender not in _ENDS or end not in _ENDS or not 0 <= trace.began + moment < LATEST:
             raise ValueError("chunks.bin tells of a time or an end that there cannot be")
-    frames: dict[tuple[int, Sender, int], int] = {}
+    caused: dict[int, dict[Cause, int]] = {}
     for place, record in enumerate(trace, ledger.records.first):  # reads every record: a lying sender or kind is found
         if record.number != place or not 0 <= trace.began + record.time < LATEST:
             raise ValueError("records.bin tells of a number or a time that there cannot be")
-        index = ledger.places[record.number][0]
-        if record.kind is Kind.FRAME:
-            frames[record.connection, record.sender, index] = record.number
-            cause: int | str | None = index if record.first & OPCODE == CLOSE else None
-        else:
-            cause = _CAUSES.get(record.kind)
-        if cause is not None and record.connection in ledger.conversations:
-            ledger.conversations[record.connection].causes[record.sender, cause] = record.number
-    for conversation in ledger.conversations.values():
+        cause = _CAUSES.get(record.kind, ledger.places[place][0])
+        caused.setdefault(record.connection, {})[record.sender, cause] = place
+    for number, conversation in ledger.conversations.items():
+        conversation.causes.update(caused.get(number, {}))
         ledger.note_steps(conversation)
     ledger.steps.sort(key=by_record)
     for number, told in story["messages"]:
         told |= {"sender": Sender(told["sender"]), "violations": _violations(told["violations"])}
         message = Message(**told)
-        ledger.keep_message(frames.get((number, message.sender, message.last_frame), -1), number, message)
+        completed = caused.get(number, {}).get((message.sender, message.last_frame), -1)
+        ledger.keep_message(completed, number, message)
     return trace
 
 

@@ -139,8 +139,15 @@ def _stored(
             case Message():
                 # Its last frame was told just before.
                 ledger.keep_message(ledger.records.total - 1, conversation.wire.number, event)
-            case Head():
-                _head(ledger, at, conversation, event)
+            case Head(sender=sender, offset=offset, start_line=line, status=status, data=head):
+                kind = Kind.REQUEST if sender is Sender.CLIENT else Kind.RESPONSE
+                said = line.removesuffix(" HTTP/1.1") if status is None else line.partition(" ")[2]
+                number = _append(
+                    ledger, at, conversation, sender, kind, offset, header_length=len(head), status=status or 0,
+                    violations=event.violations, preview=said.encode("utf-8", "replace"),
+                )  # fmt: skip
+                conversation.causes[sender, "head"] = number
+                conversation.streams[by].waiting.append((offset + len(head), number, at))
             case Unread():
                 _unread(ledger, at, conversation, event)
     if conversation.causes:
@@ -153,17 +160,6 @@ def _stored(
         first = records.first if conversation.wire.tapped[1 - by] else records.total - WAITING
         while waiting and waiting[0][1] < first:
             waiting.popleft()
-
-
-def _head(ledger: Ledger, at: float, conversation: Conversation, head: Head) -> None:
-    request, status, length = head.sender is Sender.CLIENT, head.status, len(head.data)
-    said = head.start_line.removesuffix(" HTTP/1.1") if status is None else head.start_line.partition(" ")[2]
-    number = _append(
-        ledger, at, conversation, head.sender, Kind.REQUEST if request else Kind.RESPONSE, head.offset,
-        header_length=length, status=status or 0, violations=head.violations, preview=said.encode("utf-8", "replace"),
-    )  # fmt: skip
-    conversation.causes[head.sender, "head"] = number
-    conversation.streams[head.sender].waiting.append((head.offset + length, number, at))
 
 
 def _frame(ledger: Ledger, at: float, conversation: Conversation, by: int, frame: Frame) -> None:

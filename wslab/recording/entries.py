@@ -28,15 +28,11 @@ Told = Kind | str | BendNote | CloseReport
 class Chunk(NamedTuple):
     """What one read or one write handed over. It is not a frame."""
 
-    time: float
-    """Seconds since the trace began."""
+    time: float  # Seconds since the trace began.
     connection: int
-    sender: Sender
-    """Who sent these bytes."""
-    seen_by: Sender
-    """Which end's read or write this was: equal to ``sender`` for a write."""
-    offset: int
-    """Of its first byte in the sender's stream."""
+    sender: Sender  # Who sent these bytes.
+    seen_by: Sender  # Which end's read or write this was: equal to ``sender`` for a write.
+    offset: int  # Of its first byte in the sender's stream.
     length: int
 
 
@@ -47,9 +43,9 @@ class Wire:
 
     def __init__(self, number: int, key: Hashable) -> None:
         self.number, self.key = number, key
-        self.middle = False  # whether what is told begins in the midst of frames
-        self.tapped = [False, False]  # whether the client's and the server's end are in the lab
-        self.live = 0  # how many taps still tell
+        self.middle = False  # Whether what is told begins in the midst of frames
+        self.tapped = [False, False]  # Whether the client's and the server's end are in the lab
+        self.live = 0  # How many taps still tell
         # Of the client's and of the server's stream: bytes that the client's end and the server's end saw.
         self.seen = ([0, 0], [0, 0])
         self.last_entry = -1

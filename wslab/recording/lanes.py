@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..anatomy.field import Sender
 from ..anatomy.record import PACKED, Kind, Record
 from ..protocol.connection import Message
-from .entries import ENTRY, EVENT, Chunk
+from .entries import EVENT, Chunk
 from .ledger import NO_MESSAGE, Ledger
 from .tape import Tape
 
@@ -25,15 +25,14 @@ _WORDS = frozenset((Kind.ERROR, Kind.BEND))  # Kinds that tell of no bytes.
 class Lanes(NamedTuple):
     """A run of one stream's bytes, and what lies over them: chunks, records and messages, none bound to another."""
 
-    start: int
-    """Offset of the first byte, in the sender's stream."""
+    start: int  # Offset of the first byte, in the sender's stream.
     stop: int
+    # Writes of the sender and reads of the peer that touch these bytes, as far as those ends are in the lab.
     chunks: tuple[Chunk, ...]
-    """Writes of the sender and reads of the peer that touch these bytes, as far as those ends are in the lab."""
     records: tuple[Record, ...]
+    # For each message that ends among the records: the numbers of its first and last record here, where they start and
+    # stop, and the message itself, without data.
     messages: tuple[tuple[int, int, int, int, Message], ...]
-    """For each message that ends among the records: the numbers of its first and last record here, where they start and
-    stop, and the message itself, without data."""
 
 
 def lanes(tape: Tape, ledger: Ledger, record: Record, around: int) -> Lanes:
@@ -59,8 +58,13 @@ def lanes(tape: Tape, ledger: Ledger, record: Record, around: int) -> Lanes:
     after = along(range(number + 1, min(ledger.records.total, number + FARTHEST)))
     records = (*reversed(before), record, *after)
     start, stop = records[0].offset, max(map(_stop, records))
-    chunks = tuple(_touching(tape, ledger, record, start, stop))
-    return Lanes(start, stop, chunks, records, tuple(_messages(ledger, records)))
+    chunks = [
+        Chunk(at, connection, Sender(sender), Sender(seen_by), offset, length)
+        for at, connection, sender, seen_by, offset, length, position in tape.near(record.time, FARTHEST)
+        if offset < stop and offset + length > start and position != EVENT
+        if (connection, sender) == (record.connection, record.sender)
+    ]
+    return Lanes(start, stop, tuple(chunks), records, tuple(_messages(ledger, records)))
 
 
 def _stop(record: Record) -> int:
@@ -81,27 +85,3 @@ def _messages(ledger: Ledger, records: Iterable[Record]) -> Iterator[tuple[int, 
             completed, _, told = ledger.message(messages[at])
             if completed == last.number:
                 yield first.number, last.number, first.offset, _stop(last), told
-
-
-def _touching(tape: Tape, ledger: Ledger, record: Record, start: int, stop: int) -> Iterator[Chunk]:
-    """The chunks of the record's stream that touch its bytes ``start`` to ``stop``; they lie near it in time."""
-    packed, middle = tape.near(record.time, FARTHEST)
-    conversation = ledger.conversations.get(record.connection)
-
-    def along(places: range, backwards: bool) -> Iterator[Chunk]:
-        """Those of the entries that touch the bytes, until each end is beyond them."""
-        left = {end for end in Sender if conversation is None or conversation.wire.tapped[end]}
-        for place in places:
-            at, connection, sender, seen_by, offset, length, position = ENTRY.unpack_from(packed, place * ENTRY.size)
-            if (connection, sender) != (record.connection, record.sender) or position == EVENT:
-                continue
-            if offset < stop and offset + length > start:
-                yield Chunk(at, connection, Sender(sender), Sender(seen_by), offset, length)
-            if offset <= start if backwards else offset + length >= stop:
-                left.discard(Sender(seen_by))
-                if not left:
-                    return
-
-    before = [*along(range(middle - 1, -1, -1), backwards=True)]
-    yield from reversed(before)
-    yield from along(range(middle, len(packed) // ENTRY.size), backwards=False)

@@ -44,8 +44,7 @@ Cause = tuple[Sender, int | str]
 class Step(NamedTuple):
     """A change of state, and what caused it."""
 
-    record: int
-    """Number of the record that caused it; -1 where that was dropped before anybody asked."""
+    record: int  # Number of the record that caused it; -1 where that was dropped before anybody asked.
     connection: int
     transition: Transition
 
@@ -141,8 +140,7 @@ class Dropped(NamedTuple):
     """What a bounded trace no longer holds."""
 
     records: int
-    chunks: int
-    """Chunks, and with them notes of how connections ended."""
+    chunks: int  # Chunks, and with them notes of how connections ended.
     bytes: int
 
 

@@ -19,6 +19,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from ..anatomy.explanation import Explanation
@@ -26,17 +27,25 @@ from ..anatomy.field import Sender, Violation
 from ..anatomy.record import Kind, Record
 from ..anatomy.records import CloseReport
 from ..protocol.connection import Message
-from ..protocol.frame import Frame, close_body
-from ..protocol.head import Head
+from ..protocol.frame import Frame, close_body, explain_frame
+from ..protocol.head import Head, explain_head
 from ..protocol.states import State, Transition
 from ..protocol.words import CLOSE, MASK, OPCODE
 from .derive import derive
 from .entries import EVENT, Chunk
-from .explaining import explain
 from .lanes import Lanes, lanes
 from .ledger import NO_MESSAGE, Conversation, Dropped, Ledger, Records, Step, by_record
 from .ring import CAPACITY
 from .tape import BATCH, Tap, Tape
+
+# What is said of a frame that was dropped, and of a connection's end.
+_FACTS: dict[Kind, tuple[tuple[str, str], ...]] = {
+    Kind.FRAME: (("not kept", "These bytes were dropped; Trace(max_bytes=...) keeps more."),),
+    Kind.FIN: (("TCP FIN", "The sender will send no more bytes. RFC 6455 7.1.1 lets the server close first."),),
+    Kind.RESET: (
+        ("TCP RST", "The connection was torn down: bytes on their way may be lost, and no close frame came."),
+    ),
+}
 
 
 def _catch_up(ledger: Ledger, lock: threading.RLock, tape: Tape) -> bool:
@@ -55,10 +64,6 @@ class Reading:
 
     Exporters take this class. Between ``still()`` and its end nothing is derived and no record is dropped; bytes that
     are overwritten meanwhile read as None.
-
-    Args:
-        max_bytes: how many bytes of traffic are kept; older ones are dropped and counted.
-        max_entries: how many records are kept, and twice as many chunks.
     """
 
     def __init__(self, *, max_bytes: int = CAPACITY, max_entries: int = 200_000) -> None:
@@ -66,12 +71,11 @@ class Reading:
         self._lock = threading.RLock()
         # What makes room knows the ledger and not this object, which would otherwise live until a collection.
         self.tape = Tape(max_bytes, max_entries, partial(_catch_up, self.ledger, self._lock))
-        self.began = time.time()
-        """Seconds since 1970."""
+        self.began = time.time()  # Seconds since 1970.
+        # What a file that this trace was read from lacks, could not give or lied about, in words.
         self.notes: tuple[str, ...] = ()
-        """What a file that this trace was read from lacks, could not give or lied about, in words."""
+        # Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR.
         self.rebuilt = False
-        """Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR."""
 
     # --- writing -------------------------------------------------------------------------
 
@@ -101,18 +105,14 @@ class Reading:
         tape.tell(wire, sender, sender, str(text))
 
     def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
-        """Have ``wake()`` called when something new was written.
+        """Have ``wake()`` called when something new was written; returns a function that ends the subscription.
 
-        It is called from whichever thread wrote, once until somebody reads; it must be quick and must not write
-        to the trace. Returns a function that ends the subscription.
+        It is called from whichever thread wrote, once until somebody reads. It must be quick and must not write here.
         """
         return self.tape.subscribe(wake)
 
     def update(self, most: int | None = None) -> None:
-        """Derive records from what was written since the last time. Every reader does this first.
-
-        ``most`` bounds the work to so many entries.
-        """
+        """Derive records from what is new, at most so many entries of it. Every reader does this first."""
         with self._lock:
             derive(self.tape, self.ledger, most)
 
@@ -290,8 +290,29 @@ class Reading:
         Raises IndexError when there is no such record. Bytes that were dropped are said to be so.
         """
         with self.still():
-            record = self.record(number)
-            return explain(self.ledger, record, self.raw(record))
+            record, ledger = self.record(number), self.ledger
+            kind, sender, offset, raw = record.kind, record.sender, record.offset, self.raw(record)
+            violations, text = ledger.violations.get(number, ()), ledger.texts.get(number)
+            facts = _FACTS.get(kind, ())
+            conversation, request = ledger.conversations.get(record.connection), None
+            match kind:
+                case Kind.REQUEST | Kind.RESPONSE:
+                    for head in [] if conversation is None else conversation.protocol.heads:
+                        if (head.sender, head.offset) == (sender, offset):
+                            return explain_head(head.data, sender, request=request, violations=violations)
+                        request = head if head.sender is Sender.CLIENT else request
+                case Kind.FRAME if raw is not None:
+                    inflated = ledger.inflated.get(number)
+                    shown = explain_frame(raw, sender=sender, offset=offset, violations=violations, inflated=inflated)
+                    return shown if text is None else replace(shown, facts=(*shown.facts, ("not read", text)))
+                case Kind.UNREAD:
+                    facts = (("left over", text or "bytes that are no whole head and no whole frame"),)
+                case Kind.ERROR | Kind.BEND:
+                    facts = ((kind.name.lower(), text or record.preview.decode("utf-8", "replace")),)
+            data = raw if raw and kind is Kind.UNREAD else b""
+            return Explanation(
+                record.summary, data, (), sender=sender, offset=offset, violations=violations, facts=facts
+            )
 
     def foresee(self, connection: int, sender: Sender, writes: Iterable[bytes]) -> list[list[Frame]]:
         """The frames that each of ``writes`` would complete if ``sender`` sent them next, judged as they would be.

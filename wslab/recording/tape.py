@@ -36,8 +36,7 @@ class Tap:
     """One end of a connection, as its transport tells it. Made by ``Trace.join``. Thread-safe.
 
     ``sent`` and ``received`` come before the bytes go on; nothing here changes them. Each thing is noted with the
-    present time, unless ``at`` says when it was, in seconds since the trace began. What was captured elsewhere is told
-    with ``at``.
+    present time, unless ``at`` says when it was, in seconds since the trace began, as of what was captured elsewhere.
     """
 
     __slots__ = ("_closed", "_peer", "_tape", "_wire", "end")
@@ -90,10 +89,7 @@ class Tap:
             self._tape.leave(self._wire)
 
     def closed(self, code: int | None = None, reason: str = "") -> None:
-        """This end is done with the connection, and its program reports this code and reason.
-
-        Calling it again does nothing.
-        """
+        """This end is done with the connection, as its program reports. Calling it again does nothing."""
         if not self._closed:
             self._closed = True
             self._tape.tell(self._wire, self.end, self.end, CloseReport(self.end, code, reason))
@@ -310,23 +306,19 @@ class Tape:
             return ENTRY.iter_unpack(self._log.slice(stop=self._taken))
 
     def begins(self) -> dict[tuple[int, int], int]:
-        """For each connection and sender, the offset of the first byte of which both the chunk and the bytes are kept.
-
-        The log and the ring drop their oldest each at its own pace.
-        """
-        begins: dict[tuple[int, int], int] = {}
+        """For each connection and sender, the offset of the first byte that is kept together with its chunk."""
+        begins: dict[tuple[int, int], int] = {}  # The log and the ring drop their oldest each at its own pace.
         for _, connection, sender, _, offset, _, position in self.entries():
             if self._ring.start <= position < EVENT:
                 begins.setdefault((connection, sender), offset)
         return begins
 
-    def near(self, moment: float, farthest: int) -> tuple[bytes, int]:
-        """At most ``farthest`` entries before and after ``moment``, packed, and how many of them come before it."""
+    def near(self, moment: float, farthest: int) -> Iterator[Entry]:
+        """At most ``farthest`` entries before and after ``moment``."""
         with self._lock:
             log = self._log
             middle = log.first + bisect_left(range(log.first, log.total), moment, key=lambda entry: log[entry][0])
-            lowest = max(log.first, middle - farthest)
-            return log.slice(lowest, min(log.total, middle + farthest)), middle - lowest
+            return ENTRY.iter_unpack(log.slice(middle - farthest, middle + farthest))
 
     def kept(self) -> Kept:
         """A copy of all that is kept and was taken, as plain data."""

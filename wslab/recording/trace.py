@@ -17,16 +17,13 @@ from ..anatomy.records import CloseReport, closing, ladder, records_table
 from ..drawing.blocks import Notes, Only, Words
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import count, visible
-from .entries import Chunk
-from .ledger import Dropped
 from .reading import Reading
 from .tape import Tap
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Chunk", "Dropped", "Tap", "Trace"]
-
+__all__ = ["Closing", "Handshake", "Slice", "Tap", "Trace"]
 
 NOTHING = "nothing recorded yet"
 
