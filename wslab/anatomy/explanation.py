@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..drawing.blocks import DRAWN, READ, SPACE, Block, Faults, Items, Only, Pairs, Table, Title
+from ..drawing.blocks import DRAWN, READ, Block, Faults, Items, Only, Pairs, Table, Title, Words
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.table import Column
 from ..drawing.visible import count, left_out
@@ -108,8 +108,8 @@ def explanation_sheet(explanation: Explained, *, reveal: bool = False) -> Sheet:
 def handshake_sheet(request: Explained | None, response: Explained | None, *, reveal: bool = False) -> Sheet:
     """The opening handshake: the request's lines, then the response's, each explained."""
     sheets = [explanation_sheet(head, reveal=reveal) for head in (request, response) if head is not None]
-    blocks = [block for one in sheets for block in (SPACE, *one.blocks)]
-    return Sheet("Opening handshake", blocks[1:])
+    blocks = [block for one in sheets for block in (Words("", close=True), *one.blocks)]
+    return Sheet("Opening handshake", blocks[1:])  # in text, two blank lines between both
 
 
 def _blocks(view: View) -> Iterator[Block]:

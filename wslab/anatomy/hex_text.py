@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from ..drawing.visible import count, visible
 from .view import HIDDEN_BYTE
 
-LINE = 16
-"""Bytes in a line that ``hex_text`` writes."""
+LINE = 16  # Bytes in a line that ``hex_text`` writes.
 
 _PIECE = re.compile(
     rf"""
@@ -23,13 +22,11 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 
 
 class HexError(ValueError):
-    """A text that is no hex. Its message says which character, and where."""
+    """A text that is no hex. Its message says which character; ``start`` and ``stop`` say where in the text."""
 
     def __init__(self, message: str, start: int, stop: int) -> None:
         super().__init__(message)
-        self.start = start
-        """Place in the text of the first character at fault."""
-        self.stop = stop
+        self.start, self.stop = start, stop
 
 
 def parse_hex(text: str, withheld: Sequence[int] = ()) -> bytes:

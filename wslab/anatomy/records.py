@@ -106,10 +106,8 @@ def _rung(record: Record, several: bool) -> Rung:
 class CloseReport(NamedTuple):
     """How one end's program says the connection ended. It need not be what crossed the wire."""
 
-    sender: Sender
-    """The end that reports."""
-    code: int | None
-    """None while the program has reported nothing."""
+    sender: Sender  # The end that reports.
+    code: int | None  # None while the program has reported nothing.
     reason: str = ""
 
 

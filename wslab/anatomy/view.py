@@ -48,10 +48,8 @@ class View:
     """An explanation, as it may be shown."""
 
     explanation: Explained
-    reveal: bool = False
-    """Show secrets, and the values that change from run to run."""
-    steady: bool = True
-    """Hold back the values that change from run to run (a live panel does not)."""
+    reveal: bool = False  # Show secrets, and the values that change from run to run.
+    steady: bool = True  # Hold back the values that change from run to run (a live panel does not).
 
     @cached_property
     def hidden(self) -> tuple[range, ...]:

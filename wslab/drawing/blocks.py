@@ -34,9 +34,6 @@ class Words(NamedTuple):
     close: bool = False  # In text, no blank line stands above.
 
 
-SPACE = Words("", close=True)  # In text, one blank line more.
-
-
 class Notes(NamedTuple):
     """Remarks on what stands above."""
 
@@ -217,12 +214,11 @@ class Only(NamedTuple):
     blocks: Iterable[Block]
 
 
-Block: TypeAlias = (
-    Title | Words | Notes | Table | Pairs | Stack | Items | Faults | Ruler | Dump | Ladder | States | Only
-)  # fmt: skip
+Painted: TypeAlias = Title | Words | Notes | Table | Pairs | Stack | Items | Faults | Ruler | Dump | Ladder | States
+Block: TypeAlias = Painted | Only
 
 
-def seen_by(painter: Painter, blocks: Iterable[Block]) -> Iterator[Block]:
+def seen_by(painter: Painter, blocks: Iterable[Block]) -> Iterator[Painted]:
     """The blocks that a painter paints."""
     for block in blocks:
         if not isinstance(block, Only):

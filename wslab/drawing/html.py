@@ -27,7 +27,7 @@ def html_of(shown: Iterable[blocks.Block]) -> str:
     return "\n".join([f'<div class="wsv"><style>{CSS}</style>', *painted, "</div>"])
 
 
-def _painted(block: blocks.Block) -> str:
+def _painted(block: blocks.Painted) -> str:
     match block:
         case blocks.Title():
             place = f"<br>{_marks(block.place)}" if block.place else ""
@@ -43,12 +43,11 @@ def _painted(block: blocks.Block) -> str:
         case blocks.Pairs():
             return _part("dl", "facts", (f"<dt>{_text(name)}</dt><dd>{_marks(said)}</dd>" for name, said in block.rows))
         case blocks.Stack():
-            body = "\n".join(
+            rows = (
                 f'<tr><th scope="row">{_text(name)}</th><td>{_code(said)}</td><td>{_code(more)}</td></tr>'
                 for name, said, more in block.rows
             )
-            caption = f"<caption>{block.caption}</caption>"
-            return f'<table class="wsv-part wsv-mask">{caption}\n<tbody>\n{body}\n</tbody></table>'
+            return _grid("mask", f"<caption>{block.caption}</caption>", rows)
         case blocks.Items():
             return _items(block)
         case blocks.Faults():
@@ -63,8 +62,6 @@ def _painted(block: blocks.Block) -> str:
             return _ladder(block)
         case blocks.States():
             return _pre(text_of([block]))
-        case _:
-            raise TypeError(f"no HTML for {block!r}")
 
 
 def _text(said: str) -> str:
@@ -77,6 +74,10 @@ def _pre(said: str) -> str:
 
 def _part(tag: str, look: str, items: Iterable[str]) -> str:
     return f'<{tag} class="wsv-part wsv-{look}">\n' + "\n".join(items) + f"\n</{tag}>"
+
+
+def _grid(look: str, head: str, rows: Iterable[str], foot: str = "") -> str:
+    return f'<table class="wsv-part wsv-{look}">{head}\n<tbody>\n' + "\n".join(rows) + f"\n</tbody>{foot}</table>"
 
 
 def _code(said: str) -> str:
@@ -136,10 +137,8 @@ def _items(block: blocks.Items) -> str:
     out = []
     for line, notes in block.items:
         out.append(f"<dt><code>{_text(line)}</code></dt>")
-        for said, section in notes:
-            out.append(f"<dd>{_text(said)}{f' [{_section(section)}]' if section else ''}</dd>")
-    out += [f"<dt>{block.left_out}</dt>"] if block.left_out else []
-    return _part("dl", "lines", out)
+        out += (f"<dd>{_text(said)}{f' [{_section(section)}]' if section else ''}</dd>" for said, section in notes)
+    return _part("dl", "lines", [*out, f"<dt>{block.left_out}</dt>"] if block.left_out else out)
 
 
 def _fault(fault: blocks.Fault) -> str:
@@ -154,16 +153,13 @@ def _fault(fault: blocks.Fault) -> str:
 
 def _ruler(block: blocks.Ruler) -> str:
     quarters = "".join(f'<th scope="col" colspan="8">{bit}–{bit + 7}</th>' for bit in range(0, ROW, 8))
-    body = "\n".join(
+    head = f'<thead><tr><th scope="col" class="wsv-at">bits</th>{quarters}</tr></thead>'
+    rows = (
         f'<tr><th scope="row" class="wsv-at">byte {row[0].start // 8}</th>{"".join(map(_ruler_cell, row))}</tr>'
         for row in block.rows
     )
     more = f'<tfoot><tr><td></td><td colspan="32">{block.beyond}</td></tr></tfoot>' if block.beyond else ""
-    return (
-        f'<table class="wsv-part wsv-ruler"><caption>{block.caption}</caption>\n'
-        f'<thead><tr><th scope="col" class="wsv-at">bits</th>{quarters}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>{more}</table>"
-    )
+    return _grid("ruler", f"<caption>{block.caption}</caption>\n{head}", rows, more)
 
 
 def _ruler_cell(cell: Cell) -> str:
@@ -193,27 +189,21 @@ def _dump_run(run: Sequence[Byte], block: Dump) -> str:
 
 
 def _ladder(block: blocks.Ladder) -> str:
-    rows = [
-        _rung(rung)
-        if isinstance(rung, Rung)
-        else f'<tr><td></td><td></td><td colspan="2">{rung.said}</td><td></td></tr>'
-        for rung in block.rungs
-    ]
     lanes = "".join(
         f'<th scope="col" colspan="2">{_lane(lane, lane_mark(lane, said))}</th>'
         for lane, said in enumerate(block.lanes)
     )
-    return (
-        (f"<p>{_text(block.caption)}</p>\n" if block.caption else "") + '<table class="wsv-part wsv-ladder">\n'
-        f'<thead><tr><th scope="col" class="wsv-number">#</th>{lanes}</tr>'
-        "</thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
-    )
+    caption = f"<p>{_text(block.caption)}</p>\n" if block.caption else ""
+    head = f'\n<thead><tr><th scope="col" class="wsv-number">#</th>{lanes}</tr></thead>'
+    return caption + _grid("ladder", head, map(_rung, block.rungs))
 
 
 _SHAPES = {"dotted": " wsv-ends", "none": " wsv-note", "jagged": " wsv-bent"}
 
 
-def _rung(rung: Rung) -> str:
+def _rung(rung: Rung | blocks.Gap) -> str:
+    if not isinstance(rung, Rung):
+        return f'<tr><td></td><td></td><td colspan="2">{rung.said}</td><td></td></tr>'
     said = f'<span class="wsv-red">{_text(rung.said)}</span>' if rung.wrong else _text(rung.said)
     parts = [f"<code>{said}</code>", '<span class="wsv-shaft"></span>', tip_of(rung)]
     ends = [_lane(rung.lane, LANES[rung.lane]), ""]

@@ -51,10 +51,9 @@ SIZE = 12.0
 
 
 class Figure(NamedTuple):
-    """A drawing of a block, to be put on a page. Its sizes are in pixels."""
+    """A drawing of a block, ``WIDTH`` wide, to be put on a page."""
 
-    width: float
-    height: float
+    height: float  # In pixels.
     body: str  # SVG elements, from (0, 0); all text in them is escaped.
 
 
@@ -128,6 +127,11 @@ def rect(x: float, y: float, width: float, height: float, more: str) -> str:
 def line(path: str, *, ink: str = style.INK, width: float = 1.25, more: str = "") -> str:
     """A stroke along ``path``, without fill."""
     return f'<path d="{path}" fill="none" stroke="{ink}" stroke-width="{number(width)}"{more}/>'
+
+
+def rule(y: float, end: float) -> str:
+    """A thin level line from the left edge."""
+    return line(f"M0 {number(y)}H{number(end)}", ink=style.RULE, width=1)
 
 
 def solid(path: str, ink: str = style.INK) -> str:

@@ -34,8 +34,7 @@ class Picture:
     """
 
     svg: str
-    name: str
-    """What it would be called as a file, without a suffix."""
+    name: str  # What it would be called as a file, without a suffix.
 
     def save(self, path: str | Path) -> Path:
         """Write it to ``path``, whose suffix says how.

@@ -38,7 +38,7 @@ def ruler_figure(block: Ruler) -> Figure:
     if block.beyond:
         parts.append(text(_MARGIN, top + 16, block.beyond))
         top += 22
-    return Figure(WIDTH, top + 1, "\n".join(parts))
+    return Figure(top + 1, "\n".join(parts))
 
 
 def _row_height(row: Sequence[Cell]) -> float:
@@ -106,7 +106,7 @@ def dump_figure(block: Dump) -> Figure:
             body.append(f'<g transform="translate({number(x)} {number(top)})">{entry}</g>')
             top += height
         bottom = max(bottom, top)
-    return Figure(WIDTH, bottom, "\n".join(body))
+    return Figure(bottom, "\n".join(body))
 
 
 def _row(line: Line, y: float, ascii_at: float) -> str:

@@ -40,7 +40,7 @@ def ladder_figure(block: Ladder) -> Figure:
     ]
     words = [_words(rung, y) for rung, y in zip(block.rungs, rows, strict=True)]
     lanes = [_lane(lane, said, bottom) for lane, said in enumerate(block.lanes)]
-    return Figure(WIDTH, bottom + 30, "\n".join([*lanes, *arrows, *words, *_key(block, bottom + 24)]))
+    return Figure(bottom + 30, "\n".join([*lanes, *arrows, *words, *_key(block, bottom + 24)]))
 
 
 def _placed(rungs: Sequence[Rung | Gap]) -> tuple[list[float], dict[int, float], float]:

@@ -74,7 +74,7 @@ def states_figure(block: States) -> Figure:
         parts.append(f'<g transform="translate({index * (WIDTH - LANE)} 0)">{_drawn(lane)}</g>')
         if index:
             parts.append(line(f"M{WIDTH / 2:g} 0V{height:g}", ink=style.TINT2, width=1))
-    return Figure(WIDTH, height, "\n".join(parts))
+    return Figure(height, "\n".join(parts))
 
 
 def _lane(block: States, lane: int) -> dict[str, Any]:

@@ -8,22 +8,7 @@ from math import ceil
 
 from . import style
 from .blocks import Faults, Pairs, Stack, Table, Title
-from .pen import (
-    CODE,
-    FIXED,
-    SIZE,
-    WIDTH,
-    Figure,
-    captioned,
-    fitted,
-    in_lines,
-    line,
-    number,
-    rect,
-    text,
-    text_width,
-    texts,
-)
+from .pen import CODE, FIXED, SIZE, WIDTH, Figure, captioned, fitted, in_lines, rect, rule, text, text_width, texts
 from .table import Column, columns_of, shares
 from .visible import harmless
 
@@ -35,13 +20,11 @@ def words_figure(said: str) -> Figure:
     lines = []
     for part in map(harmless, said.split("\n")):
         indent = part[: len(part) - len(part.lstrip(" "))][:40]
-        room = WIDTH - text_width(indent, SIZE, code=True)
-        fits = text_width(part, SIZE, code=True) <= WIDTH
-        lines += [part] if fits else [indent + more for more in in_lines(part.strip(" "), room, SIZE, code=True)]
-    body = [
-        text(0, SIZE + index * STEP, shown, marks=True, more=CODE) for index, shown in enumerate(lines) if shown.strip()
-    ]
-    return Figure(WIDTH, len(lines) * STEP, "\n".join(body))
+        room = WIDTH - text_width(indent, code=True)
+        fits = text_width(part, code=True) <= WIDTH
+        lines += [part] if fits else [indent + more for more in in_lines(part.strip(" "), room, code=True)]
+    body = (text(0, SIZE + STEP * at, said, marks=True, more=CODE) for at, said in enumerate(lines) if said.strip())
+    return Figure(len(lines) * STEP, "\n".join(body))
 
 
 # Tables
@@ -65,15 +48,12 @@ def table_figure(block: Table) -> Figure:
         x, anchor = (left + widths[place], "end") if right else (left, "start")
         body.append(text(x, y, said, size=size, anchor=anchor, ink=ink, marks=True, more=more))
 
-    def rule() -> None:
-        end = number(lefts[-1] + widths[-1] if widths else 0)
-        body.append(line(f"M0 {number(y)}H{end}", ink=style.RULE, width=1))
-
     y += STEP
     for place, (head, width) in enumerate(zip(heads, widths, strict=True)):
         put(fitted(head.heading, width, _HEADING), place, _HEADING, style.SOFT)
     y += 7
-    rule()
+    end = lefts[-1] + widths[-1] if widths else 0
+    body.append(rule(y, end))
     for row in shown:
         y += 4
         parts = [
@@ -86,8 +66,7 @@ def table_figure(block: Table) -> Figure:
                 if cell:
                     put(cell, place, SIZE, style.INK, CODE if heads[place].code else "")
     y += 9
-    rule()
-    return Figure(WIDTH, y + 1, "\n".join(body))
+    return Figure(y + 1, "\n".join([*body, rule(y, end)]))
 
 
 def _widths(heads: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
@@ -127,7 +106,7 @@ def faults_figure(block: Faults) -> Figure:
             (fault.found, ""),
             (fault.place, f' fill="{style.SOFT}"'),
         ):
-            for shown in in_lines(said, WIDTH - _BAR, SIZE, bold=True) if said else []:
+            for shown in in_lines(said, WIDTH - _BAR, bold=True) if said else []:
                 y += STEP
                 body.append(texts(_BAR, y, [(shown, more)]))
         for shown in fault.pointed:
@@ -136,15 +115,15 @@ def faults_figure(block: Faults) -> Figure:
         y += 6
         body.append(rect(0, top, 3, y - top, f'fill="{style.RED}"'))
         y += 6
-    return Figure(WIDTH, y, "\n".join(body))
+    return Figure(y, "\n".join(body))
 
 
 def title_figure(block: Title) -> Figure:
     """The title and, in its own line, where what follows comes from."""
-    lines = in_lines(block.said, WIDTH, SIZE, bold=True) if block.said else []
+    lines = in_lines(block.said, WIDTH, bold=True) if block.said else []
     body = [text(0, 12 + index * STEP, said, weight=700) for index, said in enumerate(lines)]
     height, place = captioned(block.place)
     top = len(lines) * STEP
     if place:
-        body.append(f'<g transform="translate(0 {number(top)})">{"".join(place)}</g>')
-    return Figure(WIDTH, top + height - 8, "\n".join(body))
+        body.append(f'<g transform="translate(0 {top:g})">{"".join(place)}</g>')
+    return Figure(top + height - 8, "\n".join(body))

@@ -15,18 +15,12 @@ class Column(NamedTuple):
     """How one column is set."""
 
     heading: str
-    right: bool = False
-    """Numbers stand at the right edge."""
-    most: int = 1000
-    """Columns it takes at most, where others need the room."""
-    wraps: bool = False
-    """Too long a text goes on in the next line; otherwise it is cut and ends in ``…``."""
-    code: bool = False
-    """Set in the fixed-width font in HTML."""
-    wrong: bool = False
-    """What stands in it tells of something wrong."""
-    cites: str | None = None
-    """What stands before each cell to make it a section, such as ``RFC 6455 ``; None where no sections are cited."""
+    right: bool = False  # Numbers stand at the right edge.
+    most: int = 1000  # Columns it takes at most, where others need the room.
+    wraps: bool = False  # Too long a text goes on in the next line; otherwise it is cut and ends in ``…``.
+    code: bool = False  # Set in the fixed-width font in HTML.
+    wrong: bool = False  # What stands in it tells of something wrong.
+    cites: str | None = None  # What makes each cell a section, such as ``RFC 6455 ``; None where none are cited.
 
 
 def columns_of(columns: Iterable[Column | str]) -> list[Column]:

@@ -28,7 +28,7 @@ def text_of(shown: Iterable[blocks.Block], width: int = 80) -> str:
     return said
 
 
-def _painted(block: blocks.Block, width: int) -> str:
+def _painted(block: blocks.Painted, width: int) -> str:
     match block:
         case blocks.Title():
             return "\n".join(line for said in block if said for line in wrap(said, width))
@@ -56,8 +56,6 @@ def _painted(block: blocks.Block, width: int) -> str:
             return _captioned(block.caption, _ladder(block, width))
         case blocks.States():
             return "\n\n".join("\n".join(_machine(block, lane)) for lane in block.moves)
-        case _:
-            raise TypeError(f"no text for {block!r}")
 
 
 def _captioned(caption: str, lines: Iterable[str]) -> str:
