@@ -14,13 +14,13 @@ from typing import Any
 
 from ..live import showing
 
+# The panel of each class. A subclass is shown by the same.
 PANELS = {
     ("wslab.live.lab", "Lab"): (".lab_panel.lab_panel", "LabPanel"),
     ("wslab.live.relay.relay", "Relay"): (".lab_panel.lab_panel", "LabPanel"),
     ("wslab.live.node.process", "NodeProcess"): (".node_panel.node_panel", "NodePanel"),
     ("wslab.live.jupyter.pages", "Page"): (".page_panel.page_panel", "PagePanel"),
 }
-"""The panel of each class. A subclass is shown by the same."""
 
 
 def _make(module: str, name: str, thing: object) -> showing.LivePanel:

@@ -57,17 +57,16 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         lab: a ``Lab``, or what else has a ``trace`` and a ``port``, such as a relay.
         code: JavaScript, or a whole HTML page, of which the inline scripts run; the article's page by default.
         route: how the page reaches the lab: ``loopback``, directly on 127.0.0.1; ``jupyter``, through the user's own
-            Jupyter server, which passes the bytes on untouched; ``auto``, the first where the page itself comes from
-            this machine, and else the second.
+            Jupyter server, which passes the bytes on untouched; ``auto``, the first for a page from this machine.
         also: further servers on 127.0.0.1 that the code may reach: ports, or what has a ``port``.
 
     The code runs when somebody clicks Run, or a cell says ``panel.run()``. ``ws://localhost:PORT`` and its like lead
-    to the lab's server and to those of ``also``. So does port 1234, which the article's code names, where it is none
-    of theirs. ``panel.events`` and ``panel.console`` tell what happened; ``await panel.wait_for("close")`` waits.
+    to the lab's server and to those of ``also``; so does port 1234 of the article's code, where none of them has it.
+    ``panel.events`` and ``panel.console`` tell what happened; ``await panel.wait_for("close")`` waits.
 
-    The browser's own WebSocket does the work, and its limits are shown and not worked around. What the page did not
-    open with the name ``WebSocket`` (``window.WebSocket``, a library, a worker) is not seen here. Stop, another run,
-    and the end of the last view close every socket.
+    The browser's own WebSocket does the work, within its limits. What the page opens under another name than
+    ``WebSocket`` (``window.WebSocket``, a library, a worker) is not seen. Stop, another run, and the end of the last
+    view close every socket.
     """
 
     code = Unicode(help="The JavaScript, or the HTML page, as the editor holds it.")

@@ -1,16 +1,16 @@
 """What a page told of one run of its code (``PageRun``), and which records its events crossed the wire in.
 
 Theory. A page hears of messages, in the order in which they came, and never of frames. So the third ``message`` event
-of a socket is the server's third message on its connection, and the fifth ``send()`` on the open socket is the client's
-fifth message. No page can tell its connection either: it is the first one, not yet matched, whose request has the
-page's Origin and the address's path. A browser opens one connection to a server at a time (RFC 6455 4.1), in the order
-in which the sockets were made.
+of a socket is the server's third message on its connection, and the fifth ``send()`` is the client's fifth. No page can
+tell its connection: it is the first one, not yet matched, whose request has the page's Origin and the address's path. A
+browser opens one connection to a server at a time (RFC 6455 4.1), in the order in which the sockets were made.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, ClassVar, Final, NamedTuple
@@ -53,10 +53,9 @@ class PageEvent:
     data: str | None = None  # of a message: at most 200 characters of text, or its first bytes as hex; None for a Blob
     buffered: int | None = None  # the socket's bufferedAmount then, in bytes
     record: int | None = None  # number of the record in which it crossed the wire; None where none is known
+    # Of a message: how many of the socket's went before in its direction.
     nth: int | None = field(default=None, repr=False)
-    """Of a message: how many of the socket's went before in its direction."""
-    time: float = field(default=0.0, repr=False)
-    """Seconds since the run's first event, by the page's clock."""
+    time: float = field(default=0.0, repr=False)  # Seconds since the run's first event, by the page's clock.
 
     def __str__(self) -> str:
         return f"{self.what} {self.words}".strip()
@@ -264,26 +263,23 @@ class PageRun:
         return new
 
     def _read_records(self) -> None:
-        """Give each new record to its connection, if that may be one of the sockets'."""
+        """Give each new record to its connection, if that may turn out to be one of the sockets'.
+
+        Its request then has the page's origin.
+        """
         stop = self._trace.total
         packed = self._trace.packed(max(self._looked, self._trace.first), stop)
         for number, connection, sender, kind, first in packed_values(packed, *_NOTED):
             if kind == Kind.REQUEST:
-                self._consider(number, connection)
+                with suppress(IndexError):  # dropped meanwhile
+                    request, _ = self._trace.heads(connection)
+                    if request and request.request_line and request.get("Origin") == [self._origin]:
+                        self._watched[connection] = PageConnection(connection, number, request.request_line[1])
             if connection in self._watched:
                 self._watched[connection].note(number, kind, sender, first)
-        self._looked = stop
-
-    def _consider(self, number: int, connection: int) -> None:
-        """Watch a connection if its request has the page's origin: it may turn out to be one of the sockets'."""
-        try:
-            request, _ = self._trace.heads(connection)
-        except IndexError:  # dropped meanwhile
-            return
-        if request is not None and request.request_line is not None and request.get("Origin") == [self._origin]:
-            self._watched[connection] = PageConnection(connection, number, request.request_line[1])
             if len(self._watched) > MOST_KEPT:
                 del self._watched[next(iter(self._watched))]
+        self._looked = stop
 
     def _claim(self) -> None:
         """Give each socket that was led to the recorded server the first fitting connection that no socket has."""

@@ -1,8 +1,7 @@
 """``ByteInspector``: explains every bit of bytes that are typed, pasted or given.
 
-Theory. The edited text (``data_hex``) is the state, so that two views show the same and a program can set it. Its
-explanation grows with the bytes, so it is no trait: the views are told. A view asks to have its text read and never
-sets it, since half a byte is no state and yet must not be lost while a person types.
+Theory. The edited text (``data_hex``) is the state. Its explanation grows with the bytes, so it is no trait: the views
+are told. A view asks to have its text read and never sets it, since half a byte is no state and must not be lost.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ MOST_TEXT = 4096  # bytes, at most, that the editable text holds: the first ones
 MOST_PARTS = 500  # frames of a stream, at most, that a page offers to choose from
 GIVEN = "given"
 
+# What bytes can be read as, in words. Beside these there is ``given``: an explanation as it was given.
 READINGS: Final[Mapping[str, str]] = {
     "client": "a frame from a client",
     "server": "a frame from a server",
@@ -38,7 +38,6 @@ READINGS: Final[Mapping[str, str]] = {
     "client stream": "a client's stream, frame after frame",
     "server stream": "a server's stream, frame after frame",
 }
-"""What bytes can be read as, in words. Beside these there is ``given``: an explanation as it was given."""
 
 _SENDERS: Final = {sender.label: sender for sender in Sender}
 
@@ -62,8 +61,8 @@ class ByteInspector(Panel):
 
     Raises HexError for a string that is no hex, and TypeError where ``data`` is none of these.
 
-    The bytes can be edited in the panel. It does not know what came before them, so compressed frames are inflated as
-    the first of their connection. Credentials in a head are withheld; the text has ``··`` for them.
+    The bytes can be edited in the panel. It does not know what came before them, so a compressed frame is inflated as
+    the first of its connection. Credentials in a head are withheld; the text has ``··`` for them.
     """
 
     data_hex = Unicode("", help="The bytes as hex. Setting it reads them; a text that is no hex is refused.")
@@ -157,7 +156,10 @@ class ByteInspector(Panel):
         self.tell(
             "reading",
             explanation=self.explanation.to_json(),
-            parts=[_label(part) for part in self._parts[:MOST_PARTS]],
+            parts=[
+                harmless(f"byte {start}: {explanation.title}, {count(len(explanation.data), 'byte')}")
+                for start, explanation in self._parts[:MOST_PARTS]
+            ],
             total=len(self._parts),
             given=self._given is not None,
             left=max(0, len(self._data) - MOST_TEXT) if self.data_hex == self._written else 0,
@@ -259,12 +261,6 @@ def _stream(data: bytes, sender: Sender | None, inflate: bool) -> list[Part]:
         explanation = look(left, sender=rest.sender, offset=rest.offset, violations=rest.violations)
         parts.append(Part(rest.offset, replace(explanation, facts=(*explanation.facts, ("Left over", rest.what)))))
     return parts or [Part(0, explain_frame(data, sender=sender))]
-
-
-def _label(part: Part) -> str:
-    """A part in a few words, for the list to choose from."""
-    explanation = part.explanation
-    return harmless(f"byte {part.start}: {explanation.title}, {count(len(explanation.data), 'byte')}")
 
 
 def _taken(data: Any) -> tuple[bytes, Explanation | None]:

@@ -1,8 +1,7 @@
 """``ClosingPanel``: how a connection ended: both ends' states with the changes made, and what each end said.
 
 Theory. A trace sees the wire, and takes what one end sends to have reached the other. Where both ends are in the lab,
-it also knows when each record was read. So this can say what the wire alone does not show: that an end sent its Close
-frame before it had read the other's, and so was CLOSING by its own Close frame.
+it also knows when each record was read, and so that an end sent its Close frame before it had read the other's.
 """
 
 from __future__ import annotations
@@ -27,11 +26,12 @@ NOTHING = "nothing recorded yet"
 MOST_CHOICES = 100  # connections that the page offers to choose from: the newest
 MOST_KEPT = 5_000  # connections, at most, whose closing records are remembered
 STATES: Final = tuple(state.value for state in State)
+# What never happens to an end: a client sends no 101, a server receives none.
 _NEVER: Final = {
     Sender.CLIENT: {Event.SENT_ACCEPTANCE, Event.SENT_REFUSAL},
     Sender.SERVER: {Event.RECEIVED_ACCEPTANCE, Event.RECEIVED_REFUSAL},
 }
-"""What never happens to an end: a client sends no 101, a server receives none."""
+# Each end's part of the protocol's table, in words.
 MOVES: Final[Mapping[int, Sequence[tuple[str, str, str, str]]]] = {
     sender: [
         (rule.old.value, rule.event.value, rule.new.value, rule.section)
@@ -40,7 +40,6 @@ MOVES: Final[Mapping[int, Sequence[tuple[str, str, str, str]]]] = {
     ]
     for sender, never in _NEVER.items()
 }
-"""Each end's part of the protocol's table, in words."""
 
 _NEVER_SENT: Final = {
     1005: "the Close frame that came had no status code, and a program has to report something",
@@ -111,9 +110,9 @@ class ClosingPanel(TracePanel):
         source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
         connection: its number; None for the newest that is closing or closed, or else the newest.
 
-    It draws each end's states as the protocol's table has them (RFC 6455 4 and 7) with the changes that were made, in
-    order. It says who sent the first Close frame, what each end's program reports, and how TCP ended. A change whose
-    record is no longer kept is shown without it.
+    It draws each end's states as the protocol's table has them (RFC 6455 4 and 7) with the changes that were made, and
+    says who sent the first Close frame, what each end's program reports, and how TCP ended. A change whose record is no
+    longer kept is shown without it.
     """
 
     connection = Int(

@@ -1,10 +1,9 @@
 """``Composer``: sends by the ends of live connections, through their library, or exactly the bytes that it shows.
 
-Theory. The settings are the state, which all views share. The bytes are computed from it at each change. Masking keys
-are drawn before they are shown, and drawn again only after a sending, so what is shown is what is sent. The bytes are
-judged in their place, by a copy of what the trace knows of the connection. What a page types may be wrong, so a page
-asks for changes instead of setting traits, and is told what is wrong. Questions of one page are answered in order, so
-a click after a key press sends what was typed.
+Theory. The settings are the state, which all views share. The bytes are computed from it at each change, and judged in
+their place by a copy of what the trace knows of the connection. Masking keys are drawn before they are shown and again
+only after a sending, so what is shown is what is sent. A page asks for changes instead of setting traits, and is told
+what is wrong; its questions are answered in order, so a click after a key press sends what was typed.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ from .composition import CODES, MOST_FRAGMENTS, Preview, Series, TargetEnd, clos
 MOST_PAYLOAD = 1 << 16  # bytes of payload, at most, that are sent by hand
 MOST_SENT = 20  # sendings that are remembered
 PAUSE = 0.25
+# While records stream in, what they change is computed after ``PAUSE`` seconds, or ``SHARE`` times what that takes.
 SHARE = 20
-"""While records stream in, what they change is computed after ``PAUSE`` seconds, or ``SHARE`` times what that takes."""
 _WORDS = (Column("setting"), Column("value", wraps=True))
 _FRAMES = (Column("frame"), Column("what"), Column("bytes", right=True), Column("as hex", wraps=True, code=True))
 _SENT = (Column("sent"), Column("by"), Column("how"))
@@ -51,10 +50,9 @@ class Composer(FrameFields, TracePanel):
         kwargs: any of the traits below, as first values, such as ``target="server 0"``.
 
     ``send_bytes()`` sends what is shown and refuses nothing. ``send_message()``, ``ping()``, ``pong()`` and
-    ``close_connection()`` go through ``websockets``, which refuses what the protocol forbids; on a raw end, they send
-    one frame as that end's side must. Each may be awaited or not; a failure stands in the panel as well. The record
-    that was sent becomes the selected one in all panels of this lab. A trace without a lab, which has no connections,
-    is a TypeError.
+    ``close_connection()`` go through ``websockets``, which refuses what the protocol forbids; a raw end sends one frame
+    as its side must. Each may be awaited or not; a failure stands in the panel as well. What was sent becomes the
+    selected record in all panels of this lab. A trace without a lab, which has no connections, is a TypeError.
     """
 
     target = Unicode(
@@ -232,28 +230,23 @@ class Composer(FrameFields, TracePanel):
             self._preview = self._composed(target)
             if self.comm is None:
                 return
-            lab = self._open_lab
-            serving = lab is not None and lab.server is not None
+            lab, preview, index = self._open_lab, self._preview, self._picked
             facts: dict[str, dict[str, Any]] = {
                 "codes": {"codes": CODES},
-                "ends": {**target.among(ends), "serving": serving},
-                "preview": self._preview_facts(),
+                "ends": {**target.among(ends), "serving": lab is not None and lab.server is not None},
+                "preview": {
+                    **preview.facts,
+                    "index": index,
+                    "explanation": preview.explain(index).to_json() if preview.frames else None,
+                    "notes": preview.notes(self.payload_as == "close"),
+                    "meaning": code_meaning(self.code),
+                    "reason": len(self.reason.encode("utf-8", "replace")),
+                },
                 "sent": {"sent": [*reversed(self._sent)]},
             }
             for what, said in facts.items():
                 if self.is_news(what, said):
                     self.tell(what, **said)
-
-    def _preview_facts(self) -> dict[str, Any]:
-        preview, index = self._preview, self._picked
-        return {
-            **preview.facts,
-            "index": index,
-            "explanation": preview.explain(index).to_json() if preview.frames else None,
-            "notes": preview.notes(self.payload_as == "close"),
-            "meaning": code_meaning(self.code),
-            "reason": len(self.reason.encode("utf-8", "replace")),
-        }
 
     @property
     def _picked(self) -> int:

@@ -26,13 +26,12 @@ MOST_ENDS = 60  # ends that are offered at once; of more, the newest
 MOST_FRAGMENTS = 64
 LONGEST_CODE = 0xFFFF
 # RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
-LONGEST_REASON = 125 - 2
-"""Bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1)."""
+LONGEST_REASON = 125 - 2  # Bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1).
+# The status codes to choose from.
 CODES: Final = [
     *([code, meaning] for code, (meaning, _) in STATUS_CODES.items()),
     *([low, f"to {high}: {use}"] for low, high, use in STATUS_RANGES if low in (3000, 4000)),
 ]
-"""The status codes to choose from."""
 SHOWN = 32  # bytes of each frame in the list of frames
 FRESH = "a fresh masking key"
 _SENDERS: Final = {sender.label: sender for sender in Sender}
@@ -179,17 +178,12 @@ class Preview(NamedTuple):
     field: str = ""  # the setting that makes no bytes
     why: str = ""
 
-    @property
-    def sender(self) -> Sender:
-        """Who sends the frames, or would."""
-        return self.target.sender or Sender.CLIENT
-
     def explain(self, index: int) -> Explanation:
         """Every bit of a frame, and the rules that it would break in its connection. Raises CannotCompose."""
         if not self.frames:
             raise CannotCompose(self.why)
-        place = self.places[index]
-        return explain_frame(self.frames[index], sender=self.sender, offset=place.offset, violations=place.violations)
+        data, place, sender = self.frames[index], self.places[index], self.target.sender or Sender.CLIENT
+        return explain_frame(data, sender=sender, offset=place.offset, violations=place.violations)
 
     def explain_steadily(self, index: int) -> Explanation:
         """The same without the masking key, and without what it masks, where they differ at each run."""

@@ -1,8 +1,7 @@
 """``FrameBuilder``: one frame, bit by bit: its bytes, what they mean, and what two judges say of them.
 
-Theory. The settings (bits, payload, masking key, form and statement of the length) are the state, which all views
-share. The bytes and everything else are computed from it at each change. What a page types may be wrong in any way, so
-a page asks for a change instead of setting a trait, and a refusal stands beside the field.
+Theory. The settings are the state, which all views share; everything else is computed from it at each change. What a
+page types may be wrong, so it asks for a change instead of setting a trait, and a refusal stands beside the field.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ MOST_PAYLOAD = 1 << 17  # bytes of payload: more than 65,536, so that every form
 MOST_HEX = 4096  # bytes that are shown as hex to copy
 MOST_CALL = 2000  # characters of a payload that the Python call spells out
 
+# By name: the traits in which a preset differs from the RFC's masked ``Hello``.
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "Hello (RFC 5.7)": {},
     "non-minimal length": {"length_form": 16},
@@ -40,14 +40,13 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "unmasked from a client": {"masked": False},
     "close 1005": {"opcode": 8, "payload_as": "hex", "payload": "03 ed"},
 }
-"""By name: the traits in which a preset differs from the RFC's masked ``Hello``."""
 
 _LIMITS = {
     "length": ((1 << 64) - 1, "a length is 0 to 2**64 - 1 bytes; None for the right one"),
     "length_bits": (LENGTH, "seven bits hold 0 to 127; None for the right one"),
 }
+# The values with which the Python call leaves an argument out.
 _UNLESS = {"fin": True, "rsv1": False, "rsv2": False, "rsv3": False, "mask": None, "length_form": None, "length": None}
-"""The values with which the Python call leaves an argument out."""
 _COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps=True))
 
 
@@ -59,11 +58,8 @@ class FrameBuilder(FrameFields):
         as_client: whether a client sends it, so that servers judge it; otherwise clients do.
         kwargs: any of the traits below, as first values.
 
-    It needs no lab and no connection, and sends nothing. It is judged as the first frame of a connection without
-    extensions. A payload has at most 131,072 bytes.
-
-    Raises:
-        traitlets.TraitError: a value does not fit into its bits; the message says which ones do.
+    It needs no lab and sends nothing. The frame is judged as the first of a connection without extensions. Its payload
+    has at most 131,072 bytes. Raises TraitError, which says what fits, where a value does not fit into its bits.
     """
 
     masked = Bool(True, help="The MASK bit: whether the payload is masked and its key sent along.")
@@ -283,6 +279,7 @@ def _length_said(value: Any) -> int | None:
         raise ValueError(f"{str(value)[:40]!r} is no length: a whole number of bytes is wanted, such as 3") from None
 
 
+# What a page may change, and how the value that it sends is read.
 _FROM_PAGE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "payload": str,
     "payload_as": str,
@@ -290,7 +287,6 @@ _FROM_PAGE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "length": _length_said,
     "length_form": lambda value: value,
 }
-"""What a page may change, and how the value that it sends is read."""
 
 
 def _spelled(said: str, way: str) -> str:

@@ -17,8 +17,8 @@ Change = Callable[[Lines], Lines]
 
 KEY = "Sec-WebSocket-Key"
 
+# The statuses that can be predicted.
 STATUSES: Final = {status: f"{status} {HTTPStatus(status).phrase}" for status in (101, 400, 403, 405, 426, 505)}
-"""The statuses that can be predicted."""
 
 
 class Experiment(NamedTuple):
@@ -75,6 +75,7 @@ def _lower_case_names(lines: Lines) -> Lines:
     return [lines[0], *(name.lower() + colon + value for name, colon, value in parts)]
 
 
+# By the name that a script calls it.
 EXPERIMENTS: Final = {
     experiment.name: experiment
     for experiment in (
@@ -98,7 +99,6 @@ EXPERIMENTS: Final = {
         ),
     )
 }
-"""By the name that a script calls it."""
 
 
 def experiment(name: str) -> Experiment:

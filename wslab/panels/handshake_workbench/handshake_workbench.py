@@ -42,9 +42,9 @@ class HandshakeWorkbench(TracePanel):
         request: what stands in the editor, and what the experiments change: the RFC's request if None.
 
     A request is sent as it is written, right or wrong. If the server agrees, the connection is closed with 1000. A
-    script can do all that a person does: ``bench.request = ...``, ``bench.send_request()``,
+    script does what a person does by ``bench.request = ...``, ``bench.send_request()``,
     ``bench.predict("no-upgrade", 426)``, ``bench.run("no-upgrade")``. The notebook keeps what is typed, passwords
-    included, as in any cell. Text, HTML and picture withhold Cookie and Authorization.
+    included. Text, HTML and picture withhold Cookie and Authorization.
     """
 
     request = Unicode(help="The request as text; line ends and the empty line are added.")

@@ -21,6 +21,7 @@ from .record_filter import CONTROL, DIRECTIONS, GROUPS, KINDS
 FILE = Path(__file__).with_suffix(".js")
 WIDTH = 120
 
+# By the name in JavaScript: what it is, and its value. A string is JavaScript already; a tuple is written in hex.
 FACTS: Final[dict[str, tuple[str, Any]]] = {
     "RECORD_SIZE": ("Bytes of a packed record (wslab/anatomy/record.py).", str(PACKED.size)),
     "RECORD_AT": (
@@ -51,7 +52,6 @@ FACTS: Final[dict[str, tuple[str, Any]]] = {
         tuple(point for span in INVISIBLE for point in span),
     ),
 }
-"""By the name in JavaScript: what it is, and its value. A string is JavaScript already; a tuple is written in hex."""
 
 
 def facts_js() -> str:

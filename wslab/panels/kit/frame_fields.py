@@ -1,7 +1,6 @@
 """A frame's fields as a person sets them: ``FrameFields``, a panel that builds frames of them, and typed bytes.
 
-What is typed may be wrong in any way. Then it makes no bytes, and ``CannotCompose`` says why, for a line beside the
-field.
+What is typed may be wrong in any way. Then ``CannotCompose`` says, for a line beside the field, why it makes no bytes.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """One file for the page out of several: the modules and style sheets of a panel, joined.
 
-anywidget takes one ECMAScript module and one style sheet for a widget, and relative imports do not resolve there. So a
-panel's modules, which Node and an editor read as they lie here, are put into one: each becomes a function that returns
-what the module exports, in the order in which they import each other. What this asks of them is little:
-``import { a, b } from "../kit/x.js";``, ``export`` before ``const``, ``function`` or ``class``, and a file name that no
-other module has.
+anywidget takes one ECMAScript module and one style sheet for a widget, and relative imports do not resolve there. So
+each module, which Node and an editor read as it lies here, becomes a function that returns what it exports, in the
+order in which they import each other. This asks little of them: ``import { a, b } from "../kit/x.js";``, ``export``
+before ``const``, ``function`` or ``class``, and a file name that no other module has.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ def _with_imports(path: Path, modules: dict[Path, str]) -> str:
 def css(*names: str) -> str:
     """The look that all panels share and that of explained bytes, and these style sheets of ``panels/`` after them.
 
-    Every panel's sheet is in force in the whole page. So what is one panel's alone is held to that panel, whose class
-    the first name tells: ``lab_panel.css`` is ``.wslab-lab``'s, ``frame_builder.css`` is ``.wslab-frame-builder``'s.
-    The sheets are nested in that class; ``&&`` in them is the panel itself, and outdoes what all panels share.
+    Every panel's sheet is in force in the whole page. So what is one panel's alone is nested in the class of that
+    panel, which the first name tells: ``lab_panel.css`` is ``.wslab-lab``'s. ``&&`` in it is the panel itself, and
+    outdoes what all panels share.
     """
     shared, own = ("".join(map(_sheet, group)) for group in (("kit/panel.css", "kit/inspector.css"), names))
     panel = Path(names[0]).stem.removesuffix("_panel").replace("_", "-") if names else ""

@@ -1,10 +1,9 @@
 """``Panel``: the base of every panel. It answers its views, says problems in words, and shows itself as text too.
 
-Theory. Questions and changes of traits arrive on a thread beside the one that runs cells (``subshell-...``), even while
-a cell computes. In front ends without subshells they arrive on the cells' thread, when no cell computes. So nothing
-here touches an event loop: a coroutine goes to the loop that owns what it works on. Messages from the kernel arrive at
-once; a page that does not listen yet loses them, so a view asks first. Nothing that grows is a trait, since a trait is
-sent whole at each change.
+Theory. Questions and changes of traits arrive on a thread beside the one that runs cells, even while a cell computes,
+and in front ends without subshells on the cells' thread. So nothing here touches an event loop: a coroutine goes to the
+loop that owns what it works on. Messages from the kernel arrive at once, and a page that does not listen yet loses
+them, so a view asks first. Nothing that grows is a trait, since a trait is sent whole at each change.
 """
 
 from __future__ import annotations
@@ -72,8 +71,8 @@ class Panel(Shown, anywidget.AnyWidget):
         "", read_only=True, help="The panel as text, for a notebook without a kernel."
     ).tag(sync=True)  # fmt: skip
 
+    # By the name of a question that a view asks: the method that answers it.
     answers: ClassVar[Mapping[str, Callable[[Any, Question], object]]] = {}
-    """By the name of a question that a view asks: the method that answers it."""
 
     def __init_subclass__(cls, sheets: Sequence[str] = (), **kwargs: Any) -> None:
         for trait in vars(cls).values():

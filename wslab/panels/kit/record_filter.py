@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 from ...anatomy.record import Kind, Record
 
 DIRECTIONS = ("both", "client", "server")
+# Opening handshake; data frames; control frames; the end of a TCP stream; what a program reports and bytes that are
+# no frame; what a relay did.
 KINDS = ("handshake", "data", "control", "tcp", "error", "bend")
-"""Opening handshake; data frames; control frames; the end of a TCP stream; what a program reports and bytes that are
-no frame; what a relay did."""
 
 # RFC 6455 5.5: "Control frames are identified by opcodes where the most significant bit of the opcode is 1."
 CONTROL = 0b1000
+# Of ``KINDS``, that of a record which is no frame.
 GROUPS: Final = {
     Kind.REQUEST: "handshake",
     Kind.RESPONSE: "handshake",
@@ -22,7 +23,6 @@ GROUPS: Final = {
     Kind.UNREAD: "error",
     Kind.BEND: "bend",
 }
-"""Of ``KINDS``, that of a record which is no frame."""
 
 
 class RecordFilter(NamedTuple):

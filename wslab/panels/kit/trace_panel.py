@@ -1,14 +1,10 @@
 """``TracePanel``: a panel over a recording. It pushes what is new; all panels of one trace share a selection.
 ``RecordsPanel``: one whose page holds the recording's records and asks for the explanation of a selected one.
 
-Theory. A push from the kernel reaches the page even while a cell computes. ``Trace.subscribe`` wakes a ``Pusher``,
-whose thread lives only while something waits. It pushes at most 20 times a second.
-
-Records are pushed in their packed form, many at a time; an explanation is pulled. Messages are lost while the page does
-not listen yet. So a new view asks for what it lacks, and until the first question a push repeats the last records.
-
-A record is pushed as soon as it was sent, perhaps before the peer has read it. Each push carries the receptions that
-became known since the last one as well. A push handles packed bytes, never single records in Python.
+Theory. A push reaches the page even while a cell computes. ``Trace.subscribe`` wakes a ``Pusher``, whose thread lives
+only while something waits. Records are pushed in their packed form, many at a time and as soon as they were sent; what
+of them became received since then comes with a later push. An explanation is pulled. A page that does not listen yet
+loses messages. So a new view asks for what it lacks, and until then a push repeats the last records.
 """
 
 from __future__ import annotations
@@ -31,8 +27,8 @@ from .panel import Panel, Question
 PUSHES_A_SECOND = 20
 QUIET = 1.0  # seconds without a push after which the text for a notebook without a kernel is written again
 MOST_KEPT = 20_000  # with more records than these the text is not written again: it would take a noticeable time
+# Seconds after which a panel that was shown pushes again, as long as no view has asked: the page may be loading.
 KNOCKS = (0.2, 0.5, 1.0, 2.0)
-"""Seconds after which a panel that was shown pushes again, as long as no view has asked: the page may be loading."""
 BATCH = 20_000  # records in one message, at most (1.5 MB)
 UNHEARD_BATCH = 1_000  # the same while no view has asked
 MOST_STATES = 50  # connections, at most, whose states before its first record a message carries
@@ -227,18 +223,14 @@ class RecordsPanel(TracePanel):
             packed = self.trace.packed(start, min(total, start + BATCH))
             self._sent = stop = start + len(packed) // PACKED.size
             status = {"total": self.trace.total, "first": self.trace.first, "bytes_dropped": self.trace.dropped.bytes}
-            facts = {"before": self._states_before(start), "steps": self._steps(start, stop)}
+            steps = [  # the states that these records changed, in order
+                [step.record, step.connection, to.endpoint.label, to.new.name, to.event.value, to.section]
+                for step, to in ((step, step.transition) for step in self.trace.steps(start, stop))
+            ]
+            facts = {"before": self._states_before(start), "steps": steps}
             self._fresh = not self._asked
             self.tell("records", [packed, _of_records_before(start, late)], start=start, status=status, **facts)
         return bool(stop < total)
-
-    def _steps(self, start: int, stop: int) -> list[list[Any]]:
-        """The states that these records changed: [record, connection, endpoint, state, event, section], in order."""
-        return [
-            [step.record, step.connection, change.endpoint.label, change.new.name, change.event.value, change.section]
-            for step in self.trace.steps(start, stop)
-            for change in (step.transition,)
-        ]
 
     def _states_before(self, start: int) -> dict[str, dict[str, str]]:
         """The states of the connections before the first record that a view gets."""

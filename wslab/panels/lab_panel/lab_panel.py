@@ -33,11 +33,9 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
     Args:
         source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
 
-    It shows itself when a cell ends in it, in any number of cells. All of them share one selection, one filter and one
-    moment. Without a kernel its text and HTML are shown. It changes nothing, and keeps no bytes of its own: what the
-    trace dropped is gone here too.
-
-    Every trait below can be set, to script a demonstration, and observed: ``lab.panel.text = "ping"``.
+    It shows itself in any number of cells, which share one selection, one filter and one moment. Without a kernel its
+    text and HTML are shown. It changes nothing, and what the trace dropped is gone here too. Every trait below can be
+    set, to script a demonstration, and observed: ``lab.panel.text = "ping"``.
     """
 
     direction = Enum(DIRECTIONS, "both", help="Whose records are shown: 'both', 'client' or 'server'.")
@@ -90,9 +88,7 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
         """
         stop = self.trace.total if self.position is None else self.position + 1
         middle = stop if self.selected is None else self.selected + 1
-        takes = RecordFilter(
-            self.direction, tuple(self.kinds), self.opcode, self.connection, self.text, self.broken
-        ).takes
+        takes = RecordFilter(**{name: getattr(self, name) for name in RecordFilter._fields}).takes
         before = list(islice(filter(takes, self._backwards(middle)), PICTURED))
         after = list(islice(filter(takes, self._forwards(middle, stop)), PICTURED // 3))
         return [*reversed(before[: PICTURED - len(after)]), *after]

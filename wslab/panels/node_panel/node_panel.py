@@ -50,7 +50,4 @@ class NodePanel(Panel):
         self._shown_last = (total, state)
         self.tell(what, lines=lines, summary=self._process.summary, running=self._process.running)
 
-    def _answer_end(self, _: Question) -> None:
-        self._process.abandon()
-
-    answers: ClassVar[Mapping[str, Any]] = {"end": _answer_end}
+    answers: ClassVar[Mapping[str, Any]] = {"end": lambda self, _: self._process.abandon()}
