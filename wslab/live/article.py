@@ -7,8 +7,7 @@ it.
 
 from typing import Final
 
-PORT: Final = 1234
-"""The port that the article's page connects to and its server listens on."""
+PORT: Final = 1234  # the port that the article's page connects to and its server listens on
 
 CLIENT_SCRIPT: Final = """\
 const clientSocket = new WebSocket('ws://localhost:1234');

@@ -21,8 +21,7 @@ from .waiting import run_on, start_on
 
 T = TypeVar("T")
 ADDRESS = memory.ADDRESS
-GRACE = 1.0
-"""Seconds that a peer or a handler gets to finish before it is cut off."""
+GRACE = 1.0  # seconds that a peer or a handler gets to finish before it is cut off
 
 
 def port_of(server: Any) -> int:

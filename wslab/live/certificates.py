@@ -3,9 +3,7 @@
 Theory. A client checks with TLS who vouches for a server's certificate: a chain of signatures must end in an authority
 that the client trusts already (RFC 5280 6). Systems and browsers bring lists of such authorities. To add one to a list
 is to trust it for every site. So a lab makes its own authority, keeps the key in memory, and changes no list: each
-client trusts it for its own connections only, and it is gone with the lab.
-
-The library ``trustme`` makes certificates and signatures. It is imported when an authority is made.
+client trusts it for its own connections only, and it is gone with the lab. The library ``trustme`` makes it.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from ..drawing.visible import wrap
 
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
 """The hosts that the server's certificate names. A client compares them with the host in its URI (RFC 6125 6)."""
-PROTOCOLS: Final = ("http/1.1",)
+PROTOCOLS: Final = ["http/1.1"]
 """What both ends offer by ALPN (RFC 7301): the opening handshake of RFC 6455 is HTTP/1.1."""
 
 TITLE: Final = (
@@ -91,9 +89,8 @@ class Authority(Shown):
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write ``pem`` to a file of yours; its path."""
-        path = Path(path)
-        path.write_bytes(self.pem)
-        return path
+        Path(path).write_bytes(self.pem)
+        return Path(path)
 
     def server_context(self, make: Callable[[int], ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
         """What a server gives its sockets: the certificate and its key, TLS 1.2 or newer.
@@ -102,14 +99,14 @@ class Authority(Shown):
         """
         context = make(ssl.PROTOCOL_TLS_SERVER)
         self._certificate.configure_cert(context)
-        context.set_alpn_protocols([*PROTOCOLS])
+        context.set_alpn_protocols(PROTOCOLS)
         return context
 
     def client_context(self, make: Callable[[int], ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
         """What a client gives its sockets: it trusts this authority and no other, and compares names."""
         context = make(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self.pem.decode("ascii"))
-        context.set_alpn_protocols([*PROTOCOLS])
+        context.set_alpn_protocols(PROTOCOLS)
         return context
 
     @cached_property

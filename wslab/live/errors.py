@@ -1,12 +1,6 @@
-"""What a lab raises when it cannot do what it was asked, and how an exception is said in one line.
+"""What a lab raises when it cannot do what it was asked, and how an exception is said in one line."""
 
-Each message says what was given, what was expected and what to do.
-"""
-
-# The exceptions of this floor say what is the case, and so do not end in Error.
-# ruff: noqa: N818
-
-from __future__ import annotations
+# ruff: noqa: N818 - the exceptions of this floor say what is the case, and so do not end in Error
 
 import errno
 

@@ -1,7 +1,7 @@
 """The estate of a lab: what has to be put in order when the lab is gone, and the lease that keeps it open.
 
-Theory. A lab may be closed, forgotten, replaced because its cell ran again, or cut short with its kernel. In each case
-its connections must end well, and its port and thread must be given back. So all that must be ended stands in an
+Theory. A lab may be closed, forgotten, replaced because its cell ran again, or cut short with its kernel. Each time its
+connections must end well, and its port and thread must be given back. So all that must be ended stands in an
 ``Estate``, which knows nothing of the lab. The lab, its server and its relays share one ``Lease``, which keeps the
 estate open. When the last of them is gone, so is the lease, and the estate ends in the background.
 
@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from .raw import RawEndpoint
     from .tls.eavesdropping import Ciphertext
 
-CIPHERTEXTS = 64
-"""Connections over TLS whose encrypted bytes are kept, the last ones."""
+CIPHERTEXTS = 64  # connections over TLS whose encrypted bytes are kept, the last ones
 HANDLER_FAILED = "connection handler failed"
 """What ``websockets`` logs when the connection that this failure closed is gone. It was noted when it happened."""
 
@@ -85,10 +84,10 @@ class Closer:
         port: the port of 127.0.0.1 that the thing listens on.
     """
 
+    _ending: asyncio.Task[None] | None = None
+
     def __init__(self, carrier: Carrier, end: Callable[..., Coroutine[Any, Any, None]], port: int) -> None:
-        self._carrier, self._end = carrier, end
-        self.port = port
-        self._ending: asyncio.Task[None] | None = None
+        self._carrier, self._end, self.port = carrier, end, port
 
     @property
     def begun(self) -> bool:
@@ -110,7 +109,17 @@ class Closer:
 
 
 class Estate:
-    """What a lab has to put in order, without the lab."""
+    """What a lab has to put in order, without the lab.
+
+    Attributes:
+        serving: the end of the server that was started last.
+        traces: what was recorded here: by the lab, and by its relays.
+        closed: whether it has begun to end.
+    """
+
+    serving: Closer | None = None
+    closed = False
+    _authority: Authority | None = None
 
     def __init__(self, seed: tap.Seed, carrier: str | None, trace: Trace) -> None:
         self.seed, self.trace = seed, trace
@@ -120,16 +129,10 @@ class Estate:
         self.clients: dict[Any, None] = {}
         self.raws: dict[RawEndpoint, None] = {}
         self.helpers: dict[Helper, None] = {}
-        self.serving: Closer | None = None
-        """The end of the server that was started last."""
         self.traces = weakref.WeakSet([trace])
-        """What was recorded here: by the lab, and by its relays."""
         self.numbers = itertools.count()
         self.ciphertexts: deque[Ciphertext] = deque(maxlen=CIPHERTEXTS)
-        self._authority: Authority | None = None
         self._lock = threading.Lock()
-        self.closed = False
-        """Whether it has begun to end."""
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         _estates.add(self)
         for earlier in _by_cell.replaced(self):  # what an earlier run of this very cell made
@@ -286,8 +289,7 @@ def replace_helpers(helper: Helper) -> None:
 @atexit.register
 def _end_all() -> None:
     """Say goodbye with 1001 when the kernel is restarted or shut down."""
-    estates = list(_estates)
-    for estate in estates:
+    for estate in (estates := list(_estates)):
         estate.abandon()
     for estate in estates:
         estate.carrier.stop_now(2 * GRACE)

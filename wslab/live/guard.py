@@ -31,10 +31,6 @@ AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{0,5}))?
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(:[0-9]{1,5})?", re.ASCII)
 ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
-LOOPBACK = {None, "127.0.0.1", "localhost"}
-BAD_REQUEST, FORBIDDEN = 400, 403
-MISSING = "A request has exactly one Host header (RFC 9112 3.2); this one has none.\n"
-DOUBLED = "A request has exactly one Host header (RFC 9112 3.2); this one has more.\n"
 MALFORMED = "The Host header is no host with an optional port (RFC 9110 7.2).\n"
 FOREIGN = "This server answers to localhost and to loopback addresses only, as a defence against DNS rebinding.\n"
 
@@ -53,7 +49,7 @@ def is_loopback(host: str) -> bool:
 
 def check_host(host: str | None) -> None:
     """Raise NotLoopback unless ``host`` means 127.0.0.1."""
-    if host not in LOOPBACK:
+    if host not in (None, "127.0.0.1", "localhost"):
         raise NotLoopback(
             f"host={host!r}: a lab listens on 127.0.0.1 only, since its server would be open to everybody who can "
             "reach this machine. Leave host= out; to serve a network, run the same handler with websockets.serve"
@@ -88,15 +84,16 @@ def refuse(request: Request) -> tuple[int, str] | None:
     """
     hosts = request.headers.get_all("Host")
     if len(hosts) != 1:
-        return BAD_REQUEST, DOUBLED if hosts else MISSING
+        found = "more" if hosts else "none"
+        return 400, f"A request has exactly one Host header (RFC 9112 3.2); this one has {found}.\n"
     # RFC 9112 3.2.2: of a request target in absolute form "the server MUST ignore the received Host header field".
     absolute = ABSOLUTE.match(request.path)
     for authority in (hosts[0], absolute[1]) if absolute else hosts:
         match = AUTHORITY.fullmatch(authority)
         if match is None:
-            return BAD_REQUEST, MALFORMED
+            return 400, MALFORMED
         if not is_loopback(match[1]):
-            return FORBIDDEN, FOREIGN
+            return 403, FOREIGN
     return None
 
 

@@ -31,9 +31,8 @@ def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
     if loop in _armed:
         return True
     usr2 = getattr(signal, "SIGUSR2", None)
-    if usr2 is None or threading.current_thread() is not threading.main_thread() or _shell() is None:
-        return False
-    if signal.getsignal(usr2) is not signal.SIG_DFL:
+    here = threading.current_thread() is threading.main_thread() and _shell() is not None
+    if usr2 is None or not here or signal.getsignal(usr2) is not signal.SIG_DFL:
         return False
     try:
         loop.add_signal_handler(usr2, lambda: None)

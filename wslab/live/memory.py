@@ -27,14 +27,11 @@ from typing import Any
 
 from .waiting import Changes
 
-DOMAIN = "wslab.invalid"
-"""A name that can be no real host's (RFC 2606 2)."""
-ADDRESS = "127.0.0.1"
-"""What both ends say their host is."""
+DOMAIN = "wslab.invalid"  # a name that can be no real host's (RFC 2606 2)
+ADDRESS = "127.0.0.1"  # what both ends say their host is
 FIRST_PORT = 1234
 FIRST_CLIENT_PORT = 50001
-REPLACED = ("create_server", "create_connection")
-"""The methods of a loop by which programs reach the network."""
+REPLACED = ("create_server", "create_connection")  # the methods of a loop by which programs reach the network
 READ = 64 * 1024
 KERNEL = 64 * 1024
 

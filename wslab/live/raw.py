@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from ..protocol.handshake import Headers
     from ..recording.trace import Trace
 
-TIMEOUT = 5.0
-"""Seconds that a receiver waits for its peer unless told otherwise."""
-QUIET = 0.1
-"""Seconds of silence after which a peer is taken to have said all that it had to say."""
+TIMEOUT = 5.0  # seconds that a receiver waits for its peer unless told otherwise
+QUIET = 0.1  # seconds of silence after which a peer is taken to have said all that it had to say
 LONGEST_HEAD = 65536
 ENDED = {"FIN": "; the peer ended its stream (FIN)", "RST": "; the peer reset the connection (RST)"}
 

@@ -134,8 +134,7 @@ class Server(Closes):
         """Serve a page on this server's own port, to be opened in a browser; its origin is admitted.
 
         Args:
-            html: the page, with its script inline; it may connect to this server and load nothing else. The article's
-                page if none is given.
+            html: the page, with its script inline; it may connect to this server and load nothing else.
             port: the port that the page's author wrote. Where the page says ``ws://localhost:1234`` or
                 ``ws://127.0.0.1:1234`` it is served with this server's own port.
 
@@ -157,8 +156,8 @@ class Server(Closes):
     def door(self) -> Door:
         """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
 
-        It is opened once and closed with the server. The Jupyter server must have wslab installed, which is what
-        passes on (``wslab.splice``); the pages' origin must be admitted, too. Thread-safe.
+        It is opened once and closed with the server. The Jupyter server must have wslab installed, which passes on
+        (``wslab.splice``); the pages' origin must be admitted, too. Thread-safe.
 
         Raises:
             NoServer: it is closed, it speaks TLS, or it is one in memory, which has no port.

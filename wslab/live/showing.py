@@ -27,8 +27,7 @@ class LivePanel(Protocol):
         """The panel for a cell."""
 
 
-panels: dict[str, Callable[[Any], LivePanel]] = {}
-"""What makes the panel of a thing, by the name of its class."""
+panels: dict[str, Callable[[Any], LivePanel]] = {}  # what makes the panel of a thing, by the name of its class
 closings: list[Callable[[Trace], object]] = []
 """Called with the trace of each lab or relay that was closed, on any thread, since no record tells it."""
 

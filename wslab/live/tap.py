@@ -40,10 +40,8 @@ except ImportError:  # a platform without compiled extensions, such as Pyodide
 if TYPE_CHECKING:
     from ..recording.trace import Tap, Trace
 
-SAMPLE_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-"""The Sec-WebSocket-Key of RFC 6455 1.3."""
-SAMPLE_MASK = bytes.fromhex("37fa213d")
-"""The masking key of RFC 6455 5.7."""
+SAMPLE_KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the Sec-WebSocket-Key of RFC 6455 1.3
+SAMPLE_MASK = bytes.fromhex("37fa213d")  # the masking key of RFC 6455 5.7
 STEADY_DATE = b"Thu, 01 Dec 2011 00:00:00 GMT"
 """What a seeded server says the date is: the month in which RFC 6455 appeared."""
 

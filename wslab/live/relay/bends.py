@@ -21,8 +21,7 @@ from .bend import arguments, spelt
 from .machines import Cut, Flipping, HeadChange, Idle, Joined, Queue, Quiet, with_header
 from .stages import Gate, Row, Spot, Stage, StreamEnd
 
-SLICES: Final = 20
-"""Pieces a second into which a bandwidth divides what it lets through."""
+SLICES: Final = 20  # pieces a second into which a bandwidth divides what it lets through
 
 
 def _chance(seed: int, spot: Spot) -> random.Random:

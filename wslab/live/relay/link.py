@@ -29,12 +29,9 @@ from .notes import LinkNotes, conversation, opaque
 from .stages import Acted, Gate, Item, Row, StreamEnd
 from .target import Target
 
-PATIENCE = 1.0
-"""Seconds that the head of a first request may take; what takes longer passes unrecorded."""
-MUCH = 2**20
-"""Bytes that may wait in one stream's bends before the link reads no more of it."""
-BUFFER = 2**18
-"""Bytes that may wait to be sent by a socket before the link reads no more for it."""
+PATIENCE = 1.0  # seconds that the head of a first request may take; what takes longer passes unrecorded
+MUCH = 2**20  # bytes that may wait in one stream's bends before the link reads no more of it
+BUFFER = 2**18  # bytes that may wait to be sent by a socket before the link reads no more for it
 UNRECORDED = LinkNotes()
 
 

@@ -15,8 +15,7 @@ from ...recording.tape import Tap
 from ...recording.trace import Trace
 from .stages import StreamEnd
 
-CIPHERTEXT = 2**24
-"""Bytes of ciphertext that are kept of each stream, from its beginning."""
+CIPHERTEXT = 2**24  # bytes of ciphertext that are kept of each stream, from its beginning
 
 Point = tuple[Tap, str]
 """A tap, and which of its methods is called: ``sent`` or ``received``, and for an end ``fin_sent`` and so on."""

@@ -23,8 +23,7 @@ class Target(NamedTuple):
     scheme: str
     host: str
     port: int
-    path: str
-    """Path and query, as the URI has them."""
+    path: str  # path and query, as the URI has them
 
     @property
     def secure(self) -> bool:
