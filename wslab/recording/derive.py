@@ -132,13 +132,36 @@ def _stored(
     ledger: Ledger, conversation: Conversation, at: float, by: int, written: bool, data: bytes | memoryview
 ) -> None:
     """Bytes that are kept; ``written`` tells whether their sender told of them, and not the peer that read them."""
+    records, connection, waiting = ledger.records, conversation.wire.number, conversation.streams[by].waiting
     for event in conversation.protocol.feed(_SENDERS[by], data):
         match event:
-            case Frame():
-                _frame(ledger, at, conversation, by, event)
+            case Frame():  # What most events are, so it goes the short way round ``_append``.
+                (
+                    _, index, offset, header_length, payload_length, first, second, _, violations, preview,
+                    _, inflated, status, _, message, _, note,
+                ) = event  # fmt: skip
+                if len(preview) > PREVIEW:
+                    preview = preview[:PREVIEW]
+                broken = min(len(violations), 255) if violations else 0
+                number = records.append(
+                    PACKED.pack(
+                        records.total, connection, at, offset, payload_length, header_length, status or 0, by, _FRAME,
+                        first, second, broken, len(preview), preview, UNKNOWN,
+                    )
+                )  # fmt: skip
+                ledger.places.append(PLACE.pack(index, NO_MESSAGE if message is None else message))
+                conversation.last_record = number
+                waiting.append((offset + header_length + payload_length, number, at))
+                if first & OPCODE == CLOSE:
+                    conversation.causes[_SENDERS[by], index] = number
+                if violations:
+                    ledger.violations[number] = violations
+                if inflated is not None:
+                    ledger.keep_inflated(number, inflated)
+                if note is not None:
+                    ledger.texts[number] = note
             case Message():
-                # Its last frame was told just before.
-                ledger.keep_message(ledger.records.total - 1, conversation.wire.number, event)
+                ledger.keep_message(records.total - 1, connection, event)  # Its last frame was told just before.
             case Head(sender=sender, offset=offset, start_line=line, status=status, data=head):
                 kind = Kind.REQUEST if sender is Sender.CLIENT else Kind.RESPONSE
                 said = line.removesuffix(" HTTP/1.1") if status is None else line.partition(" ")[2]
@@ -147,47 +170,17 @@ def _stored(
                     violations=event.violations, preview=said.encode("utf-8", "replace"),
                 )  # fmt: skip
                 conversation.causes[sender, "head"] = number
-                conversation.streams[by].waiting.append((offset + len(head), number, at))
+                waiting.append((offset + len(head), number, at))
             case Unread():
                 _unread(ledger, at, conversation, event)
     if conversation.causes:
         ledger.note_steps(conversation)
-    waiting = conversation.streams[by].waiting
     if not written:
         waiting.clear()  # it is not known when it was sent
     elif len(waiting) > WAITING:
-        records = ledger.records
         first = records.first if conversation.wire.tapped[1 - by] else records.total - WAITING
         while waiting and waiting[0][1] < first:
             waiting.popleft()
-
-
-def _frame(ledger: Ledger, at: float, conversation: Conversation, by: int, frame: Frame) -> None:
-    # What most records are, so it goes the short way round ``_append``.
-    (
-        _, index, offset, header_length, payload_length, first, second, _, violations, preview,
-        _, inflated, status, _, message, _, note,
-    ) = frame  # fmt: skip
-    if len(preview) > PREVIEW:
-        preview = preview[:PREVIEW]
-    records = ledger.records
-    number = records.append(
-        PACKED.pack(
-            records.total, conversation.wire.number, at, offset, payload_length, header_length, status or 0, by, _FRAME,
-            first, second, min(len(violations), 255) if violations else 0, len(preview), preview, UNKNOWN,
-        )
-    )  # fmt: skip
-    ledger.places.append(PLACE.pack(index, NO_MESSAGE if message is None else message))
-    conversation.last_record = number
-    conversation.streams[by].waiting.append((offset + header_length + payload_length, number, at))
-    if first & OPCODE == CLOSE:
-        conversation.causes[_SENDERS[by], index] = number
-    if violations:
-        ledger.violations[number] = violations
-    if inflated is not None:
-        ledger.keep_inflated(number, inflated)
-    if note is not None:
-        ledger.texts[number] = note
 
 
 def _unread(ledger: Ledger, at: float, conversation: Conversation, unread: Unread) -> None:

@@ -17,6 +17,7 @@ import copy
 import threading
 import time
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -207,8 +208,7 @@ class Reading:
     def handshakes(self) -> list[Head]:
         """Request and response heads of the connections that are kept."""
         self.update()
-        conversations = list(self.ledger.conversations.values())
-        return [head for conversation in conversations for head in conversation.protocol.heads]
+        return [head for one in list(self.ledger.conversations.values()) for head in one.protocol.heads]
 
     @property
     def violations(self) -> list[tuple[int, Violation]]:
@@ -381,15 +381,14 @@ class Reading:
 
     def completed(self) -> Iterator[tuple[int, int, Message]]:
         """Each message with its data, joined from its frames, behind its last record's number and its connection's."""
-        data: dict[tuple[int, Sender, int], list[bytes | None]] = {}
+        data: defaultdict[tuple[int, int, int], list[bytes]] = defaultdict(list)
         for record in self.records:
             message = self.ledger.places[record.number][1]
             if message != NO_MESSAGE:
                 frame = self.frame_of(record)
-                part = frame.inflated if frame.inflated is not None else frame.data
-                data.setdefault((record.connection, record.sender, message), []).append(part)
+                part = frame.data if frame.inflated is None else frame.inflated
+                data[record.connection, record.sender, message].append(part or b"")
         for place in range(self.ledger.messages.first, self.ledger.messages.total):
             number, connection, told = self.ledger.message(place)
-            parts = data.get((connection, told.sender, told.number), [])
-            whole = b"".join(part for part in parts if part is not None)
+            whole = b"".join(data[connection, told.sender, told.number])
             yield number, connection, told._replace(data=whole if len(whole) == told.length else None)

@@ -35,20 +35,16 @@ PIECE = 2**12  # Bytes whose deriving takes about as long as an entry's.
 class Tap:
     """One end of a connection, as its transport tells it. Made by ``Trace.join``. Thread-safe.
 
+    ``end`` says which end it is, ``connection`` is the connection's number in the trace.
     ``sent`` and ``received`` come before the bytes go on; nothing here changes them. Each thing is noted with the
     present time, unless ``at`` says when it was, in seconds since the trace began, as of what was captured elsewhere.
     """
 
-    __slots__ = ("_closed", "_peer", "_tape", "_wire", "end")
+    __slots__ = ("_closed", "_peer", "_tape", "_wire", "connection", "end")
 
     def __init__(self, tape: Tape, wire: Wire, end: Sender) -> None:
-        self._tape, self._wire, self.end, self._peer = tape, wire, end, end.peer
-        self._closed = False
-
-    @property
-    def connection(self) -> int:
-        """The connection's number in the trace."""
-        return self._wire.number
+        self._tape, self._wire, self._peer, self._closed = tape, wire, end.peer, False
+        self.end, self.connection = end, wire.number
 
     def sent(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
         """This end wrote ``data``."""
@@ -165,10 +161,9 @@ class Tape:
     def wire(self, key: Hashable = None, number: int | None = None) -> Wire:
         """A new connection, of which no end tells yet. ``number`` must be free; None gives it the next one."""
         with self._lock:
-            if number is None:
-                number = self.next_connection
-            wire = self.wires[number] = Wire(number, key)
-            self.next_connection = max(self.next_connection, number + 1)
+            wire = Wire(self.next_connection if number is None else number, key)
+            self.wires[wire.number] = wire
+            self.next_connection = max(self.next_connection, wire.number + 1)
             self.joined.append(wire)
             return wire
 

@@ -240,6 +240,5 @@ class Trace(Shown, Reading):
         return data_frame(self)
 
     def _sheet(self) -> Sheet:
-        sheet = Slice(self)._sheet()
-        notes = [Notes([visible(note) for note in self.notes])] if self.notes else []
-        return replace(sheet, blocks=[*sheet.blocks, *notes])
+        sheet, notes = Slice(self)._sheet(), list(map(visible, self.notes))
+        return replace(sheet, blocks=[*sheet.blocks, Notes(notes)]) if notes else sheet
