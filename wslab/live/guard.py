@@ -16,7 +16,6 @@ import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
@@ -97,12 +96,13 @@ def refuse(request: Request) -> tuple[int, str] | None:
     return None
 
 
-def guarded(process_request: ProcessRequest | None) -> Callable[[ServerConnection, Request], Any]:
-    """A ``process_request=`` that refuses foreign hosts and then asks the given one, if any."""
+def guarded(*answering: ProcessRequest | None) -> ProcessRequest:
+    """A ``process_request=`` that refuses foreign hosts and then asks the given ones in turn, until one responds."""
 
     def process(connection: ServerConnection, request: Request) -> Awaitable[Response | None] | Response | None:
         if (refusal := refuse(request)) is not None:
             return connection.respond(*refusal)
-        return process_request(connection, request) if process_request is not None else None
+        responses = (each(connection, request) for each in answering if each is not None)
+        return next((response for response in responses if response is not None), None)
 
     return process

@@ -61,11 +61,12 @@ class Lab(Alive, Closes):
     may connect and pages may not; ``proxy=None`` to this machine.
     """
 
+    _server: Server | None = None
+
     def __init__(self, seed: tap.Seed = None, *, carrier: str | None = None, trace: Trace | None = None) -> None:
         self.trace: Trace = Trace() if trace is None else trace
         self._estate = Estate(seed, carrier, self.trace)
         self._lease = Lease(self._estate)
-        self._server: Server | None = None
 
     @property
     def closed(self) -> bool:
@@ -79,10 +80,7 @@ class Lab(Alive, Closes):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop that the lab's server runs on; None before ``serve`` and after ``close``.
-
-        Over TCP it is one in a thread of its own, which runs while a cell computes.
-        """
+        """The event loop of the lab's server, over TCP in its own thread; None before ``serve`` and after ``close``."""
         return None if self._estate.closed else self._estate.carrier.loop
 
     @property

@@ -43,16 +43,16 @@ class _Refused(asyncio.Protocol):
 class RawEndpoint(Closes, asyncio.Protocol, Shown):
     """One end of a TCP connection, in your hands. ``Lab.raw`` makes it.
 
-    ``sent`` and ``received`` hold all bytes so far, and ``uri`` is where it is connected to, or where it listens.
-    Everything that waits takes a ``timeout`` in seconds and raises TimeoutError after it. It belongs to the event loop
-    that made it.
+    ``sent`` and ``received`` hold all bytes so far, ``uri`` is where it is connected to, or where it listens, and
+    ``ended`` is how the peer's stream ended: ``"FIN"``, ``"RST"``; empty while it has not. Everything that waits takes
+    a ``timeout`` in seconds and raises TimeoutError after it. It belongs to the event loop that made it.
     """
 
     _transport: TappedTransport  # from when it has joined the trace
     _server: Any = None
     _joined = _reset = _taken = _closed = False
     _read = 0  # how much of what was received somebody has asked for
-    _end = ""
+    ended = ""
 
     def __init__(self, trace: Trace, end: Sender, register: dict[RawEndpoint, None], uri: str | None = None) -> None:
         self.trace, self.end, self.uri, self._register = trace, end, uri, register
@@ -89,7 +89,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
 
     def eof_received(self) -> bool:
         self._transport.tap.fin_received()
-        self._end = self._end or "FIN"
+        self.ended = self.ended or "FIN"
         self._changes.tell()
         return bool(self._transport.can_write_eof())  # over TLS, asyncio knows no half-closed connection
 
@@ -97,7 +97,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         if not self._reset:
             self._transport.note_lost(exc)
         self._transport.tap.closed()
-        self._end = "RST" if isinstance(exc, OSError) else self._end or "closed here"
+        self.ended = "RST" if isinstance(exc, OSError) else self.ended or "closed here"
         self._writable.set()
         self._register.pop(self, None)
         self._gone.set_result(None)
@@ -120,11 +120,6 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
     def open(self) -> bool:
         """Whether it can send: somebody is connected, and it has not ended its stream."""
         return self._joined and self._transport.open and not self._gone.done()
-
-    @property
-    def ended(self) -> str:
-        """How the peer's stream ended: ``"FIN"``, ``"RST"``; empty while it has not."""
-        return self._end
 
     async def connected(self, timeout: float | None = TIMEOUT) -> Self:
         """Wait until a client has connected; what needs that waits by itself."""
@@ -154,7 +149,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         """
         wanted = 1 if n is None else n
         await self._until(
-            lambda: bool(self._end) or len(self.received) - self._read >= wanted,
+            lambda: bool(self.ended) or len(self.received) - self._read >= wanted,
             timeout,
             f"fewer than {count(wanted, 'byte')} came",
         )
@@ -165,21 +160,21 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         seen = -1
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while seen != len(self.received) and not self._end:
+                while seen != len(self.received) and not self.ended:
                     seen = len(self.received)
                     await asyncio.wait({self._gone}, timeout=quiet)
         return self._take(len(self.received))
 
     async def recv_to_end(self, timeout: float | None = TIMEOUT) -> bytes:
         """What comes until the peer's stream ends."""
-        await self._until(lambda: bool(self._end), timeout, "the peer did not end its stream")
+        await self._until(lambda: bool(self.ended), timeout, "the peer did not end its stream")
         return self._take(len(self.received))
 
     async def recv_head(self, timeout: float | None = TIMEOUT) -> Head:
         """The peer's HTTP head, up to its empty line. Raises StreamEnded where the stream ends before."""
         start = self._read
         await self._until(
-            lambda: bool(self._end) or b"\r\n\r\n" in self.received[start:] or len(self.received) > LONGEST_HEAD,
+            lambda: bool(self.ended) or b"\r\n\r\n" in self.received[start:] or len(self.received) > LONGEST_HEAD,
             timeout,
             "no whole HTTP head came",
         )
@@ -203,7 +198,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
     async def _exactly(self, n: int, timeout: float | None) -> bytes:
         data = await self.recv(n, timeout) if n else b""
         if len(data) < n:
-            raise StreamEnded(f"the peer's stream ended ({self._end}) {count(n - len(data), 'byte')} short of a frame")
+            raise StreamEnded(f"the peer's stream ended ({self.ended}) {count(n - len(data), 'byte')} short of a frame")
         return data
 
     async def handshake(
@@ -252,7 +247,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
                 with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
                     self._transport.write_eof()
                 with contextlib.suppress(TimeoutError):
-                    await self._until(lambda: bool(self._end), 1.0, "")
+                    await self._until(lambda: bool(self.ended), 1.0, "")
             self._transport.close()
         await asyncio.wait({self._gone}, timeout=1.0)
         if not self._gone.done():
@@ -275,7 +270,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
 
     def _sheet(self) -> Sheet:
         sent, received = count(len(self.sent), "byte"), count(len(self.received), "byte")
-        summary = f"raw {self.end.label}: sent {sent}, received {received}{ENDED.get(self._end, '')}"
+        summary = f"raw {self.end.label}: sent {sent}, received {received}{ENDED.get(self.ended, '')}"
         if not self._joined:
             summary = f"raw {self.end.label}, not connected yet"
         found = sheet_of(self.dissection).blocks if self.sent or self.received else []

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from ..anatomy.field import Sender
 from . import article, guard, kernel, tap
 from .carrier import ADDRESS, GRACE, port_of
 from .errors import NoServer, complaint, port_taken
 from .estate import Closer, Lease
-from .jupyter.pages import Page, answering
+from .jupyter.pages import Page
 from .waiting import Closes
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class Server(Closes):
             fixed = tap.keys(estate.seed, Sender.SERVER, next(numbers))
             return tap.Joint(estate.trace, Sender.SERVER, fixed, accepted)
 
+        def with_page(connection: ServerConnection, request: Request) -> Response | None:
+            return pages[-1].respond(connection, request) if pages else None
+
         options: dict[str, Any] = {
             # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain
             # sites SHOULD verify the |Origin| field is an origin they expect." None stands for a request without it.
@@ -79,8 +83,7 @@ class Server(Closes):
         }
         if options["origins"] is not None:
             options["origins"] = self._origins = [*options["origins"]]
-        asked = answering(lambda: pages[-1] if pages else None, options.get("process_request"))
-        options["process_request"] = guard.guarded(asked)
+        options["process_request"] = guard.guarded(with_page, options.get("process_request"))
         options["create_connection"] = tap.tapping(options.get("create_connection") or ServerConnection, joint)
         if options.get("sock") is None:
             options |= estate.carrier.listening(port)

@@ -10,7 +10,6 @@ as the user. So the page is served with a policy that lets it connect to this la
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +18,7 @@ from websockets.http11 import Request, Response
 
 from ...drawing.visible import count
 from ..carrier import ADDRESS
-from ..guard import AUTHORITY, ProcessRequest
+from ..guard import AUTHORITY
 from ..showing import LivePanel, panel_of
 
 if TYPE_CHECKING:
@@ -111,15 +110,3 @@ def _spliced(request: Request) -> str | None:
     """Host and path where the user's Jupyter server serves the page, as ``wslab.splice`` says; else None."""
     host, prefix = ("".join(request.headers.get_all(f"X-Forwarded-{name}")) for name in ("Host", "Prefix"))
     return host + prefix if AUTHORITY.fullmatch(host) and PREFIX.fullmatch(prefix) else None
-
-
-def answering(page: Callable[[], Page | None], process_request: ProcessRequest | None) -> ProcessRequest:
-    """A ``process_request=`` that serves the current page, if any, and then asks the given one, if any."""
-
-    def process(connection: ServerConnection, request: Request) -> Awaitable[Response | None] | Response | None:
-        now = page()
-        if now is not None and (response := now.respond(connection, request)) is not None:
-            return response
-        return process_request(connection, request) if process_request is not None else None
-
-    return process
