@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Field, Sender, Violation
 from ..drawing.visible import count, hexed, quote
-from .header import EXTENDED, FrameHeader, read_header
+from .header import EXTENDED, KEY, FrameHeader, read_header
 from .rules import FrameCase, judge_frame
 from .words import (
     CLOSE,
@@ -153,25 +153,23 @@ def parse_frame(data: bytes, *, sender: Sender | None = None, offset: int = 0) -
         A frame whose ``complete`` is False where bytes are missing. Bits that have not come count as 0. Its
         violations are those that a lone frame shows; nothing is known of the handshake or of other frames.
     """
-    _, _, start, length, first, second, key = read_header(data)
-    headed = len(data) >= start
-    payload = bytes(data[start : start + length]) if headed else b""
-    plain = apply_mask(payload, key) if key else payload
-    whole = headed and len(payload) == length
-    case = FrameCase(first, second, start, length, plain, sender, whole)
-    case.bad_text, case.cut_text = _lone_text(first, plain, whole)
-    code, reason = close_body(plain) if first & OPCODE == CLOSE else (None, None)
+    header, payload, plain, whole = _split(data)
+    opcode = header.first & OPCODE
+    case = FrameCase(*header[2:6], plain, sender, whole)
+    if opcode == TEXT and not header.first & RSV1:
+        try:
+            plain.decode()
+        except UnicodeDecodeError as error:
+            if error.reason != "unexpected end of data":
+                case.bad_text = (error.start, error.reason)
+            elif header.first & FIN and whole:
+                case.cut_text = error.end - error.start
+    code, reason = close_body(plain) if opcode == CLOSE else (None, None)
     return Frame(
-        sender=sender,
-        index=0,
-        offset=offset,
-        header_length=start,
-        payload_length=length,
-        first=first,
-        second=second,
-        masking_key=key,
-        violations=judge_frame(case) if headed else (),
-        preview=(plain[2:] if first & OPCODE == CLOSE else plain)[:PREVIEW],
+        sender,
+        *header._replace(offset=offset),
+        violations=judge_frame(case) if len(data) >= header.header_length else (),
+        preview=(plain[2:] if opcode == CLOSE else plain)[:PREVIEW],
         payload=payload,
         status_code=code,
         close_reason=reason,
@@ -197,16 +195,15 @@ def explain_frame(
         violations: the rules it breaks, as its connection found them. They are not looked for here.
         inflated: what the payload inflates to, where it is compressed.
     """
-    reader = _Reader(data, sender)
-    fields = tuple(reader.fields(inflated))
+    split = _split(data)
     return Explanation(
         title=f"{opcode_name(data[0] & OPCODE)} frame" if data else "no bytes",
         data=data,
-        fields=fields,
+        fields=tuple(_fields(data, split, sender, inflated)),
         sender=sender,
         offset=offset,
         violations=tuple(violations),
-        facts=tuple(reader.facts(inflated)),
+        facts=tuple(_facts(data, split, inflated)),
         inflated=inflated,
     )
 
@@ -221,22 +218,16 @@ def close_body(data: bytes) -> tuple[int | None, str | None]:
     return int.from_bytes(data[:2], "big"), data[2:].decode(errors="replace")
 
 
-def _text_problem(error: UnicodeDecodeError, data: bytes) -> tuple[tuple[int, str] | None, int]:
-    """Tell bad UTF-8 from a character that is cut at the end: where and why, and how many bytes of it there are."""
-    if error.reason == "unexpected end of data" and error.end == len(data):
-        return None, error.end - error.start
-    return (error.start, error.reason), 0
+_Split = tuple[FrameHeader, bytes, bytes, bool]
 
 
-def _lone_text(first: int, plain: bytes, whole: bool) -> tuple[tuple[int, str] | None, int]:
-    if first & OPCODE != TEXT or first & RSV1:
-        return None, 0
-    try:
-        plain.decode()
-    except UnicodeDecodeError as error:
-        bad, cut = _text_problem(error, plain)
-        return bad, cut if first & FIN and whole else 0
-    return None, 0
+def _split(data: bytes) -> _Split:
+    """A frame's header, its payload as far as it has come, the same unmasked, and whether the frame is whole."""
+    header = read_header(data)
+    start, length = header.header_length, header.payload_length
+    payload = bytes(data[start : start + length])
+    plain = apply_mask(payload, header.masking_key) if header.masking_key else payload
+    return header, payload, plain, len(data) >= start and len(payload) == length
 
 
 _BITS = (
@@ -256,139 +247,99 @@ _MASK = {
 }
 
 
-class _Reader:
-    """A frame's parts, as far as its bytes go."""
+def _fields(data: bytes, split: _Split, sender: Sender | None, inflated: bytes | None) -> Iterator[Field]:
+    """The fields of a frame, as far as its bytes go. They tile ``data``."""
+    header, payload, plain, _ = split
+    payload_start = header.header_length * 8
+    start = 0
+    for name, width, value, meaning, section in _parts(data, split, sender, inflated):
+        stop = start + width
+        unmasked = None
+        if header.masking_key and payload_start <= start < payload_start + len(payload) * 8:
+            unmasked = plain[(start - payload_start) // 8 : (stop - payload_start) // 8]
+        yield Field(name, start, width, data[start // 8 : (stop + 7) // 8], value, meaning, section, unmasked)
+        start = stop
 
-    def __init__(self, data: bytes, sender: Sender | None = None) -> None:
-        self.data = data
-        self.sender = sender
-        header = read_header(data)
-        self.first, self.second = header.first, header.second
-        self.opcode = self.first & OPCODE
-        self.masked = bool(self.second & MASK)
-        self.form = self.second & LENGTH
-        self.at, self.start, self.length = header.key_at, header.header_length, header.payload_length
-        self.headed = len(data) >= self.start
-        self.key = data[self.at : self.start]
-        self.payload = data[self.start : self.start + self.length] if self.headed else b""
-        self.plain = apply_mask(self.payload, self.key) if self.headed and self.masked else self.payload
-        self.stop = self.start + len(self.payload)
-        self.whole = self.headed and len(self.payload) == self.length
 
-    def fields(self, inflated: bytes | None) -> Iterator[Field]:
-        data = self.data
-        if data:
-            yield from self._first_byte()
-        if len(data) > 1:
-            yield from self._second_byte()
-        if len(data) > 2 and self.at > 2:
-            yield self._extended()
-        if len(data) > self.at and self.masked:
-            yield self._masking_key()
-        if self.payload:
-            yield from self._close_fields() if self.opcode == CLOSE else self._payload_fields(inflated)
-        if self.headed and len(data) > self.stop:
-            rest = data[self.stop :]
-            meaning = f"{count(len(rest), 'byte')} after this frame's end: the next frame, if any"
-            yield Field("Bytes after the frame", self.stop * 8, len(rest) * 8, rest, rest, meaning, _BASE)
-
-    def facts(self, inflated: bytes | None) -> Iterator[tuple[str, str]]:
-        if not self.headed:
-            yield "Missing", f"the header goes on: {self.start if len(self.data) > 1 else '2 or more'} bytes in all"
-        elif not self.whole:
-            missing = self.length - len(self.payload)
-            yield "Missing", f"{count(missing, 'byte')} of payload are not here"
-        if self.masked and self.payload:
-            yield "Unmasked", self._said(self.plain)
-        if inflated is not None:
-            yield "Inflated", f"{self._said(inflated, compressed=False)} ({count(len(inflated), 'byte')})"
-        if self.opcode == CLOSE and self.whole and not self.payload:
-            yield "Status code", "none was sent; the receiving program is told 1005 (RFC 6455 7.1.5)"
-
-    def _first_byte(self) -> Iterator[Field]:
-        raw = self.data[:1]
-        for place, (name, bit, no, yes) in enumerate(_BITS):
-            value = int(bool(self.first & bit))
-            yield Field(name, place, 1, raw, value, yes if value else no, _BASE)
-        name, meaning = OPCODES.get(self.opcode, ("", ""))
-        said = f"{name}: {meaning}" if name else "reserved: the receiver must fail the connection"
-        yield Field("opcode", 4, 4, raw, self.opcode, said, _BASE)
-
-    def _second_byte(self) -> Iterator[Field]:
-        raw = self.data[1:2]
-        yield Field("MASK", 8, 1, raw, int(self.masked), _MASK[self.sender, self.masked], "RFC 6455 5.1")
-        size = EXTENDED[self.second]
-        said = f"the next {size} bytes hold the length" if size else f"the payload is {count(self.form, 'byte')} long"
-        yield Field("Payload len", 9, 7, raw, self.form, said, _BASE)
-
-    def _extended(self) -> Field:
-        raw = self.data[2 : self.at]
-        size = self.at - 2
-        if len(raw) < size:
-            return Field(
-                "Extended payload length", 16, len(raw) * 8, raw, raw, f"{len(raw)} of {size} bytes have come", _BASE
-            )
-        said = f"the payload is {count(self.length, 'byte')} long"
-        return Field("Extended payload length", 16, size * 8, raw, self.length, said, _BASE)
-
-    def _masking_key(self) -> Field:
-        raw = self.key
-        said = (
-            "payload byte i is XORed with key byte i modulo 4" if len(raw) == 4 else f"{len(raw)} of 4 bytes have come"
-        )
-        return Field("Masking-key", self.at * 8, len(raw) * 8, raw, raw, said, "RFC 6455 5.3")
-
-    def _payload_fields(self, inflated: bytes | None) -> Iterator[Field]:
-        value: str | bytes = self.plain
-        if self.opcode == TEXT and not self.first & RSV1:
-            try:
-                value = self.plain.decode()
-            except UnicodeDecodeError:
-                value = self.plain
-        yield self._part(
-            "Payload data",
-            0,
-            len(self.payload),
-            value,
-            self._said(self.plain, compressed=inflated is not None),
-            "RFC 6455 5.2",
-        )
-
-    def _close_fields(self) -> Iterator[Field]:
-        plain = self.plain
-        if len(plain) < 2:
-            yield self._part("Payload data", 0, 1, plain, "one byte, too short for a status code", "RFC 6455 5.5.1")
-            return
+def _parts(
+    data: bytes, split: _Split, sender: Sender | None, inflated: bytes | None
+) -> Iterator[tuple[str, int, int | str | bytes, str, str]]:
+    """Name, number of bits, value, meaning and section of each part of a frame, in order."""
+    header, payload, plain, _ = split
+    _, _, start, length, first, second, _ = header
+    opcode = first & OPCODE
+    if data:
+        for name, bit, no, yes in _BITS:
+            yield name, 1, int(bool(first & bit)), yes if first & bit else no, _BASE
+        known = opcode in OPCODES
+        said = ": ".join(OPCODES[opcode]) if known else "reserved: the receiver must fail the connection"
+        yield "opcode", 4, opcode, said, _BASE
+    size = EXTENDED[second]
+    if len(data) > 1:
+        masked = bool(second & MASK)
+        yield "MASK", 1, int(masked), _MASK[sender, masked], "RFC 6455 5.1"
+        short = second & LENGTH
+        said = f"the next {size} bytes hold the length" if size else f"the payload is {count(short, 'byte')} long"
+        yield "Payload len", 7, short, said, _BASE
+    if extended := data[2 : header.key_at]:
+        come = len(extended)
+        said = f"{come} of {size} bytes have come" if come < size else f"the payload is {count(length, 'byte')} long"
+        yield "Extended payload length", come * 8, extended if come < size else length, said, _BASE
+    if key := data[header.key_at : start]:
+        whole = len(key) == KEY
+        said = "payload byte i is XORed with key byte i modulo 4" if whole else f"{len(key)} of 4 bytes have come"
+        yield "Masking-key", len(key) * 8, key, said, "RFC 6455 5.3"
+    if payload and opcode != CLOSE:
+        value = _decoded(plain) if opcode == TEXT and not first & RSV1 else plain
+        said = _said(plain, opcode, compressed=inflated is not None)
+        yield "Payload data", len(payload) * 8, value, said, _BASE
+    elif len(payload) == 1:
+        yield "Payload data", 8, plain, "one byte, too short for a status code", "RFC 6455 5.5.1"
+    elif payload:
         code = int.from_bytes(plain[:2], "big")
         meaning, section = status_meaning(code)
-        yield self._part("Status code", 0, 2, code, f"{code}: {meaning}", section)
-        if len(plain) > 2:
-            try:
-                reason: str | bytes = plain[2:].decode()
-            except UnicodeDecodeError:
-                reason = plain[2:]
-            said = f"the reason {quote(reason)}" if isinstance(reason, str) else f"no UTF-8: {hexed(reason, 16)}"
-            yield self._part("Close reason", 2, len(plain), reason, said, "RFC 6455 5.5.1")
+        yield "Status code", 16, code, f"{code}: {meaning}", section
+        if reason := plain[2:]:
+            text = _decoded(reason)
+            said = f"the reason {quote(text)}" if isinstance(text, str) else f"no UTF-8: {hexed(reason, 16)}"
+            yield "Close reason", len(reason) * 8, text, said, "RFC 6455 5.5.1"
+    if rest := data[start + len(payload) :]:
+        said = f"{count(len(rest), 'byte')} after this frame's end: the next frame, if any"
+        yield "Bytes after the frame", len(rest) * 8, rest, said, _BASE
 
-    def _part(self, name: str, start: int, stop: int, value: int | str | bytes, meaning: str, section: str) -> Field:
-        return Field(
-            name=name,
-            start=(self.start + start) * 8,
-            width=(stop - start) * 8,
-            raw=self.payload[start:stop],
-            value=value,
-            meaning=meaning,
-            section=section,
-            plain=self.plain[start:stop] if self.masked else None,
-        )
 
-    def _said(self, data: bytes, *, compressed: bool | None = None) -> str:
-        if compressed or (compressed is None and self.first & RSV1 and self.opcode not in (CLOSE, CONTINUATION)):
-            return f"{count(len(data), 'byte')}, compressed if RSV1 means so: {hexed(data, 16)}"
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            text = None
-        if text is not None and (self.opcode in (TEXT, CLOSE, CONTINUATION) or (text.isascii() and text.isprintable())):
-            return quote(text)
-        return f"{count(len(data), 'byte')}: {hexed(data, 16)}"
+def _facts(data: bytes, split: _Split, inflated: bytes | None) -> Iterator[tuple[str, str]]:
+    """What a frame says that no single bit does."""
+    header, payload, plain, whole = split
+    opcode = header.first & OPCODE
+    if len(data) < header.header_length:
+        yield "Missing", f"the header goes on: {header.header_length if len(data) > 1 else '2 or more'} bytes in all"
+    elif not whole:
+        yield "Missing", f"{count(header.payload_length - len(payload), 'byte')} of payload are not here"
+    if header.masking_key and payload:
+        compressed = bool(header.first & RSV1) and opcode not in (CLOSE, CONTINUATION)
+        yield "Unmasked", _said(plain, opcode, compressed=compressed)
+    if inflated is not None:
+        yield "Inflated", f"{_said(inflated, opcode)} ({count(len(inflated), 'byte')})"
+    if opcode == CLOSE and whole and not payload:
+        yield "Status code", "none was sent; the receiving program is told 1005 (RFC 6455 7.1.5)"
+
+
+def _decoded(data: bytes) -> str | bytes:
+    """The text, or the bytes where they are no UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _said(data: bytes, opcode: int, *, compressed: bool = False) -> str:
+    """A payload as text where it is some, else as hex."""
+    size = count(len(data), "byte")
+    if compressed:
+        return f"{size}, compressed if RSV1 means so: {hexed(data, 16)}"
+    text = _decoded(data)
+    readable = opcode in (TEXT, CLOSE, CONTINUATION)
+    if isinstance(text, str) and (readable or (text.isascii() and text.isprintable())):
+        return quote(text)
+    return f"{size}: {hexed(data, 16)}"

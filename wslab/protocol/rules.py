@@ -66,10 +66,10 @@ def _into(rules: list[Rule[Case]]) -> Callable[[str, str], Callable[[Check[Case]
 class FrameCase:
     """All that is known about a frame when it is judged."""
 
-    first: int
-    second: int
     header_length: int
     payload_length: int
+    first: int
+    second: int
     data: bytes = b""
     """The unmasked payload, as far as it is known."""
     sender: Sender | None = None
