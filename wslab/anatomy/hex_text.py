@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ..drawing.visible import count, visible
 from .view import HIDDEN_BYTE
@@ -40,29 +40,25 @@ def parse_hex(text: str, withheld: Sequence[int] = ()) -> bytes:
     Raises:
         HexError: something else stands in the text, or a digit has no second one.
     """
-    return bytes(_bytes_in(text, withheld))
-
-
-def _bytes_in(text: str, withheld: Sequence[int]) -> Iterator[int]:
-    at = hidden = 0
-    if text.count(HIDDEN_BYTE) not in (0, len(withheld)):
-        first = text.index(HIDDEN_BYTE)
+    written, first = text.count(HIDDEN_BYTE), text.find(HIDDEN_BYTE)
+    if written not in (0, len(withheld)):
         raise HexError(
-            f"{HIDDEN_BYTE} stands for {count(len(withheld), 'byte')} of a credential and is written "
-            f"{text.count(HIDDEN_BYTE)} times; leave all of them as they are, or write hex digits instead",
+            f"{HIDDEN_BYTE} stands for {count(len(withheld), 'byte')} of a credential and is written {written} times; "
+            "leave all of them as they are, or write hex digits instead",
             first,
             first + len(HIDDEN_BYTE),
         )
+    held = iter(withheld)
+    data = bytearray()
+    at = 0
     while at < len(text):
         match = _PIECE.match(text, at)
         if match is None:
             raise _fault(text, at)
-        if match["byte"]:
-            yield int(match["byte"], 16)
-        elif match["hidden"]:
-            yield withheld[hidden]
-            hidden += 1
+        if match.lastgroup != "apart":
+            data.append(int(match["byte"], 16) if match["byte"] else next(held))
         at = match.end()
+    return bytes(data)
 
 
 def _fault(text: str, at: int) -> HexError:

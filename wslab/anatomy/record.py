@@ -110,11 +110,8 @@ class Record(NamedTuple):
     def pack(self) -> bytes:
         """The 76 bytes described above."""
         preview = self.preview[:PREVIEW]
-        return PACKED.pack(
-            self.number, self.connection, self.time, self.offset, self.payload_length, self.header_length,
-            self.status, self.sender, self.kind, self.first, self.second, min(self.violations, 255),
-            len(preview), preview, UNKNOWN if self.received is None else delay(self.time, self.received),
-        )  # fmt: skip
+        late = UNKNOWN if self.received is None else delay(self.time, self.received)
+        return PACKED.pack(*self[:11], min(self.violations, 255), len(preview), preview, late)
 
     @classmethod
     def unpack(cls, data: bytes) -> Record:

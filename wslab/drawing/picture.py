@@ -37,10 +37,9 @@ class Picture:
     name: str  # What it would be called as a file, without a suffix.
 
     def save(self, path: str | Path) -> Path:
-        """Write it to ``path``, whose suffix says how.
+        """Write it to ``path``, as its suffix says; an existing file is replaced.
 
-        ``.svg`` is written as it is; ``.png``, twice as large for sharp print, needs cairosvg, which wslab does not
-        bring. An existing file is replaced.
+        A ``.png`` is twice as large, for sharp print, and needs cairosvg, which wslab does not bring.
 
         Returns:
             The path.
@@ -108,9 +107,8 @@ def picture_of(title: str, blocks: Iterable[Block], name: str = "") -> Picture:
     y = float(MARGIN)
     parts = []
     for part in in_lines(said, WIDTH, TITLE, bold=True) if said else []:
-        y += TITLE
-        parts.append(text(MARGIN, y, part, size=TITLE, weight=700))
-        y += 5
+        parts.append(text(MARGIN, y + TITLE, part, size=TITLE, weight=700))
+        y += TITLE + 5
     for figure in map(figure_of, shown):
         y += GAP if parts else 0
         parts.append(f'<g transform="translate({MARGIN} {y:g})">\n{figure.body}\n</g>')

@@ -113,8 +113,7 @@ def _row(line: Line, y: float, ascii_at: float) -> str:
     base = y + _HIGH - 9
     parts = [text(_AT - 8, base, str(line.at), size=10, anchor="end", ink=style.SOFT)]
     placed = list(enumerate(line.data))
-    for owners, run in groupby(placed, key=lambda one: one[1].owners):
-        parts.append(_frame(owners, list(run), y))
+    parts += (_frame(owners, list(run), y) for owners, run in groupby(placed, key=lambda one: one[1].owners))
     for place, byte in placed:
         middle, x = _AT + (place + 0.5) * _BYTE, ascii_at + (place + 0.5) * _LETTER
         for at, said, soft in (middle, byte.hex, byte.hidden), (x, byte.character, byte.character == "·"):
@@ -144,31 +143,28 @@ _MOST = 4  # Lines of a field's meaning.
 
 def _entries(fields: Sequence[Entry], width: float) -> list[tuple[float, str]]:
     # The fields as entries of a list, each with its height.
+    missing = len(fields) - _FIELDS
+    more = (20, text(_INSIDE, 12, f"… {count(missing, 'field')} not listed …", ink=style.SOFT))
     entries = [_entry(place, field, width) for place, field in enumerate(fields[:_FIELDS], 1)]
-    if (missing := len(fields) - _FIELDS) > 0:
-        entries.append((20, text(_INSIDE, 12, f"… {count(missing, 'field')} not listed …", ink=style.SOFT)))
-    return entries
+    return [*entries, more] if missing > 0 else entries
 
 
 def _entry(place: int, field: Entry, width: float) -> tuple[float, str]:
     ink = style.RED if field.wrong else style.INK
-    cited = text_width(field.section, _CITE) + 8 if field.section else 0.0
-    room = width - _INSIDE - cited
+    room = width - _INSIDE - (text_width(field.section, _CITE) + 8 if field.section else 0.0)
     name = fitted(f"! {field.name}" if field.wrong else field.name, room, SIZE, bold=True)
-    begin = [(name, f' font-weight="700" fill="{ink}"')]
-    aside = room - text_width(name, SIZE, bold=True) - 8
     value = fitted(field.value, width - _INSIDE, _PROSE, code=True)
-    more = f'{CODE} font-size="{_PROSE}"'
-    fits = text_width(value, _PROSE, code=True) <= aside
+    values = [(value, f'{CODE} font-size="{_PROSE}"')] if value else []
+    fits = text_width(value, _PROSE, code=True) <= room - text_width(name, SIZE, bold=True) - 8
     y = 12.0
     parts = [
         text(0, y, str(place), size=10.5, weight=700),
-        texts(_INSIDE, y, [*begin, (value, more)] if value and fits else begin),
+        texts(_INSIDE, y, [(name, f' font-weight="700" fill="{ink}"'), *(values if fits else [])]),
         text(width, y, field.section, size=_CITE, anchor="end", ink=style.SOFT),
     ]
-    if value and not fits:
+    if values and not fits:
         y += 15
-        parts.append(texts(_INSIDE, y, [(value, more)]))
+        parts.append(texts(_INSIDE, y, values))
     lines = in_lines(field.meaning, width - _INSIDE, _PROSE) if field.meaning else []
     if len(lines) > _MOST:
         lines = [*lines[: _MOST - 1], fitted(f"{lines[_MOST - 1]} …{lines[_MOST]}", width - _INSIDE, _PROSE)]

@@ -8,7 +8,7 @@ and comes back: the longer its way, the further out its channel, so that no two 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from . import style
 from .blocks import States
@@ -34,6 +34,10 @@ class _Move(NamedTuple):
     event: str
     new: str
     section: str
+
+
+_Places: TypeAlias = Iterator[tuple[_Move, dict[str, Any]]]
+_Ports: TypeAlias = Sequence[tuple[float, _Move, bool]]
 
 
 def state_layout(block: States) -> dict[str, Any]:
@@ -93,11 +97,11 @@ def _lane(block: States, lane: int) -> dict[str, Any]:
                 f"{event!r} leads from {old!r} to {new!r}, but the states are {', '.join(states)}: "
                 f"add {unknown[0]!r} to them or leave the change out"
             )
-    straight, around = _sorted_out(states, moves)
-    ports = {state: _ports(around, state) for state in states}
+    straight, channels = _sorted_out(states, moves)
+    ports = {state: _ports(channels, state) for state in states}
     tall = max([_LEAST, *(ends[-1][0] + 13 for ends in ports.values() if ends)])
     tops = {state: _TOP + index * (tall + _GAP) for index, state in enumerate(states)}
-    places = dict([*_straight_arrows(straight, tops, tall), *_channels(around, ports, tops, tall)])
+    places = dict([*_straight_arrows(straight, tops, tall), *_channels(channels, ports, tops, tall)])
     visited = {states[0], *(state for old, _, new in taken for state in (old, new))}
     return {
         "sender": int(lane),
@@ -117,40 +121,32 @@ def _lane(block: States, lane: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _sorted_out(states: Sequence[str], moves: Sequence[_Move]) -> tuple[list[list[_Move]], list[_Move]]:
-    # The changes to the next state, those between the same two together, and all others, from the innermost channel to
-    # the outermost: short ways first; of two alike, the later one.
+def _sorted_out(states: Sequence[str], moves: Sequence[_Move]) -> tuple[list[list[_Move]], dict[_Move, float]]:
+    # The changes to the next state, those between the same two together; and all others with their channels, from the
+    # outermost to the innermost: long ways first; of two alike, the earlier one.
     pairs: dict[str, list[_Move]] = {}
-    around: list[_Move] = []
+    around = []
     for move in moves:
         side_by_side = pairs.setdefault(move.old, [])
         if states.index(move.new) == states.index(move.old) + 1 and len(side_by_side) < _STRAIGHT:
             side_by_side.append(move)
         else:
-            around.insert(0, move)
-    around.sort(key=lambda move: abs(states.index(move.new) - states.index(move.old)))
-    return [*pairs.values()], around
+            around.append(move)
+    around.sort(key=lambda move: -abs(states.index(move.new) - states.index(move.old)))
+    return [*pairs.values()], {move: _OUTERMOST - _CHANNEL * index for index, move in enumerate(around)}
 
 
-def _straight_arrows(
-    pairs: Sequence[Sequence[_Move]], tops: Mapping[str, float], tall: float
-) -> Iterator[tuple[_Move, dict[str, Any]]]:
-    for pair in pairs:
-        for index, move in enumerate(pair):
-            x = _MIDDLE + (index - (len(pair) - 1) / 2) * _APART
-            start, end = tops[move.old] + tall, tops[move.new]
-            middle = (start + end) / 2 - 2
-            aside, anchor = (-17, "end") if len(pair) > 1 and index == 0 else (17, "start")
-            yield (
-                move,
-                {
-                    "path": rounded([(x, start), (x, end - _HEAD + 1)]),
-                    "head": f"M{number(x)} {number(end)}l-4.5 -{_HEAD}h9z",
-                    "label": _label(move, x + aside, middle - 2, anchor, _OUTERMOST),
-                    "cite": {"x": x + aside, "y": middle + 12, "anchor": anchor, "text": move.section},
-                    "badge": {"x": x, "y": middle},
-                },
-            )
+def _ports(channels: Mapping[_Move, float], state: str) -> _Ports:
+    # The lines at a box's right side from the top: how far down, whose, and whether it begins here. What comes from
+    # above comes first, the innermost on top; what leaves leaves the outermost on top.
+    arriving = [move for move in reversed([*channels]) if move.new == state]
+    ports = [(15.0 * place, move, False) for place, move in enumerate(arriving, 1)]
+    y = 15.0 * len(ports)
+    for index, move in enumerate(move for move in channels if move.old == state):
+        # The first label may rise above its box, where nothing else is.
+        y += 20 + _STEP * len(_lines(move, channels[move] - _SIDE - 16)) if index else 15
+        ports.append((y, move, True))
+    return ports
 
 
 def _lines(move: _Move, room: float) -> list[str]:
@@ -161,56 +157,50 @@ def _lines(move: _Move, room: float) -> list[str]:
     return lines
 
 
-def _label(move: _Move, x: float, y: float, anchor: str, room: float) -> list[dict[str, Any]]:
-    # The event in lines, the last of them at ``y``.
-    lines = _lines(move, room)
-    return [
-        {"x": x, "y": y - _STEP * (len(lines) - index), "anchor": anchor, "text": said}
-        for index, said in enumerate(lines, 1)
-    ]
-
-
-def _channel(around: Sequence[_Move], move: _Move) -> float:
-    return _OUTERMOST - _CHANNEL * (len(around) - 1 - around.index(move))
-
-
-def _ports(around: Sequence[_Move], state: str) -> list[tuple[float, _Move, bool]]:
-    # The lines at a box's right side from the top: how far down, whose, and whether it begins here. What comes from
-    # above comes first, the innermost on top; what leaves leaves the outermost on top.
-    ports = [(15.0 * place, move, False) for place, move in enumerate((m for m in around if m.new == state), 1)]
-    y = 15.0 * len(ports)
-    for index, move in enumerate(move for move in reversed(around) if move.old == state):
-        lines = _lines(move, _channel(around, move) - _SIDE - 16)
-        # The first label may rise above its box, where nothing else is.
-        y += 15 if index == 0 else 20 + _STEP * len(lines)
-        ports.append((y, move, True))
-    return ports
+def _straight_arrows(pairs: Sequence[Sequence[_Move]], tops: Mapping[str, float], tall: float) -> _Places:
+    for pair in pairs:
+        for index, move in enumerate(pair):
+            x = _MIDDLE + (index - (len(pair) - 1) / 2) * _APART
+            start, end = tops[move.old] + tall, tops[move.new]
+            middle = (start + end) / 2 - 2
+            aside, anchor = (-17, "end") if len(pair) > 1 and index == 0 else (17, "start")
+            edge = {
+                "path": rounded([(x, start), (x, end - _HEAD + 1)]),
+                "head": f"M{number(x)} {number(end)}l-4.5 -{_HEAD}h9z",
+                **_words(move, x + aside, middle - 2, middle + 12, anchor, _OUTERMOST),
+                "badge": {"x": x, "y": middle},
+            }
+            yield move, edge
 
 
 def _channels(
-    around: Sequence[_Move],
-    ports: Mapping[str, Sequence[tuple[float, _Move, bool]]],
-    tops: Mapping[str, float],
-    tall: float,
-) -> Iterator[tuple[_Move, dict[str, Any]]]:
+    channels: Mapping[_Move, float], ports: Mapping[str, _Ports], tops: Mapping[str, float], tall: float
+) -> _Places:
     ends: dict[tuple[_Move, bool], float] = {}
     for state, lines in ports.items():
         spare = (tall - lines[0][0] - lines[-1][0]) / 2 if lines else 0
         for y, move, begins in lines:
             ends[move, begins] = tops[state] + y + spare
-    for move in around:
-        left, right = _SIDE, _channel(around, move)
+    left = _SIDE
+    for move, right in channels.items():
         start, end = ends[move, True], ends[move, False]
-        yield (
-            move,
-            {
-                "path": rounded([(left, start), (right, start), (right, end), (left + _HEAD - 1, end)]),
-                "head": f"M{number(left)} {number(end)}l{_HEAD} -4.5v9z",
-                "label": _label(move, left + 10, start - 5, "start", right - left - 16),
-                "cite": {"x": left + 10, "y": start + 12, "anchor": "start", "text": move.section},
-                "badge": {"x": right, "y": start + 26},
-            },
-        )
+        edge = {
+            "path": rounded([(left, start), (right, start), (right, end), (left + _HEAD - 1, end)]),
+            "head": f"M{number(left)} {number(end)}l{_HEAD} -4.5v9z",
+            **_words(move, left + 10, start - 5, start + 12, "start", right - left - 16),
+            "badge": {"x": right, "y": start + 26},
+        }
+        yield move, edge
+
+
+def _words(move: _Move, x: float, y: float, below: float, anchor: str, room: float) -> dict[str, Any]:
+    # The event in lines, the last of them at ``y``, and the section at ``below``.
+    lines = _lines(move, room)
+    label = [
+        {"x": x, "y": y - _STEP * (len(lines) - index), "anchor": anchor, "text": said}
+        for index, said in enumerate(lines, 1)
+    ]
+    return {"label": label, "cite": {"x": x, "y": below, "anchor": anchor, "text": move.section}}
 
 
 def _drawn(lane: Mapping[str, Any]) -> str:
@@ -226,15 +216,15 @@ def _edge(edge: Mapping[str, Any], ink: str) -> str:
     made = bool(edge["taken"])
     colour, letters, weight = (ink, style.INK, 700) if made else (style.SOFT, style.SOFT, 400)
     parts = [line(edge["path"], ink=colour, width=2.75 if made else 1), solid(edge["head"], colour)]
-    parts += [_words(part, _LETTERS, letters, weight) for part in edge["label"]]
-    parts.append(_words(edge["cite"], _SMALL, style.SOFT))
+    parts += [_said(part, _LETTERS, letters, weight) for part in edge["label"]]
+    parts.append(_said(edge["cite"], _SMALL, style.SOFT))
     if made:
         numbers = " ".join(f"{place}." for place in edge["taken"])
         parts.append(badge(edge["badge"]["x"], edge["badge"]["y"], numbers, ink))
     return "".join(parts)
 
 
-def _words(part: Mapping[str, Any], size: float, ink: str, weight: int = 400) -> str:
+def _said(part: Mapping[str, Any], size: float, ink: str, weight: int = 400) -> str:
     return text(part["x"], part["y"], part["text"], size=size, anchor=part["anchor"], weight=weight, ink=ink)
 
 

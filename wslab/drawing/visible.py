@@ -155,16 +155,12 @@ def wrap(text: str, width: float, measure: Callable[[str], float] = cells) -> li
     line = ""
     for word in text.split(" "):
         joined = f"{line} {word}" if line else word
-        if measure(joined) <= width:
-            line = joined
-            continue
-        if line:
-            lines.append(line)
-        while measure(word) > width:
-            part = fitting(word, width, measure) or word[0]
-            lines.append(part)
-            word = word[len(part) :]
-        line = word
-    if line or not lines:
-        lines.append(line)
-    return lines
+        if measure(joined) > width:
+            lines += [line] if line else []
+            while measure(word) > width:
+                part = fitting(word, width, measure) or word[0]
+                lines.append(part)
+                word = word[len(part) :]
+            joined = word
+        line = joined
+    return [*lines, line] if line or not lines else lines
