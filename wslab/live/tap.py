@@ -15,12 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import inspect
 import random
 import re
-import socket
-import struct
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count, repeat
@@ -31,6 +28,7 @@ from websockets.protocol import OPEN
 
 from ..anatomy.field import Sender
 from ..protocol.header import read_header
+from .reset import reset
 
 try:
     from websockets.speedups import apply_mask
@@ -178,18 +176,6 @@ class TappedTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
-
-
-def reset(transport: asyncio.Transport) -> None:
-    """Send RST and let go of the socket, at once. What was written and not sent yet is lost.
-
-    Calling it again does nothing.
-    """
-    sock = transport.get_extra_info("socket")
-    with contextlib.suppress(OSError):  # it is closed already
-        # To linger for 0 seconds on close is what makes a socket send RST instead of FIN (RFC 9293 3.10.5).
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
 
 
 def wire_key(transport: asyncio.BaseTransport) -> Hashable:

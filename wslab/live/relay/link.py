@@ -22,7 +22,7 @@ from ...protocol.head import Head
 from ...recording.trace import Trace
 from ..carrier import GRACE
 from ..errors import complaint
-from ..tap import reset
+from ..reset import reset
 from ..waiting import keep
 from .bends import Bend, rows
 from .notes import LinkNotes, conversation, opaque
