@@ -1,7 +1,5 @@
 """``Explanation``: bytes with their fields and the rules that they break, as it shows itself and as JSON."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

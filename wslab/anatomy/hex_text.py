@@ -1,7 +1,5 @@
 """Bytes as a person writes them: pairs of hex digits, however they are set apart, or in words what is wrong."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Explained bytes laid out: the bit ruler, the byte dump, the unmasking, and the rules that are broken."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ..drawing.blocks import LINE, ROW, Cell, Dump, Entry, Fault, Line, Ruler, Stack

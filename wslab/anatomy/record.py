@@ -73,16 +73,11 @@ class Kind(IntEnum):
     REQUEST = 0
     RESPONSE = 1
     FRAME = 2
-    FIN = 3
-    """The sender's TCP stream ended in order."""
-    RESET = 4
-    """The sender's TCP connection was torn down."""
-    ERROR = 5
-    """A program's error, such as a handler that failed; ``preview`` begins its text."""
-    UNREAD = 6
-    """Bytes that were left over when the stream ended, or that are not what had to come."""
-    BEND = 7
-    """What a relay between both ends did to the sender's stream, in words; ``preview`` begins them."""
+    FIN = 3  # The sender's TCP stream ended in order.
+    RESET = 4  # The sender's TCP connection was torn down.
+    ERROR = 5  # A program's error, such as a handler that failed; ``preview`` begins its text.
+    UNREAD = 6  # Bytes that were left over when the stream ended, or that are not what had to come.
+    BEND = 7  # What a relay between both ends did to the sender's stream, in words; ``preview`` begins them.
 
 
 class Record(NamedTuple):
@@ -100,12 +95,12 @@ class Record(NamedTuple):
     first: int
     second: int
     violations: int
+    # At most ``PREVIEW`` bytes: the start of a request or status line, of a payload (unmasked and inflated), of a close
+    # frame's reason, or of an error's or a bend's text.
     preview: bytes
-    """At most ``PREVIEW`` bytes: a request or status line's start, a payload's (unmasked and inflated),
-    a close frame's reason, an error's or a bend's text."""
+    # When the peer had read the record's last byte, or learned of the stream's end: seconds since the trace began, to
+    # the microsecond. None until then, and where the trace records only one end.
     received: float | None = None
-    """When the peer had read the record's last byte, or learned of the stream's end: seconds since the trace began, to
-    the microsecond. None until then, and where the trace records only one end."""
 
     def pack(self) -> bytes:
         """The 76 bytes described above."""
@@ -130,10 +125,9 @@ class Record(NamedTuple):
     def summary(self) -> str:
         """The record in a few words, the same in every view: ``TEXT "Hello"``, ``CLOSE 1000 "bye"``, ``GET /chat``.
 
-        The panels say the same in JavaScript, and a test compares both, so the rules are few. A text payload stands in
-        quotes, other payloads as hex, of which 8 bytes are shown; a payload is text when its frame says so, or when it
-        is UTF-8 without characters that act or hide. ``preview`` holds at most 28 bytes; when it is full and the
-        payload is not 28 bytes long, the text is cut, ends in ``…`` and is followed by the payload's length.
+        The panels say the same in JavaScript, so the rules are few. A payload is text when its frame says so, or when
+        it is UTF-8 without characters that act or hide; text stands in quotes, other payloads as hex, of which 8 bytes
+        are shown. When the 28 bytes of ``preview`` do not hold all, the text ends in ``…`` and the payload's length.
         """
         match self.kind:
             case Kind.FRAME:
@@ -143,7 +137,7 @@ class Record(NamedTuple):
             case Kind.RESET:
                 return "RST, connection reset"
             case Kind.UNREAD:
-                return f"no frame: {_payload(self.preview, self.payload_length)}"
+                return f"no frame: {_told(self.preview, self.payload_length)}"
             case _:
                 full = len(self.preview) == PREVIEW
                 return visible(decode(self.preview, cut=full)) + ("…" if full else "")
@@ -157,27 +151,21 @@ def _frame(record: Record) -> str:
             words += " with 1 byte"
         case 0x8:
             words += f" {record.status}" if length else ""
-            words += f" {_quoted(preview, length - 2)}" if length and preview else ""
+            words += f" {_told(preview, length - 2, text=True)}" if length and preview else ""
         case 0x1 if preview or not length:
-            words += f" {_quoted(preview, length)}"
+            words += f" {_told(preview, length, text=True)}"
         case _ if preview:
-            words += f" {_payload(preview, length)}"
+            words += f" {_told(preview, length)}"
         case _ if length:
             words += f", {count(length, 'byte')}"
     marks = [name for bit, name in FLAGS.items() if record.first & bit and name != "FIN"]
     return ", ".join([words, *([] if record.first & 0b1000_0000 else ["not final"]), *marks])
 
 
-def _cut(preview: bytes, length: int) -> bool:
-    return len(preview) == PREVIEW and length != PREVIEW
-
-
-def _quoted(preview: bytes, length: int) -> str:
-    cut = _cut(preview, length)
-    return f'"{visible(decode(preview, cut=cut))}' + (f'…" {count(length, "byte")}' if cut else '"')
-
-
-def _payload(preview: bytes, length: int) -> str:
-    if shows(decode(preview, cut=_cut(preview, length))):
-        return _quoted(preview, length)
+def _told(preview: bytes, length: int, *, text: bool = False) -> str:
+    # The preview in quotes if it is ``text`` or looks like it, else as hex.
+    cut = len(preview) == PREVIEW and length != PREVIEW
+    said = decode(preview, cut=cut)
+    if text or shows(said):
+        return f'"{visible(said)}' + (f'…" {count(length, "byte")}' if cut else '"')
     return hexed(preview, HEX) + (f" {count(length, 'byte')}" if len(preview) > HEX else "")

@@ -1,7 +1,5 @@
 """Records laid out: as a table, as arrows between two lanes, and the closing sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import dropwhile
 from operator import itemgetter
@@ -11,7 +9,7 @@ from ..drawing.blocks import Block, Gap, Ladder, Pairs, Rung, Stroke, Table, Tip
 from ..drawing.table import Column
 from ..drawing.visible import FIRST, both_ends, count, left_out, visible
 from .field import Sender
-from .record import FLAGS, Kind, Record
+from .record import FLAGS, OPCODES, Kind, Record
 
 NOTHING = "no records"
 LANES = tuple(sender.label for sender in Sender)  # What the two lanes of a drawing are called.
@@ -111,12 +109,9 @@ class CloseReport(NamedTuple):
     reason: str = ""
 
 
-_CLOSE = 0x8
-
-
 def is_close(record: Record) -> bool:
     """Whether it is a Close frame."""
-    return record.kind is Kind.FRAME and record.first & 0b1111 == _CLOSE
+    return record.kind is Kind.FRAME and OPCODES.get(record.first & 0b1111) == "CLOSE"
 
 
 _ENDS = {Kind.FIN: "FIN", Kind.RESET: "RST"}

@@ -5,8 +5,6 @@ change from run to run (a port), which ``Field.steady`` replaces. Because all th
 nothing from the Explanation itself, a secret has one door to be kept shut.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 

@@ -4,8 +4,6 @@ No script, no ids, no inline styles. GitHub and JupyterLab (in a notebook that i
 so what is said must not need it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from html import escape

@@ -1,12 +1,10 @@
 """The strokes and letters that the SVG painters draw with, and ``Figure``, what they make.
 
-A figure goes onto a slide or a sheet of paper, where no page brings a style sheet. So every colour is written out,
-every font has fallbacks, and no element needs a style, a script or an id: PowerPoint, Inkscape and cairosvg support few
-of these. The package cannot measure a letter and does not know which font will be used. It estimates widths, rather too
-wide than too narrow, and wraps or cuts what does not fit.
+A figure goes onto a slide or paper, where no page brings a style sheet. So every colour is written out, every font has
+fallbacks, and no element needs a style, a script or an id: PowerPoint, Inkscape and cairosvg support few of these.
+Nobody knows which font will be used: widths are estimated, rather too wide than too narrow, and what does not fit is
+wrapped or cut.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
@@ -107,14 +105,11 @@ def _marked(match: re.Match[str]) -> str:
     return f'<tspan fill="{style.LANE_INKS[style.LANES.index(match[1])]}" font-weight="600">{match[0]}</tspan>'
 
 
-_SPACE = ' dx="8"'
-
-
 def texts(x: float, y: float, pieces: Iterable[tuple[str, str]], *, size: float = SIZE) -> str:
     """One line of several texts, each with its own attributes, set behind one another with a little space between."""
+    spaces = ("", ' dx="8"')
     shown = "".join(
-        f"<tspan{more}{_SPACE if place else ''}>{escape(harmless(said))}</tspan>"
-        for place, (said, more) in enumerate(pieces)
+        f"<tspan{more}{spaces[place > 0]}>{escape(harmless(said))}</tspan>" for place, (said, more) in enumerate(pieces)
     )
     return f'<text x="{number(x)}" y="{number(y)}" font-size="{number(size)}" fill="{style.INK}">{shown}</text>'
 

@@ -1,7 +1,5 @@
 """``Picture``: blocks as a standalone SVG drawing, for slides and print, one below the other."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from .visible import harmless
 MARGIN = 24
 GAP = 26
 TITLE = 19
-_RASTERISER = "cairosvg"  # Not a dependency: what is below needs nothing but Python, and most never ask for a .png.
+_RASTERISER = "cairosvg"  # Not a dependency: most never ask for a .png.
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ nothing: where a site such as GitHub strips the sheet, tables, lists and preform
 two lanes and the red of what is wrong have a contrast of at least 4.5 to 1 on every ground used.
 """
 
-from __future__ import annotations
-
 import re
 
 # Each colour: the page's own variable for it, what it is on light paper and what on dark.

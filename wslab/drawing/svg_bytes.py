@@ -1,7 +1,5 @@
 """Bits and bytes as figures: the bit ruler, and the dump, in which each field has a frame with its number."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -24,7 +22,9 @@ def ruler_figure(block: Ruler) -> Figure:
     ]
     top += 18
     for row in block.rows:
-        height = _row_height(row)
+        turned = max((text_width(cell.label) for cell in row if cell.width == 1), default=0)
+        lines = 2 if any(cell.number for cell in row) else 1
+        height = max(min(turned, _TURNED) + 4, _STEP) + _STEP * lines + 10
         if row:
             name = f"byte {row[0].start // 8}"
             parts.append(text(_MARGIN - 6, top + 12, name, size=SIZE - 2, anchor="end", ink=style.SOFT))
@@ -39,12 +39,6 @@ def ruler_figure(block: Ruler) -> Figure:
         parts.append(text(_MARGIN, top + 16, block.beyond))
         top += 22
     return Figure(top + 1, "\n".join(parts))
-
-
-def _row_height(row: Sequence[Cell]) -> float:
-    turned = max((text_width(cell.label) for cell in row if cell.width == 1), default=0)
-    lines = 2 if any(cell.number for cell in row) else 1
-    return max(min(turned, _TURNED) + 4, _STEP) + _STEP * lines + 10
 
 
 def _ruler_cell(cell: Cell, top: float, height: float) -> str:
@@ -65,9 +59,6 @@ def _ruler_cell(cell: Cell, top: float, height: float) -> str:
     else:
         parts.append(text(middle, base - _STEP, fitted(cell.label, width - 6), anchor="middle"))
     return "".join(parts)
-
-
-# The dump
 
 
 _AT, _BYTE, _LETTER = 46, 24, 9  # Where a line's first byte begins, how wide a byte is in hex, and as a character.

@@ -1,11 +1,9 @@
 """The ladder as a figure: time runs down, and an arrow falls from where it was sent to where it was read.
 
 Heights are not to scale: each rung has a row, in order, and an arrow ends between the last rung sent before its last
-byte was read and the next. So an answer always begins below what it answers, and two arrows
-cross where two endpoints sent before either had heard the other.
+byte was read and the next. So an answer begins below what it answers, and two arrows cross where two endpoints sent
+before either had heard the other.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot

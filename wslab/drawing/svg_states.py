@@ -5,8 +5,6 @@ the next state is a straight arrow; every other leaves its box at the right, run
 and comes back: the longer its way, the further out its channel, so that no two cross.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -44,23 +42,20 @@ def state_layout(block: States) -> dict[str, Any]:
     """Where everything in the diagram is, as plain JSON values.
 
     Returns:
-        ``{"lanes": [...], "text": "..."}``, one lane for each in ``block.moves``::
+        ``{"lanes": [...], "text": "..."}``: the diagram in words, and one lane for each in ``block.moves``::
 
             {"sender": 0, "label": "client", "mark": "●", "now": "OPEN", "width": 444, "height": 520,
              "boxes": [{"name": "OPEN", "x": 103, "y": 172, "w": 124, "h": 58, "now": true, "visited": true}, ...],
              "edges": [{"old": ..., "event": ..., "new": ..., "section": ..., "taken": [1],
                         "path": "M165 92L165 163", "head": "M165 172l-4.5 -9h9z",   # two d attributes
                         "label": [{"x": ..., "y": ..., "anchor": "start", "text": "received 101"}, ...],  # lines
-                        "cite": {"x": ..., "y": ..., "anchor": "start", "text": "RFC 6455 4.1"},
-                        "badge": {"x": ..., "y": ...}}, ...]}                      # where its number stands
+                        "cite": {...}, "badge": {"x": ..., "y": ...}}, ...]}       # the section, where a number stands
 
-        Coordinates are pixels from the lane's own corner, a text's ``y`` is its baseline. ``text`` is the diagram in
-        words. Words in it are the caller's own; they are not escaped.
+        Coordinates are pixels from the lane's own corner, a text's ``y`` is its baseline. Words are the caller's own;
+        they are not escaped. A change that was made and that ``block.moves`` lacks is drawn like the others.
 
     Raises:
         ValueError: a change leads from or to a state that is not in ``block.states``.
-
-    A change that was made and that ``block.moves`` lacks is drawn like the others.
     """
     return {"lanes": [_lane(block, lane) for lane in block.moves], "text": text_of([block])}
 

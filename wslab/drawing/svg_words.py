@@ -1,7 +1,5 @@
 """Words as figures: titles, lines of text, tables, and what is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import zip_longest
 from math import ceil

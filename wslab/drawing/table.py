@@ -1,7 +1,5 @@
 """Tables as text: columns, how they share the room there is, and what does not fit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import NamedTuple

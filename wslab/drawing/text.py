@@ -1,7 +1,5 @@
 """The text painter: blocks as plain text, readable in a terminal without colours."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, zip_longest
 

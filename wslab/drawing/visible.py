@@ -1,20 +1,14 @@
 """Bytes and text from the wire, made harmless and visible: what one sees is what was sent.
 
 A terminal obeys escape sequences, a page obeys tags, and both obey invisible characters: U+202E reverses the rest of a
-line. This module turns every character without a glyph of its own into an escape, so that it can neither act nor hide.
-Four forms keep apart whatever differs on the wire:
+line. Every character without a glyph of its own becomes an escape here, so that it can neither act nor hide. Four forms
+keep apart whatever differs on the wire:
 
-========== ==========================================================
-``\\n``     also ``\\r`` and ``\\t``; a backslash itself is doubled
-``\\x1b``   another control character below U+0080, or a byte that is no UTF-8
-``\\u202e`` another invisible character up to U+FFFF
-``\\u{e0041}`` one beyond that
-========== ==========================================================
-
-The ranges are a table and not ``str.isprintable``, whose answer changes with the version of Python.
+``\\n``         also ``\\r`` and ``\\t``; a backslash itself is doubled
+``\\x1b``       another control character below U+0080, or a byte that is no UTF-8
+``\\u202e``     another invisible character up to U+FFFF
+``\\u{e0041}``  one beyond that
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
@@ -26,7 +20,7 @@ T = TypeVar("T")
 FIRST, LAST = 48, 12  # Of many things, a view shows so many from the start and so many from the end.
 
 # Controls, format and bidirectional characters, spaces other than U+0020, variation selectors, surrogates and private
-# use: all that has no glyph, or none that can be known.
+# use: all that has no glyph, or none that can be known. The answer of ``str.isprintable`` changes with Python's version.
 INVISIBLE = (
     (0x0000, 0x001F), (0x007F, 0x00A0), (0x00AD, 0x00AD), (0x034F, 0x034F), (0x0600, 0x0605), (0x061C, 0x061C),
     (0x06DD, 0x06DD), (0x070F, 0x070F), (0x0890, 0x0891), (0x08E2, 0x08E2), (0x115F, 0x1160), (0x1680, 0x1680),
