@@ -122,8 +122,10 @@ def _lab(options: argparse.Namespace) -> int:
     # The kernel finds `wslab` by name too, also where the environment was not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "JUPYTER_PREFER_ENV_PATH": "1"}
-    command = [sys.executable, "-m", "jupyterlab"]
-    command += [f"--ServerApp.root_dir={_course()}", f"--LabApp.default_url=/lab/tree/{START}"]
+    command = [
+        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={_course()}",
+        f"--LabApp.default_url=/lab/tree/{START}",
+    ]  # fmt: skip
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container everybody is root, and JupyterLab would refuse to start
     command += options.rest
@@ -268,8 +270,7 @@ def _interrupted() -> asyncio.Event:
     import asyncio
     import signal
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(number, stop.set)

@@ -27,7 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -230,14 +230,9 @@ class JupyterMessage:
         arrow = {Sender.CLIENT: "● page to kernel", Sender.SERVER: "■ kernel to page", None: "message"}[self.sender]
         if self.problem:
             return f"{arrow}: cannot be read: {self.problem}"
-        rows = [
-            (
-                "offsets",
-                f"{count(len(self.offsets), 'number')} of {WIDTH} bytes",
-                "where each part begins and the last ends",
-            ),
-            *zip(PARTS, self._shown, self._meanings, strict=True),
-        ]
+        numbers = f"{count(len(self.offsets), 'number')} of {WIDTH} bytes"
+        rows = [("offsets", numbers, "where each part begins and the last ends")]
+        rows += zip(PARTS, self._shown, self._meanings, strict=True)
         for number, data in enumerate(self.buffers):
             rows.append((f"buffer {number}", count(len(data), "byte"), "bytes that JSON could not carry"))
         lines = [f"{arrow}, {visible(self.channel)}: {visible(self.type)}"]
@@ -278,9 +273,7 @@ def encode(channel: str, type_: str, content: Mapping[str, Any] | None = None, *
         "date": datetime.now(UTC).isoformat(), "version": "5.3",
     }  # fmt: skip
     parts = [channel.encode(), *(json.dumps(part).encode() for part in (header, {}, {}, dict(content or {}))), *buffers]
-    ends = [WIDTH * (len(parts) + 2)]
-    for part in parts:
-        ends.append(ends[-1] + len(part))
+    ends = [*accumulate(map(len, parts), initial=WIDTH * (len(parts) + 2))]
     return b"".join([number.to_bytes(WIDTH, "little") for number in (len(ends), *ends)] + parts)
 
 
