@@ -32,8 +32,7 @@ def port_of(server: Any) -> int:
 class Carrier(ABC):
     """Where a lab's server runs, and how the lab's ends reach each other.
 
-    Args:
-        report: called with words for what went wrong on the server's loop.
+    ``report`` is called with words for what went wrong on the server's loop.
     """
 
     name: ClassVar[str]

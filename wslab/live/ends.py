@@ -45,9 +45,7 @@ TURN = 0.01
 def masking_keys(seed: Seed, purpose: str) -> Iterator[bytes]:
     """Masking keys for frames that are written by hand: from a strong source of entropy (RFC 6455 5.3), or by the seed.
 
-    Args:
-        seed: a lab's; ``"rfc"`` gives the RFC's own key again and again.
-        purpose: two purposes get different keys of one seed.
+    The seed ``"rfc"`` gives the RFC's own key again and again. Two purposes get different keys of one seed.
     """
     if seed == "rfc":
         return repeat(SAMPLE_MASK)

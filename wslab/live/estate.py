@@ -76,12 +76,9 @@ class Helper(Protocol):
 
 
 class Closer:
-    """Ends something that runs on the server's loop, once: a later call waits for the same end.
+    """Ends something that listens on ``port`` and runs on the server's loop, once: a later call waits for the same end.
 
-    Args:
-        carrier: whose loop it runs on.
-        end: ends it; called on that loop, with what ``close`` is given.
-        port: the port of 127.0.0.1 that the thing listens on.
+    ``end`` ends it; it is called on that loop, with what ``close`` is given.
     """
 
     _ending: asyncio.Task[None] | None = None
@@ -203,10 +200,7 @@ class Estate:
             return not closed
 
     async def end(self) -> None:
-        """Close clients, raw endpoints and the server, and leave no thread behind.
-
-        Any loop may call it. Calling it again waits for the same end.
-        """
+        """Close clients, raw endpoints and the server, and leave no thread behind; again waits for the same end."""
         if self._first():
             await asyncio.shield(keep(asyncio.get_running_loop().create_task(self._end())))
         else:

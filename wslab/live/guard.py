@@ -65,8 +65,7 @@ def check_socket(sock: socket.socket) -> None:
 def check_origin(origin: str) -> str:
     """``origin`` if it is one that names who speaks, such as ``http://localhost:8888`` (RFC 6454 6.2).
 
-    Raises:
-        ValueError: it is not. Neither is ``null``: every sandboxed page and every local file calls itself that.
+    Else raises ValueError, also for ``null``: every sandboxed page and every local file calls itself that.
     """
     if not ORIGIN.fullmatch(origin):
         raise ValueError(
@@ -77,10 +76,7 @@ def check_origin(origin: str) -> str:
 
 
 def refuse(request: Request) -> tuple[int, str] | None:
-    """The HTTP status and text with which ``request`` is refused for its Host, or None.
-
-    Does not check Origin; ``websockets`` does that with its ``origins=``.
-    """
+    """The HTTP status and text with which ``request`` is refused for its Host, or None. Does not check Origin."""
     hosts = request.headers.get_all("Host")
     if len(hosts) != 1:
         found = "more" if hosts else "none"

@@ -1,8 +1,7 @@
 """``Lab``: a real server and real clients in this process, all their bytes recorded in one trace.
 
 A lab calls ``websockets.serve`` and ``websockets.connect`` with other defaults (``server``, ``client``), joins to its
-trace what they make (``tap``), refuses foreign pages (``guard``), and ends everything well (``estate``) however the
-notebook is used: closed, forgotten, its cell run again, its kernel interrupted or restarted.
+trace what they make (``tap``), refuses foreign pages (``guard``), and ends everything well (``estate``).
 """
 
 from __future__ import annotations
@@ -249,11 +248,8 @@ class Lab(Alive, Closes):
     def eavesdropped(self, connection: int | None = None) -> Eavesdropped:
         """What an eavesdropper saw of a connection to this lab's server over TLS, beside what its ends saw.
 
-        Args:
-            connection: its number in the trace; the last one if None, be it one on which TLS failed.
-
-        Raises:
-            LookupError: there was no such connection over TLS.
+        ``connection`` is its number in the trace; None is the last one, be it one on which TLS failed. Raises
+        LookupError where there was no such connection over TLS.
         """
         from .tls.eavesdropping import Eavesdropped
 
@@ -270,13 +266,8 @@ class Lab(Alive, Closes):
         """Wait until every byte, FIN and RST that one end of the lab sent has been read by the other end.
 
         A connection that one end has closed is settled when the other has, too. Ends outside the lab are not waited
-        for, and neither is a program's answer to what it has read.
-
-        Args:
-            timeout: seconds.
-
-        Raises:
-            TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
+        for, and neither is a program's answer to what it has read. Raises TimeoutError, which says what was still on
+        its way, after ``timeout`` seconds.
         """
         await settle(self.trace, lambda: self.trace.on_its_way(self._expects), timeout)
 
@@ -291,7 +282,7 @@ class Lab(Alive, Closes):
     async def close(self) -> None:
         """Close what the lab opened: its clients with 1000, raw endpoints with FIN, its server with 1001.
 
-        Any loop of any thread may do it. Calling it again does nothing. The trace stays readable, and panels stay.
+        Any thread may do it. Calling it again does nothing. The trace stays readable, and panels stay.
         """
         await self._estate.end()
 

@@ -45,7 +45,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
 
     ``sent`` and ``received`` hold all bytes so far, ``uri`` is where it is connected to, or where it listens, and
     ``ended`` is how the peer's stream ended: ``"FIN"``, ``"RST"``; empty while it has not. Everything that waits takes
-    a ``timeout`` in seconds and raises TimeoutError after it. It belongs to the event loop that made it.
+    a ``timeout`` in seconds, or None, and raises TimeoutError after it. It belongs to the event loop that made it.
     """
 
     _transport: TappedTransport  # from when it has joined the trace
@@ -138,15 +138,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         await self._writable.wait()
 
     async def recv(self, n: int | None = None, timeout: float | None = TIMEOUT) -> bytes:
-        """The next bytes.
-
-        Args:
-            n: how many; fewer come only where the stream ends. None takes what is there, at least one byte.
-            timeout: seconds; None waits for ever.
-
-        Returns:
-            ``b""`` at the end of the stream.
-        """
+        """The next ``n`` bytes; fewer only where the stream ends. None takes what is there, at least one byte."""
         wanted = 1 if n is None else n
         await self._until(
             lambda: bool(self.ended) or len(self.received) - self._read >= wanted,
@@ -204,16 +196,13 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
     async def handshake(
         self, target: str = "/", headers: Headers = (), *, key: str = SAMPLE_KEY, timeout: float | None = TIMEOUT
     ) -> Head:
-        """The opening handshake, this end's part of it (RFC 6455 4.1 and 4.2).
+        """The opening handshake, this end's part of it (RFC 6455 4.1 and 4.2); the peer's head, unchecked.
 
         Args:
             target: what a client asks for; a server does not use it.
             headers: header lines to change, add or leave out, as ``wslab.protocol.build_request`` takes them.
             key: a client's Sec-WebSocket-Key; a server answers the one it got.
             timeout: seconds to wait for the peer's head.
-
-        Returns:
-            The peer's head. Its status is not checked.
         """
         if self.end is Sender.CLIENT:
             host = urlsplit(self.uri or "").netloc or "127.0.0.1"

@@ -123,10 +123,8 @@ class Server(Closes):
     def admit(self, origin: str) -> None:
         """Let in the pages of ``origin`` too, such as ``"http://localhost:8888"``, until this server is closed.
 
-        By itself a lab lets in programs, which name no origin, and no page (RFC 6455 10.2). Thread-safe.
-
-        Raises:
-            ValueError: that is no origin, or it is ``null``, which every sandboxed page calls itself.
+        By itself a lab lets in programs, which name no origin, and no page (RFC 6455 10.2). Thread-safe. Raises
+        ValueError for what is no origin, and for ``null``, which every sandboxed page calls itself.
         """
         guard.check_origin(origin)
         # It is the very list that websockets looks into at each handshake; None where it lets in everybody.
@@ -160,10 +158,8 @@ class Server(Closes):
         """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
 
         It is opened once and closed with the server. The Jupyter server must have wslab installed, which passes on
-        (``wslab.splice``); the pages' origin must be admitted, too. Thread-safe.
-
-        Raises:
-            NoServer: it is closed, it speaks TLS, or it is one in memory, which has no port.
+        (``wslab.splice``); the pages' origin must be admitted, too. Thread-safe. Raises NoServer where this server is
+        closed, speaks TLS, or is one in memory, which has no port.
         """
         from .jupyter import doors
 
@@ -187,10 +183,7 @@ class Server(Closes):
             raise NoServer(f"a lab in memory has no port that {what}: use Lab(carrier='tcp')")
 
     async def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
-        """Accept no more, close every connection with ``code`` and ``reason``, and wait until that is done.
-
-        A peer that does not answer within a second is cut off.
-        """
+        """Accept no more, close every connection with ``code`` and ``reason``, after a second by force, and wait."""
         if not self._lease.estate.closed:
             await self._closer.close(code, reason)
 

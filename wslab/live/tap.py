@@ -93,10 +93,7 @@ def with_masks(masks: Iterable[bytes], then: Iterator[bytes] | None) -> Iterator
 
 
 def rekey(frame: bytes, mask: bytes) -> bytes:
-    """The same masked frame under the masking key ``mask``.
-
-    What is not exactly one masked frame comes back as it is.
-    """
+    """The same masked frame under the masking key ``mask``. What is not exactly one comes back as it is."""
     header = read_header(frame)
     start, key = header.header_length, header.masking_key
     if key is None or len(frame) != start + header.payload_length:
@@ -253,12 +250,10 @@ def _tapped(cls: type) -> Factory:
 
 
 def tapping(factory: Factory, joint: Callable[[], Joint]) -> Factory:
-    """What to give ``websockets`` as ``create_connection=``.
+    """What to give ``websockets`` as ``create_connection=``; ``joint`` is called for each connection.
 
-    Args:
-        factory: what it would have been otherwise: a class of ``websockets``, a subclass, or a function that makes a
-            connection.
-        joint: called for each connection.
+    ``factory`` is what it would have been otherwise: a class of ``websockets``, a subclass, or a function that makes a
+    connection.
     """
 
     def create(protocol: Any, *args: Any, **kwargs: Any) -> Any:

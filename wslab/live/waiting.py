@@ -63,13 +63,7 @@ class Changes:
     async def until(self, ready: Callable[[], object], timeout: float | None, otherwise: Callable[[], str]) -> None:
         """Wait until ``ready()`` is true; it is asked again after each change.
 
-        Args:
-            ready: whether to go on.
-            timeout: seconds; None waits for ever.
-            otherwise: says in words what did not happen, once the time is over.
-
-        Raises:
-            TimeoutError: ``ready()`` was still false after ``timeout`` seconds.
+        Raises TimeoutError with what ``otherwise`` says after ``timeout`` seconds; None waits for ever.
         """
         moved = asyncio.Event()
         self._waiting.add(moved)
@@ -85,15 +79,10 @@ class Changes:
 
 
 async def settle(trace: Trace, on_its_way: Callable[[], list[str]], timeout: float) -> None:
-    """Wait until nothing is on its way any more.
+    """Wait until nothing is on its way any more; ``on_its_way`` says in words what is.
 
-    Args:
-        trace: it is written, perhaps from other threads, whenever something came.
-        on_its_way: what is, in words; asked again after each time.
-        timeout: seconds.
-
-    Raises:
-        TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
+    It is asked again whenever ``trace`` is written, perhaps from other threads. Raises TimeoutError, which says what is
+    still on its way, after ``timeout`` seconds.
     """
     loop, changes = asyncio.get_running_loop(), Changes()
 

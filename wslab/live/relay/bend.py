@@ -27,12 +27,8 @@ class Bend:
             handshake; or at ``"frame 2"``, where the frame of that index begins, once that comes. In a stream that
             never comes there it never acts.
 
-    Attributes:
-        alters: whether the bytes that come out differ from those that went in.
-        says: what the ladder says where it acted, with the bend's values in braces; where empty, its name.
-
-    Raises:
-        ValueError: a value that cannot be; the message says which can.
+    A value that cannot be raises ValueError. A bend that ``alters`` lets out other bytes than went in. What it ``says``
+    is what the ladder says where it acted, with the bend's values in braces; where empty, its name.
     """
 
     direction: str = "both"

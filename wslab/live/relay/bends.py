@@ -304,12 +304,8 @@ _READ: dict[str, Callable[[str], Any]] = {
 def parse(text: str) -> Bend:
     """The bend that a terminal's words tell of: ``delay 0.2``, ``rewrite-header Host example.com``.
 
-    Args:
-        text: a name, then arguments in order or as ``name=value``, quoted as for a shell where they have spaces:
-            ``inject 8900 direction=server at='frame 2'``. Bytes are hex.
-
-    Raises:
-        ValueError: there is no such bend, or it cannot have these arguments; the message says what there is.
+    A name, then arguments in order or as ``name=value``, quoted as for a shell where they have spaces: ``inject 8900
+    direction=server at='frame 2'``. Bytes are hex. Raises ValueError, which says what there is, for anything else.
     """
     name, *words = shlex.split(text) or [""]
     kind = KINDS.get(name)

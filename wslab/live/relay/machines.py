@@ -18,10 +18,8 @@ from .stages import Acted, Item, Spot, Stage, StreamEnd
 class Queue(Stage):
     """Keeps items in order, each until its time.
 
-    Args:
-        leaves: ``leaves(now, last, size)`` is when an item of ``size`` bytes may go on; ``last`` is when the item
-            before it may.
-        piece: how long the next piece of a chunk is, of which so many bytes are left. Without it chunks stay whole.
+    ``leaves(now, last, size)`` is when an item of ``size`` bytes may go on; ``last`` is when the item before it may.
+    ``piece(left)`` is how long the next piece of a chunk is; without it chunks stay whole.
     """
 
     def __init__(
@@ -103,12 +101,9 @@ class Joined(Stage):
 
 
 class Cut(Stage):
-    """Lets no more bytes through.
+    """Lets no more bytes through, and of the sender's ends those that it ``passes``. It may make one itself.
 
-    Args:
-        makes: the end that it makes itself, if any.
-        passes: the ends of the sender's that it lets through.
-        eager: whether it acts behind so many bytes at once. At a frame it acts when that comes.
+    It may be ``eager`` behind so many bytes. At a frame it acts when that comes.
     """
 
     def __init__(

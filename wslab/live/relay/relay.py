@@ -105,13 +105,8 @@ class Relay(Alive, Closes):
         """Wait until every byte, FIN and RST that it was handed has been handed on; what a bend holds back never is.
 
         A conversation that one peer has ended is settled once the other has ended it too. ``lab.settled()`` waits
-        until the peers have read what they were handed.
-
-        Args:
-            timeout: seconds.
-
-        Raises:
-            TimeoutError: something was still on its way after ``timeout`` seconds; the message says what.
+        until the peers have read what they were handed. Raises TimeoutError, which says what was still on its way,
+        after ``timeout`` seconds.
         """
 
         def on_its_way() -> list[str]:

@@ -2,8 +2,7 @@
 
 Theory. A stage is given items and the time, and yields items. An item is a run of ``bytes``, the end of the stream
 (``StreamEnd``), or an ``Acted``, by which a stage says that it acted just here. What a stage keeps back it yields when
-it is woken, and ``due`` says when to wake it. The stages of a stream stand in a ``Row``: what one yields, the next is
-given.
+it is woken, and ``due`` says when to wake it. What one stage of a ``Row`` yields, the next is given.
 
 A stage begins to act at a place in its stream: after so many bytes, or where a frame begins. A chunk that runs over
 that place is cut there. So a stage acts at the same byte however the bytes arrive.
@@ -38,13 +37,10 @@ Item = bytes | StreamEnd | Acted
 
 
 class Spot(NamedTuple):
-    """Where a stage begins to act, and what it says there.
+    """Where a stage begins to act on a sender's stream, and what the ladder says there.
 
-    Fields:
-        at: behind so many bytes of the stream; at ``"frames"``, where its first frame begins; at ``"frame 2"``, where
-            its frame of that index begins.
-        sender: whose stream it is.
-        words: what the ladder says where the stage acts.
+    That is ``at`` so many bytes; at ``"frames"``, where the first frame begins; or at ``"frame 2"``, where the frame of
+    that index begins.
     """
 
     at: int | str

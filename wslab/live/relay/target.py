@@ -34,9 +34,7 @@ class Target(NamedTuple):
 def target(uri: str, *, remote: bool = False) -> Target:
     """Where a URI of the schemes ws, wss, http or https leads.
 
-    Raises:
-        ValueError: it is no such URI.
-        NotLoopback: it leads to another machine, and ``remote`` is False.
+    Raises ValueError for another URI, and NotLoopback for one to another machine, unless it may be ``remote``.
     """
     try:
         parts = urlsplit(uri)
@@ -59,17 +57,14 @@ def contexts(
 ) -> tuple[ssl.SSLContext, ssl.SSLContext] | None:
     """The TLS contexts towards a relay's clients and towards its target; None if TLS does not end at the relay.
 
-    Raises:
-        ValueError: ``tls`` is none of the values that ``Lab.relay`` takes.
+    Raises ValueError where ``tls`` is none of the values that ``Lab.relay`` takes.
     """
-    if tls is not None and tls != THROUGH and not isinstance(tls, ssl.SSLContext):
+    if tls not in (None, THROUGH) and not isinstance(tls, ssl.SSLContext):
         raise ValueError(f"tls={tls!r}: expected None, an ssl.SSLContext for the target, or {THROUGH!r}")
-    if not goal.secure or tls == THROUGH:
+    if isinstance(tls, str) or not goal.secure:
         return None
-    authority = estate.authority
-    if isinstance(tls, ssl.SSLContext):
-        return authority.server_context(), tls
-    trusting = ssl.create_default_context(cadata=authority.pem.decode("ascii"))
-    trusting.load_default_certs()
-    trusting.set_alpn_protocols(["http/1.1"])
-    return authority.server_context(), trusting
+    if tls is None:
+        tls = ssl.create_default_context(cadata=estate.authority.pem.decode("ascii"))
+        tls.load_default_certs()
+        tls.set_alpn_protocols(["http/1.1"])
+    return estate.authority.server_context(), tls
