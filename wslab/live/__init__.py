@@ -7,7 +7,7 @@
 ``estate``       what must be ended when a lab is gone, and the lease that keeps it open
 ``ends``         the ends of live connections, driven through the library or byte by byte
 ``raw``          an endpoint that sends exactly the bytes it is given
-``tap``          how every byte of a connection is noted and RST sent, and how a seed fixes its keys
+``tap``          how every byte of a connection is noted, and how a seed fixes its keys
 ``guard``        which requests a server on loopback may answer (Origin, Host)
 ``carrier``      where a lab's server runs: over TCP in its own thread, or in memory
 ``memory``       a network for one event loop, with no sockets and no threads
@@ -16,6 +16,7 @@
 ``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is
 ``waiting``      waiting until something is the case, else saying so
 ``errors``       what a lab raises when it cannot do what it was asked
+``reset``        a TCP connection that is torn down
 ``article``      the code of the article that the course follows
 ``paste``        a script that ends in ``asyncio.run(main())``, run in a cell
 ``relay/``       ``Relay``: stands between any two peers, records what passes, and bends it
