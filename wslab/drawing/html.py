@@ -181,7 +181,7 @@ def _dump_run(run: Sequence[Byte], block: Dump) -> str:
     # Bytes that look alike: of the same fields, and all to blame or none.
     owners = run[0].owners
     names = ", ".join(block.entries[owner].name for owner in owners)
-    classes = _TINTS[sum(owners[:1]) % 2] + (" wsv-wrong" if run[0].wrong else "")
+    classes = _TINTS[owners[0] % 2 if owners else 0] + (" wsv-wrong" if run[0].wrong else "")
     pairs = " ".join(byte.hex for byte in run)
     return f'{"|" if run[0].begins else " "}<span class="{classes}" title="{_text(names)}">{pairs}</span>'
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 FIRST, LAST = 48, 12  # Of many things, a view shows so many from the start and so many from the end.
 
 # Controls, format and bidirectional characters, spaces other than U+0020, variation selectors, surrogates and private
-# use: all that has no glyph, or none that can be known. The answer of ``str.isprintable`` changes with Python's version.
+# use: all that has no glyph, or none that can be known. What ``str.isprintable`` says changes with Python's version.
 INVISIBLE = (
     (0x0000, 0x001F), (0x007F, 0x00A0), (0x00AD, 0x00AD), (0x034F, 0x034F), (0x0600, 0x0605), (0x061C, 0x061C),
     (0x06DD, 0x06DD), (0x070F, 0x070F), (0x0890, 0x0891), (0x08E2, 0x08E2), (0x115F, 0x1160), (0x1680, 0x1680),
