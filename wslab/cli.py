@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from .recording.trace import Trace
 
 START = "00-start-here.ipynb"
-SUMMARY = 60
-"""At most so many records, the last ones, are in the summary that ``wslab echo`` and ``wslab watch`` print."""
+SUMMARY = 60  # Records, the last ones, in the summary that ``wslab echo`` and ``wslab watch`` print.
 TELL_EVERY = 0.05  # Seconds between two batches of lines that ``wslab watch`` prints.
 
 

@@ -31,8 +31,8 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src {}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# For a page of Jupyter's origin: it must not open a window of Jupyter's, in which it could act.
 SANDBOX = "; sandbox allow-scripts allow-same-origin allow-modals"
-"""For a page of Jupyter's origin: it must not open a window of Jupyter's, in which it could act."""
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "X-Content-Type-Options": "nosniff",

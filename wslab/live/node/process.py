@@ -49,8 +49,7 @@ LINES = 1000  # Lines of output that are kept.
 LONGEST = 2000  # Characters of a line that are kept.
 READ = 65536
 SHOWN = 60  # Lines, the last ones, that a view shows.
-LONGEST_SCRIPT = 100_000
-"""Bytes of a script that can be given as text: Linux lets one argument of a program have 128 KiB."""
+LONGEST_SCRIPT = 100_000  # Bytes of a script that is given as text: Linux lets an argument have 128 KiB.
 
 
 class NodeProcess(Alive, Shown):
@@ -66,11 +65,9 @@ class NodeProcess(Alive, Shown):
         self._process: asyncio.subprocess.Process | None = None
         self._mark = f"\0{secrets.token_hex(8)} "
         self._lines: deque[tuple[str, bool]] = deque(maxlen=LINES)  # and whether each went to standard error
-        self.total = 0
-        """How many lines it has printed."""
+        self.total = 0  # How many lines it has printed.
         self._lock = threading.Lock()
-        self.port: int | None = None
-        """The first port that the script listens on; None while it listens on none."""
+        self.port: int | None = None  # The first port that the script listens on; None while it listens on none.
         self._ended: int | None = None
         self._closing = False
         self._end: asyncio.Task[None] | None = None

@@ -84,8 +84,7 @@ class Ciphertext:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.connection: int | None = None
         """The connection's number in the trace; None while TLS's own handshake is not done."""
-        self.failure = ""
-        """Why TLS's handshake failed, in words."""
+        self.failure = ""  # Why TLS's handshake failed, in words.
         self._clock = clock
         self._readers = (tls.TlsReader(), tls.TlsReader())
         self._crossings: deque[Crossing] = deque(maxlen=KEPT)
@@ -222,9 +221,8 @@ class Eavesdropped(Shown):
             versions = [name for name in map(tls.version_name, asked.versions) if name != "GREASE"]
             pairs.append(("offered versions", ", ".join(versions)))
         if chosen is not None:
-            pairs.append(
-                ("chosen", f"{tls.version_name(self.version or 0)}, {tls.suite_name(chosen.cipher_suites[0])}")
-            )
+            suite = tls.suite_name(chosen.cipher_suites[0])
+            pairs.append(("chosen", f"{tls.version_name(self.version or 0)}, {suite}"))
         if self.ciphertext.connection is None:
             pairs.append(("no connection", self.ciphertext.failure or "TLS's own handshake was not brought to its end"))
         if self.ciphertext.lost:

@@ -53,8 +53,8 @@ EXTENSIONS = {  # ExtensionType, as IANA lists them.
     65281: "renegotiation_info",
 }  # fmt: skip
 SERVER_NAME, ALPN, SUPPORTED_VERSIONS, KEY_SHARE = 0, 16, 43, 51
+# Where the content of those that are read is specified.
 EXTENSION_SECTIONS = {SERVER_NAME: "RFC 6066 3", ALPN: "RFC 7301 3.1", SUPPORTED_VERSIONS: "RFC 8446 4.2.1"}
-"""Where the content of those that are read is specified."""
 CIPHER_SUITES = {  # Those that today's libraries agree on; others are told by their number.
     0x00FF: "TLS_EMPTY_RENEGOTIATION_INFO_SCSV",
     0x1301: "TLS_AES_128_GCM_SHA256", 0x1302: "TLS_AES_256_GCM_SHA384", 0x1303: "TLS_CHACHA20_POLY1305_SHA256",
@@ -205,8 +205,7 @@ class _Cursor:
     def __init__(self, data: bytes) -> None:
         self.data, self.at, self.stop, self.section = data, 0, len(data), "RFC 8446 5.1"
         self.fields = list[Field]()
-        self.values = defaultdict[str, list[Any]](list)
-        """By name: the values of the fields that are whole."""
+        self.values = defaultdict[str, list[Any]](list)  # by name, of the fields that are whole
         self.hello = ""
 
     @property
