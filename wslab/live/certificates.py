@@ -93,18 +93,15 @@ class Authority(Shown):
         return Path(path)
 
     def server_context(self, make: Callable[[int], ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
-        """What a server gives its sockets: the certificate and its key, TLS 1.2 or newer.
-
-        ``make`` makes the context; see ``wslab.live.tls.ciphertext``.
-        """
+        """What a server gives its sockets: the certificate and its key, TLS 1.2 or newer, in a context of that make."""
         context = make(ssl.PROTOCOL_TLS_SERVER)
         self._certificate.configure_cert(context)
         context.set_alpn_protocols(PROTOCOLS)
         return context
 
-    def client_context(self, make: Callable[[int], ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
+    def client_context(self) -> ssl.SSLContext:
         """What a client gives its sockets: it trusts this authority and no other, and compares names."""
-        context = make(ssl.PROTOCOL_TLS_CLIENT)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self.pem.decode("ascii"))
         context.set_alpn_protocols(PROTOCOLS)
         return context

@@ -43,8 +43,8 @@ def connect(
         return tap.Joint(estate.trace, Sender.CLIENT, fixed, estate.clients)
 
     kwargs["create_connection"] = tap.tapping(kwargs.get("create_connection") or ClientConnection, joint)
-    defaults = {"compression": None, "ping_interval": None, "user_agent_header": "wslab", "logger": estate.logger}
-    return websockets_connect(uri, **{**defaults, **kwargs})
+    options = {"compression": None, "ping_interval": None, "user_agent_header": "wslab", "logger": estate.logger}
+    return websockets_connect(uri, **(options | kwargs))
 
 
 async def connect_raw(estate: Estate, uri: str) -> RawEndpoint:

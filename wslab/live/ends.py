@@ -62,6 +62,8 @@ class End:
         kind: ``"client"`` or ``"server"``, which ``websockets`` drives, or ``"raw"``, which nobody does.
         connection: the connection's number in the trace.
         loop: the event loop that it belongs to.
+        key: what no other end of the lab is called: ``"client 0"`` is the client's end of connection 0.
+        label: ``● client of connection 0``.
     """
 
     def __init__(
@@ -69,16 +71,8 @@ class End:
     ) -> None:
         assert connection is not None
         self.kind, self.trace, self.loop, self.connection, self.end = kind, trace, loop, connection, end
-
-    @property
-    def key(self) -> str:
-        """What no other end of the lab is called: ``"client 0"`` is the client's end of connection 0."""
-        return f"{self.end.label} {self.connection}"
-
-    @property
-    def label(self) -> str:
-        """``● client of connection 0``."""
-        return f"{self.end.mark} of connection {self.connection}{', raw' if self.kind == RAW_KIND else ''}"
+        self.key = f"{end.label} {connection}"
+        self.label = f"{end.mark} of connection {connection}{', raw' if kind == RAW_KIND else ''}"
 
     @property
     def open(self) -> bool:

@@ -54,6 +54,7 @@ class Lab(Alive, Closes):
             places without threads or sockets and runs that repeat byte for byte. None takes what suits the platform.
         trace: record into this one instead of a new ``Trace``.
 
+    These are its attributes, too. Where ``carrier`` is ``"memory"``, no other program can reach the lab's server.
     It has its own defaults for ``websockets``' arguments, all of which can be given: ``host`` 127.0.0.1 and nothing
     else; ``port`` 0, any free one; ``compression=None``, so that payloads can be read; ``ping_interval=None``, so that
     nobody speaks unasked; ``server_header`` and ``user_agent_header`` ``"wslab"``; ``origins=[None]``, so that programs
@@ -66,6 +67,7 @@ class Lab(Alive, Closes):
         self.trace: Trace = Trace() if trace is None else trace
         self._estate = Estate(seed, carrier, self.trace)
         self._lease = Lease(self._estate)
+        self.seed, self.carrier = seed, self._estate.carrier.name
 
     @property
     def closed(self) -> bool:
@@ -89,16 +91,6 @@ class Lab(Alive, Closes):
         Raises ImportError, which says what to do, where ``trustme`` is not installed.
         """
         return self._estate.authority
-
-    @property
-    def carrier(self) -> str:
-        """``"tcp"``, or ``"memory"``, where no other program can reach the lab's server."""
-        return self._estate.carrier.name
-
-    @property
-    def seed(self) -> tap.Seed:
-        """The seed that it was given; None where keys are random."""
-        return self._estate.seed
 
     @property
     def ends(self) -> tuple[End, ...]:

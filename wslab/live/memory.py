@@ -23,7 +23,7 @@ import socket
 from collections.abc import Callable, Hashable
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from .waiting import Changes
 
@@ -184,8 +184,7 @@ class MemoryTransport(asyncio.Transport):
         self._protocol.connection_lost(exc)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        assert isinstance(protocol, asyncio.Protocol)
-        self._protocol = protocol
+        self._protocol = cast(asyncio.Protocol, protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         return self._protocol
@@ -198,8 +197,7 @@ class MemoryServer(asyncio.AbstractServer):
         self._network, self.port, self.factory = network, port, factory
         self.sockets = (SimpleNamespace(family=socket.AF_INET, getsockname=lambda: (ADDRESS, port)),)
         self._connections: set[MemoryTransport] = set()
-        self._changes = Changes()
-        self._serving = True
+        self._changes, self._serving = Changes(), True
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._network.loop
@@ -251,7 +249,9 @@ class Network:
             server.close()
         gate = _gate(self.loop)
         gate.networks.pop(self.host, None)
-        gate.leave()
+        for name in () if gate.networks else REPLACED:
+            if getattr(vars(self.loop).get(name), "__self__", None) is gate:  # nobody else has replaced it since
+                delattr(self.loop, name)
 
     async def create_server(
         self, protocol_factory: ProtocolFactory, port: int | None = None, *, ssl: Any = None, **_: Any
@@ -298,7 +298,6 @@ class _LoopPatch:
     """Stands before a loop's own ``create_server`` and ``create_connection``, and sends each host its way."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
         self.networks: dict[str, Network] = {}
         self._own_server, self._own_connection = loop.create_server, loop.create_connection
         for name in REPLACED:
@@ -309,13 +308,6 @@ class _LoopPatch:
                     f"{type(loop).__name__} lets nobody replace its {name}, which a network in memory needs: "
                     "use asyncio's own event loop, or Lab(carrier='tcp')"
                 ) from None
-
-    def leave(self) -> None:
-        """Put the loop's own methods back when there is no network left, unless somebody else replaced them since."""
-        if not self.networks:
-            for name in REPLACED:
-                if getattr(vars(self.loop).get(name), "__self__", None) is self:
-                    delattr(self.loop, name)
 
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
         if isinstance(host, str) and host in self.networks:

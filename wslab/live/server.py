@@ -43,7 +43,10 @@ async def echo(connection: ServerConnection) -> None:
 
 
 class Server(Closes):
-    """A lab's running server, as ``Lab.serve`` returns it. Thread-safe. The lab stays open as long as it is held."""
+    """A lab's running server, as ``Lab.serve`` returns it. Thread-safe. The lab stays open as long as it is held.
+
+    ``port`` is the port it listens on.
+    """
 
     _server: WebSocketServer
     _closer: Closer
@@ -93,12 +96,8 @@ class Server(Closes):
             raise port_taken(port, error) from None
         self._secure = options.get("ssl") is not None
         end = partial(_end, self._server, self._accepted, self._handling, self._doors)
-        self._closer = estate.serving = Closer(estate.carrier, end, port_of(self._server))
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._closer.port
+        self.port = port_of(self._server)
+        self._closer = estate.serving = Closer(estate.carrier, end, self.port)
 
     @property
     def uri(self) -> str:

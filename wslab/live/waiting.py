@@ -40,7 +40,6 @@ class Closes:
 
     async def close(self) -> None:
         """Close it."""
-        raise NotImplementedError
 
     async def __aenter__(self) -> Self:
         return self

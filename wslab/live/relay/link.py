@@ -135,11 +135,9 @@ class _LinkSide(asyncio.Protocol):
         self.deaf = True
         if self.transport is None or self.lost:
             return
-        if not self.transport.can_write_eof():
-            self.transport.close()
-            return
+        end = self.transport.write_eof if self.transport.can_write_eof() else self.transport.close
         try:
-            self.transport.write_eof()
+            end()
         except OSError:  # the peer's RST is there, and asyncio has not told it yet
             self.transport.abort()
 

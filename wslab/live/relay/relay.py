@@ -39,17 +39,17 @@ from .target import THROUGH, contexts, target
 class Relay(Alive, Closes):
     """A relay between any two peers. ``Lab.relay`` makes it. Any loop and any thread may use it.
 
-    To hold it keeps the lab open. Its ``trace`` is the recording of what passed, a ``Trace`` of the relay's own.
+    To hold it keeps the lab open.
+
+    Attributes:
+        trace: the recording of what passed, a ``Trace`` of the relay's own.
+        port: the port on 127.0.0.1 on which it listens.
+        bends: what it does to each conversation, in the order in which it does it.
     """
 
     def __init__(self, lease: Lease, traffic: Traffic, ending: Closer) -> None:
         self._lease, self._traffic, self._ending = lease, traffic, ending
-        self.trace = traffic.trace
-
-    @property
-    def port(self) -> int:
-        """The port on 127.0.0.1 on which it listens."""
-        return self._ending.port
+        self.trace, self.port, self.bends = traffic.trace, ending.port, traffic.bends
 
     @property
     def uri(self) -> str:
@@ -57,11 +57,6 @@ class Relay(Alive, Closes):
         goal = self._traffic.target
         # RFC 6066 3, of the name that asks for a certificate: "Literal IPv4 and IPv6 addresses are not permitted".
         return f"wss://localhost:{self.port}{goal.path}" if goal.secure else f"ws://{ADDRESS}:{self.port}{goal.path}"
-
-    @property
-    def bends(self) -> tuple[Bend, ...]:
-        """What it does to each conversation, in the order in which it does it."""
-        return self._traffic.bends
 
     @property
     def connections(self) -> tuple[int, ...]:
