@@ -153,7 +153,7 @@ def read_hello(record: bytes) -> Hello | None:
         cursor.hello,
         next(iter(read["host_name"]), None),
         tuple(read["protocol_name"]),
-        tuple(read["version"] or read["legacy_version"][-1:]),
+        tuple(read["version"] or read["legacy_version"]),
         tuple(read["cipher_suite"]),
     )
 
@@ -300,6 +300,7 @@ def _handshake(cursor: _Cursor) -> None:
 
 def _hello(cursor: _Cursor, *, from_client: bool) -> None:
     with cursor.inside(cursor.left, "RFC 8446 4.1.2" if from_client else "RFC 8446 4.1.3"):
+        cursor.values["legacy_version"].clear()  # of an earlier hello in this record
         cursor.number("legacy_version", 2, lambda n: f"{version_name(n)}; supported_versions says more")
         random = cursor.take("random", 32, "32 random bytes", steady=PER_CONNECTION)
         cursor.hello = "ClientHello" if from_client else "HelloRetryRequest" if random == RETRY else "ServerHello"
