@@ -10,8 +10,8 @@ and finds the same.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from ..anatomy.field import Sender, Violation
@@ -32,11 +32,7 @@ _WHOLE: Final = frozenset({0x81, 0x82, 0x89, 0x8A})
 _FIRST: Final = _WHOLE | {0x01, 0x02}
 _LATER: Final = frozenset({0x00, 0x80, 0x89, 0x8A})
 _COMPRESSED: Final = frozenset({0xC1, 0xC2, 0x41, 0x42})
-_Header = tuple[int, int, int, int, int, int, bytes | None]
-"""A FrameHeader's values."""
-
 _new = tuple.__new__
-_NONE: Final[frozenset[int]] = frozenset()
 
 PLAIN: Final = {
     (False, False): _FIRST,
@@ -46,7 +42,6 @@ PLAIN: Final = {
 }
 """First bytes that break no rule in an open connection, by whether permessage-deflate was agreed and whether a
 fragmented message has begun. A close frame is never among them: its body is always looked at."""
-
 
 BODY: Final = "the body of an HTTP message"
 
@@ -96,45 +91,68 @@ Thing = Head | Frame | Message | Unread
 """What a connection tells of once it is complete."""
 
 
+@dataclass(slots=True)
 class _Opened:
     """A message that has begun."""
 
-    __slots__ = ("compressed", "decoder", "first_frame", "kept", "length", "number", "opcode", "violations")
+    number: int
+    opcode: int
+    first_frame: int
+    compressed: bool
+    decoder: codecs.IncrementalDecoder | None
+    """What its text is held to; None where it is no text, or no longer checked."""
+    length: int = 0
+    kept: list[bytes] | None = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
 
-    def __init__(self, number: int, opcode: int, first_frame: int, compressed: bool) -> None:
-        self.number = number
-        self.opcode = opcode
-        self.first_frame = first_frame
-        self.compressed = compressed
-        self.decoder = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
-        self.length = 0
-        self.kept: list[bytes] | None = []
-        self.violations: list[Violation] = []
+    def check_text(self, case: FrameCase, body: bytes | None) -> None:
+        """Hold the next bytes to UTF-8, which a character may cross from frame to frame (RFC 6455 section 5.6)."""
+        if self.decoder is None or body is None:
+            self.decoder = None
+            return
+        before = len(self.decoder.getstate()[0])
+        try:
+            self.decoder.decode(body)
+            if case.first & FIN:
+                case.cut_text = len(self.decoder.getstate()[0])
+        except UnicodeDecodeError as error:
+            case.bad_text = (max(0, error.start - before), error.reason)
+            self.decoder = None
+
+    def add(self, body: bytes | None, frame: Frame, most: int) -> None:
+        """Take a frame's body, of which at most so many bytes are kept."""
+        self.length += frame.payload_length if body is None else len(body)
+        self.violations += frame.violations
+        if body is None or self.length > most:
+            self.kept = None
+        elif self.kept is not None:
+            self.kept.append(body)
 
 
+@dataclass(slots=True)
 class _Direction:
     """One direction."""
 
-    __slots__ = (
-        "arriving", "begun", "close_sent", "dissector", "ended", "have", "inflater", "mask_bit", "need", "opened",
-        "parts", "plain", "sender", "short",
-    )  # fmt: skip
-
-    def __init__(self, sender: Sender, expect_head: bool) -> None:
-        self.sender = sender
-        self.dissector = Dissector(sender, expect_head=expect_head)
-        self.mask_bit = 0b10000000 if sender is Sender.CLIENT else 0
-        self.plain: frozenset[int] = _NONE
-        self.short: frozenset[int] = _NONE
-        self.begun = 0
-        self.opened: _Opened | None = None
-        self.inflater: Inflater | None = None
-        self.close_sent = False
-        self.ended = False
-        self.arriving: _Header | None = None
-        self.parts: list[bytes] = []
-        self.have = 0
-        self.need = 0
+    sender: Sender
+    dissector: Dissector
+    mask_bit: int
+    """MASK as it must be."""
+    plain: frozenset[int] = frozenset()
+    """First bytes that break no rule now."""
+    short: frozenset[int] = frozenset()
+    """Those of them that need no more than the short way."""
+    begun: int = 0
+    """How many messages have."""
+    opened: _Opened | None = None
+    inflater: Inflater | None = None
+    close_sent: bool = False
+    ended: bool = False
+    arriving: FrameHeader | None = None
+    """Of the frame whose payload has come in part."""
+    gathered: bytearray = field(default_factory=bytearray)
+    """That part, as far as it is kept."""
+    need: int = 0
+    """How many bytes of it are judged."""
 
 
 class Connection:
@@ -180,7 +198,10 @@ class Connection:
         self._open = not heads[1]
         self._headless_client = not heads[0]
         self._agreed: bool | None = None
-        self._sides = tuple(_Direction(sender, expected) for sender, expected in zip(Sender, heads, strict=True))
+        self._sides = tuple(
+            _Direction(sender, Dissector(sender, expect_head=expected), 0 if sender else MASK)
+            for sender, expected in zip(Sender, heads, strict=True)
+        )
         if self._open and extensions is not None:
             self._agree([extensions])
         self._replan()
@@ -207,7 +228,7 @@ class Connection:
         out: list[Thing] = []
         found = side.dissector.feed(data)
         if side.arriving is not None:
-            self._arrive(side, data, out)
+            out += self._arrive(side, side.arriving, data)
         for told in found.heads:
             if isinstance(told, Body):
                 out.append(Unread(sender, told.offset, told.data, told.length, BODY))
@@ -260,16 +281,13 @@ class Connection:
                         out.append(_new(Message, (sender, number, first & OPCODE, index, index, length, whole, ())))
                     index += 1
                     continue
-            header = (index, before + mark, start - mark + 1, length, first, second, key)
+            header = _new(FrameHeader, (index, before + mark, start - mark + 1, length, first, second, key))
             want = self._want(side, first, length)
-            if stop <= size:
-                self._judge(side, header, bytes(data[start : start + want]), out)
+            if arrived:
+                out += self._judge(side, header, bytes(data[start : start + want]))
             else:
-                side.arriving = header
-                side.need = want
-                side.parts = []
-                side.have = 0
-                self._take(side, data[start:])
+                side.arriving, side.need = header, want
+                side.gathered += data[start : start + max(want, UNREAD_KEPT)]
             index += 1
         return out
 
@@ -287,32 +305,32 @@ class Connection:
         unanswered = not reset and peer.close_sent and not side.close_sent and not peer.ended
         self.closing_violations[sender] = judge_end(EndCase(close_unanswered=unanswered))
         if reset or peer.ended:
-            for endpoint in Sender:
-                self._happen(endpoint, Event.TCP_CLOSED, (sender, None))
+            self._happen((sender, None), dict.fromkeys(Sender, Event.TCP_CLOSED))
         rest = self.rest(sender)
         return [] if rest is None else [rest]
 
     def rest(self, sender: Sender) -> Unread | None:
         """The sender's bytes so far that are no whole head and no whole frame, as though its stream ended here."""
         side = self._sides[sender]
-        dissector = side.dissector
-        if side.arriving is not None:
-            header = FrameHeader(*side.arriving)
-            data = header.encode() + b"".join(side.parts)
-            what = f"a frame with {side.have:,} of {count(header.payload_length, 'byte')} of payload"
-            broken = judge_frame(self._case(side, side.arriving, b""))
-            return _cut(sender, header.offset, data, dissector.received - header.offset, what, broken)
-        length = dissector.unread
+        dissector, header = side.dissector, side.arriving
+        offset, data = dissector.next_offset, dissector.tail
+        if header is not None:
+            offset, data = header.offset, header.encode() + side.gathered
+        length = dissector.received - offset
         if not length:
             return None
-        offset, data = dissector.next_offset, dissector.tail
-        if dissector.mode in (Mode.BODY, Mode.UNREAD):
+        broken: tuple[Violation, ...] = ()
+        if header is not None:
+            have = length - header.header_length
+            what = f"a frame with {have:,} of {count(header.payload_length, 'byte')} of payload"
+            broken = judge_frame(self._case(side, header, b""))
+        elif dissector.mode in (Mode.BODY, Mode.UNREAD):
             what = BODY if offset else "bytes that are neither HTTP nor frames"
-            return Unread(sender, offset, data[:UNREAD_KEPT], length, what)
-        what = (
-            "an opening handshake without its end" if dissector.mode is Mode.HEAD else "a frame header without its end"
-        )
-        return _cut(sender, offset, data, length, what)
+            return Unread(sender, offset, data, length, what)
+        else:
+            cut = "an opening handshake" if dissector.mode is Mode.HEAD else "a frame header"
+            what = f"{cut} without its end"
+        return Unread(sender, offset, data[:UNREAD_KEPT], length, what, broken + judge_end(EndCase(cut=what)))
 
     def _want(self, side: _Direction, first: int, length: int) -> int:
         """How many bytes of a payload have to be gathered."""
@@ -324,92 +342,79 @@ class Connection:
         )
         return min(length, PREVIEW) if binary or length > self.keep else length
 
-    def _take(self, side: _Direction, data: bytes | bytearray | memoryview) -> None:
-        room = max(side.need, UNREAD_KEPT) - side.have
-        if room > 0:
-            side.parts.append(bytes(data[:room]))
-        side.have += len(data)
-
-    def _arrive(self, side: _Direction, data: bytes | bytearray | memoryview, out: list[Thing]) -> None:
+    def _arrive(
+        self, side: _Direction, header: FrameHeader, data: bytes | bytearray | memoryview
+    ) -> Iterator[Frame | Message]:
         """The next bytes of a payload that came in parts."""
-        header = side.arriving
-        assert header is not None
-        missing = header[3] - side.have
-        self._take(side, data if len(data) <= missing else data[:missing])
-        if len(data) >= missing:
+        side.gathered += data[: max(side.need, UNREAD_KEPT) - len(side.gathered)]
+        if side.dissector.received >= header.offset + header.header_length + header.payload_length:
+            payload = bytes(side.gathered[: side.need])
+            side.gathered.clear()
             side.arriving = None
-            payload = b"".join(side.parts)
-            side.parts = []
-            self._judge(side, header, payload[: side.need], out)
+            yield from self._judge(side, header, payload)
 
-    def _judge(self, side: _Direction, header: _Header, payload: bytes, out: list[Thing]) -> None:
+    def _judge(self, side: _Direction, header: FrameHeader, payload: bytes) -> Iterator[Frame | Message]:
         """The long way: what the frame does to its message, and the rules that it breaks."""
-        index, offset, header_length, length, first, second, key = header
+        index, _, _, length, first, second, key = header
         opcode = first & OPCODE
         data = payload if key is None else self._unmask(payload, key)
-        whole = len(payload) == length
         case = self._case(side, header, data)
         opened = side.opened
         message = self._message(side, opcode, first, index)
-        inflated: bytes | None = None
-        note = None
-        body = data if whole else None
+        body = data if case.whole else None
+        inflated = note = None
         if message is not None:
             if message.compressed:
-                body = inflated = self._inflate(side, case, message)
-                if inflated is None:
-                    note = _lost(side, case)
-            elif not whole and message.opcode == TEXT:
+                inflated, note = self._inflate(side, case)
+                body = inflated
+            elif not case.whole and message.opcode == TEXT:
                 note = f"its text is longer than {count(self.keep, 'byte')}, so it was not checked"
-            _check_text(message, case, body)
+            message.check_text(case, body)
         plainly = first in side.plain and second & MASK == side.mask_bit and is_legal(second, length)
         content = case.bad_text is not None or case.cut_text or case.bad_deflate is not None or case.control
-        violations = () if plainly and not content else judge_frame(case)
         code, reason = close_body(data) if opcode == CLOSE else (None, None)
-        kept = payload if whole and length <= self.payloads else None
         seen = data[2:] if opcode == CLOSE else (data if inflated is None else inflated)
-        out.append(
-            Frame(
-                sender=side.sender,
-                index=index,
-                offset=offset,
-                header_length=header_length,
-                payload_length=length,
-                first=first,
-                second=second,
-                masking_key=key,
-                violations=violations,
-                preview=seen[:PREVIEW],
-                payload=kept,
-                inflated=inflated,
-                status_code=code,
-                close_reason=reason,
-                message=None if message is None else message.number,
-                note=note,
-            )
+        frame = Frame(
+            side.sender,
+            *header,
+            violations=() if plainly and not content else judge_frame(case),
+            preview=seen[:PREVIEW],
+            payload=payload if case.whole and length <= self.payloads else None,
+            inflated=inflated,
+            status_code=code,
+            close_reason=reason,
+            message=None if message is None else message.number,
+            note=note,
         )
+        yield frame
         if message is not None:
-            self._add(message, body, length, violations)
+            message.add(body, frame, self.payloads)
             if first & FIN:
-                out.append(_finish(side.sender, message, index))
+                whole = None if message.kept is None else b"".join(message.kept)
+                yield Message(
+                    side.sender,
+                    message.number,
+                    message.opcode,
+                    message.first_frame,
+                    last_frame=index,
+                    length=message.length,
+                    data=whole,
+                    violations=tuple(message.violations),
+                )
         if opcode == CLOSE:
             side.close_sent = True
-            self._happen(side.sender, Event.SENT_CLOSE, (side.sender, index))
-            self._happen(side.sender.peer, Event.RECEIVED_CLOSE, (side.sender, index))
+            events = {side.sender: Event.SENT_CLOSE, side.sender.peer: Event.RECEIVED_CLOSE}
+            self._happen((side.sender, index), events)
         if opcode == CLOSE or side.opened is not opened:
             self._replan()
 
-    def _case(self, side: _Direction, header: _Header, data: bytes) -> FrameCase:
+    def _case(self, side: _Direction, header: FrameHeader, data: bytes) -> FrameCase:
         """A frame in its connection, before it has changed anything."""
-        _, _, header_length, length, first, second, _ = header
         return FrameCase(
-            first=first,
-            second=second,
-            header_length=header_length,
-            payload_length=length,
-            data=data,
-            sender=side.sender,
-            whole=len(data) == length,
+            *header[2:6],
+            data,
+            side.sender,
+            whole=len(data) == header.payload_length,
             deflate=self._agreed,
             opened=None if side.opened is None else side.opened.opcode,
             in_context=True,
@@ -419,38 +424,30 @@ class Connection:
 
     def _message(self, side: _Direction, opcode: int, first: int, index: int) -> _Opened | None:
         """The message that a data frame belongs to, begun or gone on with."""
-        if opcode == CONTINUATION:
-            message = side.opened
-            if first & FIN:
-                side.opened = None
-            return message
-        if opcode not in (TEXT, BINARY):
-            return None
-        message = _Opened(side.begun, opcode, index, bool(first & RSV1))
-        side.begun += 1
-        if not first & FIN:
-            side.opened = message
-        if side.inflater is not None and message.compressed:
-            side.inflater.begin()
+        message = side.opened if opcode == CONTINUATION else None
+        if opcode in (TEXT, BINARY):
+            decoder = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
+            message = _Opened(side.begun, opcode, index, bool(first & RSV1), decoder)
+            side.begun += 1
+            if side.inflater is not None and message.compressed:
+                side.inflater.begin()
+            if not first & FIN:
+                side.opened = message
+        elif message is not None and first & FIN:
+            side.opened = None
         return message
 
-    def _inflate(self, side: _Direction, case: FrameCase, message: _Opened) -> bytes | None:
+    def _inflate(self, side: _Direction, case: FrameCase) -> tuple[bytes | None, str | None]:
+        """What a compressed payload inflates to, or why that is lost."""
         case.compressed = True
+        inflated = None
         if side.inflater is None:
-            return None
-        if not case.whole:
+            return None, "not inflated: it is not known that permessage-deflate was agreed"
+        if case.whole:
+            inflated, case.bad_deflate = side.inflater.inflate(case.data, final=bool(case.first & FIN))
+        else:
             side.inflater.skip(f"a compressed payload is longer than {count(self.keep, 'byte')}")
-            return None
-        inflated, case.bad_deflate = side.inflater.inflate(case.data, final=bool(case.first & FIN))
-        return inflated
-
-    def _add(self, message: _Opened, body: bytes | None, length: int, violations: tuple[Violation, ...]) -> None:
-        message.length += length if body is None else len(body)
-        message.violations += violations
-        if body is None or message.length > self.payloads:
-            message.kept = None
-        elif message.kept is not None:
-            message.kept.append(body)
+        return inflated, None if inflated is not None else f"not inflated: {case.bad_deflate or side.inflater.lost}"
 
     def _too_soon(self, side: _Direction) -> str | None:
         if side.sender is Sender.CLIENT and self.request is None and not self._headless_client:
@@ -464,11 +461,9 @@ class Connection:
     def _replan(self) -> None:
         """Work out anew which first bytes are plainly legal."""
         for side in self._sides:
-            legal = _NONE
-            if not side.close_sent and self._too_soon(side) is None:
-                legal = PLAIN[bool(self._agreed), side.opened is not None]
-            side.plain = legal
-            side.short = legal & _WHOLE
+            legal = not side.close_sent and self._too_soon(side) is None
+            side.plain = PLAIN[bool(self._agreed), side.opened is not None] if legal else frozenset()
+            side.short = side.plain & _WHOLE
 
     def _agree(self, values: list[str]) -> None:
         self.deflate = agreed(values)
@@ -484,30 +479,26 @@ class Connection:
             if head.status == 101:
                 self._open = True
                 self._agree(head.get("Sec-WebSocket-Extensions"))
-                self._happen(Sender.SERVER, Event.SENT_ACCEPTANCE, (sender, None))
-                self._happen(Sender.CLIENT, Event.RECEIVED_ACCEPTANCE, (sender, None))
-            elif side.dissector.mode is not Mode.UNREAD and _stays(head):
-                if head.status is not None and head.status >= 200:
-                    self._sides[Sender.CLIENT].dissector.expect_head()
-            else:
-                self._happen(Sender.SERVER, Event.SENT_REFUSAL, (sender, None))
-                self._happen(Sender.CLIENT, Event.RECEIVED_REFUSAL, (sender, None))
+                self._happen((sender, None), {sender: Event.SENT_ACCEPTANCE, sender.peer: Event.RECEIVED_ACCEPTANCE})
+            elif side.dissector.mode is Mode.UNREAD or not _stays(head):
+                self._happen((sender, None), {sender: Event.SENT_REFUSAL, sender.peer: Event.RECEIVED_REFUSAL})
+            elif head.status is not None and head.status >= 200:
+                self._sides[Sender.CLIENT].dissector.expect_head()
         self._replan()
         return head
 
-    def _happen(self, endpoint: Sender, event: Event, after: tuple[Sender, int | None]) -> None:
-        rule = NEXT.get((self.states[endpoint], event))
-        if rule is not None:
-            self.states[endpoint] = rule.new
-            self.transitions.append(Transition(endpoint, rule.old, rule.new, event, rule.section, after))
+    def _happen(self, after: tuple[Sender, int | None], events: dict[Sender, Event]) -> None:
+        for endpoint, event in events.items():
+            if rule := NEXT.get((self.states[endpoint], event)):
+                self.states[endpoint] = rule.new
+                self.transitions.append(Transition(endpoint, rule.old, rule.new, event, rule.section, after))
 
 
 def _stays(head: Head) -> bool:
     """Whether another request may follow on the connection (RFC 9112 section 9.3)."""
     # "If the "close" connection option is present ..., the connection will not persist after the current response"
     # (RFC 9112 9.3)
-    closes = "close" in (token.lower() for token in head.tokens("Connection"))
-    return head.version is not None and head.version >= (1, 1) and not closes
+    return head.version is not None and head.version >= (1, 1) and not head.has_token("Connection", "close")
 
 
 def _utf8(data: bytes | memoryview) -> bool:
@@ -516,49 +507,3 @@ def _utf8(data: bytes | memoryview) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _check_text(message: _Opened, case: FrameCase, body: bytes | None) -> None:
-    """Hold a text message's next bytes to UTF-8, which a character may cross from frame to frame (section 5.6)."""
-    decoder = message.decoder
-    if decoder is None:
-        return
-    if body is None:
-        message.decoder = None
-        return
-    before = len(decoder.getstate()[0])
-    try:
-        decoder.decode(body)
-    except UnicodeDecodeError as error:
-        case.bad_text = (max(0, error.start - before), error.reason)
-        message.decoder = None
-        return
-    if case.first & FIN:
-        case.cut_text = len(decoder.getstate()[0])
-
-
-def _lost(side: _Direction, case: FrameCase) -> str:
-    if case.bad_deflate is not None:
-        return f"not inflated: {case.bad_deflate}"
-    if side.inflater is None:
-        return "not inflated: it is not known that permessage-deflate was agreed"
-    return f"not inflated: {side.inflater.lost}"
-
-
-def _finish(sender: Sender, message: _Opened, index: int) -> Message:
-    return Message(
-        sender=sender,
-        number=message.number,
-        opcode=message.opcode,
-        first_frame=message.first_frame,
-        last_frame=index,
-        length=message.length,
-        data=None if message.kept is None else b"".join(message.kept),
-        violations=tuple(message.violations),
-    )
-
-
-def _cut(
-    sender: Sender, offset: int, data: bytes, length: int, what: str, broken: tuple[Violation, ...] = ()
-) -> Unread:
-    return Unread(sender, offset, data[:UNREAD_KEPT], length, what, (*broken, *judge_end(EndCase(cut=what))))

@@ -48,8 +48,8 @@ class Dissection(Shown):
 
     def explanations(self) -> Iterator[Explanation]:
         """Each head and each frame explained, in the order of the sequences."""
-        things: tuple[Head | Frame, ...] = (*self.heads, *self.frames)
-        return map(self._explain, things)
+        yield from map(self._explain, self.heads)
+        yield from map(self._explain, self.frames)
 
     def _explain(self, thing: Head | Frame) -> Explanation:
         if isinstance(thing, Frame) or thing.sender is Sender.CLIENT:
@@ -61,12 +61,11 @@ class Dissection(Shown):
 
         Credentials in headers are withheld. ``connection`` is that number throughout.
         """
-        for head in self.heads:
-            yield {"kind": "handshake", "connection": connection, **_handshake(head)}
-        for frame in self.frames:
-            yield {"kind": "frame", "connection": connection, **_frame(frame)}
-        for unread in self.unread:
-            yield {"kind": "unread", "connection": connection, **_unread(unread)}
+        for thing in self._things:
+            kind, said = _told(thing)
+            sender = None if thing.sender is None else thing.sender.label
+            broken = [{"rule": violation.rule, "section": violation.section} for violation in thing.violations]
+            yield {"kind": kind, "connection": connection, "sender": sender, **said, "violations": broken}
 
     def __str__(self) -> str:
         return self._sheet_of(self._things).text()
@@ -112,7 +111,8 @@ def dissect(
 
     def feed(sender: Sender, size: int) -> list[Thing]:
         data, left[sender] = left[sender][:size], left[sender][size:]
-        found[sender] += (told := connection.feed(sender, data))
+        told = connection.feed(sender, data)
+        found[sender] += told
         return told
 
     # Nothing tells when these bytes crossed, but a response is judged by the request that it answers, and what a client
@@ -157,49 +157,28 @@ def explain(data: bytes, sender: Sender | None = None) -> Explanation:
     return explain_frame(data, sender=sender, violations=parse_frame(data, sender=sender).violations)
 
 
-def _handshake(head: Head) -> dict[str, Any]:
-    secret = {field.start // 8 for field in head_fields(head, None) if field.secret}
-    return {
-        "sender": head.sender.label,
-        "offset": head.offset,
-        "length": len(head.data),
-        "start_line": WITHHELD if 0 in secret else head.start_line,
-        "headers": [[line.name, WITHHELD if line.start in secret else line.value] for line in head.lines],
-        "malformed": head.malformed,
-        "violations": _violations(head.violations),
-    }
+def _told(thing: Head | Frame | Unread) -> tuple[str, dict[str, Any]]:
+    """What ``--json`` calls a thing, and what it tells of it besides its sender and the rules that it breaks."""
+    match thing:
+        case Head():
+            secret = {field.start // 8 for field in head_fields(thing, None) if field.secret}
+            return "handshake", {
+                "offset": thing.offset,
+                "length": thing.length,
+                "start_line": WITHHELD if 0 in secret else thing.start_line,
+                "headers": [[line.name, WITHHELD if line.start in secret else line.value] for line in thing.lines],
+                "malformed": thing.malformed,
+            }
+        case Frame():
+            return "frame", {
+                **{name: getattr(thing, name) for name in _OF_FRAMES},
+                "masking_key": None if thing.masking_key is None else thing.masking_key.hex(),
+                "payload_sha256": hashlib.sha256(thing.data or b"").hexdigest(),
+                "status_code": thing.status_code,
+                "close_reason": thing.close_reason,
+            }
+        case Unread():
+            return "unread", {"offset": thing.offset, "length": thing.length, "what": thing.what}
 
 
-def _frame(frame: Frame) -> dict[str, Any]:
-    return {
-        "sender": None if frame.sender is None else frame.sender.label,
-        "index": frame.index,
-        "offset": frame.offset,
-        "header_length": frame.header_length,
-        "payload_length": frame.payload_length,
-        "fin": frame.fin,
-        "rsv1": frame.rsv1,
-        "rsv2": frame.rsv2,
-        "rsv3": frame.rsv3,
-        "opcode": frame.opcode,
-        "mask": frame.mask,
-        "masking_key": None if frame.masking_key is None else frame.masking_key.hex(),
-        "payload_sha256": hashlib.sha256(frame.data or b"").hexdigest(),
-        "status_code": frame.status_code,
-        "close_reason": frame.close_reason,
-        "violations": _violations(frame.violations),
-    }
-
-
-def _unread(unread: Unread) -> dict[str, Any]:
-    return {
-        "sender": unread.sender.label,
-        "offset": unread.offset,
-        "length": unread.length,
-        "what": unread.what,
-        "violations": _violations(unread.violations),
-    }
-
-
-def _violations(violations: tuple[Violation, ...]) -> list[dict[str, str]]:
-    return [{"rule": violation.rule, "section": violation.section} for violation in violations]
+_OF_FRAMES = ("index", "offset", "header_length", "payload_length", "fin", "rsv1", "rsv2", "rsv3", "opcode", "mask")

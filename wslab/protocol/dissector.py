@@ -30,14 +30,15 @@ The client's bytes alone do not tell that, so the connection does: ``expect_head
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Final, NamedTuple, overload
+from typing import Final, NamedTuple, overload
 
 from ..anatomy.field import Sender
 from .head import END, TOKEN, Head, parse_head
-from .header import EXTENDED, HEADER, KEY, LONGEST, FrameHeader, payload_length
-from .words import FIN, LENGTH, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3
+from .header import EXTENDED, HEADER, LONGEST, FrameHeader, payload_length, read_header
+from .words import FIN, LENGTH, OPCODE, OPCODES, RSV1, RSV2, RSV3
 
 HEAD_LIMIT: Final = 65536
 """A head is at most this long, in bytes. RFC 9112 sets no limit and lets every receiver set one."""
@@ -48,9 +49,9 @@ UNREAD_KEPT: Final = 4096
 CHUNK_LINE: Final = 1024
 """Bytes of a line between two chunks, at most."""
 
-_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(;.*)?", re.DOTALL)
+"""The line before a chunk: its size, and extensions."""
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
-_TOKEN_BYTES: Final = frozenset(bytes((code,)) for code in range(128) if TOKEN.fullmatch(chr(code)))
 _FRAMELIKE: Final = frozenset(
     first
     for first in range(256)
@@ -107,6 +108,7 @@ class Body(NamedTuple):
     """The first ``UNREAD_KEPT`` of them at most."""
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class FoundFrames(Sequence["Head | Body | FrameHeader"]):
     """What one call of ``feed`` found, in stream order: heads and the bodies behind them, then frame headers.
 
@@ -114,19 +116,14 @@ class FoundFrames(Sequence["Head | Body | FrameHeader"]):
     indexing fast. It holds the fed chunk for as long as it lives.
     """
 
-    __slots__ = ("base", "data", "first_index", "heads", "marks")
-
-    def __init__(
-        self, heads: list[Head | Body], data: bytes | memoryview, base: int, marks: list[int], first_index: int
-    ) -> None:
-        self.heads = heads
-        self.data = data
-        """The bytes that the frames were found in."""
-        self.base = base
-        """Stream offset of ``data``."""
-        self.marks = marks
-        """Of each frame, the position of its *second* byte in ``data``."""
-        self.first_index = first_index
+    heads: list[Head | Body]
+    data: bytes | memoryview
+    """The bytes that the frames were found in."""
+    base: int
+    """Stream offset of ``data``."""
+    marks: list[int]
+    """Of each frame, the position of its *second* byte in ``data``."""
+    first_index: int
 
     def __len__(self) -> int:
         return len(self.heads) + len(self.marks)
@@ -149,20 +146,13 @@ class FoundFrames(Sequence["Head | Body | FrameHeader"]):
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, FoundFrames | list) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"<{len(self.heads)} heads and {len(self.marks)} frame headers>"
 
     def header(self, number: int) -> FrameHeader:
         """The ``number``-th frame header found, from 0."""
-        data, mark = self.data, self.marks[number]
-        second = data[mark]
-        size = HEADER[second]
-        start = mark - 1 + size
-        key = bytes(data[start - KEY : start]) if second & MASK else None
-        length = payload_length(data, mark)
-        return FrameHeader(self.first_index + number, self.base + mark - 1, size, length, data[mark - 1], second, key)
+        at = self.marks[number] - 1
+        return read_header(self.data, at, index=self.first_index + number, offset=self.base + at)
 
 
 class Dissector:
@@ -173,7 +163,7 @@ class Dissector:
         expect_head: whether the stream begins with an opening handshake, or in the midst of frames.
     """
 
-    __slots__ = ("_body", "_buffer", "_gathered", "_index", "mode", "next_offset", "received", "sender")
+    __slots__ = ("_body", "_index", "_kept", "mode", "next_offset", "received", "sender")
 
     def __init__(self, sender: Sender, *, expect_head: bool = True) -> None:
         self.sender: Final = sender
@@ -182,15 +172,14 @@ class Dissector:
         """Bytes fed so far."""
         self.next_offset = 0
         """Stream offset where the next head or frame begins; beyond ``received`` while a payload is arriving."""
-        self._buffer = b""
-        self._gathered = bytearray()
+        self._kept = bytearray()
         self._index = 0
         self._body: BodyEnd | None = None
 
     @property
     def tail(self) -> bytes:
         """The bytes after ``next_offset`` that make no whole head or header yet (the first 4,096 of unread ones)."""
-        return bytes(self._gathered) if self._gathered else self._buffer
+        return bytes(self._kept)
 
     @property
     def unread(self) -> int:
@@ -208,87 +197,78 @@ class Dissector:
         heads: list[Head | Body] = []
         rest = data if isinstance(data, memoryview) and self.mode is Mode.FRAMES else bytes(data)
         while rest and self.mode is not Mode.FRAMES:
-            rest = self._READ[self.mode](self, bytes(rest), heads)
-        return self._frames(rest, heads)
+            match self.mode:
+                case Mode.HEAD:
+                    rest = self._read_head(bytes(rest), heads)
+                case Mode.BODY:
+                    rest = self._read_body(bytes(rest), heads)
+                case _:
+                    rest = self._keep(bytes(rest))
+        marks: list[int] = []
+        first_index = self._index
+        if rest and self._kept:
+            rest = bytes(self._kept) + rest
+            self._kept.clear()
+        base = self.received - len(rest)
+        if rest:
+            position = _mark(rest, self.next_offset - base, marks)
+            self.next_offset = base + position
+            self._kept += rest[position:]
+            self._index += len(marks)
+        return FoundFrames(heads, rest, base, marks, first_index)
 
     def expect_head(self) -> None:
         """Take the next bytes for another head, as far as no frame has begun behind the last one."""
         if self.mode is Mode.FRAMES and self.next_offset == self.received and not self._index:
             self.mode = Mode.HEAD
 
-    def _frames(self, data: bytes | memoryview, heads: list[Head | Body]) -> FoundFrames:
-        if self._buffer and data:
-            data = self._buffer + data
-            self._buffer = b""
-        base = self.received - len(data)
-        first_index = self._index
-        marks: list[int] = []
-        if data:
-            position = _mark(data, self.next_offset - base, marks)
-            self.next_offset = base + position
-            self._buffer = bytes(data[position:])
-            self._index += len(marks)
-        return FoundFrames(heads, data, base, marks, first_index)
-
-    def _head(self, data: bytes, found: list[Head | Body]) -> bytes:
+    def _read_head(self, data: bytes, found: list[Head | Body]) -> bytes:
         """Gather a head; return the bytes that are for another mode."""
-        gathered = self._gathered
-        if not gathered:
-            if data[0] in _FRAMELIKE:
-                self.mode = Mode.FRAMES
-                return data
-            if data[:1] not in _TOKEN_BYTES:
-                return self._no_head(f"these bytes begin no HTTP: {data[0]:02x}", data, found)
-        seen = len(gathered)
-        gathered += data
-        at = gathered.find(END, max(0, seen - len(END) + 1), HEAD_LIMIT)
-        if at < 0:
-            if len(gathered) < HEAD_LIMIT:
-                return b""
-            return self._no_head(f"no empty line in the first {HEAD_LIMIT:,} bytes", bytes(gathered), found)
-        stop = at + len(END)
-        head = parse_head(bytes(gathered[:stop]), self.sender, offset=self.next_offset)
-        found.append(head)
-        self.next_offset += stop
-        self.mode, self._body = _after(head)
-        rest = bytes(gathered[stop:])
-        gathered.clear()
+        kept, seen, stop = self._kept, len(self._kept), 0
+        kept += data
+        if kept[0] in _FRAMELIKE:
+            self.mode = Mode.FRAMES
+        elif not TOKEN.match(chr(kept[0])):
+            found.append(self._no_head(f"these bytes begin no HTTP: {kept[0]:02x}"))
+        elif (at := kept.find(END, max(0, seen - len(END) + 1), HEAD_LIMIT)) >= 0:
+            stop = at + len(END)
+            head = parse_head(bytes(kept[:stop]), self.sender, offset=self.next_offset)
+            found.append(head)
+            self.next_offset += stop
+            self.mode, self._body = _after(head)
+        elif len(kept) < HEAD_LIMIT:
+            return b""
+        else:
+            found.append(self._no_head(f"no empty line in the first {HEAD_LIMIT:,} bytes"))
+        rest = bytes(kept[stop:])
+        kept.clear()
         return rest
 
-    def _no_head(self, problem: str, data: bytes, found: list[Head | Body]) -> bytes:
-        found.append(Head(self.sender, b"", "", (), malformed=problem, offset=self.next_offset))
-        self._gathered.clear()
+    def _no_head(self, problem: str) -> Head:
         self.mode = Mode.UNREAD
-        return data
+        return Head(self.sender, b"", "", (), malformed=problem, offset=self.next_offset)
 
     def _read_body(self, data: bytes, found: list[Head | Body]) -> bytes:
         """Step over the body's next bytes; return those behind it."""
         assert self._body is not None, "a head comes before its body"
         taken = self._body.take(data)
-        self._rest(data if taken is None else data[:taken], found)
+        self._keep(data[:taken])
         if taken is None:
             self.mode = Mode.UNREAD  # its chunks are not what they must be: nothing tells where it ends
             return b""
         rest = data[taken:]
         if self._body.over:
             length = self.received - len(rest) - self.next_offset
-            found.append(Body(self.next_offset, length, self._buffer))
+            found.append(Body(self.next_offset, length, self.tail))
             self.next_offset += length
-            self._buffer = b""
+            self._kept.clear()
             self.mode = Mode.HEAD
         return rest
 
-    def _rest(self, data: bytes, found: list[Head | Body]) -> bytes:
-        room = UNREAD_KEPT - len(self._buffer)
-        if room > 0:
-            self._buffer += data[:room]
+    def _keep(self, data: bytes) -> bytes:
+        """Keep the first of the bytes that are stepped over; none are left."""
+        self._kept += data[: UNREAD_KEPT - len(self._kept)]
         return b""
-
-    _READ: ClassVar[Mapping[Mode, Callable[[Dissector, bytes, list[Head | Body]], bytes]]] = {
-        Mode.HEAD: _head,
-        Mode.BODY: _read_body,
-        Mode.UNREAD: _rest,
-    }
 
 
 class BodyEnd:
@@ -298,11 +278,11 @@ class BodyEnd:
         length: of the body, in bytes; None where it is sent in chunks that say their own.
     """
 
-    __slots__ = ("_left", "_line", "_trailer", "chunked", "over")
+    __slots__ = ("_chunked", "_left", "_line", "_trailer", "over")
 
     def __init__(self, length: int | None) -> None:
-        self.chunked = length is None
         self.over = length == 0
+        self._chunked = length is None
         self._left = length or 0
         self._line = b""
         self._trailer = False
@@ -315,38 +295,33 @@ class BodyEnd:
                 step = min(self._left, len(data) - at)
                 self._left -= step
                 at += step
-                self.over = not self._left and not self.chunked
+                self.over = not self._left and not self._chunked
                 continue
             newline = data.find(b"\n", at, at + CHUNK_LINE)
             stop = len(data) if newline < 0 else newline + 1
             self._line += data[at : min(stop, at + CHUNK_LINE + 1)]
-            if len(self._line) > CHUNK_LINE or (newline >= 0 and not self._end_line()):
+            if len(self._line) > CHUNK_LINE:
                 return None
             at = stop
+            if newline < 0:
+                continue
+            line, self._line = self._line.strip(), b""
+            if self._trailer:
+                # "chunked-body = *chunk last-chunk trailer-section CRLF" (RFC 9112 7.1)
+                self.over = not line
+            elif size := _CHUNK.fullmatch(line):
+                length = int(size[1], 16)
+                self._trailer = not length
+                self._left = length + 2 if length else 0  # CRLF ends its data
+            else:
+                return None
         return at
-
-    def _end_line(self) -> bool:
-        """Read a whole line between chunks; whether it is what must be there."""
-        line, self._line = self._line.strip(), b""
-        if self._trailer:
-            # "chunked-body = *chunk last-chunk trailer-section CRLF" (RFC 9112 7.1)
-            self.over = not line
-            return True
-        size = line.partition(b";")[0].strip()
-        if not _CHUNK_SIZE.fullmatch(size):
-            return False
-        length = int(size, 16)
-        self._trailer = not length
-        self._left = length + 2 if length else 0  # CRLF ends its data
-        return True
 
 
 def _after(head: Head) -> tuple[Mode, BodyEnd | None]:
     """The mode behind a head, and its body where one with a known end follows."""
     status = head.status
-    if head.sender is Sender.CLIENT and head.request_line is None:
-        return Mode.UNREAD, None
-    if head.sender is Sender.SERVER and status is None:
+    if (head.request_line if head.sender is Sender.CLIENT else status) is None:
         return Mode.UNREAD, None
     if status == 101:
         return Mode.FRAMES, None
@@ -354,20 +329,16 @@ def _after(head: Head) -> tuple[Mode, BodyEnd | None]:
     # by the first empty line after the header fields" (RFC 9112 6.3)
     if status is not None and (status < 200 or status in (204, 304)):
         return Mode.HEAD, None
-    lengths = {value.strip() for value in head.get("Content-Length")}
-    if "chunked" in (token.lower() for token in head.tokens("Transfer-Encoding")):
+    if head.has_token("Transfer-Encoding", "chunked"):
         return Mode.BODY, BodyEnd(None)
-    if head.get("Transfer-Encoding"):
+    lengths = {value.strip() for value in head.get("Content-Length")}
+    if head.get("Transfer-Encoding") or len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
         return Mode.UNREAD, None
-    if lengths:
-        length = lengths.pop()
-        if lengths or not _LENGTH.fullmatch(length):
-            return Mode.UNREAD, None
-        if int(length):
-            return Mode.BODY, BodyEnd(int(length))
-    elif status is not None:
-        # "this is a response message without a declared message body length, so the message body length is determined
-        # by the number of octets received prior to the server closing the connection" (RFC 9112 6.3)
+    # "this is a response message without a declared message body length, so the message body length is determined by
+    # the number of octets received prior to the server closing the connection" (RFC 9112 6.3)
+    if status is not None and not lengths:
         return Mode.UNREAD, None
-    asks = status is None and "websocket" in (token.lower() for token in head.tokens("Upgrade"))
+    if length := sum(map(int, lengths)):
+        return Mode.BODY, BodyEnd(length)
+    asks = status is None and head.has_token("Upgrade", "websocket")
     return (Mode.FRAMES if asks else Mode.HEAD), None

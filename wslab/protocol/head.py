@@ -72,6 +72,10 @@ class Head(Shown):
         """The comma-separated elements of every header line of that name, without those that are empty."""
         return [token for value in self.get(name) for part in value.split(",") if (token := part.strip(" \t"))]
 
+    def has_token(self, name: str, token: str) -> bool:
+        """Whether those elements name ``token``, in lower case, whose case there does not count."""
+        return token in (element.lower() for element in self.tokens(name))
+
     @property
     def length(self) -> int:
         """Its bytes."""

@@ -99,16 +99,17 @@ def payload_length(data: bytes | memoryview, second_at: int) -> int:
     return int.from_bytes(data[second_at + 1 : second_at + 1 + size], "big") if size else second & LENGTH
 
 
-def read_header(data: bytes, at: int = 0, *, index: int = 0, offset: int = 0) -> FrameHeader:
+def read_header(data: bytes | memoryview, at: int = 0, *, index: int = 0, offset: int = 0) -> FrameHeader:
     """The header of the frame that begins at ``data[at]``. Never raises: what has not come counts as 0, and as no key.
 
     ``index`` and ``offset`` are the frame's place in its stream, which the bytes do not tell.
     """
-    first, second = (*data[at : at + 2], 0, 0)[:2]
-    stop = at + HEADER[second]
-    length = payload_length(data, at + 1) if len(data) > at + 1 else 0
-    key = bytes(data[stop - KEY : stop]) if second & MASK and len(data) >= stop else None
-    return FrameHeader(index, offset, HEADER[second], length, first, second, key)
+    come = len(data) - at
+    first, second = data[at] if come > 0 else 0, data[at + 1] if come > 1 else 0
+    size = HEADER[second]
+    length = payload_length(data, at + 1) if come > 1 else 0
+    key = bytes(data[at + size - KEY : at + size]) if second & MASK and come >= size else None
+    return FrameHeader(index, offset, size, length, first, second, key)
 
 
 def write_header(first: int, length: int, key: bytes = b"", form: LengthForm | None = None) -> bytes:

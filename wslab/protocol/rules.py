@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from ..anatomy.field import Sender, Violation
@@ -26,12 +27,9 @@ from .words import BINARY, CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1
 class Breach(NamedTuple):
     """Where a rule is broken."""
 
-    found: str
-    """What was found instead, in plain words."""
-    start: int = 0
-    """First offending bit of the frame or head."""
-    width: int = 0
-    """Number of offending bits."""
+    found: str  # What was found instead, in plain words.
+    start: int = 0  # First offending bit of the frame or head.
+    width: int = 0  # Number of offending bits.
 
 
 Case = TypeVar("Case")
@@ -49,12 +47,12 @@ class Rule(Generic[Case]):
     check: Check[Case]
 
 
-def _into(rules: list[Rule[Case]]) -> Callable[[str, str], Callable[[Check[Case]], Check[Case]]]:
-    """A decorator that puts a check into ``rules`` under a name and a section; its docstring is the sentence."""
+def _into(rules: list[Rule[Case]]) -> Callable[..., Callable[[Check[Case]], Check[Case]]]:
+    """What puts a check into ``rules`` under a name, a section and a sentence: if none is given, its docstring."""
 
-    def rule(name: str, section: str) -> Callable[[Check[Case]], Check[Case]]:
+    def rule(name: str, section: str, sentence: str = "") -> Callable[[Check[Case]], Check[Case]]:
         def put(check: Check[Case]) -> Check[Case]:
-            rules.append(Rule(name, section, " ".join((check.__doc__ or "").split()), check))
+            rules.append(Rule(name, section, sentence or " ".join((check.__doc__ or "").split()), check))
             return check
 
         return put
@@ -70,29 +68,18 @@ class FrameCase:
     payload_length: int
     first: int
     second: int
-    data: bytes = b""
-    """The unmasked payload, as far as it is known."""
+    data: bytes = b""  # The unmasked payload, as far as it is known.
     sender: Sender | None = None
-    whole: bool = True
-    """Whether ``data`` is the whole payload."""
-    deflate: bool | None = None
-    """Whether permessage-deflate was agreed; None where the handshake is not known."""
-    opened: int | None = None
-    """Opcode of the fragmented message that the sender has begun and not ended."""
-    in_context: bool = False
-    """Whether the frames before this one are known."""
-    too_soon: str | None = None
-    """Why the connection was not yet open, or never was."""
-    close_sent: bool = False
-    """Whether this sender has sent a close frame before."""
-    bad_text: tuple[int, str] | None = None
-    """Position in the frame's text and cause of bad UTF-8."""
-    cut_text: int = 0
-    """How many bytes at the text message's end are the start of a character."""
-    compressed: bool = False
-    """Whether ``data`` is compressed, so that places in the text are not places in the payload."""
-    bad_deflate: str | None = None
-    """Why a compressed payload will not inflate."""
+    whole: bool = True  # Whether ``data`` is the whole payload.
+    deflate: bool | None = None  # Whether permessage-deflate was agreed; None where the handshake is not known.
+    opened: int | None = None  # Opcode of the fragmented message that the sender has begun and not ended.
+    in_context: bool = False  # Whether the frames before this one are known.
+    too_soon: str | None = None  # Why the connection was not yet open, or never was.
+    close_sent: bool = False  # Whether this sender has sent a close frame before.
+    bad_text: tuple[int, str] | None = None  # Position in the frame's text and cause of bad UTF-8.
+    cut_text: int = 0  # How many bytes at the text message's end are the start of a character.
+    compressed: bool = False  # Whether ``data`` is compressed, so that places in the text are none in the payload.
+    bad_deflate: str | None = None  # Why a compressed payload will not inflate.
 
     @property
     def opcode(self) -> int:
@@ -104,15 +91,10 @@ class FrameCase:
         """RFC 6455 section 5.5: "Control frames are identified by opcodes where the most significant bit is 1"."""
         return bool(self.first & 0b1000)
 
-    @property
-    def payload_start(self) -> int:
-        """First bit of the payload."""
-        return self.header_length * 8
-
     def payload(self, start: int = 0, size: int | None = None) -> tuple[int, int]:
         """First bit and number of bits of ``size`` bytes of payload from byte ``start`` on."""
         size = len(self.data) - start if size is None else size
-        return self.payload_start + start * 8, size * 8
+        return (self.header_length + start) * 8, size * 8
 
 
 @dataclass(slots=True)
@@ -120,8 +102,7 @@ class HeadCase:
     """All that is known about a request or a response when it is judged."""
 
     head: Head
-    request: Head | None = None
-    """The request that a response answers."""
+    request: Head | None = None  # What a response answers.
 
     def each(self, name: str) -> list[tuple[str, tuple[int, int]]]:
         """The value, and the first bit and number of bits, of each header line of that name."""
@@ -144,25 +125,56 @@ class HeadCase:
         return 0, (len(self.head.data) if end < 0 else end + 2) * 8
 
 
+# Checks that several rules share.
+
+
+def _too_soon(sender: Sender, case: FrameCase) -> Iterator[Breach]:
+    if case.too_soon is not None and case.sender is sender:
+        yield Breach(f"a frame {case.too_soon}", 0, 8)
+
+
+def _close_code(wrong: tuple[range, ...], case: FrameCase) -> Iterator[Breach]:
+    code = int.from_bytes(case.data[:2], "big")
+    if case.opcode == CLOSE and len(case.data) >= 2 and any(code in codes for codes in wrong):
+        yield Breach(f"status code {code}: {status_meaning(code)[0]}", *case.payload(0, 2))
+
+
+def _missing(name: str, case: HeadCase) -> Iterator[Breach]:
+    if not case.head.get(name):
+        yield Breach(f"there is no {name}", *case.first_line)
+
+
+def _doubled(name: str, case: HeadCase) -> Iterator[Breach]:
+    times = len(case.head.get(name))
+    if times > 1:
+        yield Breach(f"{name} appears {times} times", *case.line(name, 1))
+
+
+def _lacks(case: HeadCase, name: str, wanted: str) -> Breach:
+    values = case.head.get(name)
+    found = f"{name} is {quote(', '.join(values))}, not {wanted}" if values else f"there is no {name}"
+    return Breach(found, *case.line(name))
+
+
 # Frames: how they are written, how they make messages, how they close.
 
 FRAME_RULES: Final[list[Rule[FrameCase]]] = []
 _frame = _into(FRAME_RULES)
 
 
-@_frame("client-frame-before-handshake", "RFC 6455 4.1")
-def _client_too_soon(case: FrameCase) -> Iterator[Breach]:
-    """Once the client's opening handshake has been sent, the client MUST wait for a response from the server before
-    sending any further data."""
-    if case.too_soon is not None and case.sender is Sender.CLIENT:
-        yield Breach(f"a frame {case.too_soon}", 0, 8)
+_frame(
+    "client-frame-before-handshake",
+    "RFC 6455 4.1",
+    "Once the client's opening handshake has been sent, the client MUST wait for a response from the server "
+    "before sending any further data.",
+)(partial(_too_soon, Sender.CLIENT))
 
 
-@_frame("server-frame-before-handshake", "RFC 6455 6.1")
-def _server_too_soon(case: FrameCase) -> Iterator[Breach]:
-    """The endpoint MUST ensure the WebSocket connection is in the OPEN state (cf. Sections 4.1 and 4.2.2.)"""
-    if case.too_soon is not None and case.sender is Sender.SERVER:
-        yield Breach(f"a frame {case.too_soon}", 0, 8)
+_frame(
+    "server-frame-before-handshake",
+    "RFC 6455 6.1",
+    "The endpoint MUST ensure the WebSocket connection is in the OPEN state (cf. Sections 4.1 and 4.2.2.)",
+)(partial(_too_soon, Sender.SERVER))
 
 
 _RSV: Final = {"RSV1": 1, "RSV2": 2, "RSV3": 3}
@@ -299,34 +311,27 @@ def _close_one_byte(case: FrameCase) -> Iterator[Breach]:
         yield Breach("a body of 1 byte", *case.payload())
 
 
-def _status_code(case: FrameCase) -> int | None:
-    return int.from_bytes(case.data[:2], "big") if case.opcode == CLOSE and len(case.data) >= 2 else None
+_frame(
+    "close-code-never-sent",
+    "RFC 6455 7.4.1",
+    "is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint.",
+)(partial(_close_code, (range(1005, 1007), range(1015, 1016))))
 
 
-@_frame("close-code-never-sent", "RFC 6455 7.4.1")
-def _close_code_local(case: FrameCase) -> Iterator[Breach]:
-    """is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint."""
-    code = _status_code(case)
-    if code in (1005, 1006, 1015):
-        yield Breach(f"status code {code}: {status_meaning(code)[0]}", *case.payload(0, 2))
+_frame(
+    "close-code-reserved",
+    "RFC 6455 7.4.2",
+    "Status codes in the range 1000-2999 are reserved for definition by this protocol, its future revisions, and "
+    "extensions specified in a permanent and readily available public specification.",
+)(partial(_close_code, (range(1004, 1005), range(1016, 3000))))
 
 
-@_frame("close-code-reserved", "RFC 6455 7.4.2")
-def _close_code_reserved(case: FrameCase) -> Iterator[Breach]:
-    """Status codes in the range 1000-2999 are reserved for definition by this protocol, its future revisions, and
-    extensions specified in a permanent and readily available public specification."""
-    code = _status_code(case)
-    if code is not None and (code == 1004 or 1016 <= code <= 2999):
-        yield Breach(f"status code {code}: {status_meaning(code)[0]}", *case.payload(0, 2))
-
-
-@_frame("close-code-out-of-range", "RFC 6455 5.5.1")
-def _close_code_out_of_range(case: FrameCase) -> Iterator[Breach]:
-    """the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order) representing a status
-    code with value /code/ defined in Section 7.4."""
-    code = _status_code(case)
-    if code is not None and not 1000 <= code <= 4999:
-        yield Breach(f"status code {code}: {status_meaning(code)[0]}", *case.payload(0, 2))
+_frame(
+    "close-code-out-of-range",
+    "RFC 6455 5.5.1",
+    "the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order) representing a "
+    "status code with value /code/ defined in Section 7.4.",
+)(partial(_close_code, (range(1000), range(5000, 1 << 16))))
 
 
 @_frame("close-reason-not-utf8", "RFC 6455 8.1")
@@ -379,41 +384,40 @@ def _request_target(case: HeadCase) -> Iterator[Breach]:
         yield Breach(f"the Request-URI is {quote(target)}", (len(case.head.method or "") + 1) * 8, len(target) * 8)
 
 
-@_request("host-missing", "RFC 6455 4.1")
-def _host_missing(case: HeadCase) -> Iterator[Breach]:
-    """The request MUST contain a |Host| header field whose value contains /host/ plus optionally ":" followed by /port/
-    (when not using the default port)."""
-    if not case.head.get("Host"):
-        yield Breach("there is no Host", *case.first_line)
+_request(
+    "host-missing",
+    "RFC 6455 4.1",
+    'The request MUST contain a |Host| header field whose value contains /host/ plus optionally ":" followed by '
+    "/port/ (when not using the default port).",
+)(partial(_missing, "Host"))
 
 
-@_request("host-doubled", "RFC 9112 3.2")
-def _host_doubled(case: HeadCase) -> Iterator[Breach]:
-    """A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
-    header field and to any request message that contains more than one Host header field line or a Host header field
-    with an invalid field value."""
-    yield from _doubled(case, "Host")
+_request(
+    "host-doubled",
+    "RFC 9112 3.2",
+    "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host"
+    " header field and to any request message that contains more than one Host header field line or a Host header"
+    " field with an invalid field value.",
+)(partial(_doubled, "Host"))
 
 
 @_request("request-upgrade", "RFC 6455 4.1")
 def _upgrade(case: HeadCase) -> Iterator[Breach]:
     """The request MUST contain an |Upgrade| header field whose value MUST include the "websocket" keyword."""
-    if "websocket" not in (token.lower() for token in case.head.tokens("Upgrade")):
+    if not case.head.has_token("Upgrade", "websocket"):
         yield _lacks(case, "Upgrade", "websocket")
 
 
 @_request("request-connection", "RFC 6455 4.1")
 def _connection(case: HeadCase) -> Iterator[Breach]:
     """The request MUST contain a |Connection| header field whose value MUST include the "Upgrade" token."""
-    if "upgrade" not in (token.lower() for token in case.head.tokens("Connection")):
+    if not case.head.has_token("Connection", "upgrade"):
         yield _lacks(case, "Connection", "Upgrade")
 
 
-@_request("key-missing", "RFC 6455 4.1")
-def _key_missing(case: HeadCase) -> Iterator[Breach]:
-    """The request MUST include a header field with the name |Sec-WebSocket-Key|."""
-    if not case.head.get("Sec-WebSocket-Key"):
-        yield Breach("there is no Sec-WebSocket-Key", *case.first_line)
+_request("key-missing", "RFC 6455 4.1", "The request MUST include a header field with the name |Sec-WebSocket-Key|.")(
+    partial(_missing, "Sec-WebSocket-Key")
+)
 
 
 @_request("key-not-16-bytes", "RFC 6455 4.1")
@@ -427,10 +431,11 @@ def _key_not_16_bytes(case: HeadCase) -> Iterator[Breach]:
             yield Breach(f"{quote(value)} {what}", *place)
 
 
-@_request("key-doubled", "RFC 6455 11.3.1")
-def _key_doubled(case: HeadCase) -> Iterator[Breach]:
-    """The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an HTTP request."""
-    yield from _doubled(case, "Sec-WebSocket-Key")
+_request(
+    "key-doubled",
+    "RFC 6455 11.3.1",
+    "The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an HTTP request.",
+)(partial(_doubled, "Sec-WebSocket-Key"))
 
 
 @_request("version-not-13", "RFC 6455 4.1")
@@ -445,16 +450,18 @@ def _version_not_13(case: HeadCase) -> Iterator[Breach]:
             yield Breach(f"the version is {quote(value)}", *place)
 
 
-@_request("version-doubled", "RFC 6455 11.3.5")
-def _version_doubled(case: HeadCase) -> Iterator[Breach]:
-    """However, the |Sec-WebSocket-Version| header field MUST NOT appear more than once in an HTTP request."""
-    yield from _doubled(case, "Sec-WebSocket-Version")
+_request(
+    "version-doubled",
+    "RFC 6455 11.3.5",
+    "However, the |Sec-WebSocket-Version| header field MUST NOT appear more than once in an HTTP request.",
+)(partial(_doubled, "Sec-WebSocket-Version"))
 
 
-@_request("origin-doubled", "RFC 6454 7.3")
-def _origin_doubled(case: HeadCase) -> Iterator[Breach]:
-    """The user agent MUST NOT include more than one Origin header field in any HTTP request."""
-    yield from _doubled(case, "Origin")
+_request(
+    "origin-doubled",
+    "RFC 6454 7.3",
+    "The user agent MUST NOT include more than one Origin header field in any HTTP request.",
+)(partial(_doubled, "Origin"))
 
 
 @_request("subprotocols-malformed", "RFC 6455 4.1")
@@ -492,10 +499,11 @@ ACCEPTANCE_RULES: Final[list[Rule[HeadCase]]] = []
 _acceptance = _into(ACCEPTANCE_RULES)
 
 
-@_acceptance("response-malformed", "RFC 6455 4.2.2")
-def _response_malformed(case: HeadCase) -> Iterator[Breach]:
-    """If the server chooses to accept the incoming connection, it MUST reply with a valid HTTP response"""
-    yield from _not_http(case)
+_acceptance(
+    "response-malformed",
+    "RFC 6455 4.2.2",
+    "If the server chooses to accept the incoming connection, it MUST reply with a valid HTTP response",
+)(_not_http)
 
 
 @_acceptance("broken-request-accepted", "RFC 6455 4.2.1")
@@ -517,18 +525,18 @@ def _upgrade_response(case: HeadCase) -> Iterator[Breach]:
         yield _lacks(case, "Upgrade", "websocket")
 
 
-@_acceptance("response-connection", "RFC 6455 4.1")
-def _response_connection(case: HeadCase) -> Iterator[Breach]:
-    """If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token that
-    is an ASCII case-insensitive match for the value "Upgrade", the client MUST _Fail the WebSocket Connection_."""
-    yield from _connection(case)
+_acceptance(
+    "response-connection",
+    "RFC 6455 4.1",
+    "If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token "
+    'that is an ASCII case-insensitive match for the value "Upgrade", the client MUST _Fail the WebSocket '
+    "Connection_.",
+)(_connection)
 
 
-@_acceptance("accept-missing", "RFC 6455 4.1")
-def _accept_missing(case: HeadCase) -> Iterator[Breach]:
-    """If the response lacks a |Sec-WebSocket-Accept| header field"""
-    if not case.head.get("Sec-WebSocket-Accept"):
-        yield Breach("there is no Sec-WebSocket-Accept", *case.first_line)
+_acceptance("accept-missing", "RFC 6455 4.1", "If the response lacks a |Sec-WebSocket-Accept| header field")(
+    partial(_missing, "Sec-WebSocket-Accept")
+)
 
 
 @_acceptance("accept-wrong", "RFC 6455 4.1")
@@ -543,10 +551,11 @@ def _accept_wrong(case: HeadCase) -> Iterator[Breach]:
                 yield Breach(f"{quote(value)}, but the key's answer is {quote(wanted)}", *place)
 
 
-@_acceptance("accept-doubled", "RFC 6455 11.3.3")
-def _accept_doubled(case: HeadCase) -> Iterator[Breach]:
-    """The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an HTTP response."""
-    yield from _doubled(case, "Sec-WebSocket-Accept")
+_acceptance(
+    "accept-doubled",
+    "RFC 6455 11.3.3",
+    "The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an HTTP response.",
+)(partial(_doubled, "Sec-WebSocket-Accept"))
 
 
 @_acceptance("subprotocol-not-asked-for", "RFC 6455 4.1")
@@ -560,17 +569,19 @@ def _subprotocol_not_asked(case: HeadCase) -> Iterator[Breach]:
                 yield Breach(f"{quote(value)} was not asked for", *place)
 
 
-@_acceptance("subprotocol-doubled", "RFC 6455 11.3.4")
-def _subprotocol_doubled(case: HeadCase) -> Iterator[Breach]:
-    """However, the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once in an HTTP response."""
-    yield from _doubled(case, "Sec-WebSocket-Protocol")
+_acceptance(
+    "subprotocol-doubled",
+    "RFC 6455 11.3.4",
+    "However, the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once in an HTTP response.",
+)(partial(_doubled, "Sec-WebSocket-Protocol"))
 
 
-@_acceptance("response-extensions-malformed", "RFC 6455 9.1")
-def _response_extensions_malformed(case: HeadCase) -> Iterator[Breach]:
-    """If a value is received by either the client or the server during negotiation that does not conform to the ABNF
-    below, the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."""
-    yield from _extensions(case)
+_acceptance(
+    "response-extensions-malformed",
+    "RFC 6455 9.1",
+    "If a value is received by either the client or the server during negotiation that does not conform to the "
+    "ABNF below, the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_.",
+)(_extensions)
 
 
 @_acceptance("extension-not-asked-for", "RFC 6455 9")
@@ -584,10 +595,11 @@ def _extension_not_asked(case: HeadCase) -> Iterator[Breach]:
             yield Breach(f"{quote(stranger)} was not asked for", *case.line("Sec-WebSocket-Extensions"))
 
 
-@_acceptance("extensions-doubled", "RFC 6455 11.3.2")
-def _extensions_doubled(case: HeadCase) -> Iterator[Breach]:
-    """However, the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP response."""
-    yield from _doubled(case, "Sec-WebSocket-Extensions")
+_acceptance(
+    "extensions-doubled",
+    "RFC 6455 11.3.2",
+    "However, the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP response.",
+)(partial(_doubled, "Sec-WebSocket-Extensions"))
 
 
 @_acceptance("window-bits-not-offered", "RFC 7692 7.1.2.2")
@@ -610,10 +622,11 @@ REFUSAL_RULES: Final[list[Rule[HeadCase]]] = []
 _refusal = _into(REFUSAL_RULES)
 
 
-@_refusal("no-http-response", "RFC 6455 4.2.2")
-def _no_http_response(case: HeadCase) -> Iterator[Breach]:
-    """If the server does not wish to accept this connection, it MUST return an appropriate HTTP error code"""
-    yield from _not_http(case)
+_refusal(
+    "no-http-response",
+    "RFC 6455 4.2.2",
+    "If the server does not wish to accept this connection, it MUST return an appropriate HTTP error code",
+)(_not_http)
 
 
 @_refusal("versions-not-listed", "RFC 6455 4.4")
@@ -625,28 +638,14 @@ def _versions_not_listed(case: HeadCase) -> Iterator[Breach]:
         yield Breach(f"version {quote(asked[0])} is refused, and none is offered instead", *case.first_line)
 
 
-def _doubled(case: HeadCase, name: str) -> Iterator[Breach]:
-    times = len(case.head.get(name))
-    if times > 1:
-        yield Breach(f"{name} appears {times} times", *case.line(name, 1))
-
-
-def _lacks(case: HeadCase, name: str, wanted: str) -> Breach:
-    values = case.head.get(name)
-    found = f"{name} is {quote(', '.join(values))}, not {wanted}" if values else f"there is no {name}"
-    return Breach(found, *case.line(name))
-
-
 # The end of a stream.
 
 
 class EndCase(NamedTuple):
     """What is known when a sender's stream ends."""
 
-    cut: str | None = None
-    """What was cut off: a head, a frame header, a payload."""
-    close_unanswered: bool = False
-    """Whether the peer sent a close frame, the TCP connection ended in order, and this sender sent none."""
+    cut: str | None = None  # What was cut off: a head, a frame header, a payload.
+    close_unanswered: bool = False  # Whether the peer sent a close frame, and this sender none before an end in order.
 
 
 END_RULES: Final[list[Rule[EndCase]]] = []
