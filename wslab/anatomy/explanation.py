@@ -76,18 +76,13 @@ def _field(view: View, index: int) -> dict[str, Any]:
     first, stop = one.start // 8, -(-one.stop // 8)
     plain = None if one.plain is None else one.plain[:SENT].hex()
     return {
-        "name": shown.name,
-        "start": one.start,
-        "width": one.width,
-        "raw": _hex(view, first, stop),
-        "value": shown.value,
-        "is_number": shown.number is not None,
+        "name": shown.name, "start": one.start, "width": one.width, "raw": _hex(view, first, stop),
+        "value": shown.value, "is_number": shown.number is not None,
         "bits": None if shown.hidden or one.width > 64 else one.bits,
-        "meaning": shown.meaning,
-        "section": shown.section,
+        "meaning": shown.meaning, "section": shown.section,
         "plain": HIDDEN_BYTE * (stop - first) if plain is not None and shown.hidden else plain,
         "secret": one.secret,
-    }
+    }  # fmt: skip
 
 
 def explanation_sheet(explanation: Explained, *, reveal: bool = False) -> Sheet:

@@ -34,9 +34,11 @@ def _row(view: View, first: int, last: int) -> Iterator[Cell]:
         if start < stop:
             spans = {(max(one.start, start), min(one.start + one.width, stop)) for one in view.violations}
             wrong = sorted((begin, end) for begin, end in spans if begin < end)
+            number = f"= {field.number}" if field.number is not None and 1 < field.stop - field.start <= 64 else ""
+            fits = start == field.start and len(number) < 2 * (stop - start)  # a bit is two columns wide
             yield Cell(
                 owner, field.name, start, stop, start > field.start, stop == field.stop,
-                _crossed(view, field, start, stop), _number(field, start, stop), wrong,
+                _crossed(view, field, start, stop), number if fits else "", wrong,
             )  # fmt: skip
 
 
@@ -49,13 +51,6 @@ def _crossed(view: View, field: Entry, start: int, stop: int) -> list[str]:
         return ["·"] * (stop - start)
     bits = "".join(f"{byte:08b}" for byte in view.explanation.data[first:last])
     return list(bits[start - first * 8 : stop - first * 8])
-
-
-def _number(field: Entry, start: int, stop: int) -> str:
-    # The value that the bits make, where the field begins and has room for it: two columns a bit.
-    said = f"= {field.number}"
-    small = field.number is not None and 1 < field.stop - field.start <= 64
-    return said if small and start == field.start and len(said) < 2 * (stop - start) else ""
 
 
 def dump(view: View, *, head: int = HEAD, numbered: bool = False) -> Dump:
@@ -74,24 +69,23 @@ def _lines(view: View, first: int, last: int) -> list[Line | str]:
     lines: list[Line | str] = []
     for start in range(first, last, LINE):
         stop = min(start + LINE, last)
-        closed = stop == len(view.explanation.data) or stop in view.boundaries
+        closed = stop == len(view.explanation.data) or any(field.start // 8 == stop for field in view.fields)
         lines.append(Line(start, [*map(view.byte_at, range(start, stop))], closed))
     return lines
 
 
 def unmasking(view: View) -> Stack | None:
     """The first masked bytes, the masking key under them and the bytes that both make; None where none are masked."""
-    masked, plain, length = b"", b"", 0
+    pairs: list[tuple[int, int]] = []
+    length = 0
     for field, shown in zip(view.explanation.fields, view.fields, strict=True):
         if field.plain is not None:
             length += field.width // 8
-            if not shown.hidden:
-                masked += field.raw[:UNMASKED]
-                plain += field.plain[:UNMASKED]
-    if not masked:
+            pairs += zip(field.raw[:UNMASKED], b"" if shown.hidden else field.plain[:UNMASKED], strict=False)
+    if not pairs:
         return None
-    masked, plain = masked[:UNMASKED], plain[:UNMASKED]
-    key = bytes(one ^ other for one, other in zip(masked, plain, strict=True))
+    masked, plain = map(bytes, zip(*pairs[:UNMASKED], strict=True))
+    key = bytes(one ^ other for one, other in pairs[:UNMASKED])
     more = f"… {count(length - UNMASKED, 'more byte')}" if length > UNMASKED else ""
     text = "".join(map(letter, plain))
     rows = (("masked", hexed(masked), more), ("XOR key", hexed(key), ""), ("unmasked", hexed(plain), text))

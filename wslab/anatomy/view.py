@@ -94,17 +94,11 @@ class View:
 
     def _field(self, field: Field) -> Entry:
         hides = self._withholds(field)
+        number = field.value if isinstance(field.value, int) and not hides else None
         return Entry(
-            name=harmless(_cut(field.name, NAME)),
-            start=field.start,
-            stop=field.stop,
-            value=self._value(field),
-            meaning=self.sentence(field.meaning),
-            section=harmless(field.section),
-            number=field.value if isinstance(field.value, int) and not hides else None,
-            hidden=hides,
-            wrong=self._blames(field.start, field.stop),
-        )
+            harmless(_cut(field.name, NAME)), field.start, field.stop, self._value(field), self.sentence(field.meaning),
+            harmless(field.section), number, hides, self._blames(field.start, field.stop),
+        )  # fmt: skip
 
     def _blames(self, start: int, stop: int) -> bool:
         # Whether a rule is broken by some of these bits.
@@ -157,13 +151,8 @@ class View:
         owners = [place for place, field in enumerate(self.fields) if field.start < stop and start < field.stop]
         return Byte(
             self.hex_at(index), "·" if hidden else letter(self.explanation.data[index]), owners,
-            index in self.boundaries, self._blames(start, stop), hidden,
+            any(self.fields[owner].start >= start for owner in owners), self._blames(start, stop), hidden,
         )  # fmt: skip
-
-    @cached_property
-    def boundaries(self) -> frozenset[int]:
-        """The bytes in which a field begins."""
-        return frozenset(field.start // 8 for field in self.explanation.fields)
 
     @property
     def is_head(self) -> bool:

@@ -33,12 +33,10 @@ def lane_mark(lane: int, said: str) -> str:
     return f"{LANES[lane]} {said}"
 
 
-def _theme(place: int) -> str:
-    colours = {name: f"var({row[0]},{row[place]})" if row[0] else row[place] for name, row in _PALETTE.items()}
-    return ";".join(f"--wsv-{name}:{colour}" for name, colour in colours.items())
-
-
-_LIGHT, _DARK = _theme(1), _theme(2)
+_LIGHT, _DARK = (
+    ";".join(f"--wsv-{name}:" + (f"var({row[0]},{row[at]})" if row[0] else row[at]) for name, row in _PALETTE.items())
+    for at in (1, 2)
+)
 
 _RULES = """
 color:var(--wsv-ink);background:var(--wsv-paper);line-height:1.4;max-width:62em;margin:0 0 1em;

@@ -99,12 +99,8 @@ def _lane(block: States, lane: int) -> dict[str, Any]:
     places = dict([*_straight_arrows(straight, tops, tall), *_channels(channels, ports, tops, tall)])
     visited = {states[0], *(state for old, _, new in taken for state in (old, new))}
     return {
-        "sender": int(lane),
-        "label": block.lanes[lane],
-        "mark": style.LANES[lane],
-        "now": now,
-        "width": LANE,
-        "height": _TOP + len(states) * (tall + _GAP) - _GAP + 4,
+        "sender": int(lane), "label": block.lanes[lane], "mark": style.LANES[lane], "now": now,
+        "width": LANE, "height": _TOP + len(states) * (tall + _GAP) - _GAP + 4,
         "boxes": [
             {
                 "name": state, "x": _MIDDLE - _BOX / 2, "y": tops[state], "w": _BOX, "h": tall,

@@ -96,7 +96,9 @@ def _ruler(block: blocks.Ruler) -> Iterator[str]:
 def _ruler_row(row: Sequence[Cell]) -> Iterator[str]:
     # The lines of one row: names from the top, what crossed on one line, the numbers that it makes below.
     names = [list(cell.name) if cell.width == 1 else wrap(cell.label, 2 * cell.width - 1) for cell in row]
-    lines: list[Sequence[str]] = [*zip_longest(*names, fillvalue=""), [_spread(cell) for cell in row]]
+    lines: list[Sequence[str]] = [*zip_longest(*names, fillvalue="")]
+    # Each piece stands in the middle of its share.
+    lines.append([" ".join(one.center(2 * cell.width // len(cell.pieces) - 1) for one in cell.pieces) for cell in row])
     if any(cell.number for cell in row):
         lines.append([cell.number for cell in row])
     edge = "|" if row[-1].ends or row[-1].stop % ROW == 0 else ":"
@@ -105,12 +107,6 @@ def _ruler_row(row: Sequence[Cell]) -> Iterator[str]:
         body = "|".join(text.center(2 * cell.width - 1) for text, cell in zip(texts, row, strict=True))
         yield f"{margin}|{body}{edge}"
         margin = MARGIN
-
-
-def _spread(cell: Cell) -> str:
-    # What crossed, each piece in the middle of its share.
-    share = 2 * cell.width // len(cell.pieces) - 1
-    return " ".join(piece.center(share) for piece in cell.pieces)
 
 
 def _border(above: Sequence[Cell], below: Sequence[Cell]) -> str:
