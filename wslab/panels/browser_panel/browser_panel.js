@@ -6,7 +6,8 @@
  * to the kernel in batches. The kernel says which record belongs to which event.
  */
 
-import { button, element, freshId, mark, radios, tell, typing } from "../kit/dom.js";
+import { button, radios, steer, typing } from "../kit/controls.js";
+import { element, freshId, headed, mark, tell, whenChanged } from "../kit/dom.js";
 import { ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
@@ -153,7 +154,6 @@ function editor(view) {
   const numbers = element("pre.numbers", { "aria-hidden": "true" });
   const id = freshId();
   const input = element("textarea.input", { id, wrap: "off", autocapitalize: "off", "aria-describedby": `${id}-hint` });
-  let drawn = "";
 
   const echoes = typing(input, PAUSE, () => {
     const code = input.value.slice(0, MOST_TYPED);
@@ -161,19 +161,17 @@ function editor(view) {
     echoes.sent(code);
     view.set("code", code);
   });
-  const number = () => {
-    const count = input.value.split("\n").length;
-    const failed = new Set(running.entries.filter((entry) => entry.level === "uncaught").map((entry) => entry.line));
-    const state = `${count} ${[...failed].join()}`;
-    if (state === drawn) return;
-    drawn = state;
-    numbers.replaceChildren(
-      ...Array.from({ length: count }, (_, at) =>
-        element(failed.has(at + 1) ? "span.failed" : "span", `${failed.has(at + 1) ? "! " : ""}${at + 1}\n`),
-      ),
-    );
-    input.rows = Math.min(Math.max(count + 1, 9), MOST_LINES);
-  };
+  const failures = () => running.entries.filter((entry) => entry.level === "uncaught").map((entry) => entry.line);
+  const number = whenChanged(
+    () => JSON.stringify([input.value.split("\n").length, ...failures()]),
+    (state) => {
+      const [count, ...failed] = JSON.parse(state);
+      const line = (_, at) =>
+        failed.includes(at + 1) ? element("span.failed", `! ${at + 1}\n`) : element("span", `${at + 1}\n`);
+      numbers.replaceChildren(...Array.from({ length: count }, line));
+      input.rows = Math.min(Math.max(count + 1, 9), MOST_LINES);
+    },
+  );
   input.addEventListener("input", number);
   input.addEventListener("scroll", () => (numbers.scrollTop = input.scrollTop));
   input.addEventListener("keydown", (event) => {
@@ -228,17 +226,17 @@ function controls(view) {
     if (!running.number) return "not run yet";
     return running.isOver ? "over: no socket and no timer is left" : "running";
   };
-  const drawLeads = () => {
-    const by = new Map();
-    for (const { port, name } of [...running.addresses].sort((one, other) => one.port - other.port))
-      by.set(name, [...(by.get(name) ?? []), `ws://localhost:${port}`]);
-    const parts = [...by].map(([name, urls]) => [element("code", urls.join(", ")), ` → ${harmless(name)}`]);
-    const text = parts.length ? "" : "There is no server yet to lead to: run await lab.serve() in a cell.";
-    const key = JSON.stringify([...by]);
-    if (leads.dataset.key === key) return;
-    leads.dataset.key = key;
-    leads.replaceChildren(...(text ? [text] : parts.flatMap((part, at) => (at ? ["; ", ...part] : part))));
-  };
+  const drawLeads = whenChanged(
+    () => running.addresses,
+    (addresses) => {
+      const by = new Map();
+      for (const { port, name } of [...addresses].sort((one, other) => one.port - other.port))
+        by.set(name, [...(by.get(name) ?? []), `ws://localhost:${port}`]);
+      const parts = [...by].map(([name, urls]) => [element("code", urls.join(", ")), ` → ${harmless(name)}`]);
+      if (!parts.length) parts.push(["There is no server yet to lead to: run await lab.serve() in a cell."]);
+      leads.replaceChildren(...parts.flatMap((part, at) => (at ? ["; ", ...part] : part)));
+    },
+  );
   const draw = () => {
     tell(labels[0], `automatic (${running.page.loopback ? "directly" : "through Jupyter’s server"})`);
     routes.draw(model.get("route"));
@@ -343,17 +341,16 @@ function told(view) {
     const at = all.indexOf(current());
     choose(all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)]);
   };
-  const KEYS = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity };
-  list.addEventListener("keydown", (event) => {
-    if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    step(KEYS[event.key]);
-  });
+  steer(list, { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity }, step);
   list.addEventListener("click", (event) => {
     const row = event.target.closest("[data-event]");
     if (row && !String(getSelection())) choose(Number(row.dataset.event));
   });
 
+  const drawNotes = whenChanged(
+    () => running.notes,
+    (said) => notes.replaceChildren(...said.map((note) => element("p", harmless(note)))),
+  );
   const draw = () => {
     const { entries } = running;
     if (running.number !== number) {
@@ -403,11 +400,7 @@ function told(view) {
         ? `${plural(running.next, "event")}${dropped ? ` · the last ${NUMBER.format(entries.length)} kept · ${NUMBER.format(dropped)} dropped` : ""}`
         : "",
     );
-    const text = running.notes.map(harmless);
-    if (notes.dataset.key !== text.join("\n")) {
-      notes.dataset.key = text.join("\n");
-      notes.replaceChildren(...text.map((note) => element("p", note)));
-    }
+    drawNotes();
     speaking ??= setTimeout(() => {
       speaking = null;
       if (said.textContent !== counts.textContent) said.textContent = counts.textContent;
@@ -416,7 +409,7 @@ function told(view) {
   const root = element(
     "section.toldpart",
     { "aria-label": "What the page was told" },
-    element("div.headrow", element("h3.heading", "What the page was told, and what it did"), counts, said),
+    headed("What the page was told, and what it did", counts, said),
     notes,
     empty,
     list,
@@ -431,7 +424,7 @@ function told(view) {
 // What crossed the wire ------------------------------------------------------------------------------------------------
 
 function wire(view) {
-  const { running, recording, rows } = view;
+  const { running, rows } = view;
   const table = ladder(view);
   const hint = element("p.hint");
   const other = element("p.note");
@@ -460,24 +453,12 @@ function wire(view) {
   const root = element(
     "section.wirepart",
     { "aria-label": "What crossed the wire" },
-    element(
-      "div.headrow",
-      element("h3.heading", "What crossed the wire"),
-      element("span.about.aside.tabular", "of the connections that this page opened"),
-    ),
+    headed("What crossed the wire", element("span.about.aside.tabular", "of the connections that this page opened")),
     hint,
     table.element,
     other,
   );
-  return {
-    element: root,
-    draw,
-    reveal: table.reveal,
-    remove: table.remove,
-    get recording() {
-      return recording;
-    },
-  };
+  return { element: root, draw, reveal: table.reveal, remove: table.remove };
 }
 
 // The panel ------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /** The byte inspector: bytes as hex to edit, what to read them as, and every bit of them explained. */
 
-import { button, element, freshId, mark } from "../kit/dom.js";
+import { button, options } from "../kit/controls.js";
+import { element, freshId, mark, say, tell, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
 import { harmless, NUMBER, plural } from "../kit/words.js";
@@ -21,11 +22,11 @@ const isStream = (reading) => reading.endsWith("stream");
 const labelled = (name, control, more = "") => element(`label.label${more}`, name, control);
 
 /** Make a list's options say what they should, without touching what stays the same. */
-function fill(select, options) {
-  const wanted = JSON.stringify(options);
+function fill(select, pairs) {
+  const wanted = JSON.stringify(pairs);
   if (select.dataset.options === wanted) return;
   select.dataset.options = wanted;
-  select.replaceChildren(...options.map(([value, name]) => element("option", { value }, name)));
+  select.replaceChildren(...options(pairs));
 }
 
 /** The text that one edits. What one types is kept as it is, also where it cannot be read. */
@@ -59,14 +60,14 @@ function hexField(context) {
     const rows = String(Math.min(10, Math.max(2, text.split("\n").length)));
     if (field.getAttribute("rows") !== rows) field.setAttribute("rows", rows);
     const wrong = shared.trouble && shared.trouble.text === text ? shared.trouble : null;
-    field.setAttribute("aria-invalid", String(Boolean(wrong)));
+    say(field, "invalid", wrong);
     const said = wrong ? `${harmless(wrong.trouble)}. Below is what was read last.` : "";
     if (trouble.textContent !== said) trouble.textContent = said;
     const left = shared.reading?.left ?? 0;
-    note.hidden = !left;
-    note.textContent = left
-      ? `${plural(left, "byte")} more are read and do not stand here. An edited text is read alone.`
-      : "";
+    tell(
+      note,
+      left ? `${plural(left, "byte")} more are read and do not stand here. An edited text is read alone.` : "",
+    );
   };
   return { element: element("div.hexpart", labelled("Bytes, as hex", field), trouble, note), draw };
 }
@@ -140,14 +141,13 @@ function build(context) {
   const choice = choices(context);
   const head = element("header.title");
   const bytes = inspection({ onpick: (byte) => context.set("picked", byte) });
-  let told = null;
+  const explained = () => shared.reading?.explanation ?? null;
+  const drawTitle = whenChanged(explained, (now) => head.replaceChildren(...(now ? title(now) : [])));
   const draw = () => {
     text.draw();
     choice.draw();
-    const explanation = shared.reading?.explanation ?? null;
-    if (explanation !== told) head.replaceChildren(...(explanation ? title(explanation) : []));
-    told = explanation;
-    bytes.show(explanation, model.get("picked"));
+    drawTitle();
+    bytes.show(explained(), model.get("picked"));
   };
   return {
     element: element(

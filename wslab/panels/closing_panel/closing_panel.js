@@ -6,7 +6,8 @@
  * keyboard chooses, and in the drawing the pointer may too.
  */
 
-import { element, mark, quote, section, svg } from "../kit/dom.js";
+import { options } from "../kit/controls.js";
+import { element, mark, quote, say, section, svg, whenChanged } from "../kit/dom.js";
 import { panel } from "../kit/panel.js";
 import { harmless } from "../kit/words.js";
 
@@ -183,20 +184,17 @@ function sentences({ began, clean, tcp }) {
 function chooser(context) {
   const select = element("select.input", { "aria-label": "Connection" });
   select.addEventListener("change", () => context.set("connection", select.value === "" ? null : Number(select.value)));
-  let drawn = "";
-  const draw = () => {
+  const choices = () => {
     const { connections, closing } = context.shared.told;
     const wanted = context.model.get("connection");
     const numbers = wanted === null || connections.includes(wanted) ? connections : [wanted, ...connections];
     const newest = `the newest that ends${closing && wanted === null ? ` (${closing.connection})` : ""}`;
-    if (drawn !== `${newest} ${numbers}`) {
-      drawn = `${newest} ${numbers}`;
-      select.replaceChildren(
-        element("option", { value: "" }, newest),
-        ...numbers.map((number) => element("option", { value: String(number) }, `number ${number}`)),
-      );
-    }
-    select.value = wanted === null ? "" : String(wanted);
+    return JSON.stringify([["", newest], ...numbers.map((number) => [number, `number ${number}`])]);
+  };
+  const drawChoices = whenChanged(choices, (pairs) => select.replaceChildren(...options(JSON.parse(pairs))));
+  const draw = () => {
+    drawChoices();
+    select.value = String(context.model.get("connection") ?? "");
   };
   return { element: element("label.inline", "Connection", select), draw };
 }
@@ -252,8 +250,7 @@ function build(context) {
     for (const { node, records } of edges)
       node.classList.toggle("wslab-lit", selected !== null && records.includes(selected));
     for (const button of body.querySelectorAll("[data-record]")) {
-      const same = Number(button.dataset.record) === selected;
-      button.setAttribute("aria-pressed", String(same));
+      say(button, "pressed", Number(button.dataset.record) === selected);
     }
   };
   return { element: element("div", bar, hint, body), draw };

@@ -5,7 +5,8 @@
  * press sends what was typed, and what is wrong with it is told in words.
  */
 
-import { button, element, freshId, mark, radios, section, spaced, tell, textInput, typing } from "../kit/dom.js";
+import { button, options, radios, steer, textInput, typing } from "../kit/controls.js";
+import { element, freshId, headed, mark, say, section, spaced, tell, together, whenChanged } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
@@ -33,13 +34,13 @@ function typed({ model, ask }, name, input, { shown = String, read = (text) => t
 
 const NUMBERS = { read: (text) => (/^\d{1,9}$/.test(text.trim()) ? Number(text) : undefined) };
 
-function choice({ model, ask }, name, legend, options) {
-  const values = options.map(([value]) => value);
+function choice({ model, ask }, name, legend, pairs) {
+  const values = pairs.map(([value]) => value);
   const { inputs, draw: drawInputs } = radios(values, (value) => ask({ ask: "change", name, value }));
   const root = element(
     "fieldset.group.options",
     element("legend", legend),
-    ...options.map(([, label], index) => element("label", inputs[index], label)),
+    ...pairs.map(([, label], index) => element("label", inputs[index], label)),
   );
   const draw = (can) => {
     drawInputs(model.get(name));
@@ -145,31 +146,30 @@ function payload(context) {
     way.draw(can);
     input.disabled = !can;
     input.hidden = close;
-    input.setAttribute("aria-invalid", String(wrong === "payload"));
+    say(input, "invalid", wrong === "payload");
     body.hidden = !close;
     tell(size, `Payload${length === null ? "" : `, ${plural(length, "byte")}`}`);
     if (close) tell(body, "Made of the status code and the reason, as a Close frame's body is.");
   };
-  return {
-    element: element("div.form", element("div.payloadbox", label, body), way.element),
-    draw,
-    flush: field.flush,
-    remove: field.remove,
-  };
+  return together(element("div.form", element("div.payloadbox", label, body), way.element), [field], draw);
 }
 
 const RESERVED = [3, 4, 5, 6, 7, 11, 12, 13, 14, 15];
-const opcodeOption = (opcode) =>
-  element("option", { value: String(opcode) }, `${opcode} ${OPCODES[opcode] ?? "reserved"}`);
+const opcodes = (label, numbers) =>
+  element(
+    "optgroup",
+    { label },
+    options(numbers.map((number) => [number, `${number} ${OPCODES[number] ?? "reserved"}`])),
+  );
 
 function frameSettings(context) {
   const { model, ask, shared } = context;
   const opcode = element(
     "select.input",
     { onchange: () => ask({ ask: "change", name: "opcode", value: Number(opcode.value) }) },
-    element("optgroup", { label: "Data" }, ...[0, 1, 2].map(opcodeOption)),
-    element("optgroup", { label: "Control" }, ...[8, 9, 10].map(opcodeOption)),
-    element("optgroup", { label: "Reserved" }, ...RESERVED.map(opcodeOption)),
+    opcodes("Data", [0, 1, 2]),
+    opcodes("Control", [8, 9, 10]),
+    opcodes("Reserved", RESERVED),
   );
   const bits = ["fin", "rsv1", "rsv2", "rsv3"].map((name) => [
     name,
@@ -197,24 +197,19 @@ function frameSettings(context) {
   const draw = (can) => {
     opcode.value = String(model.get("opcode"));
     for (const [name, button] of bits) {
-      button.setAttribute("aria-pressed", String(model.get(name)));
+      say(button, "pressed", model.get(name));
       button.disabled = !can;
     }
     for (const part of [maskBy, form]) part.draw(can);
     for (const part of [pieces, key]) part.draw();
     keyInput.hidden = model.get("mask") !== "key";
-    keyInput.setAttribute("aria-invalid", String(shared.preview.field === "masking key"));
+    say(keyInput, "invalid", shared.preview.field === "masking key");
     for (const control of [opcode, fragments, keyInput, reset]) control.disabled = !can;
   };
   const root = element(
     "section.byhand",
     { "aria-label": "The frame" },
-    element(
-      "div.headrow",
-      element("h3.heading", "As exact bytes"),
-      element("span.about", "any frame, refused by nobody"),
-      reset,
-    ),
+    headed("As exact bytes", element("span.about", "any frame, refused by nobody"), reset),
     element(
       "div.form",
       element("label.label", "Opcode", opcode),
@@ -229,12 +224,7 @@ function frameSettings(context) {
       element("label.label", "Fragments", fragments),
     ),
   );
-  return {
-    element: root,
-    draw,
-    flush: () => [pieces, key].forEach((field) => field.flush()),
-    remove: () => [pieces, key].forEach((field) => field.remove()),
-  };
+  return together(root, [pieces, key], draw);
 }
 
 /** What the library sends by itself, and the close frame's two values. */
@@ -261,21 +251,13 @@ function library(context, flush) {
       list.value !== "other" &&
       ask({ ask: "change", name: "code", value: list.value === "none" ? null : Number(list.value) }),
   });
-  let listed = null;
-  const drawList = () => {
-    const { codes } = shared;
-    if (listed !== codes) {
-      listed = codes;
-      const known = codes.map(([number, words]) => element("option", { value: String(number) }, `${number} ${words}`));
-      list.replaceChildren(
-        ...known,
-        element("option", { value: "none" }, "no status code"),
-        element("option", { value: "other" }, "another number"),
-      );
-    }
-    const code = model.get("code");
-    list.value = code === null ? "none" : codes.some(([number]) => number === code) ? String(code) : "other";
-  };
+  const drawCodes = whenChanged(
+    () => shared.codes,
+    (codes) => {
+      const known = codes.map(([number, words]) => [number, `${number} ${words}`]);
+      list.replaceChildren(...options([...known, ["none", "no status code"], ["other", "another number"]]));
+    },
+  );
   const meaning = element("p.codemeaning");
   const refusal = refused(context, "library");
   const reasonInput = textInput({ maxlength: "4000" });
@@ -297,16 +279,14 @@ function library(context, flush) {
     tell(message, model.get("payload_as") === "text" ? "Send as a text message" : "Send as a binary message");
     code.draw();
     reason.draw();
-    drawList();
-    meaning.replaceChildren(
-      model.get("code") === null ? "" : `${model.get("code")}: `,
-      harmless(words[0]),
-      " ",
-      section(words[1]),
-    );
+    drawCodes();
+    const chosen = model.get("code");
+    const isKnown = shared.codes.some(([number]) => number === chosen);
+    list.value = chosen === null ? "none" : isKnown ? String(chosen) : "other";
+    meaning.replaceChildren(chosen === null ? "" : `${chosen}: `, harmless(words[0]), " ", section(words[1]));
     tell(reasonSize, `Reason, ${NUMBER.format(bytes)} of ${most} bytes`);
-    reasonInput.setAttribute("aria-invalid", String(bytes > most || field === "status code and reason"));
-    codeInput.setAttribute("aria-invalid", String(field === "status code and reason"));
+    say(reasonInput, "invalid", bytes > most || field === "status code and reason");
+    say(codeInput, "invalid", field === "status code and reason");
     const open = can && !why && Boolean(end?.open);
     for (const one of [message, ...others]) one.disabled = !open || field === "payload";
     close.disabled = !open;
@@ -326,12 +306,7 @@ function library(context, flush) {
     ),
     refusal.element,
   );
-  return {
-    element: root,
-    draw,
-    flush: () => [code, reason].forEach((field) => field.flush()),
-    remove: () => [code, reason].forEach((field) => field.remove()),
-  };
+  return together(root, [code, reason], draw);
 }
 
 // The bytes ------------------------------------------------------------------------------------------------------------
@@ -375,23 +350,19 @@ function bytes(context, flush) {
   const list = element("div.framelist", { role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
   const inspected = inspection();
   const pick = (index) => ask({ ask: "change", name: "picked", value: index });
-  let drawn = "";
 
-  const drawList = ({ frames, index }) => {
-    const state = JSON.stringify([frames, index]);
-    if (state === drawn) return;
-    drawn = state;
-    const focused = list.contains(document.activeElement);
-    list.replaceChildren(...frames.map((frame, at) => frameRow(frame, at, index, pick)));
-    if (focused) list.children[index]?.focus({ preventScroll: true });
-  };
-  list.addEventListener("keydown", (event) => {
-    const last = shared.preview.frames.length - 1;
-    const { index } = shared.preview;
-    const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: last }[event.key];
-    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    pick(Math.min(Math.max(to, 0), last));
+  const drawList = whenChanged(
+    () => JSON.stringify([shared.preview.frames, shared.preview.index]),
+    () => {
+      const { frames, index } = shared.preview;
+      const focused = list.contains(document.activeElement);
+      list.replaceChildren(...frames.map((frame, at) => frameRow(frame, at, index, pick)));
+      if (focused) list.children[index]?.focus({ preventScroll: true });
+    },
+  );
+  steer(list, { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }, (step) => {
+    const { frames, index } = shared.preview;
+    pick(Math.min(Math.max(index + step, 0), frames.length - 1));
   });
 
   const draw = (can) => {
@@ -400,7 +371,7 @@ function bytes(context, flush) {
     const rest = frames.filter(({ sent }) => !sent);
     const begun = frames.length - rest.length;
     tell(trouble, words ? `No bytes yet: ${harmless(words)}.` : "");
-    drawList(shared.preview);
+    drawList();
     list.hidden = !frames.length;
     all.hidden = !frames.length;
     all.disabled = !open;
@@ -452,7 +423,6 @@ function log(context) {
     list,
     said,
   );
-  let drawn = null;
   const row = ({ what, end, sender, how, number }) =>
     element(
       "li",
@@ -468,15 +438,16 @@ function log(context) {
         ),
       ),
     );
-  const draw = () => {
-    const { sent } = shared;
-    if (sent === drawn) return;
-    const before = drawn;
-    drawn = sent;
-    root.hidden = !sent.length;
-    list.replaceChildren(...sent.map(row));
-    if (before && sent.length) said.textContent = harmless(`Sent ${sent[0].what} by ${sent[0].end}`);
-  };
+  let isFirst = true;
+  const draw = whenChanged(
+    () => shared.sent,
+    (sent) => {
+      root.hidden = !sent.length;
+      list.replaceChildren(...sent.map(row));
+      if (!isFirst && sent.length) said.textContent = harmless(`Sent ${sent[0].what} by ${sent[0].end}`);
+      isFirst = false;
+    },
+  );
   return { element: root, draw };
 }
 
@@ -524,14 +495,10 @@ function build(context) {
     log(context),
   ];
   const [who, what, frame, ready, shown, sent] = parts.map((part) => part.element);
-  return {
-    element: element("div", who, what, element("div.ways", frame, ready), shown, sent),
-    draw: () => {
-      const can = context.life === "live" && !context.model.get("closed");
-      for (const part of parts) part.draw(can);
-    },
-    remove: () => parts.forEach((part) => part.remove?.()),
-  };
+  return together(element("div", who, what, element("div.ways", frame, ready), shown, sent), parts, () => {
+    const can = context.life === "live" && !context.model.get("closed");
+    for (const part of parts) part.draw(can);
+  });
 }
 
 export default panel("composer", "Composer", build, begin);

@@ -5,7 +5,8 @@
  * any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
  */
 
-import { button, element, freshId, mark, quote, radios, rove, section, tell, textInput, typing } from "../kit/dom.js";
+import { button, radios, rove, textInput, typing } from "../kit/controls.js";
+import { element, freshId, mark, quote, say, section, tell, together, whenChanged } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
@@ -132,7 +133,7 @@ function figure(context) {
         const button = buttons[start + at].node;
         const digit = String(bit.read(model));
         button.textContent = digit;
-        button.setAttribute("aria-pressed", String(digit === "1"));
+        say(button, "pressed", digit === "1");
         button.setAttribute("aria-label", `${field.name}, bit ${start + at}: ${digit}`);
         button.classList.toggle("wslab-wrong", wrong(start + at, 1));
       });
@@ -171,7 +172,7 @@ function typed(context, name, input, shown, lively = false) {
     const text = shown(model);
     echoes.back(text, text);
     const why = tooMuch ?? model.get("refused")[name];
-    input.setAttribute("aria-invalid", String(Boolean(why)));
+    say(input, "invalid", why);
     tell(problem, why ? harmless(why) : "");
   };
   input.addEventListener("paste", (event) => {
@@ -277,7 +278,7 @@ function settings(context) {
     keyRow,
     setting("Length in", [form.element, stated, right], length.problem, lie),
   );
-  return { element: root, draw, remove: () => [key, payload, length].forEach((field) => field.remove()) };
+  return together(root, [key, payload, length], draw);
 }
 
 // What comes of it -------------------------------------------------------------------------------------------------------
@@ -319,11 +320,7 @@ function results({ model }) {
     bytes.draw(hex + (length > shown ? ` … ${NUMBER.format(length - shown)} more` : ""));
     call.draw(harmless(words));
   };
-  return {
-    element: element("div.copies", bytes.element, call.element),
-    draw,
-    remove: () => [bytes, call].forEach((part) => part.remove()),
-  };
+  return together(element("div.copies", bytes.element, call.element), [bytes, call], draw);
 }
 
 const OUTCOMES = { accepted: ["✓", "accepted"], waits: ["…", "waits for more bytes"], refused: ["✗", "refused"] };
@@ -359,16 +356,16 @@ function verdicts({ model }) {
   const heading = element("h3.heading", "What two implementations make of it");
   const said = element("p.comparison", { role: "status" });
   const cards = element("div.verdicts");
-  let drawn = null;
-  const draw = () => {
-    const now = model.get("verdicts");
-    if (now === drawn || !now.judges) return;
-    drawn = now;
-    const words = harmless(now.comparison);
-    const [, point, rest] = /^([^:.]*[:.])(.*)$/s.exec(words);
-    if (said.textContent !== words) said.replaceChildren(element("b", point), rest);
-    cards.replaceChildren(...now.judges.map(verdict));
-  };
+  const draw = whenChanged(
+    () => model.get("verdicts"),
+    ({ judges, comparison }) => {
+      if (!judges) return;
+      const words = harmless(comparison);
+      const [, point, rest] = /^([^:.]*[:.])(.*)$/s.exec(words);
+      if (said.textContent !== words) said.replaceChildren(element("b", point), rest);
+      cards.replaceChildren(...judges.map(verdict));
+    },
+  );
   return { element: element("section.judges", { "aria-label": "Verdicts" }, heading, cards, said), draw };
 }
 
@@ -379,11 +376,11 @@ function meaning(context) {
     const explanation = model.get("explanation");
     if (explanation.data !== undefined) inspected.show(explanation, model.get("picked"));
   };
-  return {
-    element: element("section.inspector", { "aria-label": "The bytes explained" }, inspected.element),
+  return together(
+    element("section.inspector", { "aria-label": "The bytes explained" }, inspected.element),
+    [inspected],
     draw,
-    remove: inspected.remove,
-  };
+  );
 }
 
 function build(context) {
@@ -395,11 +392,7 @@ function build(context) {
     ...presets,
   );
   const parts = [figure(context), settings(context), results(context), verdicts(context), meaning(context)];
-  return {
-    element: element("div", bar, ...parts.map((part) => part.element)),
-    draw: () => parts.forEach((part) => part.draw()),
-    remove: () => parts.forEach((part) => part.remove?.()),
-  };
+  return together(element("div", bar, ...parts.map((part) => part.element)), parts);
 }
 
 export default panel("frame-builder", "Frame builder", build);

@@ -7,7 +7,8 @@
  * `draw`; what is being read or typed in is not drawn anew.
  */
 
-import { button, cut, element, freshId, mark, section, typing, unseen, whenChanged } from "../kit/dom.js";
+import { button, options, textInput, typing } from "../kit/controls.js";
+import { cut, element, freshId, mark, say, section, together, unseen, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
 import { harmless, plural } from "../kit/words.js";
@@ -182,13 +183,7 @@ function responsePart({ shared }) {
 function acceptPart(context) {
   const { model, shared } = context;
   const label = freshId();
-  const field = element("input.input.key", {
-    type: "text",
-    spellcheck: "false",
-    autocomplete: "off",
-    "aria-labelledby": label,
-    oninput: () => context.set("key", field.value),
-  });
+  const field = textInput({ "aria-labelledby": label, oninput: () => context.set("key", field.value) }, ".key");
   const own = button("Take the request’s key", () => context.set("key", null));
   const note = element("span.step-note");
   const slots = {
@@ -234,7 +229,7 @@ function acceptPart(context) {
   const drawn = whenChanged(
     () => shared.request.accept,
     (told) => {
-      field.setAttribute("aria-invalid", String(!told.sound));
+      say(field, "invalid", !told.sound);
       note.textContent = harmless(told.note);
       slots.guid.textContent = told.guid;
       slots.joined.replaceChildren(
@@ -282,8 +277,7 @@ function experimentRow(context, experiment, statuses) {
         context.set("predictions", choice.value ? { ...others, [name]: Number(choice.value) } : others);
       },
     },
-    element("option", { value: "" }, "predict…"),
-    ...statuses.map(([status, said]) => element("option", { value: String(status) }, said)),
+    options([["", "predict…"], ...statuses]),
   );
   const run = button(
     "Run",
@@ -402,11 +396,7 @@ function begin({ shared, ask, hear }) {
 
 function build(context) {
   const parts = [requestPart, responsePart, acceptPart, experimentsPart].map((make) => make(context));
-  return {
-    element: element("div", ...parts.map((each) => each.element)),
-    draw: () => parts.forEach((each) => each.draw()),
-    remove: () => parts.forEach((each) => each.remove?.()),
-  };
+  return together(element("div", ...parts.map((each) => each.element)), parts);
 }
 
 export default panel("handshake-workbench", "Handshake workbench", build, begin);

@@ -1,6 +1,7 @@
 /** The bytes as hex and as ASCII, in rows; arrow keys go from byte to byte. */
 
-import { element, rove } from "./dom.js";
+import { rove } from "./controls.js";
+import { element } from "./dom.js";
 import { brokenFrom, brokenOn, byteLabel, bytesOf, character, fieldsAt, part } from "./places.js";
 import { hex } from "./words.js";
 

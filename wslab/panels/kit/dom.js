@@ -1,9 +1,9 @@
-/** What every view is drawn with: elements out of text nodes, marks, numbers, and one tab stop for many items. */
+/** What every view is drawn with: elements out of text nodes, marks, numbers, and parts made of other parts. */
 
 import { harmless, NUMBER } from "./words.js";
 
 const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
-const TYPED = { spellcheck: "false", autocomplete: "off" };
+export const TYPED = { spellcheck: "false", autocomplete: "off" };
 const DEFAULTS = { button: { type: "button" }, textarea: TYPED };
 
 /** What `element` and `svg` are given, in parts: tag, classes, properties, children. */
@@ -44,12 +44,6 @@ export function svg(...given) {
   return made;
 }
 
-export const button = (words, onclick, properties = {}) => element("button.button", { onclick, ...properties }, words);
-
-/** A line to type in. */
-export const textInput = (properties, look = "") =>
-  element(`input.input${look}`, { type: "text", ...TYPED, ...properties });
-
 /** Where the RFC says so. */
 export const section = (text) => element("span.section", harmless(text));
 
@@ -61,6 +55,20 @@ export function tell(node, text) {
   if (node.textContent !== text) node.textContent = text;
   node.hidden = !text;
 }
+
+/** Say in an ARIA attribute whether something is so. */
+export const say = (node, name, yes) => node.setAttribute(`aria-${name}`, String(Boolean(yes)));
+
+/** A heading, and what stands beside it. */
+export const headed = (title, ...beside) => element("div.headrow", element("h3.heading", title), ...beside);
+
+/** A part of a panel that is made of others: what is done with it is done with each of them. */
+export const together = (root, parts, draw = (...given) => parts.forEach((part) => part.draw(...given))) => ({
+  element: root,
+  draw,
+  flush: () => parts.forEach((part) => part.flush?.()),
+  remove: () => parts.forEach((part) => part.remove?.()),
+});
 
 /** Draws only when `state()` differs from what was drawn last. */
 export function whenChanged(state, draw) {
@@ -93,69 +101,9 @@ export const cut = (text) =>
   text.length > MOST_VALUE ? `${text.slice(0, MOST_VALUE)}… ${NUMBER.format(text.length - MOST_VALUE)} more` : text;
 export const spaced = (digits) => digits.replace(/(..)(?=.)/g, "$1 ");
 
-/** One tab stop for many items: keys move by the given steps, and the focus with them. */
-export function rove(container, items, steps) {
-  container.addEventListener("keydown", (event) => {
-    const from = items.indexOf(event.target.closest("[tabindex]"));
-    if (from < 0 || !(event.key in steps) || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    items[Math.min(Math.max(from + steps[event.key], 0), items.length - 1)].focus();
-  });
-  container.addEventListener("focusin", (event) => {
-    for (const item of container.querySelectorAll('[tabindex="0"]')) item.tabIndex = -1;
-    event.target.closest("[tabindex]").tabIndex = 0;
-  });
-}
-
 /** Scroll `container`, and nothing around it, so that `item` is seen. */
 export function bring(container, item) {
   const [outer, inner] = [container.getBoundingClientRect(), item.getBoundingClientRect()];
   if (inner.top < outer.top) container.scrollTop -= outer.top - inner.top;
   else if (inner.bottom > outer.bottom) container.scrollTop += inner.bottom - outer.bottom;
-}
-
-/**
- * What is typed into `input` counts when nobody has typed for `pause` ms, and when it is left: then `send()` is called.
- * Where `pause` is null only leaving it counts. A value that comes back from the kernel overwrites nothing typed since.
- */
-export function typing(input, pause, send) {
-  const underway = [];
-  let known = null;
-  let timer = null;
-  const now = () => {
-    clearTimeout(timer);
-    timer = null;
-    send();
-  };
-  input.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = pause === null ? null : setTimeout(now, pause);
-  });
-  input.addEventListener("change", now);
-  return {
-    now,
-    flush: () => timer !== null && now(),
-    stop: () => clearTimeout(timer),
-    sent: (value) => underway.push(value),
-    /** The kernel has `value`, which reads `text`. */
-    back(value, text) {
-      if (value === known) return;
-      known = value;
-      const mine = underway.indexOf(value);
-      if (mine >= 0) underway.splice(0, mine + 1);
-      else if (timer === null) input.value = text;
-    },
-  };
-}
-
-/** Radio buttons for `values`, of which one is on. What a person chose stays chosen until the kernel answers. */
-export function radios(values, choose) {
-  const name = freshId();
-  const inputs = values.map((value) => element("input", { type: "radio", name, onchange: () => choose(value) }));
-  let known; // what the kernel said last
-  const draw = (value) => {
-    if (value !== known) for (const [at, input] of inputs.entries()) input.checked = values[at] === value;
-    known = value;
-  };
-  return { inputs, draw };
 }

@@ -9,7 +9,8 @@
 
 import { bitFigure, hasFigure } from "./bit_figure.js";
 import { byteGrid } from "./byte_grid.js";
-import { bring, cut, element, rove, section, spaced } from "./dom.js";
+import { rove } from "./controls.js";
+import { bring, cut, element, section, spaced } from "./dom.js";
 import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
 import { asciiWords, bits, bytesOf, fieldsAt, part, place } from "./places.js";
 import { harmless, hex, NUMBER, plural } from "./words.js";

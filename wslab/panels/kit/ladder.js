@@ -6,7 +6,8 @@
  */
 
 import { arrowDrawing } from "./arrows.js";
-import { element, freshId, mark } from "./dom.js";
+import { steer } from "./controls.js";
+import { element, freshId, mark, say } from "./dom.js";
 import { group, NUMBER, plural, recordSummary } from "./words.js";
 
 const ROW = 26; // px, as --wslab-row in panel.css
@@ -210,7 +211,7 @@ export function ladder(view) {
       next = row.element;
       row.show(recording.record(number), from + at);
       row.turn("wslab-selected", number === selected);
-      row.element.setAttribute("aria-selected", String(number === selected));
+      say(row.element, "selected", number === selected);
       row.turn("wslab-to-come", number > moment);
       row.turn("wslab-found", found.test !== null && found.has(number));
     }
@@ -357,11 +358,7 @@ export function ladder(view) {
     "[": () => view.step("back"),
     "]": () => view.step("forward"),
   };
-  grid.addEventListener("keydown", (event) => {
-    if (!KEYS[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    KEYS[event.key]();
-  });
+  steer(grid, KEYS, (go) => go());
   grid.addEventListener("click", (event) => {
     const row = event.target.closest("[data-number]");
     if (row) choose(rows.row(Number(row.dataset.number)));

@@ -1,6 +1,7 @@
 /** The controls that say which records are shown, and those that find one among them. */
 
-import { button, element, mark, svg, textInput } from "../kit/dom.js";
+import { button, options, textInput, typing } from "../kit/controls.js";
+import { element, mark, say, svg, together } from "../kit/dom.js";
 import { DIRECTIONS, FILTER_KINDS, OPCODES } from "../kit/facts.js";
 import { NUMBER } from "../kit/words.js";
 
@@ -40,24 +41,13 @@ function sample(kind) {
 
 /** A field whose text is the trait, when one has stopped typing. */
 function textField(view, trait, properties) {
-  let waiting = null;
-  let drawn = "";
   const input = textInput({ type: "search", ...properties });
-  const take = () => {
-    clearTimeout(waiting);
-    waiting = null;
-    drawn = input.value;
+  const typed = typing(input, TYPING, () => {
+    typed.sent(input.value);
     view.change({ [trait]: input.value });
-  };
-  input.addEventListener("input", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(take, TYPING);
   });
-  const draw = () => {
-    const value = view.model.get(trait);
-    if (value !== drawn && waiting === null) input.value = drawn = value;
-  };
-  return { input, take, draw, remove: () => clearTimeout(waiting) };
+  const draw = () => typed.back(view.model.get(trait), view.model.get(trait));
+  return { input, take: typed.now, draw, remove: typed.stop };
 }
 
 export function filterBar(view) {
@@ -92,10 +82,10 @@ export function filterBar(view) {
       "aria-label": "Opcode",
       onchange: () => view.change({ opcode: opcode.value === "" ? null : Number(opcode.value) }),
     },
-    element("option", { value: "" }, "any opcode"),
-    ...Array.from({ length: 16 }, (_, code) =>
-      element("option", { value: String(code) }, `${code} ${OPCODES[code] ?? "reserved"}`),
-    ),
+    options([
+      ["", "any opcode"],
+      ...Array.from({ length: 16 }, (_, code) => [code, `${code} ${OPCODES[code] ?? "reserved"}`]),
+    ]),
   );
   const connection = element("input.input.number", {
     type: "number",
@@ -122,10 +112,9 @@ export function filterBar(view) {
   const find = findBar(view);
 
   const draw = () => {
-    for (const [direction, button] of directions)
-      button.setAttribute("aria-pressed", String(model.get("direction") === direction));
+    for (const [direction, button] of directions) say(button, "pressed", model.get("direction") === direction);
     for (const [kind, button] of kinds) {
-      button.setAttribute("aria-pressed", String(model.get("kinds").includes(kind)));
+      say(button, "pressed", model.get("kinds").includes(kind));
       if (kind === "bend") button.hidden = !recording.bent;
     }
     const code = model.get("opcode");
@@ -135,25 +124,19 @@ export function filterBar(view) {
       connection.value = String(number ?? "");
     connection.hidden = recording.connections < 2 && number === null;
     text.draw();
-    broken.setAttribute("aria-pressed", String(model.get("broken")));
+    say(broken, "pressed", model.get("broken"));
     all.hidden = !rows.test;
     find.draw();
   };
-  return {
-    element: element(
-      "div.toolbar.filter",
-      { role: "group", "aria-label": "Filter" },
-      element("span.choices", { role: "group", "aria-label": "Direction" }, ...directions.map(([, button]) => button)),
-      element("span.choices.kinds", { role: "group", "aria-label": "Kinds" }, ...kinds.map(([, button]) => button)),
-      broken,
-      element("span.rest", opcode, connection, text.input, all, find.element),
-    ),
-    draw,
-    remove: () => {
-      text.remove();
-      find.remove();
-    },
-  };
+  const root = element(
+    "div.toolbar.filter",
+    { role: "group", "aria-label": "Filter" },
+    element("span.choices", { role: "group", "aria-label": "Direction" }, ...directions.map(([, button]) => button)),
+    element("span.choices.kinds", { role: "group", "aria-label": "Kinds" }, ...kinds.map(([, button]) => button)),
+    broken,
+    element("span.rest", opcode, connection, text.input, all, find.element),
+  );
+  return together(root, [text, find], draw);
 }
 
 /** Find: what is found stays marked, and the selection moves from one to the next. */

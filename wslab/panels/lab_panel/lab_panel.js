@@ -7,7 +7,8 @@
  * that are traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
  */
 
-import { button, element, mark } from "../kit/dom.js";
+import { button } from "../kit/controls.js";
+import { element, mark, say, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { caption, ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
@@ -40,7 +41,7 @@ function summary(view) {
 
   const draw = () => {
     counts.textContent = text();
-    follow.setAttribute("aria-pressed", String(following.on));
+    say(follow, "pressed", following.on);
     clear.ariaDisabled = String(view.selected === null);
     speaking ??= setTimeout(() => {
       speaking = null;
@@ -80,7 +81,6 @@ function inspector(view) {
   const heading = element("div");
   const bytes = inspection({ onpick: (byte) => view.change({ picked: byte }) });
   const root = element("section.inspector", { "aria-label": "The selected record" }, heading, bytes.element);
-  let drawn = "";
 
   const title = (record) => {
     const length = record.headerLength + record.payloadLength;
@@ -111,16 +111,21 @@ function inspector(view) {
     return [title(record), detail.problem ? element("p.problem", harmless(detail.problem)) : null].filter(Boolean);
   };
 
-  const draw = () => {
+  const now = () => {
     const record = recording.record(view.selected);
-    const detail = record && recording.detail(view.selected);
-    const picked = view.model.get("picked");
-    const state = [view.selected, picked, record?.delay, Boolean(detail), recording.connections > 1].join(" ");
-    if (state === drawn) return; // what is being read is not drawn anew
-    drawn = state;
-    heading.replaceChildren(...words(record, detail));
-    bytes.show(detail?.explanation ?? null, picked);
+    return { record, detail: record && recording.detail(view.selected), picked: view.model.get("picked") };
   };
+  const state = ({ record, detail, picked }) =>
+    [view.selected, picked, record?.delay, Boolean(detail), recording.connections > 1].join(" ");
+  // What is being read is not drawn anew.
+  const draw = whenChanged(
+    () => state(now()),
+    () => {
+      const { record, detail, picked } = now();
+      heading.replaceChildren(...words(record, detail));
+      bytes.show(detail?.explanation ?? null, picked);
+    },
+  );
   return { element: root, draw, remove: bytes.remove };
 }
 

@@ -6,7 +6,7 @@
  * are pulled from the kernel (wslab/panels/lab_panel/lanes.py) and only while they are open.
  */
 
-import { element, freshId, mark, quote, section } from "../kit/dom.js";
+import { element, freshId, mark, quote, say, section } from "../kit/dom.js";
 import { harmless, NUMBER, plural } from "../kit/words.js";
 
 const LEAST = 18; // px of a column of one byte
@@ -314,7 +314,7 @@ export function lanes(view) {
   sized.observe(body);
 
   const draw = () => {
-    button.setAttribute("aria-expanded", String(view.isOpen));
+    say(button, "expanded", view.isOpen);
     body.hidden = !view.isOpen;
     if (!view.isOpen) return;
     const wanted = `${view.number} ${view.sign}`;

@@ -1,6 +1,7 @@
 /** The Node panel: what a script in Node prints, as it prints it, and a button that ends it. */
 
-import { button, element } from "../kit/dom.js";
+import { button } from "../kit/controls.js";
+import { element } from "../kit/dom.js";
 import { panel } from "../kit/panel.js";
 import { harmless } from "../kit/words.js";
 
