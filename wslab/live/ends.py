@@ -1,13 +1,12 @@
 """``End``: one end of a live connection that a lab holds, driven from any thread, by the library or byte by byte.
 
 Theory. A connection belongs to the event loop that made it: a client to the kernel's loop, a server's connection to the
-loop of the server's thread. An ``End`` may be used from any loop, since it does its work on the loop that owns it.
+loop of the server's thread. An ``End`` does its work on that loop, so it may be used from any. It holds its connection.
+A lab makes ends when asked for them, and keeps none.
 
 There are two ways to send. ``websockets`` builds the frame, refuses what the protocol forbids, and changes its state.
 Or bytes go straight into the transport: they are recorded like all others, nothing is refused, and the library never
 learns of them. A raw endpoint has no library. There the first way builds a frame, masked where a client sends it.
-
-An ``End`` holds its connection. A lab makes ends when asked for them, and keeps none.
 """
 
 from __future__ import annotations
@@ -56,7 +55,8 @@ def masking_keys(seed: Seed, purpose: str) -> Iterator[bytes]:
 class End:
     """One end of a live connection, as ``Lab.ends`` gives it. Any thread and any loop may use it.
 
-    What sends returns the number of the record that came of it, or None where no whole frame did.
+    What sends returns the number of the record that came of it, or None where no whole frame did. It raises CannotSend
+    where the connection is not open and, all but ``write``, LibraryRefuses for what ``websockets`` does not send.
 
     Attributes:
         kind: ``"client"`` or ``"server"``, which ``websockets`` drives, or ``"raw"``, which nobody does.
@@ -85,25 +85,19 @@ class End:
         raise NotImplementedError
 
     async def write(self, data: bytes | bytearray | memoryview) -> int | None:
-        """Send exactly these bytes, as one write. Nothing is checked, and no library learns of it.
-
-        Raises CannotSend when the connection is gone.
-        """
+        """Send exactly these bytes, as one write. Nothing is checked, and no library learns of it."""
         return await self._here(self._write_now, bytes(data))
 
     async def send(self, message: str | bytes) -> int | None:
-        """Send a message of one frame, TEXT for ``str`` and BINARY for ``bytes`` (RFC 6455 5.6).
-
-        Raises LibraryRefuses, and CannotSend when the connection is not open.
-        """
+        """Send a message of one frame, TEXT for ``str`` and BINARY for ``bytes`` (RFC 6455 5.6)."""
         return await self._here(self._give, TEXT if isinstance(message, str) else BINARY, message)
 
     async def ping(self, data: str | bytes = b"") -> int | None:
-        """Send a ping with that payload (RFC 6455 5.5.2), and do not wait for the pong. Raises as ``send`` does."""
+        """Send a ping with that payload (RFC 6455 5.5.2), and do not wait for the pong."""
         return await self._here(self._give, PING, data)
 
     async def pong(self, data: str | bytes = b"") -> int | None:
-        """Send a pong that no ping asked for. Raises as ``send`` does."""
+        """Send a pong that no ping asked for."""
         # RFC 6455 5.5.3: "A Pong frame MAY be sent unsolicited."
         return await self._here(self._give, PONG, data)
 
@@ -111,7 +105,6 @@ class End:
         """Send a close frame (RFC 6455 5.5.1), and do not wait for what follows; None leaves the status code out.
 
         A library then waits for the peer's close frame and closes the TCP connection; a raw endpoint does nothing more.
-        Raises as ``send`` does.
         """
         return await self._here(self._give, CLOSE, code, reason)
 
@@ -245,20 +238,14 @@ class Connects(Protocol):
 
 
 async def open_client(lab: Connects) -> End:
-    """Connect a ``websockets`` client to the lab's server, on the running loop.
-
-    It reads on, and lets go of what it reads. The lab closes it. Raises NoServer and LabClosed as ``Lab.connect`` does.
-    """
+    """Connect a ``websockets`` client to the lab's server, on the running loop. It drops what it reads."""
     connection = await lab.connect()
     keep(asyncio.get_running_loop().create_task(_read_on(connection)))
     return _LibraryEnd(connection)
 
 
 async def open_raw(lab: Connects) -> End:
-    """Connect a raw endpoint to the lab's server, on the running loop, and do the opening handshake.
-
-    It answers nothing by itself. The lab closes it. Raises NoServer and LabClosed as ``Lab.raw`` does.
-    """
+    """Connect a raw endpoint to the lab's server, on the running loop, and do the opening handshake, but no more."""
     endpoint = await lab.raw()
     await endpoint.handshake()
     return _RawEnd(endpoint)

@@ -106,16 +106,10 @@ class Closer:
 
 
 class Estate:
-    """What a lab has to put in order, without the lab.
+    """What a lab has to put in order, without the lab."""
 
-    Attributes:
-        serving: the end of the server that was started last.
-        traces: what was recorded here: by the lab, and by its relays.
-        closed: whether it has begun to end.
-    """
-
-    serving: Closer | None = None
-    closed = False
+    serving: Closer | None = None  # the end of the server that was started last
+    closed = False  # whether it has begun to end
     _authority: Authority | None = None
 
     def __init__(self, seed: tap.Seed, carrier: str | None, trace: Trace) -> None:
@@ -126,7 +120,7 @@ class Estate:
         self.clients: dict[Any, None] = {}
         self.raws: dict[RawEndpoint, None] = {}
         self.helpers: dict[Helper, None] = {}
-        self.traces = weakref.WeakSet([trace])
+        self.traces = weakref.WeakSet([trace])  # what was recorded here: by the lab, and by its relays
         self.numbers = itertools.count()
         self.ciphertexts: deque[Ciphertext] = deque(maxlen=CIPHERTEXTS)
         self._lock = threading.Lock()

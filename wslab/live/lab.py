@@ -59,6 +59,9 @@ class Lab(Alive, Closes):
     else; ``port`` 0, any free one; ``compression=None``, so that payloads can be read; ``ping_interval=None``, so that
     nobody speaks unasked; ``server_header`` and ``user_agent_header`` ``"wslab"``; ``origins=[None]``, so that programs
     may connect and pages may not; ``proxy=None`` to this machine.
+
+    What opens something raises LabClosed once the lab was closed, NoServer where it needs the lab's own server and
+    there is none, and PortTaken where another program has the port.
     """
 
     _server: Server | None = None
@@ -113,11 +116,7 @@ class Lab(Alive, Closes):
             kwargs: what else ``websockets.serve`` takes. ``origins`` is an exact list, with None for clients that name
                 none; ``process_request`` is asked after the lab's own check of the Host header.
 
-        Raises:
-            PortTaken: another program has that port.
-            NotLoopback: ``host`` is another one.
-            LabClosed: the lab was closed.
-            ValueError: TLS in memory, or with an ``ssl=`` as well.
+        It raises NotLoopback for another ``host``, and ValueError for TLS in memory, or with an ``ssl=`` as well.
         """
         self._server = await server.start(self._lease, handler, host, port, tls, kwargs)
         return self._server
@@ -136,10 +135,6 @@ class Lab(Alive, Closes):
 
         Returns:
             A ``websockets.asyncio.client.connect``, which gives a ``websockets`` ClientConnection.
-
-        Raises:
-            NoServer: no ``uri``, and ``serve`` was not called yet.
-            LabClosed: the lab was closed.
         """
         estate = self._estate.open()
         if uri is None or uri.startswith("/"):
@@ -153,9 +148,6 @@ class Lab(Alive, Closes):
             uri: where to connect to; the lab's own server if None.
             listen: be the server instead: wait at the endpoint's ``uri`` for one client.
             port: where to listen; 0 for any free port.
-
-        Raises:
-            NoServer, LabClosed, PortTaken: as ``connect`` and ``serve`` do.
         """
         estate = self._estate.open()
         if listen:
@@ -184,7 +176,6 @@ class Lab(Alive, Closes):
                 target says otherwise. ``"through"`` hands TLS on untouched; ``relay.ciphertext`` holds what crossed.
 
         Raises:
-            NoServer, LabClosed, PortTaken: as ``connect`` and ``serve`` do.
             NotLoopback: ``to`` is on another machine, and ``remote`` is False.
             ValueError: ``to`` is no such URI, or the lab is one in memory, which has no sockets.
         """
@@ -220,8 +211,6 @@ class Lab(Alive, Closes):
         Raises:
             NodeMissing: node or ``ws`` is not installed.
             NodeFailed: the server's script ended before it listened.
-            PortTaken: another program has that port.
-            NoServer, LabClosed: as ``connect`` does.
             ValueError: the lab is one in memory, which another program cannot reach, or that is no kind.
         """
         from .node import process

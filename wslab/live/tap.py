@@ -6,9 +6,8 @@ its base class a transport that notes what is written. Nothing else of the libra
 
 A ``websockets`` client writes its request first and then exactly one frame per write. So where a connection has a seed,
 its frames are put under another masking key on the way to the transport: the payload is masked with k1, and XOR with
-``k1 ^ k2`` masks it with k2.
-
-Predictable masking keys defeat what masking is for (RFC 6455 10.3). Without a seed they stay what the library draws.
+``k1 ^ k2`` masks it with k2. Predictable masking keys defeat what masking is for (RFC 6455 10.3). Without a seed they
+stay what the library draws.
 """
 
 from __future__ import annotations
@@ -51,19 +50,12 @@ Seed = int | str | bytes | None
 
 @dataclass(slots=True)
 class Keys:
-    """What is fixed about one connection; what is None is left to the library.
+    """What is fixed about one connection; what is None is left to the library."""
 
-    Attributes:
-        key: the Sec-WebSocket-Key.
-        masks: a masking key for each frame that a client sends.
-        pings: the payload of a ping that was given none; the library draws four random bytes.
-        steady: whether a server's Date is ``STEADY_DATE``.
-    """
-
-    key: str | None = None
-    masks: Iterator[bytes] | None = None
-    pings: Callable[[], bytes] | None = None
-    steady: bool = False
+    key: str | None = None  # the Sec-WebSocket-Key
+    masks: Iterator[bytes] | None = None  # a masking key for each frame that a client sends
+    pings: Callable[[], bytes] | None = None  # the payload of a ping that was given none, else four random bytes
+    steady: bool = False  # whether a server's Date is ``STEADY_DATE``
 
 
 def keys(seed: Seed, end: Sender, number: int) -> Keys:

@@ -1,9 +1,9 @@
 """``Relay``: a recording TCP relay between any two peers, which can bend what passes.
 
 Theory. A relay accepts a connection, makes one to its target, and hands on what it reads: bytes, the end of a stream
-(FIN) in each direction on its own, and RST as RST. It speaks no protocol. It reads the head of a client's first
-request only to see whether a WebSocket conversation begins. A conversation is recorded. Anything else, such as the
-other requests of a page, passes unrecorded and unbent, and is counted.
+(FIN) in each direction on its own, and RST as RST. It reads the head of a client's first request only to see whether a
+WebSocket conversation begins. Anything else, such as the other requests of a page, passes unrecorded and unbent, and is
+counted.
 
 ============ =====================================================================
 ``bends``    what a relay can do to what passes, as values
