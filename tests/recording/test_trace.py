@@ -562,9 +562,9 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
         # for taps
         "join", "leave", "now", "subscribe", "tell", "wire", "write",
         # for derive
-        "forget", "joined", "left", "take", "waiting",
+        "forget", "joined", "left", "take", "taken",
         # for readers
-        "begins", "dropped", "entries", "hold", "max_bytes", "max_entries", "near", "read", "wires",
+        "begins", "dropped", "entries", "lock", "max_bytes", "max_entries", "near", "read", "wires",
         # for files
         "kept", "next_connection", "restore",
     }  # fmt: skip

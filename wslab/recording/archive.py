@@ -40,12 +40,9 @@ EARLIER = "wslab trace 1"  # Its records end before ``delay``; wslab 0.1 wrote i
 LARGEST = 2**31  # Bytes that one part of a file may unpack to.
 LATEST = 253402300800  # Seconds from 1970 to the year 10000.
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t]*")
-_ENDS = frozenset(map(int, Sender))
 # What each kind but a frame may be the cause of, see ``Cause``.
 _CAUSES = {Kind.REQUEST: "head", Kind.RESPONSE: "head", Kind.FIN: "end", Kind.RESET: "end"}
 _CAUSES |= {Kind.UNREAD: "", Kind.ERROR: "", Kind.BEND: ""}
-
-
 # What ``trace.json`` holds, as far as reading it does not find out by itself.
 _VIOLATION = {"rule": str, "section": str, "sentence": str, "found": str, "start": int, "width": int}
 _HEAD = {"offset": int, "data": str, "violations": [_VIOLATION]}
@@ -75,7 +72,7 @@ class TraceFileError(ValueError):
 def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> None:
     """See ``Trace.save``."""
     tape, ledger = trace.tape, trace.ledger
-    with trace.still(), tape.hold():
+    with trace.still(), tape.lock:
         kept = tape.kept()
         data = bytearray(kept.data)
         story = {
@@ -167,7 +164,7 @@ def _load(archive: zipfile.ZipFile, kind: type[R]) -> R:
         ledger.keep_inflated(int(number), inflated[at : at + length])
         at += length
     for moment, _, sender, end, *_ in tape.entries():
-        if sender not in _ENDS or end not in _ENDS or not 0 <= trace.began + moment < LATEST:
+        if sender > 1 or end > 1 or not 0 <= trace.began + moment < LATEST:
             raise ValueError("chunks.bin tells of a time or an end that there cannot be")
     caused: dict[int, dict[Cause, int]] = {}
     for place, record in enumerate(trace, ledger.records.first):  # reads every record: a lying sender or kind is found
@@ -244,11 +241,10 @@ def withheld(head: Head) -> bytes:
     for field in explain_head(head.data, head.sender):
         if field.secret:
             start, stop = field.start // 8, field.stop // 8
-            line = bytes(data[start:stop])
             # The name and the line's end stay, so that the head reads as one; a line that has no name goes whole.
-            name = _NAME.match(line)
-            start += name.end() if name else 0
-            stop -= len(line) - len(line.removesuffix(b"\r\n"))
+            name = _NAME.match(data, start, stop)
+            start = name.end() if name else start
+            stop -= 2 if data.endswith(b"\r\n", start, stop) else 0
             data[start:stop] = b"*" * (stop - start)
     return bytes(data)
 

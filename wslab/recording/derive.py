@@ -93,7 +93,7 @@ def _forget_conversations(tape: Tape, ledger: Ledger) -> None:
         conversation = ledger.conversations.get(wire.number)
         if conversation is not None and conversation.wire is wire and not wire.live:
             recorded = not first or conversation.last_record >= first
-            if tape.waiting(wire) or (recorded and len(over) <= most):
+            if wire.last_entry >= tape.taken or (recorded and len(over) <= most):
                 return
             del ledger.conversations[wire.number]
             tape.forget(wire.number)

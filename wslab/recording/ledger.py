@@ -106,8 +106,6 @@ class Conversation:
 class Records(Sequence[Record]):
     """Records in their packed form: 100,000 of them cost no more than their bytes until one is looked at."""
 
-    __slots__ = ("_packed",)
-
     def __init__(self, packed: bytes) -> None:
         self._packed = packed
 
@@ -130,8 +128,6 @@ class Records(Sequence[Record]):
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, Records | list) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return repr(list(self))
 
@@ -145,12 +141,7 @@ class Dropped(NamedTuple):
 
 
 class Ledger:
-    """What is derived from a tape.
-
-    Args:
-        max_entries: how many records are kept.
-        max_inflated: how many bytes of inflated payloads are kept.
-    """
+    """What is derived from a tape: at most so many records, and so many bytes of inflated payloads."""
 
     def __init__(self, max_entries: int, max_inflated: int) -> None:
         self.records = PackedLog(PACKED, max_entries)

@@ -98,7 +98,7 @@ class Reading:
     def note(self, text: str, *, connection: int | None = None, sender: Sender = Sender.SERVER) -> None:
         """Record that a program failed, in words, as an ERROR record of that connection (the newest unless named)."""
         tape = self.tape
-        with tape.hold():
+        with tape.lock:
             wire = tape.wires.get(tape.next_connection - 1 if connection is None else connection)
             if wire is None:
                 wire = tape.wire()
@@ -241,11 +241,8 @@ class Reading:
     def lanes(self, number: int, around: int = 2) -> Lanes:
         """The bytes around a record in its sender's stream, and the chunks, records and messages that lie over them.
 
-        Args:
-            number: of the record.
-            around: how many of its sender's records before and after it, or before and after its message, come along.
-
-        Raises IndexError when there is no such record. A message is there only once it is complete.
+        So many of its sender's records ``around`` it, or around its message, come along. A message is there only when
+        it is complete. Raises IndexError when there is no such record.
         """
         with self._lock:
             return lanes(self.tape, self.ledger, self.record(number), around)
@@ -253,10 +250,9 @@ class Reading:
     def on_its_way(self, expected: Callable[[Hashable], bool] = lambda key: False) -> list[str]:
         """What one end in the lab sent or did and the other end there was not told of yet, in words.
 
-        Args:
-            expected: whether a server in the lab will join the connection of that key, of which only the client told.
+        ``expected`` says whether a server in the lab will join the connection of a key of which only the client told.
         """
-        with self.still(), self.tape.hold():
+        with self.still(), self.tape.lock:
             return [words for one in self.ledger.conversations.values() for words in one.on_its_way(expected)]
 
     def closings(self, connection: int) -> dict[Sender, CloseReport]:

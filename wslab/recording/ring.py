@@ -1,10 +1,8 @@
-"""Where recorded bytes live: a ring for bytes, and logs of fixed-size entries.
+"""Where recorded bytes live: a ring for bytes, and logs of fixed-size entries. Neither is thread-safe by itself.
 
 Keeping every chunk as an object makes the allocator fetch fresh pages for each large message, which costs more than
 copying it. A ring is written over and over, and a log of packed entries costs no object per entry. Both count what they
 drop, and positions in both are absolute: they never shift when something is dropped.
-
-Neither is thread-safe by itself.
 """
 
 from __future__ import annotations
@@ -18,15 +16,10 @@ CAPACITY = 16 * 2**20  # Bytes of traffic that a recording keeps, unless it is t
 
 
 class Ring:
-    """The last ``capacity`` bytes written; positions count every byte ever written.
-
-    It takes its memory as it is written to.
-    """
-
-    __slots__ = ("_view", "capacity", "end")
+    """The last ``capacity`` bytes written. It takes its memory as it is written to."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity, self.end = capacity, 0
+        self.capacity, self.end, self._room = capacity, 0, 0
         self._view = memoryview(bytearray())
 
     @property
@@ -43,10 +36,10 @@ class Ring:
             length = capacity
         at = (self.end - length) % capacity
         stop = at + length
-        if stop > len(self._view) < capacity:
-            grown = bytearray(min(capacity, max(stop, 2 * len(self._view), SMALLEST)))
-            grown[: len(self._view)] = self._view
-            self._view = memoryview(grown)  # views of the old memory stay as they are
+        if stop > self._room < capacity:
+            grown = bytearray(min(capacity, max(stop, 2 * self._room, SMALLEST)))
+            grown[: self._room] = self._view
+            self._room, self._view = len(grown), memoryview(grown)  # Views of the old memory stay as they are.
         if stop <= capacity:
             self._view[at:stop] = data
         else:
@@ -73,8 +66,6 @@ class Ring:
 
 class PackedLog:
     """The last ``limit`` entries of one ``struct``; entry numbers count every entry ever appended."""
-
-    __slots__ = ("_data", "_dropped", "_full", "limit", "struct", "total")
 
     def __init__(self, layout: struct.Struct, limit: int) -> None:
         self.struct, self.limit = layout, limit

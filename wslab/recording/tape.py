@@ -19,7 +19,6 @@ import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from ..anatomy.field import Sender
@@ -93,8 +92,6 @@ class Tap:
 
 
 class _Subscriber:
-    __slots__ = ("wake", "woken")
-
     def __init__(self, wake: Callable[[], object]) -> None:
         self.wake, self.woken = wake, False
 
@@ -102,10 +99,10 @@ class _Subscriber:
 class Kept(NamedTuple):
     """What a tape holds, as plain data: what a file of it has to carry."""
 
-    start: int  # ring position of the first byte that is kept
+    start: int  # Ring position of the first byte that is kept
     data: bytes
-    first: int  # number of the first entry that is kept
-    entries: bytes  # those that were taken, packed as ``ENTRY``
+    first: int  # Number of the first entry that is kept
+    entries: bytes  # Those that were taken, packed as ``ENTRY``
 
 
 class Tape:
@@ -125,20 +122,20 @@ class Tape:
             )
         self.max_bytes, self.max_entries = max_bytes, max_entries
         self.wires: dict[int, Wire] = {}
-        self.next_connection = 0  # the number that the next new connection gets
+        self.next_connection = 0  # The number that the next new connection gets
         # Connections that are new to the reader, and those that no end tells of any more. The reader takes them off; an
         # end that comes late may tell of one again.
         self.joined: deque[Wire] = deque()
         self.left: deque[Wire] = deque()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()  # Nothing is written by others while it is held.
+        self.taken = 0  # Entries that were looked at.
+        self._taken_to = 0  # Ring position up to which every byte was looked at.
         self._make_room = make_room
         self._epoch = time.perf_counter()
         self._ring = Ring(max_bytes)
         self._log = PackedLog(ENTRY, 2 * max_entries)
-        self._told: dict[int, Told] = {}  # by entry
-        self._long: dict[int, bytes] = {}  # by entry: chunks that are longer than the ring
-        self._taken = 0  # entries that were looked at
-        self._taken_to = 0  # ring position up to which every byte was looked at
+        self._told: dict[int, Told] = {}  # By entry.
+        self._long: dict[int, bytes] = {}  # By entry: chunks that are longer than the ring.
         self._joinable: dict[Hashable, Wire] = {}
         self._subscribers: tuple[_Subscriber, ...] = ()
 
@@ -146,7 +143,7 @@ class Tape:
 
     def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
         """See ``Trace.join``."""
-        with self._lock:
+        with self.lock:
             wire = self._joinable.get(key)
             # The peer may have come and gone before the accepting side was told of the connection. The other
             # way round it is a new connection that happens to use the same ports again.
@@ -160,7 +157,7 @@ class Tape:
 
     def wire(self, key: Hashable = None, number: int | None = None) -> Wire:
         """A new connection, of which no end tells yet. ``number`` must be free; None gives it the next one."""
-        with self._lock:
+        with self.lock:
             wire = Wire(self.next_connection if number is None else number, key)
             self.wires[wire.number] = wire
             self.next_connection = max(self.next_connection, wire.number + 1)
@@ -180,8 +177,8 @@ class Tape:
         ring, log = self._ring, self._log
         room = self.max_bytes - min(length, self.max_bytes) if stored else self.max_bytes
         while True:
-            with self._lock:
-                if log.total - self._taken < self.max_entries and ring.end - self._taken_to <= room:
+            with self.lock:
+                if log.total - self.taken < self.max_entries and ring.end - self._taken_to <= room:
                     offset = seen[seen_by]
                     seen[seen_by] = offset + length
                     position = ring.write(data) if stored else NOT_STORED
@@ -197,7 +194,7 @@ class Tape:
 
     def tell(self, wire: Wire, sender: Sender, told_by: Sender, told: Told, at: float | None = None) -> None:
         """Note something that is no chunk: it concerns ``sender``'s stream, and the end ``told_by`` tells it."""
-        with self._lock:
+        with self.lock:
             now = self.now() if at is None else at
             place = max(wire.seen[sender])
             entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, told_by, place, 0, EVENT))
@@ -206,7 +203,7 @@ class Tape:
 
     def leave(self, wire: Wire) -> None:
         """One of the connection's ends tells no more."""
-        with self._lock:
+        with self.lock:
             wire.live -= 1
             if not wire.live:
                 self.left.append(wire)
@@ -215,7 +212,7 @@ class Tape:
 
     def forget(self, number: int) -> None:
         """Drop a connection that is over."""
-        with self._lock:
+        with self.lock:
             self._part(self.wires.pop(number))
 
     def _part(self, wire: Wire) -> None:
@@ -229,11 +226,11 @@ class Tape:
     def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
         """See ``Trace.subscribe``."""
         subscriber = _Subscriber(wake)
-        with self._lock:
+        with self.lock:
             self._subscribers = (*self._subscribers, subscriber)
 
         def unsubscribe() -> None:
-            with self._lock:
+            with self.lock:
                 self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
 
         return unsubscribe
@@ -257,12 +254,12 @@ class Tape:
             subscriber.woken = False
         stop = self._log.total
         left = sys.maxsize if most is None else most
-        while self._taken < stop and left > 0:
-            with self._lock:
-                packed = self._log.slice(self._taken, min(stop, self._taken + BATCH))
+        while self.taken < stop and left > 0:
+            with self.lock:
+                packed = self._log.slice(self.taken, min(stop, self.taken + BATCH))
             for entry in ENTRY.iter_unpack(packed):
-                taken = self._taken
-                self._taken = taken + 1
+                taken = self.taken
+                self.taken = taken + 1
                 left -= 1
                 position = entry[6]
                 if position < EVENT:
@@ -277,14 +274,6 @@ class Tape:
                 if left <= 0:
                     return
 
-    def hold(self) -> AbstractContextManager[object]:
-        """Let nothing be written until the block ends; writers wait."""
-        return self._lock
-
-    def waiting(self, wire: Wire) -> bool:
-        """Whether something of this connection was not taken yet."""
-        return wire.last_entry >= self._taken
-
     @property
     def dropped(self) -> tuple[int, int]:
         """How many entries and bytes were dropped, which is where the first entry and the first byte kept lie."""
@@ -292,13 +281,13 @@ class Tape:
 
     def read(self, position: int, length: int) -> bytes | None:
         """The bytes at a ring position, or None where some of them were dropped."""
-        with self._lock:
+        with self.lock:
             return self._ring.read(position, length)
 
     def entries(self) -> Iterator[Entry]:
         """The entries that are kept and were taken."""
-        with self._lock:
-            return ENTRY.iter_unpack(self._log.slice(stop=self._taken))
+        with self.lock:
+            return ENTRY.iter_unpack(self._log.slice(stop=self.taken))
 
     def begins(self) -> dict[tuple[int, int], int]:
         """For each connection and sender, the offset of the first byte that is kept together with its chunk."""
@@ -310,22 +299,22 @@ class Tape:
 
     def near(self, moment: float, farthest: int) -> Iterator[Entry]:
         """At most ``farthest`` entries before and after ``moment``."""
-        with self._lock:
+        with self.lock:
             log = self._log
             middle = log.first + bisect_left(range(log.first, log.total), moment, key=lambda entry: log[entry][0])
             return ENTRY.iter_unpack(log.slice(middle - farthest, middle + farthest))
 
     def kept(self) -> Kept:
         """A copy of all that is kept and was taken, as plain data."""
-        with self._lock:
+        with self.lock:
             ring, log = self._ring, self._log
             data = ring.read(ring.start, ring.end - ring.start) or b""
-            return Kept(ring.start, data, log.first, log.slice(0, self._taken))
+            return Kept(ring.start, data, log.first, log.slice(0, self.taken))
 
     def restore(self, kept: Kept) -> None:
         """Take over what another tape kept, as the whole of this one."""
-        with self._lock:
+        with self.lock:
             self._ring.end = kept.start
             self._ring.write(kept.data)
             self._log.restore(kept.first, kept.entries)
-            self._taken, self._taken_to = self._log.total, self._ring.end
+            self.taken, self._taken_to = self._log.total, self._ring.end
