@@ -25,8 +25,8 @@ from .rules import EndCase, FrameCase, judge_end, judge_frame, judge_head
 from .states import NEXT, Event, State, Transition
 from .words import BINARY, CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, RSV1, TEXT, apply_mask
 
+# The first byte of a whole frame from here on is a control frame's, as long as no reserved bit is set.
 CONTROL: Final = FIN | CLOSE
-"""The first byte of a whole frame from here on is a control frame's, as long as no reserved bit is set."""
 
 _WHOLE: Final = frozenset({0x81, 0x82, 0x89, 0x8A})
 _FIRST: Final = _WHOLE | {0x01, 0x02}
@@ -34,14 +34,14 @@ _LATER: Final = frozenset({0x00, 0x80, 0x89, 0x8A})
 _COMPRESSED: Final = frozenset({0xC1, 0xC2, 0x41, 0x42})
 _new = tuple.__new__
 
+# First bytes that break no rule in an open connection, by whether permessage-deflate was agreed and whether a
+# fragmented message has begun. A close frame is never among them: its body is always looked at.
 PLAIN: Final = {
     (False, False): _FIRST,
     (False, True): _LATER,
     (True, False): _FIRST | _COMPRESSED,
     (True, True): _LATER,
 }
-"""First bytes that break no rule in an open connection, by whether permessage-deflate was agreed and whether a
-fragmented message has begun. A close frame is never among them: its body is always looked at."""
 
 BODY: Final = "the body of an HTTP message"
 
@@ -50,19 +50,13 @@ class Message(NamedTuple):
     """A whole message of one sender (RFC 6455 section 5.4): what an application receives."""
 
     sender: Sender
-    number: int
-    """0, 1, ... in its direction, counting those that were begun."""
-    opcode: int
-    """TEXT or BINARY, as the first frame says."""
-    first_frame: int
-    """Index of its first frame."""
+    number: int  # 0, 1, ... in its direction, counting those that were begun.
+    opcode: int  # TEXT or BINARY, as the first frame says.
+    first_frame: int  # Index of its first frame.
     last_frame: int
-    length: int
-    """Bytes, inflated; of a compressed message that is lost, as they crossed."""
-    data: bytes | None
-    """Unmasked and inflated; None where it was not kept or is lost."""
-    violations: tuple[Violation, ...]
-    """Those of its frames, in order."""
+    length: int  # Bytes, inflated; of a compressed message that is lost, as they crossed.
+    data: bytes | None  # Unmasked and inflated; None where it was not kept or is lost.
+    violations: tuple[Violation, ...]  # Those of its frames, in order.
 
 
 class Unread(NamedTuple):
@@ -70,12 +64,9 @@ class Unread(NamedTuple):
 
     sender: Sender
     offset: int
-    data: bytes
-    """The first 4,096 of them at most."""
-    length: int
-    """How many there are."""
-    what: str
-    """What they are, in plain words."""
+    data: bytes  # The first 4,096 of them at most.
+    length: int  # How many there are.
+    what: str  # What they are, in plain words.
     violations: tuple[Violation, ...] = ()
 
     def __str__(self) -> str:
@@ -87,8 +78,7 @@ class Unread(NamedTuple):
         return f"<{self}>"
 
 
-Thing = Head | Frame | Message | Unread
-"""What a connection tells of once it is complete."""
+Thing = Head | Frame | Message | Unread  # What a connection tells of once it is complete.
 
 
 @dataclass(slots=True)
@@ -99,8 +89,8 @@ class _Opened:
     opcode: int
     first_frame: int
     compressed: bool
+    # What its text is held to; None where it is no text, or no longer checked.
     decoder: codecs.IncrementalDecoder | None
-    """What its text is held to; None where it is no text, or no longer checked."""
     length: int = 0
     kept: list[bytes] | None = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
@@ -135,24 +125,17 @@ class _Direction:
 
     sender: Sender
     dissector: Dissector
-    mask_bit: int
-    """MASK as it must be."""
-    plain: frozenset[int] = frozenset()
-    """First bytes that break no rule now."""
-    short: frozenset[int] = frozenset()
-    """Those of them that need no more than the short way."""
-    begun: int = 0
-    """How many messages have."""
+    mask_bit: int  # MASK as it must be.
+    plain: frozenset[int] = frozenset()  # First bytes that break no rule now.
+    short: frozenset[int] = frozenset()  # Those of them that need no more than the short way.
+    begun: int = 0  # How many messages have.
     opened: _Opened | None = None
     inflater: Inflater | None = None
     close_sent: bool = False
     ended: bool = False
-    arriving: FrameHeader | None = None
-    """Of the frame whose payload has come in part."""
-    gathered: bytearray = field(default_factory=bytearray)
-    """That part, as far as it is kept."""
-    need: int = 0
-    """How many bytes of it are judged."""
+    arriving: FrameHeader | None = None  # Of the frame whose payload has come in part.
+    gathered: bytearray = field(default_factory=bytearray)  # That part, as far as it is kept.
+    need: int = 0  # How many bytes of it are judged.
 
 
 class Connection:
@@ -185,16 +168,14 @@ class Connection:
         self.keep: Final = keep
         self.inflate_limit: Final = inflate_limit
         self.payloads: Final = payloads
-        self.heads: list[Head] = []
-        """Every head, in the order in which they were completed."""
+        self.heads: list[Head] = []  # Every head, in the order in which they were completed.
+        # What was agreed on permessage-deflate; None where it was not, or is not known.
         self.deflate: Parameters | None = None
-        """What was agreed on permessage-deflate; None where it was not, or is not known."""
+        # The state of the connection as each endpoint knows it.
         self.states: dict[Sender, State] = dict.fromkeys(Sender, State.CONNECTING if heads[1] else State.OPEN)
-        """The state of the connection as each endpoint knows it."""
-        self.transitions: list[Transition] = []
-        """Every change of state, in order."""
+        self.transitions: list[Transition] = []  # Every change of state, in order.
+        # Rules that a sender broke by the way its stream ended.
         self.closing_violations: dict[Sender, tuple[Violation, ...]] = {}
-        """Rules that a sender broke by the way its stream ended."""
         self._open = not heads[1]
         self._headless_client = not heads[0]
         self._agreed: bool | None = None

@@ -14,15 +14,14 @@ from typing import Final, NamedTuple
 from ..anatomy.field import Sender
 
 NAME: Final = "permessage-deflate"
-TAIL: Final = b"\x00\x00\xff\xff"
-"""What the sender left off (RFC 7692 section 7.2.1)."""
+TAIL: Final = b"\x00\x00\xff\xff"  # What the sender left off (RFC 7692 section 7.2.1).
 
+# A message with more blocks that have BFINAL set is given up. Each of them costs a new zlib engine with a window of up
+# to 32 KiB, and takes as little as two bytes; 1,024 are one every 16 KiB of the longest payload that is gathered.
 FINAL_BLOCKS: Final = 1024
-"""A message with more blocks that have BFINAL set is given up. Each of them costs a new zlib engine with a window of up
-to 32 KiB, and takes as little as two bytes; 1,024 are one every 16 KiB of the longest payload that is gathered."""
 
+# Bytes that an engine is given at once. After a final block zlib copies what it did not use, which is at most this.
 SLICE: Final = 1 << 14
-"""Bytes that an engine is given at once. After a final block zlib copies what it did not use, which is at most this."""
 
 _WINDOW_BITS: Final = frozenset(str(bits) for bits in range(8, 16))
 
@@ -33,8 +32,7 @@ class Extension(NamedTuple):
     """One extension of a Sec-WebSocket-Extensions line (RFC 6455 section 9.1)."""
 
     name: str
-    parameters: tuple[tuple[str, str | None], ...]
-    """Name and value, in order; None where there is no value."""
+    parameters: tuple[tuple[str, str | None], ...]  # Name and value, in order; None where there is no value.
 
     def get(self, name: str) -> str | None:
         """The value of the first parameter of that name; the empty string where it stands without one."""
@@ -83,12 +81,9 @@ def agreed(values: list[str]) -> Parameters | None:
     extension = next((extension for extension in parse_extensions(values)[0] if extension.name == NAME), None)
     if extension is None:
         return None
-    return Parameters(
-        server_no_context_takeover=extension.get("server_no_context_takeover") is not None,
-        client_no_context_takeover=extension.get("client_no_context_takeover") is not None,
-        server_max_window_bits=_bits(extension.get("server_max_window_bits")),
-        client_max_window_bits=_bits(extension.get("client_max_window_bits")),
-    )
+    takeovers = [extension.get(f"{side}_no_context_takeover") is not None for side in ("server", "client")]
+    windows = [extension.get(f"{side}_max_window_bits") for side in ("server", "client")]
+    return Parameters(*takeovers, *(int(bits) if bits in _WINDOW_BITS else 15 for bits in windows))
 
 
 class Inflater:
@@ -109,8 +104,8 @@ class Inflater:
         self._blocks = FINAL_BLOCKS
         self._history = b""
         self._engine = zlib.decompressobj(-window_bits)
+        # Why nothing more can be inflated; with context takeover that is so for good, else until the next message.
         self.lost: str | None = None
-        """Why nothing more can be inflated; with context takeover that is so for good, else until the next message."""
 
     def begin(self) -> None:
         """A message begins."""
@@ -138,11 +133,10 @@ class Inflater:
         if self.lost:
             return None, None
         try:
-            inflated = self._run(data + TAIL if final else data)
+            return self._run(data + TAIL if final else data), None
         except zlib.error as error:
             self.lost = "an earlier frame could not be inflated"
             return None, str(error).rpartition(": ")[2]
-        return inflated, None
 
     def _run(self, data: bytes) -> bytes | None:
         pieces = []
@@ -171,17 +165,6 @@ class Inflater:
         return b"".join(pieces)
 
 
-def _bits(value: str | None) -> int:
-    return int(value) if value in _WINDOW_BITS else 15
-
-
 def _split(text: str, separator: str) -> list[str]:
     """Split at separators that do not stand in a quoted string."""
-    parts, quoted, start = [], False, 0
-    for place, character in enumerate(text):
-        if character == '"':
-            quoted = not quoted
-        elif character == separator and not quoted:
-            parts.append(text[start:place])
-            start = place + 1
-    return [*parts, text[start:]]
+    return re.findall(rf'(?:^|(?<={separator}))(?:[^"{separator}]|"[^"]*(?:"|$))*', text)

@@ -40,24 +40,22 @@ from .head import END, TOKEN, Head, parse_head
 from .header import EXTENDED, HEADER, LONGEST, FrameHeader, payload_length, read_header
 from .words import FIN, LENGTH, OPCODE, OPCODES, RSV1, RSV2, RSV3
 
+# A head is at most this long, in bytes. RFC 9112 sets no limit and lets every receiver set one.
 HEAD_LIMIT: Final = 65536
-"""A head is at most this long, in bytes. RFC 9112 sets no limit and lets every receiver set one."""
 
-UNREAD_KEPT: Final = 4096
-"""Of bytes that are unread for good, so many are kept in ``tail``; the rest are counted."""
+UNREAD_KEPT: Final = 4096  # Of bytes that are unread for good, so many are kept in ``tail``; the rest are counted.
 
-CHUNK_LINE: Final = 1024
-"""Bytes of a line between two chunks, at most."""
+CHUNK_LINE: Final = 1024  # Bytes of a line between two chunks, at most.
 
+# The line before a chunk: its size, and extensions.
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(;.*)?", re.DOTALL)
-"""The line before a chunk: its size, and extensions."""
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
+# First bytes that could begin a frame and cannot begin HTTP: ``A`` is a fragment with RSV1, and a method's letter.
 _FRAMELIKE: Final = frozenset(
     first
     for first in range(256)
     if first & OPCODE in OPCODES and not first & (RSV2 | RSV3) and (first & FIN or not first & RSV1)
 )
-"""First bytes that could begin a frame and cannot begin HTTP: ``A`` is a fragment with RSV1, and a method's letter."""
 
 
 class Mode(Enum):
@@ -69,8 +67,8 @@ class Mode(Enum):
     UNREAD = "unread"
 
 
+# By a frame's second byte, the whole frame's length where that byte tells it; 0 where the length is extended.
 _SHORT: Final = tuple(0 if EXTENDED[second] else (second & LENGTH) + HEADER[second] for second in range(256))
-"""By a frame's second byte, the whole frame's length where that byte tells it; 0 where the length is extended."""
 
 
 def _mark(data: bytes | memoryview, position: int, marks: list[int]) -> int:
@@ -100,12 +98,9 @@ def _mark(data: bytes | memoryview, position: int, marks: list[int]) -> int:
 class Body(NamedTuple):
     """The whole body of an HTTP message that is no frame, as it crossed: chunk sizes included."""
 
-    offset: int
-    """Of its first byte, in its sender's stream."""
-    length: int
-    """Bytes."""
-    data: bytes
-    """The first ``UNREAD_KEPT`` of them at most."""
+    offset: int  # Of its first byte, in its sender's stream.
+    length: int  # Bytes.
+    data: bytes  # The first ``UNREAD_KEPT`` of them at most.
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -117,12 +112,9 @@ class FoundFrames(Sequence["Head | Body | FrameHeader"]):
     """
 
     heads: list[Head | Body]
-    data: bytes | memoryview
-    """The bytes that the frames were found in."""
-    base: int
-    """Stream offset of ``data``."""
-    marks: list[int]
-    """Of each frame, the position of its *second* byte in ``data``."""
+    data: bytes | memoryview  # The bytes that the frames were found in.
+    base: int  # Stream offset of ``data``.
+    marks: list[int]  # Of each frame, the position of its *second* byte in ``data``.
     first_index: int
 
     def __len__(self) -> int:
@@ -168,10 +160,9 @@ class Dissector:
     def __init__(self, sender: Sender, *, expect_head: bool = True) -> None:
         self.sender: Final = sender
         self.mode = Mode.HEAD if expect_head else Mode.FRAMES
-        self.received = 0
-        """Bytes fed so far."""
+        self.received = 0  # Bytes fed so far.
+        # Stream offset where the next head or frame begins; beyond ``received`` while a payload is arriving.
         self.next_offset = 0
-        """Stream offset where the next head or frame begins; beyond ``received`` while a payload is arriving."""
         self._kept = bytearray()
         self._index = 0
         self._body: BodyEnd | None = None

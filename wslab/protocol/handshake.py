@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+# What a server appends to the key before it hashes it (RFC 6455 section 1.3). It is no secret: it shows that the server
+# speaks WebSocket, since nothing else would know what to do with the key.
 GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-"""What a server appends to the key before it hashes it (RFC 6455 section 1.3). It is no secret: it shows that the
-server speaks WebSocket, since nothing else would know what to do with the key."""
 
+# The RFC's own sample, "the sample nonce" in base64 (RFC 6455 section 1.3).
 SAMPLE_KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
-"""The RFC's own sample, "the sample nonce" in base64 (RFC 6455 section 1.3)."""
 
 Headers = Mapping[str, str | None] | Iterable[tuple[str, str]]
 
@@ -31,8 +31,7 @@ def accept_key(key: str) -> str:
 class AcceptSteps:
     """How a server comes from a Sec-WebSocket-Key to its Sec-WebSocket-Accept in steps (RFC 6455 section 4.2.2)."""
 
-    key: str
-    """As it is written; a key that is not as it must be is computed with all the same."""
+    key: str  # As it is written; a key that is not as it must be is computed with all the same.
 
     @property
     def nonce(self) -> bytes | None:
@@ -83,13 +82,8 @@ def build_request(
         method, version: the other parts of the request line.
         body: bytes after the empty line.
     """
-    usual = {
-        "Host": host,
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Key": key,
-        "Sec-WebSocket-Version": "13",
-    }
+    usual = {"Host": host, "Upgrade": "websocket", "Connection": "Upgrade"}
+    usual |= {"Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"}
     return _head(f"{method} {target} {version}", usual, headers) + body
 
 
@@ -117,9 +111,7 @@ def build_response(
 def _head(start_line: str, usual: dict[str, str], headers: Headers) -> bytes:
     if isinstance(headers, Mapping):
         places = {name.lower(): name for name in usual}
-        merged: dict[str, str | None] = dict(usual)
-        for name, value in headers.items():
-            merged[places.get(name.lower(), name)] = value
+        merged = usual | {places.get(name.lower(), name): value for name, value in headers.items()}
         lines = [(name, value) for name, value in merged.items() if value is not None]
     else:
         lines = list(headers) or list(usual.items())

@@ -1,7 +1,7 @@
 """The opening handshake's two halves: ``Head``, a request or a response, and ``explain_head``, which tells each line.
 
 A head is parsed leniently: whatever is not HTTP as RFC 9112 writes it is named in ``Head.malformed`` and kept. What a
-header line says is computed from its value by the table ``_TELLERS`` at the end of this module.
+header line says is computed from its value by the table ``_HEADERS`` at the end of this module.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from ..anatomy.explanation import Explanation, explanation_sheet
@@ -19,11 +19,10 @@ from ..drawing.visible import count, hexed, quote
 from .deflate import parse_extensions
 from .handshake import accept_key, decode_key
 
-END = b"\r\n\r\n"
-"""An empty line ends a head (RFC 9112 section 2.1)."""
+END = b"\r\n\r\n"  # An empty line ends a head (RFC 9112 section 2.1).
 
+# A token (RFC 9110 section 5.6.2): what a method, a header name, a subprotocol or an extension may be called.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-"""A token (RFC 9110 section 5.6.2): what a method, a header name, a subprotocol or an extension may be called."""
 
 _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^ ]+) HTTP/(\d)\.(\d)")
 _STATUS_LINE = re.compile(r"HTTP/(\d)\.(\d) ([1-5]\d\d) ([\t\x20-\x7e\x80-\xff]*)")
@@ -39,10 +38,8 @@ class HeaderLine(NamedTuple):
 
     name: str
     value: str
-    start: int
-    """Offset of its first byte in the head."""
-    stop: int
-    """Offset after its CRLF."""
+    start: int  # Offset of its first byte in the head.
+    stop: int  # Offset after its CRLF.
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,12 +52,9 @@ class Head(Shown):
     sender: Sender
     data: bytes
     start_line: str
-    headers: tuple[tuple[str, str], ...]
-    """Name and value of each header line, in order, doubled ones included."""
-    malformed: str | None = None
-    """What is not HTTP about it, in plain words; None where all is."""
-    offset: int = 0
-    """Of its first byte in the sender's stream."""
+    headers: tuple[tuple[str, str], ...]  # Name and value of each header line, in order, doubled ones included.
+    malformed: str | None = None  # What is not HTTP about it, in plain words; None where all is.
+    offset: int = 0  # Of its first byte in the sender's stream.
     violations: tuple[Violation, ...] = ()
 
     def get(self, name: str) -> list[str]:
@@ -222,35 +216,39 @@ class Told(NamedTuple):
     steady: str | None = None
 
 
-Teller = Callable[[str, Head, "Head | None"], Told]
-"""Tells what a value means in its head, and in answer to a request."""
+Teller = Callable[[str, Head, "Head | None"], Told]  # Tells what a value means in its head, and in answer to a request.
 
 
 def head_fields(head: Head, request: Head | None) -> Iterator[Field]:
     """The fields of a head: the parts of its first line, each header line, the empty line. They tile its bytes."""
+    start = 0
+    for name, raw, value, told in _parts(head, request):
+        meaning, section, secret, steady = told
+        yield Field(name, start * 8, len(raw) * 8, raw, value, meaning, section, secret=secret, steady=steady)
+        start += len(raw)
+
+
+_Part = tuple[str, bytes, str | bytes, Told]  # Name, bytes, value, and what it says.
+
+
+def _parts(head: Head, request: Head | None) -> Iterator[_Part]:
     data = head.data
     end = data.find(b"\r\n")
     stop = len(data) if end < 0 else end + 2
     yield from _first_line(head, data[:stop], request)
     for line in head.lines:
-        told = _tell(line.name.strip(" \t"), line.value, head, request)
         raw = data[line.start : line.stop]
+        told = _tell(_HEADERS.get(line.name.strip(" \t").lower(), _UNKNOWN), line.value, head, request)
         if not told.secret and _odd_and_secret(line.name, raw):
             told = Told("not written as a header is, and it may hold a credential", "RFC 9112 5.2", secret=True)
-        yield _field(line.name or "no header", line.start, raw, line.value, told)
+        yield line.name or "no header", raw, line.value, told
         stop = line.stop
-    if rest := data[stop:]:
-        # "an empty line indicating the end of the header section" (RFC 9112 2.1)
-        ends = rest == b"\r\n"
-        name, meaning = ("Empty line", "the head ends here") if ends else ("After the head", "no part of it")
-        yield _field(name, stop, rest, "" if ends else rest, Told(meaning, "RFC 9112 2.1", _holds_secret(rest)))
-
-
-def _field(name: str, start: int, raw: bytes, value: str | bytes, told: Told) -> Field:
-    """A field of whole bytes; ``start`` is the offset of the first one in the head."""
-    return Field(
-        name, start * 8, len(raw) * 8, raw, value, told.meaning, told.section, secret=told.secret, steady=told.steady
-    )
+    # "an empty line indicating the end of the header section" (RFC 9112 2.1)
+    rest = data[stop:]
+    if rest == b"\r\n":
+        yield "Empty line", rest, "", Told("the head ends here", "RFC 9112 2.1")
+    elif rest:
+        yield "After the head", rest, rest, Told("no part of it", "RFC 9112 2.1", _holds_secret(rest))
 
 
 def _holds_secret(raw: bytes) -> bool:
@@ -274,20 +272,16 @@ def head_facts(head: Head, request: Head | None) -> Iterator[tuple[str, str]]:
             yield "Accept computed", f"{accept_key(key)} from the request's key {quote(key)}"
 
 
-def _first_line(head: Head, line: bytes, request: Head | None) -> Iterator[Field]:
+def _first_line(head: Head, line: bytes, request: Head | None) -> Iterator[_Part]:
     """A request line or a status line in its three parts, each with the space or CRLF after it."""
     parts = line.split(b" ", 2)
     if len(parts) < 3 or head.malformed == _NO_START_LINE[head.sender]:
         if line:
-            told = Told("this is no HTTP", "RFC 9112 2.1", _holds_secret(line))
-            yield _field("First line", 0, line, head.start_line, told)
+            yield "First line", line, head.start_line, Told("this is no HTTP", "RFC 9112 2.1", _holds_secret(line))
         return
-    start = 0
-    for (name, tell), part in zip(_PARTS[head.sender], parts, strict=True):
+    for (name, says), part, space in zip(_PARTS[head.sender], parts, (b" ", b" ", b""), strict=True):
         value = part.decode("latin-1").removesuffix("\r\n")
-        raw = line[start : start + len(part) + 1]
-        yield _field(name, start, raw, value, tell(value, head, request)._replace(steady=_steady(value)))
-        start += len(raw)
+        yield name, part + space, value, _tell(says, value, head, request)._replace(steady=_steady(value))
 
 
 def _steady(value: str) -> str | None:
@@ -296,23 +290,13 @@ def _steady(value: str) -> str | None:
     return replaced if replaced != value else None
 
 
-def _plain(value: str, head: Head, request: Head | None, *, meaning: str, section: str) -> Told:
-    """Tells of a header whose meaning is the same for every value, which it quotes."""
+def _tell(says: Teller | Told, value: str, head: Head, request: Head | None) -> Told:
+    if not isinstance(says, Told):
+        return says(value, head, request)
+    if "{}" not in says.meaning:
+        return says
     steady = _steady(value)
-    return Told(meaning.format(quote(steady or value)), section, steady=steady)
-
-
-def _tell(name: str, value: str, head: Head, request: Head | None) -> Told:
-    name = name.lower()
-    if name in _TELLERS:
-        return _TELLERS[name](value, head, request)
-    if name in _SECRETS:
-        return Told(*_SECRETS[name], secret=True)
-    if not name:
-        return Told("this line has no colon, so it is no header", "RFC 9112 5")
-    unknown = ("{}; the handshake gives this header no meaning", "RFC 9110 5.1")
-    meaning, section = _PLAIN.get(name, unknown)
-    return _plain(value, head, request, meaning=meaning, section=section)
+    return says._replace(meaning=says.meaning.format(quote(steady or value)), steady=steady)
 
 
 # The parts of the first line.
@@ -347,15 +331,13 @@ _STATUSES: Final = {
     "503": "Service Unavailable: the server takes no connections now",
     "505": "HTTP Version Not Supported: older than 1.1",
 }
-_TARGET: Final = partial(
-    _plain, meaning="the resource name: which of the server's services is wanted: {}", section="RFC 6455 4.1"
-)
-_REASON: Final = partial(_plain, meaning="for people; programs ignore it", section="RFC 9112 4")
-_PARTS: Final[tuple[tuple[tuple[str, Teller], ...], ...]] = (
+_TARGET: Final = Told("the resource name: which of the server's services is wanted: {}", "RFC 6455 4.1")
+_REASON: Final = Told("for people; programs ignore it", "RFC 9112 4")
+# The client's first line and the server's (RFC 9112 sections 3 and 4).
+_PARTS: Final[tuple[tuple[tuple[str, Teller | Told], ...], ...]] = (
     (("Method", _method), ("Request-URI", _TARGET), ("HTTP-Version", _http_version)),
     (("HTTP-Version", _http_version), ("Status-Code", _status), ("Reason-Phrase", _REASON)),
 )
-"""The client's first line and the server's (RFC 9112 sections 3 and 4)."""
 
 # The header lines.
 
@@ -435,11 +417,10 @@ def _protocol(value: str, head: Head, request: Head | None) -> Told:
     return Told(f"the server chose {quote(value)}" + ("" if asked else ", which nobody asked for"), "RFC 6455 11.3.4")
 
 
-def _date(value: str, head: Head, request: Head | None) -> Told:
-    return Told("when the server wrote this response", "RFC 9110 6.6.1", steady="DATE")
-
-
-_TELLERS: Final[dict[str, Teller]] = {
+_UNKNOWN: Final = Told("{}; the handshake gives this header no meaning", "RFC 9110 5.1")
+# By a header's name in lower case, what it says, or what tells that. The value stands for ``{}``.
+_HEADERS: Final[dict[str, Teller | Told]] = {
+    "": Told("this line has no colon, so it is no header", "RFC 9112 5"),
     "upgrade": _upgrade,
     "connection": _connection,
     "sec-websocket-key": _key,
@@ -447,37 +428,29 @@ _TELLERS: Final[dict[str, Teller]] = {
     "sec-websocket-accept": _accept,
     "sec-websocket-extensions": _extensions,
     "sec-websocket-protocol": _protocol,
-    "date": _date,
-}
-"""By a header's name in lower case, what tells its meaning."""
-_SECRETS: Final = {
-    "cookie": ("what the server stored in this browser; a login, often", "RFC 6265 4.2"),
-    "set-cookie": ("what the browser is to store and send back", "RFC 6265 4.1"),
-    "authorization": ("the client's credentials", "RFC 9110 11.6.2"),
-    "proxy-authorization": ("the client's credentials for a proxy", "RFC 9110 11.7.2"),
-}
-"""What must not be shown: meaning and section."""
-_PLAIN: Final = {
-    "host": ("the host, and the port where it is not the usual one: {}", "RFC 6455 4.1"),
-    "origin": ("the page whose script asks comes from {}; only browsers cannot lie here", "RFC 6455 10.2"),
-    "user-agent": ("the client's program calls itself {}", "RFC 9110 10.1.5"),
-    "server": ("the server's program calls itself {}", "RFC 9110 10.2.4"),
-    "content-length": ("the body's length in bytes: {}", "RFC 9110 8.6"),
-    "content-type": ("what the body is: {}", "RFC 9110 8.3"),
-    "transfer-encoding": ("how the body is sent: {}", "RFC 9112 6.1"),
-    "cache-control": ("{}: about caches, which do not keep this exchange", "RFC 9111 5.2"),
-    "pragma": ("{}: about caches, in the words of HTTP/1.0", "RFC 9111 5.4"),
-    "accept-encoding": ("{}: compressions of HTTP bodies; not of WebSocket messages", "RFC 9110 12.5.3"),
-    "accept-language": ("languages that the person reads: {}", "RFC 9110 12.5.4"),
-    "allow": ("methods that the resource knows: {}", "RFC 9110 10.2.1"),
-    "www-authenticate": ("the credentials that the server wants: {}", "RFC 9110 11.6.1"),
-    "location": ("where to ask instead: {}", "RFC 9110 10.2.2"),
-    "sec-fetch-site": ("the browser says how far the page is from this server: {}", "Fetch Metadata 2.4"),
-    "sec-fetch-mode": ("the browser says what kind of request this is: {}", "Fetch Metadata 2.2"),
-    "sec-fetch-dest": ("the browser says what the response is for: {}", "Fetch Metadata 2.1"),
-    "sec-fetch-storage-access": (
-        "the browser says whether cookies of other sites are open: {}",
-        "Storage Access Headers",
+    "date": Told("when the server wrote this response", "RFC 9110 6.6.1", steady="DATE"),
+    "cookie": Told("what the server stored in this browser; a login, often", "RFC 6265 4.2", secret=True),
+    "set-cookie": Told("what the browser is to store and send back", "RFC 6265 4.1", secret=True),
+    "authorization": Told("the client's credentials", "RFC 9110 11.6.2", secret=True),
+    "proxy-authorization": Told("the client's credentials for a proxy", "RFC 9110 11.7.2", secret=True),
+    "host": Told("the host, and the port where it is not the usual one: {}", "RFC 6455 4.1"),
+    "origin": Told("the page whose script asks comes from {}; only browsers cannot lie here", "RFC 6455 10.2"),
+    "user-agent": Told("the client's program calls itself {}", "RFC 9110 10.1.5"),
+    "server": Told("the server's program calls itself {}", "RFC 9110 10.2.4"),
+    "content-length": Told("the body's length in bytes: {}", "RFC 9110 8.6"),
+    "content-type": Told("what the body is: {}", "RFC 9110 8.3"),
+    "transfer-encoding": Told("how the body is sent: {}", "RFC 9112 6.1"),
+    "cache-control": Told("{}: about caches, which do not keep this exchange", "RFC 9111 5.2"),
+    "pragma": Told("{}: about caches, in the words of HTTP/1.0", "RFC 9111 5.4"),
+    "accept-encoding": Told("{}: compressions of HTTP bodies; not of WebSocket messages", "RFC 9110 12.5.3"),
+    "accept-language": Told("languages that the person reads: {}", "RFC 9110 12.5.4"),
+    "allow": Told("methods that the resource knows: {}", "RFC 9110 10.2.1"),
+    "www-authenticate": Told("the credentials that the server wants: {}", "RFC 9110 11.6.1"),
+    "location": Told("where to ask instead: {}", "RFC 9110 10.2.2"),
+    "sec-fetch-site": Told("the browser says how far the page is from this server: {}", "Fetch Metadata 2.4"),
+    "sec-fetch-mode": Told("the browser says what kind of request this is: {}", "Fetch Metadata 2.2"),
+    "sec-fetch-dest": Told("the browser says what the response is for: {}", "Fetch Metadata 2.1"),
+    "sec-fetch-storage-access": Told(
+        "the browser says whether cookies of other sites are open: {}", "Storage Access Headers"
     ),
 }
-"""What means the same whatever the value, which stands for ``{}``: meaning and section."""

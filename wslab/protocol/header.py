@@ -10,18 +10,14 @@ from .words import LENGTH, MASK
 class LengthForm(NamedTuple):
     """One of the three ways to write a payload's length."""
 
-    bits: int
-    """7, 16 or 64."""
-    mark: int | None
-    """What the seven bits of Payload len then say; None where they say the length itself."""
-    size: int
-    """Bytes of Extended payload length."""
-    least: int
-    """The shortest length that needs this form."""
-    most: int
-    """The longest length that it can state."""
+    bits: int  # 7, 16 or 64.
+    mark: int | None  # What the seven bits of Payload len then say; None where they say the length itself.
+    size: int  # Bytes of Extended payload length.
+    least: int  # The shortest length that needs this form.
+    most: int  # The longest length that it can state.
 
 
+# The forms by their bits, the shortest first.
 FORMS: Final = {
     form.bits: form
     for form in (
@@ -35,38 +31,29 @@ FORMS: Final = {
         LengthForm(64, 127, 8, 1 << 16, (1 << 63) - 1),
     )
 }
-"""The forms by their bits, the shortest first."""
-KEY: Final = 4
-"""Bytes of a masking key."""
-LONGEST: Final = 2 + FORMS[64].size + KEY
-"""Bytes of the longest header."""
+KEY: Final = 4  # Bytes of a masking key.
+LONGEST: Final = 2 + FORMS[64].size + KEY  # Bytes of the longest header.
 
-_BY_MARK: Final = {form.mark: form for form in FORMS.values()}
-FORM_OF: Final = tuple(_BY_MARK.get(second & LENGTH, FORMS[7]) for second in range(256))
-"""By a frame's second byte, the form of its length."""
+# By a frame's second byte, the form of its length.
+FORM_OF: Final = tuple(
+    next((form for form in FORMS.values() if form.mark == second & LENGTH), FORMS[7]) for second in range(256)
+)
+# By a frame's second byte, how many bytes of Extended payload length follow it.
 EXTENDED: Final = tuple(form.size for form in FORM_OF)
-"""By a frame's second byte, how many bytes of Extended payload length follow it."""
+# By a frame's second byte, its header's length in bytes.
 HEADER: Final = tuple(2 + EXTENDED[second] + (KEY if second & MASK else 0) for second in range(256))
-"""By a frame's second byte, its header's length in bytes."""
 
 
 class FrameHeader(NamedTuple):
     """Where a frame lies and what its header says. Its payload may not have come yet."""
 
-    index: int  # type: ignore[assignment]  # a tuple's own index() gives way
-    """0, 1, ... in its sender's stream."""
-    offset: int
-    """Of its first byte in its sender's stream, head included."""
-    header_length: int
-    """2 to 14 bytes."""
-    payload_length: int
-    """As the header states it, in bytes."""
-    first: int
-    """FIN, RSV1, RSV2, RSV3, opcode."""
-    second: int
-    """MASK, Payload len."""
-    masking_key: bytes | None
-    """4 bytes where MASK is set; None where it is not, or has not come."""
+    index: int  # type: ignore[assignment]  # 0, 1, ... in its sender's stream; a tuple's own index() gives way.
+    offset: int  # Of its first byte in its sender's stream, head included.
+    header_length: int  # 2 to 14 bytes.
+    payload_length: int  # As the header states it, in bytes.
+    first: int  # FIN, RSV1, RSV2, RSV3, opcode.
+    second: int  # MASK, Payload len.
+    masking_key: bytes | None  # 4 bytes where MASK is set; None where it is not, or has not come.
 
     @property
     def key_at(self) -> int:
@@ -75,8 +62,7 @@ class FrameHeader(NamedTuple):
 
     def encode(self) -> bytes:
         """The header's bytes as they crossed the wire."""
-        size = EXTENDED[self.second]
-        length = self.payload_length.to_bytes(size, "big") if size else b""
+        length = self.payload_length.to_bytes(EXTENDED[self.second], "big") if EXTENDED[self.second] else b""
         return bytes((self.first, self.second)) + length + (self.masking_key or b"")
 
 
@@ -88,8 +74,7 @@ def shortest_form(length: int) -> LengthForm:
 def is_legal(second: int, length: int) -> bool:
     """Whether that second byte announces the length as it must be written."""
     # "Note that in all cases, the minimal number of bytes MUST be used to encode the length" (RFC 6455 5.2)
-    form = FORM_OF[second]
-    return form.least <= length <= form.most
+    return FORM_OF[second].least <= length <= FORM_OF[second].most
 
 
 def payload_length(data: bytes | memoryview, second_at: int) -> int:

@@ -42,8 +42,7 @@ class Rule(Generic[Case]):
 
     name: str
     section: str
-    sentence: str
-    """The RFC's own words, shortened at the ends only."""
+    sentence: str  # The RFC's own words, shortened at the ends only.
     check: Check[Case]
 
 
@@ -177,8 +176,7 @@ _frame(
 )(partial(_too_soon, Sender.SERVER))
 
 
-_RSV: Final = {"RSV1": 1, "RSV2": 2, "RSV3": 3}
-"""The bits of the first byte in which they stand."""
+_RSV: Final = {"RSV1": 1, "RSV2": 2, "RSV3": 3}  # The bits of the first byte in which they stand.
 
 
 @_frame("rsv-not-agreed", "RFC 6455 5.2")
@@ -667,8 +665,8 @@ def _close_unanswered(case: EndCase) -> Iterator[Breach]:
         yield Breach("the stream ends, and the peer's close frame was not answered")
 
 
+# Every rule that is checked. Each name appears once.
 RULES: Final = (*REQUEST_RULES, *ACCEPTANCE_RULES, *REFUSAL_RULES, *FRAME_RULES, *END_RULES)
-"""Every rule that is checked. Each name appears once."""
 
 
 def judge_frame(case: FrameCase) -> tuple[Violation, ...]:

@@ -41,8 +41,7 @@ class StateRule(NamedTuple):
     event: Event
     new: State
     section: str
-    sentence: str
-    """The RFC's own."""
+    sentence: str  # The RFC's own.
 
 
 class Transition(NamedTuple):
@@ -53,8 +52,8 @@ class Transition(NamedTuple):
     new: State
     event: Event
     section: str
+    # Who sent what caused it, and that frame's index; None for a head or the end of the TCP connection.
     after: tuple[Sender, int | None]
-    """Who sent what caused it, and that frame's index; None for a head or the end of the TCP connection."""
 
 
 _SERVER_OPEN = (
@@ -79,6 +78,7 @@ _CLOSED = (
     "WebSocket connection is in the CLOSED state."
 )
 
+# Every change there is. An event without a row for the present state changes nothing.
 TRANSITIONS: Final[tuple[StateRule, ...]] = (
     StateRule(State.CONNECTING, Event.SENT_ACCEPTANCE, State.OPEN, "RFC 6455 4.2.2", _SERVER_OPEN),
     StateRule(State.CONNECTING, Event.RECEIVED_ACCEPTANCE, State.OPEN, "RFC 6455 4.1", _CLIENT_OPEN),
@@ -90,6 +90,5 @@ TRANSITIONS: Final[tuple[StateRule, ...]] = (
     StateRule(State.OPEN, Event.TCP_CLOSED, State.CLOSED, "RFC 6455 7.1.4", _CLOSED),
     StateRule(State.CLOSING, Event.TCP_CLOSED, State.CLOSED, "RFC 6455 7.1.4", _CLOSED),
 )
-"""Every change there is. An event without a row for the present state changes nothing."""
 
 NEXT: Final[dict[tuple[State, Event], StateRule]] = {(rule.old, rule.event): rule for rule in TRANSITIONS}

@@ -19,6 +19,7 @@ OPCODE: Final = 0b00001111
 MASK: Final = 0b10000000
 LENGTH: Final = 0b01111111
 
+# Opcode to its name and what it says, RFC 6455 section 5.2.
 OPCODES: Final[dict[int, tuple[str, str]]] = {
     CONTINUATION: ("CONTINUATION", "this frame goes on with the message that an earlier frame began"),
     TEXT: ("TEXT", "this frame begins a text message, encoded as UTF-8"),
@@ -27,8 +28,8 @@ OPCODES: Final[dict[int, tuple[str, str]]] = {
     PING: ("PING", "this frame asks the other endpoint for a pong"),
     PONG: ("PONG", "this frame answers a ping, or is a heartbeat that nobody asked for"),
 }
-"""Opcode to its name and what it says, RFC 6455 section 5.2."""
 
+# Status code to its meaning and where it is defined.
 STATUS_CODES: Final[dict[int, tuple[str, str]]] = {
     1000: ("normal closure", "RFC 6455 7.4.1"),
     1001: ("going away", "RFC 6455 7.4.1"),
@@ -47,8 +48,8 @@ STATUS_CODES: Final[dict[int, tuple[str, str]]] = {
     1014: ("bad gateway", "IANA WebSocket Close Code Number Registry"),
     1015: ("TLS handshake failed; never sent, only reported", "RFC 6455 7.4.1"),
 }
-"""Status code to its meaning and where it is defined."""
 
+# First code, last code and use of each range, RFC 6455 section 7.4.2.
 STATUS_RANGES: Final[tuple[tuple[int, int, str], ...]] = (
     (0, 999, "not used"),
     (1000, 2999, "reserved for the protocol itself and not defined"),
@@ -56,7 +57,6 @@ STATUS_RANGES: Final[tuple[tuple[int, int, str], ...]] = (
     (4000, 4999, "for private use between applications"),
     (5000, 65535, "outside every range that the protocol defines"),
 )
-"""First code, last code and use of each range, RFC 6455 section 7.4.2."""
 
 
 def opcode_name(opcode: int) -> str:
