@@ -47,10 +47,10 @@ class Explanation(Shown, Explained):
     def to_json(self, *, reveal: bool = False) -> dict[str, Any]:
         """The explanation as plain JSON values, for the panels.
 
-        Bytes are hex, at most 4096 of them in ``data``, in ``inflated`` and in each ``raw`` and ``plain``; ``length``
-        is the number of bytes explained, ``inflated_length`` the number that a compressed payload inflates to. The
-        latter two are None where nothing was inflated. A secret field's bytes are ``··`` each and its value is
-        ``(withheld)`` unless ``reveal``. Values that change from run to run are shown: a panel is alive.
+        Bytes are hex, at most 4096 of them in ``data``, ``inflated`` and each ``raw`` and ``plain``; ``length`` and
+        ``inflated_length`` say how many there are, the latter None like ``inflated`` where nothing was inflated. A
+        secret field's bytes are ``··`` each and its value is ``(withheld)`` unless ``reveal``. Values that change from
+        run to run are shown: a panel is alive.
         """
         view = View(self, reveal, steady=False)
         return {
@@ -127,8 +127,7 @@ def _lines(view: View) -> Items:
     lines = view.lines
     items = []
     for text, fields in lines[:LINES]:
-        several = len(fields) > 1
-        notes = [(f"{one.name}: {one.meaning}" if several else one.meaning, one.section) for one in fields]
+        notes = [(f"{one.name}: {one.meaning}" if len(fields) > 1 else one.meaning, one.section) for one in fields]
         items.append((text or "(blank line)", notes))
     return Items(items, left_out(len(lines) - LINES, "line"))
 

@@ -24,8 +24,11 @@ def ruler(view: View, caption: str = "The first bits, 32 in a row") -> Ruler:
     data = view.explanation.data
     end = min(len(data) * 8, RULED)
     rows = [list(_row(view, row, min(row + ROW, end))) for row in range(0, end, ROW)]
-    more = len(data) - RULED // 8
-    return Ruler(caption, rows, f"… {count(more, 'more byte')}" if more > 0 else "")
+    return Ruler(caption, rows, _more(len(data) - RULED // 8))
+
+
+def _more(missing: int) -> str:
+    return f"… {count(missing, 'more byte')}" if missing > 0 else ""
 
 
 def _row(view: View, first: int, last: int) -> Iterator[Cell]:
@@ -86,9 +89,11 @@ def unmasking(view: View) -> Stack | None:
         return None
     masked, plain = map(bytes, zip(*pairs[:UNMASKED], strict=True))
     key = bytes(one ^ other for one, other in pairs[:UNMASKED])
-    more = f"… {count(length - UNMASKED, 'more byte')}" if length > UNMASKED else ""
-    text = "".join(map(letter, plain))
-    rows = (("masked", hexed(masked), more), ("XOR key", hexed(key), ""), ("unmasked", hexed(plain), text))
+    rows = (
+        ("masked", hexed(masked), _more(length - UNMASKED)),
+        ("XOR key", hexed(key), ""),
+        ("unmasked", hexed(plain), "".join(map(letter, plain))),
+    )
     return Stack("Unmasking", rows)
 
 

@@ -57,8 +57,7 @@ OPCODES = {0x0: "CONTINUATION", 0x1: "TEXT", 0x2: "BINARY", 0x8: "CLOSE", 0x9: "
 
 def packed_values(packed: bytes, *names: str) -> Iterator[tuple[Any, ...]]:
     """Of each record in ``packed``, the values that ``LAYOUT`` calls so; at least two."""
-    places = [*LAYOUT]
-    return map(itemgetter(*map(places.index, names)), PACKED.iter_unpack(packed))
+    return map(itemgetter(*map([*LAYOUT].index, names)), PACKED.iter_unpack(packed))
 
 
 def delay(time: float, received: float) -> int:

@@ -21,7 +21,7 @@ _RFC = re.compile(r"RFC (\d{4,5}) (\d+(?:\.\d+)*)")
 
 def html_of(shown: Iterable[blocks.Block]) -> str:
     """The blocks in the one outer element that carries the style sheet."""
-    painted = [part for part in map(_painted, blocks.seen_by("html", shown)) if part]
+    painted = filter(None, map(_painted, blocks.seen_by("html", shown)))
     return "\n".join([f'<div class="wsv"><style>{CSS}</style>', *painted, "</div>"])
 
 
@@ -49,8 +49,8 @@ def _painted(block: blocks.Painted) -> str:
         case blocks.Items():
             return _items(block)
         case blocks.Faults():
-            heading = f'<p class="wsv-red"><strong>{block.heading}</strong></p>\n'
-            return heading + _part("ul", "broken", map(_fault, block.faults))
+            faults = _part("ul", "broken", map(_fault, block.faults))
+            return f'<p class="wsv-red"><strong>{block.heading}</strong></p>\n{faults}'
         case blocks.Ruler():
             return _ruler(block)
         case blocks.Dump():

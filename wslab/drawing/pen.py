@@ -2,8 +2,7 @@
 
 A figure goes onto a slide or paper, where no page brings a style sheet. So every colour is written out, every font has
 fallbacks, and no element needs a style, a script or an id: PowerPoint, Inkscape and cairosvg support few of these.
-Nobody knows which font will be used: widths are estimated, rather too wide than too narrow, and what does not fit is
-wrapped or cut.
+Nobody knows which font will be used: widths are estimated, rather too large, and what does not fit is wrapped or cut.
 """
 
 import re
@@ -24,18 +23,9 @@ WIDTH = 912  # A figure is this wide, in pixels; a sheet adds its margins.
 FIXED = 0.61  # Width of a fixed-width font's letter, by its size.
 # The widths of Helvetica's and Arial's letters, by their size.
 _WIDTHS = {
-    0.22: "ijl'",
-    0.28: " !,./:;I[\\]ft|",
-    0.35: '()-`r{}"',
-    0.5: "*^ckvxyzJs",
-    0.56: "abdeghnopqu0123456789#$_?L",
-    0.61: "+<=>~FTZ",
-    0.67: "&ABEKPSVXY",
-    0.72: "wCDHNRU",
-    0.78: "GOQ",
-    0.84: "mM",
-    1.02: "%W@",
-}
+    0.22: "ijl'", 0.28: " !,./:;I[\\]ft|", 0.35: '()-`r{}"', 0.5: "*^ckvxyzJs", 0.56: "abdeghnopqu0123456789#$_?L",
+    0.61: "+<=>~FTZ", 0.67: "&ABEKPSVXY", 0.72: "wCDHNRU", 0.78: "GOQ", 0.84: "mM", 1.02: "%W@",
+}  # fmt: skip
 _ADVANCE = {letter: width for width, letters in _WIDTHS.items() for letter in letters}
 _OTHER = 0.8
 # From here on, letters are from another font. Their width, by their columns in a terminal.

@@ -8,6 +8,7 @@ from .blocks import ROW, Byte, Cell, Dump, Entry, Line, Ruler
 from .pen import CODE, SIZE, WIDTH, Figure, captioned, fitted, in_lines, number, rect, text, text_width, texts
 from .visible import count
 
+_TINTS, _INKS = (style.PAPER, style.TINT), (style.INK, style.SOFT)
 _MARGIN, _BIT = 46, 27  # Where a row's first bit begins, and how wide a bit is, in pixels.
 _STEP = SIZE + 4
 _TURNED = 120  # Length of a name that runs down its one bit, at most.
@@ -26,8 +27,8 @@ def ruler_figure(block: Ruler) -> Figure:
         lines = 2 if any(cell.number for cell in row) else 1
         height = max(min(turned, _TURNED) + 4, _STEP) + _STEP * lines + 10
         if row:
-            name = f"byte {row[0].start // 8}"
-            parts.append(text(_MARGIN - 6, top + 12, name, size=SIZE - 2, anchor="end", ink=style.SOFT))
+            at = f"byte {row[0].start // 8}"
+            parts.append(text(_MARGIN - 6, top + 12, at, size=SIZE - 2, anchor="end", ink=style.SOFT))
         parts += [_ruler_cell(cell, top, height) for cell in row]
         top += height
         parts += [
@@ -44,8 +45,7 @@ def ruler_figure(block: Ruler) -> Figure:
 def _ruler_cell(cell: Cell, top: float, height: float) -> str:
     left, width = _MARGIN + cell.start % ROW * _BIT, cell.width * _BIT
     middle, base = left + width / 2, top + height - 8
-    fill = style.TINT if cell.owner % 2 else style.PAPER
-    parts = [rect(left, top, width, height, f'fill="{fill}" stroke="{style.RULE}"')]
+    parts = [rect(left, top, width, height, f'fill="{_TINTS[cell.owner % 2]}" stroke="{style.RULE}"')]
     if cell.number:
         parts.append(text(middle, base, cell.number, anchor="middle", more=CODE))
         base -= _STEP
@@ -108,8 +108,7 @@ def _row(line: Line, y: float, ascii_at: float) -> str:
     for place, byte in placed:
         middle, x = _AT + (place + 0.5) * _BYTE, ascii_at + (place + 0.5) * _LETTER
         for at, said, soft in (middle, byte.hex, byte.hidden), (x, byte.character, byte.character == "·"):
-            ink = style.SOFT if soft else style.INK
-            parts.append(text(at, base, said, size=12.5, anchor="middle", ink=ink, more=CODE))
+            parts.append(text(at, base, said, size=12.5, anchor="middle", ink=_INKS[soft], more=CODE))
         if byte.wrong:
             parts.append(rect(middle - _BYTE / 2 + 2, y + _HIGH - 4, _BYTE - 4, 3, f'fill="{style.RED}"'))
     return "".join(parts)
@@ -118,13 +117,12 @@ def _row(line: Line, y: float, ascii_at: float) -> str:
 def _frame(owners: Sequence[int], run: Sequence[tuple[int, Byte]], y: float) -> str:
     # The frame around a line's bytes of the same fields, with the fields' numbers.
     left, width = _AT + run[0][0] * _BYTE, len(run) * _BYTE
-    tint = style.TINT if owners and owners[0] % 2 else style.PAPER
+    tint = _TINTS[owners[0] % 2 if owners else 0]
     numbers = "–".join(str(owner + 1) for owner in dict.fromkeys((*owners[:1], *owners[-1:])))
-    begins = run[0][1].begins
+    weight, ink = (700, style.INK) if run[0][1].begins else (400, style.SOFT)
     return rect(left, y, width, _HIGH, f'fill="{tint}" stroke="{style.RULE}"') + text(
-        left + 4, y + 11, fitted(numbers, width - 4, 8.5), size=8.5,
-        weight=700 if begins else 400, ink=style.INK if begins else style.SOFT,
-    )  # fmt: skip
+        left + 4, y + 11, fitted(numbers, width - 4, 8.5), size=8.5, weight=weight, ink=ink
+    )
 
 
 _INSIDE = 26
@@ -141,7 +139,6 @@ def _entries(fields: Sequence[Entry], width: float) -> list[tuple[float, str]]:
 
 
 def _entry(place: int, field: Entry, width: float) -> tuple[float, str]:
-    ink = style.RED if field.wrong else style.INK
     room = width - _INSIDE - (text_width(field.section, _CITE) + 8 if field.section else 0.0)
     name = fitted(f"! {field.name}" if field.wrong else field.name, room, SIZE, bold=True)
     value = fitted(field.value, width - _INSIDE, _PROSE, code=True)
@@ -150,7 +147,11 @@ def _entry(place: int, field: Entry, width: float) -> tuple[float, str]:
     y = 12.0
     parts = [
         text(0, y, str(place), size=10.5, weight=700),
-        texts(_INSIDE, y, [(name, f' font-weight="700" fill="{ink}"'), *(values if fits else [])]),
+        texts(
+            _INSIDE,
+            y,
+            [(name, f' font-weight="700" fill="{style.RED if field.wrong else style.INK}"'), *(values if fits else [])],
+        ),
         text(width, y, field.section, size=_CITE, anchor="end", ink=style.SOFT),
     ]
     if values and not fits:

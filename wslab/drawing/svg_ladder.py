@@ -36,9 +36,8 @@ def ladder_figure(block: Ladder) -> Figure:
         for place, (rung, y) in enumerate(zip(block.rungs, rows, strict=True))
         if isinstance(rung, Rung) and rung.stroke != "none"
     ]
-    words = [_words(rung, y) for rung, y in zip(block.rungs, rows, strict=True)]
     lanes = [_lane(lane, said, bottom) for lane, said in enumerate(block.lanes)]
-    return Figure(bottom + 30, "\n".join([*lanes, *arrows, *words, *_key(block, bottom + 24)]))
+    return Figure(bottom + 30, "\n".join([*lanes, *arrows, *map(_words, block.rungs, rows), *_key(block, bottom + 24)]))
 
 
 def _placed(rungs: Sequence[Rung | Gap]) -> tuple[list[float], dict[int, float], float]:

@@ -20,8 +20,7 @@ _SIDE = _MIDDLE + _BOX / 2  # Where its right side is.
 _LEAST = 58  # Height of a box, at least.
 _GAP = 80  # Height between boxes: an arrow's two lines and its number beside them.
 _STRAIGHT = 2  # Arrows side by side between two boxes: one's words stand to the left of it, the other's to the right.
-_APART = 44
-_CHANNEL = 22
+_APART, _CHANNEL = 44, 22  # Between two such arrows, and between two channels.
 _OUTERMOST = LANE - 12
 _LETTERS, _SMALL, _STEP = 11.5, 9.5, 14.0
 _HEAD = 9
@@ -79,13 +78,13 @@ def states_figure(block: States) -> Figure:
 def _lane(block: States, lane: int) -> dict[str, Any]:
     states = block.states
     now = states[0]
-    taken: dict[tuple[str, ...], list[int]] = {}  # The numbers of each change that was made.
-    for place, (whose, *step) in enumerate(block.taken, 1):
+    taken: dict[tuple[str, str, str], list[int]] = {}  # The numbers of each change that was made.
+    for place, (whose, old, event, new) in enumerate(block.taken, 1):
         if whose == lane:
-            taken.setdefault(tuple(step), []).append(place)
-            now = step[2]
-    named = {move[:3] for move in block.moves[lane]}
-    moves = [_Move(*move) for move in (*block.moves[lane], *((*step, "") for step in taken if step not in named))]
+            taken.setdefault((old, event, new), []).append(place)
+            now = new
+    moves = [_Move(*move) for move in block.moves[lane]]
+    moves += [_Move(*step, "") for step in taken if step not in {move[:3] for move in block.moves[lane]}]
     for old, event, new, _ in moves:
         if unknown := [state for state in (old, new) if state not in states]:
             raise ValueError(

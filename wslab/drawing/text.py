@@ -111,9 +111,8 @@ def _ruler_row(row: Sequence[Cell]) -> Iterator[str]:
 
 def _border(above: Sequence[Cell], below: Sequence[Cell]) -> str:
     # The line between two rows: ``+`` where a cell begins or ends, gaps inside a field that goes on.
-    upper, lower = (
-        {bit % ROW: cell.owner for cell in row for bit in range(cell.start, cell.stop)} for row in (above, below)
-    )
+    both = above, below
+    upper, lower = ({bit % ROW: cell.owner for cell in row for bit in range(cell.start, cell.stop)} for row in both)
     edges = {cell.start % ROW for cell in [*above, *below]}
     line = ""
     for bit in range(max(*upper, *lower) + 1):
@@ -129,10 +128,8 @@ def _dump(block: blocks.Dump) -> Iterator[str]:
     if block.numbered and block.entries:
         yield ""
         for place, field in enumerate(block.entries, 1):
-            said = f"{place}. {f'{field.name} {field.value}'.rstrip()}" + (
-                f": {field.meaning}" if field.meaning else ""
-            )
-            yield said + (f" ({field.section})" if field.section else "")
+            said = f"{field.name} {field.value}".rstrip() + (f": {field.meaning}" if field.meaning else "")
+            yield f"{place}. {said}" + (f" ({field.section})" if field.section else "")
 
 
 def _dump_line(line: Line) -> str:
