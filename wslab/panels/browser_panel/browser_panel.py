@@ -263,13 +263,10 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         with self._lock:
             self._tell_addresses()
             self._untold |= self._last.match()
-            if self._untold:
-                self._tell_matches(self._untold)
-                self._untold = {}
+            new, self._untold, last = [*self._untold.items()], {}, self._last
+            if new:
+                self.tell("matches", run=last.number, records=new, connections=last.connections)
         return more
-
-    def _tell_matches(self, matches: Mapping[int, int]) -> None:
-        self.tell("matches", run=self._last.number, records=[*matches.items()], connections=self._last.connections)
 
     def _greeted(self, question: Question) -> None:
         page = _page(question)
@@ -280,7 +277,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             last = self._last
             self.tell("log", page=page.name, run=last.number, entries=[*last.told], next=last.next)
             self._tell_addresses()
-            self._tell_matches(last.matches)
+            self.tell("matches", run=last.number, records=[*last.matches.items()], connections=last.connections)
             if self._wanted:
                 self._start(page)
 

@@ -111,10 +111,10 @@ class FrameBuilder(FrameFields):
 
     def explain(self) -> Explanation:
         """Every bit of it, and the rules that it breaks on an open connection without extensions."""
-        data = self.data
+        data, sender = self.data, Sender.CLIENT if self.as_client else Sender.SERVER
         frame = parse_frame(data)
         own = data[: frame.header_length + frame.payload_length]  # bytes after its end may break others
-        return explain_frame(data, sender=self._sender, violations=broken_rules(own, as_client=self.as_client))
+        return explain_frame(data, sender=sender, violations=broken_rules(own, as_client=self.as_client))
 
     def preset(self, name: str) -> None:
         """Set all traits as one of ``PRESETS`` says, such as ``"non-minimal length"``; else KeyError names them."""
@@ -143,12 +143,9 @@ class FrameBuilder(FrameFields):
         data, broken, judgement = self._judged()
         verdicts = Table(_COLUMNS, verdict_rows(judgement, broken), comparison(judgement, broken), row_heading=0)
         blocks = [Only(["text"], [Words(self.call)]), *explanation_sheet(self.explain()).blocks, verdicts]
-        title = f"A {opcode_name(self.opcode)} frame of {count(len(data), 'byte')} from a {self._sender.label}"
+        sender = "client" if self.as_client else "server"
+        title = f"A {opcode_name(self.opcode)} frame of {count(len(data), 'byte')} from a {sender}"
         return Sheet(title, blocks, "frame")
-
-    @property
-    def _sender(self) -> Sender:
-        return Sender.CLIENT if self.as_client else Sender.SERVER
 
     def _header(self) -> dict[str, Any]:
         """What ``build_frame`` takes beside the payload."""

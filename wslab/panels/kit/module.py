@@ -45,10 +45,7 @@ def css(*names: str) -> str:
     panel, which the first name tells: ``lab_panel.css`` is ``.wslab-lab``'s. ``&&`` in it is the panel itself, and
     outdoes what all panels share.
     """
-    shared, own = ("".join(map(_sheet, group)) for group in (("kit/panel.css", "kit/inspector.css"), names))
+    groups = ("kit/panel.css", "kit/inspector.css"), names
+    shared, own = ("".join((FOLDER / name).read_text(encoding="utf-8") for name in group) for group in groups)
     panel = Path(names[0]).stem.removesuffix("_panel").replace("_", "-") if names else ""
     return f"{shared}.wslab-{panel} {{\n{own}}}\n" if names else shared
-
-
-def _sheet(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")

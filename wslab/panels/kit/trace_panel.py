@@ -60,16 +60,15 @@ class Pusher:
             self._running = False
 
     def _run(self) -> None:
-        while self._is_due():
+        while True:
+            with self._lock:
+                self._running, self._due = self._due, False
+                if not self._running:
+                    return
             started = time.monotonic()
             if self._push():
                 self._due = True
             time.sleep(max(0.0, started + 1 / PUSHES_A_SECOND - time.monotonic()))
-
-    def _is_due(self) -> bool:
-        with self._lock:
-            self._running, self._due = self._due, False
-            return self._running
 
 
 class Selection(HasTraits):
