@@ -93,7 +93,14 @@ class ByteInspector(Panel):
             if "read_as" not in kwargs:
                 self.set_trait("read_as", self._natural(sender.label if isinstance(sender, Sender) else sender))
             self.inflate = inflate
-            self._write()
+            hidden = [
+                range(span.start + start, span.stop + start)
+                for start, explanation in self._found()
+                for span in View(explanation, steady=False).hidden
+            ]
+            shown = self._data[:MOST_TEXT]
+            self._withheld = [shown[place] for span in hidden for place in span if place < len(shown)]
+            self.data_hex = self._written = hex_text(shown, hidden)
             self._read()
         for name, value in later.items():
             setattr(self, name, value)
@@ -116,17 +123,6 @@ class ByteInspector(Panel):
         if self._given is not None:
             return GIVEN
         return "head" if begins_like_head(self._data) else sender or "unknown"
-
-    def _write(self) -> None:
-        hidden = [
-            range(span.start + part.start, span.stop + part.start)
-            for part in self._found()
-            for span in View(part.explanation, steady=False).hidden
-        ]
-        shown = self._data[:MOST_TEXT]
-        self._withheld = [shown[place] for span in hidden for place in span if place < len(shown)]
-        self._written = hex_text(shown, hidden)
-        self.data_hex = self._written
 
     def _read(self) -> None:
         """Read the bytes again, keep the chosen part and byte where they still exist, and tell the views."""

@@ -22,7 +22,6 @@ from ...protocol.states import NEXT, TRANSITIONS, Event, State, StateRule, Trans
 from ...protocol.words import CLOSE, OPCODE, status_meaning
 from ..kit.trace_panel import TracePanel
 
-NOTHING = "nothing recorded yet"
 MOST_CHOICES = 100  # connections that the page offers to choose from: the newest
 MOST_KEPT = 5_000  # connections, at most, whose closing records are remembered
 STATES: Final = tuple(state.value for state in State)
@@ -140,7 +139,7 @@ class ClosingPanel(TracePanel):
     def _sheet(self) -> Sheet:
         ending = self._now()
         if ending is None:
-            return Sheet("How a connection ended", [Words(NOTHING)], "closing")
+            return Sheet("How a connection ended", [Words("nothing recorded yet")], "closing")
         summary = Table(["", *(sender.mark for sender in Sender)], _rows(ending))
         return Sheet(
             f"How connection {ending.connection} ended",

@@ -26,7 +26,6 @@ from ..kit.trace_panel import TracePanel
 from .experiments import EXPERIMENTS, KEY, STATUSES, experiment, experiment_rows, predictable, tally
 
 MOST_BODY = 2_000  # bytes of a response's body that are shown
-_STEPS = ("step", "", "section")
 _CHECKS = ("the client checks", "outcome", Column("found", wraps=True))
 _TABLE = ("change", "predicted", "it was", "so", "why", "section")
 _IN_TEXT = (
@@ -275,7 +274,7 @@ class HandshakeWorkbench(TracePanel):
         narrow = [(*row[:-2], f"{row[-2]} [{row[-1]}]".lstrip()) for row in rows]
         experiments = "One change, which status?"
         blocks += [
-            Table(_STEPS, self._step_rows(), "Accept, step by step", row_heading=0),
+            Table(("step", "", "section"), self._step_rows(), "Accept, step by step", row_heading=0),
             Only(["text"], [Table(_IN_TEXT, narrow, experiments)]),
             Only(["html"], [Table(_TABLE, rows, experiments, row_heading=0)]),
             Only(READ, [Words(self.score, close=True)]),
