@@ -28,7 +28,7 @@ from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, FrameFields, masking_key, typed, written
 from ..kit.panel import Question, Underway
 from ..kit.trace_panel import TracePanel
-from .composition import CODES, MOST_FRAGMENTS, Preview, Series, TargetEnd, close_body, code_meaning, placed
+from .composition import CODES, FRESH, MOST_FRAGMENTS, Preview, Series, TargetEnd, close_body, code_meaning, placed
 
 MOST_PAYLOAD = 1 << 16  # bytes of payload, at most, that are sent by hand
 MOST_SENT = 20  # sendings that are remembered
@@ -200,11 +200,20 @@ class Composer(FrameFields, TracePanel):
         by = f"{target.label}, {target.end.state.value}" if target.end else target.label or "nobody yet"
         if series is None:
             return [("sent by", by), (preview.field, f"makes no bytes: {preview.why}")]
-        shown = quote(self.payload) if self.payload_as == "text" else series.payload[:16].hex(" ")
-        code = "no status code" if self.code is None else f"{self.code} {code_meaning(self.code)[0]}"
-        said = f"{code} {quote(self.reason)}" if self.payload_as == "close" else shown
-        size = count(len(series.payload), "byte")
-        return [("sent by", by), ("payload", f"{said}, {size}"), *series.settings(visible(self.masking_key))]
+        said = quote(self.payload) if self.payload_as == "text" else series.payload[:16].hex(" ")
+        if self.payload_as == "close":
+            code = "no status code" if self.code is None else f"{self.code} {code_meaning(self.code)[0]}"
+            said = f"{code} {quote(self.reason)}"
+        key = visible(self.masking_key) if series.key else FRESH
+        return [
+            ("sent by", by),
+            ("payload", f"{said}, {count(len(series.payload), 'byte')}"),
+            ("opcode", f"{series.opcode} {opcode_name(series.opcode)}"),
+            ("bits", ", ".join(f"{name.upper()} {int(getattr(series, name))}" for name in self.FIELDS[1:5])),
+            ("mask", f"under {key}" if series.masked else "not masked"),
+            ("length", "in the fewest bits" if series.length_form is None else f"in {series.length_form} bits"),
+            ("fragments", count(series.fragments, "frame")),
+        ]
 
     def _push(self) -> bool:
         begun = time.monotonic()

@@ -17,7 +17,7 @@ from ...live.ends import RAW_KIND, End
 from ...protocol import Frame, build_frame, explain_frame, parse_frame
 from ...protocol.header import FORMS
 from ...protocol.states import State
-from ...protocol.words import CLOSE, CONTINUATION, LENGTH, STATUS_CODES, STATUS_RANGES, opcode_name, status_meaning
+from ...protocol.words import CLOSE, CONTINUATION, LENGTH, STATUS_CODES, STATUS_RANGES, status_meaning
 from ...recording.trace import Trace
 from ..kit.frame_fields import CannotCompose, typed
 from ..kit.record_filter import CONTROL
@@ -153,17 +153,6 @@ class Series(NamedTuple):
             f"{count(longest, 'byte')} do not fit into {self.length_form} bits, which take the low bits: {written}. "
             "The peer takes what follows for something else."
         )
-
-    def settings(self, key: str) -> list[tuple[str, str]]:
-        """Each setting and its value in words. ``key`` is the masking key's text, where all frames have one."""
-        bits = [("FIN", self.fin), ("RSV1", self.rsv1), ("RSV2", self.rsv2), ("RSV3", self.rsv3)]
-        return [
-            ("opcode", f"{self.opcode} {opcode_name(self.opcode)}"),
-            ("bits", ", ".join(f"{name} {int(value)}" for name, value in bits)),
-            ("mask", f"under {key if self.key else FRESH}" if self.masked else "not masked"),
-            ("length", "in the fewest bits" if self.length_form is None else f"in {self.length_form} bits"),
-            ("fragments", count(self.fragments, "frame")),
-        ]
 
 
 class Preview(NamedTuple):

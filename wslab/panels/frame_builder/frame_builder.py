@@ -161,17 +161,18 @@ class FrameBuilder(FrameFields):
         return data, broken_rules(data, as_client=self.as_client), judge(data, self.as_client, handshake=False)
 
     def _changed(self, change: Any) -> None:
-        name, payload = change["name"], self.payload
+        name, payload = change["name"], None
         if name == "payload_as" and not self._held:
             try:
-                payload = written(payload, change["old"], self.payload_as)
+                payload = written(self.payload, change["old"], self.payload_as)
             except CannotCompose:
                 with self._one_change():
                     self.payload_as = change["old"]
                 raise
         with self._one_change():
             self._due = True
-            self.payload = payload
+            if payload is not None:
+                self.payload = payload
             self._refuse(name, None)
             if name in ("length", "length_form") and change["new"] is not None:
                 self.length_bits = None  # the last wish counts
