@@ -152,11 +152,6 @@ class PageConnection:
             self._messages[Sender(sender)].append(number)
             self._count[Sender(sender)] += 1
 
-    def _message(self, sender: Sender, nth: int | None) -> int | None:
-        kept = self._messages[sender]
-        index = -1 if nth is None else nth - (self._count[sender] - len(kept))
-        return kept[index] if 0 <= index < len(kept) else None
-
     def record_of(self, event: PageEvent) -> int | None:
         """Number of the record in which ``event`` crossed the wire; None where none did, or none is known yet."""
         if event.thrown is not None:
@@ -166,10 +161,11 @@ class PageConnection:
                 return self.request
             case "open" | "error":
                 return self._response
-            case "send()":
-                return self._message(Sender.CLIENT, event.nth)
-            case "message":
-                return self._message(Sender.SERVER, event.nth)
+            case "send()" | "message":
+                sender = Sender.CLIENT if event.what == "send()" else Sender.SERVER
+                kept = self._messages[sender]
+                index = -1 if event.nth is None else event.nth - (self._count[sender] - len(kept))
+                return kept[index] if 0 <= index < len(kept) else None
             case "close()":
                 return self._close.get(Sender.CLIENT)
             case "close":
@@ -178,13 +174,11 @@ class PageConnection:
 
 
 class PageRun:
-    """One run of the code, in a page of that ``origin``, whose requests carry it. ``ways`` tell where ports lead.
-
-    Its connections are looked for in ``trace``, from its next record on.
-    """
+    """One run of the code in a page of that ``origin``, over connections that ``trace`` records from now on."""
 
     def __init__(self, number: int, trace: Trace, origin: str = "", ways: Mapping[int, Way] | None = None) -> None:
-        self.number, self.ways = number, ways or {}
+        self.number = number
+        self.ways = ways or {}  # where the ports lead that the code may name
         self.told: deque[dict[str, Any]] = deque(maxlen=MOST_KEPT)  # what the page told, as it told it
         self.entries: deque[Entry] = deque(maxlen=MOST_KEPT)  # the same, read
         self.next = 0  # number of the next event
@@ -263,10 +257,7 @@ class PageRun:
         return new
 
     def _read_records(self) -> None:
-        """Give each new record to its connection, if that may turn out to be one of the sockets'.
-
-        Its request then has the page's origin.
-        """
+        """Give each new record to its connection, if that may be a socket's, as its request has the page's origin."""
         stop = self._trace.total
         packed = self._trace.packed(max(self._looked, self._trace.first), stop)
         for number, connection, sender, kind, first in packed_values(packed, *_NOTED):

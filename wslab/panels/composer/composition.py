@@ -1,6 +1,4 @@
-"""What a composer sends, as values: one message's frames (``Series``), each in its connection (``Preview``), by an end
-(``TargetEnd``).
-"""
+"""What a composer sends: a message's frames (``Series``), in a connection (``Preview``), by a ``TargetEnd``."""
 
 from __future__ import annotations
 
@@ -121,10 +119,7 @@ class Series(NamedTuple):
     fragments: int
 
     def frames(self, fresh: Callable[[int], bytes]) -> list[bytes]:
-        """Each frame's bytes; ``fresh(index)`` gives the masking key of a frame that has no other.
-
-        The payload is split evenly.
-        """
+        """Each frame's bytes, the payload split evenly; ``fresh(index)`` is its masking key where there is no other."""
         # RFC 6455 5.4: "A fragmented message consists of a single frame with the FIN bit clear and an opcode other than
         # 0, followed by zero or more frames with the FIN bit clear and the opcode set to 0, and terminated by a single
         # frame with the FIN bit set and an opcode of 0."

@@ -101,10 +101,7 @@ class FrameBuilder(FrameFields):
 
     @property
     def call(self) -> str:
-        """The Python expression that builds these bytes, for ``from wslab import build_frame``.
-
-        A payload that is too long to be spelled out stands in it as ``payload``.
-        """
+        """The call that builds these bytes, after ``from wslab import build_frame``; a long payload is ``payload``."""
         given = {name: value for name, value in self._header().items() if value != _UNLESS.get(name, "")}
         words = [f"{name}={_from_hex(value) if name == 'mask' else value}" for name, value in given.items()]
         return f"build_frame({', '.join([_spelled(self.payload, self.payload_as), *words])})"

@@ -1,6 +1,6 @@
 """Experiments with the opening handshake: a table of requests, each changed in one thing, and what was predicted.
 
-A change is a function from a request's lines to a request's lines. No answer stands here: it is measured.
+A change is a function of a request's lines. No answer stands here: it is measured.
 """
 
 from __future__ import annotations

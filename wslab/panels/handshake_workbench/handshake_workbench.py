@@ -92,10 +92,7 @@ class HandshakeWorkbench(TracePanel):
         return self._try("request", self._data, self._sent)
 
     def predict(self, name: str, status: int | None) -> None:
-        """Predict the status of an experiment before it is run. None withdraws the prediction.
-
-        Raises KeyError for no such experiment, and ValueError for a status that is not among ``STATUSES``.
-        """
+        """Predict an experiment's status, one of ``STATUSES``; None withdraws it. Raises KeyError or ValueError."""
         others = {other: old for other, old in self.predictions.items() if other != experiment(name).name}
         self.predictions = others if status is None else {**others, name: predictable(status)}
 
@@ -127,10 +124,7 @@ class HandshakeWorkbench(TracePanel):
         self._tell_attempt()
 
     def _begin(self) -> None:
-        """Push nothing for what crosses, since a view is told when something happens here, but follow the server.
-
-        A request that was not edited gets the server's port.
-        """
+        """Push nothing for what crosses; only put the server's port into a request that was not edited."""
         if self.request == self._default:
             self._restore()
 

@@ -90,10 +90,7 @@ def typed(text: str, way: str, most: int | None = None) -> bytes:
 
 
 def written(text: str, way: str, other: str) -> str:
-    """The payload that was typed one way, written the other way; as it is where that is no payload, or the same way.
-
-    Raises CannotCompose where bytes are no text.
-    """
+    """The payload that was typed one way, written the other way, if it is one; CannotCompose if it is no text."""
     if {way, other} != {"text", "hex"}:
         return text
     try:

@@ -35,12 +35,7 @@ MOST_STATES = 50  # connections, at most, whose states before its first record a
 
 
 class Pusher:
-    """Calls ``push`` in a thread of its own, at most 20 times a second.
-
-    Args:
-        push: returns whether more waits; then it is called again.
-        name: the thread's.
-    """
+    """Calls ``push`` in a thread of that name, at most 20 times a second; again where it returns that more waits."""
 
     def __init__(self, push: Callable[[], bool], *, name: str) -> None:
         self._push, self._name = push, name
@@ -91,11 +86,7 @@ showing.closings.append(refresh)
 
 
 class TracePanel(Panel):
-    """A panel over a recording. A subclass defines ``_push`` as well.
-
-    Args:
-        source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
-    """
+    """A panel over a ``Trace``, or what has one as its ``trace``, such as a ``Lab``. A subclass gives ``_push``."""
 
     selected = Int(None, allow_none=True, help="Number of the selected record, or None. Can be set and observed.")
     closed = Bool(False, read_only=True, help="Whether the lab was closed. A trace without a lab is never closed.")

@@ -83,23 +83,16 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
             yield dump(view, numbered=True)
 
     def _pictured(self) -> list[Record]:
-        """Up to ``PICTURED`` of the records that the filter takes: those around the selected one or, where none is
-        selected, up to the panel's position.
-        """
+        """Up to ``PICTURED`` records that the filter takes, around the selected one or up to the panel's position."""
         stop = self.trace.total if self.position is None else self.position + 1
         middle = stop if self.selected is None else self.selected + 1
         takes = RecordFilter(**{name: getattr(self, name) for name in RecordFilter._fields}).takes
-        before = list(islice(filter(takes, self._backwards(middle)), PICTURED))
-        after = list(islice(filter(takes, self._forwards(middle, stop)), PICTURED // 3))
+        first, between, step = self.trace.first, self.trace.between, LOOKED_THROUGH
+        earlier = (one for end in range(middle, first, -step) for one in reversed(between(max(end - step, first), end)))
+        later = (one for at in range(max(middle, first), stop, step) for one in between(at, min(at + step, stop)))
+        before = list(islice(filter(takes, earlier), PICTURED))
+        after = list(islice(filter(takes, later), PICTURED // 3))
         return [*reversed(before[: PICTURED - len(after)]), *after]
-
-    def _backwards(self, stop: int) -> Iterator[Record]:
-        for end in range(stop, self.trace.first, -LOOKED_THROUGH):
-            yield from reversed(self.trace.between(max(end - LOOKED_THROUGH, self.trace.first), end))
-
-    def _forwards(self, start: int, stop: int) -> Iterator[Record]:
-        for begin in range(max(start, self.trace.first), stop, LOOKED_THROUGH):
-            yield from self.trace.between(begin, min(begin + LOOKED_THROUGH, stop))
 
     @validate("kinds")
     def _in_order(self, proposal: Any) -> list[str]:

@@ -12,10 +12,7 @@ from ..kit.trace_panel import Pusher
 
 
 class NodePanel(Panel):
-    """The output of a script that runs in Node beside a lab, in step with it.
-
-    Args:
-        process: the script, as ``lab.node`` starts it.
+    """The output of a script that runs in Node beside a lab, in step with it, as ``lab.node`` starts it.
 
     It shows the last lines, as the script's text does, and keeps up while a cell computes.
     """

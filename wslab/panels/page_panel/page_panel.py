@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 class PagePanel(Panel):
-    """A link to a page that a lab's server serves, and what the page says.
-
-    Args:
-        page: the page, as ``Server.page`` returns it.
+    """A link to a page that a lab's server serves, as ``Server.page`` returns it, and what the page says.
 
     The link leads to the lab's own port where the notebook's page comes from the same machine. Where it comes from
     another, the link leads through the user's Jupyter server, to a door that is opened when somebody looks.
