@@ -23,9 +23,8 @@ PANELS = {
 }
 
 
-def _make(module: str, name: str, thing: object) -> showing.LivePanel:
-    panel: showing.LivePanel = getattr(import_module(module, __package__), name)(thing)
-    return panel
+def _make(module: str, name: str, thing: object) -> Any:
+    return getattr(import_module(module, __package__), name)(thing)
 
 
 def show(thing: Any, include: Any = None, exclude: Any = None) -> Any:

@@ -12,7 +12,7 @@ import re
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from traitlets import Enum, Unicode
 
@@ -41,15 +41,6 @@ _NO_SERVER = (
 )
 
 
-class Viewer(NamedTuple):
-    """A page that shows the panel."""
-
-    name: str
-    origin: str
-    loopback: bool  # whether it comes from this machine, as far as it can tell
-    jupyter: bool  # whether it knows the address of its Jupyter server
-
-
 class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     """A page's JavaScript in an editor, run in the learner's own page: its console, its sockets' events, and the wire.
 
@@ -72,7 +63,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     code = Unicode(help="The JavaScript, or the HTML page, as the editor holds it.")
     route = Enum(ROUTES, "auto", help="How the page reaches the lab: auto, loopback or jupyter.")
 
-    _page: Viewer | None = None
+    _page: dict[str, Any] | None = None  # that shows the panel, as ``_page_of`` reads it
     _wanted = False  # a cell asked for a run that no page has begun
 
     def __init__(
@@ -216,34 +207,34 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             ways.setdefault(ARTICLE_PORT, next(iter(ways.values())))
         return ways
 
-    def _start(self, page: Viewer) -> None:
+    def _start(self, page: dict[str, Any]) -> None:
         """Open the way for a page, and tell it to run the code."""
         ways = self._known()
         if not ways:
             raise RuntimeError(_NO_SERVER)
-        directly = self.route == "loopback" or (self.route == "auto" and (page.loopback or not page.jupyter))
+        directly = self.route == "loopback" or (self.route == "auto" and (page["loopback"] or not page["jupyter"]))
         for server, _ in self._servers():
             behind = getattr(getattr(server, "lab", None), "server", None)  # what a relay leads to, perhaps
             admit = getattr(server, "admit", None) or getattr(behind, "admit", None)
             if admit is not None:
-                admit(page.origin)
+                admit(page["origin"])
         ports = {
-            str(port): {"port": way.port, "name": way.name, "path": None if directly else self._door(way.port).path}
+            str(port): {"port": way.port, "name": way.name, "path": None if directly else self._path(way.port)}
             for port, way in ways.items()
         }
-        self._last = PageRun(self._last.number + 1, self.trace, page.origin, ways)
+        self._last = PageRun(self._last.number + 1, self.trace, page["origin"], ways)
         self._untold = {}
         self._tell_addresses()
-        self.tell("run", page=page.name, run=self._last.number, code=self.code, ports=ports)
+        self.tell("run", page=page["page"], run=self._last.number, code=self.code, ports=ports)
 
-    def _door(self, port: int) -> doors.Door:
+    def _path(self, port: int) -> str:
+        """The path of a door to that port."""
         for server, way in self._servers():
             if way.recorded and way.port == port and hasattr(server, "door"):
-                door: doors.Door = server.door()
-                return door
+                return str(server.door().path)
         if port not in self._doors:
             self._doors[port] = doors.open(port)
-        return self._doors[port]
+        return self._doors[port].path
 
     def _look(self) -> None:
         super()._look()
@@ -269,20 +260,20 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         return more
 
     def _greeted(self, question: Question) -> None:
-        page = _page(question)
+        page = _page_of(question)
         with self._lock:
             self._page = page
         super()._greeted(question)
         with self._lock:
             last = self._last
-            self.tell("log", page=page.name, run=last.number, entries=[*last.told], next=last.next)
+            self.tell("log", page=page["page"], run=last.number, entries=[*last.told], next=last.next)
             self._tell_addresses()
             self.tell("matches", run=last.number, records=[*last.matches.items()], connections=last.connections)
             if self._wanted:
                 self._start(page)
 
     def _answer_run(self, question: Question) -> None:
-        page = _page(question)
+        page = _page_of(question)
         with self._lock:
             self._page = page
             self.code = str(question["code"])[:MOST_CODE]
@@ -290,7 +281,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             try:
                 self._start(page)
             except Exception:
-                self.tell("refused", page=page.name)
+                self.tell("refused", page=page["page"])
                 raise
 
     def _answer_events(self, question: Question) -> None:
@@ -308,7 +299,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
 
     def _answer_left(self, question: Question) -> None:
         with self._lock:
-            if self._page is not None and self._page.name == str(question["page"]):
+            if self._page is not None and self._page["page"] == str(question["page"]):
                 self._page = None
 
     answers: ClassVar[Mapping[str, Any]] = {
@@ -320,12 +311,14 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     }
 
 
-def _page(question: Question) -> Viewer:
-    """The page that asks. Raises ValueError where its origin is none."""
+def _page_of(question: Question) -> dict[str, Any]:
+    """What a page says of itself. Raises ValueError where its origin is none."""
     origin = str(question["origin"])
     if not ORIGIN.fullmatch(origin):
         raise ValueError(f"a page says that its origin is {origin!r}; one like http://localhost:8888 is wanted")
-    return Viewer(str(question["page"]), origin, bool(question["loopback"]), bool(question["jupyter"]))
+    # Whether it comes from this machine, as far as it can tell, and whether it knows the address of its Jupyter server.
+    reach = {name: bool(question[name]) for name in ("loopback", "jupyter")}
+    return {"page": str(question["page"]), "origin": origin, **reach}
 
 
 def _close_doors(known: dict[int, doors.Door]) -> None:

@@ -55,7 +55,7 @@ class HandshakeWorkbench(TracePanel):
     underway: List[str] = List(read_only=True, help="What was sent and is not answered yet.")
 
     _default = ""  # the request in the editor until it is edited
-    _attempt: Attempt | None = None
+    attempt: Attempt | None = None  # the request that was sent last, and its answer; None before the first
 
     def __init__(self, lab: Any, request: str | None = None, **kwargs: Any) -> None:
         if not hasattr(lab, "serve"):
@@ -78,11 +78,6 @@ class HandshakeWorkbench(TracePanel):
     def steps(self) -> AcceptSteps:
         """How Accept is computed for ``key``, or for the request's key."""
         return AcceptSteps("".join(request_head(self._data).get(KEY)[:1]) if self.key is None else self.key)
-
-    @property
-    def attempt(self) -> Attempt | None:
-        """The request that was sent last, and its answer; None before the first."""
-        return self._attempt
 
     def send_request(self) -> Underway[Attempt]:
         """Send the request to the lab's server. Raises LabClosed or NoServer, which says what to run.
@@ -161,7 +156,7 @@ class HandshakeWorkbench(TracePanel):
         )
 
     def _tell_attempt(self) -> None:
-        last = self._attempt
+        last = self.attempt
         if last is None:
             return
         response = last.explain_response()
@@ -182,19 +177,19 @@ class HandshakeWorkbench(TracePanel):
     @property
     def _answered(self) -> str | None:
         """The Sec-WebSocket-Accept of the last response."""
-        response = None if self._attempt is None else self._attempt.response
+        response = None if self.attempt is None else self.attempt.response
         return next(iter(() if response is None else response.get("Sec-WebSocket-Accept")), None)
 
     def _compared(self) -> tuple[bool | None, str]:
         """Whether the last response's Accept equals the computed one (None without one), and that in words."""
         answered, steps = self._answered, self.steps
-        if self._attempt is None:
+        if self.attempt is None:
             return None, "nothing was sent yet"
         if answered is None:
             return None, "the last answer has no Sec-WebSocket-Accept"
         if answered == steps.accept:
             return True, "equal: whoever answered has read this key and knows the WebSocket Protocol"
-        sent = "".join(self._attempt.request.get(KEY)[:1])
+        sent = "".join(self.attempt.request.get(KEY)[:1])
         if sent != steps.key:
             return False, f"not equal: it answers the key that was sent, {quote(sent)}"
         return False, "not equal: a client must fail this connection"
@@ -222,7 +217,7 @@ class HandshakeWorkbench(TracePanel):
         return self._run(lab.loop, trying())
 
     def _sent(self, found: Attempt) -> None:
-        self._attempt = found
+        self.attempt = found
         records = [] if found.connection is None else self.trace.connection(found.connection).records
         answers = [record for record in records if record.status and record.kind is Kind.RESPONSE]
         self.selected = next((record.number for record in [*answers, *records]), None)
@@ -258,7 +253,7 @@ class HandshakeWorkbench(TracePanel):
         return dict(proposal["value"])
 
     def _sheet(self) -> Sheet:
-        last = self._attempt
+        last = self.attempt
         heads = [explain_request(self._data)] if last is None else [last.explain_request(), last.explain_response()]
         blocks: list[Block] = [Only(READ, [Title("Handshake workbench")])]
         blocks += [block for head in heads if head is not None for block in explanation_sheet(head).blocks]
