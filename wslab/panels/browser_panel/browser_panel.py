@@ -228,7 +228,6 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         self.tell("run", page=page["page"], run=self._last.number, code=self.code, ports=ports)
 
     def _path(self, port: int) -> str:
-        """The path of a door to that port."""
         for server, way in self._servers():
             if way.recorded and way.port == port and hasattr(server, "door"):
                 return str(server.door().path)

@@ -145,9 +145,9 @@ class ClosingPanel(TracePanel):
             f"How connection {ending.connection} ended",
             [
                 Only(READ, sheet_of(self.trace.closing(ending.connection)).blocks),
-                Only(["text"], [Words(path_text(ending))]),
-                Only(DRAWN, [machines(ending), summary]),
-                Only(["text", "svg"], [Words("\n".join(sentences(ending)))]),
+                Only(["text"], [Words(_path_text(ending))]),
+                Only(DRAWN, [_machines(ending), summary]),
+                Only(["text", "svg"], [Words("\n".join(_sentences(ending)))]),
             ],
             "closing",
         )
@@ -181,7 +181,7 @@ class ClosingPanel(TracePanel):
         with self._lock:
             ending, choices = self._now(), self.trace.connections[-MOST_CHOICES:]
             if self.is_news("closing", (ending, choices)):
-                self.tell("closing", closing=None if ending is None else ending_json(ending), connections=choices)
+                self.tell("closing", closing=None if ending is None else _ending_json(ending), connections=choices)
         return False
 
     @validate("connection")
@@ -210,14 +210,12 @@ def _rows(ending: Ending) -> list[tuple[str, str, str]]:
     return [*zip(("Close frame sent", "its program reports", "end of its stream"), client, server, strict=True)]
 
 
-def machines(ending: Ending) -> States:
-    """Both ends' states, and the changes that were made."""
+def _machines(ending: Ending) -> States:
     taken = [(sender, rule.old.value, rule.event.value, rule.new.value) for sender, rule, _ in ending.moves]
     return States(STATES, MOVES, taken, LANES)
 
 
-def path_text(ending: Ending) -> str:
-    """The way through the states, one change a line."""
+def _path_text(ending: Ending) -> str:
     lines = [
         f"{place}. {sender.mark} {_words(rule)} ({rule.section})"
         for place, (sender, rule, _) in enumerate(ending.moves, 1)
@@ -229,7 +227,7 @@ def _words(rule: StateRule) -> str:
     return f"{rule.event.value}: {rule.old.value} → {rule.new.value}"
 
 
-def sentences(ending: Ending) -> Iterator[str]:
+def _sentences(ending: Ending) -> Iterator[str]:
     """Who began, how clean it was, how TCP ended, and what is odd about what a program reports."""
     if began := _who_began(ending):
         yield began
@@ -294,13 +292,12 @@ def _never_sent(ending: Ending, report: CloseReport) -> str:
     return f"{report.code} never crossed the wire: {_NEVER_SENT[report.code]}."
 
 
-def ending_json(ending: Ending) -> dict[str, Any]:
-    """All of it as plain JSON values."""
+def _ending_json(ending: Ending) -> dict[str, Any]:
     clean, clean_words, clean_section = _how_clean(ending)
     tcp = _how_tcp_ended(ending)
     return {
         "connection": ending.connection,
-        "layout": state_layout(machines(ending)),
+        "layout": state_layout(_machines(ending)),
         "steps": [
             {
                 "sender": sender.label,

@@ -228,7 +228,6 @@ class Composer(FrameFields, TracePanel):
         self._compute()
 
     def _compute(self) -> None:
-        """Compute everything from the state and the connections as they are now, and tell what is new."""
         with self._lock:
             self._due = False
             ends = self._ends()

@@ -319,14 +319,12 @@ def _nonce_note(steps: AcceptSteps) -> str:
 
 
 def _body_text(last: Attempt) -> str:
-    """The bytes after the response's head, made visible line by line."""
     lines = decode(last.body[:MOST_BODY]).replace("\r\n", "\n").rstrip("\n").split("\n")
     cut = f"… {count(len(last.body), 'byte')}" if len(last.body) > MOST_BODY else ""
     return "\n".join(map(visible, lines)) + cut
 
 
 def _verdict(last: Attempt) -> list[tuple[str, str]]:
-    """What the answer means, what the server said, and what a client makes of it."""
     meaning, section = last.meaning
     body = _body_text(last)
     failed = next((check.what for check in last.checks if check.outcome == FAILS), "")

@@ -198,12 +198,8 @@ class RecordsPanel(TracePanel):
     _receptions = 0  # number of the next reception to push
     _fresh = True  # the next push is the first that a view gets
 
-    def __init__(self, source: Any, **kwargs: Any) -> None:
-        self._sending = threading.Lock()
-        super().__init__(source, **kwargs)
-
     def _push(self) -> bool:
-        with self._sending:
+        with self._lock:
             total, first = self.trace.total, self.trace.first
             start = max(first, self._sent if self._asked else total - UNHEARD_BATCH)
             # First the receptions, then the records: what is received in between is told with the next push.
@@ -234,7 +230,7 @@ class RecordsPanel(TracePanel):
         return found
 
     def _answer_records(self, question: Question) -> None:
-        with self._sending:
+        with self._lock:
             start = int(question["from"])
             self._sent = start if not self._asked else min(self._sent, start)
             self._fresh = self._asked = True
