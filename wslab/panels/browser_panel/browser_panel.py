@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -66,9 +66,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     _page: dict[str, Any] | None = None  # that shows the panel, as ``_page_of`` reads it
     _wanted = False  # a cell asked for a run that no page has begun
 
-    def __init__(
-        self, lab: Any, code: str | None = None, route: str = "auto", also: Iterable[Any] = (), **kwargs: Any
-    ) -> None:
+    def __init__(self, lab: Any, code: str | None = None, route: str = "auto", also: Any = (), **kwargs: Any) -> None:
         self._doors: dict[int, doors.Door] = {}
         self._original = CLIENT_SCRIPT if code is None else code
         self._also: list[Any] = [also] if isinstance(also, int) or hasattr(also, "port") else [*also]
@@ -183,7 +181,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     def _steadied(self, text: str) -> str:
         """``text`` without the ports, which differ at each run."""
         for port, way in self._last.ways.items():
-            if port != ARTICLE_PORT and way.port == port:
+            if port != ARTICLE_PORT and way.to == port:
                 text = re.sub(rf":{port}\b", ":PORT", text)
         return text
 
@@ -202,7 +200,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         """Where each port leads that the code may name."""
         ways: dict[int, Way] = {}
         for _, way in self._servers():
-            ways.setdefault(way.port, way)
+            ways.setdefault(way.to, way)
         if ways:
             ways.setdefault(ARTICLE_PORT, next(iter(ways.values())))
         return ways
@@ -219,7 +217,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             if admit is not None:
                 admit(page["origin"])
         ports = {
-            str(port): {"port": way.port, "name": way.name, "path": None if directly else self._path(way.port)}
+            str(port): {"port": way.to, "name": way.name, "path": None if directly else self._path(way.to)}
             for port, way in ways.items()
         }
         self._last = PageRun(self._last.number + 1, self.trace, page["origin"], ways)
@@ -229,7 +227,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
 
     def _path(self, port: int) -> str:
         for server, way in self._servers():
-            if way.recorded and way.port == port and hasattr(server, "door"):
+            if way.recorded and way.to == port and hasattr(server, "door"):
                 return str(server.door().path)
         if port not in self._doors:
             self._doors[port] = doors.open(port)
@@ -241,10 +239,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             _close_doors(self._doors)
 
     def _tell_addresses(self) -> None:
-        ways = self._known()
-        addresses = [
-            {"port": port, "to": way.port, "name": way.name, "recorded": way.recorded} for port, way in ways.items()
-        ]
+        addresses = [{"port": port, **way._asdict()} for port, way in self._known().items()]
         if self.is_news("addresses", addresses):
             self.tell("addresses", addresses=addresses)
 

@@ -82,7 +82,7 @@ Entry = PageEvent | ConsoleLine
 class Way(NamedTuple):
     """Where a port that the code may name leads."""
 
-    port: int
+    to: int
     name: str
     recorded: bool  # whether this panel's recording has what crosses there
 
@@ -197,11 +197,7 @@ class PageRun:
     @property
     def events(self) -> list[PageEvent]:
         """What the sockets were told and the code did with them, each with its record."""
-        return [
-            replace(entry, record=self.matches.get(entry.number))
-            for entry in self.entries
-            if isinstance(entry, PageEvent)
-        ]
+        return [replace(one, record=self.matches.get(one.number)) for one in self.entries if isinstance(one, PageEvent)]
 
     @property
     def connections(self) -> list[int]:
@@ -247,12 +243,12 @@ class PageRun:
             return {}
         self._read_records()
         self._claim()
-        new = {}
-        for entry in self.entries:
-            if isinstance(entry, PageEvent) and entry.number not in self.matches and entry.socket in self._wires:
-                record = self._wires[entry.socket].record_of(entry)
-                if record is not None:
-                    new[entry.number] = record
+        new = {
+            entry.number: record
+            for entry in self.entries
+            if isinstance(entry, PageEvent) and entry.number not in self.matches and entry.socket in self._wires
+            if (record := self._wires[entry.socket].record_of(entry)) is not None
+        }
         self.matches |= new
         return new
 
@@ -274,7 +270,7 @@ class PageRun:
 
     def _claim(self) -> None:
         """Give each socket that was led to the recorded server the first fitting connection that no socket has."""
-        recorded = {way.port for way in self.ways.values() if way.recorded}
+        recorded = {way.to for way in self.ways.values() if way.recorded}
         taken = set(self._wires.values())
         for socket, (target, port) in self._opened.items():
             if socket not in self._wires and port in recorded:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 
@@ -40,13 +40,8 @@ READINGS: Final[Mapping[str, str]] = {
 }
 
 _SENDERS: Final = {sender.label: sender for sender in Sender}
-
-
-class Part(NamedTuple):
-    """One thing that was read: all the bytes, or one frame or head of a stream."""
-
-    start: int  # of its first byte in the bytes
-    explanation: Explanation
+Given = bytes | bytearray | memoryview | str | Explanation | Frame | Head
+Part = tuple[int, Explanation]  # the place of its first byte, and one thing that was read: a frame or a head
 
 
 class ByteInspector(Panel):
@@ -74,12 +69,7 @@ class ByteInspector(Panel):
     _ready = False  # whether a change of a trait comes from outside, and not from another change
 
     def __init__(
-        self,
-        data: bytes | bytearray | memoryview | str | Explanation | Frame | Head = b"",
-        *,
-        sender: Sender | str | None = None,
-        inflate: bool = False,
-        **kwargs: Any,
+        self, data: Given = b"", *, sender: Sender | str | None = None, inflate: bool = False, **kwargs: Any
     ) -> None:
         if not (sender is None or isinstance(sender, Sender) or sender in ("client", "server")):
             raise ValueError(f"sender={sender!r}: 'client' or 'server' is wanted, or None where it is not known")
@@ -108,12 +98,13 @@ class ByteInspector(Panel):
     @property
     def explanation(self) -> Explanation:
         """What is shown."""
-        return self._parts[self.which].explanation
+        _, explanation = self._parts[self.which]
+        return explanation
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:
         """Every head and frame of a stream, in order; otherwise the one explanation that is shown."""
-        return tuple(part.explanation for part in self._parts)
+        return tuple(explanation for _, explanation in self._parts)
 
     def _sheet(self) -> Sheet:
         return explanation_sheet(self.explanation)
@@ -139,14 +130,14 @@ class ByteInspector(Panel):
         """What the bytes are, read as they are to be read."""
         data, inflate, sender = self._data, self.inflate, _SENDERS.get(self.read_as.removesuffix(" stream"))
         if self.read_as == GIVEN and self._given is not None:
-            yield Part(0, self._given)
+            yield (0, self._given)
         elif self.read_as == "head":  # a person may have chosen to read it as one: then say what is wrong with it
             speaker = Sender.SERVER if data.startswith(b"HTTP/") else Sender.CLIENT
-            yield Part(0, explain_head(data, speaker, violations=judge_head(parse_head(data, speaker))))
+            yield (0, explain_head(data, speaker, violations=judge_head(parse_head(data, speaker))))
         elif self.read_as.endswith(" stream"):
             yield from _stream(data, sender, inflate)
         else:
-            yield Part(0, _frame(data, sender, inflate))
+            yield (0, _frame(data, sender, inflate))
 
     def _tell(self) -> None:
         self.tell(
@@ -250,13 +241,13 @@ def _stream(data: bytes, sender: Sender | None, inflate: bool) -> list[Part]:
     client, server = (data, b"") if sender is Sender.CLIENT else (b"", data)
     found = dissect(client, server, extensions=DEFLATE if inflate else None)
     things: tuple[Head | Frame, ...] = (*found.heads, *found.frames)
-    parts = [Part(thing.offset, thing.explain()) for thing in things if thing.offset < len(data)]
+    parts = [(thing.offset, thing.explain()) for thing in things if thing.offset < len(data)]
     for rest in found.unread:
         left = data[rest.offset :]
         look = explain_head if begins_like_head(left) else explain_frame
         explanation = look(left, sender=rest.sender, offset=rest.offset, violations=rest.violations)
-        parts.append(Part(rest.offset, replace(explanation, facts=(*explanation.facts, ("Left over", rest.what)))))
-    return parts or [Part(0, explain_frame(data, sender=sender))]
+        parts.append((rest.offset, replace(explanation, facts=(*explanation.facts, ("Left over", rest.what)))))
+    return parts or [(0, explain_frame(data, sender=sender))]
 
 
 def _taken(data: Any) -> tuple[bytes, Explanation | None]:

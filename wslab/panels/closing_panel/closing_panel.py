@@ -216,10 +216,7 @@ def _machines(ending: Ending) -> States:
 
 
 def _path_text(ending: Ending) -> str:
-    lines = [
-        f"{place}. {sender.mark} {_words(rule)} ({rule.section})"
-        for place, (sender, rule, _) in enumerate(ending.moves, 1)
-    ]
+    lines = [f"{at}. {end.mark} {_words(rule)} ({rule.section})" for at, (end, rule, _) in enumerate(ending.moves, 1)]
     return "\n".join(lines or ["both ends are CONNECTING"])
 
 

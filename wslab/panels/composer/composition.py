@@ -33,22 +33,6 @@ CODES: Final = [
 SHOWN = 32  # bytes of each frame in the list of frames
 FRESH = "a fresh masking key"
 _SENDERS: Final = {sender.label: sender for sender in Sender}
-_NO_END = (
-    "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
-    "To be connected to, the lab needs a server: `await lab.serve()`."
-)
-_BODY = (
-    "A Close frame's payload begins with its status code: these first two bytes say {code}. "
-    "Choose “the status code and reason” to have them written (RFC 6455 5.5.1)."
-)
-_UNTOLD_CLOSE = (
-    "websockets is not told of these bytes. It will take the peer's answering Close for the first one, and send a "
-    "Close of its own after yours."
-)
-_UNTOLD_FRAGMENT = (
-    "websockets is not told of these bytes. Until you send the fragment with FIN, the next message that it sends "
-    "stands inside yours."
-)
 
 
 class TargetEnd(NamedTuple):
@@ -77,7 +61,10 @@ class TargetEnd(NamedTuple):
             ended = f"{self.label} has ended its stream: it can send no more. Choose another end."
             return "" if self.end.open else ended
         if not self.key:
-            return _NO_END
+            return (
+                "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
+                "To be connected to, the lab needs a server: `await lab.serve()`."
+            )
         if self.sender is None:
             return f'target={self.key!r} names no end: it is said as "client 0" or "server 0". Choose one.'
         return f"{self.label}: its connection is over, so nothing can be sent there. Choose another end, or open one."
@@ -190,13 +177,26 @@ class Preview(NamedTuple):
         payload, opcode, fin = self.series[:3]
         # Only a library keeps a state that it would have to be told of.
         untold = self.target.end is not None and self.target.end.kind != RAW_KIND
-        notes = {
-            _BODY.format(code=int.from_bytes(payload[:2], "big")): opcode == CLOSE and not close and len(payload) > 1,
-            _UNTOLD_CLOSE: untold and opcode == CLOSE,
-            _UNTOLD_FRAGMENT: untold and not fin and not opcode & CONTROL,
-            self.series.lies: bool(self.series.lies),
-        }
-        return [note for note, holds in notes.items() if holds]
+        notes = [
+            (
+                opcode == CLOSE and not close and len(payload) > 1,
+                "A Close frame's payload begins with its status code: these first two bytes say "
+                f"{int.from_bytes(payload[:2], 'big')}. Choose “the status code and reason” to have them written "
+                "(RFC 6455 5.5.1).",
+            ),
+            (
+                untold and opcode == CLOSE,
+                "websockets is not told of these bytes. It will take the peer's answering Close for the first one, and "
+                "send a Close of its own after yours.",
+            ),
+            (
+                untold and not fin and not opcode & CONTROL,
+                "websockets is not told of these bytes. Until you send the fragment with FIN, the next message that it "
+                "sends stands inside yours.",
+            ),
+            (True, self.series.lies),
+        ]
+        return [note for holds, note in notes if holds and note]
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:

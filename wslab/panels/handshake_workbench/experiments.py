@@ -116,11 +116,9 @@ def predictable(status: Any) -> int:
     return int(status)
 
 
-def experiment_rows(
-    predictions: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
-) -> list[tuple[str, str, str, str, str, str]]:
+def experiment_rows(predictions: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """Each experiment as its change, the prediction, the status, whether they agree, the reason, and a section."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, each in EXPERIMENTS.items():
         guess, found = predictions.get(name), results.get(name)
         said, status, so, why = "" if guess is None else str(guess), "", "not run yet", ""
@@ -137,10 +135,6 @@ def tally(predictions: Mapping[str, int], results: Mapping[str, Mapping[str, Any
     """How many predictions were right, and what is left to do."""
     shown = [name for name in EXPERIMENTS if name in results]
     right = sum(results[name]["status"] == predictions[name] for name in shown)
-    to_run, to_predict = len(predictions) - len(shown), len(EXPERIMENTS) - len(predictions)
-    parts = {
-        f"{right} of {len(shown)} predicted": shown,
-        f"{to_run} to run": to_run,
-        f"{to_predict} to predict": to_predict,
-    }
+    to_run, left = len(predictions) - len(shown), len(EXPERIMENTS) - len(predictions)
+    parts = {f"{right} of {len(shown)} predicted": shown, f"{to_run} to run": to_run, f"{left} to predict": left}
     return "; ".join(words for words, some in parts.items() if some)

@@ -288,8 +288,7 @@ class HandshakeWorkbench(TracePanel):
         self.send_request()
 
     def _asked_to_restore(self, _: Question) -> None:
-        self.exactly = False
-        self.key = None
+        self.exactly, self.key = False, None
         self._restore()
 
     def _asked_to_load(self, question: Question) -> None:

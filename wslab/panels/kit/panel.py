@@ -66,16 +66,14 @@ class Panel(Shown, anywidget.AnyWidget):
     ``panels/``. All traits of a panel are shared with its views.
     """
 
-    problem = Unicode("", help="What went wrong last, in words; empty when nothing did.").tag(sync=True)
-    snapshot = Unicode(
-        "", read_only=True, help="The panel as text, for a notebook without a kernel."
-    ).tag(sync=True)  # fmt: skip
+    problem = Unicode("", help="What went wrong last, in words; empty when nothing did.")
+    snapshot = Unicode("", read_only=True, help="The panel as text, for a notebook without a kernel.")
 
     # By the name of a question that a view asks: the method that answers it.
     answers: ClassVar[Mapping[str, Callable[[Any, Question], object]]] = {}
 
     def __init_subclass__(cls, sheets: Sequence[str] = (), **kwargs: Any) -> None:
-        for trait in vars(cls).values():
+        for trait in (*vars(Panel).values(), *vars(cls).values()):
             if isinstance(trait, TraitType):
                 trait.tag(sync=True)
         name = cls.__module__.rpartition(".")[2]

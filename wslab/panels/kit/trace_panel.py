@@ -237,14 +237,14 @@ class RecordsPanel(TracePanel):
         self._begin()
 
     def _answer_explanation(self, question: Question) -> None:
-        number = int(question["number"])
-        self._tell_of(number, "explanation", lambda: self.trace.explain(number).to_json())
+        self._tell_of(question, "explanation", lambda number: self.trace.explain(number).to_json())
 
-    def _tell_of(self, number: int, what: str, look: Callable[[], Any]) -> None:
-        """Tell the views what ``look()`` returns, or why it failed."""
+    def _tell_of(self, question: Question, what: str, look: Callable[[int], Any]) -> None:
+        """Tell the views what ``look`` returns for the record that was asked for, or why it failed."""
+        number = int(question["number"])
         answer: dict[str, Any]
         try:
-            answer = {what: look(), "problem": None}
+            answer = {what: look(number), "problem": None}
         except Exception as error:
             answer = {what: None, "problem": complaint(error)}
         self.tell(what, number=number, **answer)

@@ -124,8 +124,7 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
             self.position = None
 
     def _answer_lanes(self, question: Question) -> None:
-        number = int(question["number"])
-        self._tell_of(number, "lanes", lambda: lanes_json(self.trace, number))
+        self._tell_of(question, "lanes", lambda number: lanes_json(self.trace, number))
 
     answers: ClassVar[Mapping[str, Any]] = {**RecordsPanel.answers, "lanes": _answer_lanes}
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from traitlets import Bool, Int, Unicode
 
 from ...drawing.blocks import READ, Only, Words
 from ...drawing.sheet import Sheet
 from ...drawing.visible import count
+from ...live.jupyter.pages import Page
 from ..kit.panel import Panel, Question
-
-if TYPE_CHECKING:
-    from ...live.jupyter.pages import Page
 
 
 class PagePanel(Panel):
