@@ -169,13 +169,13 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         caption = f"What the page was told, and what it did{left_out}"
         blocks: list[Block] = [Only(["text"], [Words("The page's JavaScript")]), Words(code, code=True)]
         if rows:
-            blocks.append(Only(READ, [Table(_EVENTS, rows, caption)]))
-            blocks.append(Only(DRAWN, [Table(_EVENTS, rows[:PICTURED], caption)]))
+            told, few = Table(_EVENTS, rows, caption), Table(_EVENTS, rows[:PICTURED], caption)
+            blocks += [Only(READ, [told]), Only(DRAWN, [few])]
         else:
             blocks.append(Words("not run yet"))
         if records:
-            blocks.append(Only(READ, [records_table(records, "What crossed the wire")]))
-            blocks.append(Only(DRAWN, [ladder(records[:PICTURED])]))
+            wire = records_table(records, "What crossed the wire")
+            blocks += [Only(READ, [wire]), Only(DRAWN, [ladder(records[:PICTURED])])]
         return Sheet("A browser as the peer", blocks, "browser")
 
     def _steadied(self, text: str) -> str:

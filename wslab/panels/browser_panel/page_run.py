@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any, ClassVar, Final, NamedTuple
 
 from ...anatomy.field import Sender
@@ -275,6 +274,6 @@ class PageRun:
         for socket, (target, port) in self._opened.items():
             if socket not in self._wires and port in recorded:
                 fitting = (wire for wire in self._watched.values() if wire not in taken and wire.target == target)
-                for wire in islice(fitting, 1):
+                if (wire := next(fitting, None)) is not None:
                     self._wires[socket] = wire
                     taken.add(wire)

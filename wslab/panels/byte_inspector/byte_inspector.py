@@ -22,7 +22,6 @@ from ...protocol import Frame, Head, dissect, explain_frame, explain_head, parse
 from ...protocol.deflate import NAME as DEFLATE
 from ...protocol.head import begins_like_head
 from ...protocol.rules import judge_head
-from ...protocol.words import MASK
 from ..kit.panel import Panel, Question, guarded
 
 MOST_TEXT = 4096  # bytes, at most, that the editable text holds: the first ones
@@ -227,7 +226,7 @@ class ByteInspector(Panel):
 def _frame(data: bytes, sender: Sender | None, inflate: bool) -> Explanation:
     violations = parse_frame(data, sender=sender).violations
     if inflate and data:
-        by_client = len(data) > 1 and data[1] & MASK
+        by_client = len(data) > 1 and data[1] & 0b1000_0000
         frames = dissect(**{"client" if by_client else "server": data}, heads=False, extensions=DEFLATE).frames
         if frames and frames[0].complete:
             explanation = explain_frame(data, sender=sender, violations=violations, inflated=frames[0].inflated)

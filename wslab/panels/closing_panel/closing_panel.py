@@ -7,7 +7,6 @@ it also knows when each record was read, and so that an end sent its Close frame
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from traitlets import Int, TraitError, observe, validate
@@ -140,13 +139,12 @@ class ClosingPanel(TracePanel):
         ending = self._now()
         if ending is None:
             return Sheet("How a connection ended", [Words("nothing recorded yet")], "closing")
-        summary = Table(["", *(sender.mark for sender in Sender)], _rows(ending))
         return Sheet(
             f"How connection {ending.connection} ended",
             [
                 Only(READ, sheet_of(self.trace.closing(ending.connection)).blocks),
                 Only(["text"], [Words(_path_text(ending))]),
-                Only(DRAWN, [_machines(ending), summary]),
+                Only(DRAWN, [_machines(ending), Table(["", *(sender.mark for sender in Sender)], _rows(ending))]),
                 Only(["text", "svg"], [Words("\n".join(_sentences(ending)))]),
             ],
             "closing",
@@ -171,11 +169,12 @@ class ClosingPanel(TracePanel):
             if shown is None:
                 return None
             numbers = self._numbers.get(shown, ())
-            with suppress(IndexError):  # dropped meanwhile
+            try:
                 records = [record for number in numbers for record in trace.between(number, number + 1)]
                 states, transitions = trace.states(shown), trace.transitions(shown)
                 return Ending(shown, states, transitions, records, trace.closings(shown))
-        return None
+            except IndexError:  # dropped meanwhile
+                return None
 
     def _push(self) -> bool:
         with self._lock:

@@ -203,9 +203,8 @@ class Preview(NamedTuple):
         """Each frame as its place, what it is, its length and its bytes."""
         rows = []
         for index, (data, place) in enumerate(zip(self.frames, self.places, strict=True)):
-            what = place.opcode_name + ("" if place.fin else ", not final")
-            if place.violations:
-                what += f", breaks {count(len(place.violations), 'rule')}"
+            broken = f", breaks {count(len(place.violations), 'rule')}" if place.violations else ""
+            what = place.opcode_name + ("" if place.fin else ", not final") + broken
             shown = hexed(data, SHOWN)
             if place.mask and self.hides:
                 shown = f"{data[: place.header_length - 4].hex(' ')} {FRESH} and what it masks"

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from traitlets import Bool, Dict, List, TraitError, Unicode, observe, validate
 
 from ...anatomy.explanation import explanation_sheet
-from ...anatomy.record import Kind
 from ...drawing.blocks import READ, Block, Only, Pairs, Table, Title, Words
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
@@ -219,7 +218,7 @@ class HandshakeWorkbench(TracePanel):
     def _sent(self, found: Attempt) -> None:
         self.attempt = found
         records = [] if found.connection is None else self.trace.connection(found.connection).records
-        answers = [record for record in records if record.status and record.kind is Kind.RESPONSE]
+        answers = [record for record in records if record.status and record.kind.name == "RESPONSE"]
         self.selected = next((record.number for record in [*answers, *records]), None)
         self._tell_attempt()
         self._tell_request()

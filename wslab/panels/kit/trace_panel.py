@@ -213,9 +213,9 @@ class RecordsPanel(TracePanel):
                 [step.record, step.connection, to.endpoint.label, to.new.name, to.event.value, to.section]
                 for step, to in ((step, step.transition) for step in self.trace.steps(start, stop))
             ]
-            facts = {"before": self._states_before(start), "steps": steps}
+            before, late = self._states_before(start), _of_records_before(start, late)
+            self.tell("records", [packed, late], start=start, status=status, before=before, steps=steps)
             self._fresh = not self._asked
-            self.tell("records", [packed, _of_records_before(start, late)], start=start, status=status, **facts)
         return bool(stop < total)
 
     def _states_before(self, start: int) -> dict[str, dict[str, str]]:

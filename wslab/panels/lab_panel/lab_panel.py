@@ -15,7 +15,6 @@ from ...anatomy.view import View
 from ...drawing.blocks import DRAWN, READ, Block, Only, Words
 from ...drawing.sheet import Sheet, sheet_of
 from ...drawing.visible import count, harmless
-from ...protocol import Message
 from ...protocol.words import opcode_name
 from ...recording.trace import Trace
 from ..kit.panel import Question, guarded
@@ -162,17 +161,8 @@ def lanes_json(trace: Trace, number: int) -> dict[str, Any]:
             for one in lanes.records
         ],
         "messages": [
-            {
-                "first": first,
-                "last": last,
-                "start": start,
-                "stop": stop,
-                "words": f"{opcode_name(message.opcode)}, {count(message.length, 'byte')}",
-            }
+            {"first": first, "last": last, "start": start, "stop": stop, "words": words}
             for first, last, start, stop, message in lanes.messages
+            for words in [f"{opcode_name(message.opcode)}, {count(message.length, 'byte')}"]
         ],
     }
-
-
-def _words(message: Message) -> str:
-    return f"{opcode_name(message.opcode)}, {count(message.length, 'byte')}"
