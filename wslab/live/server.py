@@ -45,7 +45,8 @@ async def echo(connection: ServerConnection) -> None:
 class Server(Closes):
     """A lab's running server, as ``Lab.serve`` returns it. Thread-safe. The lab stays open as long as it is held.
 
-    ``port`` is the port it listens on.
+    ``port`` is the port it listens on. In ``accepted`` stands every connection that it accepted and that is not lost
+    yet, whatever became of its opening handshake.
     """
 
     _server: WebSocketServer
@@ -56,7 +57,7 @@ class Server(Closes):
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
         # What the server's loop works with stands in containers, which it holds without holding this object.
-        self._accepted: dict[Any, None] = {}
+        self.accepted: dict[Any, None] = {}
         self._handling: dict[Any, ServerConnection] = {}
         self._pages: list[Page] = []
         self._doors: list[Door] = []
@@ -65,7 +66,7 @@ class Server(Closes):
     async def start(self, handler: Handler, port: int, kwargs: dict[str, Any]) -> None:
         """Listen; see ``Lab.serve``. Runs on the server's loop."""
         kernel.let_interrupts_arrive(asyncio.get_running_loop())
-        estate, accepted, pages, numbers = self._lease.estate, self._accepted, self._pages, itertools.count()
+        estate, accepted, pages, numbers = self._lease.estate, self.accepted, self._pages, itertools.count()
 
         def joint() -> tap.Joint:
             fixed = tap.keys(estate.seed, Sender.SERVER, next(numbers))
@@ -95,7 +96,7 @@ class Server(Closes):
         except OSError as error:
             raise port_taken(port, error) from None
         self._secure = options.get("ssl") is not None
-        end = partial(_end, self._server, self._accepted, self._handling, self._doors)
+        end = partial(_end, self._server, self.accepted, self._handling, self._doors)
         self.port = port_of(self._server)
         self._closer = estate.serving = Closer(estate.carrier, end, self.port)
 
@@ -109,11 +110,6 @@ class Server(Closes):
     def connections(self) -> tuple[ServerConnection, ...]:
         """The open connections whose handler runs. They belong to the server's loop: look at them, await nothing."""
         return tuple(each for each in tuple(self._handling.values()) if tap.is_open(each))
-
-    @property
-    def accepted(self) -> tuple[Any, ...]:
-        """Every connection that it accepted and that is not lost yet, whatever became of its opening handshake."""
-        return tuple(self._accepted)
 
     def is_serving(self) -> bool:
         """Whether it accepts connections."""

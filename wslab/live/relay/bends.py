@@ -288,17 +288,13 @@ KINDS: Final[Mapping[str, type[Bend]]] = {
 }  # fmt: skip
 """Every bend, by what a terminal calls it."""
 
-_READ: dict[str, Callable[[str], Any]] = {
-    "seconds": float,
-    "gap": float,
-    "bytes_per_second": float,
-    "seed": int,
-    "size": int,
-    "largest": int,
-    "data": parse_hex,
-    "at": lambda text: int(text) if text.isdecimal() else text,
+_READ: dict[Any, Callable[[str], Any]] = {
+    "float": float,
+    "int": int,
+    "bytes": parse_hex,
+    "int | str": lambda text: int(text) if text.isdecimal() else text,
 }
-"""How a terminal's word becomes an argument; others are text."""
+"""How a terminal's word becomes an argument of that type; others are text."""
 
 
 def parse(text: str) -> Bend:
@@ -312,18 +308,18 @@ def parse(text: str) -> Bend:
     if kind is None:
         raise ValueError(f"{name!r} is no bend; there is {', '.join(KINDS)}")
     known = {each.name: each for each in arguments(kind)}
-    places = [each for each in known if not known[each].kw_only]
+    places = [each for each in known.values() if not each.kw_only]
     given: dict[str, Any] = {}
     positional: list[Any] = []
     try:
         for word in words:
             key, equals, value = word.partition("=")
             if equals and key in known:
-                given[key] = _READ.get(key, str)(value)
+                given[key] = _READ.get(known[key].type, str)(value)
             elif kind is FlipBits:
                 positional.append(int(word))
             elif places:
-                positional.append(_READ.get(places.pop(0), str)(word))
+                positional.append(_READ.get(places.pop(0).type, str)(word))
             else:
                 raise ValueError(f"{word!r} is one too many")
         return kind(*positional, **given)
