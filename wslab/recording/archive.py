@@ -46,19 +46,14 @@ _CAUSES |= {Kind.UNREAD: "", Kind.ERROR: "", Kind.BEND: ""}
 # What ``trace.json`` holds, as far as reading it does not find out by itself.
 _VIOLATION = {"rule": str, "section": str, "sentence": str, "found": str, "start": int, "width": int}
 _HEAD = {"offset": int, "data": str, "violations": [_VIOLATION]}
+_STREAM = {"seen": (int, int), "ended": [int], "offsets": [int], "positions": [int]}
 _SHAPE = {
     "began": float,
     "max_bytes": int,
     "max_entries": int,
     "first": {"byte": int, "record": int, "chunk": int},
     "next_connection": int,
-    "connections": [
-        {
-            "number": int,
-            "tapped": (bool, bool),
-            "streams": [{"seen": (int, int), "ended": [int], "offsets": [int], "positions": [int]}],
-        }
-    ],
+    "connections": [{"number": int, "tapped": (bool, bool), "streams": [_STREAM]}],
     "violations": {str: [_VIOLATION]},
     "texts": {str: str},
     "inflated": {str: int},

@@ -101,19 +101,10 @@ def _forget_conversations(tape: Tape, ledger: Ledger) -> None:
 
 
 def _append(
-    ledger: Ledger,
-    at: float,
-    conversation: Conversation,
-    sender: Sender,
-    kind: Kind,
-    offset: int,
-    *,
-    payload_length: int = 0,
-    header_length: int = 0,
-    status: int = 0,
-    violations: tuple[Violation, ...] = (),
-    preview: bytes = b"",
-) -> int:
+    ledger: Ledger, at: float, conversation: Conversation, sender: Sender, kind: Kind, offset: int, *,
+    payload_length: int = 0, header_length: int = 0, status: int = 0,
+    violations: tuple[Violation, ...] = (), preview: bytes = b"",
+) -> int:  # fmt: skip
     records, preview = ledger.records, preview[:PREVIEW]
     number = records.append(
         PACKED.pack(

@@ -39,10 +39,8 @@ def _dissection(trace: Reading, number: int, records: list[Record]) -> Dissectio
                 data, what = (trace.raw(record) or b"")[:UNREAD_KEPT], trace.ledger.texts.get(record.number, "")
                 unread.append(Unread(sender, offset, data, record.payload_length, what, violations))
     conversation = trace.conversation(number)
-    for sender, stream in zip(Sender, conversation.streams, strict=True):
-        rest = None if stream.ended else conversation.protocol.rest(sender)
-        if rest is not None:
-            unread.append(rest)
+    unfinished = [sender for sender in Sender if not conversation.streams[sender].ended]
+    unread += [rest for rest in map(conversation.protocol.rest, unfinished) if rest is not None]
     return Dissection(
         heads=tuple(heads),
         frames=tuple(frames),

@@ -40,12 +40,10 @@ from .ring import CAPACITY
 from .tape import BATCH, Tap, Tape
 
 # What is said of a frame that was dropped, and of a connection's end.
-_FACTS: dict[Kind, tuple[tuple[str, str], ...]] = {
-    Kind.FRAME: (("not kept", "These bytes were dropped; Trace(max_bytes=...) keeps more."),),
-    Kind.FIN: (("TCP FIN", "The sender will send no more bytes. RFC 6455 7.1.1 lets the server close first."),),
-    Kind.RESET: (
-        ("TCP RST", "The connection was torn down: bytes on their way may be lost, and no close frame came."),
-    ),
+_FACTS = {
+    Kind.FRAME: ("not kept", "These bytes were dropped; Trace(max_bytes=...) keeps more."),
+    Kind.FIN: ("TCP FIN", "The sender will send no more bytes. RFC 6455 7.1.1 lets the server close first."),
+    Kind.RESET: ("TCP RST", "The connection was torn down: bytes on their way may be lost, and no close frame came."),
 }
 
 
@@ -234,9 +232,8 @@ class Reading:
     def states_at(self, connection: int, number: int) -> dict[Sender, State]:
         """Each end's state when the record of that number had crossed, as ``states`` gives the present one."""
         with self.still():
-            steps = [step for step in self.conversation(connection).steps if step.record <= number]
-        changed = {step.transition.endpoint: step.transition.new for step in steps}
-        return dict.fromkeys(Sender, State.CONNECTING) | changed
+            changes = [step.transition for step in self.conversation(connection).steps if step.record <= number]
+        return dict.fromkeys(Sender, State.CONNECTING) | {change.endpoint: change.new for change in changes}
 
     def lanes(self, number: int, around: int = 2) -> Lanes:
         """The bytes around a record in its sender's stream, and the chunks, records and messages that lie over them.
@@ -289,8 +286,7 @@ class Reading:
             record, ledger = self.record(number), self.ledger
             kind, sender, offset, raw = record.kind, record.sender, record.offset, self.raw(record)
             violations, text = ledger.violations.get(number, ()), ledger.texts.get(number)
-            facts = _FACTS.get(kind, ())
-            conversation, request = ledger.conversations.get(record.connection), None
+            conversation, request, fact = ledger.conversations.get(record.connection), None, _FACTS.get(kind)
             match kind:
                 case Kind.REQUEST | Kind.RESPONSE:
                     for head in [] if conversation is None else conversation.protocol.heads:
@@ -302,13 +298,13 @@ class Reading:
                     shown = explain_frame(raw, sender=sender, offset=offset, violations=violations, inflated=inflated)
                     return shown if text is None else replace(shown, facts=(*shown.facts, ("not read", text)))
                 case Kind.UNREAD:
-                    facts = (("left over", text or "bytes that are no whole head and no whole frame"),)
+                    fact = "left over", text or "bytes that are no whole head and no whole frame"
                 case Kind.ERROR | Kind.BEND:
-                    facts = ((kind.name.lower(), text or record.preview.decode("utf-8", "replace")),)
-            data = raw if raw and kind is Kind.UNREAD else b""
+                    fact = kind.name.lower(), text or record.preview.decode("utf-8", "replace")
             return Explanation(
-                record.summary, data, (), sender=sender, offset=offset, violations=violations, facts=facts
-            )
+                record.summary, raw if raw and kind is Kind.UNREAD else b"", (), sender=sender, offset=offset,
+                violations=violations, facts=() if fact is None else (fact,),
+            )  # fmt: skip
 
     def foresee(self, connection: int, sender: Sender, writes: Iterable[bytes]) -> list[list[Frame]]:
         """The frames that each of ``writes`` would complete if ``sender`` sent them next, judged as they would be.

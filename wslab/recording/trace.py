@@ -47,9 +47,8 @@ class Slice(Shown):
     def records(self) -> Sequence[Record]:
         """The records, as far as the trace still keeps them."""
         records = self.trace.between(self.start, self.stop)
-        if self.connection is None:
-            return records
-        return [record for record in records if record.connection == self.connection]
+        number = self.connection
+        return records if number is None else [record for record in records if record.connection == number]
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
