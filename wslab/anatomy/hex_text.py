@@ -13,8 +13,9 @@ _PIECE = re.compile(
       (?P<apart> [\s,:;-]+ | 0[xX](?=[0-9a-fA-F]) | \\x(?=[0-9a-fA-F]) )
     | (?P<byte>  [0-9a-fA-F]{{2}} )
     | (?P<hidden>{HIDDEN_BYTE} )
+    | (?P<stranger> . )
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -48,20 +49,18 @@ def parse_hex(text: str, withheld: Sequence[int] = ()) -> bytes:
         )
     held = iter(withheld)
     data = bytearray()
-    at = 0
-    while at < len(text):
-        match = _PIECE.match(text, at)
-        if match is None:
-            raise _fault(text, at)
-        if match.lastgroup != "apart":
-            data.append(int(match["byte"], 16) if match["byte"] else next(held))
-        at = match.end()
+    for piece in _PIECE.finditer(text):
+        if piece.lastgroup == "stranger":
+            raise _fault(text, piece.start())
+        if piece.lastgroup != "apart":
+            data.append(int(piece[0], 16) if piece.lastgroup == "byte" else next(held))
     return bytes(data)
 
 
 def _fault(text: str, at: int) -> HexError:
-    if text[at] in _HEX and not _PIECE.match(text, at + 1) and at + 1 < len(text):
-        at += 1  # the stranger is the character after the digit
+    following = _PIECE.match(text, at + 1)
+    if text[at] in _HEX and following and following.lastgroup == "stranger":
+        at += 1  # it is the character after the digit
     where = f"line {text.count(chr(10), 0, at) + 1}, character {at - text.rfind(chr(10), 0, at)}"
     wanted = "a byte is two hex digits, such as 81"
     if text[at] in _HEX:

@@ -99,23 +99,18 @@ def unmasking(view: View) -> Stack | None:
 
 def fault(view: View, broken: Violation) -> Fault:
     """A broken rule, with the bits to blame and the fields that they lie in."""
-    blamed = range(broken.start, broken.start + broken.width)
-    place, pointed = (_where(view, blamed), _pointed(view, blamed)) if blamed else ("", [])
-    return Fault(broken.rule, broken.section, broken.sentence, broken.found, place, pointed)
-
-
-def _where(view: View, blamed: range) -> str:
-    # ``bits 9–15, Payload len``.
-    names = [field.name for field in view.fields if field.start < blamed.stop and blamed.start < field.stop]
-    said = f"{'bit' if len(blamed) == 1 else 'bits'} {bit_range(blamed.start, blamed.stop)}"
-    return f"{said}, {' to '.join(dict.fromkeys((names[0], names[-1])))}" if names else said
+    start, stop = broken.start, broken.start + broken.width
+    place = f"{'bit' if broken.width == 1 else 'bits'} {bit_range(start, stop)}" if broken.width else ""
+    if names := [field.name for field in view.fields if place and field.start < stop and start < field.stop]:
+        place += f", {' to '.join(dict.fromkeys((names[0], names[-1])))}"
+    return Fault(broken.rule, broken.section, broken.sentence, broken.found, place, _pointed(view, range(start, stop)))
 
 
 def _pointed(view: View, blamed: range) -> list[str]:
     # The bytes around the bits, written as bits, and carets under these; nothing where they are many or withheld.
     around = range(blamed.start // 8, -(-blamed.stop // 8))
     data = view.explanation.data
-    if len(around) > POINTED or around.stop > len(data) or any(map(view.hides, around)):
+    if not blamed or len(around) > POINTED or around.stop > len(data) or any(map(view.hides, around)):
         return []
     carets = ("".join(" ^"[bit in blamed] for bit in range(index * 8, index * 8 + 8)) for index in around)
     return [" ".join(f"{data[index]:08b}" for index in around), " ".join(carets).rstrip()]

@@ -59,9 +59,8 @@ def records_table(records: Sequence[Record], title: str = "") -> Block:
     gap = ("…", *[""] * (len(_COLUMNS) - 2), missing)
     rows = [gap if record is None else _row(record) for record in shown]
     picked = itemgetter(*(place for place, column in enumerate(_COLUMNS) if several or column is not _CONNECTION))
-    whose = "" if several else f" of connection {records[0].connection}"
-    caption = title or count(len(records), "record") + whose
-    return Table(picked(_COLUMNS), [*map(picked, rows)], caption, row_heading=0, look="records")
+    title = title or count(len(records), "record") + ("" if several else f" of connection {records[0].connection}")
+    return Table(picked(_COLUMNS), [*map(picked, rows)], title, row_heading=0, look="records")
 
 
 def _row(record: Record) -> tuple[str, ...]:

@@ -102,9 +102,6 @@ def variables(root: str) -> str:
 
 CSS = variables(".wsv.wsv.wsv") + f".wsv.wsv.wsv{{{_RULES}}}".replace("\n", "")  # The style sheet, without line ends.
 
-_NAMES = {light: name for name, (_, light, _) in _PALETTE.items()}
-_COLOUR = re.compile(f'"({"|".join(_NAMES)})"')
-
 
 def themed(svg: str) -> str:
     """A standalone picture made to take its colours from the page that it stands on, light or dark.
@@ -112,7 +109,8 @@ def themed(svg: str) -> str:
     Each attribute that holds a colour gets the variable for it; the colour stays as the fallback, for a page that
     strips the style sheet.
     """
-    coloured = _COLOUR.sub(lambda match: f'"var(--wsv-{_NAMES[match[1]]},{match[1]})"', svg)
-    return coloured.replace("<svg ", '<svg class="wsv-svg" ', 1).replace(
+    for name, (_, light, _) in _PALETTE.items():
+        svg = svg.replace(f'"{light}"', f'"var(--wsv-{name},{light})"')
+    return svg.replace("<svg ", '<svg class="wsv-svg" ', 1).replace(
         "</desc>", f"</desc>\n<style>{variables('.wsv-svg')}.wsv-svg{{max-width:100%;height:auto}}</style>", 1
     )

@@ -78,8 +78,7 @@ def pairs_text(pairs: Sequence[tuple[str, str]], *, width: int = 80) -> str:
     """Pairs of name and text, the names in a column of their own, at most ``width`` columns wide."""
     shown = [(harmless(name), harmless(text)) for name, text in pairs]
     size = min(max((cells(name) for name, _ in shown), default=0), width // 3)
-    lines = []
+    lines: list[tuple[str, str]] = []
     for name, text in shown:
-        for index, part in enumerate(wrap(text, width - size - GAP)):
-            lines.append(f"{pad(name if index == 0 else '', size + GAP)}{part}".rstrip())
-    return "\n".join(lines)
+        lines += zip_longest([name], wrap(text, width - size - GAP), fillvalue="")
+    return "\n".join(f"{pad(name, size + GAP)}{part}".rstrip() for name, part in lines)
