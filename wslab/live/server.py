@@ -152,9 +152,9 @@ class Server(Closes):
     def door(self) -> Door:
         """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
 
-        It is opened once and closed with the server. The Jupyter server must have wslab installed, which passes on
-        (``wslab.splice``); the pages' origin must be admitted, too. Thread-safe. Raises NoServer where this server is
-        closed, speaks TLS, or is one in memory, which has no port.
+        It is opened once and closed with the server. In the Jupyter server wslab must be installed (``wslab.splice``
+        passes on); the pages' origin must be admitted, too. Thread-safe. Raises NoServer where this server is closed,
+        speaks TLS, or is one in memory, which has no port.
         """
         from .jupyter import doors
 

@@ -188,12 +188,10 @@ class Row:
 
     @property
     def held(self) -> int:
-        """How many bytes wait in its stages."""
         return sum(stage.held for stage in self.stages)
 
     @property
     def due(self) -> float:
-        """When to wake it; infinity if time alone changes nothing."""
         return min((stage.due for stage in self.stages), default=inf)
 
     @property
@@ -218,7 +216,6 @@ class Row:
         ]
 
     def wake(self, now: float) -> list[Item]:
-        """What is due by now."""
         return [item for index, stage in enumerate(self.stages) for item in self._behind(now, index, stage.wake(now))]
 
     def release(self, now: float, gate: Gate, chunks: int) -> list[Item]:
