@@ -206,7 +206,6 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         return ways
 
     def _start(self, page: dict[str, Any]) -> None:
-        """Open the way for a page, and tell it to run the code."""
         ways = self._known()
         if not ways:
             raise RuntimeError(_NO_SERVER)
@@ -311,8 +310,8 @@ def _page_of(question: Question) -> dict[str, Any]:
     if not ORIGIN.fullmatch(origin):
         raise ValueError(f"a page says that its origin is {origin!r}; one like http://localhost:8888 is wanted")
     # Whether it comes from this machine, as far as it can tell, and whether it knows the address of its Jupyter server.
-    reach = {name: bool(question[name]) for name in ("loopback", "jupyter")}
-    return {"page": str(question["page"]), "origin": origin, **reach}
+    loopback, jupyter = bool(question["loopback"]), bool(question["jupyter"])
+    return {"page": str(question["page"]), "origin": origin, "loopback": loopback, "jupyter": jupyter}
 
 
 def _close_doors(known: dict[int, doors.Door]) -> None:

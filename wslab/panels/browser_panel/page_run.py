@@ -97,16 +97,15 @@ def read_entry(told: Mapping[str, Any]) -> Entry:
     if number is None or what is None or not isinstance(time, int | float):
         raise ValueError(f"a page told of an event without its number, name or time: {sorted(map(str, told))}")
     if what == CONSOLE:
-        level, text = _text(told, "level") or "log", _text(told, "text") or ""
-        return ConsoleLine(number, level, text, _number(told, "line"), float(time))
-    was_clean = told.get("was_clean")
+        level = _text(told, "level") or "log"
+        return ConsoleLine(number, level, _text(told, "text") or "", _number(told, "line"), float(time))
     return PageEvent(
         number,
         what,
         _number(told, "socket") or 0,
         _text(told, "words") or "",
         protocols=tuple(str(each)[:MOST_WORDS] for each in told.get("protocols") or ()),
-        was_clean=None if was_clean is None else bool(was_clean),
+        was_clean=None if told.get("was_clean") is None else bool(told["was_clean"]),
         time=float(time),
         **{name: _text(told, name) for name in _TEXTS},
         **{name: _number(told, name) for name in _NUMBERS},
@@ -208,8 +207,7 @@ class PageRun:
         """The records of those connections, as far as they are kept."""
         total, known = self._trace.total, set(self.connections)
         first = min((wire.request for wire in self._wires.values()), default=total)
-        records = self._trace.between(max(first, self._trace.first), total)
-        return [record for record in records if record.connection in known]
+        return [one for one in self._trace.between(max(first, self._trace.first), total) if one.connection in known]
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:

@@ -97,8 +97,7 @@ class ByteInspector(Panel):
     @property
     def explanation(self) -> Explanation:
         """What is shown."""
-        _, explanation = self._parts[self.which]
-        return explanation
+        return self._parts[self.which][1]
 
     @property
     def explanations(self) -> tuple[Explanation, ...]:

@@ -168,9 +168,8 @@ class ClosingPanel(TracePanel):
             shown, trace = self.shown, self.trace
             if shown is None:
                 return None
-            numbers = self._numbers.get(shown, ())
             try:
-                records = [record for number in numbers for record in trace.between(number, number + 1)]
+                records = [one for number in self._numbers.get(shown, ()) for one in trace.between(number, number + 1)]
                 states, transitions = trace.states(shown), trace.transitions(shown)
                 return Ending(shown, states, transitions, records, trace.closings(shown))
             except IndexError:  # dropped meanwhile
@@ -241,8 +240,7 @@ def _who_began(ending: Ending) -> str:
         return ""
     if ending.at_once:
         return "Both ends said goodbye at once: each sent its Close frame before it had read the other's."
-    answered = ending.close_of(ending.began.peer) is not None
-    end = f", and the {ending.began.peer.label} answered." if answered else "."
+    end = f", and the {ending.began.peer.label} answered." if ending.close_of(ending.began.peer) else "."
     return f"The {ending.began.label} said goodbye first{end}"
 
 
@@ -332,10 +330,8 @@ def _end_json(ending: Ending, sender: Sender) -> dict[str, Any]:
 
 
 def _close_json(close: Record) -> dict[str, Any]:
-    meaning, section = status_meaning(close.status)
-    if close.payload_length < 2:
-        meaning = "one byte, too short for a status code" if close.payload_length else "no status code"
-        section = "RFC 6455 7.1.5"
+    short = {0: "no status code", 1: "one byte, too short for a status code"}.get(close.payload_length)
+    meaning, section = (short, "RFC 6455 7.1.5") if short else status_meaning(close.status)
     return {
         "summary": close.summary,
         "record": close.number,

@@ -204,13 +204,12 @@ class Composer(FrameFields, TracePanel):
         if self.payload_as == "close":
             code = "no status code" if self.code is None else f"{self.code} {code_meaning(self.code)[0]}"
             said = f"{code} {quote(self.reason)}"
-        key = visible(self.masking_key) if series.key else FRESH
         return [
             ("sent by", by),
             ("payload", f"{said}, {count(len(series.payload), 'byte')}"),
             ("opcode", f"{series.opcode} {opcode_name(series.opcode)}"),
             ("bits", ", ".join(f"{name.upper()} {int(getattr(series, name))}" for name in self.FIELDS[1:5])),
-            ("mask", f"under {key}" if series.masked else "not masked"),
+            ("mask", f"under {visible(self.masking_key) if series.key else FRESH}" if series.masked else "not masked"),
             ("length", "in the fewest bits" if series.length_form is None else f"in {series.length_form} bits"),
             ("fragments", count(series.fragments, "frame")),
         ]

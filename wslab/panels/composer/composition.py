@@ -130,9 +130,9 @@ class Series(NamedTuple):
         longest = max(map(len, split(self.payload, self.fragments)))
         if self.length_form is None or longest <= FORMS[self.length_form].most:
             return ""
-        written = longest & (LENGTH if self.length_form == 7 else 0xFFFF)
         return (
-            f"{count(longest, 'byte')} do not fit into {self.length_form} bits, which take the low bits: {written}. "
+            f"{count(longest, 'byte')} do not fit into {self.length_form} bits, which take the low bits: "
+            f"{longest & (LENGTH if self.length_form == 7 else 0xFFFF)}. "
             "The peer takes what follows for something else."
         )
 

@@ -133,8 +133,7 @@ class HandshakeWorkbench(TracePanel):
     @observe("request", "exactly", "key")
     @guarded
     def _tell_request(self, _: Any = None) -> None:
-        steps, answered = self.steps, self._answered
-        equal, compared = self._compared()
+        steps, answered, (equal, compared) = self.steps, self._answered, self._compared()
         self.tell(
             "request",
             explanation=explain_request(self._data).to_json(),
@@ -270,8 +269,7 @@ class HandshakeWorkbench(TracePanel):
         return Sheet("The opening handshake", blocks, "handshake-workbench")
 
     def _step_rows(self) -> list[tuple[str, str, str]]:
-        steps = self.steps
-        equal, compared = self._compared()
+        steps, (equal, compared) = self.steps, self._compared()
         return [
             ("key", f"{quote(steps.key)}, {_nonce_note(steps)}", "RFC 6455 4.1"),
             ("GUID", GUID, "RFC 6455 1.3"),

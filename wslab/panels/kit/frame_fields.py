@@ -62,7 +62,6 @@ class FrameFields(Panel):
                     self._compute()
 
     def _compute(self) -> None:
-        """Compute what follows from the traits."""
         raise NotImplementedError
 
 
@@ -113,10 +112,10 @@ def from_hex(text: str) -> bytes:
 def masking_key(text: str) -> bytes:
     """The masking key that was typed as hex; CannotCompose unless it is four bytes."""
     try:
-        key = from_hex(text)
-        why = f"{count(len(key), 'byte')} given"
+        key, why = from_hex(text), ""
     except CannotCompose as error:
         key, why = b"", str(error)
     if len(key) != 4:
+        why = why or f"{count(len(key), 'byte')} given"
         raise CannotCompose(f"a masking key is four bytes as hex, such as {RFC_KEY}; {why}")
     return key

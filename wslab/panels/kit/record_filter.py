@@ -37,10 +37,9 @@ class RecordFilter(NamedTuple):
 
     def takes(self, record: Record) -> bool:
         """Whether this record is shown."""
-        group = GROUPS.get(record.kind) or ("control" if record.first & CONTROL else "data")
         return (
             self.direction in ("both", record.sender.label)
-            and group in self.kinds
+            and (GROUPS.get(record.kind) or ("control" if record.first & CONTROL else "data")) in self.kinds
             and (self.opcode is None or (record.kind is Kind.FRAME and record.first & 0b1111 == self.opcode))
             and self.connection in (None, record.connection)
             and (not self.broken or record.violations > 0)

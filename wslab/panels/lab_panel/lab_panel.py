@@ -72,7 +72,6 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
         return Sheet("Recording", [Only(READ, sheet_of(self.trace).blocks), Only(DRAWN, self._drawn())], "recording")
 
     def _drawn(self) -> Iterator[Block]:
-        """The ladder, and the selected record's bytes explained."""
         yield ladder(self._pictured())
         if self.selected is not None:
             record, view = self.trace.record(self.selected), View(self.trace.explain(self.selected))
@@ -136,8 +135,7 @@ def lanes_json(trace: Trace, number: int) -> dict[str, Any]:
     ``messages`` reach from their first frame to the end of their last; other frames may stand between. Raises
     IndexError where there is no such record.
     """
-    record = trace.record(number)
-    lanes = trace.lanes(number)
+    record, lanes = trace.record(number), trace.lanes(number)
     return {
         "sender": record.sender.label,
         "connection": record.connection,
