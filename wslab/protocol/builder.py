@@ -47,7 +47,14 @@ def build_frame(
     data = payload.encode() if isinstance(payload, str) else bytes(payload)
     stated = len(data) if length is None else length
     key = secrets.token_bytes(4) if mask is True else mask or b""
-    _check(opcode, key, mask, stated, length_form)
+    if not 0 <= opcode <= 15:
+        raise BuildError(f"an opcode is written in 4 bits, so it is 0 to 15; {opcode} was given")
+    if isinstance(mask, bytes | bytearray) and len(mask) != 4:
+        raise BuildError(f"a masking key is 4 bytes; {len(mask)} were given. True draws a random one")
+    if not 0 <= stated < 1 << 64:
+        raise BuildError(f"a length is written in at most 64 bits, so it is 0 to 2**64 - 1; {stated} was given")
+    if length_form is not None and length_form not in FORMS:
+        raise BuildError(f"a length is written in 7, 16 or 64 bits; {length_form} was given. None takes the shortest")
     first = (FIN * fin) | (RSV1 * rsv1) | (RSV2 * rsv2) | (RSV3 * rsv3) | opcode
     header = write_header(first, stated, key, None if length_form is None else FORMS[length_form])
     return header + (apply_mask(data, key) if key else data)
@@ -69,14 +76,3 @@ def build_close(code: int | None = None, reason: bytes | str = "", **kw: Any) ->
     body = b"" if code is None else code.to_bytes(2, "big")
     text = reason.encode() if isinstance(reason, str) else bytes(reason)
     return build_frame(body + text, **{"opcode": CLOSE, **kw})
-
-
-def _check(opcode: int, key: bytes, mask: bytes | bool | None, length: int, form: int | None) -> None:
-    if not 0 <= opcode <= 15:
-        raise BuildError(f"an opcode is written in 4 bits, so it is 0 to 15; {opcode} was given")
-    if isinstance(mask, bytes | bytearray) and len(key) != 4:
-        raise BuildError(f"a masking key is 4 bytes; {len(mask)} were given. True draws a random one")
-    if not 0 <= length < 1 << 64:
-        raise BuildError(f"a length is written in at most 64 bits, so it is 0 to 2**64 - 1; {length} was given")
-    if form is not None and form not in FORMS:
-        raise BuildError(f"a length is written in 7, 16 or 64 bits; {form} was given. None takes the shortest")

@@ -1,10 +1,9 @@
 """A whole connection: both directions, their messages and states, and the rules that each frame and head is held to.
 
 ``Connection`` is fed what each endpoint sent, in the order in which it was seen, and tells of each thing once it is
-complete. Most frames of most connections break no rule, so there is a short way for those: a frame whose first byte is
-among those that are plainly legal now, whose MASK bit is right and whose length has its shortest form, needs none
-of the table in ``rules``. Every other frame is held to the whole table. A test takes the long way for all frames
-and finds the same.
+complete. Most frames break no rule, so there is a short way for those: a frame whose first byte is plainly legal now,
+whose MASK bit is right and whose length has its shortest form needs none of the table in ``rules``. Every other frame
+is held to the whole table. A test takes the long way for all frames and finds the same.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from .deflate import Inflater, Parameters, agreed
 from .dissector import UNREAD_KEPT, Body, Dissector, Mode
 from .frame import PREVIEW, Frame, close_body
 from .head import Head
-from .header import EXTENDED, FrameHeader, is_legal
+from .header import EXTENDED, KEY, FrameHeader, is_legal
 from .rules import EndCase, FrameCase, judge_end, judge_frame, judge_head
 from .states import NEXT, Event, State, Transition
 from .words import BINARY, CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, RSV1, TEXT, apply_mask
@@ -29,18 +28,15 @@ from .words import BINARY, CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, RSV1,
 CONTROL: Final = FIN | CLOSE
 
 _WHOLE: Final = frozenset({0x81, 0x82, 0x89, 0x8A})
-_FIRST: Final = _WHOLE | {0x01, 0x02}
-_LATER: Final = frozenset({0x00, 0x80, 0x89, 0x8A})
-_COMPRESSED: Final = frozenset({0xC1, 0xC2, 0x41, 0x42})
 _new = tuple.__new__
 
 # First bytes that break no rule in an open connection, by whether permessage-deflate was agreed and whether a
 # fragmented message has begun. A close frame is never among them: its body is always looked at.
 PLAIN: Final = {
-    (False, False): _FIRST,
-    (False, True): _LATER,
-    (True, False): _FIRST | _COMPRESSED,
-    (True, True): _LATER,
+    (False, False): _WHOLE | {0x01, 0x02},
+    (False, True): frozenset({0x00, 0x80, 0x89, 0x8A}),
+    (True, False): _WHOLE | {0x01, 0x02, 0xC1, 0xC2, 0x41, 0x42},
+    (True, True): frozenset({0x00, 0x80, 0x89, 0x8A}),
 }
 
 BODY: Final = "the body of an HTTP message"
@@ -118,6 +114,10 @@ class _Opened:
         elif self.kept is not None:
             self.kept.append(body)
 
+    def ended(self, sender: Sender, last_frame: int) -> Message:
+        data, broken = None if self.kept is None else b"".join(self.kept), tuple(self.violations)
+        return Message(sender, self.number, self.opcode, self.first_frame, last_frame, self.length, data, broken)
+
 
 @dataclass(slots=True)
 class _Direction:
@@ -142,11 +142,11 @@ class Connection:
     """Both directions of one connection.
 
     Args:
-        keep: the longest payload, in bytes, that is gathered so that the rules about its text or its compression can be
-            checked; a longer one goes by unchecked, and its frame says so in ``note``.
+        keep: the longest payload, in bytes, whose text or compression is checked; the frame of a longer one says so in
+            ``note``.
         inflate_limit: a compressed message that inflates to more bytes is given up.
-        payloads: payloads and messages of at most so many bytes stay on ``Frame.payload`` and ``Message.data``. With
-            the default, 0, every frame keeps its ``preview`` only.
+        payloads: payloads and messages of at most so many bytes stay on ``Frame.payload`` and ``Message.data``. By
+            default every frame keeps its ``preview`` only.
         heads: whether the client's and the server's stream begin with an opening handshake. Where the server's does
             not, the connection counts as open from its first byte.
         extensions: for a connection whose handshake is not seen, the Sec-WebSocket-Extensions line that was agreed on;
@@ -195,8 +195,7 @@ class Connection:
     @property
     def response(self) -> Head | None:
         """The latest response head; None where a request came behind it."""
-        latest = self.heads[-1] if self.heads else None
-        return latest if latest is not None and latest.sender is Sender.SERVER else None
+        return next((head for head in self.heads[-1:] if head.sender is Sender.SERVER), None)
 
     def feed(self, sender: Sender, data: bytes | bytearray | memoryview) -> list[Thing]:
         """Take what ``sender`` sent next, and return what was completed by it, in stream order.
@@ -215,28 +214,19 @@ class Connection:
                 out.append(Unread(sender, told.offset, told.data, told.length, BODY))
             else:
                 out.append(self._head(side, told))
-        if not found.marks:
-            return out
         data = found.data
         size = len(data)
         before = found.base - 1
-        index = found.first_index
-        payloads, keep, unmask = self.payloads, self.keep, self._unmask
-        mask_bit = side.mask_bit
-        key: bytes | None
-        for mark in found.marks:
+        payloads, keep, unmask, mask_bit = self.payloads, self.keep, self._unmask, side.mask_bit
+        for index, mark in enumerate(found.marks, found.first_index):
             first, second = data[mark - 1], data[mark]
             length = second & LENGTH
             at = mark + 1
             if extended := EXTENDED[second]:
                 at += extended
                 length = int.from_bytes(data[mark + 1 : at], "big")
-            if second & MASK:
-                start = at + 4
-                key = bytes(data[at:start])
-            else:
-                start = at
-                key = None
+            start = at + KEY if second & MASK else at
+            key = bytes(data[at:start]) if second & MASK else None
             stop = start + length
             arrived = stop <= size
             masked_right = second & MASK == mask_bit
@@ -246,10 +236,7 @@ class Connection:
                 payload = data[start : start + PREVIEW if long else stop]
                 said = payload if key is None else unmask(payload, key)
                 if first != 0x81 or _utf8(said):
-                    number = None
-                    if first < CONTROL:
-                        number = side.begun
-                        side.begun = number + 1
+                    number = side.begun if first < CONTROL else None
                     kept = bytes(payload) if length <= payloads else None
                     shown = bytes(said if length <= PREVIEW else said[:PREVIEW])
                     values = (
@@ -258,9 +245,9 @@ class Connection:
                     )  # fmt: skip
                     out.append(_new(Frame, values))
                     if number is not None:
+                        side.begun = number + 1
                         whole = None if kept is None else bytes(said)
                         out.append(_new(Message, (sender, number, first & OPCODE, index, index, length, whole, ())))
-                    index += 1
                     continue
             header = _new(FrameHeader, (index, before + mark, start - mark + 1, length, first, second, key))
             want = self._want(side, first, length)
@@ -269,14 +256,13 @@ class Connection:
             else:
                 side.arriving, side.need = header, want
                 side.gathered += data[start : start + max(want, UNREAD_KEPT)]
-            index += 1
         return out
 
     def end(self, sender: Sender, *, reset: bool = False) -> list[Unread]:
-        """The sender's stream has ended, in order or by a reset of the TCP connection.
+        """The sender's stream has ended, in order or by a reset; return what was left over: at most one ``Unread``.
 
-        Returns what was left over, if anything: at most one ``Unread``. RFC 6455 section 7.1.4: the connection is
-        closed when the TCP connection is, which takes the ends of both streams, or a reset.
+        The connection is closed when the TCP connection is, which takes the ends of both streams, or a reset (RFC 6455
+        section 7.1.4).
         """
         side = self._sides[sender]
         if side.ended:
@@ -295,32 +281,29 @@ class Connection:
         side = self._sides[sender]
         dissector, header = side.dissector, side.arriving
         offset, data = dissector.next_offset, dissector.tail
-        if header is not None:
-            offset, data = header.offset, header.encode() + side.gathered
-        length = dissector.received - offset
-        if not length:
-            return None
         broken: tuple[Violation, ...] = ()
         if header is not None:
-            have = length - header.header_length
+            offset, data = header.offset, header.encode() + side.gathered
+            have = dissector.received - offset - header.header_length
             what = f"a frame with {have:,} of {count(header.payload_length, 'byte')} of payload"
             broken = judge_frame(self._case(side, header, b""))
+        elif not dissector.unread:
+            return None
         elif dissector.mode in (Mode.BODY, Mode.UNREAD):
             what = BODY if offset else "bytes that are neither HTTP nor frames"
-            return Unread(sender, offset, data, length, what)
+            return Unread(sender, offset, data, dissector.unread, what)
         else:
-            cut = "an opening handshake" if dissector.mode is Mode.HEAD else "a frame header"
-            what = f"{cut} without its end"
-        return Unread(sender, offset, data[:UNREAD_KEPT], length, what, broken + judge_end(EndCase(cut=what)))
+            what = f"{'an opening handshake' if dissector.mode is Mode.HEAD else 'a frame header'} without its end"
+        broken += judge_end(EndCase(cut=what))
+        return Unread(sender, offset, data[:UNREAD_KEPT], dissector.received - offset, what, broken)
 
     def _want(self, side: _Direction, first: int, length: int) -> int:
         """How many bytes of a payload have to be gathered."""
         if length <= self.payloads:
             return length
         opened = side.opened
-        binary = first & (OPCODE | RSV1) == BINARY or (
-            first & OPCODE == CONTINUATION and opened is not None and opened.opcode == BINARY and not opened.compressed
-        )
+        going_on = opened is not None and opened.opcode == BINARY and not opened.compressed
+        binary = first & (OPCODE | RSV1) == BINARY or (first & OPCODE == CONTINUATION and going_on)
         return min(length, PREVIEW) if binary or length > self.keep else length
 
     def _arrive(
@@ -371,17 +354,7 @@ class Connection:
         if message is not None:
             message.add(body, frame, self.payloads)
             if first & FIN:
-                whole = None if message.kept is None else b"".join(message.kept)
-                yield Message(
-                    side.sender,
-                    message.number,
-                    message.opcode,
-                    message.first_frame,
-                    last_frame=index,
-                    length=message.length,
-                    data=whole,
-                    violations=tuple(message.violations),
-                )
+                yield message.ended(side.sender, index)
         if opcode == CLOSE:
             side.close_sent = True
             events = {side.sender: Event.SENT_CLOSE, side.sender.peer: Event.RECEIVED_CLOSE}

@@ -15,16 +15,12 @@ from ..anatomy.field import Sender
 
 NAME: Final = "permessage-deflate"
 TAIL: Final = b"\x00\x00\xff\xff"  # What the sender left off (RFC 7692 section 7.2.1).
-
 # A message with more blocks that have BFINAL set is given up. Each of them costs a new zlib engine with a window of up
 # to 32 KiB, and takes as little as two bytes; 1,024 are one every 16 KiB of the longest payload that is gathered.
 FINAL_BLOCKS: Final = 1024
-
 # Bytes that an engine is given at once. After a final block zlib copies what it did not use, which is at most this.
 SLICE: Final = 1 << 14
-
 _WINDOW_BITS: Final = frozenset(str(bits) for bits in range(8, 16))
-
 _PARAMETER = re.compile(r"""[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:=[ \t]*(?:"([^"]*)"|([^ \t";,]+))[ \t]*)?""")
 
 
@@ -55,10 +51,9 @@ class Parameters(NamedTuple):
 
 
 def parse_extensions(values: list[str]) -> tuple[list[Extension], str | None]:
-    """The extensions that Sec-WebSocket-Extensions lines name, and what does not fit their grammar, if anything.
+    """The extensions that the values of all Sec-WebSocket-Extensions lines name, in order.
 
-    Args:
-        values: the values of all such lines, in order.
+    The second value is what does not fit their grammar, if anything; nothing behind it is read.
     """
     extensions: list[Extension] = []
     for element in (part for value in values for part in _split(value, ",")):

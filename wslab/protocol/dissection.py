@@ -85,11 +85,7 @@ class Dissection(Shown):
 
 
 def dissect(
-    client: bytes = b"",
-    server: bytes = b"",
-    *,
-    heads: bool | None = None,
-    extensions: str | None = None,
+    client: bytes = b"", server: bytes = b"", *, heads: bool | None = None, extensions: str | None = None
 ) -> Dissection:
     """Take apart what the two endpoints of one connection sent. Never raises on bytes, and loses none.
 
@@ -102,9 +98,8 @@ def dissect(
     """
     expected = [bool(stream) and (begins_like_head(stream) if heads is None else heads) for stream in (client, server)]
     longest = max(len(client), len(server))
-    connection = Connection(
-        keep=longest, payloads=max(longest, 1 << 24), heads=(expected[0], expected[1]), extensions=extensions
-    )
+    kept = max(longest, 1 << 24)
+    connection = Connection(keep=longest, payloads=kept, heads=(expected[0], expected[1]), extensions=extensions)
     found: dict[Sender, list[Thing]] = {sender: [] for sender in Sender}
     left = {Sender.CLIENT: client, Sender.SERVER: server}
 

@@ -7,9 +7,7 @@ It reads headers and skips payloads: what a frame says is explained when somebod
 - No byte is lost. At any time: heads + frame headers + payloads so far + unread bytes = bytes fed.
 - Nothing raises. Bytes that are not what had to come are counted as unread, and said to be so.
 
-A stream is in one of four modes. *HEAD*: bytes are gathered until an empty line. *BODY*: an HTTP message's body whose
-end is known (RFC 9112 section 6.3). *FRAMES*: one frame follows another (RFC 6455 section 5.2). *UNREAD*: what follows
-is a body that ends with the stream, or nothing that is known here.
+A stream is in one of four modes, and begins in HEAD or, where no head is expected, in FRAMES:
 
 ========= =========================================================== =============================================
 mode      bytes                                                       next
@@ -42,11 +40,8 @@ from .words import FIN, LENGTH, OPCODE, OPCODES, RSV1, RSV2, RSV3
 
 # A head is at most this long, in bytes. RFC 9112 sets no limit and lets every receiver set one.
 HEAD_LIMIT: Final = 65536
-
 UNREAD_KEPT: Final = 4096  # Of bytes that are unread for good, so many are kept in ``tail``; the rest are counted.
-
 CHUNK_LINE: Final = 1024  # Bytes of a line between two chunks, at most.
-
 # The line before a chunk: its size, and extensions.
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(;.*)?", re.DOTALL)
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
@@ -61,10 +56,10 @@ _FRAMELIKE: Final = frozenset(
 class Mode(Enum):
     """What the next bytes of a stream are read as; see the table above."""
 
-    HEAD = "head"
-    BODY = "body"
-    FRAMES = "frames"
-    UNREAD = "unread"
+    HEAD = "head"  # Bytes are gathered until an empty line.
+    BODY = "body"  # An HTTP message's body whose end is known (RFC 9112 section 6.3).
+    FRAMES = "frames"  # One frame follows another (RFC 6455 section 5.2).
+    UNREAD = "unread"  # What follows is a body that ends with the stream, or nothing that is known here.
 
 
 # By a frame's second byte, the whole frame's length where that byte tells it; 0 where the length is extended.
@@ -76,11 +71,8 @@ def _mark(data: bytes | memoryview, position: int, marks: list[int]) -> int:
 
     ``mark`` runs over second bytes, since that byte alone tells a short frame's length.
     """
-    short = _SHORT
-    append = marks.append
-    size = len(data)
-    mark = position + 1
-    safe = size - LONGEST
+    short, append, size = _SHORT, marks.append, len(data)
+    mark, safe = position + 1, size - LONGEST
     while True:
         while mark < safe and (step := short[data[mark]]):
             append(mark)

@@ -36,7 +36,7 @@ _BASE = "RFC 6455 5.2"
 class Frame(NamedTuple):
     """A frame and what is known of it. It does not change.
 
-    (A named tuple and not a dataclass, because a recorder makes one for every frame that crosses.)
+    It is a named tuple and not a dataclass, because a recorder makes one for every frame that crosses.
     """
 
     sender: Sender | None
@@ -113,16 +113,11 @@ class Frame(NamedTuple):
 
     def explain(self) -> Explanation:
         """Every bit of it explained; of its header alone where the payload was not kept."""
-        explanation = explain_frame(
-            self.header + (self.payload or b""),
-            sender=self.sender,
-            offset=self.offset,
-            violations=self.violations,
-            inflated=self.inflated,
+        data, inflated = self.header + (self.payload or b""), self.inflated
+        told = explain_frame(
+            data, sender=self.sender, offset=self.offset, violations=self.violations, inflated=inflated
         )
-        if self.note is None:
-            return explanation
-        return replace(explanation, facts=(*explanation.facts, ("Not read", self.note)))
+        return told if self.note is None else replace(told, facts=(*told.facts, ("Not read", self.note)))
 
     def __repr__(self) -> str:
         return repr(self.explain())
@@ -140,7 +135,7 @@ def parse_frame(data: bytes, *, sender: Sender | None = None, offset: int = 0) -
         offset: of its first byte in the sender's stream.
 
     Returns:
-        A frame whose ``complete`` is False where bytes are missing. Bits that have not come count as 0. Its
+        A frame whose ``complete`` is False where bytes are missing, and whose bits that have not come count as 0. Its
         violations are those that a lone frame shows; nothing is known of the handshake or of other frames.
     """
     header, payload, plain, whole = _split(data)

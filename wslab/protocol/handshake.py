@@ -12,9 +12,7 @@ from typing import Final
 # What a server appends to the key before it hashes it (RFC 6455 section 1.3). It is no secret: it shows that the server
 # speaks WebSocket, since nothing else would know what to do with the key.
 GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-# The RFC's own sample, "the sample nonce" in base64 (RFC 6455 section 1.3).
-SAMPLE_KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
+SAMPLE_KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="  # The RFC's own, "the sample nonce" in base64 (RFC 6455 section 1.3).
 
 Headers = Mapping[str, str | None] | Iterable[tuple[str, str]]
 
@@ -76,8 +74,8 @@ def build_request(
 
     Args:
         target: the Request-URI.
-        headers: a mapping replaces the usual header lines of the same name, adds others, and leaves out
-            those whose value is None. Pairs of name and value are written as they are, in place of the usual lines.
+        headers: a mapping replaces the usual lines of the same name, adds others, and leaves out those whose value is
+            None. Pairs of name and value are written as they are, in place of the usual lines.
         host, key: values of the usual Host and Sec-WebSocket-Key lines.
         method, version: the other parts of the request line.
         body: bytes after the empty line.

@@ -67,7 +67,7 @@ class Head(Shown):
         return [token for value in self.get(name) for part in value.split(",") if (token := part.strip(" \t"))]
 
     def has_token(self, name: str, token: str) -> bool:
-        """Whether those elements name ``token``, in lower case, whose case there does not count."""
+        """Whether one of those elements is ``token``, given in lower case; the case of the elements does not count."""
         return token in (element.lower() for element in self.tokens(name))
 
     @property
@@ -110,13 +110,6 @@ class Head(Shown):
         """The header lines with the place of each."""
         return tuple(_lines(self.data))
 
-    @property
-    def announces_body(self) -> bool:
-        """Whether bytes of HTTP follow that are no frames: a request's body, or that of a response other than 1xx."""
-        if self.sender is Sender.SERVER:
-            return self.status is None or self.status >= 200
-        return bool(self.get("Transfer-Encoding")) or any(value.strip() != "0" for value in self.get("Content-Length"))
-
     def explain(self, *, request: Head | None = None) -> Explanation:
         """Its lines explained; see ``explain_head``."""
         return explain_head(self.data, self.sender, request=request, offset=self.offset, violations=self.violations)
@@ -140,23 +133,12 @@ def parse_head(data: bytes, sender: Sender, *, offset: int = 0) -> Head:
     """
     start_line = data.partition(b"\r\n")[0].decode("latin-1")
     lines = list(_lines(data))
-    return Head(
-        sender=sender,
-        data=data,
-        start_line=start_line,
-        headers=tuple((line.name, line.value) for line in lines),
-        malformed=_malformed(start_line, lines, sender),
-        offset=offset,
-    )
+    headers = tuple((line.name, line.value) for line in lines)
+    return Head(sender, data, start_line, headers, _malformed(start_line, lines, sender), offset)
 
 
 def explain_head(
-    data: bytes,
-    sender: Sender,
-    *,
-    request: Head | None = None,
-    offset: int = 0,
-    violations: Iterable[Violation] = (),
+    data: bytes, sender: Sender, *, request: Head | None = None, offset: int = 0, violations: Iterable[Violation] = ()
 ) -> Explanation:
     """Tell what each line of a request head or response head says (RFC 6455 sections 4.1 and 4.2).
 
@@ -342,20 +324,22 @@ _PARTS: Final[tuple[tuple[tuple[str, Teller | Told], ...], ...]] = (
 # The header lines.
 
 
+def _names(value: str, word: str) -> bool:
+    return word in (part.strip().lower() for part in value.split(","))
+
+
 def _half(head: Head) -> str:
     return "RFC 6455 4.1" if head.sender is Sender.CLIENT else "RFC 6455 4.2.2"
 
 
 def _upgrade(value: str, head: Head, request: Head | None) -> Told:
-    wanted = "websocket" in (part.strip().lower() for part in value.split(","))
-    verb = "asks to change" if head.sender is Sender.CLIENT else "changes"
-    return Told(f"{verb} the protocol to WebSocket" if wanted else f"{quote(value)} is not websocket", _half(head))
+    good = f"{'asks to change' if head.sender is Sender.CLIENT else 'changes'} the protocol to WebSocket"
+    return Told(good if _names(value, "websocket") else f"{quote(value)} is not websocket", _half(head))
 
 
 def _connection(value: str, head: Head, request: Head | None) -> Told:
-    if "upgrade" in (part.strip().lower() for part in value.split(",")):
-        return Told("names Upgrade, so the Upgrade header holds for this connection", _half(head))
-    return Told(f"{quote(value)} does not name Upgrade", _half(head))
+    good = "names Upgrade, so the Upgrade header holds for this connection"
+    return Told(good if _names(value, "upgrade") else f"{quote(value)} does not name Upgrade", _half(head))
 
 
 def _key(value: str, head: Head, request: Head | None) -> Told:
@@ -375,12 +359,11 @@ def _version(value: str, head: Head, request: Head | None) -> Told:
 
 def _accept(value: str, head: Head, request: Head | None) -> Told:
     keys = request.get("Sec-WebSocket-Key") if request is not None else []
-    said = "base64 of the SHA-1 of the request's key and a fixed text"
-    if keys:
-        wanted = accept_key(keys[0])
-        right, wrong = "the right answer to the request's key", f"wrong: the request's key asks for {quote(wanted)}"
-        said = right if value == wanted else wrong
-    return Told(said, "RFC 6455 11.3.3")
+    if not keys:
+        return Told("base64 of the SHA-1 of the request's key and a fixed text", "RFC 6455 11.3.3")
+    wanted = accept_key(keys[0])
+    wrong = f"wrong: the request's key asks for {quote(wanted)}"
+    return Told("the right answer to the request's key" if value == wanted else wrong, "RFC 6455 11.3.3")
 
 
 def _extensions(value: str, head: Head, request: Head | None) -> Told:

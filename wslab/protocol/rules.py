@@ -17,7 +17,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from ..anatomy.field import Sender, Violation
 from ..drawing.visible import count, quote
-from .deflate import NAME, parse_extensions
+from .deflate import NAME, Extension, parse_extensions
 from .handshake import accept_key, decode_key
 from .head import TOKEN, Head
 from .header import FORM_OF, FORMS, shortest_form
@@ -105,12 +105,8 @@ class HeadCase:
 
     def each(self, name: str) -> list[tuple[str, tuple[int, int]]]:
         """The value, and the first bit and number of bits, of each header line of that name."""
-        name = name.lower()
-        return [
-            (line.value, (line.start * 8, (line.stop - line.start) * 8))
-            for line in self.head.lines
-            if line.name.lower() == name
-        ]
+        lines = [line for line in self.head.lines if line.name.lower() == name.lower()]
+        return [(line.value, (line.start * 8, (line.stop - line.start) * 8)) for line in lines]
 
     def line(self, name: str, number: int = 0) -> tuple[int, int]:
         """First bit and number of bits of the ``number``-th header line of that name; of the first line without it."""
@@ -153,6 +149,14 @@ def _lacks(case: HeadCase, name: str, wanted: str) -> Breach:
     values = case.head.get(name)
     found = f"{name} is {quote(', '.join(values))}, not {wanted}" if values else f"there is no {name}"
     return Breach(found, *case.line(name))
+
+
+def _named(head: Head) -> list[Extension]:
+    return parse_extensions(head.get("Sec-WebSocket-Extensions"))[0]
+
+
+def _sizes_window(head: Head) -> bool:
+    return any(e.name == NAME and e.get("client_max_window_bits") is not None for e in _named(head))
 
 
 # Frames: how they are written, how they make messages, how they close.
@@ -586,11 +590,10 @@ _acceptance(
 def _extension_not_asked(case: HeadCase) -> Iterator[Breach]:
     """A server MUST NOT respond with any extension not requested by the client."""
     if case.request is not None:
-        asked = {extension.name for extension in parse_extensions(case.request.get("Sec-WebSocket-Extensions"))[0]}
-        named = (extension.name for extension in parse_extensions(case.head.get("Sec-WebSocket-Extensions"))[0])
-        stranger = next((name for name in named if name not in asked), None)
-        if stranger is not None:
-            yield Breach(f"{quote(stranger)} was not asked for", *case.line("Sec-WebSocket-Extensions"))
+        asked = {extension.name for extension in _named(case.request)}
+        strangers = [extension.name for extension in _named(case.head) if extension.name not in asked]
+        if strangers:
+            yield Breach(f"{quote(strangers[0])} was not asked for", *case.line("Sec-WebSocket-Extensions"))
 
 
 _acceptance(
@@ -605,13 +608,8 @@ def _window_not_offered(case: HeadCase) -> Iterator[Breach]:
     """If a received extension negotiation offer doesn't have the "client_max_window_bits" extension parameter, the
     corresponding extension negotiation response to the offer MUST NOT include the "client_max_window_bits" extension
     parameter."""
-    if case.request is not None:
-        offers = parse_extensions(case.request.get("Sec-WebSocket-Extensions"))[0]
-        offered = any(o.name == NAME and o.get("client_max_window_bits") is not None for o in offers)
-        agreed = parse_extensions(case.head.get("Sec-WebSocket-Extensions"))[0]
-        if not offered and any(a.name == NAME and a.get("client_max_window_bits") is not None for a in agreed):
-            found = "client_max_window_bits, which the client did not offer"
-            yield Breach(found, *case.line("Sec-WebSocket-Extensions"))
+    if case.request is not None and _sizes_window(case.head) and not _sizes_window(case.request):
+        yield Breach("client_max_window_bits, which the client did not offer", *case.line("Sec-WebSocket-Extensions"))
 
 
 # The response that refuses.
@@ -681,7 +679,8 @@ def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]
         head: a request, or a response.
         request: what a response answers, where that is known.
     """
-    rules = REQUEST_RULES if head.sender is Sender.CLIENT else _RESPONSE_RULES.get(head.status, REFUSAL_RULES)
+    response = ACCEPTANCE_RULES if head.status == 101 else REFUSAL_RULES
+    rules = REQUEST_RULES if head.sender is Sender.CLIENT else response
     # Where no head came at all, its first rule says so, and the others have nothing to look at.
     return _judge(rules if head.data else rules[:1], HeadCase(head, request))
 
@@ -689,9 +688,6 @@ def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]
 def judge_end(case: EndCase) -> tuple[Violation, ...]:
     """The rules that the end of a stream breaks."""
     return _judge(END_RULES, case)
-
-
-_RESPONSE_RULES: Final[dict[int | None, list[Rule[HeadCase]]]] = {101: ACCEPTANCE_RULES}
 
 
 def _judge(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
