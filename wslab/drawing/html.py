@@ -10,7 +10,6 @@ from html import escape
 from itertools import groupby
 
 from . import blocks
-from .blocks import LINE, ROW, Byte, Cell, Dump, Line, Rung
 from .style import CSS, LANES, MARKED, lane_mark
 from .table import Column, columns_of
 from .text import text_of, tip_of
@@ -150,7 +149,7 @@ def _fault(fault: blocks.Fault) -> str:
 
 
 def _ruler(block: blocks.Ruler) -> str:
-    quarters = "".join(f'<th scope="col" colspan="8">{bit}–{bit + 7}</th>' for bit in range(0, ROW, 8))
+    quarters = "".join(f'<th scope="col" colspan="8">{bit}–{bit + 7}</th>' for bit in range(0, blocks.ROW, 8))
     head = f'<thead><tr><th scope="col" class="wsv-at">bits</th>{quarters}</tr></thead>'
     rows = (
         f'<tr><th scope="row" class="wsv-at">byte {row[0].start // 8}</th>{"".join(map(_ruler_cell, row))}</tr>'
@@ -160,7 +159,7 @@ def _ruler(block: blocks.Ruler) -> str:
     return _grid("ruler", f"<caption>{block.caption}</caption>\n{head}", rows, more)
 
 
-def _ruler_cell(cell: Cell) -> str:
+def _ruler_cell(cell: blocks.Cell) -> str:
     looks = {"wsv-bit": cell.width == 1, "wsv-up": cell.continued, "wsv-on": not cell.ends}
     classes = " ".join([_TINTS[cell.owner % 2], *(name for name, holds in looks.items() if holds)])
     number = f"<br><code>{_text(cell.number)}</code>" if cell.number else ""
@@ -170,14 +169,14 @@ def _ruler_cell(cell: Cell) -> str:
     )
 
 
-def _dump_line(line: Line, block: Dump) -> str:
+def _dump_line(line: blocks.Line, block: blocks.Dump) -> str:
     runs = groupby(line.data, key=lambda byte: (byte.owners, byte.wrong))
     pairs = "".join(_dump_run(list(run), block) for _, run in runs) + ("|" if line.closed else " ")
     text = "".join(byte.character for byte in line.data)
-    return f"{line.at:6d} {pairs}{' ' * (3 * (LINE - len(line.data)))}  {_text(text)}"
+    return f"{line.at:6d} {pairs}{' ' * (3 * (blocks.LINE - len(line.data)))}  {_text(text)}"
 
 
-def _dump_run(run: Sequence[Byte], block: Dump) -> str:
+def _dump_run(run: Sequence[blocks.Byte], block: blocks.Dump) -> str:
     # Bytes that look alike: of the same fields, and all to blame or none.
     owners = run[0].owners
     names = ", ".join(block.entries[owner].name for owner in owners)
@@ -199,8 +198,8 @@ def _ladder(block: blocks.Ladder) -> str:
 _SHAPES = {"dotted": " wsv-ends", "none": " wsv-note", "jagged": " wsv-bent"}
 
 
-def _rung(rung: Rung | blocks.Gap) -> str:
-    if not isinstance(rung, Rung):
+def _rung(rung: blocks.Rung | blocks.Gap) -> str:
+    if not isinstance(rung, blocks.Rung):
         return f'<tr><td></td><td></td><td colspan="2">{rung.said}</td><td></td></tr>'
     said = f'<span class="wsv-red">{_text(rung.said)}</span>' if rung.wrong else _text(rung.said)
     parts = [f"<code>{said}</code>", '<span class="wsv-shaft"></span>', tip_of(rung)]

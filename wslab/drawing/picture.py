@@ -18,9 +18,7 @@ from .svg_words import faults_figure, pairs_figure, stack_figure, table_figure, 
 from .text import text_of
 from .visible import harmless
 
-MARGIN = 24
-GAP = 26
-TITLE = 19
+MARGIN, GAP, TITLE = 24, 26, 19  # Around all, between two figures, and the size of the title's letters.
 _RASTERISER = "cairosvg"  # Not a dependency: most never ask for a .png.
 
 

@@ -21,9 +21,7 @@ _PALETTE = {
     "red": ("", "#b3001b", "#ff8f8f"),
 }
 
-INK, SOFT, PAPER, TINT, TINT2, RULE, _LANE_0, _LANE_1, RED = (light for _, light, _ in _PALETTE.values())
-LANE_INKS = (_LANE_0, _LANE_1)
-
+INK, SOFT, PAPER, TINT, TINT2, RULE, *LANE_INKS, RED = (light for _, light, _ in _PALETTE.values())
 LANES = ("●", "■")  # The marks of the two lanes.
 MARKED = re.compile(rf"([{''.join(LANES)}]) \w+")  # A lane's mark and the word behind it, such as ``● client``.
 

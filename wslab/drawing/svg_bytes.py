@@ -64,8 +64,7 @@ def _ruler_cell(cell: Cell, top: float, height: float) -> str:
 _AT, _BYTE, _LETTER = 46, 24, 9  # Where a line's first byte begins, how wide a byte is in hex, and as a character.
 _ASCII = 16  # Between both.
 _ROW, _HIGH = 42, 36
-_BESIDE = 610  # Where the list of fields begins if it stands beside the bytes.
-_APART = 28
+_BESIDE, _APART = 610, 28  # Where the list of fields begins beside the bytes; below them, between its two columns.
 _FIELDS = 48  # Fields that are listed.
 
 

@@ -25,11 +25,8 @@ def words_figure(said: str) -> Figure:
     return Figure(len(lines) * STEP, "\n".join(body))
 
 
-# Tables
-
-_GAP = 20
+_GAP, _NARROWEST = 20, 40  # Between two columns; what a column keeps.
 _HEADING = 11.0
-_NARROWEST = 40
 
 
 def table_figure(block: Table) -> Figure:
@@ -86,8 +83,6 @@ def stack_figure(block: Stack) -> Figure:
     columns = (Column("", right=True), Column("bytes", code=True), Column("as text", code=True))
     return table_figure(Table(columns, block.rows, block.caption))
 
-
-# What is wrong
 
 _BAR = 14
 

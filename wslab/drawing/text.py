@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, zip_longest
 
 from . import blocks
-from .blocks import LINE, ROW, Cell, Line, Rung
 from .style import lane_mark
 from .table import pairs_text, table_text
 from .visible import cells, clip, harmless, pad, wrap
@@ -83,8 +82,8 @@ def _faults(block: blocks.Faults, width: int) -> Iterator[str]:
 def _ruler(block: blocks.Ruler) -> Iterator[str]:
     # 70 columns: a margin with each row's first byte, then two columns a bit.
     if block.rows and block.rows[0]:
-        yield MARGIN + " " + " ".join(str(bit // 10) if bit % 10 == 0 else " " for bit in range(ROW))
-        yield MARGIN + " " + " ".join(str(bit % 10) for bit in range(ROW))
+        yield MARGIN + " " + " ".join(str(bit // 10) if bit % 10 == 0 else " " for bit in range(blocks.ROW))
+        yield MARGIN + " " + " ".join(str(bit % 10) for bit in range(blocks.ROW))
         yield MARGIN + _border([], block.rows[0])
         for row, below in pairwise([*block.rows, []]):
             yield from _ruler_row(row)
@@ -93,7 +92,7 @@ def _ruler(block: blocks.Ruler) -> Iterator[str]:
             yield f"{MARGIN} {block.beyond}"
 
 
-def _ruler_row(row: Sequence[Cell]) -> Iterator[str]:
+def _ruler_row(row: Sequence[blocks.Cell]) -> Iterator[str]:
     # The lines of one row: names from the top, what crossed on one line, the numbers that it makes below.
     names = [list(cell.name) if cell.width == 1 else wrap(cell.label, 2 * cell.width - 1) for cell in row]
     lines: list[Sequence[str]] = [*zip_longest(*names, fillvalue="")]
@@ -101,7 +100,7 @@ def _ruler_row(row: Sequence[Cell]) -> Iterator[str]:
     lines.append([" ".join(one.center(2 * cell.width // len(cell.pieces) - 1) for one in cell.pieces) for cell in row])
     if any(cell.number for cell in row):
         lines.append([cell.number for cell in row])
-    edge = "|" if row[-1].ends or row[-1].stop % ROW == 0 else ":"
+    edge = "|" if row[-1].ends or row[-1].stop % blocks.ROW == 0 else ":"
     margin = f"{row[0].start // 8:>{len(MARGIN) - 1}} "
     for texts in lines:
         body = "|".join(text.center(2 * cell.width - 1) for text, cell in zip(texts, row, strict=True))
@@ -109,11 +108,12 @@ def _ruler_row(row: Sequence[Cell]) -> Iterator[str]:
         margin = MARGIN
 
 
-def _border(above: Sequence[Cell], below: Sequence[Cell]) -> str:
+def _border(above: Sequence[blocks.Cell], below: Sequence[blocks.Cell]) -> str:
     # The line between two rows: ``+`` where a cell begins or ends, gaps inside a field that goes on.
-    both = above, below
-    upper, lower = ({bit % ROW: cell.owner for cell in row for bit in range(cell.start, cell.stop)} for row in both)
-    edges = {cell.start % ROW for cell in [*above, *below]}
+    upper, lower = (
+        {bit % blocks.ROW: cell.owner for cell in row for bit in range(cell.start, cell.stop)} for row in (above, below)
+    )
+    edges = {cell.start % blocks.ROW for cell in [*above, *below]}
     line = ""
     for bit in range(max(*upper, *lower) + 1):
         goes_on = bit in upper and upper[bit] == lower.get(bit)
@@ -132,15 +132,15 @@ def _dump(block: blocks.Dump) -> Iterator[str]:
             yield f"{place}. {said}" + (f" ({field.section})" if field.section else "")
 
 
-def _dump_line(line: Line) -> str:
+def _dump_line(line: blocks.Line) -> str:
     pairs = "".join(("|" if byte.begins else " ") + byte.hex for byte in line.data) + ("|" if line.closed else " ")
-    return f"{line.at:6d} {pairs:<{3 * LINE + 1}}  {''.join(byte.character for byte in line.data)}"
+    return f"{line.at:6d} {pairs:<{3 * blocks.LINE + 1}}  {''.join(byte.character for byte in line.data)}"
 
 
 _STROKES = {"dotted": "─ ", "jagged": "~"}
 
 
-def tip_of(rung: Rung) -> str:
+def tip_of(rung: blocks.Rung) -> str:
     """The arrow's head as a character."""
     return {"×": "×", "?": "?", "none": ""}.get(rung.tip, "►◄"[rung.lane])
 
@@ -148,7 +148,7 @@ def tip_of(rung: Rung) -> str:
 def _ladder(block: blocks.Ladder, width: int) -> Iterator[str]:
     # An arrow in each line, between the lanes.
     width = max(width, NARROWEST)
-    rungs = [rung for rung in block.rungs if isinstance(rung, Rung)]
+    rungs = [rung for rung in block.rungs if isinstance(rung, blocks.Rung)]
     digits = max(len(str(rung.number)) for rung in rungs)
     names = max(len(f" {rung.name}".rstrip()) for rung in rungs)
     margin = digits + names + 1
@@ -156,14 +156,14 @@ def _ladder(block: blocks.Ladder, width: int) -> Iterator[str]:
     left, right = map(lane_mark, (0, 1), block.lanes)
     yield " " * margin + pad(left, width - margin - cells(right)) + right
     for rung in block.rungs:
-        if isinstance(rung, Rung):
+        if isinstance(rung, blocks.Rung):
             name = f" {rung.name}".rstrip().ljust(names)
             yield f"{rung.number:>{digits}}{name} {_arrow(rung, inside)}"
         else:
             yield f"{' ' * margin}│{rung.said.center(inside)}│"
 
 
-def _arrow(rung: Rung, inside: int) -> str:
+def _arrow(rung: blocks.Rung, inside: int) -> str:
     if rung.stroke == "none":
         text = clip(rung.said, inside - 2)
         return f"│{pad(f'{text} ' if rung.lane else f' {text}', inside, right=bool(rung.lane))}│"
