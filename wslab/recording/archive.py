@@ -112,10 +112,8 @@ def load(path: str | PathLike[str], kind: type[R]) -> R:
         reason = f"it cannot be read: {error}"
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         reason = f"it is cut or no archive: {error}"
-    except KeyError as error:
-        reason = f"{error.args[0]} is missing or unknown"
-    except (ValueError, TypeError, IndexError, AttributeError, OverflowError, struct.error) as error:
-        reason = str(error)
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, struct.error) as error:
+        reason = f"{error.args[0]} is missing or unknown" if isinstance(error, KeyError) else str(error)
     raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {reason}")
 
 

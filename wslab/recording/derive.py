@@ -34,7 +34,7 @@ _FRAME = int(Kind.FRAME)
 
 def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
     """Write into the ledger what the tape's next entries mean; ``most`` bounds the work, see ``Tape.take``."""
-    if ledger.busy:  # a finalizer of this very thread reads or writes: what it asks for is on its way
+    if ledger.busy:  # A finalizer of this very thread reads or writes: what it asks for is on its way
         return
     ledger.busy = True
     try:

@@ -201,13 +201,9 @@ class Ledger:
         first = self.records.first
         if not first:
             return
-        queues: tuple[tuple[OrderedDict[int, Any], int], ...] = (
-            (self.violations, first),
-            (self.texts, first),
-            (self.inflated, first),
-            (self.broken, self.messages.first),
-        )
-        for kept, oldest in queues:
+        queues: tuple[OrderedDict[int, Any], ...] = (self.violations, self.texts, self.inflated, self.broken)
+        for kept in queues:
+            oldest = self.messages.first if kept is self.broken else first
             while kept and next(iter(kept)) < oldest:
                 _, gone = kept.popitem(last=False)
                 if kept is self.inflated:

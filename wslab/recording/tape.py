@@ -300,16 +300,16 @@ class Tape:
     def near(self, moment: float, farthest: int) -> Iterator[Entry]:
         """At most ``farthest`` entries before and after ``moment``."""
         with self.lock:
-            log = self._log
-            middle = log.first + bisect_left(range(log.first, log.total), moment, key=lambda entry: log[entry][0])
-            return ENTRY.iter_unpack(log.slice(middle - farthest, middle + farthest))
+            kept = range(self._log.first, self._log.total)
+            middle = kept.start + bisect_left(kept, moment, key=lambda entry: self._log[entry][0])
+            return ENTRY.iter_unpack(self._log.slice(middle - farthest, middle + farthest))
 
     def kept(self) -> Kept:
         """A copy of all that is kept and was taken, as plain data."""
         with self.lock:
-            ring, log = self._ring, self._log
-            data = ring.read(ring.start, ring.end - ring.start) or b""
-            return Kept(ring.start, data, log.first, log.slice(0, self.taken))
+            start, log = self._ring.start, self._log
+            data = self._ring.read(start, self._ring.end - start) or b""
+            return Kept(start, data, log.first, log.slice(stop=self.taken))
 
     def restore(self, kept: Kept) -> None:
         """Take over what another tape kept, as the whole of this one."""
