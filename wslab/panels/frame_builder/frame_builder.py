@@ -117,7 +117,7 @@ class FrameBuilder(FrameFields):
         """Set all traits as one of ``PRESETS`` says, such as ``"non-minimal length"``; else KeyError names them."""
         if name not in PRESETS:
             raise KeyError(f"no preset {name!r}; there are {', '.join(map(repr, PRESETS))}")
-        state = {**self.trait_defaults(*self._STATE), **PRESETS[name]}
+        state = {**{trait: self.traits()[trait].default() for trait in self._STATE}, **PRESETS[name]}
         with self._one_change():
             self.payload = ""  # readable as text and as hex, until ``payload_as`` is set
             for trait in sorted(state, key=lambda trait: trait == "payload"):
