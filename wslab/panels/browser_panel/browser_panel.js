@@ -246,9 +246,9 @@ function controls(view) {
     drawLeads();
   };
   const root = element(
-    "div.runbar",
+    "div",
     element("div.toolbar", { role: "group", "aria-label": "Run" }, go, halt, restore, state),
-    element("div.way", way, leads),
+    element("div.way.toolbar", way, leads),
   );
   return { element: root, draw };
 }
@@ -283,7 +283,7 @@ function eventRow(entry, id) {
 function told(view) {
   const { running } = view;
   const id = freshId();
-  const list = element("ul.events", {
+  const list = element("ul.events.scroller", {
     role: "listbox",
     tabindex: "0",
     "aria-label": "What the page was told and did; the arrow keys choose an event",
@@ -407,7 +407,7 @@ function told(view) {
     }, SAY_EVERY);
   };
   const root = element(
-    "section.toldpart",
+    "section.ruledbelow",
     { "aria-label": "What the page was told" },
     headed("What the page was told, and what it did", counts, said),
     notes,
@@ -451,7 +451,7 @@ function wire(view) {
     );
   };
   const root = element(
-    "section.wirepart",
+    "section",
     { "aria-label": "What crossed the wire" },
     headed("What crossed the wire", element("span.about.aside.tabular", "of the connections that this page opened")),
     hint,
@@ -531,7 +531,7 @@ function build(context) {
     element: element(
       "div",
       bar.element,
-      element("div.peer", code.element, element("div.seen", events.element, ladderPart.element)),
+      element("div.halves", code.element, element("div.seen", events.element, ladderPart.element)),
     ),
     draw,
     remove: () => {

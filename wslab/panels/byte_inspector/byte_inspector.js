@@ -81,7 +81,7 @@ function choices(context) {
     context.set("which", Math.min(Math.max(model.get("which") + by, 0), (shared.reading?.total ?? 1) - 1));
   const back = button("Previous", step(-1));
   const forth = button("Next", step(1));
-  const parts = element("div.parts", labelled("Frame", which), back, forth);
+  const parts = element("div.parts.wrap", labelled("Frame", which), back, forth);
   const draw = () => {
     const now = model.get("read_as");
     fill(reading, shared.reading?.given || now === "given" ? [GIVEN, ...READINGS] : READINGS);
@@ -99,7 +99,7 @@ function choices(context) {
     back.disabled = model.get("which") === 0;
     forth.disabled = model.get("which") >= total - 1;
   };
-  const box = element("label.check", inflate, "permessage-deflate was agreed on");
+  const box = element("label", inflate, "permessage-deflate was agreed on");
   return { element: element("div.choices", labelled("Read as", reading), box, parts), draw };
 }
 
@@ -152,7 +152,7 @@ function build(context) {
   return {
     element: element(
       "div",
-      element("div.reader", text.element, choice.element),
+      element("div.reader.wrap.pad", text.element, choice.element),
       element("section.inspector", { "aria-label": "The bytes explained" }, head, bytes.element),
     ),
     draw,

@@ -83,7 +83,7 @@ function drawnLane(lane, steps, choose) {
   const node = element(
     "figure.lanefigure",
     { "data-sender": lane.label },
-    element("figcaption", mark(lane.label), element("b", lane.label), element("span.state", lane.now)),
+    element("figcaption.wrap", mark(lane.label), element("b", lane.label), element("span.state", lane.now)),
     drawing,
   );
   return { node, edges };
@@ -196,7 +196,7 @@ function chooser(context) {
     drawChoices();
     select.value = String(context.model.get("connection") ?? "");
   };
-  return { element: element("label.inline", "Connection", select), draw };
+  return { element: element("label.aside", "Connection", select), draw };
 }
 
 function begin({ shared, ask, hear }) {
@@ -212,11 +212,11 @@ function build(context) {
   const choose = (record) => context.set("selected", model.get("selected") === record ? null : record);
   const choice = chooser(context);
   const bar = element("div.toolbar", choice.element);
-  const hint = element("p.hint.nothing", "Nothing recorded yet: connect, and the panel follows.");
-  const summary = element("div.summary", { role: "status" });
-  const lanes = element("div.lanefigures");
+  const hint = element("p.hint.pad", "Nothing recorded yet: connect, and the panel follows.");
+  const summary = element("div.summary.pad", { role: "status" });
+  const lanes = element("div.pair.pad.ruled");
   const steps = element("ol.steps", { "aria-label": "The way through the states" });
-  const ends = element("div.endswrap");
+  const ends = element("div.pad");
   const body = element("div", summary, ends, lanes, element("h3.heading", "The way through the states"), steps);
   let drawn;
   let edges = [];

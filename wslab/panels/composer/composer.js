@@ -38,7 +38,7 @@ function choice({ model, ask }, name, legend, pairs) {
   const values = pairs.map(([value]) => value);
   const { inputs, draw: drawInputs } = radios(values, (value) => ask({ ask: "change", name, value }));
   const root = element(
-    "fieldset.group.options",
+    "fieldset.group",
     element("legend", legend),
     ...pairs.map(([, label], index) => element("label", inputs[index], label)),
   );
@@ -65,7 +65,7 @@ function ends({ ask, model, shared }) {
   const group = freshId();
   const items = new Map();
   let said; // the target that the kernel told last; until it answers, what a person chose stays chosen
-  const list = element("div.ends");
+  const list = element("div.ends.wrap.scroller");
   const root = element("fieldset.group.who", element("legend", "Send by"), list);
   const why = element("p.why", { role: "status" });
   const more = element("p.note");
@@ -122,7 +122,7 @@ function ends({ ask, model, shared }) {
     list.hidden = !known.length;
   };
   const buttons = element("span.buttons", client, raw);
-  return { element: element("div.sender", element("div.whorow", root, buttons), more, why), draw };
+  return { element: element("div.pad.ruledbelow", element("div.whorow.wrap", root, buttons), more, why), draw };
 }
 
 // What is sent ---------------------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ function frameSettings(context) {
   const root = element(
     "section.byhand",
     { "aria-label": "The frame" },
-    headed("As exact bytes", element("span.about", "any frame, refused by nobody"), reset),
+    headed("As exact bytes", element("span.about.aside", "any frame, refused by nobody"), reset),
     element(
       "div.form",
       element("label.label", "Opcode", opcode),
@@ -217,9 +217,9 @@ function frameSettings(context) {
         "div.label",
         { role: "group", "aria-label": "The first bits" },
         element("span", "Bits that are 1"),
-        element("span.bitbuttons", ...bits.map(([, button]) => button)),
+        element("span.wrap", ...bits.map(([, button]) => button)),
       ),
-      element("div.masking", maskBy.element, keyInput),
+      element("div.masking.wrap", maskBy.element, keyInput),
       form.element,
       element("label.label", "Fragments", fragments),
     ),
@@ -239,7 +239,7 @@ function library(context, flush) {
   const others = [button("Ping", act("ping")), button("Pong", act("pong"))];
   const close = button("Close", act("close"));
   const heading = element("h3.heading");
-  const about = element("p.about");
+  const about = element("p.about.aside");
   const codeInput = textInput({ inputmode: "numeric", size: "5", maxlength: "9", placeholder: "none" }, ".count");
   const code = typed(context, "code", codeInput, {
     shown: (value) => (value === null ? "" : String(value)),
@@ -258,7 +258,7 @@ function library(context, flush) {
       list.replaceChildren(...options([...known, ["none", "no status code"], ["other", "another number"]]));
     },
   );
-  const meaning = element("p.codemeaning");
+  const meaning = element("p.codemeaning.aside");
   const refusal = refused(context, "library");
   const reasonInput = textInput({ maxlength: "4000" });
   const reason = typed(context, "reason", reasonInput);
@@ -297,12 +297,12 @@ function library(context, flush) {
     "section.bylibrary",
     { "aria-label": "Through the library" },
     element("div.headrow", heading, about),
-    element("div.form.acts", message, ...others),
+    element("div.wrap.pad", message, ...others),
     element(
-      "div.form.goodbye",
-      element("div.coderow", element("label.label", "Status code", codeInput), list),
+      "div.form",
+      element("div.coderow.wrap", element("label.label", "Status code", codeInput), list),
       meaning,
-      element("div.coderow", element("label.label.reason", reasonSize, reasonInput), close),
+      element("div.coderow.wrap", element("label.label.reason", reasonSize, reasonInput), close),
     ),
     refusal.element,
   );
@@ -347,7 +347,7 @@ function bytes(context, flush) {
   const refusal = refused(context, "bytes");
   const verdict = element("p.verdictline.strong.alarm", { role: "status" });
   const notes = element("div.notes", { role: "status" });
-  const list = element("div.framelist", { role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
+  const list = element("div.framelist.scroller", { role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
   const inspected = inspection();
   const pick = (index) => ask({ ask: "change", name: "picked", value: index });
 
@@ -399,7 +399,7 @@ function bytes(context, flush) {
   const root = element(
     "section.inspector.composed",
     { "aria-label": "The bytes" },
-    element("div.sendrow", element("h3.heading", "The bytes"), element("span.sendbuttons", one, all)),
+    element("div.wrap", element("h3.heading", "The bytes"), element("span.buttons", one, all)),
     trouble,
     refusal.element,
     verdict,
@@ -414,10 +414,10 @@ function bytes(context, flush) {
 
 function log(context) {
   const { set, shared } = context;
-  const list = element("ol.sentlist", { "aria-label": "What was sent, the latest first" });
+  const list = element("ol.sentlist.scroller", { "aria-label": "What was sent, the latest first" });
   const said = element("span.unseen", { role: "status", "aria-live": "polite" });
   const root = element(
-    "section.sent",
+    "section.sent.ruled",
     { "aria-label": "Sent", hidden: true },
     element("h3.heading", "Sent"),
     list,
@@ -495,7 +495,7 @@ function build(context) {
     log(context),
   ];
   const [who, what, frame, ready, shown, sent] = parts.map((part) => part.element);
-  return together(element("div", who, what, element("div.ways", frame, ready), shown, sent), parts, () => {
+  return together(element("div", who, what, element("div.halves.ruled", frame, ready), shown, sent), parts, () => {
     const can = context.life === "live" && !context.model.get("closed");
     for (const part of parts) part.draw(can);
   });

@@ -63,7 +63,7 @@ function figure(context) {
   const { model } = context;
   const buttons = [];
   const cells = [];
-  const line = element("p.bitline", { "aria-live": "off" });
+  const line = element("p.bitline.quiet", { "aria-live": "off" });
   let pointed = null;
 
   const toggle = (bit) => {
@@ -78,7 +78,7 @@ function figure(context) {
     );
     const parts = fields.map((field) => {
       const start = buttons.length;
-      const value = element("span.bitsays");
+      const value = element("span.bitsays.quiet");
       const bang = element("span.broken", { hidden: true }, "! ");
       const cell = element(
         "span.ruling",
@@ -140,7 +140,7 @@ function figure(context) {
     }
     tell();
   };
-  return { element: element("div.bitfigure", root, line), draw };
+  return { element: element("div.pad", root, line), draw };
 }
 
 // What follows the two bytes --------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ function choice(legend, options, choose) {
   const { inputs, draw } = radios(values, choose);
   const labels = options.map(({ label }) => element("span", ...label));
   const group = element(
-    "div.choice",
+    "div.choice.wrap",
     { role: "radiogroup", "aria-label": legend },
     ...options.map((_, index) => element("label", inputs[index], labels[index])),
   );
@@ -199,7 +199,12 @@ function choice(legend, options, choose) {
 
 /** One line of the form: what is set, what sets it, and why something was refused. */
 const setting = (name, controls, ...below) =>
-  element("div.setting", element("span.settingname", name), element("div.controls", ...controls), ...below);
+  element(
+    "div.setting.wrap",
+    element("span.settingname.quiet", name),
+    element("div.controls.wrap", ...controls),
+    ...below,
+  );
 
 const FORMS = [7, 16, 64];
 
@@ -272,9 +277,9 @@ function settings(context) {
     tell(lie, built.lie ?? "");
   };
   const root = element(
-    "div.settings",
+    "div.settings.pad.ruled",
     setting("Sent by", [sender.element]),
-    setting("Payload", [payloadInput, element("div.choice", way.element, size)], payload.problem, wayProblem),
+    setting("Payload", [payloadInput, element("div.choice.wrap", way.element, size)], payload.problem, wayProblem),
     keyRow,
     setting("Length in", [form.element, stated, right], length.problem, lie),
   );
@@ -285,7 +290,7 @@ function settings(context) {
 
 function copyable(name) {
   const text = element("code");
-  const box = element("pre.copyable", { tabindex: "0", role: "region", "aria-label": name }, text);
+  const box = element("pre.copyable.verbatim.scroller", { tabindex: "0", role: "region", "aria-label": name }, text);
   const said = element("span.unseen", { role: "status" });
   let reset = null;
   const copy = async () => {
@@ -305,7 +310,7 @@ function copyable(name) {
     if (text.textContent !== words) text.textContent = words;
   };
   return {
-    element: element("div.copyrow", element("span.copyname", name), box, press, said),
+    element: element("div.copyrow.wrap", element("span.settingname.quiet", name), box, press, said),
     draw,
     remove: () => clearTimeout(reset),
   };
@@ -320,7 +325,7 @@ function results({ model }) {
     bytes.draw(hex + (length > shown ? ` … ${NUMBER.format(length - shown)} more` : ""));
     call.draw(harmless(words));
   };
-  return together(element("div.copies", bytes.element, call.element), [bytes, call], draw);
+  return together(element("div.settings.pad.ruled", bytes.element, call.element), [bytes, call], draw);
 }
 
 const OUTCOMES = { accepted: ["✓", "accepted"], waits: ["…", "waits for more bytes"], refused: ["✗", "refused"] };
@@ -354,8 +359,8 @@ function verdict({ judge, outcome, code, reason, events, rule }) {
 
 function verdicts({ model }) {
   const heading = element("h3.heading", "What two implementations make of it");
-  const said = element("p.comparison", { role: "status" });
-  const cards = element("div.verdicts");
+  const said = element("p.comparison.pad", { role: "status" });
+  const cards = element("div.verdicts.pair");
   const draw = whenChanged(
     () => model.get("verdicts"),
     ({ judges, comparison }) => {
@@ -366,7 +371,7 @@ function verdicts({ model }) {
       cards.replaceChildren(...judges.map(verdict));
     },
   );
-  return { element: element("section.judges", { "aria-label": "Verdicts" }, heading, cards, said), draw };
+  return { element: element("section.ruled", { "aria-label": "Verdicts" }, heading, cards, said), draw };
 }
 
 function meaning(context) {
@@ -386,7 +391,7 @@ function meaning(context) {
 function build(context) {
   const presets = context.model.get("presets").map((name) => button(name, () => context.ask({ ask: "preset", name })));
   const bar = element(
-    "div.toolbar.presets",
+    "div.toolbar",
     { role: "group", "aria-label": "Frames to begin with" },
     element("span.counts.quiet.tabular", "Begin with"),
     ...presets,

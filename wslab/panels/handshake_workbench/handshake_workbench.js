@@ -20,7 +20,7 @@ const code = (text) => element("code", harmless(text));
 function part(number, title, ...children) {
   const id = freshId();
   return element(
-    "section.part",
+    "section.part.pad.ruled",
     { "aria-labelledby": id },
     element("h3.heading", { id }, `${number}  ${title}`),
     ...children,
@@ -79,11 +79,11 @@ function requestPart(context) {
       "The request",
       element(
         "div.desk",
-        element("div.sheet", element("p.from", mark("client"), "client writes"), editor),
+        element("div.sheet", element("p.from.aside", mark("client"), "client writes"), editor),
         element(
           "div.controls",
-          element("div.row-of-buttons", send, restore),
-          element("label.switch", exactly, "send exactly as typed"),
+          element("div.wrap", send, restore),
+          element("label", exactly, "send exactly as typed"),
           note,
         ),
       ),
@@ -138,9 +138,9 @@ function responsePart({ shared }) {
       told.body
         ? element(
             "figure.words",
-            element("figcaption", told.explanation ? "in the server’s own words" : "what came instead"),
+            element("figcaption.aside", told.explanation ? "in the server’s own words" : "what came instead"),
             element(
-              "pre",
+              "pre.verbatim.scroller",
               { tabindex: "0", role: "region", "aria-label": "The response's body" },
               ...told.body.split("\n").flatMap((line, index) => [index ? "\n" : "", harmless(line)]),
             ),
@@ -168,7 +168,7 @@ function responsePart({ shared }) {
   const draw = whenChanged(
     () => shared.attempt,
     (told) => {
-      body.replaceChildren(told ? element("div.verdicts", ...answer(told)) : hint());
+      body.replaceChildren(told ? element("div.verdicts.pair", ...answer(told)) : hint());
       meaning.show(told?.explanation ?? null);
       said.textContent = told
         ? `The server: ${told.explanation ? harmless(told.first_line) : "no response"}. ${harmless(told.meaning)}`
@@ -213,7 +213,7 @@ function acceptPart(context) {
           element("span.step-number", { "aria-hidden": "true" }, String(index + 1)),
           element("span", name, " ", section(where)),
         ),
-        element("span.step-value", ...content),
+        element("span.step-value.wrap", ...content),
       ),
     ),
   );
@@ -261,7 +261,7 @@ function difference({ gone, come }) {
   return [
     ...gone.slice(0, shown).map((text) => line("−", "without ", text)),
     ...come.slice(0, shown).map((text) => line("+", "with ", text)),
-    more > 0 ? element("span.alike", `and ${plural(more, "more line")} likewise`) : null,
+    more > 0 ? element("span.aside", `and ${plural(more, "more line")} likewise`) : null,
   ].filter(Boolean);
 }
 
@@ -377,7 +377,7 @@ function experimentsPart(context) {
         "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: the answer is measured, not looked up.",
       ),
       table,
-      element("div.table-foot", all, again, score),
+      element("div.wrap", all, again, score),
     ),
     draw,
   };

@@ -134,7 +134,7 @@ export function filterBar(view) {
     element("span.choices", { role: "group", "aria-label": "Direction" }, ...directions.map(([, button]) => button)),
     element("span.choices.kinds", { role: "group", "aria-label": "Kinds" }, ...kinds.map(([, button]) => button)),
     broken,
-    element("span.rest", opcode, connection, text.input, all, find.element),
+    element("span.rest.wrap", opcode, connection, text.input, all, find.element),
   );
   return together(root, [text, find], draw);
 }

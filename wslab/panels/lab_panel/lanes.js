@@ -234,7 +234,7 @@ function figure(lanes, room, selected, select) {
 
 function drawing(lanes, room, selected, select) {
   const scroller = element(
-    "div.tracksbox",
+    "div.tracksbox.scroller",
     {
       tabindex: "0",
       role: "region",
