@@ -283,7 +283,7 @@ function eventRow(entry, id) {
 function told(view) {
   const { running } = view;
   const id = freshId();
-  const list = element("ul.events.scroller", {
+  const list = element("ul.events.scrolls", {
     role: "listbox",
     tabindex: "0",
     "aria-label": "What the page was told and did; the arrow keys choose an event",

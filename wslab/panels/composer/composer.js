@@ -65,7 +65,7 @@ function ends({ ask, model, shared }) {
   const group = freshId();
   const items = new Map();
   let said; // the target that the kernel told last; until it answers, what a person chose stays chosen
-  const list = element("div.ends.wrap.scroller");
+  const list = element("div.ends.wrap.scrolls");
   const root = element("fieldset.group.who", element("legend", "Send by"), list);
   const why = element("p.why", { role: "status" });
   const more = element("p.note");
@@ -347,7 +347,7 @@ function bytes(context, flush) {
   const refusal = refused(context, "bytes");
   const verdict = element("p.verdictline.strong.alarm", { role: "status" });
   const notes = element("div.notes", { role: "status" });
-  const list = element("div.framelist.scroller", { role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
+  const list = element("div.framelist.scrolls", { role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
   const inspected = inspection();
   const pick = (index) => ask({ ask: "change", name: "picked", value: index });
 
@@ -414,7 +414,7 @@ function bytes(context, flush) {
 
 function log(context) {
   const { set, shared } = context;
-  const list = element("ol.sentlist.scroller", { "aria-label": "What was sent, the latest first" });
+  const list = element("ol.sentlist.scrolls", { "aria-label": "What was sent, the latest first" });
   const said = element("span.unseen", { role: "status", "aria-live": "polite" });
   const root = element(
     "section.sent.ruled",

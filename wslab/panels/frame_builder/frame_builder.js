@@ -290,7 +290,7 @@ function settings(context) {
 
 function copyable(name) {
   const text = element("code");
-  const box = element("pre.copyable.verbatim.scroller", { tabindex: "0", role: "region", "aria-label": name }, text);
+  const box = element("pre.copyable.verbatim.scrolls", { tabindex: "0", role: "region", "aria-label": name }, text);
   const said = element("span.unseen", { role: "status" });
   let reset = null;
   const copy = async () => {

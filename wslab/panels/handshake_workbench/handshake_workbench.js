@@ -140,7 +140,7 @@ function responsePart({ shared }) {
             "figure.words",
             element("figcaption.aside", told.explanation ? "in the server’s own words" : "what came instead"),
             element(
-              "pre.verbatim.scroller",
+              "pre.verbatim.scrolls",
               { tabindex: "0", role: "region", "aria-label": "The response's body" },
               ...told.body.split("\n").flatMap((line, index) => [index ? "\n" : "", harmless(line)]),
             ),

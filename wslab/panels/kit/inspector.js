@@ -72,7 +72,7 @@ function fieldList(explanation) {
     return item;
   });
   const list = element(
-    "ol.fields.scroller",
+    "ol.fields.scrolls",
     { role: "listbox", "data-key": "fields", "aria-label": "Fields: the arrow keys go from field to field" },
     ...items,
   );
@@ -199,7 +199,7 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
     explanation.length > count
       ? element("p.note", `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`)
       : null;
-  const bytes = element("div.bytes.scroller", { "data-key": "bytes" }, grid.element, cutNote);
+  const bytes = element("div.bytes.scrolls", { "data-key": "bytes" }, grid.element, cutNote);
   const underneath = [under?.element, inflated].filter(Boolean);
   const left = element("div", bytes, ...(isShort ? underneath : []));
   const root = element(

@@ -150,7 +150,7 @@ function savedView(model) {
     element("b", "A saved view."),
     " No kernel answers for this panel. To make it live, run the cell above: click it and press Shift+Enter.",
   );
-  const text = element("pre.snapshot.scroller", {
+  const text = element("pre.snapshot.scrolls", {
     tabindex: "0",
     role: "region",
     "aria-label": "The panel as text, as it was saved",

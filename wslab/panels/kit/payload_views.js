@@ -105,7 +105,7 @@ export function unmasking(explanation) {
       element(
         "div",
         element(
-          "div.scroll.scroller",
+          "div.scroll.scrolls",
           {
             "data-key": "unmasked",
             ...(places.length > LONG
@@ -141,7 +141,7 @@ function dump(name, pairs, length) {
     "figure.dump",
     element("figcaption", element("b", name), ` ${plural(length, "byte")}${more}`),
     element(
-      "pre.scroll.scroller",
+      "pre.scroll.scrolls",
       { "data-key": name, tabindex: "0", role: "region", "aria-label": `${name}: bytes as hex and ASCII` },
       text,
     ),

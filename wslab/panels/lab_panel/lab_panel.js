@@ -63,7 +63,7 @@ function summary(view) {
 function notes({ model }) {
   const words = element("summary");
   const list = element("ul");
-  const root = element("details.file.scroller", { open: true, hidden: true }, words, list);
+  const root = element("details.file.scrolls", { open: true, hidden: true }, words, list);
   const draw = () => {
     const all = model.get("notes") ?? [];
     if (all.length === list.childElementCount) return; // a file does not change

@@ -234,7 +234,7 @@ function figure(lanes, room, selected, select) {
 
 function drawing(lanes, room, selected, select) {
   const scroller = element(
-    "div.tracksbox.scroller",
+    "div.tracksbox.scrolls",
     {
       tabindex: "0",
       role: "region",

@@ -12,7 +12,7 @@ const line = ([text, isError]) => element(isError ? "div.strong" : "div", `${isE
 function build({ ask, hear, shared, redraw }) {
   const end = button("End the script", () => ask({ ask: "end" }));
   const summary = element("span.counts.quiet.tabular", { role: "status" });
-  const output = element("div.output.scroller", { tabindex: "0", role: "log", "aria-label": "What the script prints" });
+  const output = element("div.output.scrolls", { tabindex: "0", role: "log", "aria-label": "What the script prints" });
 
   const draw = () => {
     const { lines = [], summary: said = "", running = false } = shared;

@@ -14,7 +14,7 @@ function build({ model, ask, hear }) {
     "Open the page in a tab of its own",
   );
   const size = element("span.counts.quiet.tabular");
-  const source = element("pre.source.scroller", { tabindex: "0", role: "region", "aria-label": "The page as HTML" });
+  const source = element("pre.source.scrolls", { tabindex: "0", role: "region", "aria-label": "The page as HTML" });
 
   hear((message) => {
     if (message.tell !== "address" || message.view !== view) return;
