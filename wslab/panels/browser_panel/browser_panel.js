@@ -7,14 +7,14 @@
  */
 
 import { button, radios, steer, typing } from "../kit/controls.js";
-import { element, freshId, headed, mark, tell, whenChanged } from "../kit/dom.js";
+import { element, freshId, headed, mark, tell, together, whenChanged } from "../kit/dom.js";
 import { ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
 import { panel } from "../kit/panel.js";
 import { Recording } from "../kit/recording.js";
 import { Sieve } from "../kit/sieve.js";
-import { connectionAt, harmless, NUMBER, plural } from "../kit/words.js";
+import { connectionAt, harmless, linesOf, NUMBER, plural } from "../kit/words.js";
 import { run } from "./page_run.js";
 
 const MOST_KEPT = 500; // events
@@ -30,8 +30,6 @@ const PAUSE = 250; // ms without a key until what was typed is told
 const MOST_TYPED = 300_000; // characters
 const MOST_LINES = 26; // that the editor shows before it scrolls
 
-const lines = (text) => text.split("\n").map(harmless).join("\n");
-
 // The run --------------------------------------------------------------------------------------------------------------
 
 /** What runs in this page for one panel, and what came of it. */
@@ -39,12 +37,9 @@ class Running {
   constructor({ ask, redraw }) {
     this.ask = ask;
     this.redraw = redraw;
-    this.page = {
-      page: String(Math.random()),
-      origin: location.origin,
-      loopback: isLoopback(location.hostname),
-      jupyter: jupyterServer().root !== null,
-    };
+    const { origin, hostname } = location;
+    const jupyter = jupyterServer().root !== null;
+    this.page = { page: String(Math.random()), origin, loopback: isLoopback(hostname), jupyter };
     this.views = 0;
     this.number = 0;
     this.isAsked = false; // the kernel was asked to run
@@ -100,16 +95,8 @@ class Running {
     this.current?.stop();
     const { code: script, notes } = scriptsOf(code);
     const { root, token } = jupyterServer();
-    Object.assign(this, {
-      number,
-      isAsked: false,
-      entries: [],
-      next: 0,
-      records: new Map(),
-      connections: [],
-      notes,
-      pending: [],
-    });
+    const fresh = { isAsked: false, entries: [], next: 0, records: new Map(), connections: [], pending: [] };
+    Object.assign(this, fresh, { number, notes });
     const address = (written) =>
       destination(written, { ports, root: root?.replace(/^http/, "ws") ?? null, token, page: location.href });
     this.ask({ ask: "events", run: number, entries: [] });
@@ -184,26 +171,16 @@ function editor(view) {
     echoes.back(code, code);
     number();
   };
+  const hint = "Ctrl+Enter runs it. A whole HTML page may be pasted: its inline scripts run.";
   const root = element(
     "section.editor",
     { "aria-label": "The page's code" },
     element("label.heading", { for: id }, "The page’s JavaScript"),
     element("div.code", numbers, input),
-    element(
-      "p.note",
-      { id: `${id}-hint` },
-      "Ctrl+Enter runs it. A whole HTML page may be pasted: its inline scripts run.",
-    ),
+    element("p.note", { id: `${id}-hint` }, hint),
   );
-  return {
-    element: root,
-    draw,
-    flush: echoes.now,
-    get code() {
-      return input.value.slice(0, MOST_TYPED);
-    },
-    remove: echoes.stop,
-  };
+  const code = () => input.value.slice(0, MOST_TYPED);
+  return { element: root, draw, code, flush: echoes.now, remove: echoes.stop };
 }
 
 function controls(view) {
@@ -214,11 +191,8 @@ function controls(view) {
   const state = element("span.counts.quiet.tabular");
   const routes = radios(["auto", "loopback", "jupyter"], (route) => view.set("route", route));
   const labels = ["", "directly, on loopback", "through Jupyter’s server"].map((text) => element("span", text));
-  const way = element(
-    "fieldset.group.route",
-    element("legend", "The way to the lab"),
-    routes.inputs.map((input, at) => element("label", input, labels[at])),
-  );
+  const lines = routes.inputs.map((input, at) => element("label", input, labels[at]));
+  const way = element("fieldset.group.route", element("legend", "The way to the lab"), lines);
   const leads = element("p.leads.quiet");
 
   const words = () => {
@@ -245,12 +219,8 @@ function controls(view) {
     tell(state, words());
     drawLeads();
   };
-  const root = element(
-    "div",
-    element("div.toolbar", { role: "group", "aria-label": "Run" }, go, halt, restore, state),
-    element("div.way.toolbar", way, leads),
-  );
-  return { element: root, draw };
+  const bar = element("div.toolbar", { role: "group", "aria-label": "Run" }, go, halt, restore, state);
+  return { element: element("div", bar, element("div.way.toolbar", way, leads)), draw };
 }
 
 // What the page was told -----------------------------------------------------------------------------------------------
@@ -266,10 +236,11 @@ function eventRow(entry, id) {
   const name = isConsole ? (level === "uncaught" ? level : `console.${level}`) : what;
   const number = element("span.eventrecord");
   const said = isConsole
-    ? element("span.printed", lines(entry.text), entry.line ? element("span.place", ` line ${entry.line}`) : null)
+    ? element("span.printed", linesOf(entry.text), entry.line ? element("span.place", ` line ${entry.line}`) : null)
     : element("span.said", harmless(entry.words), entry.state ? element("span.ready", entry.state) : null);
+  const kind = isConsole ? `console.level-${level}` : CALL.test(what) ? "call" : "told";
   const node = element(
-    `li.event.${isConsole ? `console.level-${level}` : CALL.test(what) ? "call" : "told"}${entry.thrown ? ".thrown" : ""}`,
+    `li.event.${kind}${entry.thrown ? ".thrown" : ""}`,
     { role: "option", id: `${id}-${entry.n}`, "data-event": entry.n, "aria-selected": "false" },
     element("span.when", entry.t.toFixed(3)),
     element("span.which", socket === undefined ? "" : String(socket)),
@@ -283,15 +254,11 @@ function eventRow(entry, id) {
 function told(view) {
   const { running } = view;
   const id = freshId();
-  const list = element("ul.events.scrolls", {
-    role: "listbox",
-    tabindex: "0",
-    "aria-label": "What the page was told and did; the arrow keys choose an event",
-  });
-  const empty = element(
-    "p.hint",
-    "Nothing yet. Run the code: what it prints and what its sockets are told will stand here, in order of time.",
-  );
+  const label = "What the page was told and did; the arrow keys choose an event";
+  const list = element("ul.events.scrolls", { role: "listbox", tabindex: "0", "aria-label": label });
+  const nothing =
+    "Nothing yet. Run the code: what it prints and what its sockets are told will stand here, in order of time.";
+  const empty = element("p.hint", nothing);
   const counts = element("span.about.aside.tabular");
   const said = element("span.unseen", { role: "status", "aria-live": "polite" });
   const notes = element("div.notes");
@@ -372,9 +339,9 @@ function told(view) {
       node.remove();
       rows.delete(n);
     }
-    const kept = [...older, ...rows, ...newer];
+    const all = [...older, ...rows, ...newer];
     rows.clear();
-    for (const [n, row] of kept) rows.set(n, row);
+    for (const [n, row] of all) rows.set(n, row);
     list.prepend(...older.map(([, { node }]) => node));
     list.append(...newer.map(([, { node }]) => node));
     const now = current();
@@ -387,19 +354,13 @@ function told(view) {
     if (now !== null) list.setAttribute("aria-activedescendant", `${id}-${now}`);
     else list.removeAttribute("aria-activedescendant");
     if (atEnd && fresh.length) list.scrollTop = list.scrollHeight;
-    list.classList.toggle(
-      "wslab-manysockets",
-      entries.some(({ socket }) => socket > 0),
-    );
+    const isMany = entries.some(({ socket }) => socket > 0);
+    list.classList.toggle("wslab-manysockets", isMany);
     list.hidden = !entries.length;
     empty.hidden = entries.length > 0;
     const { dropped } = running;
-    tell(
-      counts,
-      entries.length
-        ? `${plural(running.next, "event")}${dropped ? ` · the last ${NUMBER.format(entries.length)} kept · ${NUMBER.format(dropped)} dropped` : ""}`
-        : "",
-    );
+    const kept = ` · the last ${NUMBER.format(entries.length)} kept · ${NUMBER.format(dropped)} dropped`;
+    tell(counts, entries.length ? plural(running.next, "event") + (dropped ? kept : "") : "");
     drawNotes();
     speaking ??= setTimeout(() => {
       speaking = null;
@@ -432,23 +393,16 @@ function wire(view) {
     const known = new Set(running.connections);
     rows.use(JSON.stringify(running.connections), (records, at) => known.has(connectionAt(records, at)));
     rows.work();
-    const elsewhere = new Set(
-      running.entries
-        .filter(
-          ({ what, port }) =>
-            what === "new WebSocket()" && !running.addresses.some((each) => each.recorded && each.to === port),
-        )
-        .map(({ socket }) => socket),
-    );
+    const isRecorded = (port) => running.addresses.some((each) => each.recorded && each.to === port);
+    const opened = running.entries.filter(({ what }) => what === "new WebSocket()");
+    const elsewhere = new Set(opened.filter(({ port }) => !isRecorded(port)).map(({ socket }) => socket));
     table.element.hidden = rows.count === 0;
     if (rows.count) table.draw();
     tell(hint, rows.count ? "" : "Nothing yet of a connection that this page opened to the lab.");
-    tell(
-      other,
-      elsewhere.size
-        ? `${plural(elsewhere.size, "socket")} led elsewhere than to the lab, which records nothing of that. To see those bytes too, put a relay between: await lab.relay(to="ws://...").`
-        : "",
-    );
+    const advice =
+      " led elsewhere than to the lab, which records nothing of that. To see those bytes too, put a relay between: " +
+      'await lab.relay(to="ws://...").';
+    tell(other, elsewhere.size ? plural(elsewhere.size, "socket") + advice : "");
   };
   const root = element(
     "section",
@@ -494,7 +448,7 @@ function build(context) {
     select: (number) => context.set("selected", number),
     run: () => {
       code.flush();
-      running.begin(code.code);
+      running.begin(code.code());
       redraw();
     },
     /** Rows that the ladder makes room for. */
@@ -527,19 +481,9 @@ function build(context) {
     shown = view.selected;
     pacing.end(Math.min(Math.max(DRAW_EVERY, DRAW_SHARE * (performance.now() - began)), DRAW_AGAIN));
   };
-  return {
-    element: element(
-      "div",
-      bar.element,
-      element("div.halves", code.element, element("div.seen", events.element, ladderPart.element)),
-    ),
-    draw,
-    remove: () => {
-      pacing.stop();
-      running.leave();
-      for (const part of parts) part.remove?.();
-    },
-  };
+  const seen = element("div.seen", events.element, ladderPart.element);
+  const root = element("div", bar.element, element("div.halves", code.element, seen));
+  return together(root, [{ remove: pacing.stop }, { remove: () => running.leave() }, ...parts], draw);
 }
 
 export default panel("browser", "Browser panel", build, begin);

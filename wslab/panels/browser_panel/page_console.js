@@ -20,23 +20,23 @@ function listed(items, write, [open, close]) {
 function objectText(value, depth) {
   if (value instanceof Error || value instanceof DOMException) return `${value.name}: ${value.message}`;
   if (value instanceof ArrayBuffer) return `ArrayBuffer(${value.byteLength}) ${bytes(new Uint8Array(value))}`.trim();
-  if (ArrayBuffer.isView(value))
-    return `${value.constructor.name}(${value.byteLength}) ${bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))}`.trim();
+  if (ArrayBuffer.isView(value)) {
+    const view = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    return `${value.constructor.name}(${value.byteLength}) ${bytes(view)}`.trim();
+  }
   if (typeof Blob === "function" && value instanceof Blob) return `Blob(${value.size})`;
   if (value instanceof Date || value instanceof RegExp) return String(value);
   const name = value.constructor?.name ?? "Object";
   if (value instanceof Event) return `[${name} ${value.type}]`;
   if (value instanceof EventTarget || (typeof Node === "function" && value instanceof Node)) return `[${name}]`;
-  if (Array.isArray(value))
-    return depth > DEPTH ? `Array(${value.length})` : listed(value, (item) => written(item, depth + 1), ["[", "]"]);
+  const inner = (item) => written(item, depth + 1);
+  if (Array.isArray(value)) return depth > DEPTH ? `Array(${value.length})` : listed(value, inner, ["[", "]"]);
   if (value instanceof Map || value instanceof Set)
-    return depth > DEPTH
-      ? `${name}(${value.size})`
-      : `${name} ${listed([...value], (item) => written(item, depth + 1), ["{ ", " }"])}`;
+    return depth > DEPTH ? `${name}(${value.size})` : `${name} ${listed([...value], inner, ["{ ", " }"])}`;
   const keys = Object.keys(value);
   if (depth > DEPTH) return keys.length ? "{…}" : "{}";
   const prefix = name === "Object" ? "" : `${name} `;
-  return prefix + listed(keys, (key) => `${key}: ${written(value[key], depth + 1)}`, ["{ ", " }"]);
+  return prefix + listed(keys, (key) => `${key}: ${inner(value[key])}`, ["{ ", " }"]);
 }
 
 /** A value as text; text inside of something else stands in quotes. */
@@ -85,14 +85,6 @@ export function tableText(data) {
     lines.push([index, ...cells, ...(values ? [isRow(row) ? "" : written(row, 1)] : [])]);
   }
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  return cut(
-    lines
-      .map((line) =>
-        line
-          .map((cell, column) => cell.padEnd(widths[column]))
-          .join("  ")
-          .trimEnd(),
-      )
-      .join("\n"),
-  );
+  const padded = (cell, column) => cell.padEnd(widths[column]);
+  return cut(lines.map((line) => line.map(padded).join("  ").trimEnd()).join("\n"));
 }

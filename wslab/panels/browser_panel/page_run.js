@@ -23,39 +23,27 @@ const clean = (text) =>
   String(text).replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 const quoted = (text) =>
   text.length > MOST_QUOTED ? `"${visible(text.slice(0, MOST_QUOTED))}…"` : `"${visible(text)}"`;
-const thrownWords = (error) =>
-  clean(
-    error instanceof Error || error instanceof DOMException ? `${error.name}: ${error.message}` : formatted([error]),
-  );
+const isError = (error) => error instanceof Error || error instanceof DOMException;
+const thrownWords = (error) => clean(isError(error) ? `${error.name}: ${error.message}` : formatted([error]));
 
 /** What a message carries, as a page sees it: `{ data_type, length, data, words }`; the length is in bytes on the wire. */
 export function dataFacts(data) {
   if (typeof data === "object" && data !== null) {
     if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
-      const view =
-        data instanceof ArrayBuffer
-          ? new Uint8Array(data)
-          : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      const pairs = hexPairs(view.subarray(0, MOST_BYTES)) + (view.length > MOST_BYTES ? " …" : "");
+      const { buffer = data, byteOffset = 0, byteLength: length } = data;
+      const view = new Uint8Array(buffer, byteOffset, length);
+      const pairs = hexPairs(view.subarray(0, MOST_BYTES)) + (length > MOST_BYTES ? " …" : "");
       const type = data.constructor.name;
-      return {
-        data_type: type,
-        length: view.length,
-        data: pairs,
-        words: `${type}, ${plural(view.length, "byte")}${pairs ? `: ${pairs}` : ""}`,
-      };
+      const words = `${type}, ${plural(length, "byte")}${pairs ? `: ${pairs}` : ""}`;
+      return { data_type: type, length, data: pairs, words };
     }
     if (data instanceof Blob)
       return { data_type: "Blob", length: data.size, data: null, words: `Blob, ${plural(data.size, "byte")}` };
   }
   const text = clean(data); // whatever it is, the browser sends it as text (WHATWG WebSockets: USVString)
-  const length = UTF8.encode(text).length;
-  return {
-    data_type: "string",
-    length,
-    data: text.slice(0, MOST_QUOTED),
-    words: `${quoted(text)}, ${plural(length, "byte")}`,
-  };
+  const { length } = UTF8.encode(text);
+  const words = `${quoted(text)}, ${plural(length, "byte")}`;
+  return { data_type: "string", length, data: text.slice(0, MOST_QUOTED), words };
 }
 
 /** The browser's `WebSocket`, watched. */
@@ -79,24 +67,14 @@ function watched(Real, { note, address, isStopped }) {
       const words = [led, offered.length ? `offering ${offered.map(quoted).join(", ")}` : ""]
         .filter(Boolean)
         .join(", ");
-      const told = {
-        socket: mine.number,
-        what: "new WebSocket()",
-        url: clean(mine.url),
-        protocols: offered.map(clean),
-        target: target ?? null,
-        port: port ?? null,
-        to: name ?? null,
-      };
+      const leads = { target: target ?? null, port: port ?? null, to: name ?? null };
+      const asked = { url: clean(mine.url), protocols: offered.map(clean) };
+      const told = { socket: mine.number, what: "new WebSocket()", ...asked, ...leads };
       try {
         super(...(given.length ? [href, ...given.slice(1)] : given));
       } catch (error) {
-        note({
-          ...told,
-          state: null,
-          thrown: thrownWords(error),
-          words: `${given.length ? words : ""} throws ${thrownWords(error)}`.trim(),
-        });
+        const thrown = thrownWords(error);
+        note({ ...told, state: null, thrown, words: `${given.length ? words : ""} throws ${thrown}`.trim() });
         throw error;
       }
       Object.defineProperty(this, "wslab", { value: mine });
@@ -118,20 +96,13 @@ function watched(Real, { note, address, isStopped }) {
     send(...given) {
       const open = this.readyState === OPEN;
       const { words, ...data } = given.length ? dataFacts(given[0]) : { words: "" };
-      this.#call(
-        "send()",
-        () => super.send(...given),
-        words,
-        { ...data, nth: open ? this.wslab.sent : null },
-        () => {
-          if (open) this.wslab.sent += 1;
-          return open
-            ? this.bufferedAmount
-              ? `bufferedAmount ${this.bufferedAmount}`
-              : ""
-            : "goes nowhere: the socket is not open any more";
-        },
-      );
+      const after = () => {
+        if (!open) return "goes nowhere: the socket is not open any more";
+        this.wslab.sent += 1;
+        return this.bufferedAmount ? `bufferedAmount ${this.bufferedAmount}` : "";
+      };
+      const told = { ...data, nth: open ? this.wslab.sent : null };
+      this.#call("send()", () => super.send(...given), words, told, after);
     }
 
     close(...given) {
@@ -149,14 +120,8 @@ function watched(Real, { note, address, isStopped }) {
       try {
         act();
       } catch (error) {
-        note({
-          what,
-          ...facts(this),
-          ...told,
-          nth: null,
-          thrown: thrownWords(error),
-          words: `${words} throws ${thrownWords(error)}`.trim(),
-        });
+        const thrown = thrownWords(error);
+        note({ what, ...facts(this), ...told, nth: null, thrown, words: `${words} throws ${thrown}`.trim() });
         throw error;
       }
       note({ what, ...facts(this), ...told, words: [words, after()].filter(Boolean).join(", ") });
@@ -164,11 +129,11 @@ function watched(Real, { note, address, isStopped }) {
   }
 
   const HEARD = {
-    open: (_, socket) => ({
-      protocol: socket.protocol,
-      extensions: socket.extensions,
-      words: `${socket.protocol ? `subprotocol ${quoted(socket.protocol)}` : "no subprotocol"}, ${socket.extensions ? `extensions ${quoted(socket.extensions)}` : "no extension"}`,
-    }),
+    open: (_, { protocol, extensions }) => {
+      const agreed = protocol ? `subprotocol ${quoted(protocol)}` : "no subprotocol";
+      const words = `${agreed}, ${extensions ? `extensions ${quoted(extensions)}` : "no extension"}`;
+      return { protocol, extensions, words };
+    },
     message: (event, socket) => ({ ...dataFacts(event.data), nth: socket.wslab.received++ }),
     error: () => ({ words: "says nothing more: a page is not told why" }),
     close: ({ code, reason, wasClean }) => ({
@@ -184,15 +149,12 @@ function watched(Real, { note, address, isStopped }) {
 /** A console that notes what it is given and hands it on to the browser's own. */
 function noting(real, note) {
   const said = (level, text) => note({ what: "console", level, text: clean(text), words: "" });
-  const own = Object.fromEntries(
-    Object.entries(LEVELS).map(([method, level]) => [
-      method,
-      (...given) => {
-        said(level, formatted(given));
-        real[method]?.(...given);
-      },
-    ]),
-  );
+  const own = {};
+  for (const [method, level] of Object.entries(LEVELS))
+    own[method] = (...given) => {
+      said(level, formatted(given));
+      real[method]?.(...given);
+    };
   own.table = (data) => {
     said("table", tableText(data));
     real.table?.(data);
@@ -269,14 +231,9 @@ export function run(code, { number, note: noted, address, scope = globalThis }) 
     scope.removeEventListener?.("unhandledrejection", onRejection);
   };
 
-  const given = {
-    WebSocket,
-    console: noting(scope.console, note),
-    setTimeout: clock.setTimeout,
-    setInterval: clock.setInterval,
-    clearTimeout: clock.clear,
-    clearInterval: clock.clear,
-  };
+  const { setTimeout, setInterval, clear } = clock;
+  const timing = { setTimeout, setInterval, clearTimeout: clear, clearInterval: clear };
+  const given = { WebSocket, console: noting(scope.console, note), ...timing };
   try {
     const body = new Async(...Object.keys(given), `${code}\n//# sourceURL=${name}`);
     body

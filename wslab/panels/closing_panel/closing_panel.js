@@ -68,54 +68,31 @@ function drawnLane(lane, steps, choose) {
     (one, other) => one.node.classList.contains("wslab-made") - other.node.classList.contains("wslab-made"),
   );
   const now = `${lane.label}, now ${lane.now}. The list of changes tells the way that is drawn.`;
-  const drawing = svg(
-    "svg.states",
-    {
-      viewBox: `0 0 ${lane.width} ${lane.height}`,
-      width: lane.width,
-      height: lane.height,
-      role: "img",
-      "aria-label": `The states of the ${now}`,
-    },
-    ...ordered.map(({ node }) => node),
-    ...lane.boxes.map(drawnBox),
-  );
-  const node = element(
-    "figure.lanefigure",
-    { "data-sender": lane.label },
-    element("figcaption.wrap", mark(lane.label), element("b", lane.label), element("span.state", lane.now)),
-    drawing,
-  );
-  return { node, edges };
+  const { label, width, height } = lane;
+  const said = { role: "img", "aria-label": `The states of the ${now}` };
+  const drawn = [...ordered.map(({ node }) => node), ...lane.boxes.map(drawnBox)];
+  const drawing = svg("svg.states", { viewBox: `0 0 ${width} ${height}`, width, height, ...said }, drawn);
+  const caption = element("figcaption.wrap", mark(label), element("b", label), element("span.state", lane.now));
+  return { node: element("figure.lanefigure", { "data-sender": label }, caption, drawing), edges };
 }
 
 // The words --------------------------------------------------------------------------------------------------------------
 
 function stepItem(step, choose) {
-  const says = [
-    mark(step.sender),
-    element("span", element("b", step.sender), ` ${step.event}: `, element("span.state", `${step.old} → ${step.new}`)),
-    section(step.section),
-  ];
-  if (step.record === null) return element("li", element("span.step", { title: step.sentence }, ...says));
-  const place = element("span.place", `No. ${step.record}`);
+  const { sender, event, record, sentence: title } = step;
+  const change = element("span.state", `${step.old} → ${step.new}`);
+  const says = [mark(sender), element("span", element("b", sender), ` ${event}: `, change), section(step.section)];
+  if (record === null) return element("li", element("span.step", { title }, says));
+  const place = element("span.place", `No. ${record}`);
   return element(
     "li",
-    element(
-      "button.step",
-      { title: step.sentence, "data-record": step.record, onclick: () => choose(step.record) },
-      ...says,
-      place,
-    ),
+    element("button.step", { title, "data-record": record, onclick: () => choose(record) }, says, place),
   );
 }
 
 function chosen(record, words, choose) {
-  return element(
-    "button.record",
-    { "data-record": record, title: `Select record ${record}`, onclick: () => choose(record) },
-    quote(words),
-  );
+  const said = { "data-record": record, title: `Select record ${record}`, onclick: () => choose(record) };
+  return element("button.record", said, quote(words));
 }
 
 const small = (...words) => element("span.small", ...words);
@@ -156,19 +133,12 @@ const ROWS = [
 
 function table(ends, choose) {
   const head = ends.map(({ sender }) => element("th", { scope: "col" }, mark(sender), ` ${sender}`));
-  const rows = ROWS.map(({ name, cell }) =>
-    element(
-      "tr",
-      element("th", { scope: "row" }, name),
-      ...ends.map((end) => element("td", ...cell(end, choose).filter(Boolean))),
-    ),
-  );
-  return element(
-    "table.ends",
-    { "aria-label": "What each end sent and reports" },
-    element("thead", element("tr", element("td"), ...head)),
-    element("tbody", ...rows),
-  );
+  const rows = ROWS.map(({ name, cell }) => {
+    const cells = ends.map((end) => element("td", cell(end, choose)));
+    return element("tr", element("th", { scope: "row" }, name), cells);
+  });
+  const heads = element("thead", element("tr", element("td"), head));
+  return element("table.ends", { "aria-label": "What each end sent and reports" }, heads, element("tbody", rows));
 }
 
 function sentences({ began, clean, tcp }) {
@@ -229,11 +199,8 @@ function build(context) {
     edges = made.flatMap((lane) => lane.edges);
     lanes.replaceChildren(...made.map(({ node }) => node));
     summary.replaceChildren(...sentences(closing));
-    steps.replaceChildren(
-      ...(closing.steps.length
-        ? closing.steps.map((step) => stepItem(step, choose))
-        : [element("li", "Both ends are CONNECTING.")]),
-    );
+    const items = closing.steps.map((step) => stepItem(step, choose));
+    steps.replaceChildren(...(items.length ? items : [element("li", "Both ends are CONNECTING.")]));
     ends.replaceChildren(table(closing.ends, choose));
     if (place !== null) body.querySelectorAll("button")[place]?.focus({ preventScroll: true });
   };

@@ -6,11 +6,11 @@
  */
 
 import { button, options, radios, steer, textInput, typing } from "../kit/controls.js";
-import { element, freshId, headed, mark, say, section, spaced, tell, together, whenChanged } from "../kit/dom.js";
+import { element, freshId, headed, mark, say, section, tell, together, unseen, whenChanged } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
-import { harmless, NUMBER, plural } from "../kit/words.js";
+import { harmless, NUMBER, plural, spaced } from "../kit/words.js";
 
 const PAUSE = 250; // ms without a key until what was typed is sent
 const MOST_TYPED = 300_000; // characters; the kernel says how many bytes may be sent
@@ -37,11 +37,8 @@ const NUMBERS = { read: (text) => (/^\d{1,9}$/.test(text.trim()) ? Number(text) 
 function choice({ model, ask }, name, legend, pairs) {
   const values = pairs.map(([value]) => value);
   const { inputs, draw: drawInputs } = radios(values, (value) => ask({ ask: "change", name, value }));
-  const root = element(
-    "fieldset.group",
-    element("legend", legend),
-    ...pairs.map(([, label], index) => element("label", inputs[index], label)),
-  );
+  const labels = pairs.map(([, label], index) => element("label", inputs[index], label));
+  const root = element("fieldset.group", element("legend", legend), labels);
   const draw = (can) => {
     drawInputs(model.get(name));
     for (const input of inputs) input.disabled = !can;
@@ -52,10 +49,8 @@ function choice({ model, ask }, name, legend, pairs) {
 /** What went wrong with what was asked for here; the panel's first line, which is the alert, may be out of sight. */
 function refused({ model, shared }, part) {
   const line = element("p.trouble", { hidden: true });
-  return {
-    element: line,
-    draw: () => tell(line, shared.asked === part ? harmless(model.get("problem").replace(/^\w+: /, "")) : ""),
-  };
+  const words = () => (shared.asked === part ? harmless(model.get("problem").replace(/^\w+: /, "")) : "");
+  return { element: line, draw: () => tell(line, words()) };
 }
 
 // Who sends ------------------------------------------------------------------------------------------------------------
@@ -73,22 +68,12 @@ function ends({ ask, model, shared }) {
   const raw = button("Open a raw end", () => ask({ ask: "open raw" }));
 
   const item = (end) => {
-    const input = element("input", {
-      type: "radio",
-      name: group,
-      onchange: () => ask({ ask: "change", name: "target", value: end.key }),
-    });
+    const onchange = () => ask({ ask: "change", name: "target", value: end.key });
+    const input = element("input", { type: "radio", name: group, onchange });
     const state = element("span.state");
+    const name = element("b", end.kind === "raw" ? `raw ${end.sender}` : end.sender);
     const which = element("span.place", `of connection ${end.connection}`);
-    const node = element(
-      `label.end.${end.sender}`,
-      input,
-      mark(end.sender),
-      element("b", end.kind === "raw" ? `raw ${end.sender}` : end.sender),
-      which,
-      state,
-    );
-    return { node, input, state };
+    return { node: element(`label.end.${end.sender}`, input, mark(end.sender), name, which, state), input, state };
   };
   const draw = (can) => {
     const { ends: known, more: hidden, serving, why: words } = shared.ends;
@@ -104,8 +89,8 @@ function ends({ ask, model, shared }) {
       const fresh = !items.has(end.key);
       if (fresh) items.set(end.key, item(end));
       const { node, input, state } = items.get(end.key);
-      if ((before ? before.nextSibling : list.firstChild) !== node)
-        list.insertBefore(node, before ? before.nextSibling : list.firstChild);
+      const place = before ? before.nextSibling : list.firstChild;
+      if (place !== node) list.insertBefore(node, place);
       before = node;
       if (fresh || target !== said) input.checked = end.key === target;
       input.disabled = !can;
@@ -114,10 +99,8 @@ function ends({ ask, model, shared }) {
     }
     said = target;
     tell(why, can ? harmless(words) : "");
-    tell(
-      more,
-      hidden ? `${plural(hidden, "older end")} not listed; in Python, composer.target = "client 0" chooses any.` : "",
-    );
+    const unlisted = `${plural(hidden, "older end")} not listed; in Python, composer.target = "client 0" chooses any.`;
+    tell(more, hidden ? unlisted : "");
     client.disabled = raw.disabled = !can || !serving;
     list.hidden = !known.length;
   };
@@ -164,17 +147,11 @@ const opcodes = (label, numbers) =>
 
 function frameSettings(context) {
   const { model, ask, shared } = context;
-  const opcode = element(
-    "select.input",
-    { onchange: () => ask({ ask: "change", name: "opcode", value: Number(opcode.value) }) },
-    opcodes("Data", [0, 1, 2]),
-    opcodes("Control", [8, 9, 10]),
-    opcodes("Reserved", RESERVED),
-  );
-  const bits = ["fin", "rsv1", "rsv2", "rsv3"].map((name) => [
-    name,
-    button(name.toUpperCase(), () => ask({ ask: "change", name, value: !model.get(name) })),
-  ]);
+  const change = (name, value) => ask({ ask: "change", name, value });
+  const kinds = [opcodes("Data", [0, 1, 2]), opcodes("Control", [8, 9, 10]), opcodes("Reserved", RESERVED)];
+  const opcode = element("select.input", { onchange: () => change("opcode", Number(opcode.value)) }, kinds);
+  const bit = (name) => [name, button(name.toUpperCase(), () => change(name, !model.get(name)))];
+  const bits = ["fin", "rsv1", "rsv2", "rsv3"].map(bit);
   const fragments = element("input.input.count", { type: "number", min: "1", max: "64", step: "1" });
   const pieces = typed(context, "fragments", fragments, {
     read: (text) => (/^\d+$/.test(text.trim()) && Number(text) >= 1 ? Math.min(Number(text), 64) : undefined),
@@ -206,24 +183,17 @@ function frameSettings(context) {
     say(keyInput, "invalid", shared.preview.field === "masking key");
     for (const control of [opcode, fragments, keyInput, reset]) control.disabled = !can;
   };
-  const root = element(
-    "section.byhand",
-    { "aria-label": "The frame" },
-    headed("As exact bytes", element("span.about.aside", "any frame, refused by nobody"), reset),
-    element(
-      "div.form",
-      element("label.label", "Opcode", opcode),
-      element(
-        "div.label",
-        { role: "group", "aria-label": "The first bits" },
-        element("span", "Bits that are 1"),
-        element("span.wrap", ...bits.map(([, button]) => button)),
-      ),
-      element("div.masking.wrap", maskBy.element, keyInput),
-      form.element,
-      element("label.label", "Fragments", fragments),
-    ),
+  const ones = [element("span", "Bits that are 1"), element("span.wrap", ...bits.map(([, button]) => button))];
+  const fields = element(
+    "div.form",
+    element("label.label", "Opcode", opcode),
+    element("div.label", { role: "group", "aria-label": "The first bits" }, ones),
+    element("div.masking.wrap", maskBy.element, keyInput),
+    form.element,
+    element("label.label", "Fragments", fragments),
   );
+  const head = headed("As exact bytes", element("span.about.aside", "any frame, refused by nobody"), reset);
+  const root = element("section.byhand", { "aria-label": "The frame" }, head, fields);
   return together(root, [pieces, key], draw);
 }
 
@@ -245,12 +215,11 @@ function library(context, flush) {
     shown: (value) => (value === null ? "" : String(value)),
     read: (text) => (text.trim() ? NUMBERS.read(text) : null),
   });
-  const list = element("select.input.codes", {
-    "aria-label": "Status codes and their meanings",
-    onchange: () =>
-      list.value !== "other" &&
-      ask({ ask: "change", name: "code", value: list.value === "none" ? null : Number(list.value) }),
-  });
+  const choose = () => {
+    const value = list.value === "none" ? null : Number(list.value);
+    if (list.value !== "other") ask({ ask: "change", name: "code", value });
+  };
+  const list = element("select.input.codes", { "aria-label": "Status codes and their meanings", onchange: choose });
   const drawCodes = whenChanged(
     () => shared.codes,
     (codes) => {
@@ -270,12 +239,9 @@ function library(context, flush) {
     const end = ends.find(({ key }) => key === model.get("target"));
     const raw = end?.kind === "raw";
     tell(heading, raw ? "Ready-made frames" : "Through websockets");
-    tell(
-      about,
-      raw
-        ? `a raw end has no library: one frame each, ${end.sender === "client" ? "masked as a client must" : "not masked, as a server must"}`
-        : "the library builds the frame, and refuses what is forbidden",
-    );
+    const masked = end?.sender === "client" ? "masked as a client must" : "not masked, as a server must";
+    const offered = "the library builds the frame, and refuses what is forbidden";
+    tell(about, raw ? `a raw end has no library: one frame each, ${masked}` : offered);
     tell(message, model.get("payload_as") === "text" ? "Send as a text message" : "Send as a binary message");
     code.draw();
     reason.draw();
@@ -293,17 +259,14 @@ function library(context, flush) {
     for (const control of [codeInput, list, reasonInput]) control.disabled = !can;
     refusal.draw();
   };
+  const codeRow = element("div.coderow.wrap", element("label.label", "Status code", codeInput), list);
+  const reasonRow = element("div.coderow.wrap", element("label.label.reason", reasonSize, reasonInput), close);
   const root = element(
     "section.bylibrary",
     { "aria-label": "Through the library" },
     element("div.headrow", heading, about),
     element("div.wrap.pad", message, ...others),
-    element(
-      "div.form",
-      element("div.coderow.wrap", element("label.label", "Status code", codeInput), list),
-      meaning,
-      element("div.coderow.wrap", element("label.label.reason", reasonSize, reasonInput), close),
-    ),
+    element("div.form", codeRow, meaning, reasonRow),
     refusal.element,
   );
   return together(root, [code, reason], draw);
@@ -314,23 +277,15 @@ function library(context, flush) {
 function frameRow(frame, index, picked, pick) {
   const { what, fin, hex, length, broken, sent } = frame;
   const more = length > hex.length / 2 ? ` … ${NUMBER.format(length - hex.length / 2)} more` : "";
+  const is = index === picked;
   return element(
     "div.framerow",
-    {
-      role: "option",
-      tabindex: index === picked ? "0" : "-1",
-      "aria-selected": String(index === picked),
-      onclick: () => pick(index),
-    },
+    { role: "option", tabindex: is ? "0" : "-1", "aria-selected": String(is), onclick: () => pick(index) },
     element("span.place", `${index + 1}`),
     element("span.framename", element("b", what), fin ? "" : ", FIN 0", sent ? " · sent" : ""),
     element("code.framehex", spaced(hex), more),
     element("span.quiet.tabular", plural(length, "byte")),
-    element(
-      "span.broken",
-      broken ? `! ${broken}` : "",
-      broken ? element("span.unseen", ` broken ${broken === 1 ? "rule" : "rules"}`) : "",
-    ),
+    element("span.broken", broken ? [`! ${broken}`, unseen(` broken ${broken === 1 ? "rule" : "rules"}`)] : []),
   );
 }
 
@@ -372,24 +327,17 @@ function bytes(context, flush) {
     const begun = frames.length - rest.length;
     tell(trouble, words ? `No bytes yet: ${harmless(words)}.` : "");
     drawList();
-    list.hidden = !frames.length;
-    all.hidden = !frames.length;
+    list.hidden = all.hidden = !frames.length;
     all.disabled = !open;
-    all.textContent =
-      rest.length > 1
-        ? `Send these ${rest.length} frames, ${plural(left, "byte")}`
-        : `Send these ${plural(left, "byte")}`;
+    all.textContent = `Send these ${rest.length > 1 ? `${rest.length} frames, ` : ""}${plural(left, "byte")}`;
     one.hidden = rest.length < 2;
     one.disabled = !open;
     one.textContent = `Send frame ${begun + 1} alone`;
     const broken = frames.filter(({ sent, broken }) => broken && !sent).length;
     const rules = frames[index]?.broken ?? 0;
-    tell(
-      verdict,
-      broken
-        ? `${frames.length > 1 ? `${plural(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule` : `This breaks ${rules === 1 ? "a rule" : plural(rules, "rule")}`}, and will be sent all the same.`
-        : "",
-    );
+    const many = `${plural(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule`;
+    const single = `This breaks ${rules === 1 ? "a rule" : plural(rules, "rule")}`;
+    tell(verdict, broken ? `${frames.length > 1 ? many : single}, and will be sent all the same.` : "");
     const joined = said.map(harmless);
     if (notes.textContent !== joined.join("")) notes.replaceChildren(...joined.map((note) => element("p", note)));
     inspected.show(explanation);
@@ -416,28 +364,16 @@ function log(context) {
   const { set, shared } = context;
   const list = element("ol.sentlist.scrolls", { "aria-label": "What was sent, the latest first" });
   const said = element("span.unseen", { role: "status", "aria-live": "polite" });
-  const root = element(
-    "section.sent.ruled",
-    { "aria-label": "Sent", hidden: true },
-    element("h3.heading", "Sent"),
-    list,
-    said,
-  );
-  const row = ({ what, end, sender, how, number }) =>
-    element(
-      "li",
-      number === null
-        ? element("span.norecord")
-        : button(`No. ${number}`, () => set("selected", number), { title: "Select it in all panels of this lab" }),
-      mark(sender),
-      element("b", harmless(what)),
-      element(
-        "span.place",
-        harmless(
-          `${end.replace(/^\S+ /, "by the ")}, ${how === "exact bytes" ? "as exact bytes" : how === "websockets" ? "through websockets" : "as one frame"}`,
-        ),
-      ),
-    );
+  const heading = element("h3.heading", "Sent");
+  const root = element("section.sent.ruled", { "aria-label": "Sent", hidden: true }, heading, list, said);
+  const ways = { "exact bytes": "as exact bytes", websockets: "through websockets" };
+  const row = ({ what, end, sender, how, number }) => {
+    const title = "Select it in all panels of this lab";
+    const select = () => button(`No. ${number}`, () => set("selected", number), { title });
+    const place = harmless(`${end.replace(/^\S+ /, "by the ")}, ${ways[how] ?? "as one frame"}`);
+    const record = number === null ? element("span.norecord") : select();
+    return element("li", record, mark(sender), element("b", harmless(what)), element("span.place", place));
+  };
   let isFirst = true;
   const draw = whenChanged(
     () => shared.sent,
@@ -453,29 +389,13 @@ function log(context) {
 
 // The panel ------------------------------------------------------------------------------------------------------------
 
-const NOTHING = {
-  field: "",
-  trouble: "",
-  frames: [],
-  index: 0,
-  left: 0,
-  explanation: null,
-  payload: null,
-  notes: [],
-  meaning: ["", ""],
-  reason: 0,
-  reason_most: 123,
-};
+const EMPTY = { frames: [], index: 0, left: 0, explanation: null, payload: null, notes: [], field: "", trouble: "" };
+const NOTHING = { ...EMPTY, meaning: ["", ""], reason: 0, reason_most: 123 };
 
 /** Once for each model: what the kernel tells is there before the first view is drawn. */
 function begin({ shared, ask, hear }) {
-  Object.assign(shared, {
-    ends: { ends: [], more: 0, why: "", serving: false },
-    preview: NOTHING,
-    sent: [],
-    codes: [],
-    asked: null,
-  });
+  const ends = { ends: [], more: 0, why: "", serving: false };
+  Object.assign(shared, { ends, preview: NOTHING, sent: [], codes: [], asked: null });
   hear((message) => {
     const { tell: what, ...facts } = message;
     if (what === "ends" || what === "preview") shared[what] = facts;
@@ -486,14 +406,7 @@ function begin({ shared, ask, hear }) {
 
 function build(context) {
   const flush = () => parts.forEach((part) => part.flush?.());
-  const parts = [
-    ends(context),
-    payload(context),
-    frameSettings(context),
-    library(context, flush),
-    bytes(context, flush),
-    log(context),
-  ];
+  const parts = [ends, payload, frameSettings, library, bytes, log].map((part) => part(context, flush));
   const [who, what, frame, ready, shown, sent] = parts.map((part) => part.element);
   return together(element("div", who, what, element("div.halves.ruled", frame, ready), shown, sent), parts, () => {
     const can = context.life === "live" && !context.model.get("closed");

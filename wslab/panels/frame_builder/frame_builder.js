@@ -6,7 +6,7 @@
  */
 
 import { button, radios, rove, textInput, typing } from "../kit/controls.js";
-import { element, freshId, mark, quote, say, section, tell, together, whenChanged } from "../kit/dom.js";
+import { element, freshId, mark, quote, region, say, section, tell, together, whenChanged } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
@@ -27,35 +27,24 @@ const lengthBit = (bit) => ({
   read: (model) => (seven(model) >> bit) & 1,
   toggle: ({ model, set }) => {
     const wanted = seven(model) ^ (1 << bit);
-    const { length, length_form: form } = { length: model.get("length"), length_form: model.get("length_form") };
-    set("length_bits", wanted === model.get("built").right && length === null && form === null ? null : wanted);
+    const isTrue = model.get("length") === null && model.get("length_form") === null;
+    set("length_bits", wanted === model.get("built").right && isTrue ? null : wanted);
   },
 });
 const many = (from, made) => Array.from({ length: from }, (_, index) => made(from - 1 - index));
 
+const saysOpcode = (model) => `${model.get("opcode")} · ${OPCODES[model.get("opcode")] ?? "reserved"}`;
+const FURTHER = { 126: "126 · the next 2 bytes say it", 127: "127 · the next 8 bytes say it" };
+const saysLength = (model) => FURTHER[seven(model)] ?? String(seven(model));
+const field = (name, bits, says) => ({ name, bits, says });
+
 /** The fields of the first two bytes, as explanations name them, and their bits from the left. */
 const RULING = [
   [
-    { name: "FIN", bits: [flag("fin")] },
-    { name: "RSV1", bits: [flag("rsv1")] },
-    { name: "RSV2", bits: [flag("rsv2")] },
-    { name: "RSV3", bits: [flag("rsv3")] },
-    {
-      name: "opcode",
-      bits: many(4, opcodeBit),
-      says: (model) => `${model.get("opcode")} · ${OPCODES[model.get("opcode")] ?? "reserved"}`,
-    },
+    ...["FIN", "RSV1", "RSV2", "RSV3"].map((name) => field(name, [flag(name.toLowerCase())])),
+    field("opcode", many(4, opcodeBit), saysOpcode),
   ],
-  [
-    { name: "MASK", bits: [flag("masked")] },
-    {
-      name: "Payload len",
-      bits: many(7, lengthBit),
-      says: (model) =>
-        ({ 126: "126 · the next 2 bytes say it", 127: "127 · the next 8 bytes say it" })[seven(model)] ??
-        String(seven(model)),
-    },
-  ],
+  [field("MASK", [flag("masked")]), field("Payload len", many(7, lengthBit), saysLength)],
 ];
 const LAST_BIT = 15;
 
@@ -73,43 +62,32 @@ function figure(context) {
     return node;
   };
   const byte = (fields, index) => {
-    const numbers = Array.from({ length: 8 }, (_, bit) =>
-      element("span.bitnumber", { "aria-hidden": "true" }, String(8 * index + bit)),
-    );
+    const number = (_, bit) => element("span.bitnumber", { "aria-hidden": "true" }, String(8 * index + bit));
+    const numbers = Array.from({ length: 8 }, number);
     const parts = fields.map((field) => {
       const start = buttons.length;
       const value = element("span.bitsays.quiet");
       const bang = element("span.broken", { hidden: true }, "! ");
-      const cell = element(
-        "span.ruling",
-        { style: `grid-column: span ${field.bits.length}` },
-        element("span.togglerow", ...field.bits.map(toggle)),
-        element("span.bitname", bang, field.name),
-        value,
-      );
+      const row = element("span.togglerow", ...field.bits.map(toggle));
+      const width = { style: `grid-column: span ${field.bits.length}` };
+      const cell = element("span.ruling", width, row, element("span.bitname", bang, field.name), value);
       cells.push({ node: cell, value, bang, field, start, index: cells.length });
       return cell;
     });
     return element("div.rulingbyte", { role: "group", "aria-label": `byte ${index}` }, ...numbers, ...parts);
   };
-  const root = element(
-    "div.sixteen",
-    { role: "group", "aria-label": "The first sixteen bits: the arrow keys move, Space toggles" },
-    ...RULING.map(byte),
-  );
-  rove(
-    root,
-    buttons.map(({ node }) => node),
-    { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 8, ArrowUp: -8, Home: -LAST_BIT, End: LAST_BIT },
-  );
+  const said = { role: "group", "aria-label": "The first sixteen bits: the arrow keys move, Space toggles" };
+  const root = element("div.sixteen", said, RULING.map(byte));
+  const nodes = buttons.map(({ node }) => node);
+  rove(root, nodes, { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 8, ArrowUp: -8, Home: -LAST_BIT, End: LAST_BIT });
 
   const tell = () => {
     const field = pointed === null ? null : model.get("explanation").fields?.[pointed];
-    line.replaceChildren(
-      ...(field
-        ? [element("b", harmless(field.name)), ` ${field.bits}: ${harmless(field.meaning)} `, section(field.section)]
-        : ["Click a bit to toggle it, or go to it with the arrow keys and press Space."]),
-    );
+    if (!field) line.replaceChildren("Click a bit to toggle it, or go to it with the arrow keys and press Space.");
+    else {
+      const words = ` ${field.bits}: ${harmless(field.meaning)} `;
+      line.replaceChildren(element("b", harmless(field.name)), words, section(field.section));
+    }
   };
   for (const { node, index } of cells) {
     for (const event of ["pointerenter", "focusin"]) {
@@ -189,22 +167,13 @@ function choice(legend, options, choose) {
   const values = options.map(({ value }) => value);
   const { inputs, draw } = radios(values, choose);
   const labels = options.map(({ label }) => element("span", ...label));
-  const group = element(
-    "div.choice.wrap",
-    { role: "radiogroup", "aria-label": legend },
-    ...options.map((_, index) => element("label", inputs[index], labels[index])),
-  );
-  return { element: group, draw, labels };
+  const lines = labels.map((label, index) => element("label", inputs[index], label));
+  return { element: element("div.choice.wrap", { role: "radiogroup", "aria-label": legend }, lines), draw, labels };
 }
 
 /** One line of the form: what is set, what sets it, and why something was refused. */
 const setting = (name, controls, ...below) =>
-  element(
-    "div.setting.wrap",
-    element("span.settingname.quiet", name),
-    element("div.controls.wrap", ...controls),
-    ...below,
-  );
+  element("div.setting.wrap", element("span.settingname.quiet", name), element("div.controls.wrap", controls), below);
 
 const FORMS = [7, 16, 64];
 
@@ -213,14 +182,11 @@ function settings(context) {
   const change = (name) => (value) => ask({ ask: "change", name, value });
   const asking = (words, question) => button(words, () => ask(question));
 
-  const sender = choice(
-    "Sent by",
-    [
-      { value: true, label: [mark("client"), " a client"] },
-      { value: false, label: [mark("server"), " a server"] },
-    ],
-    (value) => set("as_client", value),
-  );
+  const senders = [
+    { value: true, label: [mark("client"), " a client"] },
+    { value: false, label: [mark("server"), " a server"] },
+  ];
+  const sender = choice("Sent by", senders, (value) => set("as_client", value));
 
   const keyInput = textInput({ size: "13", maxlength: "40", "aria-label": "Masking key, four bytes as hex" });
   const key = typed(context, "masking_key", keyInput, () => model.get("masking_key"));
@@ -228,31 +194,20 @@ function settings(context) {
 
   const payloadInput = element("textarea.input", { rows: "2", "aria-label": "Payload" });
   const payload = typed(context, "payload", payloadInput, () => model.get("payload"), true);
-  const way = choice(
-    "Payload as",
-    [
-      { value: "text", label: ["as text"] },
-      { value: "hex", label: ["as hex"] },
-    ],
-    change("payload_as"),
-  );
+  const ways = ["text", "hex"].map((value) => ({ value, label: [`as ${value}`] }));
+  const way = choice("Payload as", ways, change("payload_as"));
   const wayProblem = element("p.refused", { role: "alert", hidden: true });
   const size = element("span.place");
 
-  const form = choice(
-    "Length written in",
-    FORMS.map((bits) => ({ value: bits, label: [`${bits} bits`] })),
-    (bits) => ask({ ask: "change", name: "length_form", value: bits === model.get("built").shortest ? null : bits }),
+  const forms = FORMS.map((bits) => ({ value: bits, label: [`${bits} bits`] }));
+  const changeForm = change("length_form");
+  const form = choice("Length written in", forms, (bits) =>
+    changeForm(bits === model.get("built").shortest ? null : bits),
   );
-  const lengthInput = textInput({
-    size: "8",
-    maxlength: "30",
-    inputmode: "numeric",
-    "aria-label": "Length stated, in bytes; empty for the true one",
-  });
-  const length = typed(context, "length", lengthInput, () =>
-    model.get("length") === null ? "" : model.get("built").stated,
-  );
+  const emptyIs = "Length stated, in bytes; empty for the true one";
+  const lengthInput = textInput({ size: "8", maxlength: "30", inputmode: "numeric", "aria-label": emptyIs });
+  const shownLength = () => (model.get("length") === null ? "" : model.get("built").stated);
+  const length = typed(context, "length", lengthInput, shownLength);
   const right = asking("Set the length right", { ask: "right length" });
   const lie = element("p.refused", { role: "status", hidden: true });
   const stated = element("label.inline", "stated as", lengthInput, "bytes");
@@ -268,10 +223,8 @@ function settings(context) {
     size.textContent = plural(built.payload ?? 0, "byte");
     tell(wayProblem, refused.payload_as ? harmless(refused.payload_as) : "");
     form.draw(byHand ? null : (model.get("length_form") ?? built.shortest));
-    form.labels.forEach(
-      (label, index) =>
-        (label.textContent = `${FORMS[index]} bits${FORMS[index] === built.shortest ? ", the fewest" : ""}`),
-    );
+    for (const [index, label] of form.labels.entries())
+      label.textContent = `${FORMS[index]} bits${FORMS[index] === built.shortest ? ", the fewest" : ""}`;
     lengthInput.placeholder = NUMBER.format(built.payload ?? 0);
     right.disabled = !byHand && model.get("length") === null && model.get("length_form") === null;
     tell(lie, built.lie ?? "");
@@ -290,7 +243,7 @@ function settings(context) {
 
 function copyable(name) {
   const text = element("code");
-  const box = element("pre.copyable.verbatim.scrolls", { tabindex: "0", role: "region", "aria-label": name }, text);
+  const box = region("pre.copyable.verbatim.scrolls", name, text);
   const said = element("span.unseen", { role: "status" });
   let reset = null;
   const copy = async () => {
@@ -309,11 +262,8 @@ function copyable(name) {
   const draw = (words) => {
     if (text.textContent !== words) text.textContent = words;
   };
-  return {
-    element: element("div.copyrow.wrap", element("span.settingname.quiet", name), box, press, said),
-    draw,
-    remove: () => clearTimeout(reset),
-  };
+  const root = element("div.copyrow.wrap", element("span.settingname.quiet", name), box, press, said);
+  return { element: root, draw, remove: () => clearTimeout(reset) };
 }
 
 function results({ model }) {
@@ -334,26 +284,16 @@ const because = (reason) => element("span", " because “", quote(reason, ".said
 
 function verdict({ judge, outcome, code, reason, events, rule }) {
   const [sign, word] = OUTCOMES[outcome];
+  const comes = element("span.outcome", element("span.sign", { "aria-hidden": "true" }, sign), ` ${word}`);
+  const fails = element("p", code ? `fails the connection with ${code}` : "", reason ? because(reason) : null);
+  const delivered = events.map((event) => element("li", quote(event)));
   return element(
     `section.verdict.${outcome}`,
     { "aria-label": `What ${judge} says` },
-    element(
-      "h4",
-      element("span.judge", judge),
-      " ",
-      element("span.outcome", element("span.sign", { "aria-hidden": "true" }, sign), ` ${word}`),
-    ),
-    outcome === "refused"
-      ? element("p", code ? `fails the connection with ${code}` : "", reason ? because(reason) : null)
-      : null,
+    element("h4", element("span.judge", judge), " ", comes),
+    outcome === "refused" ? fails : null,
     rule ? element("p.applied", section(rule.section), " ", element("q", harmless(rule.sentence))) : null,
-    events.length
-      ? element(
-          "ol.events",
-          { "aria-label": "What it delivered" },
-          ...events.map((event) => element("li", quote(event))),
-        )
-      : null,
+    events.length ? element("ol.events", { "aria-label": "What it delivered" }, delivered) : null,
   );
 }
 
@@ -381,21 +321,14 @@ function meaning(context) {
     const explanation = model.get("explanation");
     if (explanation.data !== undefined) inspected.show(explanation, model.get("picked"));
   };
-  return together(
-    element("section.inspector", { "aria-label": "The bytes explained" }, inspected.element),
-    [inspected],
-    draw,
-  );
+  const root = element("section.inspector", { "aria-label": "The bytes explained" }, inspected.element);
+  return together(root, [inspected], draw);
 }
 
 function build(context) {
   const presets = context.model.get("presets").map((name) => button(name, () => context.ask({ ask: "preset", name })));
-  const bar = element(
-    "div.toolbar",
-    { role: "group", "aria-label": "Frames to begin with" },
-    element("span.counts.quiet.tabular", "Begin with"),
-    ...presets,
-  );
+  const begin = element("span.counts.quiet.tabular", "Begin with");
+  const bar = element("div.toolbar", { role: "group", "aria-label": "Frames to begin with" }, begin, presets);
   const parts = [figure(context), settings(context), results(context), verdicts(context), meaning(context)];
   return together(element("div", bar, ...parts.map((part) => part.element)), parts);
 }

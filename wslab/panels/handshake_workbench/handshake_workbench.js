@@ -8,10 +8,10 @@
  */
 
 import { button, options, textInput, typing } from "../kit/controls.js";
-import { cut, element, freshId, mark, say, section, together, unseen, whenChanged } from "../kit/dom.js";
+import { element, freshId, mark, region, say, section, together, unseen, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
-import { harmless, plural } from "../kit/words.js";
+import { cut, harmless, linesOf, plural } from "../kit/words.js";
 
 const TYPING = 200; // ms without a key before the kernel is asked what the request says
 
@@ -19,12 +19,8 @@ const code = (text) => element("code", harmless(text));
 
 function part(number, title, ...children) {
   const id = freshId();
-  return element(
-    "section.part.pad.ruled",
-    { "aria-labelledby": id },
-    element("h3.heading", { id }, `${number}  ${title}`),
-    ...children,
-  );
+  const heading = element("h3.heading", { id }, `${number}  ${title}`);
+  return element("section.part.pad.ruled", { "aria-labelledby": id }, heading, ...children);
 }
 
 // The request ------------------------------------------------------------------------------------------------------------
@@ -33,29 +29,20 @@ function requestPart(context) {
   const { model, shared, ask } = context;
   let known = null; // the text that this view and the model last agreed upon
 
-  const editor = element("textarea.input.request", {
-    rows: 8,
-    autocapitalize: "off",
-    wrap: "off",
-    "aria-label": "The request, a line each",
-  });
+  const said = { rows: 8, autocapitalize: "off", wrap: "off", "aria-label": "The request, a line each" };
+  const editor = element("textarea.input.request", said);
   const typed = typing(editor, TYPING, () => {
     known = editor.value;
     context.set("request", known);
   });
   const exactly = element("input", { type: "checkbox", onchange: () => context.set("exactly", exactly.checked) });
   const note = element("p.note");
-  const send = element(
-    "button.button.primary",
-    {
-      onclick: () => {
-        if (send.ariaDisabled === "true") return;
-        typed.now();
-        ask({ ask: "send", request: editor.value, exactly: exactly.checked });
-      },
-    },
-    "Send",
-  );
+  const onclick = () => {
+    if (send.ariaDisabled === "true") return;
+    typed.now();
+    ask({ ask: "send", request: editor.value, exactly: exactly.checked });
+  };
+  const send = element("button.button.primary", { onclick }, "Send");
   const restore = button("Restore the RFC’s request", () => ask({ ask: "restore" }));
   const meaning = inspection();
 
@@ -73,28 +60,10 @@ function requestPart(context) {
     send.textContent = busy ? "Sent, waiting…" : "Send";
     meaning.show(shared.request?.explanation ?? null);
   };
-  return {
-    element: part(
-      1,
-      "The request",
-      element(
-        "div.desk",
-        element("div.sheet", element("p.from.aside", mark("client"), "client writes"), editor),
-        element(
-          "div.controls",
-          element("div.wrap", send, restore),
-          element("label", exactly, "send exactly as typed"),
-          note,
-        ),
-      ),
-      meaning.element,
-    ),
-    draw,
-    remove: () => {
-      typed.stop();
-      meaning.remove();
-    },
-  };
+  const sheet = element("div.sheet", element("p.from.aside", mark("client"), "client writes"), editor);
+  const box = element("label", exactly, "send exactly as typed");
+  const desk = element("div.desk", sheet, element("div.controls", element("div.wrap", send, restore), box, note));
+  return together(part(1, "The request", desk, meaning.element), [{ remove: typed.stop }, meaning], draw);
 }
 
 // The response -----------------------------------------------------------------------------------------------------------
@@ -102,18 +71,13 @@ function requestPart(context) {
 const CHECK_MARKS = { holds: "✓", fails: "✗", "not reached": "–" };
 
 function checkList(checks) {
-  return element(
-    "ol.checks",
-    { "aria-label": "What a client checks in the response" },
-    ...checks.map(([what, outcome, found]) =>
-      element(
-        "li",
-        { "data-outcome": outcome },
-        element("span.tick", { "aria-hidden": "true" }, CHECK_MARKS[outcome]),
-        element("span", harmless(what), ": ", element("b", outcome), found ? `, ${cut(harmless(found))}` : ""),
-      ),
-    ),
-  );
+  const items = checks.map(([what, outcome, found]) => {
+    const tick = element("span.tick", { "aria-hidden": "true" }, CHECK_MARKS[outcome]);
+    const rest = found ? `, ${cut(harmless(found))}` : "";
+    const words = element("span", harmless(what), ": ", element("b", outcome), rest);
+    return element("li", { "data-outcome": outcome }, tick, words);
+  });
+  return element("ol.checks", { "aria-label": "What a client checks in the response" }, items);
 }
 
 function responsePart({ shared }) {
@@ -126,45 +90,23 @@ function responsePart({ shared }) {
       "Nothing was sent yet. Press Send: the request goes to the lab’s server over a connection of its own, which the recording shows like any other.",
     );
 
-  const answer = (told) => [
-    element(
-      "div.verdict",
-      element(
-        "p.status",
-        mark("server"),
-        element("span", told.explanation ? code(told.first_line) : element("b", "no response")),
-      ),
-      element("p", harmless(told.meaning), " ", section(told.section)),
-      told.body
-        ? element(
-            "figure.words",
-            element("figcaption.aside", told.explanation ? "in the server’s own words" : "what came instead"),
-            element(
-              "pre.verbatim.scrolls",
-              { tabindex: "0", role: "region", "aria-label": "The response's body" },
-              ...told.body.split("\n").flatMap((line, index) => [index ? "\n" : "", harmless(line)]),
-            ),
-          )
-        : null,
-    ),
-    element(
-      "div.client-side",
-      element(
-        "p.status",
-        mark("client"),
-        element(
-          "span",
-          element(
-            "b",
-            told.accepted ? "The client takes the connection as open" : "The client makes no WebSocket connection",
-          ),
-          " ",
-          section("RFC 6455 4.1"),
-        ),
-      ),
-      checkList(told.checks),
-    ),
-  ];
+  const status = (sender, ...said) => element("p.status", mark(sender), element("span", ...said));
+  const inWords = ({ body, explanation }) => {
+    const caption = element("figcaption.aside", explanation ? "in the server’s own words" : "what came instead");
+    return element("figure.words", caption, region("pre.verbatim.scrolls", "The response's body", linesOf(body)));
+  };
+  const answer = (told) => {
+    const line = told.explanation ? code(told.first_line) : element("b", "no response");
+    const meant = element("p", harmless(told.meaning), " ", section(told.section));
+    const takes = told.accepted
+      ? "The client takes the connection as open"
+      : "The client makes no WebSocket connection";
+    const client = status("client", element("b", takes), " ", section("RFC 6455 4.1"));
+    return [
+      element("div.verdict", status("server", line), meant, told.body ? inWords(told) : null),
+      element("div.client-side", client, checkList(told.checks)),
+    ];
+  };
   const draw = whenChanged(
     () => shared.attempt,
     (told) => {
@@ -186,13 +128,8 @@ function acceptPart(context) {
   const field = textInput({ "aria-labelledby": label, oninput: () => context.set("key", field.value) }, ".key");
   const own = button("Take the request’s key", () => context.set("key", null));
   const note = element("span.step-note");
-  const slots = {
-    guid: element("code"),
-    joined: element("code"),
-    digest: element("code"),
-    accept: element("code"),
-    answered: element("code"),
-  };
+  const names = ["guid", "joined", "digest", "accept", "answered"];
+  const slots = Object.fromEntries(names.map((name) => [name, element("code")]));
   const compared = element("span.step-note");
   const STEPS = [
     [element("label", { id: label }, "Sec-WebSocket-Key"), "RFC 6455 4.1", [field, own, note]],
@@ -202,21 +139,12 @@ function acceptPart(context) {
     ["in base64: Sec-WebSocket-Accept", "RFC 4648 4", [slots.accept]],
     ["the server answered", "RFC 6455 4.1", [slots.answered, compared]],
   ];
-  const steps = element(
-    "ol.steps",
-    { "aria-label": "From the key to Sec-WebSocket-Accept" },
-    ...STEPS.map(([name, where, content], index) =>
-      element(
-        "li.step",
-        element(
-          "span.step-name",
-          element("span.step-number", { "aria-hidden": "true" }, String(index + 1)),
-          element("span", name, " ", section(where)),
-        ),
-        element("span.step-value.wrap", ...content),
-      ),
-    ),
-  );
+  const items = STEPS.map(([name, where, content], index) => {
+    const number = element("span.step-number", { "aria-hidden": "true" }, String(index + 1));
+    const head = element("span.step-name", number, element("span", name, " ", section(where)));
+    return element("li.step", head, element("span.step-value.wrap", ...content));
+  });
+  const steps = element("ol.steps", { "aria-label": "From the key to Sec-WebSocket-Accept" }, items);
 
   const draw = () => {
     const told = shared.request?.accept;
@@ -232,11 +160,8 @@ function acceptPart(context) {
       say(field, "invalid", !told.sound);
       note.textContent = harmless(told.note);
       slots.guid.textContent = told.guid;
-      slots.joined.replaceChildren(
-        element("span.from-key", harmless(told.key)),
-        element("wbr"),
-        element("span.from-guid", told.guid),
-      );
+      const key = element("span.from-key", harmless(told.key));
+      slots.joined.replaceChildren(key, element("wbr"), element("span.from-guid", told.guid));
       slots.digest.textContent = told.digest;
       slots.accept.textContent = told.accept;
       slots.answered.textContent = harmless(told.answered ?? "");
@@ -268,28 +193,16 @@ function difference({ gone, come }) {
 function experimentRow(context, experiment, statuses) {
   const { model, ask } = context;
   const { name, title } = experiment;
-  const choice = element(
-    "select.input",
-    {
-      "aria-label": `Prediction for: ${title}`,
-      onchange: () => {
-        const { [name]: _, ...others } = model.get("predictions");
-        context.set("predictions", choice.value ? { ...others, [name]: Number(choice.value) } : others);
-      },
-    },
-    options([["", "predict…"], ...statuses]),
-  );
-  const run = button(
-    "Run",
-    () => {
-      if (run.ariaDisabled !== "true") ask({ ask: "run", name });
-    },
-    { "aria-label": `Run: ${title}` },
-  );
-  const load = button("Edit", () => ask({ ask: "load", name }), {
-    title: "Put this request into the editor above",
-    "aria-label": `Put into the editor: ${title}`,
-  });
+  const onchange = () => {
+    const { [name]: _, ...others } = model.get("predictions");
+    context.set("predictions", choice.value ? { ...others, [name]: Number(choice.value) } : others);
+  };
+  const known = options([["", "predict…"], ...statuses]);
+  const choice = element("select.input", { "aria-label": `Prediction for: ${title}`, onchange }, known);
+  const start = () => run.ariaDisabled === "true" || ask({ ask: "run", name });
+  const run = button("Run", start, { "aria-label": `Run: ${title}` });
+  const loading = { title: "Put this request into the editor above", "aria-label": `Put into the editor: ${title}` };
+  const load = button("Edit", () => ask({ ask: "load", name }), loading);
   const outcome = element("td.outcome", { role: "cell" });
   const reason = element("span.reason");
 
@@ -300,18 +213,13 @@ function experimentRow(context, experiment, statuses) {
     if (choice.value !== String(guess ?? "")) choice.value = String(guess ?? "");
     run.ariaDisabled = String(guess === undefined || busy);
     run.textContent = busy ? "…" : found ? "Again" : "Run";
-    const right = found && found.status === guess;
-    outcome.replaceChildren(
-      ...(guess === undefined
-        ? [element("span.hint", "predict first")]
-        : !found
-          ? [element("span.hint", "not run yet")]
-          : [
-              element("b", String(found.status ?? "none")),
-              " ",
-              element(right ? "span.right" : "span.surprise.strong", right ? "✓ as predicted" : "≠ surprise"),
-            ]),
-    );
+    const hint = guess === undefined ? "predict first" : found ? null : "not run yet";
+    if (hint) outcome.replaceChildren(element("span.hint", hint));
+    else {
+      const right = found.status === guess;
+      const so = element(right ? "span.right" : "span.surprise.strong", right ? "✓ as predicted" : "≠ surprise");
+      outcome.replaceChildren(element("b", String(found.status ?? "none")), " ", so);
+    }
     reason.textContent = guess !== undefined && found ? harmless(found.reason) : "";
   };
   draw();
@@ -332,26 +240,13 @@ function experimentsPart(context) {
   const id = freshId();
   const body = element("tbody", { role: "rowgroup" });
   const score = element("p.score.strong", { role: "status" });
-  const all = element(
-    "button.button.primary",
-    { onclick: () => all.ariaDisabled === "true" || ask({ ask: "run_all" }) },
-    "Run all predicted",
-  );
+  const onclick = () => all.ariaDisabled === "true" || ask({ ask: "run_all" });
+  const all = element("button.button.primary", { onclick }, "Run all predicted");
   const again = button("Start again", () => ask({ ask: "start_again" }));
-  const table = element(
-    "table.experiments",
-    { role: "table", "aria-label": "Experiments with one change", "aria-describedby": id },
-    element(
-      "thead",
-      { role: "rowgroup" },
-      element(
-        "tr",
-        { role: "row" },
-        ...HEADS.map((head) => element("th", { role: "columnheader", scope: "col" }, head || unseen("run or edit"))),
-      ),
-    ),
-    body,
-  );
+  const column = (head) => element("th", { role: "columnheader", scope: "col" }, head || unseen("run or edit"));
+  const heads = element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, HEADS.map(column)));
+  const said = { role: "table", "aria-label": "Experiments with one change", "aria-describedby": id };
+  const table = element("table.experiments", said, heads, body);
   let rows = [];
   const drawTable = whenChanged(
     () => JSON.stringify(shared.request?.experiments ?? []),
@@ -367,20 +262,11 @@ function experimentsPart(context) {
     score.textContent = model.get("score");
     all.ariaDisabled = String(Object.keys(model.get("predictions")).length === 0);
   };
-  return {
-    element: part(
-      4,
-      "One change, which status?",
-      element(
-        "p.note",
-        { id },
-        "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: the answer is measured, not looked up.",
-      ),
-      table,
-      element("div.wrap", all, again, score),
-    ),
-    draw,
-  };
+  const note =
+    "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: the answer is " +
+    "measured, not looked up.";
+  const foot = element("div.wrap", all, again, score);
+  return { element: part(4, "One change, which status?", element("p.note", { id }, note), table, foot), draw };
 }
 
 // The panel ---------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /**
- * The ladder's arrows: one drawing over the drawn rows, in which each record's arrow leaves its sender's lane in its row and
- * reaches the other lane where it was received. A screen reader gets the rows' text instead.
+ * The ladder's arrows: one drawing over the drawn rows. Each record's arrow leaves its sender's lane in its row, and reaches
+ * the other lane where it was received. A screen reader gets the rows' text instead.
  *
  * All arrows of one look are one path, so that there are few nodes however many arrows there are.
  */
@@ -19,7 +19,8 @@ const line = (x1, y1, x2, y2) => `M${at(x1, y1)}L${at(x2, y2)}`;
 const HEADS = {
   head: (x, y, [ux, uy]) => {
     const [bx, by] = [x - HEAD.long * ux, y - HEAD.long * uy];
-    return `M${at(x, y)}L${at(bx - HEAD.wide * uy, by + HEAD.wide * ux)}L${at(bx + HEAD.wide * uy, by - HEAD.wide * ux)}Z`;
+    const [wx, wy] = [HEAD.wide * uy, HEAD.wide * ux];
+    return `M${at(x, y)}L${at(bx - wx, by + wy)}L${at(bx + wx, by - wy)}Z`;
   },
   bar: (x, y) => line(x, y - 7, x, y + 7),
   cross: (x, y) => line(x - 5, y - 5, x + 5, y + 5) + line(x - 5, y + 5, x + 5, y - 5),
@@ -36,7 +37,7 @@ const SHAPES = {
   bend: { short: 0, jagged: true },
 };
 
-/** The paths of one arrow as [look, path data] pairs. `from` and `to` are px from the top; `to` is null where the reception was not seen. */
+/** The paths of one arrow as [look, path data] pairs. `from` and `to` are px from the top; `to` is null where not seen. */
 function paths({ sender, shape, from, to, faded }, width) {
   const { short, end, double, jagged, back = 0 } = SHAPES[shape];
   const way = sender === "client" ? 1 : -1;
@@ -55,12 +56,9 @@ function paths({ sender, shape, from, to, faded }, width) {
   const shaft = double
     ? line(x1 + ox, from + oy, sx + ox, sy + oy) + line(x1 - ox, from - oy, sx - ox, sy - oy)
     : line(x1, from, sx, sy);
-  return end
-    ? [
-        [look("shaft"), shaft],
-        [look(end), HEADS[end](x2, y2, u)],
-      ]
-    : [[look("shaft"), shaft]];
+  const made = [[look("shaft"), shaft]];
+  if (end) made.push([look(end), HEADS[end](x2, y2, u)]);
+  return made;
 }
 
 /** The drawing and `draw(arrows, box)`; `box` has `left`, `top`, `width` and `height` in px. */
@@ -71,12 +69,9 @@ export function arrowDrawing() {
   const part = (look) => {
     if (!parts.has(look)) {
       const [sender, shape, name, faded] = look.split(" ");
-      const path = svg(`path.arrow-${name}${faded ? ".arrow-faded" : ""}`, {
-        "data-sender": sender,
-        "data-line": shape,
-      });
-      parts.set(look, path);
-      root.append(path);
+      const kind = `path.arrow-${name}${faded ? ".arrow-faded" : ""}`;
+      parts.set(look, svg(kind, { "data-sender": sender, "data-line": shape }));
+      root.append(parts.get(look));
     }
     return parts.get(look);
   };

@@ -1,4 +1,4 @@
-/** The figure of RFC 6455 section 5.2 with a frame's own bits in it: 32 in a row as there, or 16 or 8 where room is short. */
+/** The figure of RFC 6455 section 5.2 with a frame's own bits: 32 in a row as there, or 16 or 8 where room is short. */
 
 import { element } from "./dom.js";
 import { brokenFrom, brokenOn, bytesOf, part } from "./places.js";

@@ -26,23 +26,14 @@ export function byteGrid(explanation) {
     parts.push(part(node, explanation, 8 * at, 8 * at + 8, { byte: at }));
     return node;
   };
-  const cells = bytes.map((pair, at) =>
-    made(
+  const cells = bytes.map((pair, at) => {
+    const said = { "data-key": `byte ${at}`, "aria-label": byteLabel(explanation, at, pair), "aria-selected": "false" };
+    const bang = brokenFrom(explanation, 8 * at, 8 * at + 8) ? element("span.bang", "!") : null;
+    return made(
       at,
-      element(
-        `span.byte${look(at)}`,
-        {
-          role: "gridcell",
-          tabindex: at ? "-1" : "0",
-          "data-key": `byte ${at}`,
-          "aria-label": byteLabel(explanation, at, pair),
-          "aria-selected": "false",
-        },
-        pair,
-        brokenFrom(explanation, 8 * at, 8 * at + 8) ? element("span.bang", "!") : null,
-      ),
-    ),
-  );
+      element(`span.byte${look(at)}`, { role: "gridcell", tabindex: at ? "-1" : "0", ...said }, pair, bang),
+    );
+  });
   const characters = bytes.map((pair, at) =>
     made(at, element(`span.character${look(at)}`, character(parseInt(pair, 16)) ?? "·")),
   );
@@ -59,16 +50,10 @@ export function byteGrid(explanation) {
     const rows = [];
     for (let at = 0; at < bytes.length; at += columns) {
       const fill = Math.max(0, at + columns - bytes.length);
-      rows.push(
-        element(
-          "div.byterow",
-          { role: "row" },
-          element("span.at", { role: "rowheader" }, hex(at, 4)),
-          ...cells.slice(at, at + columns),
-          ...Array.from({ length: fill }, () => element("span.byte", { "aria-hidden": "true" })),
-          element("span.characters", { "aria-hidden": "true" }, ...characters.slice(at, at + columns)),
-        ),
-      );
+      const place = element("span.at", { role: "rowheader" }, hex(at, 4));
+      const empty = Array.from({ length: fill }, () => element("span.byte", { "aria-hidden": "true" }));
+      const said = element("span.characters", { "aria-hidden": "true" }, characters.slice(at, at + columns));
+      rows.push(element("div.byterow", { role: "row" }, place, cells.slice(at, at + columns), empty, said));
     }
     grid.replaceChildren(...rows);
     focused?.focus({ preventScroll: true });

@@ -1,6 +1,6 @@
 /** What every view is drawn with: elements out of text nodes, marks, numbers, and parts made of other parts. */
 
-import { harmless, NUMBER } from "./words.js";
+import { harmless } from "./words.js";
 
 const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
 export const TYPED = { spellcheck: "false", autocomplete: "off" };
@@ -59,6 +59,10 @@ export function tell(node, text) {
 /** Say in an ARIA attribute whether something is so. */
 export const say = (node, name, yes) => node.setAttribute(`aria-${name}`, String(Boolean(yes)));
 
+/** Something that scrolls: the keyboard reaches it, and a screen reader says what it is. */
+export const region = (what, name, ...children) =>
+  element(what, { tabindex: "0", role: "region", "aria-label": name }, ...children);
+
 /** A heading, and what stands beside it. */
 export const headed = (title, ...beside) => element("div.headrow", element("h3.heading", title), ...beside);
 
@@ -94,12 +98,6 @@ export function freshId() {
   globalThis[NAMES] = (globalThis[NAMES] ?? 0) + 1;
   return `wslab-${globalThis[NAMES]}`;
 }
-
-const MOST_VALUE = 240; // characters that are shown of a value
-
-export const cut = (text) =>
-  text.length > MOST_VALUE ? `${text.slice(0, MOST_VALUE)}… ${NUMBER.format(text.length - MOST_VALUE)} more` : text;
-export const spaced = (digits) => digits.replace(/(..)(?=.)/g, "$1 ");
 
 /** Scroll `container`, and nothing around it, so that `item` is seen. */
 export function bring(container, item) {

@@ -10,28 +10,16 @@
 import { bitFigure, hasFigure } from "./bit_figure.js";
 import { byteGrid } from "./byte_grid.js";
 import { rove } from "./controls.js";
-import { bring, cut, element, section, spaced } from "./dom.js";
+import { bring, element, section } from "./dom.js";
 import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
 import { asciiWords, bits, bytesOf, fieldsAt, part, place } from "./places.js";
-import { harmless, hex, NUMBER, plural } from "./words.js";
+import { cut, harmless, hex, NUMBER, plural, spaced } from "./words.js";
 
-/** Bits in a row of the figure, and bytes in a row of a grid, where there are so many pixels. */
-const FIGURE = [
-  [630, 32],
-  [300, 16],
-  [0, 8],
-];
 const BESIDE = 680; // px from which on the fields stand beside the grid
-const GRID = [
-  [1060, 16],
-  [BESIDE, 8],
-  [620, 16],
-  [0, 8],
-];
-const UNDER = [
-  [540, 16],
-  [0, 8],
-];
+/** Bits in a row of the figure, and bytes in a row of a grid, where there are so many pixels. */
+const FIGURE = Object.entries({ 630: 32, 300: 16, 0: 8 }).reverse();
+const GRID = Object.entries({ 1060: 16, [BESIDE]: 8, 620: 16, 0: 8 }).reverse();
+const UNDER = Object.entries({ 540: 16, 0: 8 }).reverse();
 const UNMASKED = 16; // bytes that the list of fields shows
 const SHORT = 96; // bytes: a grid that leaves room below itself, beside the fields
 const fitting = (table, width) => table.find(([least]) => width >= least)[1];
@@ -50,32 +38,20 @@ function unmasked({ plain, width }) {
 function fieldList(explanation) {
   const parts = [];
   const items = explanation.fields.map((field, index) => {
+    const where = element("span.place", place(field));
+    const value = ownValue(field) ? element("bdi.value", { dir: "ltr" }, cut(harmless(ownValue(field)))) : null;
+    const plain = field.plain ? element("span.plain", "unmasked ", element("code", unmasked(field))) : null;
     const item = element(
       "li.field",
       { role: "option", tabindex: index ? "-1" : "0", "data-key": `field ${index}`, "aria-selected": "false" },
-      element(
-        "span.name.aside",
-        element("b", harmless(field.name)),
-        " ",
-        element("span.place", place(field)),
-        " ",
-        section(field.section),
-      ),
-      element(
-        "span.anywhere",
-        ownValue(field) ? element("bdi.value", { dir: "ltr" }, cut(harmless(ownValue(field)))) : null,
-        element("span", cut(harmless(field.meaning))),
-        field.plain ? element("span.plain", "unmasked ", element("code", unmasked(field))) : null,
-      ),
+      element("span.name.aside", element("b", harmless(field.name)), " ", where, " ", section(field.section)),
+      element("span.anywhere", value, element("span", cut(harmless(field.meaning))), plain),
     );
     parts.push(part(item, explanation, field.start, field.start + field.width, { fields: [index] }));
     return item;
   });
-  const list = element(
-    "ol.fields.scrolls",
-    { role: "listbox", "data-key": "fields", "aria-label": "Fields: the arrow keys go from field to field" },
-    ...items,
-  );
+  const label = "Fields: the arrow keys go from field to field";
+  const list = element("ol.fields.scrolls", { role: "listbox", "data-key": "fields", "aria-label": label }, items);
   rove(list, items, { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity });
   return { element: list, parts };
 }
@@ -84,19 +60,11 @@ function fieldList(explanation) {
 function violationList(explanation) {
   const parts = [];
   const items = explanation.violations.map((violation, index) => {
-    const says = [
-      element("b.broken", `! ${harmless(violation.rule)}`),
-      " ",
-      section(violation.section),
-      " ",
-      element("q", harmless(violation.sentence)),
-      " ",
-      element(
-        "span.found",
-        harmless(violation.found),
-        violation.width ? element("span.place", ` · ${place(violation)}`) : "",
-      ),
-    ];
+    const rule = element("b.broken", `! ${harmless(violation.rule)}`);
+    const sentence = element("q", harmless(violation.sentence));
+    const where = violation.width ? element("span.place", ` · ${place(violation)}`) : "";
+    const found = element("span.found", harmless(violation.found), where);
+    const says = [rule, " ", section(violation.section), " ", sentence, " ", found];
     if (!violation.width || violation.start >= 8 * bytesOf(explanation).length) return element("li.violation", ...says);
     const button = element("button.violation", { "data-key": `violation ${index}`, title: "Show its bits" }, ...says);
     parts.push(part(button, explanation, violation.start, violation.start + violation.width, { violation }));
@@ -111,64 +79,39 @@ function byteWords(explanation, at) {
   const byte = parseInt(bytes[at], 16);
   const item = (name, value) => element("span", element("span.quiet", `${name} `), value);
   const code = (text) => element("code", text);
-  const stream = explanation.sender
-    ? `byte ${NUMBER.format(explanation.offset + at)} of the ${explanation.sender}'s stream`
-    : null;
+  const { sender, offset, length } = explanation;
+  const stream = sender && element("span.place", `byte ${NUMBER.format(offset + at)} of the ${sender}'s stream`);
+  const said = { hex: `0x${hex(byte)}`, binary: bits(byte), decimal: String(byte), ASCII: asciiWords(byte) };
   const values = Number.isNaN(byte)
     ? [item("value", "withheld: it is part of a credential")]
-    : [
-        item("hex", code(`0x${hex(byte)}`)),
-        item("binary", code(bits(byte))),
-        item("decimal", code(String(byte))),
-        item("ASCII", code(asciiWords(byte))),
-      ];
+    : Object.entries(said).map(([name, text]) => item(name, code(text)));
   const xor = xorOf(explanation, at);
+  const fields = fieldsAt(explanation)[at].map((index) => {
+    const field = explanation.fields[index];
+    const value = ownValue(field) && field.width <= 64 ? ` = ${cut(harmless(ownValue(field)))}` : "";
+    const words = `${value}: ${cut(harmless(field.meaning))} `;
+    const where = element("span.place", ` ${place(field)}`);
+    return element("li", element("b", harmless(field.name)), where, words, section(field.section));
+  });
+  const heading = element("b", `Byte ${NUMBER.format(at)} of ${NUMBER.format(length)}`);
   return [
-    element(
-      "p.values",
-      element("b", `Byte ${NUMBER.format(at)} of ${NUMBER.format(explanation.length)}`),
-      stream && element("span.place", stream),
-      ...values,
-    ),
+    element("p.values", heading, stream, values),
     xor && element("p.xorline", code(xorWords(xor)), " ", section("RFC 6455 5.3")),
-    element(
-      "ul",
-      ...fieldsAt(explanation)[at].map((index) => {
-        const field = explanation.fields[index];
-        const value = ownValue(field) && field.width <= 64 ? ` = ${cut(harmless(ownValue(field)))}` : "";
-        return element(
-          "li",
-          element("b", harmless(field.name)),
-          element("span.place", ` ${place(field)}`),
-          `${value}: ${cut(harmless(field.meaning))} `,
-          section(field.section),
-        );
-      }),
-    ),
+    element("ul", fields),
   ].filter(Boolean);
 }
 
 /** The line that tells the byte which is pointed at, or else picked. It grows with what it has to say and never shrinks. */
 function byteLine(explanation) {
-  const line = element("div.pickedbyte", {
-    role: "status",
-    "aria-live": "polite",
-    "aria-label": "The byte that is picked",
-  });
+  const look = { role: "status", "aria-live": "polite", "aria-label": "The byte that is picked" };
+  const line = element("div.pickedbyte", look);
+  const hint =
+    "Point at a byte to see all of it; click it, or go to it with the arrow keys, to keep it. Escape lets it go.";
   let said = null;
   const say = (at) => {
     if (at === said && line.childElementCount) return;
     said = at;
-    line.replaceChildren(
-      ...(at === null
-        ? [
-            element(
-              "p.hint",
-              "Point at a byte to see all of it; click it, or go to it with the arrow keys, to keep it. Escape lets it go.",
-            ),
-          ]
-        : byteWords(explanation, at)),
-    );
+    line.replaceChildren(...(at === null ? [element("p.hint", hint)] : byteWords(explanation, at)));
     line.style.minHeight = `${line.offsetHeight}px`; // else what stands below would move under the pointer
   };
   return { element: line, say };
@@ -195,10 +138,8 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
   let drawn = { parts: [], row: 0 };
 
   const isShort = count <= SHORT;
-  const cutNote =
-    explanation.length > count
-      ? element("p.note", `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`)
-      : null;
+  const cutWords = `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`;
+  const cutNote = explanation.length > count ? element("p.note", cutWords) : null;
   const bytes = element("div.bytes.scrolls", { "data-key": "bytes" }, grid.element, cutNote);
   const underneath = [under?.element, inflated].filter(Boolean);
   const left = element("div", bytes, ...(isShort ? underneath : []));

@@ -15,24 +15,11 @@ const HEAD = 27; // px of the row of names, with its line
 const MOST_ROWS = 13; // that the table shows before it scrolls
 const SPARE_ROWS = 3; // drawn above and below what is seen
 const LOOK_BACK = 64; // rows above the drawn ones whose arrows may still arrive among them
-const VERBS = {
-  request: "sends",
-  response: "sends",
-  frame: "sends",
-  fin: "sends",
-  reset: "sends",
-  error: "reports",
-  unread: "sent",
-  bend: "bent by a relay:",
-};
+const VERBS = { error: "reports", unread: "sent", bend: "bent by a relay:" }; // of what is not just sent
+const SHAPES = { error: null, reset: "reset", unread: "unread" };
 
 /** How a record's arrow is drawn; null where nothing arrives. */
-const shape = (record) =>
-  record.kind === "error"
-    ? null
-    : ["reset", "unread"].includes(record.kind)
-      ? record.kind
-      : group(record.kind, record.first);
+const shape = ({ kind, first }) => (kind in SHAPES ? SHAPES[kind] : group(kind, first));
 
 /** A record in two parts: what it is, which stands in bold, and what it says. */
 export function caption(record) {
@@ -41,48 +28,27 @@ export function caption(record) {
   return [word, rest];
 }
 
+const column = (name, title, text, more = {}) => ({ name, title, text, ...more });
+const counted = (number) => (number ? NUMBER.format(number) : "");
+
 /** The columns, in order. `many`: when there is more than one connection; `room`: when the panel is that wide. */
 const COLUMNS = [
-  { name: "No.", title: "Place in the recording", text: (record) => String(record.number) },
-  {
-    name: "Time, s",
-    title: "Seconds since the recording began",
-    room: "roomy",
-    text: (record) => record.time.toFixed(4),
-  },
-  {
-    name: "Conn.",
-    title: "Number of the TCP connection",
-    many: true,
-    room: "roomy",
-    text: (record) => String(record.connection),
-  },
+  column("No.", "Place in the recording", (record) => String(record.number)),
+  column("Time, s", "Seconds since the recording began", (record) => record.time.toFixed(4), { room: "roomy" }),
+  column("Conn.", "Number of the TCP connection", (record) => String(record.connection), { many: true, room: "roomy" }),
   { ladder: true },
-  {
-    name: "Offset",
-    title: "Of the first byte in its sender's stream",
-    room: "wide",
-    text: (record) => NUMBER.format(record.offset),
-  },
-  {
-    name: "Header",
-    title: "Bytes of frame header or HTTP head",
-    room: "wide",
-    text: (record) => (record.headerLength ? NUMBER.format(record.headerLength) : ""),
-  },
-  {
-    name: "Payload",
-    title: "Bytes of payload or HTTP body",
-    room: "roomy",
-    text: (record) => (record.payloadLength || record.kind === "frame" ? NUMBER.format(record.payloadLength) : ""),
-  },
-  {
-    name: "!",
-    title: "How many rules it breaks",
+  column("Offset", "Of the first byte in its sender's stream", ({ offset }) => NUMBER.format(offset), { room: "wide" }),
+  column("Header", "Bytes of frame header or HTTP head", (record) => counted(record.headerLength), { room: "wide" }),
+  column(
+    "Payload",
+    "Bytes of payload or HTTP body",
+    ({ payloadLength, kind }) => (kind === "frame" ? NUMBER.format(payloadLength) : counted(payloadLength)),
+    { room: "roomy" },
+  ),
+  column("!", "How many rules it breaks", ({ violations }) => (violations ? `! ${violations}` : ""), {
     label: "broken rules",
     marked: true,
-    text: (record) => (record.violations ? `! ${record.violations}` : ""),
-  },
+  }),
 ];
 const LADDER = COLUMNS.findIndex((column) => column.ladder);
 
@@ -111,10 +77,7 @@ class Row {
       this.number = record.number;
       this.element.id = `${this.id}-${record.number}`;
       dataset.number = record.number;
-      for (const [name, value] of [
-        ["sender", record.sender],
-        ["shape", shape(record) ?? "note"],
-      ])
+      for (const [name, value] of Object.entries({ sender: record.sender, shape: shape(record) ?? "note" }))
         if (dataset[name] !== value) dataset[name] = value;
       COLUMNS.forEach((column, at) => {
         if (column.ladder) return;
@@ -152,17 +115,9 @@ export function ladder(view) {
   const arrows = arrowDrawing();
   const now = element("div.now", { "aria-hidden": "true", hidden: true }, element("span", "now"));
   const sizer = element("div.sizer", { role: "rowgroup" }, arrows.element, now);
-  const grid = element(
-    "div.records.scroller",
-    {
-      role: "grid",
-      tabindex: "0",
-      "aria-label": "Records: the arrow keys choose one, [ and ] step through time",
-      "aria-colcount": COLUMNS.length,
-    },
-    element("div.headgroup", { role: "rowgroup" }, headRow),
-    sizer,
-  );
+  const label = "Records: the arrow keys choose one, [ and ] step through time";
+  const said = { role: "grid", tabindex: "0", "aria-label": label, "aria-colcount": COLUMNS.length };
+  const grid = element("div.records.scroller", said, element("div.headgroup", { role: "rowgroup" }, headRow), sizer);
   const nothing = element("p.nothing", { hidden: true }, "No record passes the filter.");
   const pill = element("button.button.pill", { hidden: true, title: "Go to the end (End)" });
   const root = element("div.table", grid, nothing, pill);
@@ -234,23 +189,15 @@ export function ladder(view) {
       const after = recording.arrival(number);
       const until = after === null ? null : Math.max(row, rows.row(after + 1) - 1);
       const crossed = until === null ? 0 : until - row;
-      drawn
-        .get(number)
-        ?.say(
-          `${number > moment ? "not yet: " : ""}${record.sender} ${VERBS[record.kind]} ${crossed ? `(read after ${plural(crossed, "further record")}) ` : ""}`,
-        );
+      const late = crossed ? `(read after ${plural(crossed, "further record")}) ` : "";
+      const verb = VERBS[record.kind] ?? "sends";
+      drawn.get(number)?.say(`${number > moment ? "not yet: " : ""}${record.sender} ${verb} ${late}`);
       if (row < from && (until === null || until < from - 1)) continue;
       const faded = number > moment || (after !== null && after > moment);
       const stream = `${record.connection} ${record.sender}`;
       if (after !== null) latest[stream] = Math.max(latest[stream] ?? 0, record.time + record.delay);
-      const arrow = {
-        sender: record.sender,
-        shape: form,
-        faded,
-        from: (row - from + 0.5) * ROW,
-        to: null,
-        at: latest[stream],
-      };
+      const { sender } = record;
+      const arrow = { sender, shape: form, faded, from: (row - from + 0.5) * ROW, to: null, at: latest[stream] };
       found.push(arrow);
       if (until !== null) borders.set(until, [...(borders.get(until) ?? []), arrow]);
     }

@@ -7,9 +7,9 @@ const CLOCK = {
 };
 
 /**
- * Ask `early()` before drawing: where it says true, `again()` is called as soon as it is not, and there the same is asked.
- * Around drawing call `begin()` and `end(wait)`, after which it is too early for so many milliseconds; `stop()` when the
- * view goes.
+ * Ask `early()` before drawing: where it says true, `again()` is called as soon as it is not, and there the same is
+ * asked. Around drawing call `begin()` and `end(wait)`, after which it is too early for so many milliseconds; `stop()`
+ * when the view goes.
  */
 export function pace(again, { now, after, cancel } = CLOCK) {
   let next = -Infinity;

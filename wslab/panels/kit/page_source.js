@@ -7,7 +7,7 @@ const blank = (text) => text.replace(/[^\n]/g, " "); // so that lines and column
 
 const attribute = (tag, name) => new RegExp(`\\b${name}\\s*=\\s*["']?([^"'\\s>]*)`, "i").exec(tag)?.[1];
 
-/** `{ code, notes }`: the script itself, or the inline scripts of a page, each in its place; and what has to be said of it. */
+/** `{ code, notes }`: the script itself, or the inline scripts of a page, each in its place; and what to say of it. */
 export function scriptsOf(text) {
   if (!PAGE.test(text)) return { code: text, notes: [] };
   const notes = new Set();
@@ -25,7 +25,8 @@ export function scriptsOf(text) {
       at = begin + inner.length;
       if (/\s/.test(end.slice(2, 3)))
         notes.add(
-          `${end} is no end tag: a browser would take the rest of the page for script and run none of it. Here it is taken for </script>.`,
+          `${end} is no end tag: a browser would take the rest of the page for script and run none of it. ` +
+            "Here it is taken for </script>.",
         );
       if (!end) notes.add("The last script has no end tag: a browser would run none of it. Here it runs.");
     }
@@ -35,7 +36,7 @@ export function scriptsOf(text) {
   return { code, notes: [...notes] };
 }
 
-/** The Jupyter server that this page comes from: its `root`, and the `token` it knows the page by; null in another program. */
+/** The Jupyter server that this page comes from: its `root`, null where there is none, and its `token` for the page. */
 export function jupyterServer() {
   try {
     const { baseUrl, token } = JSON.parse(document.getElementById("jupyter-config-data").textContent);
@@ -55,8 +56,9 @@ export const isLoopback = (host) =>
 /**
  * Where an address that the code gives leads: `{ href, target, port, name }`.
  *
- * `ports` says for each port that is known where it is: `{ port, path, name }`, with a `path` below `root` where the Jupyter server
- * passes it on. An address that is not one of these goes where it says; what cannot be read is the browser's to refuse.
+ * `ports` says for each port that is known where it is: `{ port, path, name }`, with a `path` below `root` where the
+ * Jupyter server passes it on. An address that is not one of these goes where it says; what cannot be read is the
+ * browser's to refuse.
  */
 export function destination(written, { ports, root, page, token }) {
   const asWritten = { href: written, target: null, port: null, name: null };
@@ -75,6 +77,7 @@ export function destination(written, { ports, root, page, token }) {
     url.port = String(known.port);
     return { ...found, href: changed ? url.href : written };
   }
-  const login = token ? `${url.search ? "&" : "?"}token=${encodeURIComponent(token)}` : ""; // which the server keeps to itself
+  // The server keeps the token to itself.
+  const login = token ? `${url.search ? "&" : "?"}token=${encodeURIComponent(token)}` : "";
   return { ...found, href: root + known.path + url.pathname.slice(1) + url.search + login + url.hash };
 }

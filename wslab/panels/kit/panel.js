@@ -1,23 +1,24 @@
 /**
- * What every panel has around it: the line that tells a problem, the notice that its lab is closed, and the saved text that
- * stands in its place where no kernel answers.
+ * What every panel has around it: the line that tells a problem, the notice that its lab is closed, and the saved text
+ * that stands in its place where no kernel answers.
  *
- * A panel's module ends in `export default panel(name, title, build)`. `build(context)` is called for each view and returns
- * `{ element, draw(), remove?() }`; `draw` is called after every message and every change of a trait. In the context:
+ * A panel's module ends in `export default panel(name, title, build)`. `build(context)` is called for each view and
+ * returns `{ element, draw(), remove?() }`; `draw` is called after every message and every change of a trait. In the context:
  *
  * - `model`: the traits, which are what the views of one panel share; `set(trait, value)` sets one and tells the kernel.
  * - `ask(question)`: send the kernel a question, `{ ask: "...", ... }`.
- * - `hear(listener)`: have `listener(message, buffers)` called for each answer, `{ tell: "...", ... }`, while the view is there.
+ * - `hear(listener)`: have `listener(message, buffers)` called for each answer, `{ tell: "...", ... }`, as long as the view is.
  * - `shared`: what all views of this model share; `begin(context)`, called once for each model, may fill it.
  * - `life`: "waiting" for the kernel's first answer, then "live", or "silent" when none came in time.
  * - `redraw()`: draw this view again.
  */
 
-import { element } from "./dom.js";
+import { element, region, tell } from "./dom.js";
 import { subshell } from "./subshell.js";
-import { harmless } from "./words.js";
+import { harmless, linesOf } from "./words.js";
 
 const PATIENCE = 1500; // ms that a kernel has for its first answer
+const CLOSED = "This lab is closed. What was recorded stays; to go on, run the cell that makes the lab again.";
 
 export function panel(name, title, build, begin = (context) => context.ask({ ask: "hello" })) {
   return () => {
@@ -109,24 +110,17 @@ function show(session, build, { name, title, model, el }) {
   const live = element("div.live", closed, view.element);
   const root = element(`section.panel.${name}`, { "aria-label": title }, problem, saved.element, live);
 
-  const tell = (text) => {
-    if (problem.textContent !== text) problem.textContent = text;
-    problem.hidden = !text;
-  };
   const draw = () => {
     const silent = session.life === "silent";
     live.hidden = silent;
     saved.element.hidden = !silent;
-    closed.hidden = !model.get("closed");
-    closed.textContent = closed.hidden
-      ? ""
-      : "This lab is closed. What was recorded stays; to go on, run the cell that makes the lab again.";
-    tell(model.get("problem") ? `The panel could not do that: ${harmless(model.get("problem"))}` : "");
+    tell(closed, model.get("closed") ? CLOSED : "");
+    tell(problem, model.get("problem") ? `The panel could not do that: ${harmless(model.get("problem"))}` : "");
     try {
       if (silent) saved.draw();
       view.draw();
     } catch (error) {
-      tell(`The panel could not be drawn: ${harmless(error)}`);
+      tell(problem, `The panel could not be drawn: ${harmless(error)}`);
       throw error;
     }
   };
@@ -150,13 +144,7 @@ function savedView(model) {
     element("b", "A saved view."),
     " No kernel answers for this panel. To make it live, run the cell above: click it and press Shift+Enter.",
   );
-  const text = element("pre.snapshot.scrolls", {
-    tabindex: "0",
-    role: "region",
-    "aria-label": "The panel as text, as it was saved",
-  });
-  const draw = () => {
-    text.textContent = (model.get("snapshot") ?? "").split("\n").map(harmless).join("\n");
-  };
+  const text = region("pre.snapshot.scrolls", "The panel as text, as it was saved");
+  const draw = () => (text.textContent = linesOf(model.get("snapshot") ?? ""));
   return { element: element("div", { hidden: true }, notice, text), draw };
 }

@@ -65,26 +65,22 @@ export function unmasking(explanation) {
   const columns = places.map((at) => {
     const index = at - masked.first;
     const plain = masked.plain.get(at);
-    const node = element(
-      `span.column.shade${Math.floor(index / KEY) % 2}`,
-      element("span.xorindex", String(index)),
-      element("span", bytes[at]),
-      element("span.xorkey", masked.key[index % KEY]),
-      element("span.bold", plain),
-      element("span", character(parseInt(plain, 16)) ?? "·"),
-    );
+    const lines = [
+      ["span.xorindex", String(index)],
+      ["span", bytes[at]],
+      ["span.xorkey", masked.key[index % KEY]],
+      ["span.bold", plain],
+      ["span", character(parseInt(plain, 16)) ?? "·"],
+    ].map((line) => element(...line));
+    const node = element(`span.column.shade${Math.floor(index / KEY) % 2}`, lines);
     parts.push(part(node, explanation, 8 * at, 8 * at + 8, { byte: at }));
     return node;
   });
-  const names = () =>
-    element(
-      "span.column.rows",
-      ...["byte", "on the wire", "XOR key", "unmasked", "as ASCII"].map((name) => element("span", name)),
-    );
-  const rows = element("div.columns", {
-    role: "img",
-    "aria-label": `The payload masked, the masking key under it again and again, and unmasked: ${places.map((at) => masked.plain.get(at)).join(" ")}`,
-  });
+  const said = ["byte", "on the wire", "XOR key", "unmasked", "as ASCII"];
+  const names = () => element("span.column.rows", ...said.map((name) => element("span", name)));
+  const unmasked = places.map((at) => masked.plain.get(at)).join(" ");
+  const label = `The payload masked, the masking key under it again and again, and unmasked: ${unmasked}`;
+  const rows = element("div.columns", { role: "img", "aria-label": label });
   let laid = 0;
   const lay = (width) => {
     if (width === laid) return;
@@ -96,31 +92,17 @@ export function unmasking(explanation) {
   };
   const total = [...explanation.fields].reduce((sum, field) => sum + (field.plain === null ? 0 : field.width / 8), 0);
   const sum = element("div");
-  const root = element(
-    "section.under",
-    { "aria-label": "Unmasking" },
-    heading("Unmasking", "payload byte i XOR masking-key byte i mod 4", "RFC 6455 5.3"),
-    element(
-      "div.sidebyside",
-      element(
-        "div",
-        element(
-          "div.scroll.scrolls",
-          {
-            "data-key": "unmasked",
-            ...(places.length > LONG
-              ? { tabindex: "0", role: "region", "aria-label": "Masked and unmasked bytes" }
-              : {}),
-          },
-          rows,
-        ),
-        total > places.length
-          ? element("p.note", `The first ${NUMBER.format(places.length)} of ${plural(total, "payload byte")}.`)
-          : null,
-      ),
-      sum,
-    ),
+  const scrolls = { tabindex: "0", role: "region", "aria-label": "Masked and unmasked bytes" };
+  const scroller = element(
+    "div.scroll.scrolls",
+    { "data-key": "unmasked", ...(places.length > LONG ? scrolls : {}) },
+    rows,
   );
+  const cut = `The first ${NUMBER.format(places.length)} of ${plural(total, "payload byte")}.`;
+  const note = total > places.length ? element("p.note", cut) : null;
+  const head = heading("Unmasking", "payload byte i XOR masking-key byte i mod 4", "RFC 6455 5.3");
+  const pair = element("div.sidebyside", element("div", scroller, note), sum);
+  const root = element("section.under", { "aria-label": "Unmasking" }, head, pair);
   /** Write out the sum of one byte; of the first where that one is not masked. */
   const point = (at) => {
     const xor = xorOf(explanation, at) ?? xorOf(explanation, places[0]);
@@ -136,16 +118,10 @@ const heading = (name, said, where) =>
 function dump(name, pairs, length) {
   const shown = pairs.slice(0, MOST_BYTES);
   const more = length > shown.length ? `, the first ${NUMBER.format(shown.length)} shown` : "";
-  const text = dumpLines(shown).join("\n");
-  return element(
-    "figure.dump",
-    element("figcaption", element("b", name), ` ${plural(length, "byte")}${more}`),
-    element(
-      "pre.scroll.scrolls",
-      { "data-key": name, tabindex: "0", role: "region", "aria-label": `${name}: bytes as hex and ASCII` },
-      text,
-    ),
-  );
+  const label = `${name}: bytes as hex and ASCII`;
+  const look = { "data-key": name, tabindex: "0", role: "region", "aria-label": label };
+  const caption = element("figcaption", element("b", name), ` ${plural(length, "byte")}${more}`);
+  return element("figure.dump", caption, element("pre.scroll.scrolls", look, dumpLines(shown).join("\n")));
 }
 
 /** The compressed payload beside what it inflates to. Null where nothing was inflated. */
@@ -155,14 +131,8 @@ export function inflation(explanation) {
   const size = payload ? payload.width / 8 : 0;
   const compressed = payload ? (payload.plain ?? payload.raw) : "";
   const said = `${plural(size, "byte")} on the wire, ${NUMBER.format(explanation.inflated_length)} after inflating`;
-  return element(
-    "section.under",
-    { "aria-label": "Inflating" },
-    heading("Inflating", said, "RFC 7692 7.2.2"),
-    element(
-      "div.sidebyside",
-      dump(payload?.plain ? "Compressed, unmasked" : "Compressed", compressed.match(/../g) ?? [], size),
-      dump("Inflated", explanation.inflated.match(/../g) ?? [], explanation.inflated_length),
-    ),
-  );
+  const before = dump(payload?.plain ? "Compressed, unmasked" : "Compressed", compressed.match(/../g) ?? [], size);
+  const after = dump("Inflated", explanation.inflated.match(/../g) ?? [], explanation.inflated_length);
+  const head = heading("Inflating", said, "RFC 7692 7.2.2");
+  return element("section.under", { "aria-label": "Inflating" }, head, element("div.sidebyside", before, after));
 }

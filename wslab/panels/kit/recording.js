@@ -47,7 +47,7 @@ export class Recording {
     return at === null ? null : readRecord(this.view, at);
   }
 
-  /** The last record that was sent before the peer had read this one: itself or a later one; null where that is not known. */
+  /** The last record that was sent before the peer had read this one: itself or a later one; null where not known. */
   arrival(number) {
     const at = this.at(number);
     const delay = delayAt(this.view, at);

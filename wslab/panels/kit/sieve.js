@@ -1,7 +1,7 @@
 /**
- * Which records are shown: `Sieve` finds those that pass a test, a few milliseconds at a time, so that the page stays quick
- * whatever there is; what is new is tested once, and what was found stays. `wslab/panels/kit/record_filter.py` is its test in
- * Python.
+ * Which records are shown: `Sieve` finds those that pass a test, a few milliseconds at a time, so that the page stays
+ * quick whatever there is; what is new is tested once, and what was found stays. Its test in Python is
+ * `wslab/panels/kit/record_filter.py`.
  */
 
 import { FILTER_KINDS, SENDERS } from "./facts.js";
@@ -20,7 +20,7 @@ import {
 const SLICE = 4; // ms of work at a time
 const BETWEEN_LOOKS = 32; // records tested between two looks at the clock
 
-/** A test of the record that lies at a place, out of the panel's traits; null when every record passes. The cheap parts come first. */
+/** A test of the record at a place, out of the panel's traits, the cheap parts first; null when every record passes. */
 export function recordTest({
   direction = "both",
   kinds = FILTER_KINDS,

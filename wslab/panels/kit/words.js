@@ -1,5 +1,5 @@
 /**
- * Records and their wording: the packed form (wslab/anatomy/record.py) and the few words that every view says of a record
+ * Records and their wording: the packed form (wslab/anatomy/record.py), the few words that every view says of a record
  * (wslab/anatomy/summary.py), and how text from the wire is made harmless (wslab/drawing/visible.py).
  */
 
@@ -71,6 +71,14 @@ export const hexPairs = (bytes) => Array.from(bytes, (byte) => hex(byte)).join("
 export const NUMBER = new Intl.NumberFormat("en-US");
 export const plural = (count, noun) => `${NUMBER.format(count)} ${noun}${count === 1 ? "" : "s"}`;
 
+const MOST_VALUE = 240; // characters that are shown of a value
+
+/** A value that is shown in part where it is long. */
+export const cut = (text) =>
+  text.length > MOST_VALUE ? `${text.slice(0, MOST_VALUE)}… ${NUMBER.format(text.length - MOST_VALUE)} more` : text;
+/** Hex digits in pairs. */
+export const spaced = (digits) => digits.replace(/(..)(?=.)/g, "$1 ");
+
 function escaped(character) {
   const point = character.codePointAt(0);
   if (SHORT[character]) return SHORT[character];
@@ -85,6 +93,9 @@ export const visible = (text) => text.replace(ESCAPED, escaped);
 /** The same for a sentence that may quote what is visible already: backslashes stay. */
 export const harmless = (text) => String(text).replace(HARMFUL, escaped);
 
+/** The same for a text of several lines, which stay lines. */
+export const linesOf = (text) => text.split("\n").map(harmless).join("\n");
+
 // The second byte of a UTF-8 sequence has a narrower range after these first bytes (RFC 3629 section 4).
 const SECOND = { 0xe0: [0xa0, 0xbf], 0xed: [0x80, 0x9f], 0xf0: [0x90, 0xbf], 0xf4: [0x80, 0x8f] };
 const wanted = (first) => (first < 0xc2 || first > 0xf4 ? 1 : 2 + (first >= 0xe0) + (first >= 0xf0));
@@ -92,12 +103,11 @@ const wanted = (first) => (first < 0xc2 || first > 0xf4 ? 1 : 2 + (first >= 0xe0
 /** Bytes as UTF-8, each byte that is none as a lone surrogate U+DC80 to U+DCFF, as Python's surrogateescape does. */
 function decode(bytes, cut = false) {
   let end = bytes.length;
-  for (let at = end - 1; cut && at >= Math.max(end - 3, 0); at--) {
-    if (bytes[at] >= 0xc0) {
-      if (end - at < 2 + (bytes[at] >= 0xe0) + (bytes[at] >= 0xf0)) end = at; // it goes on after the cut
-      break;
-    }
-    if (bytes[at] < 0x80) break;
+  if (cut) {
+    const last = bytes.findLastIndex((byte) => byte < 0x80 || byte >= 0xc0); // where the last character begins
+    const { [last]: first } = bytes;
+    const goesOn = first >= 0xc0 && end - last < 2 + (first >= 0xe0) + (first >= 0xf0);
+    if (goesOn && end - last <= 3) end = last; // it goes on after the cut
   }
   let text = "";
   for (let at = 0; at < end; ) {

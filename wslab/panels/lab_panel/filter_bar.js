@@ -6,14 +6,7 @@ import { DIRECTIONS, FILTER_KINDS, OPCODES } from "../kit/facts.js";
 import { NUMBER } from "../kit/words.js";
 
 const TYPING = 120; // ms without a key after which what was typed counts
-const NAMES = {
-  handshake: "handshake",
-  data: "data",
-  control: "control",
-  tcp: "TCP end",
-  error: "errors",
-  bend: "bends",
-};
+const NAMES = { tcp: "TCP end", error: "errors", bend: "bends" }; // of kinds that are called otherwise here
 const TITLES = {
   handshake: "Opening handshake: request and response",
   data: "Data frames: TEXT, BINARY, CONTINUATION",
@@ -31,12 +24,8 @@ const SAMPLES = { handshake: "M0 4.2h26M0 7.8h26", bend: `M0 6${"l3 -4l6 8l3 -4"
 function sample(kind) {
   const lines = SAMPLES[kind] ?? "M0 6h26";
   const end = kind === "tcp" ? [svg("path.arrow-bar", { d: "M26 1v10" })] : [];
-  return svg(
-    "svg.line",
-    { viewBox: "0 0 28 12", "aria-hidden": "true", focusable: "false" },
-    svg("path.arrow-shaft", { "data-line": kind, d: lines }),
-    ...end,
-  );
+  const look = { viewBox: "0 0 28 12", "aria-hidden": "true", focusable: "false" };
+  return svg("svg.line", look, svg("path.arrow-shaft", { "data-line": kind, d: lines }), end);
 }
 
 /** A field whose text is the trait, when one has stopped typing. */
@@ -52,51 +41,37 @@ function textField(view, trait, properties) {
 
 export function filterBar(view) {
   const { recording, rows, model } = view;
-  const directions = DIRECTIONS.map((direction) => [
-    direction,
-    element(
-      "button.button.choice",
-      { onclick: () => view.change({ direction }) },
-      direction === "both" ? null : mark(direction),
+  const directions = DIRECTIONS.map((direction) => {
+    const sender = direction === "both" ? null : mark(direction);
+    return [
       direction,
-    ),
-  ]);
+      element("button.button.choice", { onclick: () => view.change({ direction }) }, sender, direction),
+    ];
+  });
   const toggle = (kind) => {
-    const kinds = model.get("kinds");
-    view.change({
-      kinds: FILTER_KINDS.filter((other) => (other === kind ? !kinds.includes(kind) : kinds.includes(other))),
-    });
+    const on = model.get("kinds");
+    view.change({ kinds: FILTER_KINDS.filter((other) => on.includes(other) !== (other === kind)) });
   };
-  const kinds = FILTER_KINDS.map((kind) => [
-    kind,
-    element(
-      "button.button.kind",
-      { title: TITLES[kind], onclick: () => toggle(kind) },
-      kind === "error" ? "" : sample(kind),
-      NAMES[kind],
-    ),
-  ]);
+  const kinds = FILTER_KINDS.map((kind) => {
+    const said = { title: TITLES[kind], onclick: () => toggle(kind) };
+    return [kind, element("button.button.kind", said, kind === "error" ? "" : sample(kind), NAMES[kind] ?? kind)];
+  });
+  const chooseOpcode = () => view.change({ opcode: opcode.value === "" ? null : Number(opcode.value) });
   const opcode = element(
     "select.input",
-    {
-      "aria-label": "Opcode",
-      onchange: () => view.change({ opcode: opcode.value === "" ? null : Number(opcode.value) }),
-    },
+    { "aria-label": "Opcode", onchange: chooseOpcode },
     options([
       ["", "any opcode"],
       ...Array.from({ length: 16 }, (_, code) => [code, `${code} ${OPCODES[code] ?? "reserved"}`]),
     ]),
   );
+  const chooseConnection = () => {
+    const number = connection.value === "" ? null : Number(connection.value);
+    if (number === null || (connection.validity.valid && number < 2 ** 31)) view.change({ connection: number });
+  };
   const connection = element("input.input.number", {
-    type: "number",
-    min: "0",
-    step: "1",
-    placeholder: "conn.",
-    "aria-label": "Connection",
-    title: "Number of the TCP connection",
-    oninput: () =>
-      (connection.value === "" || (connection.validity.valid && Number(connection.value) < 2 ** 31)) &&
-      view.change({ connection: connection.value === "" ? null : Number(connection.value) }),
+    ...{ type: "number", min: "0", step: "1", placeholder: "conn.", "aria-label": "Connection" },
+    ...{ title: "Number of the TCP connection", oninput: chooseConnection },
   });
   const text = textField(view, "text", {
     placeholder: "text",
@@ -179,9 +154,6 @@ function findBar(view) {
     for (const part of buttons) part.ariaDisabled = String(!found.count);
     if (said.textContent !== text()) said.textContent = text();
   };
-  return {
-    element: element("span.find", { role: "search", "aria-label": "Find a record" }, field.input, ...buttons, said),
-    draw,
-    remove: field.remove,
-  };
+  const look = { role: "search", "aria-label": "Find a record" };
+  return { element: element("span.find", look, field.input, buttons, said), draw, remove: field.remove };
 }

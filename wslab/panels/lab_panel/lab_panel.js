@@ -8,7 +8,7 @@
  */
 
 import { button } from "../kit/controls.js";
-import { element, mark, say, whenChanged } from "../kit/dom.js";
+import { element, mark, say, together, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { caption, ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
@@ -50,13 +50,9 @@ function summary(view) {
     }, SAY_EVERY);
   };
 
-  const remove = () => clearTimeout(speaking);
   const buttons = element("span.buttons", follow, clear);
-  return {
-    element: element("div.toolbar", { role: "group", "aria-label": "Recording" }, counts, said, buttons),
-    draw,
-    remove,
-  };
+  const root = element("div.toolbar", { role: "group", "aria-label": "Recording" }, counts, said, buttons);
+  return { element: root, draw, remove: () => clearTimeout(speaking) };
 }
 
 /** What there is to say of the file that the recording was read from. */
@@ -85,7 +81,8 @@ function inspector(view) {
   const title = (record) => {
     const length = record.headerLength + record.payloadLength;
     const [word, rest] = caption(record);
-    const where = `${length ? `${plural(length, "byte")} from` : "at"} byte ${NUMBER.format(record.offset)} of the ${record.sender}'s stream`;
+    const from = length ? `${plural(length, "byte")} from` : "at";
+    const where = `${from} byte ${NUMBER.format(record.offset)} of the ${record.sender}'s stream`;
     const when = `, at ${record.time.toFixed(4)} s`;
     const unread = ["error", "bend"].includes(record.kind) ? "" : ", reception not seen";
     const read = record.delay === null ? unread : `, received ${MILLI.format(record.delay * 1e3)} ms later`;
@@ -103,12 +100,9 @@ function inspector(view) {
   const words = (record, detail) => {
     if (view.selected === null) return [hint("Select a record to see its bytes: click it, or use the arrow keys.")];
     if (!record) return [hint(`Record ${view.selected} is no longer kept.`)];
-    if (!detail)
-      return [
-        title(record),
-        hint("The kernel is asked for this record's bytes. It may have to end a running cell first."),
-      ];
-    return [title(record), detail.problem ? element("p.problem", harmless(detail.problem)) : null].filter(Boolean);
+    const waiting = "The kernel is asked for this record's bytes. It may have to end a running cell first.";
+    if (!detail) return [title(record), hint(waiting)];
+    return detail.problem ? [title(record), element("p.problem", harmless(detail.problem))] : [title(record)];
   };
 
   const now = () => {
@@ -256,14 +250,7 @@ function build(context) {
     if (reveal !== null) table.reveal(reveal);
     pacing.end(DRAW_EVERY);
   };
-  return {
-    element: element("div", ...parts.map((part) => part.element)),
-    draw,
-    remove: () => {
-      pacing.stop();
-      parts.forEach((part) => part.remove?.());
-    },
-  };
+  return together(element("div", ...parts.map((part) => part.element)), [{ remove: pacing.stop }, ...parts], draw);
 }
 
 export default panel("lab", "Lab panel", build, begin);

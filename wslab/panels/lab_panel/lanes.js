@@ -6,7 +6,7 @@
  * are pulled from the kernel (wslab/panels/lab_panel/lanes.py) and only while they are open.
  */
 
-import { element, freshId, mark, quote, say, section } from "../kit/dom.js";
+import { element, freshId, mark, quote, region, say, section } from "../kit/dom.js";
 import { harmless, NUMBER, plural } from "../kit/words.js";
 
 const LEAST = 18; // px of a column of one byte
@@ -42,14 +42,8 @@ function scale({ start, stop, chunks, records, messages }, room) {
   const place = new Map(edges.map((edge, index) => [edge, index]));
   const clip = (edge) => Math.min(Math.max(edge, start), stop);
   const columns = (from, to) => `grid-column: ${place.get(clip(from)) + 2} / ${place.get(clip(to)) + 2}`;
-  return {
-    edges,
-    widths,
-    lefts,
-    columns,
-    has: (from, to) => clip(to) > clip(from),
-    left: (edge) => lefts[place.get(clip(edge))],
-  };
+  const has = (from, to) => clip(to) > clip(from);
+  return { edges, widths, lefts, columns, has, left: (edge) => lefts[place.get(clip(edge))] };
 }
 
 /** The offsets at the edges, as many as have room. */
@@ -73,12 +67,9 @@ function chunkRow(lanes, at, by, number) {
     .map((chunk) => {
       const cut = (chunk.offset < lanes.start ? ".cutstart" : "") + (end(chunk) > lanes.stop ? ".cutend" : "");
       const verb = by === lanes.sender ? "wrote" : "read";
-      const said = `${by} ${verb} ${span(chunk.offset, end(chunk))} as one chunk at ${chunk.time.toFixed(4)} s`;
-      return element(
-        `span.chunk.${by}${cut}`,
-        { style: row(number) + at.columns(chunk.offset, end(chunk)), title: said },
-        NUMBER.format(chunk.length),
-      );
+      const title = `${by} ${verb} ${span(chunk.offset, end(chunk))} as one chunk at ${chunk.time.toFixed(4)} s`;
+      const style = row(number) + at.columns(chunk.offset, end(chunk));
+      return element(`span.chunk.${by}${cut}`, { style, title }, NUMBER.format(chunk.length));
     });
 }
 
@@ -88,21 +79,15 @@ function frameRow(lanes, at, number, selected, select) {
     .map((record) => {
       const shape = record.control ? "control" : record.kind === "frame" ? "data" : record.kind;
       const header = at.left(record.offset + record.header) - at.left(record.offset);
-      const said = `No. ${record.number}, ${harmless(record.words)}: ${plural(record.header, "byte")} of header, ${NUMBER.format(record.payload)} of payload, ${span(record.offset, stopOf(record))}`;
-      return element(
-        "button.laneframe",
-        {
-          "data-shape": shape,
-          "data-key": record.number,
-          style: row(number) + at.columns(record.offset, stopOf(record)),
-          title: said,
-          "aria-label": said,
-          "aria-pressed": String(record.number === selected),
-          onclick: () => select(record.number),
-        },
-        record.header ? element("span.laneheader", { style: `width: ${header}px` }) : null,
-        quote(record.words, ".lanewords"),
-      );
+      const sizes = `${plural(record.header, "byte")} of header, ${NUMBER.format(record.payload)} of payload`;
+      const where = span(record.offset, stopOf(record));
+      const said = `No. ${record.number}, ${harmless(record.words)}: ${sizes}, ${where}`;
+      const style = row(number) + at.columns(record.offset, stopOf(record));
+      const data = { "data-shape": shape, "data-key": record.number };
+      const state = { "aria-pressed": String(record.number === selected), onclick: () => select(record.number) };
+      const hatched = record.header ? element("span.laneheader", { style: `width: ${header}px` }) : null;
+      const look = { ...data, ...state, style, title: said, "aria-label": said };
+      return element("button.laneframe", look, hatched, quote(record.words, ".lanewords"));
     });
 }
 
@@ -111,14 +96,9 @@ function messageRow(lanes, at, number) {
   return lanes.messages
     .filter((message) => at.has(message.start, message.stop))
     .flatMap((message) => {
-      const own = lanes.records.filter(
-        (record) =>
-          !record.control &&
-          record.kind === "frame" &&
-          record.offset >= message.start &&
-          stopOf(record) <= message.stop &&
-          stopOf(record) > record.offset,
-      );
+      const frames = lanes.records.filter(({ control, kind }) => !control && kind === "frame");
+      const isIn = (one) => one.offset >= message.start && stopOf(one) <= message.stop && stopOf(one) > one.offset;
+      const own = frames.filter(isIn);
       const runs = [];
       for (const record of own) {
         if (runs.at(-1)?.[1] === record.offset) runs.at(-1)[1] = stopOf(record);
@@ -130,24 +110,16 @@ function messageRow(lanes, at, number) {
       const cut = (index) =>
         (index === 0 && message.start < lanes.start ? ".cutstart" : "") +
         (index === runs.length - 1 && message.stop > lanes.stop ? ".cutend" : "");
-      const said = `Message: ${harmless(message.words)}, ${span(message.start, message.stop)}`;
-      const widest = runs.reduce(
-        (best, run, index) =>
-          at.left(run[1]) - at.left(run[0]) > at.left(runs[best][1]) - at.left(runs[best][0]) ? index : best,
-        0,
-      );
-      return [
-        runs.length > 1
-          ? element("span.bridge", { style: row(number) + at.columns(message.start, message.stop) })
-          : null,
-        ...runs.map(([from, to], index) =>
-          element(
-            `span.message${cut(index)}`,
-            { style: row(number) + at.columns(from, to), title: said },
-            index === widest ? harmless(message.words) : "",
-          ),
-        ),
-      ].filter(Boolean);
+      const title = `Message: ${harmless(message.words)}, ${span(message.start, message.stop)}`;
+      const widths = runs.map(([from, to]) => at.left(to) - at.left(from));
+      const widest = widths.indexOf(Math.max(...widths));
+      const styled = (from, to) => row(number) + at.columns(from, to);
+      const bridge = element("span.bridge", { style: styled(message.start, message.stop) });
+      const drawn = runs.map(([from, to], index) => {
+        const words = index === widest ? harmless(message.words) : "";
+        return element(`span.message${cut(index)}`, { style: styled(from, to), title }, words);
+      });
+      return runs.length > 1 ? [bridge, ...drawn] : drawn;
     });
 }
 
@@ -158,10 +130,8 @@ function spoken(lanes) {
   const reads = chunks.filter(({ by }) => by === peer);
   const writes = chunks.filter(({ by }) => by === sender);
   const readAs = (write) => {
-    const found = reads.filter((read) => read.offset < end(write) && end(read) > write.offset);
-    return found.length
-      ? `; ${peer} read them ${found.length === 1 ? "in one chunk" : `in ${found.length} chunks`}`
-      : "";
+    const { length } = reads.filter((read) => read.offset < end(write) && end(read) > write.offset);
+    return length ? `; ${peer} read them in ${length === 1 ? "one chunk" : `${length} chunks`}` : "";
   };
   return [
     ...writes.map((write) => `${sender} wrote ${span(write.offset, end(write))} as one chunk${readAs(write)}.`),
@@ -183,10 +153,8 @@ function lesson(lanes) {
     [lanes.records.filter(({ kind }) => kind === "frame").length, "frame"],
     [lanes.messages.length, "message"],
   ];
-  const parts = said
-    .filter(([number, noun]) => number || noun === "frame")
-    .map(([number, noun]) => plural(number, noun));
-  return `${parts.join(", ")}: no edge has to match another.`;
+  const told = said.filter(([number, noun]) => number || noun === "frame").map((one) => plural(...one));
+  return `${told.join(", ")}: no edge has to match another.`;
 }
 
 function figure(lanes, room, selected, select) {
@@ -197,26 +165,17 @@ function figure(lanes, room, selected, select) {
   const ends = heads.map(([name, by], index) =>
     element("span.laneof", { style: row(index + 2) }, name, by ? mark(by) : null, by ?? ""),
   );
+  const over = (what, from, columns) => element(what, { style: `grid-row: ${from} / 6; ${columns}` });
   const seen = (by) => lanes.chunks.some((chunk) => chunk.by === by);
-  const unknown = (by, number) =>
-    seen(by)
-      ? []
-      : [
-          element(
-            "span.lanenone",
-            { style: `${row(number)} grid-column: 2 / -1` },
-            "not seen: this end is not in the lab",
-          ),
-        ];
+  const blind = (style) => element("span.lanenone", { style }, "not seen: this end is not in the lab");
+  const unknown = (by, number) => (seen(by) ? [] : [blind(`${row(number)} grid-column: 2 / -1`)]);
   const body = [
     element("span.laneof.axisof", { style: row(1) }, "byte"),
     axis(at),
     ...ends,
-    ...at.edges.map((edge) =>
-      element("span.edge", { style: `grid-row: 2 / 6; ${at.columns(edge, edge).replace(/ \/.*/, "")}` }),
-    ),
+    ...at.edges.map((edge) => over("span.edge", 2, at.columns(edge, edge).replace(/ \/.*/, ""))),
     chosen && at.has(chosen.offset, stopOf(chosen))
-      ? element("span.band", { style: `grid-row: 1 / 6; ${at.columns(chosen.offset, stopOf(chosen))}` })
+      ? over("span.band", 1, at.columns(chosen.offset, stopOf(chosen)))
       : null,
     ...chunkRow(lanes, at, lanes.sender, 2),
     ...unknown(lanes.sender, 2),
@@ -225,36 +184,24 @@ function figure(lanes, room, selected, select) {
     ...frameRow(lanes, at, 4, selected, select),
     ...messageRow(lanes, at, 5),
   ];
-  return element(
-    "div.tracks",
-    { style: `grid-template-columns: ${NAMES}px ${at.widths.map((width) => `${width}px`).join(" ")} ${SPARE}px` },
-    ...body,
-  );
+  const widths = [NAMES, ...at.widths, SPARE].map((width) => `${width}px`).join(" ");
+  return element("div.tracks", { style: `grid-template-columns: ${widths}` }, body);
 }
 
 function drawing(lanes, room, selected, select) {
-  const scroller = element(
-    "div.tracksbox.scrolls",
-    {
-      tabindex: "0",
-      role: "region",
-      "aria-label": "Chunks, frames and messages over the same bytes; their text follows",
-    },
-    figure(lanes, room, selected, select),
-  );
-  const left = lanes.chunks_left_out ? ` Of the chunks the first ${NUMBER.format(lanes.chunks.length)} are drawn.` : "";
-  return {
+  const label = "Chunks, frames and messages over the same bytes; their text follows";
+  const scroller = region("div.tracksbox.scrolls", label, figure(lanes, room, selected, select));
+  const { sender, start, stop, connection, chunks } = lanes;
+  const left = lanes.chunks_left_out ? ` Of the chunks the first ${NUMBER.format(chunks.length)} are drawn.` : "";
+  const where = `${sender}'s stream${start || connection ? ` on connection ${connection}` : ""}, ${span(start, stop)}`;
+  const how = "Not to scale: a width grows with the logarithm of its bytes. Hatched: header.";
+  const parts = [
+    element("p.lesson", lesson(lanes), section(" RFC 6455 5.4, RFC 9293 3.7")),
     scroller,
-    parts: [
-      element("p.lesson", lesson(lanes), section(" RFC 6455 5.4, RFC 9293 3.7")),
-      scroller,
-      element(
-        "p.note",
-        `Of the ${lanes.sender}'s stream${lanes.start || lanes.connection ? ` on connection ${lanes.connection}` : ""}, ${span(lanes.start, lanes.stop)}. Not to scale: a width grows with the logarithm of its bytes. Hatched: header.${left}`,
-      ),
-      element("ul.unseen", ...spoken(lanes).map((text) => element("li", text))),
-    ],
-  };
+    element("p.note", `Of the ${where}. ${how}${left}`),
+    element("ul.unseen", ...spoken(lanes).map((text) => element("li", text))),
+  ];
+  return { scroller, parts };
 }
 
 /**
@@ -264,11 +211,8 @@ function drawing(lanes, room, selected, select) {
 export function lanes(view) {
   const id = freshId();
   const body = element("div.lanebody", { id, hidden: true });
-  const button = element(
-    "button.disclosure",
-    { "aria-expanded": "false", "aria-controls": id, onclick: () => view.open(!view.isOpen) },
-    "TCP chunks, frames, messages",
-  );
+  const look = { "aria-expanded": "false", "aria-controls": id, onclick: () => view.open(!view.isOpen) };
+  const button = element("button.disclosure", look, "TCP chunks, frames, messages");
   let asked = null;
   let told = null;
   let drawn = null;
@@ -328,10 +272,6 @@ export function lanes(view) {
     if (message.tell !== "lanes") return;
     if (JSON.stringify(message) !== JSON.stringify(told)) told = message;
   };
-  return {
-    element: element("section.ruled", { "aria-label": "TCP chunks, frames, messages" }, button, body),
-    draw,
-    hear,
-    remove: () => sized.disconnect(),
-  };
+  const root = element("section.ruled", { "aria-label": "TCP chunks, frames, messages" }, button, body);
+  return { element: root, draw, hear, remove: () => sized.disconnect() };
 }

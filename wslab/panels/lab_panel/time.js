@@ -47,26 +47,16 @@ function goTo(view, row) {
 export function timeControls(view) {
   const { recording, rows } = view;
   const name = element("span", "Pause");
-  const pause = element("button.button.pause", {
-    onclick: () =>
-      view.change(view.paused ? { paused: false, position: null } : { paused: true, position: view.moment }),
-  });
+  const turn = () => view.change({ paused: !view.paused, position: view.paused ? null : view.moment });
+  const pause = element("button.button.pause", { onclick: turn });
   const icons = { true: icon("resume"), false: icon("pause") };
   const buttons = Object.entries(NAMES).map(([where, title]) => {
-    const button = element(
-      "button.button.step",
-      { title, "aria-label": title, onclick: () => button.ariaDisabled !== "true" && step(view, where) },
-      icon(where),
-    );
+    const onclick = () => button.ariaDisabled !== "true" && step(view, where);
+    const button = element("button.button.step", { title, "aria-label": title, onclick }, icon(where));
     return [where, button];
   });
-  const slider = element("input.slider", {
-    type: "range",
-    min: "1",
-    step: "1",
-    "aria-label": "Moment",
-    oninput: () => goTo(view, Number(slider.value) - 1),
-  });
+  const oninput = () => goTo(view, Number(slider.value) - 1);
+  const slider = element("input.slider", { type: "range", min: "1", step: "1", "aria-label": "Moment", oninput });
   const said = element("span.moment");
 
   const draw = () => {
@@ -81,21 +71,14 @@ export function timeControls(view) {
     slider.max = String(Math.max(1, count));
     if (Number(slider.value) !== row + 1) slider.value = String(row + 1);
     const record = row >= 0 ? recording.record(rows.number(row)) : null;
-    const where = record
-      ? `record ${NUMBER.format(row + 1)} of ${NUMBER.format(count)}, ${record.time.toFixed(4)} s`
-      : "before the first record";
+    const place = `record ${NUMBER.format(row + 1)} of ${NUMBER.format(count)}`;
+    const where = record ? `${place}, ${record.time.toFixed(4)} s` : "before the first record";
     slider.setAttribute("aria-valuetext", view.paused ? where : `live, ${where}`);
     said.textContent = view.paused ? where : "live";
   };
+  const steps = element("span.steps", ...buttons.map(([, button]) => button));
   return {
-    element: element(
-      "div.toolbar.time",
-      { role: "group", "aria-label": "Time" },
-      pause,
-      element("span.steps", ...buttons.map(([, button]) => button)),
-      slider,
-      said,
-    ),
+    element: element("div.toolbar.time", { role: "group", "aria-label": "Time" }, pause, steps, slider, said),
     draw,
   };
 }
@@ -107,17 +90,9 @@ export function stateDiagrams(view) {
   const lanes = SENDERS.map((end) => {
     const states = STATES.map((state) => element("li", state));
     const why = element("p.why");
-    return {
-      end,
-      states,
-      why,
-      element: element(
-        `div.machine.${end}`,
-        element("p.end", mark(end), element("b", end)),
-        element("ol.states", { "aria-label": `States of the ${end}` }, ...states),
-        why,
-      ),
-    };
+    const list = element("ol.states", { "aria-label": `States of the ${end}` }, states);
+    const root = element(`div.machine.${end}`, element("p.end", mark(end), element("b", end)), list, why);
+    return { end, states, why, element: root };
   });
 
   const draw = () => {
@@ -136,14 +111,7 @@ export function stateDiagrams(view) {
       why.textContent = news?.event ? `${harmless(news.event)}, ${harmless(news.section)}` : "";
     }
   };
-  return {
-    element: element(
-      "div.machines",
-      { role: "group", "aria-label": "States of both ends" },
-      lanes[0].element,
-      which,
-      lanes[1].element,
-    ),
-    draw,
-  };
+  const [client, server] = lanes.map((lane) => lane.element);
+  const said = { role: "group", "aria-label": "States of both ends" };
+  return { element: element("div.machines", said, client, which, server), draw };
 }
