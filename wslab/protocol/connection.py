@@ -214,9 +214,7 @@ class Connection:
                 out.append(Unread(sender, told.offset, told.data, told.length, BODY))
             else:
                 out.append(self._head(side, told))
-        data = found.data
-        size = len(data)
-        before = found.base - 1
+        data, size, base = found.data, len(found.data), found.base - 1
         payloads, keep, unmask, mask_bit = self.payloads, self.keep, self._unmask, side.mask_bit
         for index, mark in enumerate(found.marks, found.first_index):
             first, second = data[mark - 1], data[mark]
@@ -240,7 +238,7 @@ class Connection:
                     kept = bytes(payload) if length <= payloads else None
                     shown = bytes(said if length <= PREVIEW else said[:PREVIEW])
                     values = (
-                        sender, index, before + mark, start - mark + 1, length, first, second, key,
+                        sender, index, base + mark, start - mark + 1, length, first, second, key,
                         (), shown, kept, None, None, None, number, True, None,
                     )  # fmt: skip
                     out.append(_new(Frame, values))
@@ -249,7 +247,7 @@ class Connection:
                         whole = None if kept is None else bytes(said)
                         out.append(_new(Message, (sender, number, first & OPCODE, index, index, length, whole, ())))
                     continue
-            header = _new(FrameHeader, (index, before + mark, start - mark + 1, length, first, second, key))
+            header = _new(FrameHeader, (index, base + mark, start - mark + 1, length, first, second, key))
             want = self._want(side, first, length)
             if arrived:
                 out += self._judge(side, header, bytes(data[start : start + want]))
@@ -338,18 +336,10 @@ class Connection:
         content = case.bad_text is not None or case.cut_text or case.bad_deflate is not None or case.control
         code, reason = close_body(data) if opcode == CLOSE else (None, None)
         seen = data[2:] if opcode == CLOSE else (data if inflated is None else inflated)
-        frame = Frame(
-            side.sender,
-            *header,
-            violations=() if plainly and not content else judge_frame(case),
-            preview=seen[:PREVIEW],
-            payload=payload if case.whole and length <= self.payloads else None,
-            inflated=inflated,
-            status_code=code,
-            close_reason=reason,
-            message=None if message is None else message.number,
-            note=note,
-        )
+        kept = payload if case.whole and length <= self.payloads else None
+        number = None if message is None else message.number
+        broken = () if plainly and not content else judge_frame(case)
+        frame = Frame(side.sender, *header, broken, seen[:PREVIEW], kept, inflated, code, reason, number, True, note)
         yield frame
         if message is not None:
             message.add(body, frame, self.payloads)
@@ -357,18 +347,21 @@ class Connection:
                 yield message.ended(side.sender, index)
         if opcode == CLOSE:
             side.close_sent = True
-            events = {side.sender: Event.SENT_CLOSE, side.sender.peer: Event.RECEIVED_CLOSE}
-            self._happen((side.sender, index), events)
+            self._happen((side.sender, index), {side.sender: Event.SENT_CLOSE, side.sender.peer: Event.RECEIVED_CLOSE})
         if opcode == CLOSE or side.opened is not opened:
             self._replan()
 
     def _case(self, side: _Direction, header: FrameHeader, data: bytes) -> FrameCase:
         """A frame in its connection, before it has changed anything."""
+        _, _, header_length, length, first, second, _ = header
         return FrameCase(
-            *header[2:6],
+            header_length,
+            length,
+            first,
+            second,
             data,
             side.sender,
-            whole=len(data) == header.payload_length,
+            whole=len(data) == length,
             deflate=self._agreed,
             opened=None if side.opened is None else side.opened.opcode,
             in_context=True,

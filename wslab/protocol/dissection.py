@@ -104,8 +104,8 @@ def dissect(
     left = {Sender.CLIENT: client, Sender.SERVER: server}
 
     def feed(sender: Sender, size: int) -> list[Thing]:
-        data, left[sender] = left[sender][:size], left[sender][size:]
-        told = connection.feed(sender, data)
+        told = connection.feed(sender, left[sender][:size])
+        left[sender] = left[sender][size:]
         found[sender] += told
         return told
 
@@ -119,8 +119,8 @@ def dissect(
             status = next((thing.status for thing in told if isinstance(thing, Head)), status)
         if status is None or status == 101:
             break
-    for sender in (Sender.SERVER, Sender.CLIENT):
-        feed(sender, len(left[sender]))
+    feed(Sender.SERVER, len(server))
+    feed(Sender.CLIENT, len(client))
     things = found[Sender.CLIENT] + found[Sender.SERVER]
     unread = [thing for thing in things if isinstance(thing, Unread)]
     unread += [rest for sender in Sender if (rest := connection.rest(sender)) is not None]

@@ -256,8 +256,7 @@ def _parts(
     if data:
         for name, bit, no, yes in _BITS:
             yield name, 1, int(bool(first & bit)), yes if first & bit else no, _BASE
-        known = opcode in OPCODES
-        said = ": ".join(OPCODES[opcode]) if known else "reserved: the receiver must fail the connection"
+        said = ": ".join(OPCODES[opcode]) if opcode in OPCODES else "reserved: the receiver must fail the connection"
         yield "opcode", 4, opcode, said, _BASE
     size = EXTENDED[second]
     if len(data) > 1:
@@ -324,7 +323,6 @@ def _said(data: bytes, opcode: int, *, compressed: bool = False) -> str:
     if compressed:
         return f"{size}, compressed if RSV1 means so: {hexed(data, 16)}"
     text = _decoded(data)
-    readable = opcode in (TEXT, CLOSE, CONTINUATION)
-    if isinstance(text, str) and (readable or (text.isascii() and text.isprintable())):
+    if isinstance(text, str) and (opcode in (TEXT, CLOSE, CONTINUATION) or (text.isascii() and text.isprintable())):
         return quote(text)
     return f"{size}: {hexed(data, 16)}"

@@ -90,11 +90,12 @@ def read_header(data: bytes | memoryview, at: int = 0, *, index: int = 0, offset
     ``index`` and ``offset`` are the frame's place in its stream, which the bytes do not tell.
     """
     come = len(data) - at
-    first, second = data[at] if come > 0 else 0, data[at + 1] if come > 1 else 0
+    if come < 2:
+        return FrameHeader(index, offset, HEADER[0], 0, data[at] if come > 0 else 0, 0, None)
+    first, second = data[at], data[at + 1]
     size = HEADER[second]
-    length = payload_length(data, at + 1) if come > 1 else 0
     key = bytes(data[at + size - KEY : at + size]) if second & MASK and come >= size else None
-    return FrameHeader(index, offset, size, length, first, second, key)
+    return FrameHeader(index, offset, size, payload_length(data, at + 1), first, second, key)
 
 
 def write_header(first: int, length: int, key: bytes = b"", form: LengthForm | None = None) -> bytes:

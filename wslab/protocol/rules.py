@@ -471,8 +471,7 @@ def _subprotocols(case: HeadCase) -> Iterator[Breach]:
     """The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to U+007E not
     including separator characters as defined in [RFC2616] and MUST all be unique strings."""
     values = case.head.get("Sec-WebSocket-Protocol")
-    names = case.head.tokens("Sec-WebSocket-Protocol")
-    place = case.line("Sec-WebSocket-Protocol")
+    names, place = case.head.tokens("Sec-WebSocket-Protocol"), case.line("Sec-WebSocket-Protocol")
     if values and not names:
         yield Breach("no subprotocol is named", *place)
     wrong = next((name for name in names if not TOKEN.fullmatch(name)), None)
