@@ -18,8 +18,7 @@ class Comparison(Shown):
     """What was predicted beside what happened; shows itself as a table."""
 
     question: str
-    rows: tuple[tuple[str, str, str, str], ...]
-    """Case, prediction, outcome, and whether they agree, in words."""
+    rows: tuple[tuple[str, str, str, str], ...]  # case, prediction, outcome, and whether they agree, in words
 
     @property
     def right(self) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 
 PORT: Final = 1234  # the port that the article's page connects to and its server listens on
 
+# The script of the article's page, as it runs in a browser.
 CLIENT_SCRIPT: Final = """\
 const clientSocket = new WebSocket('ws://localhost:1234');
 // Fired when a connection with a WebSocket is opened
@@ -20,8 +21,8 @@ clientSocket.onmessage = event => {
 console.log(`Server: ${event.data}`);
 };
 """
-"""The script of the article's page, as it runs in a browser."""
 
+# The article's page, with the end tag of its script corrected.
 CLIENT_PAGE: Final = f"""\
 <!DOCTYPE html>
 <html lang="en">
@@ -37,8 +38,8 @@ CLIENT_PAGE: Final = f"""\
 </body>
 </html>
 """
-"""The article's page, with the end tag of its script corrected."""
 
+# The article's server, for Node with the npm package ``ws``.
 SERVER_SCRIPT: Final = """\
 const http = require('http');
 const ws = require('ws');
@@ -61,4 +62,3 @@ console.log(`Client: ${data}`);
 });
 server.listen(1234);
 """
-"""The article's server, for Node with the npm package ``ws``."""

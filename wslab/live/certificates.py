@@ -24,15 +24,16 @@ from ..drawing.blocks import Pairs, Words
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import wrap
 
+# The hosts that the server's certificate names. A client compares them with the host in its URI (RFC 6125 6).
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
-"""The hosts that the server's certificate names. A client compares them with the host in its URI (RFC 6125 6)."""
+# What both ends offer by ALPN (RFC 7301): the opening handshake of RFC 6455 is HTTP/1.1.
 PROTOCOLS: Final = ["http/1.1"]
-"""What both ends offer by ALPN (RFC 7301): the opening handshake of RFC 6455 is HTTP/1.1."""
 
 TITLE: Final = (
     f"A certificate authority of this lab alone, for {', '.join(NAMES)}. Nothing is installed anywhere: each client is "
     "told of it for its own connections, and it is gone with the lab."
 )
+# How a client comes to trust a lab's server.
 INSTRUCTIONS: Final = (
     ("this lab", "`lab.connect()`, `lab.raw()`, `lab.relay()` and `lab.node()` know it already"),
     (
@@ -57,7 +58,6 @@ INSTRUCTIONS: Final = (
     ),
     ("who is not told", "fails with `certificate verify failed` in Python, and sees no byte of what is inside"),
 )
-"""How a client comes to trust a lab's server."""
 
 
 class Authority(Shown):

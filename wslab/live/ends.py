@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from .raw import RawEndpoint
 
 RAW_KIND: Final = "raw"
+# Seconds between two looks at whether the library has sent its close frame; it waits while a message is being sent.
 TURN = 0.01
-"""Seconds between two looks at whether the library has sent its close frame; it waits while a message is being sent."""
 
 
 def masking_keys(seed: Seed, purpose: str) -> Iterator[bytes]:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from .tls.eavesdropping import Ciphertext
 
 CIPHERTEXTS = 64  # connections over TLS whose encrypted bytes are kept, the last ones
+# What ``websockets`` logs when the connection that this failure closed is gone. It was noted when it happened.
 HANDLER_FAILED = "connection handler failed"
-"""What ``websockets`` logs when the connection that this failure closed is gone. It was noted when it happened."""
 
 
 class _LoggedErrors(logging.Handler):

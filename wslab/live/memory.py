@@ -238,8 +238,8 @@ class Network:
         self.loop = loop
         self.host = f"lab{next(self._numbers)}.{DOMAIN}"
         self.listeners: dict[int, MemoryServer] = {}
+        # Every port that was ever listened on here: those are this network's, also when nobody listens any more.
         self.ports: set[int] = set()
-        """Every port that was ever listened on here: those are this network's, also when nobody listens any more."""
         self._client_ports = itertools.count(FIRST_CLIENT_PORT)
         _gate(loop).networks[self.host] = self
 

@@ -28,8 +28,8 @@ class LivePanel(Protocol):
 
 
 panels: dict[str, Callable[[Any], LivePanel]] = {}  # what makes the panel of a thing, by the name of its class
+# Called with the trace of each lab or relay that was closed, on any thread, since no record tells it.
 closings: list[Callable[[Trace], object]] = []
-"""Called with the trace of each lab or relay that was closed, on any thread, since no record tells it."""
 
 
 def panel_of(thing: object) -> LivePanel:

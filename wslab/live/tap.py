@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 SAMPLE_KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the Sec-WebSocket-Key of RFC 6455 1.3
 SAMPLE_MASK = bytes.fromhex("37fa213d")  # the masking key of RFC 6455 5.7
+# What a seeded server says the date is: the month in which RFC 6455 appeared.
 STEADY_DATE = b"Thu, 01 Dec 2011 00:00:00 GMT"
-"""What a seeded server says the date is: the month in which RFC 6455 appeared."""
 
 DATE = re.compile(rb"(?<=\r\nDate: )[^\r\n]*")
 

@@ -18,12 +18,12 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
+# Names of headers that hold a login: Jupyter's own, one for a proxy in front of it (RFC 9110 11.7.2), and those that
+# proxies add which log people in. A page cannot add a header to its opening handshake, so no lab misses one.
 CREDENTIALS = re.compile(r".*(authorization|token|jwt|assertion|oidc|secret|password|api-?key).*", re.IGNORECASE)
-"""Names of headers that hold a login: Jupyter's own, one for a proxy in front of it (RFC 9110 11.7.2), and those that
-proxies add which log people in. A page cannot add a header to its opening handshake, so no lab misses one."""
 PARAMETERS = {"token", "_xsrf"}
+# Jupyter's cookies: a server's login on any port of this host (cookies ignore ports), and a hub's.
 COOKIES = re.compile(r"_xsrf|username-.*|jupyter.*", re.ASCII | re.IGNORECASE | re.DOTALL)
-"""Jupyter's cookies: a server's login on any port of this host (cookies ignore ports), and a hub's."""
 CASE = {"Dnt": "DNT", "Sec-Gpc": "Sec-GPC"}  # As browsers write them; tornado gives every word one capital.
 
 

@@ -36,6 +36,7 @@ _RULES: Final = {rule.name: Applied(rule.name, rule.section, rule.sentence) for 
 _TEXT = ("text-not-utf8", "text-ends-inside-character", "close-reason-not-utf8")
 _CODES = ("close-code-never-sent", "close-code-reserved", "close-code-out-of-range")
 
+# By judge: a phrase of its refusals, and the rules that the phrase can mean, the likeliest first.
 SAID: Final[dict[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
     "websockets": (
         ("reserved bits must be 0", ("rsv-not-agreed",)),
@@ -69,7 +70,6 @@ SAID: Final[dict[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
         ("codec can't decode", _TEXT),
     ),
 }
-"""By judge: a phrase of its refusals, and the rules that the phrase can mean, the likeliest first."""
 
 
 def broken_rules(data: bytes, *, as_client: bool) -> tuple[Violation, ...]:

@@ -51,12 +51,12 @@ CHANNELS = {
     "stdin": "what a running cell asks of its user",
     "heartbeat": "whether the kernel is there at all",
 }
+# What changes from run to run, and what is shown instead: ids of messages, sessions and comms; times; versions.
 CHANGING = (
     (re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?:_\d+_\d+)?(?![0-9a-f])"), "ID"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "DATE"),
     (re.compile(r'"\d+\.\d+(?:\.\w+)*"'), '"VERSION"'),
 )
-"""What changes from run to run, and what is shown instead: ids of messages, sessions and comms; times; versions."""
 
 
 class NoJupyter(RuntimeError):  # noqa: N818 - the exceptions of this floor say what is the case

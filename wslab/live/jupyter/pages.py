@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .doors import Door
 
 HOSTS = (ADDRESS, "localhost")  # The names by which a browser on this machine reaches a lab's port.
+# Where a splice may say that it serves the page: no character of it has a meaning in a policy or in a page.
 PREFIX = re.compile(r"/(?:[A-Za-z0-9._~@%+-]+/)*wslab/[0-9a-f]{32}/", re.ASCII)
-"""Where a splice may say that it serves the page: no character of it has a meaning in a policy or in a page."""
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src {}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -63,8 +63,8 @@ class Page:
     written_port: int
     port: int
     secure: bool
+    # What serves it; None in the server's own copy, which must not keep the server.
     server: Serves | None = field(default=None, compare=False)
-    """What serves it; None in the server's own copy, which must not keep the server."""
 
     @property
     def panel(self) -> LivePanel:

@@ -12,8 +12,8 @@ from ...anatomy.field import Sender
 from ...protocol.head import TOKEN
 from .stages import Spot, Stage
 
+# Whose bytes a bend acts on, by its ``direction``.
 SENDERS: Final = {"client": (Sender.CLIENT,), "server": (Sender.SERVER,), "both": tuple(Sender)}
-"""Whose bytes a bend acts on, by its ``direction``."""
 _FRAME: Final = re.compile(r"frames|frame[ :=]?(\d+)")
 
 

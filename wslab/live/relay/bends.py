@@ -279,6 +279,7 @@ def rows(bends: Iterable[Bend]) -> dict[Sender, Row]:
     return {sender: Row([*row, Gate(Spot(0, sender, Hold.says), shut=False)]) for sender, row in made.items()}
 
 
+# Every bend, by what a terminal calls it.
 KINDS: Final[Mapping[str, type[Bend]]] = {
     spelt(kind): kind
     for kind in (
@@ -286,15 +287,14 @@ KINDS: Final[Mapping[str, type[Bend]]] = {
         StripHeader, RewriteHeader, FlipBits, Inject,
     )
 }  # fmt: skip
-"""Every bend, by what a terminal calls it."""
 
+# How a terminal's word becomes an argument of that type; others are text.
 _READ: dict[Any, Callable[[str], Any]] = {
     "float": float,
     "int": int,
     "bytes": parse_hex,
     "int | str": lambda text: int(text) if text.isdecimal() else text,
 }
-"""How a terminal's word becomes an argument of that type; others are text."""
 
 
 def parse(text: str) -> Bend:

@@ -17,8 +17,8 @@ from .stages import StreamEnd
 
 CIPHERTEXT = 2**24  # bytes of ciphertext that are kept of each stream, from its beginning
 
+# A tap, and which of its methods is called: ``sent`` or ``received``, and for an end ``fin_sent`` and so on.
 Point = tuple[Tap, str]
-"""A tap, and which of its methods is called: ``sent`` or ``received``, and for an end ``fin_sent`` and so on."""
 Points = Mapping[Sender, Sequence[Point]]
 NO_POINTS: Points = dict.fromkeys(Sender, ())
 _ENDS = {StreamEnd.FIN: "fin", StreamEnd.RESET: "reset"}

@@ -59,8 +59,8 @@ class Crossing(NamedTuple):
     time: float  # Seconds since the trace began.
     sender: Sender
     record: tls.TlsRecord  # Its ``data`` may be no more than its header.
+    # Bytes of what the ends told each other in it; 0 where TLS served itself; None where no end told.
     carried: int | None
-    """Bytes of what the ends told each other in it; 0 where TLS served itself; None where no end told."""
     position: int  # Of the first of these bytes in the sender's stream above TLS.
 
     @property
@@ -82,8 +82,8 @@ class Ciphertext:
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        # The connection's number in the trace; None while TLS's own handshake is not done.
         self.connection: int | None = None
-        """The connection's number in the trace; None while TLS's own handshake is not done."""
         self.failure = ""  # Why TLS's handshake failed, in words.
         self._clock = clock
         self._readers = (tls.TlsReader(), tls.TlsReader())

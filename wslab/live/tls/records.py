@@ -24,9 +24,9 @@ from ...drawing.visible import count
 
 _HEAD: Final = struct.Struct(">BHH")
 HEADER: Final = _HEAD.size  # Bytes of a record's header.
+# The longest record in TLS 1.2 (RFC 5246 6.2.3); what is longer is no TLS. In TLS 1.3 TLSCiphertext.length "MUST NOT
+# exceed 2^14 + 256 bytes" (RFC 8446 5.2).
 LONGEST = 2**14 + 2048
-"""The longest record in TLS 1.2 (RFC 5246 6.2.3); what is longer is no TLS. In TLS 1.3 TLSCiphertext.length "MUST NOT
-exceed 2^14 + 256 bytes" (RFC 8446 5.2)."""
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
 CLIENT_HELLO, SERVER_HELLO = 1, 2
@@ -73,8 +73,8 @@ ALERTS = {  # AlertDescription (RFC 8446 6).
     112: "unrecognized_name", 113: "bad_certificate_status_response", 115: "unknown_psk_identity",
     116: "certificate_required", 120: "no_application_protocol",
 }  # fmt: skip
+# The Random of a ServerHello that asks for another ClientHello (RFC 8446 4.1.3).
 RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
-"""The Random of a ServerHello that asks for another ClientHello (RFC 8446 4.1.3)."""
 PER_CONNECTION = "new in each connection"
 
 

@@ -26,10 +26,8 @@ from .packets import ACK, RST, Flow, Segment, Sorter
 from .pcapng import Story, is_capture, packets
 from .reassembly import together
 
-LARGEST: Final = 2**28
-"""Bytes of a file that are read. What follows is left out, and said to be."""
-PACKETS: Final = 2_000_000
-"""Packets that are read, likewise."""
+LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
+PACKETS: Final = 2_000_000  # packets that are read, likewise
 _BEGAN: Final = re.compile(r"The recording began (\d{1,19}) ns after 1970\.")
 
 
@@ -74,13 +72,11 @@ class _Import:
                 self.problem(f"only the first {PACKETS:,} packets are read")
                 break
             sorter.add(order, time, link, packet, place)
-        self.own = self.story.program == PROGRAM
-        """Whether wslab wrote the file."""
+        self.own = self.story.program == PROGRAM  # whether wslab wrote the file
         names = self.story.names if self.own else {}
         self.ends = {place: Sender(ENDS.index(name)) for place, name in names.items() if name in ENDS}
         self.events: list[FileEvent] = []
-        self.middle: dict[int, bool] = {}
-        """The trace's connections, and whether each begins in the midst of frames."""
+        self.middle: dict[int, bool] = {}  # the trace's connections, and whether each begins in the midst of frames
         self.next_wire = len(sorter.flows)
         others: Counter[str] = Counter()
         for flow in sorter.flows:

@@ -24,27 +24,23 @@ from .packets import ACK, FIN_FLAG, PSH, RST, SYN
 from .pcapng import RAW, pcapng
 
 PROGRAM: Final = "wslab"
-ENDS: Final = ("the client's end", "the server's end")
-"""Names of the interfaces in a capture that wslab wrote."""
+ENDS: Final = ("the client's end", "the server's end")  # names of the interfaces in a capture that wslab wrote
 SAID: Final = (
     "Written by wslab from a recording, which holds streams and times but no packets: the addresses, the ports, the "
     "sequence numbers and the segments' sizes are made up. ACKs without data stand for what an end's program "
     "read, and when. Not in here: errors and close reports of programs. The recording began {began} ns after 1970."
 )
 
-HOST: Final = 0x7F000001
-"""127.0.0.1, at both ends."""
-SERVER_PORT: Final = 80
-"""Wireshark reads HTTP there without being told."""
+HOST: Final = 0x7F000001  # 127.0.0.1, at both ends
+SERVER_PORT: Final = 80  # Wireshark reads HTTP there without being told
 CLIENT_PORTS: Final = range(49152, 65536)
-MOST: Final = 65495
-"""Bytes of data in a segment: what an IPv4 packet holds besides two headers of 20 bytes."""
+MOST: Final = 65495  # bytes of data in a segment: what an IPv4 packet holds besides two headers of 20 bytes
+# Of a SYN: maximum segment size 65495, window scale 14 (RFC 9293 section 3.2, RFC 7323 section 2).
 _OPTIONS: Final = bytes.fromhex("0204ffd7 0103030e")
-"""Of a SYN: maximum segment size 65495, window scale 14 (RFC 9293 section 3.2, RFC 7323 section 2)."""
 _MASK: Final = 2**32 - 1
 
+# Times in seconds since the trace began, ends that saw them, and packets.
 Packets = Iterator[tuple[float, Sender, bytes]]
-"""Times in seconds since the trace began, ends that saw them, and packets."""
 
 
 def save_capture(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> None:
@@ -63,17 +59,13 @@ class _WrittenEnd:
     __slots__ = ("acknowledged", "finished", "goal", "next", "reads", "told")
 
     def __init__(self, begins: int, peer_begins: int, reads: bool) -> None:
-        self.next = begins
-        """Stream offset of what it sends next."""
-        self.acknowledged = peer_begins
-        """Of its peer's stream."""
+        self.next = begins  # stream offset of what it sends next
+        self.acknowledged = peer_begins  # of its peer's stream
+        # Reads that were told before the write was: time and stream offset.
         self.goal: deque[tuple[float, int]] = deque()
-        """Reads that were told before the write was: time and stream offset."""
-        self.reads = reads
-        """Whether the trace tells what it read."""
+        self.reads = reads  # whether the trace tells what it read
         self.finished = False
-        self.told = False
-        """Whether its FIN was acknowledged."""
+        self.told = False  # whether its FIN was acknowledged
 
 
 class _Export:

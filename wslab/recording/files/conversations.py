@@ -21,16 +21,12 @@ from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, R
 from .packets import Flow
 from .reassembly import CapturedStream, Run
 
-CANDIDATES: Final = 256
-"""Segments after a gap that are tried as the beginning of a frame or a head."""
-CHAINED: Final = 64
-"""Frames that are looked at when bytes without a handshake are judged."""
-HEAD: Final = 2**14
-"""Bytes in which a head's first line, or its Upgrade line, is looked for."""
+CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning of a frame or a head
+CHAINED: Final = 64  # frames that are looked at when bytes without a handshake are judged
+HEAD: Final = 2**14  # bytes in which a head's first line, or its Upgrade line, is looked for
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
 
-Streams = tuple[CapturedStream, CapturedStream]
-"""What the client sent, and what the server sent."""
+Streams = tuple[CapturedStream, CapturedStream]  # what the client sent, and what the server sent
 
 
 class StreamPart(NamedTuple):
@@ -38,22 +34,17 @@ class StreamPart(NamedTuple):
 
     sender: Sender
     run: Run
-    start: int
-    """Offset in the run."""
-    head: bool
-    """Whether it begins with an opening handshake, and else in the midst of frames."""
+    start: int  # offset in the run
+    head: bool  # whether it begins with an opening handshake, and else in the midst of frames
 
 
 class FoundConversation(NamedTuple):
     """The WebSocket in a TCP connection."""
 
     streams: Streams
-    parts: list[StreamPart]
-    """First both senders' that belong together, then those after gaps."""
-    skipped: int
-    """Bytes of HTTP before the upgrade request."""
-    unread: int
-    """Bytes after gaps in which no frame's beginning was found."""
+    parts: list[StreamPart]  # first both senders' that belong together, then those after gaps
+    skipped: int  # bytes of HTTP before the upgrade request
+    unread: int  # bytes after gaps in which no frame's beginning was found
 
 
 def find(flow: Flow, *, whole: bool) -> FoundConversation | str:

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import pandas
 
 
+# ``wslab.anatomy.record.PACKED`` as numpy says it.
 LAYOUT = [
     ("number", "<u4"), ("connection", "<u4"), ("time", "<f8"), ("offset", "<u8"), ("length", "<u8"), ("header", "<u4"),
     ("status", "<u2"), ("sender", "u1"), ("kind", "u1"), ("first", "u1"), ("second", "u1"), ("broken", "u1"),
     ("size", "u1"), ("preview", f"V{PREVIEW}"), ("late", "<u4"),
 ]  # fmt: skip
-"""``wslab.anatomy.record.PACKED`` as numpy says it."""
 
 
 def data_frame(trace: Reading) -> pandas.DataFrame:

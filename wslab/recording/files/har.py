@@ -32,16 +32,12 @@ from ..archive import R, TraceFileError, withheld
 from ..reading import Reading
 from .imported import FileEvent, Problems, play, read_file
 
-LARGEST: Final = 2**28
-"""Bytes of a file that are read: JSON cannot be read in part."""
-MESSAGES: Final = 1_000_000
-"""Messages that are read."""
-ZERO: Final = bytes(4)
-"""The masking key of rebuilt frames."""
+LARGEST: Final = 2**28  # bytes of a file that are read: JSON cannot be read in part
+MESSAGES: Final = 1_000_000  # messages that are read
+ZERO: Final = bytes(4)  # the masking key of rebuilt frames
 _TYPES: Final = {"send": Sender.CLIENT, "receive": Sender.SERVER}
 _OPCODES: Final = (TEXT, BINARY, CLOSE, PING, PONG)
-HEADERS: Final = 1000
-"""Header lines that are read."""
+HEADERS: Final = 1000  # header lines that are read
 _VERSION: Final = re.compile(r"HTTP/1\.[01]")
 _TARGET: Final = re.compile(r"[A-Za-z]+://[^/?#\s]*([!-~]*?)(?:#.*)?")
 _LINE: Final = re.compile(r"[^\r\n\0]*")
@@ -162,11 +158,9 @@ def from_har(path: str | PathLike[str], kind: type[R]) -> R:
 
 
 class _Said(NamedTuple):
-    time: float | None
-    """Seconds since 1970."""
+    time: float | None  # seconds since 1970
     sender: Sender
-    what: bytes | str
-    """A message's frame, or a note."""
+    what: bytes | str  # a message's frame, or a note
 
 
 def read_har(entries: list[Any], kind: type[R]) -> R:

@@ -12,8 +12,7 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ..archive import R, TraceFileError
 
-PROBLEMS: Final = 100
-"""Different problems that are told; more are counted."""
+PROBLEMS: Final = 100  # different problems that are told; more are counted
 
 
 def read_file(path: str | PathLike[str], most: int, expected: str) -> bytes:
@@ -46,17 +45,13 @@ class Problems(Counter[str]):
 class FileEvent(NamedTuple):
     """Something that happened on a connection, as a file tells it."""
 
-    order: int
-    """Its place in the file."""
+    order: int  # its place in the file
     time: float
-    wire: int
-    """The connection's number in the trace."""
-    end: Sender
-    """Which end saw it."""
-    sender: Sender
-    """Whose stream it is about."""
+    wire: int  # the connection's number in the trace
+    end: Sender  # which end saw it
+    sender: Sender  # whose stream it is about
+    # Bytes of the stream, a note, the stream's end (FIN or RESET), or how many of its bytes ``end`` read.
     what: bytes | str | Kind | int
-    """Bytes of the stream, a note, the stream's end (FIN or RESET), or how many of its bytes ``end`` read."""
 
 
 def play(

@@ -11,8 +11,8 @@ from .har import from_har
 from .pcapng import is_capture
 
 _ZIP = b"PK\x03\x04"
+# What captures are compressed with. They are not unpacked here: a small file may hold any amount of nothing.
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bzip2"}
-"""What captures are compressed with. They are not unpacked here: a small file may hold any amount of nothing."""
 
 
 def open_trace(path: str | PathLike[str], kind: type[R]) -> R:

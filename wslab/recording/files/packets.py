@@ -14,23 +14,22 @@ TCP: Final = 6
 FIN_FLAG, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 
 _U16: Final = struct.Struct(">H").unpack_from
+# A segment's beginning (RFC 9293 section 3.1): ports, sequence and acknowledgement number, data offset, flags.
 _TCP: Final = struct.Struct(">4sIIBB").unpack_from
-"""A segment's beginning (RFC 9293 section 3.1): ports, sequence and acknowledgement number, data offset, flags."""
+# An IPv4 header without options (RFC 791 section 3.1): length, fragment, protocol, addresses; and the above.
 _USUAL: Final = struct.Struct(">BxHxxHxBxx8s4sIIBB").unpack_from
-"""An IPv4 header without options (RFC 791 section 3.1): length, fragment, protocol, addresses; and the above."""
 _new = tuple.__new__
 
-_IP: Final = frozenset({0x0800, 0x86DD})
-"""EtherTypes of IPv4 and IPv6."""
+_IP: Final = frozenset({0x0800, 0x86DD})  # EtherTypes of IPv4 and IPv6
+# EtherTypes of VLAN tags (IEEE 802.1Q, 802.1ad, and what came before the latter); they may be nested.
 _TAGS: Final = frozenset({0x8100, 0x88A8, 0x9100})
-"""EtherTypes of VLAN tags (IEEE 802.1Q, 802.1ad, and what came before the latter); they may be nested."""
+# IPv6 extension headers that tell their length, and its unit in bytes: hop-by-hop options, routing, destination
+# options, mobility (RFC 8200 section 4), authentication (RFC 4302 section 2.2: minus 2).
 _SKIPPED: Final = {0: 8, 43: 8, 60: 8, 135: 8, 51: 4}
-"""IPv6 extension headers that tell their length, and its unit in bytes: hop-by-hop options, routing, destination
-options, mobility (RFC 8200 section 4), authentication (RFC 4302 section 2.2: minus 2)."""
 _FRAGMENT: Final = 44
-_NESTED: Final = 8
-"""VLAN tags and extension headers that are stepped over at most."""
+_NESTED: Final = 8  # VLAN tags and extension headers that are stepped over at most
 
+# By link type (tcpdump.org/linktypes.html): where in a packet IP begins, and where its EtherType stands, if any.
 LINKS: Final[dict[int, tuple[int, int | None]]] = {
     0: (4, None),  # NULL: an address family in the byte order of the capturing machine
     1: (14, 12),  # Ethernet
@@ -43,26 +42,20 @@ LINKS: Final[dict[int, tuple[int, int | None]]] = {
     229: (0, None),  # raw IPv6
     276: (20, 0),  # Linux cooked, version 2
 }
-"""By link type (tcpdump.org/linktypes.html): where in a packet IP begins, and where its EtherType stands, if any."""
 
 
 class Segment(NamedTuple):
     """What one packet tells of a TCP connection."""
 
-    order: int
-    """The packet's place in the capture."""
-    time: int
-    """Nanoseconds since 1970."""
-    end: int
-    """Which of the connection's two ends sent it."""
+    order: int  # the packet's place in the capture
+    time: int  # nanoseconds since 1970
+    end: int  # which of the connection's two ends sent it
     sequence: int
     acknowledged: int
     flags: int
     data: bytes
-    length: int
-    """Of its data, as the IP header tells it; more than ``data`` where the capture cut it."""
-    place: int
-    """The interface that it was captured on."""
+    length: int  # of its data, as the IP header tells it; more than ``data`` where the capture cut it
+    place: int  # the interface that it was captured on
 
 
 class Flow:
@@ -74,8 +67,8 @@ class Flow:
         self.number = number
         self.segments: list[Segment] = []
         self.syns: list[int | None] = [None, None]
+        # The end that sent the first SYN, which is the client; None where no SYN was captured.
         self.opened_by: int | None = None
-        """The end that sent the first SYN, which is the client; None where no SYN was captured."""
 
 
 class Sorter:

@@ -19,8 +19,9 @@ from typing import Final, NamedTuple
 
 from .imported import Problems
 
-PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
-"""A section header's type, the same in both byte orders (pcapng, section 4.1)."""
+PCAPNG: Final = b"\x0a\x0d\x0d\x0a"  # a section header's type, the same in both byte orders (pcapng, section 4.1)
+# By a pcap file's first four bytes: byte order, nanoseconds in a unit of time, length of a packet's header (24 in the
+# variant that Linux distributions once patched into libpcap).
 PCAP: Final = {
     b"\xa1\xb2\xc3\xd4": (">", 1000, 16),
     b"\xd4\xc3\xb2\xa1": ("<", 1000, 16),
@@ -29,17 +30,14 @@ PCAP: Final = {
     b"\xa1\xb2\xcd\x34": (">", 1000, 24),
     b"\x34\xcd\xb2\xa1": ("<", 1000, 24),
 }
-"""By a pcap file's first four bytes: byte order, nanoseconds in a unit of time, length of a packet's header (24 in
-the variant that Linux distributions once patched into libpcap)."""
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
+# Options: of any block; if_name, shb_userappl, if_tsresol, if_tsoffset.
 _COMMENT, _NAME, _PROGRAM, _RESOLUTION, _OFFSET = 1, 2, 4, 9, 14
-"""Options: of any block; if_name, shb_userappl, if_tsresol, if_tsoffset."""
 _ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
+# Bytes of a packet that is cut by the file's end that are read; libpcap takes no longer packets either.
 LONGEST: Final = 2**18
-"""Bytes of a packet that is cut by the file's end that are read; libpcap takes no longer packets either."""
-RAW: Final = 101
-"""The link type of packets that begin with IP."""
+RAW: Final = 101  # the link type of packets that begin with IP
 
 
 class Interface(NamedTuple):
@@ -49,10 +47,8 @@ class Interface(NamedTuple):
     snaplen: int
     name: str
     multiplier: int
-    divisor: int
-    """A unit of time is ``multiplier / divisor`` nanoseconds."""
-    offset: int
-    """Nanoseconds that are added to each time."""
+    divisor: int  # a unit of time is ``multiplier / divisor`` nanoseconds
+    offset: int  # nanoseconds that are added to each time
 
 
 class Story:
@@ -60,12 +56,9 @@ class Story:
 
     def __init__(self) -> None:
         self.problems = Problems()
-        self.program = ""
-        """What wrote the first section."""
-        self.comment = ""
-        """Of the first section."""
-        self.names: dict[int, str] = {}
-        """Of the interfaces, by the ``place`` of their packets."""
+        self.program = ""  # what wrote the first section
+        self.comment = ""  # of the first section
+        self.names: dict[int, str] = {}  # of the interfaces, by the ``place`` of their packets
 
 
 def is_capture(beginning: bytes) -> bool:

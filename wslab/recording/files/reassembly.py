@@ -15,11 +15,9 @@ from typing import Final
 
 from .packets import FIN_FLAG, PSH, RST, SYN, Flow, Segment
 
-_CIRCLE: Final = 2**32
-"""Sequence numbers wrap (RFC 9293 section 3.4)."""
+_CIRCLE: Final = 2**32  # sequence numbers wrap (RFC 9293 section 3.4)
 
-RUNS: Final = 64
-"""Runs of one direction that are looked at."""
+RUNS: Final = 64  # runs of one direction that are looked at
 
 
 class Run:
@@ -28,15 +26,13 @@ class Run:
     __slots__ = ("begin", "missing", "offsets", "pieces", "position", "repeated")
 
     def __init__(self, begin: int, missing: int) -> None:
-        self.missing = missing
-        """How many bytes are missing before it."""
+        self.missing = missing  # how many bytes are missing before it
+        # Segments with what each adds: ``data`` without the bytes that had come before, ``order`` and ``time`` of when
+        # the data became readable, which is later than its own where it overtook others.
         self.pieces: list[Segment] = []
-        """Segments with what each adds: ``data`` without the bytes that had come before, ``order`` and ``time`` of when
-        the data became readable, which is later than its own where it overtook others."""
         self.offsets: list[int] = []
         self.begin = self.position = begin
-        self.repeated: list[tuple[int, bytes]] = []
-        """Offsets and bytes that came again."""
+        self.repeated: list[tuple[int, bytes]] = []  # offsets and bytes that came again
 
     @property
     def data(self) -> bytes:
@@ -74,14 +70,11 @@ class CapturedStream:
     __slots__ = ("base", "conflicts", "end", "ends", "runs", "unfinished", "unlooked")
 
     def __init__(self, flow: Flow, end: int) -> None:
-        self.end = end
-        """Which end of the flow it is."""
-        self.ends: list[Segment] = []
-        """FIN and RST, each with the ``order`` and ``time`` of when it became readable."""
+        self.end = end  # which end of the flow it is
+        self.ends: list[Segment] = []  # FIN and RST, each with the ``order`` and ``time`` of when it became readable
         syn = flow.syns[end]
         begun = syn is not None
-        self.base = (syn + 1) % _CIRCLE if syn is not None else 0
-        """The sequence number of the first byte."""
+        self.base = (syn + 1) % _CIRCLE if syn is not None else 0  # the sequence number of the first byte
         placed: list[tuple[int, Segment]] = []
         reference, newest = self.base, 0
         fin: tuple[int, Segment] | None = None
@@ -112,8 +105,8 @@ class CapturedStream:
             if flags & FIN_FLAG and fin is None:
                 fin = (at + length, segment)
         self.runs, self.conflicts, position = _runs(placed)
+        # Bytes of runs beyond ``RUNS``, which are left out.
         self.unlooked = sum(len(piece.data) for run in self.runs[RUNS:] for piece in run.pieces)
-        """Bytes of runs beyond ``RUNS``, which are left out."""
         del self.runs[RUNS:]
         if fin is not None:
             at, segment = fin
@@ -121,8 +114,8 @@ class CapturedStream:
             last = max(self.runs[-1].pieces[-1] if self.runs else segment, segment, key=lambda one: one.order)
             self.ends.append(segment._replace(order=last.order, time=last.time))
             newest = max(newest, at)
+        # Bytes that are known to have followed the last run, and were not captured.
         self.unfinished = max(0, newest - position)
-        """Bytes that are known to have followed the last run, and were not captured."""
 
 
 def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int, int]:
