@@ -3,7 +3,7 @@
  * has to be an edge of another, and that is what they are drawn for.
  *
  * Every edge stands between two columns of a grid; a column's width grows with the logarithm of its bytes. The lanes
- * are pulled from the kernel (wslab/panels/lab_panel/lanes.py) and only while they are open.
+ * are pulled from the kernel (wslab/panels/lab_panel/lab_panel.py) and only while they are open.
  */
 
 import { element, freshId, mark, quote, region, say, section } from "../kit/dom.js";
