@@ -1,9 +1,10 @@
 /**
- * The browser panel: a page's JavaScript, run in this very page, beside what the page was told and what crossed the wire.
+ * The browser panel: a page's JavaScript, run in this very page, beside what the page was told and what crossed the
+ * wire.
  *
- * What runs belongs to the page and not to a view: there is one run for all views of a panel, and it ends with the last of them.
- * The kernel says when to run, since it has to open the way first; what happens then is noted here, shown at once, and told
- * to the kernel in batches. The kernel says which record belongs to which event.
+ * What runs belongs to the page and not to a view: there is one run for all views of a panel, and it ends with the
+ * last of them. The kernel says when to run, since it has to open the way first; what happens then is noted here,
+ * shown at once, and told to the kernel in batches. The kernel says which record belongs to which event.
  */
 
 import { button, radios, steer, typing } from "../kit/controls.js";
@@ -30,7 +31,7 @@ const PAUSE = 250; // ms without a key until what was typed is told
 const MOST_TYPED = 300_000; // characters
 const MOST_LINES = 26; // that the editor shows before it scrolls
 
-// The run --------------------------------------------------------------------------------------------------------------
+// The run -------------------------------------------------------------------------------------------------------------
 
 /** What runs in this page for one panel, and what came of it. */
 class Running {
@@ -134,7 +135,7 @@ class Running {
   }
 }
 
-// The code -------------------------------------------------------------------------------------------------------------
+// The code ------------------------------------------------------------------------------------------------------------
 
 function editor(view) {
   const { model, running } = view;
@@ -223,7 +224,7 @@ function controls(view) {
   return { element: element("div", bar, element("div.way.toolbar", way, leads)), draw };
 }
 
-// What the page was told -----------------------------------------------------------------------------------------------
+// What the page was told ----------------------------------------------------------------------------------------------
 
 const CALL = /\(\)$/;
 const SENDERS = { message: "server", "send()": "client" };
@@ -282,7 +283,7 @@ function told(view) {
     return entries.slice(-most);
   };
 
-  /** Which event is chosen: the one that somebody chose, unless another record was selected since; or the one of that record. */
+  /** Which event is chosen: what somebody chose, unless another record was selected since; or that record's. */
   const current = () => {
     if (view.selected !== before) {
       before = view.selected;
@@ -382,7 +383,7 @@ function told(view) {
   return { element: root, draw, remove };
 }
 
-// What crossed the wire ------------------------------------------------------------------------------------------------
+// What crossed the wire -----------------------------------------------------------------------------------------------
 
 function wire(view) {
   const { running, rows } = view;
@@ -415,7 +416,7 @@ function wire(view) {
   return { element: root, draw, reveal: table.reveal, remove: table.remove };
 }
 
-// The panel ------------------------------------------------------------------------------------------------------------
+// The panel -----------------------------------------------------------------------------------------------------------
 
 function begin({ shared, ask, hear, redraw }) {
   shared.recording = new Recording(ask);

@@ -1,9 +1,10 @@
 /**
  * Runs a page's JavaScript and notes what it is told and what it does: no more than a page's own code could know.
  *
- * The code gets a `WebSocket` of its own, a subclass of the browser's that changes nothing but where known ports lead, and a
- * `console`. An event is noted before the code's own handler is called, and a call after it was made, with what it threw. What the code
- * throws later, in a handler or in a promise, is known by the name that the code has as a script.
+ * The code gets a `WebSocket` of its own, a subclass of the browser's that changes nothing but where known ports lead,
+ * and a `console`. An event is noted before the code's own handler is called, and a call after it was made, with what
+ * it threw. What the code throws later, in a handler or in a promise, is known by the name that the code has as a
+ * script.
  */
 
 import { STATES } from "../kit/facts.js";
@@ -26,7 +27,7 @@ const quoted = (text) =>
 const isError = (error) => error instanceof Error || error instanceof DOMException;
 const thrownWords = (error) => clean(isError(error) ? `${error.name}: ${error.message}` : formatted([error]));
 
-/** What a message carries, as a page sees it: `{ data_type, length, data, words }`; the length is in bytes on the wire. */
+/** What a message carries, as a page sees it: `{ data_type, length, data, words }`; the length is in bytes. */
 export function dataFacts(data) {
   if (typeof data === "object" && data !== null) {
     if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
@@ -193,9 +194,11 @@ function timers(scope) {
 }
 
 /**
- * Run `code`. `note(entry)` is called for all that happens, with `t`, seconds since the first of it. `scope` is the page's window.
+ * Run `code`. `note(entry)` is called for all that happens, with `t`, seconds since the first of it. `scope` is the
+ * page's window.
  *
- * Returns `{ stop(), isOver }`: `stop` closes every socket that the code opened, ends its timers, and lets it open nothing more.
+ * Returns `{ stop(), isOver }`: `stop` closes every socket that the code opened, ends its timers, and lets it open
+ * nothing more.
  */
 export function run(code, { number, note: noted, address, scope = globalThis }) {
   const name = `wslab-page-${number}.js`;

@@ -1,7 +1,7 @@
 /** The byte inspector: bytes as hex to edit, what to read them as, and every bit of them explained. */
 
 import { button, options } from "../kit/controls.js";
-import { element, freshId, mark, say, tell, whenChanged } from "../kit/dom.js";
+import { element, fill, freshId, mark, say, tell, together, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
 import { harmless, NUMBER, plural } from "../kit/words.js";
@@ -19,10 +19,10 @@ const READINGS = [
 const GIVEN = ["given", "what it was when it was handed over"];
 const isStream = (reading) => reading.endsWith("stream");
 
-const labelled = (name, control, more = "") => element(`label.label${more}`, name, control);
+const labelled = (name, control) => element("label.label", name, control);
 
 /** Make a list's options say what they should, without touching what stays the same. */
-function fill(select, pairs) {
+function offer(select, pairs) {
   const wanted = JSON.stringify(pairs);
   if (select.dataset.options === wanted) return;
   select.dataset.options = wanted;
@@ -64,10 +64,8 @@ function hexField(context) {
     const said = wrong ? `${harmless(wrong.trouble)}. Below is what was read last.` : "";
     if (trouble.textContent !== said) trouble.textContent = said;
     const left = shared.reading?.left ?? 0;
-    tell(
-      note,
-      left ? `${plural(left, "byte")} more are read and do not stand here. An edited text is read alone.` : "",
-    );
+    const more = `${plural(left, "byte")} more are read and do not stand here. An edited text is read alone.`;
+    tell(note, left ? more : "");
   };
   return { element: element("div.hexpart", labelled("Bytes, as hex", field), trouble, note), draw };
 }
@@ -84,17 +82,15 @@ function choices(context) {
   const parts = element("div.parts.wrap", labelled("Frame", which), back, forth);
   const draw = () => {
     const now = model.get("read_as");
-    fill(reading, shared.reading?.given || now === "given" ? [GIVEN, ...READINGS] : READINGS);
+    offer(reading, shared.reading?.given || now === "given" ? [GIVEN, ...READINGS] : READINGS);
     reading.value = now;
     inflate.checked = model.get("inflate");
     inflate.parentElement.hidden = now === "head" || now === "given";
     parts.hidden = !isStream(now);
     if (parts.hidden || !shared.reading) return;
     const { parts: names, total } = shared.reading;
-    fill(
-      which,
-      names.map((name, index) => [String(index), `${index + 1} of ${NUMBER.format(total)} · ${harmless(name)}`]),
-    );
+    const named = (name, index) => [index, `${index + 1} of ${NUMBER.format(total)} · ${harmless(name)}`];
+    offer(which, names.map(named));
     which.value = String(model.get("which"));
     back.disabled = model.get("which") === 0;
     forth.disabled = model.get("which") >= total - 1;
@@ -106,11 +102,8 @@ function choices(context) {
 function title(explanation) {
   const { sender, length, offset } = explanation;
   const where = plural(length, "byte") + (offset ? ` from byte ${NUMBER.format(offset)} of the stream` : "");
-  return [
-    element("b.caption", harmless(explanation.title)),
-    sender && mark(sender),
-    element("span.place", sender ? `${sender}, ${where}` : where),
-  ].filter(Boolean);
+  const place = element("span.place", sender ? `${sender}, ${where}` : where);
+  return [element("b.caption", harmless(explanation.title)), sender ? mark(sender) : null, place];
 }
 
 /** Once for each model: what the kernel has read is shared by all views. */
@@ -142,22 +135,16 @@ function build(context) {
   const head = element("header.title");
   const bytes = inspection({ onpick: (byte) => context.set("picked", byte) });
   const explained = () => shared.reading?.explanation ?? null;
-  const drawTitle = whenChanged(explained, (now) => head.replaceChildren(...(now ? title(now) : [])));
+  const drawTitle = whenChanged(explained, (now) => fill(head, now && title(now)));
   const draw = () => {
     text.draw();
     choice.draw();
     drawTitle();
     bytes.show(explained(), model.get("picked"));
   };
-  return {
-    element: element(
-      "div",
-      element("div.reader.wrap.pad", text.element, choice.element),
-      element("section.inspector", { "aria-label": "The bytes explained" }, head, bytes.element),
-    ),
-    draw,
-    remove: bytes.remove,
-  };
+  const reader = element("div.reader.wrap.pad", text.element, choice.element);
+  const section = element("section.inspector", { "aria-label": "The bytes explained" }, head, bytes.element);
+  return together(element("div", reader, section), [bytes], draw);
 }
 
 export default panel("byte-inspector", "Byte inspector", build, begin);

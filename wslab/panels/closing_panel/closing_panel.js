@@ -1,9 +1,10 @@
 /**
- * The closing panel: both ends' states with the way that was taken, what each said, what each reports, and how TCP ended.
+ * The closing panel: both ends' states with the way that was taken, what each said, what each reports, and how TCP
+ * ended.
  *
- * The kernel tells all of it whenever something of it has changed, the drawing's places too: the picture for slides is laid
- * out by the same function (wslab/anatomy/state_diagram.py). The list of changes is the drawing's text twin; there the
- * keyboard chooses, and in the drawing the pointer may too.
+ * The kernel tells all of it whenever something of it has changed, the drawing's places too: the picture for slides is
+ * laid out by the same function (wslab/anatomy/state_diagram.py). The list of changes is the drawing's text twin;
+ * there the keyboard chooses, and in the drawing the pointer may too.
  */
 
 import { options } from "../kit/controls.js";
@@ -13,7 +14,7 @@ import { harmless } from "../kit/words.js";
 
 const SIGNS = { Clean: "✓", "Not clean": "✗", "Not over": "…" };
 
-// The drawing ------------------------------------------------------------------------------------------------------------
+// The drawing ---------------------------------------------------------------------------------------------------------
 
 function label({ x, y, anchor, text }, kind) {
   return svg(`text.${kind}`, { x, y, "text-anchor": anchor }, harmless(text));
@@ -76,7 +77,7 @@ function drawnLane(lane, steps, choose) {
   return { node: element("figure.lanefigure", { "data-sender": label }, caption, drawing), edges };
 }
 
-// The words --------------------------------------------------------------------------------------------------------------
+// The words -----------------------------------------------------------------------------------------------------------
 
 function stepItem(step, choose) {
   const { sender, event, record, sentence: title } = step;
@@ -149,13 +150,15 @@ function sentences({ began, clean, tcp }) {
   ].filter(Boolean);
 }
 
-// The panel --------------------------------------------------------------------------------------------------------------
+// The panel -----------------------------------------------------------------------------------------------------------
+
+const NOTHING = { connections: [], closing: null };
 
 function chooser(context) {
   const select = element("select.input", { "aria-label": "Connection" });
   select.addEventListener("change", () => context.set("connection", select.value === "" ? null : Number(select.value)));
   const choices = () => {
-    const { connections, closing } = context.shared.told;
+    const { connections, closing } = context.shared.closing ?? NOTHING;
     const wanted = context.model.get("connection");
     const numbers = wanted === null || connections.includes(wanted) ? connections : [wanted, ...connections];
     const newest = `the newest that ends${closing && wanted === null ? ` (${closing.connection})` : ""}`;
@@ -167,14 +170,6 @@ function chooser(context) {
     select.value = String(context.model.get("connection") ?? "");
   };
   return { element: element("label.aside", "Connection", select), draw };
-}
-
-function begin({ shared, ask, hear }) {
-  shared.told = { connections: [], closing: null };
-  hear((message) => {
-    if (message.tell === "closing") shared.told = message;
-  });
-  ask({ ask: "hello" });
 }
 
 function build(context) {
@@ -206,7 +201,7 @@ function build(context) {
   };
 
   const draw = () => {
-    const { closing, connections } = shared.told;
+    const { closing, connections } = shared.closing ?? NOTHING;
     hint.hidden = closing !== null;
     body.hidden = closing === null;
     bar.hidden = connections.length < 2;
@@ -223,4 +218,4 @@ function build(context) {
   return { element: element("div", bar, hint, body), draw };
 }
 
-export default panel("closing", "Closing panel", build, begin);
+export default panel("closing", "Closing panel", build);

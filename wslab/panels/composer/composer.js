@@ -1,8 +1,8 @@
 /**
  * The composer: who sends, what, as which bytes; or what the library is to send; and what was sent.
  *
- * Nothing is set here: the kernel is asked for every change, and answers questions in order. So a click right after a key
- * press sends what was typed, and what is wrong with it is told in words.
+ * Nothing is set here: the kernel is asked for every change, and answers questions in order. So a click right after a
+ * key press sends what was typed, and what is wrong with it is told in words.
  */
 
 import { button, options, radios, steer, textInput, typing } from "../kit/controls.js";
@@ -15,7 +15,7 @@ import { harmless, NUMBER, plural, spaced } from "../kit/words.js";
 const PAUSE = 250; // ms without a key until what was typed is sent
 const MOST_TYPED = 300_000; // characters; the kernel says how many bytes may be sent
 
-// Fields ---------------------------------------------------------------------------------------------------------------
+// Fields --------------------------------------------------------------------------------------------------------------
 
 /** Ties an input to a trait: `shown(value)` is its text, `read(text)` its value, undefined where there is none yet. */
 function typed({ model, ask }, name, input, { shown = String, read = (text) => text } = {}) {
@@ -53,7 +53,7 @@ function refused({ model, shared }, part) {
   return { element: line, draw: () => tell(line, words()) };
 }
 
-// Who sends ------------------------------------------------------------------------------------------------------------
+// Who sends -----------------------------------------------------------------------------------------------------------
 
 /** The ends, kept from drawing to drawing, so that the focus stays where it is. */
 function ends({ ask, model, shared }) {
@@ -108,7 +108,7 @@ function ends({ ask, model, shared }) {
   return { element: element("div.pad.ruledbelow", element("div.whorow.wrap", root, buttons), more, why), draw };
 }
 
-// What is sent ---------------------------------------------------------------------------------------------------------
+// What is sent --------------------------------------------------------------------------------------------------------
 
 function payload(context) {
   const { model, shared } = context;
@@ -272,7 +272,7 @@ function library(context, flush) {
   return together(root, [code, reason], draw);
 }
 
-// The bytes ------------------------------------------------------------------------------------------------------------
+// The bytes -----------------------------------------------------------------------------------------------------------
 
 function frameRow(frame, index, picked, pick) {
   const { what, fin, hex, length, broken, sent } = frame;
@@ -358,7 +358,7 @@ function bytes(context, flush) {
   return { element: root, draw, remove: inspected.remove };
 }
 
-// What was sent --------------------------------------------------------------------------------------------------------
+// What was sent -------------------------------------------------------------------------------------------------------
 
 function log(context) {
   const { set, shared } = context;
@@ -387,7 +387,7 @@ function log(context) {
   return { element: root, draw };
 }
 
-// The panel ------------------------------------------------------------------------------------------------------------
+// The panel -----------------------------------------------------------------------------------------------------------
 
 const EMPTY = { frames: [], index: 0, left: 0, explanation: null, payload: null, notes: [], field: "", trouble: "" };
 const NOTHING = { ...EMPTY, meaning: ["", ""], reason: 0, reason_most: 123 };

@@ -1,8 +1,8 @@
 /**
  * The frame builder: sixteen bits to toggle, a payload, and what comes of them.
  *
- * Bits are traits that a view sets at once: each of their values can be written. What is typed into a field may be wrong in
- * any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
+ * Bits are traits that a view sets at once: each of their values can be written. What is typed into a field may be
+ * wrong in any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
  */
 
 import { button, radios, rove, textInput, typing } from "../kit/controls.js";
@@ -12,7 +12,7 @@ import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
 import { harmless, NUMBER, plural } from "../kit/words.js";
 
-// The sixteen bits -----------------------------------------------------------------------------------------------------
+// The sixteen bits ----------------------------------------------------------------------------------------------------
 
 const flag = (trait) => ({
   read: (model) => Number(model.get(trait)),
@@ -121,14 +121,15 @@ function figure(context) {
   return { element: element("div.pad", root, line), draw };
 }
 
-// What follows the two bytes --------------------------------------------------------------------------------------------
+// What follows the two bytes ------------------------------------------------------------------------------------------
 
 const PAUSE = 350; // ms without a key until what was typed is sent
 const MOST_TYPED = 500_000; // characters: more than the longest payload in hex, and few enough for one message
 
 const refusal = (length) =>
   length > MOST_TYPED
-    ? `${NUMBER.format(length)} characters are more than a page can hand on: paste at most ${NUMBER.format(MOST_TYPED)}.`
+    ? `${NUMBER.format(length)} characters are more than a page can hand on: ` +
+      `paste at most ${NUMBER.format(MOST_TYPED)}.`
     : null;
 
 /** Ties an input to what the kernel may refuse. `shown(model)` is its text when nobody types. */
@@ -239,7 +240,7 @@ function settings(context) {
   return together(root, [key, payload, length], draw);
 }
 
-// What comes of it -------------------------------------------------------------------------------------------------------
+// What comes of it ----------------------------------------------------------------------------------------------------
 
 function copyable(name) {
   const text = element("code");

@@ -1,10 +1,10 @@
 /**
- * The handshake workbench: a request to edit and send, what the server answers, Accept step by step, and experiments with
- * one change each.
+ * The handshake workbench: a request to edit and send, what the server answers, Accept step by step, and experiments
+ * with one change each.
  *
- * The kernel explains the request whenever its text changes, and tells what came of it when it was sent; both are kept in
- * `shared` for the views that come later. A view's parts are functions that take the context and give an element and a
- * `draw`; what is being read or typed in is not drawn anew.
+ * The kernel explains the request whenever its text changes, and tells what came of it when it was sent; both are kept
+ * in `shared` for the views that come later. A view's parts are functions that take the context and give an element
+ * and a `draw`; what is being read or typed in is not drawn anew.
  */
 
 import { button, options, textInput, typing } from "../kit/controls.js";
@@ -23,7 +23,7 @@ function part(number, title, ...children) {
   return element("section.part.pad.ruled", { "aria-labelledby": id }, heading, ...children);
 }
 
-// The request ------------------------------------------------------------------------------------------------------------
+// The request ---------------------------------------------------------------------------------------------------------
 
 function requestPart(context) {
   const { model, shared, ask } = context;
@@ -53,7 +53,8 @@ function requestPart(context) {
     }
     exactly.checked = model.get("exactly");
     note.textContent = exactly.checked
-      ? "Nothing is added: a line ends in a bare LF, the head ends where you end it. \\r, \\n, \\t and \\x00 to \\xff stand for these bytes."
+      ? "Nothing is added: a line ends in a bare LF, the head ends where you end it. " +
+        "\\r, \\n, \\t and \\x00 to \\xff stand for these bytes."
       : "On sending, each line gets its CR LF, and an empty line ends the head. Below they are shown.";
     const busy = model.get("underway").includes("request");
     send.ariaDisabled = String(busy);
@@ -66,7 +67,7 @@ function requestPart(context) {
   return together(part(1, "The request", desk, meaning.element), [{ remove: typed.stop }, meaning], draw);
 }
 
-// The response -----------------------------------------------------------------------------------------------------------
+// The response --------------------------------------------------------------------------------------------------------
 
 const CHECK_MARKS = { holds: "✓", fails: "✗", "not reached": "–" };
 
@@ -87,7 +88,8 @@ function responsePart({ shared }) {
   const hint = () =>
     element(
       "p.hint",
-      "Nothing was sent yet. Press Send: the request goes to the lab’s server over a connection of its own, which the recording shows like any other.",
+      "Nothing was sent yet. Press Send: the request goes to the lab’s server over a connection of its own, " +
+        "which the recording shows like any other.",
     );
 
   const status = (sender, ...said) => element("p.status", mark(sender), element("span", ...said));
@@ -120,7 +122,7 @@ function responsePart({ shared }) {
   return { element: part(2, "The answer", said, body, meaning.element), draw, remove: () => meaning.remove() };
 }
 
-// Accept -----------------------------------------------------------------------------------------------------------------
+// Accept --------------------------------------------------------------------------------------------------------------
 
 function acceptPart(context) {
   const { model, shared } = context;
@@ -173,7 +175,7 @@ function acceptPart(context) {
   return { element: part(3, "Accept, step by step", steps), draw };
 }
 
-// Experiments -------------------------------------------------------------------------------------------------------------
+// Experiments ---------------------------------------------------------------------------------------------------------
 
 const HEADS = ["change", "my prediction", "it was", "why", ""];
 const MOST_LINES = 2; // of a change
@@ -263,26 +265,17 @@ function experimentsPart(context) {
     all.ariaDisabled = String(Object.keys(model.get("predictions")).length === 0);
   };
   const note =
-    "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: the answer is " +
-    "measured, not looked up.";
+    "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: " +
+    "the answer is measured, not looked up.";
   const foot = element("div.wrap", all, again, score);
   return { element: part(4, "One change, which status?", element("p.note", { id }, note), table, foot), draw };
 }
 
-// The panel ---------------------------------------------------------------------------------------------------------------
-
-/** Once for each model: what the kernel tells is kept for every view. */
-function begin({ shared, ask, hear }) {
-  hear((message) => {
-    if (message.tell === "request") shared.request = message;
-    else if (message.tell === "attempt") shared.attempt = message;
-  });
-  ask({ ask: "hello" });
-}
+// The panel -----------------------------------------------------------------------------------------------------------
 
 function build(context) {
   const parts = [requestPart, responsePart, acceptPart, experimentsPart].map((make) => make(context));
   return together(element("div", ...parts.map((each) => each.element)), parts);
 }
 
-export default panel("handshake-workbench", "Handshake workbench", build, begin);
+export default panel("handshake-workbench", "Handshake workbench", build);

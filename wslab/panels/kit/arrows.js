@@ -1,6 +1,6 @@
 /**
- * The ladder's arrows: one drawing over the drawn rows. Each record's arrow leaves its sender's lane in its row, and reaches
- * the other lane where it was received. A screen reader gets the rows' text instead.
+ * The ladder's arrows: one drawing over the drawn rows. Each record's arrow leaves its sender's lane in its row, and
+ * reaches the other lane where it was received. A screen reader gets the rows' text instead.
  *
  * All arrows of one look are one path, so that there are few nodes however many arrows there are.
  */
@@ -37,7 +37,7 @@ const SHAPES = {
   bend: { short: 0, jagged: true },
 };
 
-/** The paths of one arrow as [look, path data] pairs. `from` and `to` are px from the top; `to` is null where not seen. */
+/** The paths of one arrow as [look, path data] pairs. `from` and `to` are px from the top; `to` is null if not seen. */
 function paths({ sender, shape, from, to, faded }, width) {
   const { short, end, double, jagged, back = 0 } = SHAPES[shape];
   const way = sender === "client" ? 1 : -1;

@@ -29,14 +29,11 @@ export function bitFigure(explanation, row) {
 
   /** What crossed, between two bits: bytes where they are whole, bits where not. */
   const crossed = (start, stop) => {
-    if (start % 8 === 0 && stop % 8 === 0)
-      return Array.from({ length: (stop - start) / 8 }, (_, index) =>
-        marked(start + 8 * index, start + 8 * index + 8, bytes[start / 8 + index]),
-      );
-    return Array.from({ length: stop - start }, (_, index) => {
-      const bit = start + index;
-      const byte = parseInt(bytes[Math.floor(bit / 8)], 16);
-      return marked(bit, bit + 1, String((byte >> (7 - (bit % 8))) & 1));
+    const unit = start % 8 === 0 && stop % 8 === 0 ? 8 : 1;
+    return Array.from({ length: (stop - start) / unit }, (_, index) => {
+      const bit = start + unit * index;
+      const pair = bytes[Math.floor(bit / 8)];
+      return marked(bit, bit + unit, unit === 8 ? pair : String((parseInt(pair, 16) >> (7 - (bit % 8))) & 1));
     });
   };
 

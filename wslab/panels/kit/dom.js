@@ -10,9 +10,10 @@ const DEFAULTS = { button: { type: "button" }, textarea: TYPED };
 function parts([what, ...given]) {
   const [tag, ...classes] = what.split(".").filter(Boolean);
   const properties = given[0]?.constructor === Object ? given.shift() : {};
-  const children = given.flat().filter((child) => child !== null && child !== undefined);
-  return { tag, look: classes.map((name) => `wslab-${name}`).join(" "), properties, children };
+  return { tag, look: classes.map((name) => `wslab-${name}`).join(" "), properties, children: present(given) };
 }
+
+const present = (children) => children.flat().filter((child) => child !== null && child !== undefined);
 
 /**
  * An element. "span.place.quiet" is a `span` of the classes `wslab-place` and `wslab-quiet`. Properties may follow, and
@@ -28,7 +29,7 @@ export function element(...given) {
     else if (name === "value" || name === "checked") made[name] = value;
     else made.setAttribute(name, value === true ? "" : value);
   }
-  // JupyterLab's shortcuts (dd deletes a cell) must not act on a key pressed in here; Lumino looks at what has the focus.
+  // JupyterLab's shortcuts (dd deletes a cell) must not act on a key pressed in here; Lumino looks at what has focus.
   if (FOCUSABLE.has(tag) || "tabindex" in properties) made.setAttribute("data-lm-suppress-shortcuts", "true");
   made.append(...children);
   return made;
@@ -44,13 +45,16 @@ export function svg(...given) {
   return made;
 }
 
+/** Have `node` hold these children, and nothing that it held before. */
+export const fill = (node, ...children) => node.replaceChildren(...present(children));
+
 /** Where the RFC says so. */
 export const section = (text) => element("span.section", harmless(text));
 
 /** Text from the wire, in its own direction of writing. */
 export const quote = (text, look = "") => element(`bdi${look}`, { dir: "ltr" }, harmless(text));
 
-/** Have `node` say `text`, and hide where there is none. What says so already is left alone, and not announced again. */
+/** Have `node` say `text`, and hide where there is none. What says so already is left alone, not announced again. */
 export function tell(node, text) {
   if (node.textContent !== text) node.textContent = text;
   node.hidden = !text;

@@ -101,7 +101,7 @@ function byteWords(explanation, at) {
   ].filter(Boolean);
 }
 
-/** The line that tells the byte which is pointed at, or else picked. It grows with what it has to say and never shrinks. */
+/** The line that tells the byte which is pointed at, or else picked. It grows with what it says, and never shrinks. */
 function byteLine(explanation) {
   const look = { role: "status", "aria-live": "polite", "aria-label": "The byte that is picked" };
   const line = element("div.pickedbyte", look);

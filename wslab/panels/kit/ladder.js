@@ -1,6 +1,7 @@
 /**
- * The table of records with the ladder in it, of which only the rows that are seen are in the page, and are used again for
- * other records when one scrolls. It never jumps: what is on screen stays there when records come, go, or are filtered.
+ * The table of records with the ladder in it, of which only the rows that are seen are in the page, and are used again
+ * for other records when one scrolls. It never jumps: what is on screen stays there when records come, go, or are
+ * filtered.
  *
  * A draw looks at the layout once and then writes.
  */
@@ -124,7 +125,7 @@ export function ladder(view) {
 
   const drawn = new Map(); // number of a record: its Row
   const spare = [];
-  const held = { number: null, offset: 0, top: 0 }; // the first record on screen, px that are hidden of it, and scrollTop
+  const held = { number: null, offset: 0, top: 0 }; // the first record on screen, px hidden of it, and scrollTop
   let unseen = true; // the table is not laid out: the notebook took it out of the page
   let seen = null; // number from which on records are new to who looks
 
@@ -156,7 +157,7 @@ export function ladder(view) {
       drawn.delete(number);
       spare.push(row);
     }
-    spare.sort((one, other) => one.number - other.number); // as they lie in the page: a row that stays in its place is cheap
+    spare.sort((one, other) => one.number - other.number); // as in the page: a row that stays is cheap
     let next = null;
     for (let at = numbers.length - 1; at >= 0; at--) {
       const number = numbers[at];
@@ -180,7 +181,7 @@ export function ladder(view) {
     const { moment } = view;
     const found = [];
     const borders = new Map(); // row: the arrows that arrive below it
-    const latest = {}; // by stream: when the last arrow arrived; bytes of one stream arrive in order, delays are rounded
+    const latest = {}; // by stream: when the last arrow arrived; its bytes arrive in order, but delays are rounded
     for (let row = Math.max(0, from - LOOK_BACK); row < to; row++) {
       const number = rows.number(row);
       const record = recording.record(number);

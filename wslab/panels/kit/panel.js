@@ -3,12 +3,16 @@
  * that stands in its place where no kernel answers.
  *
  * A panel's module ends in `export default panel(name, title, build)`. `build(context)` is called for each view and
- * returns `{ element, draw(), remove?() }`; `draw` is called after every message and every change of a trait. In the context:
+ * returns `{ element, draw(), remove?() }`; `draw` is called after every message and every change of a trait. In the
+ * context:
  *
- * - `model`: the traits, which are what the views of one panel share; `set(trait, value)` sets one and tells the kernel.
+ * - `model`: the traits, which are what the views of one panel share; `set(trait, value)` sets one and tells the
+ *   kernel.
  * - `ask(question)`: send the kernel a question, `{ ask: "...", ... }`.
- * - `hear(listener)`: have `listener(message, buffers)` called for each answer, `{ tell: "...", ... }`, as long as the view is.
+ * - `hear(listener)`: have `listener(message, buffers)` called for each answer, `{ tell: "...", ... }`, as long as the
+ *   view is.
  * - `shared`: what all views of this model share; `begin(context)`, called once for each model, may fill it.
+ *   Without one it holds the last message of each kind, `shared[message.tell]`.
  * - `life`: "waiting" for the kernel's first answer, then "live", or "silent" when none came in time.
  * - `redraw()`: draw this view again.
  */
@@ -20,7 +24,13 @@ import { harmless, linesOf } from "./words.js";
 const PATIENCE = 1500; // ms that a kernel has for its first answer
 const CLOSED = "This lab is closed. What was recorded stays; to go on, run the cell that makes the lab again.";
 
-export function panel(name, title, build, begin = (context) => context.ask({ ask: "hello" })) {
+/** Greets the kernel, and keeps for all views the last message of each kind, `shared[message.tell]`. */
+function greet({ shared, ask, hear }) {
+  hear((message) => (shared[message.tell] = message));
+  ask({ ask: "hello" });
+}
+
+export function panel(name, title, build, begin = greet) {
   return () => {
     let session;
     return {

@@ -1,4 +1,4 @@
-/** What a payload is underneath: masked and unmasked with the XOR of one byte (RFC 6455 5.3), compressed and inflated (RFC 7692). */
+/** A payload underneath: masked and unmasked with the XOR of one byte (RFC 6455 5.3), and inflated (RFC 7692). */
 
 import { element, section } from "./dom.js";
 import { asciiWords, bits, bytesOf, character, dumpLines, MOST_BYTES, once, part } from "./places.js";
@@ -8,7 +8,7 @@ const MOST_UNMASKED = 256; // bytes that stand masked above unmasked
 const KEY = 4; // bytes of a masking key
 const LONG = 8; // bytes: more may need to be scrolled
 
-/** The masked bytes: `key`, `first` (the payload's first byte), and of each byte what it is `plain`; null where nothing is masked. */
+/** The masked bytes: `key`, `first` (the payload's first byte), and each byte `plain`; null where nothing is masked. */
 const masking = once((explanation) => {
   const key = explanation.fields.find((field) => field.name === "Masking-key" && field.width === 8 * KEY);
   const first = key && key.start / 8 + KEY;

@@ -6,29 +6,17 @@
 
 import { FILTER_KINDS, SENDERS } from "./facts.js";
 import { bisect } from "./recording.js";
-import {
-  connectionAt,
-  firstByteAt,
-  group,
-  kindAt,
-  readRecord,
-  recordSummary,
-  senderAt,
-  violationsAt,
-} from "./words.js";
+import { connectionAt, firstByteAt, group, kindAt, senderAt, summaryAt, violationsAt } from "./words.js";
 
 const SLICE = 4; // ms of work at a time
 const BETWEEN_LOOKS = 32; // records tested between two looks at the clock
 
+/** What the traits are where every record passes. */
+export const ALL = { direction: "both", kinds: FILTER_KINDS, opcode: null, connection: null, text: "", broken: false };
+
 /** A test of the record at a place, out of the panel's traits, the cheap parts first; null when every record passes. */
-export function recordTest({
-  direction = "both",
-  kinds = FILTER_KINDS,
-  opcode = null,
-  connection = null,
-  text = "",
-  broken = false,
-}) {
+export function recordTest(traits) {
+  const { direction, kinds, opcode, connection, text, broken } = { ...ALL, ...traits };
   const sought = text.toLowerCase();
   const parts = [
     SENDERS.includes(direction) && ((view, at) => senderAt(view, at) === direction),
@@ -37,7 +25,7 @@ export function recordTest({
     opcode !== null && ((view, at) => kindAt(view, at) === "frame" && (firstByteAt(view, at) & 0b1111) === opcode),
     kinds.length < FILTER_KINDS.length &&
       ((view, at) => kinds.includes(group(kindAt(view, at), firstByteAt(view, at)))),
-    sought && ((view, at) => recordSummary(readRecord(view, at)).toLowerCase().includes(sought)),
+    sought && ((view, at) => summaryAt(view, at).toLowerCase().includes(sought)),
   ].filter(Boolean);
   return parts.length ? (view, at) => parts.every((passes) => passes(view, at)) : null;
 }

@@ -179,3 +179,4 @@ const SUMMARIES = {
 
 /** The record in a few words, the same as `record_summary` says in Python. */
 export const recordSummary = (record) => (SUMMARIES[record.kind] ?? quotation)(record);
+export const summaryAt = (view, at) => recordSummary(readRecord(view, at));

@@ -3,6 +3,7 @@
 import { button, options, textInput, typing } from "../kit/controls.js";
 import { element, mark, say, svg, together } from "../kit/dom.js";
 import { DIRECTIONS, FILTER_KINDS, OPCODES } from "../kit/facts.js";
+import { ALL } from "../kit/sieve.js";
 import { NUMBER } from "../kit/words.js";
 
 const TYPING = 120; // ms without a key after which what was typed counts
@@ -15,9 +16,6 @@ const TITLES = {
   error: "What a program reports, and bytes that are no frame",
   bend: "What a relay between both ends did to a stream",
 };
-const EVERYTHING = { direction: "both", kinds: FILTER_KINDS, opcode: null, connection: null, text: "", broken: false };
-export const FILTERS = Object.keys(EVERYTHING);
-
 const SAMPLES = { handshake: "M0 4.2h26M0 7.8h26", bend: `M0 6${"l3 -4l6 8l3 -4".repeat(2)}` };
 
 /** The kind's line, as the ladder draws it. */
@@ -77,13 +75,14 @@ export function filterBar(view) {
     placeholder: "text",
     "aria-label": "Text",
     title:
-      "Shows records whose summary has this text, in capitals or not. Of a long payload only the start is known here, its first 28 bytes.",
+      "Shows records whose summary has this text, in capitals or not. " +
+      "Of a long payload only the start is known here, its first 28 bytes.",
   });
   const broken = button("broken rules only", () => view.change({ broken: !model.get("broken") }), {
     "aria-pressed": "false",
     title: "Only records that break a rule",
   });
-  const all = button("Show all", () => view.change(EVERYTHING));
+  const all = button("Show all", () => view.change(ALL));
   const find = findBar(view);
 
   const draw = () => {

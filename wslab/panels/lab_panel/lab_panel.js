@@ -2,9 +2,9 @@
  * The lab panel: a recording as a ladder of records, and every byte of the selected one explained.
  *
  * The kernel pushes records in binary batches, and they are read where they lie; a record's explanation is pulled when
- * somebody looks at it: of a hundred thousand nobody looks at more than a few. One `Recording` holds
- * what has come, with the records that pass the filter, and is shared by every view of a panel. What views share beyond
- * that are traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
+ * somebody looks at it: of a hundred thousand nobody looks at more than a few. One `Recording` holds what has come,
+ * with the records that pass the filter, and is shared by every view of a panel. What views share beyond that are
+ * traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
  */
 
 import { button } from "../kit/controls.js";
@@ -14,9 +14,9 @@ import { caption, ladder } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { panel } from "../kit/panel.js";
 import { Recording } from "../kit/recording.js";
-import { recordTest, Sieve } from "../kit/sieve.js";
+import { ALL, recordTest, Sieve } from "../kit/sieve.js";
 import { harmless, NUMBER, plural } from "../kit/words.js";
-import { FILTERS, filterBar } from "./filter_bar.js";
+import { filterBar } from "./filter_bar.js";
 import { lanes } from "./lanes.js";
 import { stateDiagrams, step, timeControls } from "./time.js";
 
@@ -156,7 +156,7 @@ function begin({ shared, ask, hear, redraw }) {
 
 /** Have the shared sieves go by the traits. */
 function sift({ rows, found }, model) {
-  const wanted = Object.fromEntries(FILTERS.map((trait) => [trait, model.get(trait)]));
+  const wanted = Object.fromEntries(Object.keys(ALL).map((trait) => [trait, model.get(trait)]));
   const sought = model.get("find");
   const [passes, contains] = [recordTest(wanted), recordTest({ text: sought })];
   rows.use(JSON.stringify(wanted), passes);

@@ -1,6 +1,6 @@
 /**
- * Three lanes over the same bytes of one stream: chunks as TCP's two ends saw them, frames, and messages. No edge of one
- * has to be an edge of another, and that is what they are drawn for.
+ * Three lanes over the same bytes of one stream: chunks as TCP's two ends saw them, frames, and messages. No edge of
+ * one has to be an edge of another, and that is what they are drawn for.
  *
  * Every edge stands between two columns of a grid; a column's width grows with the logarithm of its bytes. The lanes
  * are pulled from the kernel (wslab/panels/lab_panel/lab_panel.py) and only while they are open.
@@ -205,8 +205,9 @@ function drawing(lanes, room, selected, select) {
 }
 
 /**
- * The lanes behind a button. `view` gives `number` (of the selected record, or null), `sign` (changes when there may be
- * more to draw), `isOpen`, `open(yes)`, `select(number)` and `ask(question)`; `hear(message)` takes the kernel's answers.
+ * The lanes behind a button. `view` gives `number` (of the selected record, or null), `sign` (changes when there may
+ * be more to draw), `isOpen`, `open(yes)`, `select(number)` and `ask(question)`; `hear(message)` takes the kernel's
+ * answers.
  */
 export function lanes(view) {
   const id = freshId();
