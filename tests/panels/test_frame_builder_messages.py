@@ -184,6 +184,26 @@ def test_what_a_page_types_is_refused_beside_its_field() -> None:
     assert "may not" in builder.problem
 
 
+def test_a_preset_takes_away_what_was_refused_and_an_unknown_one_does_not() -> None:
+    builder = FrameBuilder()
+    ask(builder, ask="change", name="masking_key", value="37 fa")
+    ask(builder, ask="change", name="length", value="many")
+    refused = dict(builder.refused)
+    assert set(refused) == {"masking_key", "length"}
+    ask(builder, ask="preset", name="comm")
+    with pytest.raises(KeyError, match="non-minimal length"):
+        builder.preset("comm")
+    assert builder.refused == refused, "it changed nothing"
+    assert "no preset 'comm'" in builder.problem
+    builder.preset("reserved opcode 3")  # which leaves both fields as they are
+    assert builder.refused == {}
+    assert "no preset 'comm'" in builder.problem, "only a page's next question takes it away"
+    ask(builder, ask="change", name="payload", value="\ud800")
+    assert (set(builder.refused), builder.problem) == ({"payload"}, "")
+    ask(builder, ask="preset", name="close 1005")
+    assert (builder.refused, builder.problem) == ({}, "")
+
+
 def test_changes_from_many_threads_leave_what_is_said_in_step() -> None:
     builder = FrameBuilder()
     start = threading.Barrier(4)

@@ -1,8 +1,8 @@
 """``BrowserPanel``: JavaScript in the learner's own page, beside what the page was told and what crossed the wire.
 
-Theory. The code runs in the page; the kernel can only ask for it, and hears in batches what happened. Before that it
-opens the way: the lab admits the page's origin, and where the page is on another machine, a door lets the user's own
-Jupyter server pass the bytes on untouched. Only the kernel has the recording, so it finds the record of each event.
+Theory. The code runs in the page; the kernel can only ask for it, and hears in batches what happened. Before that, the
+lab admits the page's origin, and for a page on another machine a door lets the user's own Jupyter server pass the bytes
+on untouched. Only the kernel has the recording, so it finds the record of each event.
 """
 
 from __future__ import annotations
@@ -47,17 +47,14 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
     Args:
         lab: a ``Lab``, or what else has a ``trace`` and a ``port``, such as a relay.
         code: JavaScript, or a whole HTML page, of which the inline scripts run; the article's page by default.
-        route: how the page reaches the lab: ``loopback``, directly on 127.0.0.1; ``jupyter``, through the user's own
-            Jupyter server, which passes the bytes on untouched; ``auto``, the first for a page from this machine.
+        route: ``loopback``, directly to 127.0.0.1; ``jupyter``, through the user's own Jupyter server; ``auto``, the
+            first for a page from this machine.
         also: further servers on 127.0.0.1 that the code may reach: ports, or what has a ``port``.
 
-    The code runs when somebody clicks Run, or a cell says ``panel.run()``. ``ws://localhost:PORT`` and its like lead
-    to the lab's server and to those of ``also``; so does port 1234 of the article's code, where none of them has it.
-    ``panel.events`` and ``panel.console`` tell what happened; ``await panel.wait_for("close")`` waits.
-
-    The browser's own WebSocket does the work, within its limits. What the page opens under another name than
-    ``WebSocket`` (``window.WebSocket``, a library, a worker) is not seen. Stop, another run, and the end of the last
-    view close every socket.
+    A click on Run, or ``panel.run()``, runs the code. ``ws://localhost:PORT`` leads to the lab's server and those of
+    ``also``; so does the article's port 1234, where none of them has it. The browser's own WebSocket does the work,
+    within its limits. What the page opens under another name (``window.WebSocket``, a library, a worker) is not seen.
+    Stop, another run, and the end of the last view close every socket.
     """
 
     code = Unicode(help="The JavaScript, or the HTML page, as the editor holds it.")
@@ -120,15 +117,13 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         self.code = self._original
 
     async def wait_for(self, what: str | Callable[[Entry], object], *, times: int = 1, timeout: float = 10.0) -> Entry:
-        """Wait for something in this run, which may have happened already.
+        """Wait until something has happened ``times`` times in this run; the event or line that completes the number.
 
         Args:
             what: the name of an event or a call, such as ``"close"`` or ``"send()"``, or ``"console"``; or a
                 function that takes an event or a line and returns whether it is meant.
             times: how often it must happen.
-            timeout: seconds.
-
-        Returns the event or line that completes the number. Raises TimeoutError, which names what happened instead.
+            timeout: seconds, after which TimeoutError names what happened instead.
         """
         fits = what if callable(what) else lambda entry: entry.what == what
         try:
@@ -169,17 +164,16 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         caption = f"What the page was told, and what it did{left_out}"
         blocks: list[Block] = [Only(["text"], [Words("The page's JavaScript")]), Words(code, code=True)]
         if rows:
-            told, few = Table(_EVENTS, rows, caption), Table(_EVENTS, rows[:PICTURED], caption)
-            blocks += [Only(READ, [told]), Only(DRAWN, [few])]
+            blocks.append(Only(READ, [Table(_EVENTS, rows, caption)]))
+            blocks.append(Only(DRAWN, [Table(_EVENTS, rows[:PICTURED], caption)]))
         else:
             blocks.append(Words("not run yet"))
         if records:
-            wire = records_table(records, "What crossed the wire")
-            blocks += [Only(READ, [wire]), Only(DRAWN, [ladder(records[:PICTURED])])]
+            blocks.append(Only(READ, [records_table(records, "What crossed the wire")]))
+            blocks.append(Only(DRAWN, [ladder(records[:PICTURED])]))
         return Sheet("A browser as the peer", blocks, "browser")
 
-    def _steadied(self, text: str) -> str:
-        """``text`` without the ports, which differ at each run."""
+    def _steadied(self, text: str) -> str:  # without the ports, which differ at each run
         for port, way in self._last.ways.items():
             if port != ARTICLE_PORT and way.to == port:
                 text = re.sub(rf":{port}\b", ":PORT", text)

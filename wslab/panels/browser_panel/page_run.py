@@ -1,9 +1,9 @@
 """What a page told of one run of its code (``PageRun``), and which records its events crossed the wire in.
 
-Theory. A page hears of messages, in the order in which they came, and never of frames. So the third ``message`` event
-of a socket is the server's third message on its connection, and the fifth ``send()`` is the client's fifth. No page can
-tell its connection: it is the first one, not yet matched, whose request has the page's Origin and the address's path. A
-browser opens one connection to a server at a time (RFC 6455 4.1), in the order in which the sockets were made.
+Theory. A page hears of messages in order, and never of frames. So the third ``message`` event of a socket is the
+server's third message on its connection. No page can tell its connection: it is the first one, not yet matched, whose
+request has the page's Origin and the address's path. A browser opens one connection to a server at a time (RFC 6455
+4.1), in the order in which the sockets were made.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ MESSAGES_KEPT = 1_000  # messages of each end of a connection, at most, whose re
 
 @dataclass(frozen=True, slots=True)
 class PageEvent:
-    """One event of a socket of the page, or one call that the page's code made.
+    """One event of a page's socket (``open``, ``message``, ``error``, ``close``), or one call by the page's code.
 
-    Calls have brackets: ``new WebSocket()``, ``send()``, ``close()``. Events have none: ``open``, ``message``,
-    ``error``, ``close``.
+    Calls have brackets: ``new WebSocket()``, ``send()``, ``close()``.
     """
 
     number: int  # place in the run, from 0, counted with what the console printed
@@ -239,7 +238,14 @@ class PageRun:
         if not self._opened:
             return {}
         self._read_records()
-        self._claim()
+        recorded, taken = {way.to for way in self.ways.values() if way.recorded}, set(self._wires.values())
+        # Each socket that was led to the recorded server gets the first fitting connection that no socket has.
+        for socket, (target, port) in self._opened.items():
+            if socket not in self._wires and port in recorded:
+                fitting = (wire for wire in self._watched.values() if wire not in taken and wire.target == target)
+                if (wire := next(fitting, None)) is not None:
+                    self._wires[socket] = wire
+                    taken.add(wire)
         new = {
             entry.number: record
             for entry in self.entries
@@ -264,14 +270,3 @@ class PageRun:
             if len(self._watched) > MOST_KEPT:
                 del self._watched[next(iter(self._watched))]
         self._looked = stop
-
-    def _claim(self) -> None:
-        """Give each socket that was led to the recorded server the first fitting connection that no socket has."""
-        recorded = {way.to for way in self.ways.values() if way.recorded}
-        taken = set(self._wires.values())
-        for socket, (target, port) in self._opened.items():
-            if socket not in self._wires and port in recorded:
-                fitting = (wire for wire in self._watched.values() if wire not in taken and wire.target == target)
-                if (wire := next(fitting, None)) is not None:
-                    self._wires[socket] = wire
-                    taken.add(wire)

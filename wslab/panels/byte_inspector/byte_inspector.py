@@ -1,7 +1,7 @@
 """``ByteInspector``: explains every bit of bytes that are typed, pasted or given.
 
-Theory. The edited text (``data_hex``) is the state. Its explanation grows with the bytes, so it is no trait: the views
-are told. A view asks to have its text read and never sets it, since half a byte is no state and must not be lost.
+Theory. The edited text (``data_hex``) is the state. Its explanation grows with the bytes, so the views are told of it.
+A view asks to have its text read and never sets it, since half a byte is no state and must not be lost.
 """
 
 from __future__ import annotations
@@ -53,10 +53,8 @@ class ByteInspector(Panel):
         inflate: whether permessage-deflate was agreed on, so that payloads with RSV1 are inflated (RFC 7692).
         kwargs: traits: ``read_as``, ``which``, ``picked``.
 
-    Raises HexError for a string that is no hex, and TypeError where ``data`` is none of these.
-
-    The bytes can be edited in the panel. It does not know what came before them, so a compressed frame is inflated as
-    the first of its connection. Credentials in a head are withheld; the text has ``··`` for them.
+    Raises HexError for a string that is no hex, and TypeError where ``data`` is none of these. A compressed frame is
+    inflated as the first of its connection. Credentials in a head are withheld; the text has ``··`` for them.
     """
 
     data_hex = Unicode("", help="The bytes as hex. Setting it reads them; a text that is no hex is refused.")
@@ -161,29 +159,26 @@ class ByteInspector(Panel):
         return text
 
     @validate("read_as")
-    def _is_there(self, proposal: Mapping[str, Any]) -> str:
-        value: str = proposal["value"]
-        if value == GIVEN and self._given is None:
-            raise TraitError(f"read_as={value!r}: nothing explained was given; {', '.join(READINGS)} are left")
-        return value
+    def _is_there(self, proposal: Mapping[str, Any]) -> Any:
+        if proposal["value"] == GIVEN and self._given is None:
+            raise TraitError(f"read_as={GIVEN!r}: nothing explained was given; {', '.join(READINGS)} are left")
+        return proposal["value"]
 
     @validate("which")
     def _is_part(self, proposal: Mapping[str, Any]) -> int:
         value: int = proposal["value"]
-        if self._ready and not 0 <= value < max(1, len(self._parts)):
-            raise TraitError(
-                f"which={value}: there {'is' if len(self._parts) == 1 else 'are'} {len(self._parts)} to choose from, "
-                f"counted from 0"
-            )
+        there = len(self._parts)
+        if self._ready and not 0 <= value < max(1, there):
+            are = "is" if there == 1 else "are"
+            raise TraitError(f"which={value}: there {are} {there} to choose from, counted from 0")
         return value
 
     @validate("picked")
     def _is_byte(self, proposal: Mapping[str, Any]) -> int | None:
         value: int | None = proposal["value"]
         if value is not None and self._parts and not 0 <= value < len(self.explanation.data):
-            raise TraitError(
-                f"picked={value}: {count(len(self.explanation.data), 'byte')} shown, counted from 0; None picks none"
-            )
+            shown = count(len(self.explanation.data), "byte")
+            raise TraitError(f"picked={value}: {shown} shown, counted from 0; None picks none")
         return value
 
     @observe("data_hex", "read_as", "inflate", "which")
@@ -259,7 +254,5 @@ def _taken(data: Any) -> tuple[bytes, Explanation | None]:
             return bytes(data), None
         case Explanation():
             return data.data, data
-    raise TypeError(
-        f"ByteInspector({type(data).__name__}): bytes, a string of hex digits, or an explanation is wanted, "
-        f"such as ByteInspector(lab.trace.explain(3))"
-    )
+    wanted = "bytes, a string of hex digits, or an explanation is wanted, such as ByteInspector(lab.trace.explain(3))"
+    raise TypeError(f"ByteInspector({type(data).__name__}): {wanted}")

@@ -1,7 +1,7 @@
 """``ClosingPanel``: how a connection ended: both ends' states with the changes made, and what each end said.
 
-Theory. A trace sees the wire, and takes what one end sends to have reached the other. Where both ends are in the lab,
-it also knows when each record was read, and so that an end sent its Close frame before it had read the other's.
+Theory. A trace takes what one end sends to have reached the other. Where both ends are in the lab, it also knows when
+each record was read, and so that an end sent its Close frame before it had read the other's.
 """
 
 from __future__ import annotations
@@ -108,9 +108,8 @@ class ClosingPanel(TracePanel):
         source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
         connection: its number; None for the newest that is closing or closed, or else the newest.
 
-    It draws each end's states as the protocol's table has them (RFC 6455 4 and 7) with the changes that were made, and
-    says who sent the first Close frame, what each end's program reports, and how TCP ended. A change whose record is no
-    longer kept is shown without it.
+    It draws each end's states (RFC 6455 4 and 7) with the changes that were made, and says who sent the first Close
+    frame, what each end's program reports, and how TCP ended. A change whose record was dropped is shown without it.
     """
 
     connection = Int(
@@ -139,16 +138,16 @@ class ClosingPanel(TracePanel):
         ending = self._now()
         if ending is None:
             return Sheet("How a connection ended", [Words("nothing recorded yet")], "closing")
-        return Sheet(
-            f"How connection {ending.connection} ended",
-            [
-                Only(READ, sheet_of(self.trace.closing(ending.connection)).blocks),
-                Only(["text"], [Words(_path_text(ending))]),
-                Only(DRAWN, [_machines(ending), Table(["", *(sender.mark for sender in Sender)], _rows(ending))]),
-                Only(["text", "svg"], [Words("\n".join(_sentences(ending)))]),
-            ],
-            "closing",
-        )
+        path = [
+            f"{at}. {end.mark} {_words(rule)} ({rule.section})" for at, (end, rule, _) in enumerate(ending.moves, 1)
+        ]
+        blocks = [
+            Only(READ, sheet_of(self.trace.closing(ending.connection)).blocks),
+            Only(["text"], [Words("\n".join(path or ["both ends are CONNECTING"]))]),
+            Only(DRAWN, [_machines(ending), Table(["", *(sender.mark for sender in Sender)], _rows(ending))]),
+            Only(["text", "svg"], [Words("\n".join(_sentences(ending)))]),
+        ]
+        return Sheet(f"How connection {ending.connection} ended", blocks, "closing")
 
     def _scan(self) -> None:
         """Note which of the new records open a connection or belong to its end."""
@@ -211,11 +210,6 @@ def _rows(ending: Ending) -> list[tuple[str, str, str]]:
 def _machines(ending: Ending) -> States:
     taken = [(sender, rule.old.value, rule.event.value, rule.new.value) for sender, rule, _ in ending.moves]
     return States(STATES, MOVES, taken, LANES)
-
-
-def _path_text(ending: Ending) -> str:
-    lines = [f"{at}. {end.mark} {_words(rule)} ({rule.section})" for at, (end, rule, _) in enumerate(ending.moves, 1)]
-    return "\n".join(lines or ["both ends are CONNECTING"])
 
 
 def _words(rule: StateRule) -> str:

@@ -1,9 +1,8 @@
 """``Composer``: sends by the ends of live connections, through their library, or exactly the bytes that it shows.
 
 Theory. The settings are the state, which all views share. The bytes are computed from it at each change, and judged in
-their place by a copy of what the trace knows of the connection. Masking keys are drawn before they are shown and again
-only after a sending, so what is shown is what is sent. A page asks for changes instead of setting traits, and is told
-what is wrong; its questions are answered in order, so a click after a key press sends what was typed.
+their place by a copy of what the trace knows of the connection. Masking keys are drawn anew only after a sending, so
+what is shown is what is sent. A page asks for changes, and is answered in order: a click sends what was typed before.
 """
 
 from __future__ import annotations
@@ -49,10 +48,9 @@ class Composer(FrameFields, TracePanel):
         lab: sends by its ends; the panel does not keep it alive.
         kwargs: any of the traits below, as first values, such as ``target="server 0"``.
 
-    ``send_bytes()`` sends what is shown and refuses nothing. ``send_message()``, ``ping()``, ``pong()`` and
-    ``close_connection()`` go through ``websockets``, which refuses what the protocol forbids; a raw end sends one frame
-    as its side must. Each may be awaited or not; a failure stands in the panel as well. What was sent becomes the
-    selected record in all panels of this lab. A trace without a lab, which has no connections, is a TypeError.
+    ``send_bytes()`` sends what is shown and refuses nothing. The other four ways to send go through ``websockets``,
+    which refuses what the protocol forbids; a raw end sends one frame as its side must. Each may be awaited; a failure
+    stands in the panel as well. What was sent becomes the selected record. Raises TypeError for a trace without a lab.
     """
 
     target = Unicode(

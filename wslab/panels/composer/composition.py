@@ -58,8 +58,9 @@ class TargetEnd(NamedTuple):
     def trouble(self) -> str:
         """Why nothing can be sent by it; empty where something can."""
         if self.end is not None:
-            ended = f"{self.label} has ended its stream: it can send no more. Choose another end."
-            return "" if self.end.open else ended
+            return (
+                "" if self.end.open else f"{self.label} has ended its stream: it can send no more. Choose another end."
+            )
         if not self.key:
             return (
                 "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
@@ -177,26 +178,24 @@ class Preview(NamedTuple):
         payload, opcode, fin = self.series[:3]
         # Only a library keeps a state that it would have to be told of.
         untold = self.target.end is not None and self.target.end.kind != RAW_KIND
-        notes = [
-            (
-                opcode == CLOSE and not close and len(payload) > 1,
+        notes = []
+        if opcode == CLOSE and not close and len(payload) > 1:
+            notes.append(
                 "A Close frame's payload begins with its status code: these first two bytes say "
                 f"{int.from_bytes(payload[:2], 'big')}. Choose “the status code and reason” to have them written "
-                "(RFC 6455 5.5.1).",
-            ),
-            (
-                untold and opcode == CLOSE,
+                "(RFC 6455 5.5.1)."
+            )
+        if untold and opcode == CLOSE:
+            notes.append(
                 "websockets is not told of these bytes. It will take the peer's answering Close for the first one, and "
-                "send a Close of its own after yours.",
-            ),
-            (
-                untold and not fin and not opcode & CONTROL,
+                "send a Close of its own after yours."
+            )
+        if untold and not fin and not opcode & CONTROL:
+            notes.append(
                 "websockets is not told of these bytes. Until you send the fragment with FIN, the next message that it "
-                "sends stands inside yours.",
-            ),
-            (True, self.series.lies),
-        ]
-        return [note for holds, note in notes if holds and note]
+                "sends stands inside yours."
+            )
+        return [*notes, self.series.lies] if self.series.lies else notes
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:

@@ -58,8 +58,8 @@ class FrameBuilder(FrameFields):
         as_client: whether a client sends it, so that servers judge it; otherwise clients do.
         kwargs: any of the traits below, as first values.
 
-    It needs no lab and sends nothing. The frame is judged as the first of a connection without extensions. Its payload
-    has at most 131,072 bytes. Raises TraitError, which says what fits, where a value does not fit into its bits.
+    It sends nothing. The frame is judged as the first of a connection without extensions. Its payload has at most
+    131,072 bytes. Raises TraitError where a value does not fit into its bits.
     """
 
     masked = Bool(True, help="The MASK bit: whether the payload is masked and its key sent along.")
@@ -178,25 +178,23 @@ class FrameBuilder(FrameFields):
         with self._lock:
             self._due = False
             data, broken, judgement = self._judged()
-            self.set_trait("built", self._built(data))
+            payload = typed(self.payload, self.payload_as)
+            right = build_frame(payload, **{**self._header(), "length": None, "length_form": None})
+            stated = len(payload) if self.length is None else self.length
+            built = {
+                "hex": data[:MOST_HEX].hex(" "),
+                "length": len(data),
+                "call": self.call,
+                "payload": len(payload),
+                "stated": str(stated),
+                "shortest": shortest_form(stated).bits,
+                "seven": data[1] & LENGTH,
+                "right": right[1] & LENGTH,
+                "lie": _lie(data, len(payload)),
+            }
+            self.set_trait("built", built)
             self.set_trait("explanation", self.explain().to_json())
             self.set_trait("verdicts", verdicts_json(judgement, broken))
-
-    def _built(self, data: bytes) -> dict[str, Any]:
-        payload = typed(self.payload, self.payload_as)
-        right = build_frame(payload, **{**self._header(), "length": None, "length_form": None})
-        stated = len(payload) if self.length is None else self.length
-        return {
-            "hex": data[:MOST_HEX].hex(" "),
-            "length": len(data),
-            "call": self.call,
-            "payload": len(payload),
-            "stated": str(stated),
-            "shortest": shortest_form(stated).bits,
-            "seven": data[1] & LENGTH,
-            "right": right[1] & LENGTH,
-            "lie": _lie(data, len(payload)),
-        }
 
     def _refuse(self, name: str, why: str | None) -> None:
         """Say beside a field why what was written into it was not taken; None for nothing."""
@@ -249,11 +247,8 @@ def _lie(data: bytes, payload: int) -> str:
     """What follows from a header that does not state the length of ``payload`` bytes; empty where it does."""
     frame = parse_frame(data)
     if frame.header_length > len(data) - payload:
-        mark, extended = data[1] & LENGTH, EXTENDED[data[1]]
-        return (
-            f"{mark} announces {extended} more bytes of length, and nobody wrote them: the {extended} bytes that "
-            f"follow are taken for them."
-        )
+        said = f"{data[1] & LENGTH} announces {EXTENDED[data[1]]} more bytes of length, and nobody wrote them: the "
+        return f"{said}{EXTENDED[data[1]]} bytes that follow are taken for them."
     promised, there = frame.payload_length, len(data) - frame.header_length
     said = f"The header promises {count(promised, 'byte')} of payload and {count(there, 'byte')} came: a receiver "
     if promised > there:

@@ -79,10 +79,7 @@ class HandshakeWorkbench(TracePanel):
         return AcceptSteps("".join(request_head(self._data).get(KEY)[:1]) if self.key is None else self.key)
 
     def send_request(self) -> Underway[Attempt]:
-        """Send the request to the lab's server. Raises LabClosed or NoServer, which says what to run.
-
-        Awaited, it gives the ``Attempt``: the response, or the server's silence after 5 seconds.
-        """
+        """Send the request; awaited, the answer or the silence after 5 seconds. Raises LabClosed or NoServer."""
         return self._try("request", self._data, self._sent)
 
     def predict(self, name: str, status: int | None) -> None:
@@ -117,7 +114,7 @@ class HandshakeWorkbench(TracePanel):
         self._tell_request()
         self._tell_attempt()
 
-    def _begin(self) -> None:
+    def _shown(self) -> None:
         """Push nothing for what crosses; only put the server's port into a request that was not edited."""
         if self.request == self._default:
             self._restore()
@@ -154,11 +151,9 @@ class HandshakeWorkbench(TracePanel):
         )
 
     def _tell_attempt(self) -> None:
-        last = self.attempt
-        if last is None:
+        if (last := self.attempt) is None:
             return
-        response = last.explain_response()
-        meaning, section = last.meaning
+        response, (meaning, section) = last.explain_response(), last.meaning
         self.tell(
             "attempt",
             connection=last.connection,
@@ -208,9 +203,8 @@ class HandshakeWorkbench(TracePanel):
                 return found
             finally:
                 with self._lock:
-                    rest = list(self.underway)
-                    rest.remove(name)
-                    self.set_trait("underway", rest)
+                    place = self.underway.index(name)
+                    self.set_trait("underway", [*self.underway[:place], *self.underway[place + 1 :]])
 
         return self._run(lab.loop, trying())
 
@@ -321,8 +315,7 @@ def _body_text(last: Attempt) -> str:
 
 
 def _verdict(last: Attempt) -> list[tuple[str, str]]:
-    meaning, section = last.meaning
-    body = _body_text(last)
+    (meaning, section), body = last.meaning, _body_text(last)
     failed = next((check.what for check in last.checks if check.outcome == FAILS), "")
     so = "the client takes the connection as open"
     return [

@@ -1,9 +1,9 @@
 """One file for the page out of several: the modules and style sheets of a panel, joined.
 
 anywidget takes one ECMAScript module and one style sheet for a widget, and relative imports do not resolve there. So
-each module, which Node and an editor read as it lies here, becomes a function that returns what it exports, in the
-order in which they import each other. This asks little of them: ``import { a, b } from "../kit/x.js";``, ``export``
-before ``const``, ``function`` or ``class``, and a file name that no other module has.
+each module becomes a function that returns what it exports, in the order in which they import each other. A module may
+say ``import { a, b } from "../kit/x.js";`` and ``export`` before ``const``, ``function`` or ``class``; no two have the
+same file name.
 """
 
 from __future__ import annotations

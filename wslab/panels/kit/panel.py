@@ -1,9 +1,8 @@
 """``Panel``: the base of every panel. It answers its views, says problems in words, and shows itself as text too.
 
-Theory. Questions and changes of traits arrive on a thread beside the one that runs cells, even while a cell computes,
-and in front ends without subshells on the cells' thread. So nothing here touches an event loop: a coroutine goes to the
-loop that owns what it works on. Messages from the kernel arrive at once, and a page that does not listen yet loses
-them, so a view asks first. Nothing that grows is a trait, since a trait is sent whole at each change.
+Theory. Questions and changes of traits arrive on a thread beside that of the cells, and in front ends without subshells
+on that. So nothing here touches an event loop: a coroutine goes to the loop that owns what it works on. A page that
+does not listen yet loses messages, so a view asks first. Nothing that grows is a trait: a trait is sent whole.
 """
 
 from __future__ import annotations
@@ -60,10 +59,9 @@ class Underway(Generic[T]):
 
 
 class Panel(Shown, anywidget.AnyWidget):
-    """The base of every panel. A subclass gives ``answers`` and ``_sheet``.
+    """The base of every panel. A subclass gives ``answers`` and ``_sheet``, and its traits are shared with its views.
 
-    A panel's JavaScript and style sheet lie beside its module and are called like it. ``sheets`` are further ones of
-    ``panels/``. All traits of a panel are shared with its views.
+    Its JavaScript and style sheet lie beside its module and are called like it; ``sheets`` are further ones.
     """
 
     problem = Unicode("", help="What went wrong last, in words; empty when nothing did.")
@@ -91,8 +89,8 @@ class Panel(Shown, anywidget.AnyWidget):
     def open(self) -> None:
         """Open the channel to the page, and answer each message on the thread that the page chose.
 
-        ipykernel from 7.4 on answers on the thread that last sent something to the page. That is mostly the thread of
-        the cells, where a click would wait for a cell that computes (``subshell.js`` tells of worse).
+        ipykernel from 7.4 on answers on the thread that last sent something: mostly that of the cells, where a click
+        would wait for a cell that computes (``subshell.js`` tells of worse).
         """
         super().open()
         if hasattr(self.comm, "_reply_subshell_for"):
@@ -153,10 +151,9 @@ class Panel(Shown, anywidget.AnyWidget):
         coroutine: Coroutine[Any, Any, T],
         then: Callable[[T], object] = lambda _: None,
     ) -> Underway[T]:
-        """Run ``coroutine`` on the loop that owns what it works on. Thread-safe; returns at once.
+        """Run ``coroutine`` on ``loop``, and ``then`` with its result, in that loop's thread, before an ``await`` ends.
 
-        A failure becomes the problem line. ``then`` takes the result, in that loop's thread, before an ``await`` of
-        what is returned ends.
+        Thread-safe; returns at once. A failure becomes the problem line.
         """
         if loop.is_closed() or not loop.is_running():
             coroutine.close()

@@ -2,9 +2,9 @@
 ``RecordsPanel``: one whose page holds the recording's records and asks for the explanation of a selected one.
 
 Theory. A push reaches the page even while a cell computes. ``Trace.subscribe`` wakes a ``Pusher``, whose thread lives
-only while something waits. Records are pushed in their packed form, many at a time and as soon as they were sent; what
-of them became received since then comes with a later push. An explanation is pulled. A page that does not listen yet
-loses messages. So a new view asks for what it lacks, and until then a push repeats the last records.
+only while something waits. Packed records are pushed as soon as they were sent; when they were received comes with a
+later push. A page that does not listen yet loses messages: a new view asks for what it lacks, and until then a push
+repeats the last records.
 """
 
 from __future__ import annotations
@@ -171,15 +171,12 @@ class TracePanel(Panel):
         except Exception as error:  # else the timer would write a traceback under some cell
             self.problem = complaint(error)
 
-    def _shown(self) -> None:
-        self._begin()
-
     def _greeted(self, question: Question) -> None:
         self._asked = True
         super()._greeted(question)
-        self._begin()
+        self._shown()
 
-    def _begin(self) -> None:
+    def _shown(self) -> None:
         if self._unsubscribe is None:
             self._unsubscribe = self.trace.subscribe(self._pusher.wake)
             for delay in KNOCKS:
@@ -234,20 +231,19 @@ class RecordsPanel(TracePanel):
             start = int(question["from"])
             self._sent = start if not self._asked else min(self._sent, start)
             self._fresh = self._asked = True
-        self._begin()
+        self._shown()
 
     def _answer_explanation(self, question: Question) -> None:
         self._tell_of(question, "explanation", lambda number: self.trace.explain(number).to_json())
 
     def _tell_of(self, question: Question, what: str, look: Callable[[int], Any]) -> None:
         """Tell the views what ``look`` returns for the record that was asked for, or why it failed."""
-        number = int(question["number"])
-        answer: dict[str, Any]
+        facts: dict[str, Any] = {"number": int(question["number"]), what: None, "problem": None}
         try:
-            answer = {what: look(number), "problem": None}
+            facts[what] = look(facts["number"])
         except Exception as error:
-            answer = {what: None, "problem": complaint(error)}
-        self.tell(what, number=number, **answer)
+            facts["problem"] = complaint(error)
+        self.tell(what, **facts)
 
     answers: ClassVar[Mapping[str, Any]] = {"records": _answer_records, "explanation": _answer_explanation}
 

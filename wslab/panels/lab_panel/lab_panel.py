@@ -32,9 +32,8 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
     Args:
         source: a ``Trace``, or anything with one as its ``trace``, such as a ``Lab``.
 
-    It shows itself in any number of cells, which share one selection, one filter and one moment. Without a kernel its
-    text and HTML are shown. It changes nothing, and what the trace dropped is gone here too. Every trait below can be
-    set, to script a demonstration, and observed: ``lab.panel.text = "ping"``.
+    All cells that show it share one selection, filter and moment. It changes nothing, and what the trace dropped is
+    gone here too. Every trait below can be set and observed: ``lab.panel.text = "ping"``.
     """
 
     direction = Enum(DIRECTIONS, "both", help="Whose records are shown: 'both', 'client' or 'server'.")
@@ -101,10 +100,9 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
         position: int | None = proposal["value"]
         total = self.trace.total
         if position is not None and position >= total:
-            said = f"the recording has records 0 to {total - 1}; None is live"
-            if not total:
-                said = "nothing has been recorded yet; -1 is before the first record, None is live"
-            raise TraitError(f"position={position}: {said}")
+            nothing = "nothing has been recorded yet; -1 is before the first record"
+            said = f"the recording has records 0 to {total - 1}" if total else nothing
+            raise TraitError(f"position={position}: {said}; None is live")
         return position
 
     @observe("selected")
@@ -128,12 +126,10 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
 
 
 def lanes_json(trace: Trace, number: int) -> dict[str, Any]:
-    """What lies around record ``number`` in its sender's stream, as JSON values.
+    """What lies around record ``number`` in its sender's stream, as JSON values; IndexError where there is none.
 
     Offsets and lengths are in bytes, times in seconds since the trace began. ``chunks`` are the sender's writes and
-    the peer's reads, as far as those ends are in the lab. ``records`` are the frames and heads in those bytes.
-    ``messages`` reach from their first frame to the end of their last; other frames may stand between. Raises
-    IndexError where there is no such record.
+    the peer's reads, as far as those ends are in the lab. Other frames may stand between those of one message.
     """
     record, lanes = trace.record(number), trace.lanes(number)
     return {
