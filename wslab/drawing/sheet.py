@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .blocks import Block
-from .html import html_of
-from .style import themed
-from .text import text_of
 
 if TYPE_CHECKING:
     from .picture import Picture
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Sheet:
     """What is to be shown, once for all painters."""
 
@@ -25,20 +22,26 @@ class Sheet:
 
     def text(self, width: int = 80) -> str:
         """Plain text, at most ``width`` columns wide."""
+        from .text import text_of  # each painter loads when it is asked for
+
         return text_of(self.blocks, width)
 
     def html(self) -> str:
         """An HTML fragment with its own style sheet."""
+        from .html import html_of
+
         return html_of(self.blocks)
 
     def picture(self) -> Picture:
         """A standalone picture on white paper."""
-        from .picture import picture_of  # the SVG painters load when a picture is asked for
+        from .picture import picture_of
 
         return picture_of(self.title, self.blocks, self.name)
 
     def svg(self) -> str:
         """The picture as SVG in the colours of the page that it is put on, light or dark."""
+        from .style import themed
+
         return themed(self.picture().svg)
 
 

@@ -30,9 +30,13 @@ INVISIBLE = (
     (0x13430, 0x1345F), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0x10FFFF),
 )  # fmt: skip
 
-_HIDDEN = "".join(f"{chr(first)}-{chr(last)}" for first, last in INVISIBLE)
-_ESCAPED = re.compile(f"[\\\\{_HIDDEN}]")
-_HARMFUL = re.compile(f"[{_HIDDEN}]")
+
+@lru_cache
+def _hidden(*more: str) -> re.Pattern[str]:
+    """What finds an invisible character, or one more; made when text is first shown, since it takes a while."""
+    return re.compile(f"[{''.join([*more, *(f'{chr(first)}-{chr(last)}' for first, last in INVISIBLE)])}]")
+
+
 _SHORT = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -47,7 +51,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def visible(text: str) -> str:
     """Wire text with every character that could act or hide written as an escape, and backslashes doubled."""
-    return _ESCAPED.sub(_escape, text)
+    return _hidden("\\\\").sub(_escape, text)
 
 
 def harmless(text: str) -> str:
@@ -55,12 +59,12 @@ def harmless(text: str) -> str:
 
     Calling it again does nothing.
     """
-    return _HARMFUL.sub(_escape, text)
+    return _hidden().sub(_escape, text)
 
 
 def shows(text: str) -> bool:
     """Whether ``text`` is nothing but characters that show themselves."""
-    return _HARMFUL.search(text) is None
+    return _hidden().search(text) is None
 
 
 def decode(data: bytes, *, cut: bool = False) -> str:

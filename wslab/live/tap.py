@@ -48,7 +48,7 @@ Factory = Callable[..., Any]
 Seed = int | str | bytes | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Keys:
     """What is fixed about one connection; what is None is left to the library."""
 

@@ -77,7 +77,7 @@ class Unread(NamedTuple):
 Thing = Head | Frame | Message | Unread  # What a connection tells of once it is complete.
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class _Opened:
     """A message that has begun."""
 
@@ -119,7 +119,7 @@ class _Opened:
         return Message(sender, self.number, self.opcode, self.first_frame, last_frame, self.length, data, broken)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class _Direction:
     """One direction."""
 

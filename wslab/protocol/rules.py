@@ -59,7 +59,7 @@ def _into(rules: list[Rule[Case]]) -> Callable[..., Callable[[Check[Case]], Chec
     return rule
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class FrameCase:
     """All that is known about a frame when it is judged."""
 
@@ -96,7 +96,7 @@ class FrameCase:
         return (self.header_length + start) * 8, size * 8
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class HeadCase:
     """All that is known about a request or a response when it is judged."""
 

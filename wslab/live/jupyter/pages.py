@@ -55,7 +55,7 @@ class Serves(Protocol):
         """The door by which pages of this user's Jupyter server reach it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Page:
     """A page that a server serves, as ``Server.page`` returns it. It ends with the server."""
 
