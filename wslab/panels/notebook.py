@@ -1,7 +1,7 @@
 """Which panel shows a lab, a relay, a script or a page in a notebook: told by names, so that nothing is imported.
 
-In a Jupyter kernel that has threads a live panel is shown, which can be pushed to. Elsewhere (IPython without a kernel,
-Pyodide, no anywidget) the text and HTML are shown that the thing has by itself.
+In a Jupyter kernel that has threads it is a live panel. Elsewhere (IPython without a kernel, Pyodide, no anywidget) the
+thing's own text and HTML are shown.
 """
 
 from __future__ import annotations

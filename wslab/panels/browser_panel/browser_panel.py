@@ -96,10 +96,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             return self._last.dropped
 
     def run(self) -> None:
-        """Tell the page to run the code; if no page shows the panel yet, the first one that does.
-
-        The page closes what an earlier run opened. Raises RuntimeError where the code could reach no server.
-        """
+        """Tell the page, or the first that will show the panel, to run the code. Without a server: RuntimeError."""
         with self._lock:
             if not self._known():
                 raise RuntimeError(_NO_SERVER)
@@ -247,9 +244,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         return more
 
     def _greeted(self, question: Question) -> None:
-        page = _page_of(question)
-        with self._lock:
-            self._page = page
+        page = self._page = _page_of(question)
         super()._greeted(question)
         with self._lock:
             last = self._last
@@ -260,9 +255,8 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
                 self._start(page)
 
     def _answer_run(self, question: Question) -> None:
-        page = _page_of(question)
         with self._lock:
-            self._page = page
+            page = self._page = _page_of(question)
             self.code = str(question["code"])[:MOST_CODE]
             self._wanted = False
             try:

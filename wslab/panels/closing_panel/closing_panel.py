@@ -79,21 +79,17 @@ class Ending(NamedTuple):
     @property
     def moves(self) -> list[tuple[Sender, StateRule, int | None]]:
         """The changes that the ends made, in order, each with the record that caused it, as far as it is kept."""
-        return [self._move(transition) for transition in self.transitions]
-
-    def _move(self, transition: Transition) -> tuple[Sender, StateRule, int | None]:
-        sender, event, (by, _) = transition.endpoint, transition.event, transition.after
-        match event:
-            case Event.SENT_CLOSE | Event.RECEIVED_CLOSE:
+        moves = []
+        for sender, event, old, (by, _) in ((one.endpoint, one.event, one.old, one.after) for one in self.transitions):
+            own, cause = self.close_of(sender), self.tcp_of(by)
+            if event in (Event.SENT_CLOSE, Event.RECEIVED_CLOSE):
                 cause = self.close_of(by)
-            case Event.TCP_CLOSED:
-                cause = self.tcp_of(by)
-            case _:
+            elif event is not Event.TCP_CLOSED:
                 cause = next((record for record in reversed(self.records) if record.kind is Kind.RESPONSE), None)
-        own = self.close_of(sender)
-        if event is Event.RECEIVED_CLOSE and _before_reading(own, cause):
-            event, cause = Event.SENT_CLOSE, own
-        return sender, NEXT[transition.old, event], None if cause is None else cause.number
+            if event is Event.RECEIVED_CLOSE and _before_reading(own, cause):
+                event, cause = Event.SENT_CLOSE, own
+            moves.append((sender, NEXT[old, event], None if cause is None else cause.number))
+        return moves
 
 
 def _before_reading(own: Record | None, others: Record | None) -> bool:
@@ -224,9 +220,8 @@ def _sentences(ending: Ending) -> Iterator[str]:
     yield f"{word}. {words} ({section})"
     if tcp := _how_tcp_ended(ending):
         yield f"{tcp} (RFC 6455 7.1.1)"
-    for never in filter(None, (_never_sent(ending, report) for report in ending.reports.values())):
+    if never := next(filter(None, (_never_sent(ending, report) for report in ending.reports.values())), ""):
         yield f"{never} (RFC 6455 7.4.1)"
-        return
 
 
 def _who_began(ending: Ending) -> str:
@@ -310,26 +305,20 @@ def _end_json(ending: Ending, sender: Sender) -> dict[str, Any]:
     close, tcp, others = ending.close_of(sender), ending.tcp_of(sender), ending.tcp_of(sender.peer)
     report = ending.reports.get(sender)
     reset = others is not None and others.kind is Kind.RESET
+    closed = None
+    if close is not None:
+        short = {0: "no status code", 1: "one byte, too short for a status code"}.get(close.payload_length)
+        meaning, section = (short, "RFC 6455 7.1.5") if short else status_meaning(close.status)
+        said = {"summary": close.summary, "record": close.number, "meaning": meaning}
+        closed = {**said, "section": section, "broken": close.violations}
     return {
         "sender": sender.label,
         "state": ending.states[sender].value,
-        "close": None if close is None else _close_json(close),
+        "close": closed,
         "first": not ending.at_once and ending.began is sender,
         "report": "" if report is None else reported(report, ending.close_of(sender.peer)),
         "never": "" if report is None else _never_sent(ending, report),
         "tcp": None if tcp is None else {"word": _TCP[tcp.kind], "record": tcp.number},
         "untold": f"torn down by the {sender.peer.label}'s RST" if reset else "not yet",
         "tcp_first": tcp is not None and (others is None or tcp.number < others.number),
-    }
-
-
-def _close_json(close: Record) -> dict[str, Any]:
-    short = {0: "no status code", 1: "one byte, too short for a status code"}.get(close.payload_length)
-    meaning, section = (short, "RFC 6455 7.1.5") if short else status_meaning(close.status)
-    return {
-        "summary": close.summary,
-        "record": close.number,
-        "meaning": meaning,
-        "section": section,
-        "broken": close.violations,
     }

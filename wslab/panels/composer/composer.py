@@ -112,10 +112,9 @@ class Composer(FrameFields, TracePanel):
             return self._preview.explain(self._picked)
 
     def send_bytes(self, *, alone: bool = False) -> Underway[int | None]:
-        """Send the frames that are shown, as one write; with ``alone`` only the next of them. Nothing is refused.
+        """Send the frames that are shown, or ``alone`` the next; awaited, the first one's record number or None.
 
-        Awaited, it gives the number of the first frame's record, or None where the bytes are no whole frame. Raises
-        CannotSend when the end cannot send, and CannotCompose when the settings make no bytes.
+        Raises CannotSend when the end cannot send, and CannotCompose when the settings make no bytes.
         """
         with self._lock:
             end, left = self._living(), self.frames
@@ -154,9 +153,8 @@ class Composer(FrameFields, TracePanel):
     def close_connection(self) -> Underway[int | None]:
         """Have the library send a close frame with ``code`` and ``reason`` and do what follows (RFC 6455 7.1.2)."""
         with self._lock:
-            end = self._living()
-            said = "" if self.code is None else f" {self.code}"
-            what = f"CLOSE{said}" + (f" {quote(self.reason)}" if self.reason else "")
+            end, code = self._living(), [] if self.code is None else [str(self.code)]
+            what = " ".join(["CLOSE", *code, *([quote(self.reason)] if self.reason else [])])
             return self._begin_sending(end, end.close(self.code, self.reason), what)
 
     def open_client(self) -> Underway[End]:
@@ -274,9 +272,8 @@ class Composer(FrameFields, TracePanel):
         # RFC 6455 5.1: "a client MUST mask all frames that it sends to the server", and "A server MUST NOT mask any
         # frames that it sends to the client."
         masked = sender is Sender.CLIENT if self.mask == "right" else self.mask != "none"
-        series = Series(
-            payload, **self.bits, masked=masked, key=key, length_form=self.length_form, fragments=self.fragments
-        )
+        form, fragments = self.length_form, self.fragments
+        series = Series(payload, **self.bits, masked=masked, key=key, length_form=form, fragments=fragments)
         frames, begun = tuple(series.frames(self._key)), self._begun
         # What was sent of the series stays as it was.
         places = (*self._preview.places[:begun], *placed(self.trace, target.end, sender, frames[begun:]))

@@ -131,11 +131,9 @@ class Series(NamedTuple):
         longest = max(map(len, split(self.payload, self.fragments)))
         if self.length_form is None or longest <= FORMS[self.length_form].most:
             return ""
-        return (
-            f"{count(longest, 'byte')} do not fit into {self.length_form} bits, which take the low bits: "
-            f"{longest & (LENGTH if self.length_form == 7 else 0xFFFF)}. "
-            "The peer takes what follows for something else."
-        )
+        low = longest & (LENGTH if self.length_form == 7 else 0xFFFF)
+        said = f"{count(longest, 'byte')} do not fit into {self.length_form} bits, which take the low bits: {low}."
+        return f"{said} The peer takes what follows for something else."
 
 
 class Preview(NamedTuple):
@@ -163,13 +161,12 @@ class Preview(NamedTuple):
         start = next((field.start for field in explanation.fields if field.name == "Masking-key"), None)
         if not self.hides or start is None:
             return explanation
-        steady = (
-            field
-            if field.start < start
-            else replace(field, steady=FRESH if field.start == start else _said(field.value))
-            for field in explanation.fields
-        )
-        return replace(explanation, fields=tuple(steady))
+        fields = [*explanation.fields]
+        for place, field in enumerate(fields):
+            if field.start >= start:
+                said = field.value.hex(" ") if isinstance(field.value, bytes) else visible(str(field.value))
+                fields[place] = replace(field, steady=FRESH if field.start == start else said)
+        return replace(explanation, fields=tuple(fields))
 
     def notes(self, close: bool) -> list[str]:
         """What is worth knowing before it is sent. ``close`` is whether a status code and a reason were typed."""
@@ -266,7 +263,3 @@ def code_meaning(code: int | None) -> list[str]:
     if code is None:
         return ["no status code: the peer's program is told 1005", "RFC 6455 7.1.5"]
     return [*status_meaning(code)] if 0 <= code <= LONGEST_CODE else ["more than 16 bits hold", "RFC 6455 5.5.1"]
-
-
-def _said(value: int | str | bytes | None) -> str:
-    return value.hex(" ") if isinstance(value, bytes) else visible(str(value))

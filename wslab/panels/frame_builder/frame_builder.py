@@ -1,7 +1,7 @@
 """``FrameBuilder``: one frame, bit by bit: its bytes, what they mean, and what two judges say of them.
 
-Theory. The settings are the state, which all views share; everything else is computed from it at each change. What a
-page types may be wrong, so it asks for a change instead of setting a trait, and a refusal stands beside the field.
+Theory. All views share the settings; everything else is computed from them at each change. What a page types may be
+wrong, so it asks for a change instead of setting a trait, and a refusal stands beside the field.
 """
 
 from __future__ import annotations
@@ -221,15 +221,15 @@ class FrameBuilder(FrameFields):
         name, value = str(question["name"]), question["value"]
         if name not in _FROM_PAGE:
             raise ValueError(f"a page wanted to change {name!r}, which it may not")
-        why = None
         try:
             with self._one_change() if name != "payload_as" else nullcontext():
                 self.set_trait(name, _FROM_PAGE[name](value))
                 if name in ("length", "length_form"):
                     self.length_bits = None
         except (TraitError, ValueError) as error:
-            why = str(error)
-        self._refuse(name, why)
+            self._refuse(name, str(error))
+        else:
+            self._refuse(name, None)
 
     def _answer_right_length(self, _: Question) -> None:
         self.right_length()
@@ -279,14 +279,12 @@ _FROM_PAGE: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 
 def _spelled(said: str, way: str) -> str:
-    if way == "hex":
-        data = typed(said, way)
-        if len(data) > 16 and data == data[:1] * len(data):
-            return f"{data[:1]!r} * {len(data)}"
-        return _from_hex(data) if len(data) * 3 <= MOST_CALL else "payload"
-    if len(said) > 16 and said == said[0] * len(said):
-        return f"{_literal(said[0])} * {len(said)}"
-    return _literal(said) if len(said) <= MOST_CALL else "payload"
+    given = typed(said, way) if way == "hex" else said
+    if len(given) > 16 and given == given[:1] * len(given):
+        return f"{_literal(given[:1]) if isinstance(given, str) else repr(given[:1])} * {len(given)}"
+    if len(given) * (3 if way == "hex" else 1) > MOST_CALL:
+        return "payload"
+    return _literal(given) if isinstance(given, str) else _from_hex(given)
 
 
 def _from_hex(data: bytes) -> str:

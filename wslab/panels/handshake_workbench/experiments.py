@@ -1,7 +1,4 @@
-"""Experiments with the opening handshake: a table of requests, each changed in one thing, and what was predicted.
-
-A change is a function of a request's lines. No answer stands here: it is measured.
-"""
+"""Experiments with the opening handshake: requests changed in one thing each, and what was predicted of the answer."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ Lines = list[str]
 Change = Callable[[Lines], Lines]
 
 KEY = "Sec-WebSocket-Key"
-
+_MADE_UP = "Sec-WebSocket-Extensions: x-made-up; level=9"
 # The statuses that can be predicted.
 STATUSES: Final = {status: f"{status} {HTTPStatus(status).phrase}" for status in (101, 400, 403, 405, 426, 505)}
 
@@ -91,12 +88,7 @@ EXPERIMENTS: Final = {
         Experiment("foreign-origin", "a page of another site", _with("Origin: https://evil.example"), "RFC 6455 10.2"),
         Experiment("no-host", "no Host", _without("Host"), "RFC 9112 3.2"),
         Experiment("lower-case", "names in lower case", _lower_case_names, "RFC 9110 5.1"),
-        Experiment(
-            "unknown-extension",
-            "an unknown extension",
-            _with("Sec-WebSocket-Extensions: x-made-up; level=9"),
-            "RFC 6455 4.2.2",
-        ),
+        Experiment("unknown-extension", "an unknown extension", _with(_MADE_UP), "RFC 6455 4.2.2"),
     )
 }
 
@@ -121,9 +113,9 @@ def experiment_rows(predictions: Mapping[str, int], results: Mapping[str, Mappin
     rows: list[tuple[str, ...]] = []
     for name, each in EXPERIMENTS.items():
         guess, found = predictions.get(name), results.get(name)
-        said, status, so, why = "" if guess is None else str(guess), "", "not run yet", ""
+        said, status, so, why = str(guess), "", "not run yet", ""
         if guess is None:
-            so = "predict first"
+            said, so = "", "predict first"
         elif found is not None:
             status = "none" if found["status"] is None else str(found["status"])
             so, why = "as predicted" if found["status"] == guess else "surprise", found["reason"]

@@ -1,7 +1,6 @@
 """``HandshakeWorkbench``: a request to edit and send, its answer explained, Accept step by step, and experiments.
 
-What a view shows of a request is computed here, from its text, at each change; a view only draws it. Requests are sent
-on the loop of the lab's server, which runs while a cell computes.
+What a view shows of a request is computed here at each change. The loop of the lab's server sends the requests.
 """
 
 from __future__ import annotations
@@ -40,9 +39,8 @@ class HandshakeWorkbench(TracePanel):
         request: what stands in the editor, and what the experiments change: the RFC's request if None.
 
     A request is sent as it is written, right or wrong. If the server agrees, the connection is closed with 1000. A
-    script does what a person does by ``bench.request = ...``, ``bench.send_request()``,
-    ``bench.predict("no-upgrade", 426)``, ``bench.run("no-upgrade")``. The notebook keeps what is typed, passwords
-    included. Text, HTML and picture withhold Cookie and Authorization.
+    script says ``bench.predict("no-upgrade", 426)``, ``bench.run("no-upgrade")``. The notebook keeps what is typed,
+    passwords included. Text, HTML and picture withhold Cookie and Authorization.
     """
 
     request = Unicode(help="The request as text; line ends and the empty line are added.")
@@ -88,10 +86,7 @@ class HandshakeWorkbench(TracePanel):
         self.predictions = others if status is None else {**others, name: predictable(status)}
 
     def run(self, name: str) -> Underway[Attempt]:
-        """Send the request of an experiment that has a prediction; the result goes into ``results``.
-
-        Raises KeyError for no such experiment, ValueError where it has no prediction, and as ``send_request`` does.
-        """
+        """Try an experiment, for ``results``. Raises KeyError, ValueError if not predicted, and as ``send_request``."""
         tried = experiment(name)
         if name not in self.predictions:
             raise ValueError(f"{tried.title}: predict first, for instance bench.predict({name!r}, 400)")

@@ -1,7 +1,4 @@
-"""``facts.js``: the tables that Python and JavaScript both need, written from those that stand in Python.
-
-After a change of such a table, run ``python -m wslab.panels.kit.facts``. A test compares the file with what this gives.
-"""
+"""``facts.js``: tables for JavaScript, written from those in Python by ``python -m wslab.panels.kit.facts``."""
 
 from __future__ import annotations
 

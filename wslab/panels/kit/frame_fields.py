@@ -1,7 +1,4 @@
-"""A frame's fields as a person sets them: ``FrameFields``, a panel that builds frames of them, and typed bytes.
-
-What is typed may be wrong in any way. Then ``CannotCompose`` says, for a line beside the field, why it makes no bytes.
-"""
+"""A frame's fields as a person sets them (``FrameFields``), and typed bytes or why they are none (``CannotCompose``)."""
 
 from __future__ import annotations
 
@@ -77,14 +74,12 @@ def typed(text: str, way: str, most: int | None = None) -> bytes:
     try:
         data = from_hex(text) if way == "hex" else text.encode()
     except UnicodeEncodeError as error:
-        raise CannotCompose(
-            f"character {error.start} is half of a surrogate pair, which UTF-8 cannot write; write the bytes as hex"
-        ) from None
+        half = f"character {error.start} is half of a surrogate pair"
+        raise CannotCompose(f"{half}, which UTF-8 cannot write; write the bytes as hex") from None
     if most is not None and len(data) > most:
-        raise CannotCompose(
-            f"a payload of {count(len(data), 'byte')}: this panel takes at most {most:,}. In Python, build_frame(...) "
-            "and `await end.write(data)` with an end of lab.ends have no such limit"
-        )
+        unlimited = "build_frame(...) and `await end.write(data)` with an end of lab.ends have no such limit"
+        size = count(len(data), "byte")
+        raise CannotCompose(f"a payload of {size}: this panel takes at most {most:,}. In Python, {unlimited}")
     return data
 
 
@@ -112,10 +107,10 @@ def from_hex(text: str) -> bytes:
 def masking_key(text: str) -> bytes:
     """The masking key that was typed as hex; CannotCompose unless it is four bytes."""
     try:
-        key, why = from_hex(text), ""
+        key = from_hex(text)
+        why = f"{count(len(key), 'byte')} given"
     except CannotCompose as error:
         key, why = b"", str(error)
     if len(key) != 4:
-        why = why or f"{count(len(key), 'byte')} given"
         raise CannotCompose(f"a masking key is four bytes as hex, such as {RFC_KEY}; {why}")
     return key

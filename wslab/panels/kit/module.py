@@ -41,9 +41,8 @@ def _with_imports(path: Path, modules: dict[Path, str]) -> str:
 def css(*names: str) -> str:
     """The look that all panels share and that of explained bytes, and these style sheets of ``panels/`` after them.
 
-    Every panel's sheet is in force in the whole page. So what is one panel's alone is nested in the class of that
-    panel, which the first name tells: ``lab_panel.css`` is ``.wslab-lab``'s. ``&&`` in it is the panel itself, and
-    outdoes what all panels share.
+    Every sheet is in force in the whole page. So a panel's own is nested in its class, which the first name tells:
+    ``lab_panel.css`` is ``.wslab-lab``'s. ``&&`` in it is the panel itself, and outdoes what all panels share.
     """
     groups = ("kit/panel.css", "kit/inspector.css"), names
     shared, own = ("".join((FOLDER / name).read_text(encoding="utf-8") for name in group) for group in groups)

@@ -12,10 +12,7 @@ from ..kit.trace_panel import Pusher
 
 
 class NodePanel(Panel):
-    """The output of a script that runs in Node beside a lab, in step with it, as ``lab.node`` starts it.
-
-    It shows the last lines, as the script's text does, and keeps up while a cell computes.
-    """
+    """The last lines of the output of a script in Node, as ``lab.node`` starts it, even while a cell computes."""
 
     def __init__(self, process: node.NodeProcess, **kwargs: Any) -> None:
         self._process = process
@@ -28,7 +25,6 @@ class NodePanel(Panel):
         return sheet_of(self._process)
 
     def _push(self) -> bool:
-        """Tell what is new since the last time; nothing is waiting afterwards."""
         with self._lock:
             before, (total, lines), state = self._shown_last, self._process.shown_so_far(), self._process.state
             if (total, state) != before:

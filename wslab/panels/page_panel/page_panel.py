@@ -17,13 +17,12 @@ from ..kit.panel import Panel, Question
 class PagePanel(Panel):
     """A link to a page that a lab's server serves, as ``Server.page`` returns it, and what the page says.
 
-    The link leads to the lab's own port where the notebook's page comes from the same machine. Where it comes from
-    another, the link leads through the user's Jupyter server, to a door that is opened when somebody looks.
+    It leads to the lab's own port, or, where the notebook's page comes from another machine, through the user's Jupyter
+    server, to a door that is opened when somebody looks.
     """
 
     closed = Bool(False, help="Whether the lab is closed, so that the link leads nowhere.")
     html = Unicode(read_only=True, help="The page, with the port that its author wrote.")
-
     port = Int(0, read_only=True, help="That port, in place of which the page is served with the lab's own.")
 
     def __init__(self, page: Page, **kwargs: Any) -> None:
