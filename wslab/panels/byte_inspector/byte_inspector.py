@@ -149,14 +149,13 @@ class ByteInspector(Panel):
         )
 
     @validate("data_hex")
-    def _is_hex(self, proposal: Mapping[str, Any]) -> str:
-        text: str = proposal["value"]
+    def _is_hex(self, proposal: Mapping[str, Any]) -> Any:
         if self._ready:
             try:
-                parse_hex(text, self._withheld)
+                parse_hex(proposal["value"], self._withheld)
             except HexError as error:
                 raise TraitError(f"data_hex: {error}") from None
-        return text
+        return proposal["value"]
 
     @validate("read_as")
     def _is_there(self, proposal: Mapping[str, Any]) -> Any:

@@ -191,16 +191,13 @@ class ClosingPanel(TracePanel):
         self.refresh()
 
 
-def _rows(ending: Ending) -> list[tuple[str, str, str]]:
-    client, server = (
-        (
-            end["close"]["summary"] if end["close"] else "none",
-            end["report"] or "nothing yet",
-            end["tcp"]["word"] if end["tcp"] else end["untold"],
-        )
-        for end in (_end_json(ending, sender) for sender in Sender)
-    )
-    return [*zip(("Close frame sent", "its program reports", "end of its stream"), client, server, strict=True)]
+def _rows(ending: Ending) -> list[tuple[str, ...]]:
+    ends = [_end_json(ending, sender) for sender in Sender]
+    return [
+        ("Close frame sent", *(end["close"]["summary"] if end["close"] else "none" for end in ends)),
+        ("its program reports", *(end["report"] or "nothing yet" for end in ends)),
+        ("end of its stream", *(end["tcp"]["word"] if end["tcp"] else end["untold"] for end in ends)),
+    ]
 
 
 def _machines(ending: Ending) -> States:

@@ -256,9 +256,8 @@ class Composer(FrameFields, TracePanel):
         return max(0, min(self.picked, len(self._preview.frames) - 1))
 
     def _payload(self) -> bytes:
-        if self.payload_as == "close":
-            return close_body(self.code, self.reason)
-        return typed(self.payload, self.payload_as, MOST_PAYLOAD)
+        made = self.payload_as == "close"
+        return close_body(self.code, self.reason) if made else typed(self.payload, self.payload_as, MOST_PAYLOAD)
 
     def _composed(self, target: TargetEnd) -> Preview:
         field = "status code and reason" if self.payload_as == "close" else "payload"

@@ -207,10 +207,9 @@ class FrameBuilder(FrameFields):
         return masking_key(proposal["value"]).hex(" ")
 
     @validate("payload")
-    def _valid_payload(self, proposal: Any) -> str:
-        said: str = proposal["value"]
-        typed(said, self.payload_as, MOST_PAYLOAD)
-        return said
+    def _valid_payload(self, proposal: Any) -> Any:
+        typed(proposal["value"], self.payload_as, MOST_PAYLOAD)
+        return proposal["value"]
 
     @validate("length", "length_bits")
     def _valid_length(self, proposal: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""A frame's fields as a person sets them (``FrameFields``), and typed bytes or why they are none (``CannotCompose``)."""
+"""A frame's fields as a person sets them (``FrameFields``), and typed bytes, or why they are none."""
 
 from __future__ import annotations
 

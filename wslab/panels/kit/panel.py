@@ -120,17 +120,13 @@ class Panel(Shown, anywidget.AnyWidget):
             self._told[what] = facts
             return news
 
-    def _forget_told(self) -> None:
-        """Take everything for news again: a view is there that has heard nothing."""
-        with self._lock:
-            self._told = {}
-
     def _shown(self) -> None:
         """Called when the panel was displayed in a cell."""
 
     def _greeted(self, _: Question) -> None:
         """Called when a new view is there and listens."""
-        self._forget_told()
+        with self._lock:
+            self._told = {}  # everything is news to it
         self.tell("hello")
 
     @guarded

@@ -1,10 +1,9 @@
 """``TracePanel``: a panel over a recording. It pushes what is new; all panels of one trace share a selection.
 ``RecordsPanel``: one whose page holds the recording's records and asks for the explanation of a selected one.
 
-Theory. A push reaches the page even while a cell computes. ``Trace.subscribe`` wakes a ``Pusher``, whose thread lives
-only while something waits. Packed records are pushed as soon as they were sent; when they were received comes with a
-later push. A page that does not listen yet loses messages: a new view asks for what it lacks, and until then a push
-repeats the last records.
+Theory. ``Trace.subscribe`` wakes a ``Pusher``, whose thread lives only while something waits, also while a cell
+computes. Packed records are pushed once they were sent; when they were received comes later. A page that does not
+listen yet loses messages: a new view asks for what it lacks, and until then a push repeats the last records.
 """
 
 from __future__ import annotations
@@ -154,7 +153,8 @@ class TracePanel(Panel):
         try:
             self._look()
             if not self._asked:
-                self._forget_told()
+                with self._lock:
+                    self._told = {}
             more = self._push()
             if self._keeper is not None:
                 self._keeper.cancel()
