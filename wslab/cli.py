@@ -42,9 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslab", description="A laboratory for the WebSocket protocol.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(run: Callable[[argparse.Namespace], int], help: str, description: str) -> Callable[..., object]:
-        """A command named as its function is; what adds its arguments."""
-        added = commands.add_parser(run.__name__.strip("_"), help=help, description=description)
+    def command(run: Callable[[argparse.Namespace], int], help: str) -> Callable[..., object]:
+        """A command named and described as its function is; what adds its arguments."""
+        added = commands.add_parser(run.__name__.strip("_"), help=help, description=run.__doc__)
         added.set_defaults(run=run)
         return added.add_argument
 
@@ -52,17 +52,8 @@ def _parser() -> argparse.ArgumentParser:
         add("--port", type=_port, default=0, metavar="N", help="the port; any free one if not given")
         add("--save", type=Path, metavar="FILE", help="save the recording, for wslab.Trace.load")
 
-    command(
-        _lab,
-        "open the course in JupyterLab",
-        "Opens the course in JupyterLab. Any other arguments go to `jupyter lab` as they are.",
-    )
-    add = command(
-        _echo,
-        "run a recording echo server",
-        "Runs an echo server on 127.0.0.1 and records every byte. Ctrl-C closes its connections with code 1001 and "
-        "prints what happened.",
-    )
+    command(_lab, "open the course in JupyterLab")
+    add = command(_echo, "run a recording echo server")
     listens(add)
     add(
         "--origin", action="append", default=[], metavar="URL",
@@ -71,13 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--compression", action="store_true", help="accept permessage-deflate where a client offers it")
 
-    add = command(
-        _watch,
-        "stand between any two WebSocket peers and show what passes",
-        "Listens on 127.0.0.1, passes everything on to URL and back, and tells each frame as it passes; connect to the "
-        "address that it prints instead of URL. Ctrl-C prints what happened. Without --bend no byte is changed, not "
-        "even those of the Host header.",
-    )
+    add = command(_watch, "stand between any two WebSocket peers and show what passes")
     add("url", metavar="URL", help="where to: ws://, wss://, http:// or https://")
     listens(add)
     add(
@@ -91,19 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         help="for wss:// and https://: write the certificate here by which a client can trust this relay",
     )  # fmt: skip
 
-    command(
-        _node,
-        "install what a lab's Node scripts need",
-        "Installs the npm package ws, in the version that wslab pins, where `lab.node()` looks for it: in a checkout "
-        "beside wslab's own files, else in a folder of this user's Jupyter data. It needs npm.",
-    )
-    add = command(
-        _dissect,
-        "explain what a file holds",
-        "Explains the WebSocket connections in a file: a pcapng or pcap capture, a HAR, a recording of wslab. Or, with "
-        "--client and --server, two raw byte streams of one connection, as they crossed the wire, HTTP heads included. "
-        "What a file lacks or lies about is said on standard error.",
-    )
+    command(_node, "install what a lab's Node scripts need")
+    add = command(_dissect, "explain what a file holds")
     add("file", nargs="?", metavar="FILE", help="a capture, a HAR or a recording")
     for end in ("client", "server"):
         add(f"--{end}", metavar="FILE", help=f"what the {end} sent; - is standard input")
@@ -118,6 +92,7 @@ def _port(text: str) -> int:
 
 
 def _lab(options: argparse.Namespace) -> int:
+    """Opens the course in JupyterLab. Any other arguments go to `jupyter lab` as they are."""
     # The kernel finds `wslab` by name too, also where the environment was not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "JUPYTER_PREFER_ENV_PATH": "1"}
@@ -150,6 +125,10 @@ def _course() -> Path:
 
 
 def _echo(options: argparse.Namespace) -> int:
+    """Runs an echo server on 127.0.0.1 and records every byte.
+
+    Ctrl-C closes its connections with code 1001 and prints what happened.
+    """
     import asyncio
 
     from .live import Lab, PortTaken
@@ -170,6 +149,9 @@ def _echo(options: argparse.Namespace) -> int:
 
 
 def _watch(options: argparse.Namespace) -> int:
+    """Listens on 127.0.0.1, passes everything on to URL and back, and tells each frame as it passes; connect to the
+    address that it prints instead of URL. Ctrl-C prints what happened. Without --bend no byte is changed, not even
+    those of the Host header."""
     import asyncio
     from urllib.parse import urlsplit
 
@@ -309,6 +291,8 @@ def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
 
 
 def _node(options: argparse.Namespace) -> int:
+    """Installs the npm package ws, in the version that wslab pins, where `lab.node()` looks for it: in a checkout
+    beside wslab's own files, else in a folder of this user's Jupyter data. It needs npm."""
     from .live.errors import NodeMissing
     from .live.node import package as node
 
@@ -322,6 +306,9 @@ def _node(options: argparse.Namespace) -> int:
 
 
 def _dissect(options: argparse.Namespace) -> int:
+    """Explains the WebSocket connections in a file: a pcapng or pcap capture, a HAR, a recording of wslab. Or, with
+    --client and --server, two raw byte streams of one connection, as they crossed the wire, HTTP heads included. What
+    a file lacks or lies about is said on standard error."""
     streams = [name for name in (options.client, options.server) if name is not None]
     if options.file is not None and streams:
         return _fail("dissect", "give either a FILE, or --client and --server", 2)

@@ -41,12 +41,11 @@ def parse_hex(text: str, withheld: Sequence[int] = ()) -> bytes:
     """
     written, first = text.count(HIDDEN_BYTE), text.find(HIDDEN_BYTE)
     if written not in (0, len(withheld)):
-        raise HexError(
+        message = (
             f"{HIDDEN_BYTE} stands for {count(len(withheld), 'byte')} of a credential and is written {written} times; "
-            "leave all of them as they are, or write hex digits instead",
-            first,
-            first + len(HIDDEN_BYTE),
+            "leave all of them as they are, or write hex digits instead"
         )
+        raise HexError(message, first, first + len(HIDDEN_BYTE))
     held = iter(withheld)
     data = bytearray()
     for piece in _PIECE.finditer(text):

@@ -33,12 +33,9 @@ class Picture:
     name: str  # What it would be called as a file, without a suffix.
 
     def save(self, path: str | Path) -> Path:
-        """Write it to ``path``, as its suffix says; an existing file is replaced.
+        """Write it to ``path``, as its suffix says, and return the path; an existing file is replaced.
 
         A ``.png`` is twice as large, for sharp print, and needs cairosvg, which wslab does not bring.
-
-        Returns:
-            The path.
 
         Raises:
             ValueError: another suffix.

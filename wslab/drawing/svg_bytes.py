@@ -143,14 +143,10 @@ def _entry(place: int, field: Entry, width: float) -> tuple[float, str]:
     value = fitted(field.value, width - _INSIDE, _PROSE, code=True)
     values = [(value, f'{CODE} font-size="{_PROSE}"')] if value else []
     fits = text_width(value, _PROSE, code=True) <= room - text_width(name, SIZE, bold=True) - 8
-    y = 12.0
+    y, ink = 12.0, style.RED if field.wrong else style.INK
     parts = [
         text(0, y, str(place), size=10.5, weight=700),
-        texts(
-            _INSIDE,
-            y,
-            [(name, f' font-weight="700" fill="{style.RED if field.wrong else style.INK}"'), *(values if fits else [])],
-        ),
+        texts(_INSIDE, y, [(name, f' font-weight="700" fill="{ink}"'), *(values if fits else [])]),
         text(width, y, field.section, size=_CITE, anchor="end", ink=style.SOFT),
     ]
     if values and not fits:

@@ -19,13 +19,9 @@ _BELOW, _ARRIVAL = 11, 12  # Below a row: to the first arrow that ends there, an
 
 # How each line is drawn: its width, its dashes, and how far aside of the arrow it runs, once or twice.
 _STROKES: dict[Stroke, tuple[float, str, tuple[float, ...]]] = {
-    "plain": (1.6, "", (0,)),
-    "double": (1.2, "", (-1.6, 1.6)),
-    "dashed": (1.6, ' stroke-dasharray="7 4"', (0,)),
-    "dotted": (1.8, ' stroke-dasharray="1.8 4"', (0,)),
-    "thin": (1, "", (0,)),
-    "jagged": (1.4, "", (0,)),
-}
+    "plain": (1.6, "", (0,)), "double": (1.2, "", (-1.6, 1.6)), "thin": (1, "", (0,)), "jagged": (1.4, "", (0,)),
+    "dashed": (1.6, ' stroke-dasharray="7 4"', (0,)), "dotted": (1.8, ' stroke-dasharray="1.8 4"', (0,)),
+}  # fmt: skip
 
 
 def ladder_figure(block: Ladder) -> Figure:

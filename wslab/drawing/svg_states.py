@@ -154,13 +154,15 @@ def _straight_arrows(pairs: Sequence[Sequence[_Move]], tops: Mapping[str, float]
             start, end = tops[move.old] + tall, tops[move.new]
             middle = (start + end) / 2 - 2
             aside, anchor = (-17, "end") if len(pair) > 1 and index == 0 else (17, "start")
-            edge = {
-                "path": rounded([(x, start), (x, end - _HEAD + 1)]),
-                "head": f"M{number(x)} {number(end)}l-4.5 -{_HEAD}h9z",
-                **_words(move, x + aside, middle - 2, middle + 12, anchor, _OUTERMOST),
-                "badge": {"x": x, "y": middle},
-            }
-            yield move, edge
+            yield (
+                move,
+                {
+                    "path": rounded([(x, start), (x, end - _HEAD + 1)]),
+                    "head": f"M{number(x)} {number(end)}l-4.5 -{_HEAD}h9z",
+                    **_words(move, x + aside, middle - 2, middle + 12, anchor, _OUTERMOST),
+                    "badge": {"x": x, "y": middle},
+                },
+            )
 
 
 def _channels(
@@ -174,13 +176,15 @@ def _channels(
     left = _SIDE
     for move, right in channels.items():
         start, end = ends[move, True], ends[move, False]
-        edge = {
-            "path": rounded([(left, start), (right, start), (right, end), (left + _HEAD - 1, end)]),
-            "head": f"M{number(left)} {number(end)}l{_HEAD} -4.5v9z",
-            **_words(move, left + 10, start - 5, start + 12, "start", right - left - 16),
-            "badge": {"x": right, "y": start + 26},
-        }
-        yield move, edge
+        yield (
+            move,
+            {
+                "path": rounded([(left, start), (right, start), (right, end), (left + _HEAD - 1, end)]),
+                "head": f"M{number(left)} {number(end)}l{_HEAD} -4.5v9z",
+                **_words(move, left + 10, start - 5, start + 12, "start", right - left - 16),
+                "badge": {"x": right, "y": start + 26},
+            },
+        )
 
 
 def _words(move: _Move, x: float, y: float, below: float, anchor: str, room: float) -> dict[str, Any]:

@@ -11,9 +11,6 @@ page's request, asks Jupyter's identity provider who sent it, finds the port of 
 to it, and hands over the head and then every byte, both ways, until both sides have ended. The lab's server answers
 the page's opening handshake.
 
-``head`` makes the head of the request as the lab is given it, without Jupyter's credentials. ``pipe`` joins two
-connections: bytes, end of stream, reset, and how fast. ``handler`` says who may pass, and where to.
-
 Installing wslab enables it, by a file in ``etc/jupyter/jupyter_server_config.d``.
 """
 

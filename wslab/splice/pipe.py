@@ -129,9 +129,7 @@ class Pipe:
     async def join(self, stream: IOStream, head: bytes) -> None:
         """Send ``head`` to the port, and from then on pass everything on both ways.
 
-        Args:
-            stream: the page's connection. From now on it belongs to the pipe.
-            head: what the lab reads first.
+        ``stream`` is the page's connection; from now on it belongs to the pipe.
         """
         if stream.closed():
             self._lab.close()

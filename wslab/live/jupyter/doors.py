@@ -58,14 +58,8 @@ class Door:
 def open(port: int) -> Door:
     """Open a door to a port of 127.0.0.1 on which this process, or a child of it, listens.
 
-    Args:
-        port: from 1 to 65535.
-
-    Returns:
-        The door. Close it with the server; it ends with this process in any case.
-
-    Raises:
-        ValueError: ``port`` is no such number.
+    Close it with the server; it ends with this process in any case. Raises ValueError where ``port`` is no number from
+    1 to 65535.
     """
     from jupyter_core.paths import secure_write
 

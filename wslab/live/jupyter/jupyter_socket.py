@@ -279,8 +279,5 @@ def encode(channel: str, type_: str, content: Mapping[str, Any] | None = None, *
 
 def read(trace: Trace) -> list[JupyterMessage]:
     """The binary messages of a recording, in the order in which they were completed."""
-    return [
-        JupyterMessage(message.data, message.sender)
-        for message in trace.messages
-        if message.opcode == BINARY and message.data is not None
-    ]
+    binary = (message for message in trace.messages if message.opcode == BINARY)
+    return [JupyterMessage(message.data, message.sender) for message in binary if message.data is not None]

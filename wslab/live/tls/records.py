@@ -5,8 +5,7 @@ That header is never encrypted. What follows it is, from the ServerHello on (in 
 whoever stands between reads the ClientHello, with the server that is wanted (SNI) and the protocols that are offered
 (ALPN), then the server's choice, and of all the rest who sent how much and when.
 
-``TlsReader`` cuts a stream into records. ``explain_record`` names every byte of one: fields tile it with no gap,
-whatever the bytes are. ``read_hello`` gives a hello's content as values. Nothing here decrypts anything.
+The fields of a record tile it with no gap, whatever the bytes are. Nothing here decrypts anything.
 """
 
 from __future__ import annotations
@@ -149,13 +148,9 @@ def read_hello(record: bytes) -> Hello | None:
     read = cursor.values
     if not cursor.hello:
         return None
-    return Hello(
-        cursor.hello,
-        next(iter(read["host_name"]), None),
-        tuple(read["protocol_name"]),
-        tuple(read["version"] or read["legacy_version"]),
-        tuple(read["cipher_suite"]),
-    )
+    versions = tuple(read["version"] or read["legacy_version"])
+    server, protocols = next(iter(read["host_name"]), None), tuple(read["protocol_name"])
+    return Hello(cursor.hello, server, protocols, versions, tuple(read["cipher_suite"]))
 
 
 def version_name(version: int) -> str:
