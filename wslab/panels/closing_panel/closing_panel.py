@@ -30,13 +30,9 @@ _NEVER: Final = {
     Sender.SERVER: {Event.RECEIVED_ACCEPTANCE, Event.RECEIVED_REFUSAL},
 }
 # Each end's part of the protocol's table, in words.
+_RULES: Final = [(rule.event, (rule.old.value, rule.event.value, rule.new.value, rule.section)) for rule in TRANSITIONS]
 MOVES: Final[Mapping[int, Sequence[tuple[str, str, str, str]]]] = {
-    sender: [
-        (rule.old.value, rule.event.value, rule.new.value, rule.section)
-        for rule in TRANSITIONS
-        if rule.event not in never
-    ]
-    for sender, never in _NEVER.items()
+    sender: [words for event, words in _RULES if event not in never] for sender, never in _NEVER.items()
 }
 
 _NEVER_SENT: Final = {
