@@ -79,8 +79,7 @@ def _lines(view: View, first: int, last: int) -> list[Line | str]:
 
 def unmasking(view: View) -> Stack | None:
     """The first masked bytes, the masking key under them and the bytes that both make; None where none are masked."""
-    pairs: list[tuple[int, int]] = []
-    length = 0
+    pairs, length = list[tuple[int, int]](), 0
     for field, shown in zip(view.explanation.fields, view.fields, strict=True):
         if field.plain is not None:
             length += field.width // 8
@@ -89,11 +88,8 @@ def unmasking(view: View) -> Stack | None:
         return None
     masked, plain = map(bytes, zip(*pairs[:UNMASKED], strict=True))
     key = bytes(one ^ other for one, other in pairs[:UNMASKED])
-    rows = (
-        ("masked", hexed(masked), _more(length - UNMASKED)),
-        ("XOR key", hexed(key), ""),
-        ("unmasked", hexed(plain), "".join(map(letter, plain))),
-    )
+    above, below = _more(length - UNMASKED), "".join(map(letter, plain))
+    rows = (("masked", hexed(masked), above), ("XOR key", hexed(key), ""), ("unmasked", hexed(plain), below))
     return Stack("Unmasking", rows)
 
 

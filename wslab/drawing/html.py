@@ -186,12 +186,10 @@ def _dump_run(run: Sequence[blocks.Byte], block: blocks.Dump) -> str:
 
 
 def _ladder(block: blocks.Ladder) -> str:
-    lanes = "".join(
-        f'<th scope="col" colspan="2">{_lane(lane, lane_mark(lane, said))}</th>'
-        for lane, said in enumerate(block.lanes)
-    )
+    lanes = (_lane(lane, lane_mark(lane, said)) for lane, said in enumerate(block.lanes))
+    heads = "".join(f'<th scope="col" colspan="2">{lane}</th>' for lane in lanes)
     caption = f"<p>{_text(block.caption)}</p>\n" if block.caption else ""
-    head = f'\n<thead><tr><th scope="col" class="wsv-number">#</th>{lanes}</tr></thead>'
+    head = f'\n<thead><tr><th scope="col" class="wsv-number">#</th>{heads}</tr></thead>'
     return caption + _grid("ladder", head, map(_rung, block.rungs))
 
 

@@ -59,8 +59,7 @@ class Picture:
             raise ModuleNotFoundError(
                 "a .png needs cairosvg (pip install cairosvg) and the cairo library that it uses; a .svg needs neither"
             ) from error
-        png: bytes = cairosvg.svg2png(bytestring=self.svg.encode(), scale=2)
-        return png
+        return bytes(cairosvg.svg2png(bytestring=self.svg.encode(), scale=2))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}

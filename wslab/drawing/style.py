@@ -104,8 +104,7 @@ CSS = variables(".wsv.wsv.wsv") + f".wsv.wsv.wsv{{{_RULES}}}".replace("\n", "") 
 def themed(svg: str) -> str:
     """A standalone picture made to take its colours from the page that it stands on, light or dark.
 
-    Each attribute that holds a colour gets the variable for it; the colour stays as the fallback, for a page that
-    strips the style sheet.
+    Where a page strips the style sheet, the colours stay as they were.
     """
     for name, (_, light, _) in _PALETTE.items():
         svg = svg.replace(f'"{light}"', f'"var(--wsv-{name},{light})"')

@@ -156,11 +156,10 @@ def _ladder(block: blocks.Ladder, width: int) -> Iterator[str]:
     left, right = map(lane_mark, (0, 1), block.lanes)
     yield " " * margin + pad(left, width - margin - cells(right)) + right
     for rung in block.rungs:
-        if isinstance(rung, blocks.Rung):
-            name = f" {rung.name}".rstrip().ljust(names)
-            yield f"{rung.number:>{digits}}{name} {_arrow(rung, inside)}"
-        else:
+        if isinstance(rung, blocks.Gap):
             yield f"{' ' * margin}│{rung.said.center(inside)}│"
+        else:
+            yield f"{rung.number:>{digits}}{f' {rung.name}'.rstrip():<{names}} {_arrow(rung, inside)}"
 
 
 def _arrow(rung: blocks.Rung, inside: int) -> str:
@@ -188,6 +187,5 @@ def _machine(block: blocks.States, lane: int) -> Iterator[str]:
 
 
 def _change(step: tuple[str, ...], sections: Mapping[tuple[str, ...], str]) -> str:
-    old, event, new = step
-    section = sections.get(step)
+    (old, event, new), section = step, sections.get(step)
     return f"{old} to {new}: {event}" + (f" ({section})" if section else "")

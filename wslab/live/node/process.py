@@ -185,11 +185,7 @@ class NodeProcess(Alive, Shown):
         return f"{how} {abs(self._ended)}"
 
     async def wait_for(self, text: str, timeout: float = 5.0) -> str:
-        """Wait until a line with ``text`` in it has been printed, and return that line.
-
-        Args:
-            text: what to look for, such as ``"Client: Hello server!"``.
-            timeout: seconds.
+        """Wait at most ``timeout`` seconds until a line with ``text`` in it has been printed, and return that line.
 
         Raises:
             NodeFailed: the script ended without it; the message has its last words.

@@ -153,11 +153,8 @@ class Eavesdropped(Shown):
     """One connection over TLS, as it looks from outside and from inside. ``Lab.eavesdropped`` makes it.
 
     It shows itself as text and as HTML: what the eavesdropper learns, then each TLS record that carried something
-    beside what that was. Times are in ``records``, and not in the text, which is the same in every run.
-
-    Args:
-        ciphertext: what was noted below TLS.
-        trace: what the ends told; None shows the eavesdropper's half alone.
+    beside what that was. Times are in ``records``, and not in the text, which is the same in every run. Without a
+    ``trace``, which has what the ends told, it shows the eavesdropper's half alone.
     """
 
     def __init__(self, ciphertext: Ciphertext, trace: Trace | None = None) -> None:
@@ -254,8 +251,7 @@ class Eavesdropped(Shown):
         crossings = [each for each in self.records if each.record.content_type == tls.APPLICATION_DATA]
         if all(each.carried is None for each in crossings):
             return [(each.sender.letter, seen_type, str(each.length), "?", "") for each in crossings]
-        connection = self.ciphertext.connection
-        known: list[Record] = []
+        connection, known = self.ciphertext.connection, list[Record]()
         if self.trace is not None and connection is not None:
             kinds = (Kind.REQUEST, Kind.RESPONSE, Kind.FRAME, Kind.UNREAD)
             known = [each for each in self.trace.records if each.connection == connection and each.kind in kinds]
