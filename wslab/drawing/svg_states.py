@@ -53,17 +53,15 @@ def state_layout(block: States) -> dict[str, Any]:
         Coordinates are pixels from the lane's own corner, a text's ``y`` is its baseline. Words are the caller's own;
         they are not escaped. A change that was made and that ``block.moves`` lacks is drawn like the others.
 
-    Raises:
-        ValueError: a change leads from or to a state that is not in ``block.states``.
+    Raises ValueError where a change leads from or to a state that is not in ``block.states``.
     """
     return {"lanes": [_lane(block, lane) for lane in block.moves], "text": text_of([block])}
 
 
 def states_figure(block: States) -> Figure:
-    """The diagram as a figure.
+    """The diagram as a figure: a change that was made is bold, in its lane's colour, with its number.
 
-    A change that was made is drawn bold, in its lane's colour, with its number; the others are thin and grey. The
-    state that a machine is in now has a double frame.
+    The others are thin and grey. The state that a machine is in now has a double frame.
     """
     lanes = state_layout(block)["lanes"]
     height = max((lane["height"] for lane in lanes), default=0)

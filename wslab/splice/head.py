@@ -77,9 +77,5 @@ def _without_token(uri: str) -> str:
 
 
 def _without_jupyter(cookies: str, login: str) -> str:
-    kept = [
-        cookie.strip()
-        for cookie in cookies.split(";")
-        if (name := cookie.partition("=")[0].strip()) != login and not COOKIES.fullmatch(name)
-    ]
-    return "; ".join(kept)
+    each = [(cookie.strip(), cookie.partition("=")[0].strip()) for cookie in cookies.split(";")]
+    return "; ".join(cookie for cookie, name in each if name != login and not COOKIES.fullmatch(name))

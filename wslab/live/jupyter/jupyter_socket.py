@@ -83,10 +83,8 @@ class KernelSocket:
 def here() -> KernelSocket:
     """The WebSocket of the kernel in which this runs.
 
-    It asks every running Jupyter server of this user, with that server's token, whether the kernel is its own.
-
-    Raises:
-        NoJupyter: this runs in no kernel, or no server says yes; the message has what each said.
+    It asks every running Jupyter server of this user, with that server's token, whether the kernel is its own. Raises
+    NoJupyter if this runs in no kernel, or if no server says yes; the message has what each said.
     """
     kernel_id, said = _kernel_id(), []
     for server in _servers():

@@ -77,8 +77,7 @@ class Crossing(NamedTuple):
 class Ciphertext:
     """The encrypted bytes of one connection, both directions, as they are noted below TLS.
 
-    Args:
-        clock: gives the present time in seconds since the trace began.
+    ``clock`` gives the present time in seconds since the trace began.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
