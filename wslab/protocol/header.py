@@ -66,6 +66,9 @@ class FrameHeader(NamedTuple):
         return bytes((self.first, self.second)) + length + (self.masking_key or b"")
 
 
+_new = tuple.__new__  # in a third of the time that the class itself takes
+
+
 def shortest_form(length: int) -> LengthForm:
     """The form that holds ``length`` in the fewest bits."""
     return next(form for form in reversed(FORMS.values()) if length >= form.least)
@@ -92,10 +95,12 @@ def read_header(data: bytes | memoryview, at: int = 0, *, index: int = 0, offset
     come = len(data) - at
     if come < 2:
         return FrameHeader(index, offset, HEADER[0], 0, data[at] if come > 0 else 0, 0, None)
-    first, second = data[at], data[at + 1]
-    size = HEADER[second]
-    key = bytes(data[at + size - KEY : at + size]) if second & MASK and come >= size else None
-    return FrameHeader(index, offset, size, payload_length(data, at + 1), first, second, key)
+    second = data[at + 1]
+    size, key = HEADER[second], None
+    if second & MASK and come >= size:
+        key = bytes(data[at + size - KEY : at + size])
+    length = payload_length(data, at + 1) if EXTENDED[second] else second & LENGTH
+    return _new(FrameHeader, (index, offset, size, length, data[at], second, key))
 
 
 def write_header(first: int, length: int, key: bytes = b"", form: LengthForm | None = None) -> bytes:
