@@ -27,12 +27,7 @@ BUDGETS = {
     "wslab/protocol/head.py": 485,
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
-LEFT_LONGER: dict[str, int] = {
-    "wslab/live/relay/link.py": 402,
-    "wslab/live/tls/records.py": 437,
-    "wslab/protocol/connection.py": 564,
-    "wslab/recording/reading.py": 401,
-}
+LEFT_LONGER: dict[str, int] = {}
 """Files over their budget, and their lines today."""
 LEFT_IN_CIRCLES: set[str] = set()
 """Modules that import themselves by way of others."""
@@ -140,14 +135,14 @@ def test_a_file_is_no_longer_than_its_budget() -> None:
 
 MOST_LINES = 20_500
 """Of Python in the package, without ``course/``."""
+LEFT_LINES = 21_110
+"""What it has today, rounded up. It goes where its budget is kept."""
+MOST_STATEMENTS = 13_280
+"""Of that Python: nodes of its syntax trees."""
 MOST_WEB_LINES = 7_500
 """Of JavaScript and CSS."""
-LEFT_LINES = 24_600
-LEFT_WEB_LINES = 9_410
-"""What they have today, rounded up. Each goes where its budget is kept."""
 WIDEST = 120
-LEFT_WIDE = 94
-"""Lines of JavaScript that are wider, comments and long texts, which the formatter does not break."""
+"""Columns of a line of JavaScript; the formatter does not break comments and long texts."""
 
 
 def lines_of(*patterns: str) -> list[str]:
@@ -158,11 +153,13 @@ def lines_of(*patterns: str) -> list[str]:
 
 def test_the_package_is_small() -> None:
     assert len(lines_of("*.py")) <= max(MOST_LINES, LEFT_LINES)
-    assert len(lines_of("*.js", "*.css")) <= max(MOST_WEB_LINES, LEFT_WEB_LINES)
+    assert len(lines_of("*.js", "*.css")) <= MOST_WEB_LINES
+    own = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] != "course"]
+    assert sum(isinstance(node, ast.stmt) for path in own for node in ast.walk(tree_of(path))) <= MOST_STATEMENTS
 
 
 def test_javascript_can_be_read_without_scrolling_sideways() -> None:
-    assert sum(len(line) > WIDEST for line in lines_of("*.js")) <= LEFT_WIDE
+    assert [line for line in lines_of("*.js") if len(line) > WIDEST] == []
 
 
 PUBLIC_BY_CUSTOM = {"_replace", "_asdict", "_fields", "_make", "_field_defaults"}

@@ -1,7 +1,5 @@
 """A prediction is made before the cell that settles it, and shown beside what happened."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -6,8 +6,6 @@ is to trust it for every site. So a lab makes its own authority, keeps the key i
 client trusts it for its own connections only, and it is gone with the lab. The library ``trustme`` makes it.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

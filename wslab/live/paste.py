@@ -1,7 +1,5 @@
 """A script that ends in ``asyncio.run(main())``, run in a cell as it is."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

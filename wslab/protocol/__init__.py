@@ -7,13 +7,14 @@ way and refuse nothing.
 """
 
 from .builder import BuildError, build_close, build_frame
-from .connection import Connection, Message, Unread
+from .connection import Connection, Unread
 from .dissection import Dissection, dissect, explain
 from .dissector import Dissector
 from .frame import Frame, explain_frame, parse_frame
 from .handshake import accept_key, build_request, build_response
 from .head import Head, explain_head, parse_head
 from .header import FrameHeader
+from .message import Message
 from .rules import RULES
 from .states import TRANSITIONS, Event, State, Transition
 

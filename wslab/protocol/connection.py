@@ -20,6 +20,7 @@ from .dissector import UNREAD_KEPT, Body, Dissector, Mode
 from .frame import PREVIEW, Frame, close_body
 from .head import Head
 from .header import EXTENDED, KEY, FrameHeader, is_legal
+from .message import Message, OpenedMessage
 from .rules import EndCase, FrameCase, judge_end, judge_frame, judge_head
 from .states import NEXT, Event, State, Transition
 from .words import BINARY, CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, RSV1, TEXT, apply_mask
@@ -40,19 +41,6 @@ PLAIN: Final = {
 }
 
 BODY: Final = "the body of an HTTP message"
-
-
-class Message(NamedTuple):
-    """A whole message of one sender (RFC 6455 section 5.4): what an application receives."""
-
-    sender: Sender
-    number: int  # 0, 1, ... in its direction, counting those that were begun.
-    opcode: int  # TEXT or BINARY, as the first frame says.
-    first_frame: int  # Index of its first frame.
-    last_frame: int
-    length: int  # Bytes, inflated; of a compressed message that is lost, as they crossed.
-    data: bytes | None  # Unmasked and inflated; None where it was not kept or is lost.
-    violations: tuple[Violation, ...]  # Those of its frames, in order.
 
 
 class Unread(NamedTuple):
@@ -78,48 +66,6 @@ Thing = Head | Frame | Message | Unread  # What a connection tells of once it is
 
 
 @dataclass(slots=True, repr=False, eq=False)
-class _Opened:
-    """A message that has begun."""
-
-    number: int
-    opcode: int
-    first_frame: int
-    compressed: bool
-    # What its text is held to; None where it is no text, or no longer checked.
-    decoder: codecs.IncrementalDecoder | None
-    length: int = 0
-    kept: list[bytes] | None = field(default_factory=list)
-    violations: list[Violation] = field(default_factory=list)
-
-    def check_text(self, case: FrameCase, body: bytes | None) -> None:
-        """Hold the next bytes to UTF-8, which a character may cross from frame to frame (RFC 6455 section 5.6)."""
-        if self.decoder is None or body is None:
-            self.decoder = None
-            return
-        before = len(self.decoder.getstate()[0])
-        try:
-            self.decoder.decode(body)
-            if case.first & FIN:
-                case.cut_text = len(self.decoder.getstate()[0])
-        except UnicodeDecodeError as error:
-            case.bad_text = (max(0, error.start - before), error.reason)
-            self.decoder = None
-
-    def add(self, body: bytes | None, frame: Frame, most: int) -> None:
-        """Take a frame's body, of which at most so many bytes are kept."""
-        self.length += frame.payload_length if body is None else len(body)
-        self.violations += frame.violations
-        if body is None or self.length > most:
-            self.kept = None
-        elif self.kept is not None:
-            self.kept.append(body)
-
-    def ended(self, sender: Sender, last_frame: int) -> Message:
-        data, broken = None if self.kept is None else b"".join(self.kept), tuple(self.violations)
-        return Message(sender, self.number, self.opcode, self.first_frame, last_frame, self.length, data, broken)
-
-
-@dataclass(slots=True, repr=False, eq=False)
 class _Direction:
     """One direction."""
 
@@ -129,7 +75,7 @@ class _Direction:
     plain: frozenset[int] = frozenset()  # First bytes that break no rule now.
     short: frozenset[int] = frozenset()  # Those of them that need no more than the short way.
     begun: int = 0  # How many messages have.
-    opened: _Opened | None = None
+    opened: OpenedMessage | None = None
     inflater: Inflater | None = None
     close_sent: bool = False
     ended: bool = False
@@ -369,12 +315,12 @@ class Connection:
             close_sent=side.close_sent,
         )
 
-    def _message(self, side: _Direction, opcode: int, first: int, index: int) -> _Opened | None:
+    def _message(self, side: _Direction, opcode: int, first: int, index: int) -> OpenedMessage | None:
         """The message that a data frame belongs to, begun or gone on with."""
         message = side.opened if opcode == CONTINUATION else None
         if opcode in (TEXT, BINARY):
             decoder = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
-            message = _Opened(side.begun, opcode, index, bool(first & RSV1), decoder)
+            message = OpenedMessage(side.begun, opcode, index, bool(first & RSV1), decoder)
             side.begun += 1
             if side.inflater is not None and message.compressed:
                 side.inflater.begin()

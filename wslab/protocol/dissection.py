@@ -12,9 +12,10 @@ from ..anatomy.field import Sender, Violation
 from ..drawing.blocks import Block, Words
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import both_ends
-from .connection import Connection, Message, Thing, Unread
+from .connection import Connection, Thing, Unread
 from .frame import Frame, explain_frame, parse_frame
 from .head import END, Head, begins_like_head, explain_head, head_fields, parse_head
+from .message import Message
 from .rules import judge_head
 from .states import State, Transition
 

@@ -11,8 +11,6 @@ Loading runs nothing that the file says; a file that is cut or lies is refused w
 crossed, so values of Cookie and Authorization are overwritten with ``*`` on the way out unless asked otherwise.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import struct
@@ -25,8 +23,8 @@ from typing import Any, TypeVar
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, Kind
 from ..anatomy.records import CloseReport
-from ..protocol.connection import Message
 from ..protocol.head import Head, explain_head, parse_head
+from ..protocol.message import Message
 from ..protocol.states import Event, State, Transition
 from .entries import ENTRY
 from .ledger import PLACE, Cause, Conversation, by_record

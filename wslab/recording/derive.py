@@ -14,9 +14,10 @@ from bisect import bisect_right
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import PACKED, PREVIEW, UNKNOWN, Kind, delay
 from ..anatomy.records import CloseReport
-from ..protocol.connection import Message, Unread
+from ..protocol.connection import Unread
 from ..protocol.frame import Frame
 from ..protocol.head import Head
+from ..protocol.message import Message
 from ..protocol.words import CLOSE, OPCODE
 from .entries import BendNote
 from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger

@@ -1,7 +1,5 @@
 """What a trace holds of each connection as a ``Dissection``, for those who want it whole: the terminal, JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from operator import attrgetter

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..anatomy.field import Sender
 from ..anatomy.record import PACKED, Kind, Record
-from ..protocol.connection import Message
+from ..protocol.message import Message
 from .entries import EVENT, Chunk
 from .ledger import NO_MESSAGE, Ledger
 from .tape import Tape

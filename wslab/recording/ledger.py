@@ -17,7 +17,8 @@ from ..anatomy.field import Sender, Violation
 from ..anatomy.record import DELAY, DELAY_AT, PACKED, Kind, Record
 from ..anatomy.records import CloseReport
 from ..drawing.visible import count
-from ..protocol.connection import Connection, Message
+from ..protocol.connection import Connection
+from ..protocol.message import Message
 from ..protocol.states import Event, Transition
 from .entries import Wire
 from .ring import PackedLog

@@ -27,9 +27,9 @@ from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import Kind, Record
 from ..anatomy.records import CloseReport
-from ..protocol.connection import Message
 from ..protocol.frame import Frame, close_body, explain_frame
 from ..protocol.head import Head, explain_head
+from ..protocol.message import Message
 from ..protocol.states import State, Transition
 from ..protocol.words import CLOSE, MASK, OPCODE
 from .derive import derive

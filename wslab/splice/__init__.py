@@ -14,8 +14,6 @@ the page's opening handshake.
 Installing wslab enables it, by a file in ``etc/jupyter/jupyter_server_config.d``.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 

@@ -4,8 +4,6 @@ A request passes only if Jupyter knows its sender, the sender may execute code i
 an origin that Jupyter allows (RFC 6455 10.2), and its path names a door of this user. It passes to that door's port.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -12,8 +12,6 @@ else does:
   and lines of one name stand together. Neither has a meaning (RFC 9110 5.1, 5.3).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from urllib.parse import unquote_plus

@@ -5,8 +5,6 @@ A request in an editor has lines. On the wire each line ends in CRLF and an empt
 which is recorded like all traffic, and leaves nothing open: it closes a connection that the server accepted with 1000.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Awaitable, Callable

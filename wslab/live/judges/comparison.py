@@ -4,8 +4,6 @@ Theory. A judge says in its own words why it refuses, and does not know wslab's 
 that each of its phrases can mean. The rules that wslab finds broken decide between those.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 

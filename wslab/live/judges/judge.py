@@ -3,8 +3,6 @@
 Both are asked without any network, and neither about what only an application decides: Host, Origin, paths.
 """
 
-from __future__ import annotations
-
 from websockets.exceptions import InvalidHeaderFormat
 from websockets.headers import parse_extension
 

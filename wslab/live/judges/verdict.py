@@ -1,7 +1,5 @@
 """``Verdict``: what one library makes of bytes; ``Judgement``: what two make of them; ``Delivery``: the words."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any

@@ -3,8 +3,6 @@
 One thing those add: they decode a text message when a program receives it. That is done here in the same way.
 """
 
-from __future__ import annotations
-
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import (
     ClientPerMessageDeflateFactory,

@@ -1,7 +1,5 @@
 """The judge ``wsproto``: a second implementation of the protocol, which shares no code with ``websockets``."""
 
-from __future__ import annotations
-
 from wsproto import ConnectionType, WSConnection, events
 from wsproto.connection import Connection, ConnectionState
 from wsproto.extensions import Extension, PerMessageDeflate

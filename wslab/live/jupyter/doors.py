@@ -12,8 +12,6 @@ and every user whom it lets in, a way around firewalls. Three checks stand again
 Jupyter's own modules are imported where they are used: a lab without doors does without them, as in Pyodide.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@
 version: beside this module in a checkout, else into a folder of Jupyter's for this user's data.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """What all bends have in common: whose bytes a bend acts on, from where on, and which values it may have."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields

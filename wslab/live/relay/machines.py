@@ -3,8 +3,6 @@
 The seventh, ``Gate``, stands in ``stages.py``, since every row ends with one.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,10 +21,7 @@ class Queue(Stage):
     """
 
     def __init__(
-        self,
-        spot: Spot,
-        leaves: Callable[[float, float, int], float],
-        piece: Callable[[int], int] = lambda left: left,
+        self, spot: Spot, leaves: Callable[[float, float, int], float], piece: Callable[[int], int] = lambda left: left
     ) -> None:
         super().__init__(spot)
         self._leaves, self._piece = leaves, piece

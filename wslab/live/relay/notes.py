@@ -5,8 +5,6 @@ them, and as received when it hands them on. Where a bend alters bytes the two h
 one between client and relay, and one between relay and server.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 

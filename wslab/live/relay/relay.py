@@ -14,8 +14,6 @@ counted.
 ============ =====================================================================
 """
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence

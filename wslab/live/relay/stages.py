@@ -8,8 +8,6 @@ A stage begins to act at a place in its stream: after so many bytes, or where a 
 that place is cut there. So a stage acts at the same byte however the bytes arrive.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator

@@ -7,8 +7,6 @@ Each step also tells how many bytes of the ends' it put into records or got out 
 one at a time.
 """
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Callable
 from typing import Any

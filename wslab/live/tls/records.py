@@ -8,8 +8,6 @@ whoever stands between reads the ClientHello, with the server that is wanted (SN
 The fields of a record tile it with no gap, whatever the bytes are. Nothing here decrypts anything.
 """
 
-from __future__ import annotations
-
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@ lab admits the page's origin, and for a page on another machine a door lets the 
 on untouched. Only the kernel has the recording, so it finds the record of each event.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import weakref

@@ -6,8 +6,6 @@ request has the page's Origin and the address's path. A browser opens one connec
 4.1), in the order in which the sockets were made.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress

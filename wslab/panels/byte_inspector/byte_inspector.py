@@ -4,8 +4,6 @@ Theory. The edited text (``data_hex``) is the state. Its explanation grows with 
 A view asks to have its text read and never sets it, since half a byte is no state and must not be lost.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final

@@ -4,8 +4,6 @@ Theory. A trace takes what one end sends to have reached the other. Where both e
 each record was read, and so that an end sent its Close frame before it had read the other's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 

@@ -5,8 +5,6 @@ their place by a copy of what the trace knows of the connection. Masking keys ar
 what is shown is what is sent. A page asks for changes, and is answered in order: a click sends what was typed before.
 """
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping

@@ -1,7 +1,5 @@
 """What a composer sends: a message's frames (``Series``), in a connection (``Preview``), by a ``TargetEnd``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace

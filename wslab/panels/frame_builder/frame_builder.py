@@ -4,8 +4,6 @@ Theory. All views share the settings; everything else is computed from them at e
 wrong, so it asks for a change instead of setting a trait, and a refusal stands beside the field.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext

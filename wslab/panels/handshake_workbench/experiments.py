@@ -1,7 +1,5 @@
 """Experiments with the opening handshake: requests changed in one thing each, and what was predicted of the answer."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Mapping
 from http import HTTPStatus

@@ -3,8 +3,6 @@
 What a view shows of a request is computed here at each change. The loop of the lab's server sends the requests.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 

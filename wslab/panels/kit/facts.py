@@ -1,7 +1,5 @@
 """``facts.js``: tables for JavaScript, written from those in Python by ``python -m wslab.panels.kit.facts``."""
 
-from __future__ import annotations
-
 import json
 import struct
 import textwrap

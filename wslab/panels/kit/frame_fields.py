@@ -1,7 +1,5 @@
 """A frame's fields as a person sets them (``FrameFields``), and typed bytes, or why they are none."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final

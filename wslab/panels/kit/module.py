@@ -6,8 +6,6 @@ say ``import { a, b } from "../kit/x.js";`` and ``export`` before ``const``, ``f
 same file name.
 """
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

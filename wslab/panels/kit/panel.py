@@ -5,8 +5,6 @@ on that. So nothing here touches an event loop: a coroutine goes to the loop tha
 does not listen yet loses messages, so a view asks first. Nothing that grows is a trait: a trait is sent whole.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import threading

@@ -1,7 +1,5 @@
 """``RecordFilter``: which records a panel shows. ``sieve.js`` decides the same in the page; a test compares both."""
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 from ...anatomy.record import Kind, Record

@@ -1,7 +1,5 @@
 """``LabPanel``: a live recording in a cell: its ladder and records, and every byte of the selected one explained."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar

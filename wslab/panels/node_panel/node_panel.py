@@ -1,7 +1,5 @@
 """``NodePanel``: what a script in Node prints, as it prints it, and a button that ends it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """``PagePanel``: the link by which a page that the lab serves is opened in a tab of its own, and the page's text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -7,8 +7,6 @@ stream ends with a note, and what can be read after them is a connection of its 
 compression and its messages' beginnings are lost. Everything else is left out and counted in ``Trace.notes``.
 """
 
-from __future__ import annotations
-
 import gc
 import re
 from collections import Counter

@@ -6,8 +6,6 @@ data, each at the time of the read; two interfaces, one for each end, tell who s
 chunks. Of reads that nothing tells, the ACKs are made up too and ride on data.
 """
 
-from __future__ import annotations
-
 import struct
 from collections import deque
 from collections.abc import Iterator

@@ -6,8 +6,6 @@ gap, reading goes on where a frame begins: where the frame that was cut says its
 frame with a hole in it is a frame that is cut.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence

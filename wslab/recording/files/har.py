@@ -10,8 +10,6 @@ the request and status lines and the headers that the file lists, and is left ou
 bytes never crossed a wire like this. So ``Trace.rebuilt`` is true, and ``Trace.notes`` says so.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """What every foreign file needs to become a trace: its bytes, what is wrong with it, and its events played in order."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from os import PathLike

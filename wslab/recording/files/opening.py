@@ -1,7 +1,5 @@
 """Opening a file of any format that holds a recording, told by its content and never by its name."""
 
-from __future__ import annotations
-
 from os import PathLike
 from pathlib import Path
 

@@ -4,8 +4,6 @@ What cannot be read is counted by its reason. A SYN with another sequence number
 two sockets.
 """
 
-from __future__ import annotations
-
 import struct
 from collections import Counter
 from typing import Final, NamedTuple

@@ -11,8 +11,6 @@ no pcap, and raises too. They take 4 and 24 times as long a packet as the loop b
 tshark and dumpcap read and write.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple

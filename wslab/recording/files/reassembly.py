@@ -6,8 +6,6 @@ last byte before it had come; of bytes that came twice, the first count. Only wh
 known to be a gap. Nothing is invented: bytes that are missing stay missing.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterator
 from itertools import groupby
