@@ -4,6 +4,8 @@ A bend says what to do, to whose bytes, and from where on; ``stage`` makes the m
 Bends compose by standing in a list: what one lets out, the next is given.
 """
 
+from __future__ import annotations  # ``parse`` reads the types of arguments by their names
+
 import random
 import shlex
 from collections.abc import Callable, Iterable, Mapping
