@@ -35,17 +35,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_PANELS = {
-    "BrowserPanel": "browser_panel", "ByteInspector": "byte_inspector", "ClosingPanel": "closing_panel",
-    "Composer": "composer", "FrameBuilder": "frame_builder", "HandshakeWorkbench": "handshake_workbench",
-    "LabPanel": "lab_panel",
-}  # fmt: skip
 _HOME = {
-    **{name: f".panels.{module}.{module}" for name, module in _PANELS.items()},
-    **dict.fromkeys(("Field", "Sender", "Violation"), ".anatomy.field"),
-    **dict.fromkeys(("accept_key", "build_close", "build_frame", "dissect", "explain"), ".protocol"),
-    "Explanation": ".anatomy.explanation", "Lab": ".live.lab", "Record": ".anatomy.record", "Trace": ".recording.trace",
-    "judge": ".live.judges.judge", "paste_scripts": ".live.paste", "predict": ".course",
+    "BrowserPanel": ".panels.browser_panel.browser_panel", "ByteInspector": ".panels.byte_inspector.byte_inspector",
+    "ClosingPanel": ".panels.closing_panel.closing_panel", "Composer": ".panels.composer.composer",
+    "Explanation": ".anatomy.explanation", "Field": ".anatomy.field",
+    "FrameBuilder": ".panels.frame_builder.frame_builder",
+    "HandshakeWorkbench": ".panels.handshake_workbench.handshake_workbench", "Lab": ".live.lab",
+    "LabPanel": ".panels.lab_panel.lab_panel", "Record": ".anatomy.record", "Sender": ".anatomy.field",
+    "Trace": ".recording.trace", "Violation": ".anatomy.field", "accept_key": ".protocol", "build_close": ".protocol",
+    "build_frame": ".protocol", "dissect": ".protocol", "explain": ".protocol", "judge": ".live.judges.judge",
+    "paste_scripts": ".live.paste", "predict": ".course",
 }  # fmt: skip
 
 __all__ = sorted(_HOME)

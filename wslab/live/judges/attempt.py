@@ -21,8 +21,8 @@ from ..errors import StreamEnded
 from ..raw import RawEndpoint
 from ..tap import SAMPLE_MASK
 
-TIMEOUT = 5.0  # Seconds that a server has for its response.
-LEAVING = 1.0  # Seconds that a server has for its part of the closing handshake.
+TIMEOUT = 5.0  # seconds that a server has for its response
+LEAVING = 1.0  # seconds that a server has for its part of the closing handshake
 
 _ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{2}|[rnt\\])")
 _SHORT = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
@@ -37,14 +37,11 @@ def written(text: str, *, exactly: bool = False) -> bytes:
             ``\r``, ``\n``, ``\t``, ``\\`` and ``\x00`` to ``\xff`` stand for these bytes.
     """
     if exactly:
-        return _ESCAPE.sub(_unescaped, text.encode("utf-8", "surrogatepass"))
+        typed = text.encode("utf-8", "surrogatepass")
+        return _ESCAPE.sub(lambda found: _SHORT.get(found[1]) or bytes.fromhex(found[1][1:].decode()), typed)
     lines = text.replace("\r\n", "\n").rstrip("\n")
     lines += "" if "\n\n" in lines else "\n\n"
     return lines.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
-
-
-def _unescaped(match: re.Match[bytes]) -> bytes:
-    return _SHORT.get(match[1]) or bytes.fromhex(match[1][1:].decode())
 
 
 def request_head(data: bytes) -> Head:
@@ -63,13 +60,13 @@ class Check(NamedTuple):
     """One of the checks with which a client reads a response (RFC 6455 section 4.1), and how it went."""
 
     what: str
-    outcome: str  # ``holds``, ``fails``, or ``not reached``.
-    found: str = ""  # What was found, where it fails.
+    outcome: str  # ``holds``, ``fails``, or ``not reached``
+    found: str = ""  # what was found, where it fails
 
 
 HOLDS, FAILS, NOT_REACHED = "holds", "fails", "not reached"
 
-_CHECKS: Final = (  # In the order of RFC 6455 4.1, each with the rules that it is made of.
+_CHECKS: Final = (  # in the order of RFC 6455 4.1, each with the rules that it is made of
     ("the status is 101", ("response-malformed",)),
     ("Upgrade is websocket", ("response-upgrade",)),
     ("Connection names Upgrade", ("response-connection",)),
@@ -79,24 +76,24 @@ _CHECKS: Final = (  # In the order of RFC 6455 4.1, each with the rules that it 
     ("only a subprotocol that was asked for", ("subprotocol-not-asked-for", "subprotocol-doubled")),
 )  # fmt: skip
 
-_SECTIONS: Final = {  # Where a standard says what a status means in an answer to this request.
+_SECTIONS: Final = {  # where a standard says what a status means in an answer to this request
     101: "RFC 6455 4.2.2", 400: "RFC 6455 4.2.1", 401: "RFC 9110 15.5.2", 403: "RFC 6455 4.2.2", 404: "RFC 6455 4.2.2",
     405: "RFC 9110 15.5.6", 426: "RFC 9110 15.5.22", 500: "RFC 9110 15.6.1", 503: "RFC 9110 15.6.4",
     505: "RFC 9110 15.6.6",
 }  # fmt: skip
 
-_PREAMBLE = "Failed to open a WebSocket connection: "  # What ``websockets`` begins its reasons with.
+_PREAMBLE = "Failed to open a WebSocket connection: "  # what ``websockets`` begins its reasons with
 
 
 @dataclass(frozen=True)
 class Attempt:
     """A request that was sent, and what came of it."""
 
-    data: bytes  # What was sent.
-    connection: int | None  # Its number in the trace.
+    data: bytes  # what was sent
+    connection: int | None  # its number in the trace
     response: Head | None
-    body: bytes = b""  # What came after the response's head; what came at all, if no head did.
-    silence: str = ""  # What the server did instead of answering, in words; empty where it answered.
+    body: bytes = b""  # what came after the response's head; what came at all, if no head did
+    silence: str = ""  # what the server did instead of answering, in words; empty where it answered
 
     @property
     def request(self) -> Head:

@@ -150,14 +150,15 @@ function editor(view) {
     view.set("code", code);
   });
   const failures = () => running.entries.filter((entry) => entry.level === "uncaught").map((entry) => entry.line);
+  const count = () => input.value.split("\n").length;
   const number = whenChanged(
-    () => JSON.stringify([input.value.split("\n").length, ...failures()]),
-    (state) => {
-      const [count, ...failed] = JSON.parse(state);
+    () => String([count(), ...failures()]),
+    () => {
+      const [length, failed] = [count(), new Set(failures())];
       const line = (_, at) =>
-        failed.includes(at + 1) ? element("span.failed", `! ${at + 1}\n`) : element("span", `${at + 1}\n`);
-      numbers.replaceChildren(...Array.from({ length: count }, line));
-      input.rows = Math.min(Math.max(count + 1, 9), MOST_LINES);
+        failed.has(at + 1) ? element("span.failed", `! ${at + 1}\n`) : element("span", `${at + 1}\n`);
+      numbers.replaceChildren(...Array.from({ length }, line));
+      input.rows = Math.min(Math.max(length + 1, 9), MOST_LINES);
     },
   );
   input.addEventListener("input", number);

@@ -162,9 +162,12 @@ function chooser(context) {
     const wanted = context.model.get("connection");
     const numbers = wanted === null || connections.includes(wanted) ? connections : [wanted, ...connections];
     const newest = `the newest that ends${closing && wanted === null ? ` (${closing.connection})` : ""}`;
-    return JSON.stringify([["", newest], ...numbers.map((number) => [number, `number ${number}`])]);
+    return [["", newest], ...numbers.map((number) => [number, `number ${number}`])];
   };
-  const drawChoices = whenChanged(choices, (pairs) => select.replaceChildren(...options(JSON.parse(pairs))));
+  const drawChoices = whenChanged(
+    () => String(choices()),
+    () => select.replaceChildren(...options(choices())),
+  );
   const draw = () => {
     drawChoices();
     select.value = String(context.model.get("connection") ?? "");

@@ -17,9 +17,21 @@ import { cut, harmless, hex, NUMBER, plural, spaced } from "./words.js";
 
 const BESIDE = 680; // px from which on the fields stand beside the grid
 /** Bits in a row of the figure, and bytes in a row of a grid, where there are so many pixels. */
-const FIGURE = Object.entries({ 630: 32, 300: 16, 0: 8 }).reverse();
-const GRID = Object.entries({ 1060: 16, [BESIDE]: 8, 620: 16, 0: 8 }).reverse();
-const UNDER = Object.entries({ 540: 16, 0: 8 }).reverse();
+const FIGURE = [
+  [630, 32],
+  [300, 16],
+  [0, 8],
+];
+const GRID = [
+  [1060, 16],
+  [BESIDE, 8],
+  [620, 16],
+  [0, 8],
+];
+const UNDER = [
+  [540, 16],
+  [0, 8],
+];
 const UNMASKED = 16; // bytes that the list of fields shows
 const SHORT = 96; // bytes: a grid that leaves room below itself, beside the fields
 const fitting = (table, width) => table.find(([least]) => width >= least)[1];

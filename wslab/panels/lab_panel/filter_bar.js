@@ -68,8 +68,13 @@ export function filterBar(view) {
     if (number === null || (connection.validity.valid && number < 2 ** 31)) view.change({ connection: number });
   };
   const connection = element("input.input.number", {
-    ...{ type: "number", min: "0", step: "1", placeholder: "conn.", "aria-label": "Connection" },
-    ...{ title: "Number of the TCP connection", oninput: chooseConnection },
+    type: "number",
+    min: "0",
+    step: "1",
+    placeholder: "conn.",
+    "aria-label": "Connection",
+    title: "Number of the TCP connection",
+    oninput: chooseConnection,
   });
   const text = textField(view, "text", {
     placeholder: "text",
