@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .recording.trace import Trace
 
 START = "00-start-here.ipynb"
-SUMMARY = 60  # Records, the last ones, in the summary that ``wslab echo`` and ``wslab watch`` print.
-TELL_EVERY = 0.05  # Seconds between two batches of lines that ``wslab watch`` prints.
+SUMMARY = 60  # records, the last ones, in the summary that ``wslab echo`` and ``wslab watch`` print
+TELL_EVERY = 0.05  # seconds between two batches of lines that ``wslab watch`` prints
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

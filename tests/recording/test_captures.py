@@ -96,7 +96,7 @@ def test_blocks_of_other_kinds():
     written.append(make_block(5, bytes(12)))
     trace = read_capture(b"".join(written))
     assert [message.data for message in trace.messages] == SAID
-    assert trace.notes == ("a packet without a time of its own is given that of the packet before",)
+    assert trace.notes == ("a packet has no time of its own, and is given the time of the packet before",)
 
 
 def test_an_offset_of_time():

@@ -144,13 +144,13 @@ HELD = {"type": "send", "time": 1.0, "opcode": 1, "data": "Hello"}
 HARS: dict[str, tuple[str, str]] = {
     "times that are none": (
         json.dumps({"log": {"entries": [entry([message(time=t) for t in ("x", None, True, [], -1, 1e300, 10**400)])]}}),
-        "no time that can be one",
+        "no usable time",
     ),
     "NaN and infinity": (
         '{"log": {"entries": [{"_resourceType": "websocket", "_webSocketMessages": ['
         '{"type": "send", "time": NaN, "opcode": 1, "data": "a"},'
         '{"type": "send", "time": -Infinity, "opcode": 1, "data": "b"}]}]}}',
-        "no time that can be one",
+        "no usable time",
     ),
     "entries that are none": (json.dumps({"log": {"entries": [1, None, "x", [], entry([message()])]}}), "no object"),
     "messages that are none": (json.dumps({"log": {"entries": [entry([1, None, [], {}, HELD])]}}), "left out"),

@@ -560,11 +560,11 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
     assert public(trace) == writing | exporting | asking | views | files
     assert public(trace.tape) == {
         # for taps
-        "join", "leave", "now", "subscribe", "tell", "wire", "write",
+        "join", "leave", "note", "now", "subscribe", "tell", "wire", "write",
         # for derive
-        "forget", "joined", "left", "take", "taken",
+        "forget", "joined", "left", "take", "waiting",
         # for readers
-        "begins", "dropped", "entries", "lock", "max_bytes", "max_entries", "near", "read", "wires",
+        "begins", "dropped", "entries", "hold", "max_bytes", "max_entries", "near", "read", "wires",
         # for files
         "kept", "next_connection", "restore",
     }  # fmt: skip

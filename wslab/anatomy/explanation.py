@@ -15,7 +15,7 @@ from .view import HIDDEN_BYTE, View
 
 # Bytes of hex that one explanation or field carries as JSON; ``length`` and ``width`` say how many there are.
 SENT = 4096
-LINES = 128  # Lines of a head that are shown.
+LINES = 128  # lines of a head that are shown
 
 _COLUMNS = (
     Column("bits"), Column("field", wraps=True, most=16), Column("value", wraps=True, most=20, code=True),

@@ -43,16 +43,16 @@ class Field:
     The fields of one explanation tile its bytes with no gap and no overlap.
     """
 
-    name: str  # The RFC's name: ``FIN``, ``Payload len``, ``Masking-key``, a header's name.
-    start: int  # First bit.
-    width: int  # Number of bits, at least 1.
-    raw: bytes  # The whole bytes that these bits lie in, as they crossed the wire.
-    value: int | str | bytes | None  # What the bits say, after unmasking where they were masked.
-    meaning: str  # One plain sentence, computed from the value.
-    section: str  # Where it is written, for instance ``RFC 6455 5.2``.
-    plain: bytes | None = None  # ``raw`` after unmasking; None where nothing was masked.
-    secret: bool = False  # A credential (Cookie, Authorization): no view or export shows it unless asked.
-    steady: str | None = None  # Shown instead of a value that changes from run to run, such as a port or a date.
+    name: str  # the RFC's name: ``FIN``, ``Payload len``, ``Masking-key``, a header's name
+    start: int  # first bit
+    width: int  # number of bits, at least 1
+    raw: bytes  # the whole bytes that these bits lie in, as they crossed the wire
+    value: int | str | bytes | None  # what the bits say, after unmasking where they were masked
+    meaning: str  # one plain sentence, computed from the value
+    section: str  # where it is written, for instance ``RFC 6455 5.2``
+    plain: bytes | None = None  # ``raw`` after unmasking; None where nothing was masked
+    secret: bool = False  # a credential (Cookie, Authorization): no view or export shows it unless asked
+    steady: str | None = None  # shown instead of a value that changes from run to run, such as a port or a date
 
     @property
     def stop(self) -> int:
@@ -71,12 +71,12 @@ class Field:
 class Violation:
     """A rule of the protocol that these bytes break. It is data, never an exception."""
 
-    rule: str  # The rule's name in ``wslab.protocol.rules``, for instance ``length-not-minimal``.
-    section: str  # For instance ``RFC 6455 5.2``.
-    sentence: str  # The RFC's own sentence.
-    found: str  # What was found instead, in plain words.
-    start: int = 0  # First offending bit, counted like a Field's.
-    width: int = 0  # Number of offending bits; 0 where no single bits are to blame.
+    rule: str  # the rule's name in ``wslab.protocol.rules``, for instance ``length-not-minimal``
+    section: str  # for instance ``RFC 6455 5.2``
+    sentence: str  # the RFC's own sentence
+    found: str  # what was found instead, in plain words
+    start: int = 0  # first offending bit, counted like a Field's
+    width: int = 0  # number of offending bits; 0 where no single bits are to blame
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Explained:
     data: bytes
     fields: tuple[Field, ...]
     sender: Sender | None = None
-    offset: int = 0  # Where ``data`` begins in its sender's stream, in bytes.
+    offset: int = 0  # where ``data`` begins in its sender's stream, in bytes
     violations: tuple[Violation, ...] = ()
     # Pairs of name and text: what was unmasked, inflated, computed or could not be read.
     facts: tuple[tuple[str, str], ...] = ()

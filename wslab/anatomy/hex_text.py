@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ..drawing.visible import count, visible
 from .view import HIDDEN_BYTE
 
-LINE = 16  # Bytes in a line that ``hex_text`` writes.
+LINE = 16  # bytes in a line that ``hex_text`` writes
 
 _PIECE = re.compile(
     rf"""

@@ -7,10 +7,10 @@ from ..drawing.visible import count, hexed, left_out
 from .field import Violation
 from .view import View, letter
 
-RULED = 128  # Bits that a ruler shows: the longest header (14 bytes) and a little of what follows.
-HEAD, TAIL = 64, 16  # Of bytes too many for a dump, the first HEAD and the last TAIL are shown.
-UNMASKED = 16  # Bytes whose unmasking is shown.
-POINTED = 6  # Most bytes whose bits are written out, with carets under the ones to blame.
+RULED = 128  # bits that a ruler shows: the longest header (14 bytes) and a little of what follows
+HEAD, TAIL = 64, 16  # of bytes too many for a dump, the first HEAD and the last TAIL are shown
+UNMASKED = 16  # bytes whose unmasking is shown
+POINTED = 6  # most bytes whose bits are written out, with carets under the ones to blame
 DUMP = "The bytes, a bar where a field begins"
 
 

@@ -35,8 +35,8 @@ from typing import Any, Final, NamedTuple
 from ..drawing.visible import count, decode, hexed, shows, visible
 from .field import Sender
 
-PREVIEW = 28  # Bytes of a payload that a record keeps.
-HEX = 8  # Bytes of it that a summary shows as hex.
+PREVIEW = 28  # bytes of a payload that a record keeps
+HEX = 8  # bytes of it that a summary shows as hex
 # The values of the packed form in order, and what ``struct`` calls their types.
 LAYOUT: Final = {
     "number": "I", "connection": "I", "time": "d", "offset": "Q", "payload_length": "Q", "header_length": "I",
@@ -72,11 +72,11 @@ class Kind(IntEnum):
     REQUEST = 0
     RESPONSE = 1
     FRAME = 2
-    FIN = 3  # The sender's TCP stream ended in order.
-    RESET = 4  # The sender's TCP connection was torn down.
-    ERROR = 5  # A program's error, such as a handler that failed; ``preview`` begins its text.
-    UNREAD = 6  # Bytes that were left over when the stream ended, or that are not what had to come.
-    BEND = 7  # What a relay between both ends did to the sender's stream, in words; ``preview`` begins them.
+    FIN = 3  # the sender's TCP stream ended in order
+    RESET = 4  # the sender's TCP connection was torn down
+    ERROR = 5  # a program's error, such as a handler that failed; ``preview`` begins its text
+    UNREAD = 6  # bytes that were left over when the stream ended, or that are not what had to come
+    BEND = 7  # what a relay between both ends did to the sender's stream, in words; ``preview`` begins them
 
 
 class Record(NamedTuple):

@@ -12,7 +12,7 @@ from .field import Sender
 from .record import FLAGS, OPCODES, Kind, Record
 
 NOTHING = "no records"
-LANES = tuple(sender.label for sender in Sender)  # What the two lanes of a drawing are called.
+LANES = tuple(sender.label for sender in Sender)  # what the two lanes of a drawing are called
 
 # What a table calls each kind, and how its arrow is drawn.
 _KINDS: dict[Kind, tuple[str, Stroke, Tip]] = {
@@ -103,8 +103,8 @@ def _rung(record: Record, several: bool) -> Rung:
 class CloseReport(NamedTuple):
     """How one end's program says the connection ended. It need not be what crossed the wire."""
 
-    sender: Sender  # The end that reports.
-    code: int | None  # None while the program has reported nothing.
+    sender: Sender  # the end that reports
+    code: int | None  # none while the program has reported nothing
     reason: str = ""
 
 
@@ -122,7 +122,7 @@ def closing(records: Iterable[Record], reports: Iterable[CloseReport]) -> list[B
     ``records`` are one connection's; what comes before the first Close frame or TCP end is left out.
     """
     last = [*dropwhile(lambda record: record.kind not in _ENDS and not is_close(record), records)]
-    firsts: dict[Sender, Record] = {}  # Each end's first Close frame, the first of all first.
+    firsts: dict[Sender, Record] = {}  # each end's first Close frame, the first of all first
     for record in filter(is_close, last):
         firsts.setdefault(record.sender, record)
     closes = [f"{record.sender.mark}: {record.summary}" for record in firsts.values()]

@@ -13,13 +13,13 @@ from ..drawing.visible import count, decode, harmless, hexed, quote, visible
 from .field import Explained, Field, Violation
 
 WITHHELD = "(withheld)"
-HIDDEN_BYTE = "··"  # Stands for the two hex digits of a byte that is not shown.
-VALUE = 40  # Bytes or characters of a value that a view shows.
-SENTENCE = 1000  # Characters of a sentence that a view shows: it may quote the wire.
-NAME = 80  # The same of a name: the wire names headers.
+HIDDEN_BYTE = "··"  # stands for the two hex digits of a byte that is not shown
+VALUE = 40  # bytes or characters of a value that a view shows
+SENTENCE = 1000  # characters of a sentence that a view shows: it may quote the wire
+NAME = 80  # the same of a name: the wire names headers
 # What a TLS record begins with, and no line of text does.
 TLS_TYPES = tuple(bytes([number]) for number in range(20, 25))
-SHORTEST_SECRET = 4  # Shorter values are not looked for in other sentences: ``1`` occurs everywhere.
+SHORTEST_SECRET = 4  # shorter values are not looked for in other sentences: ``1`` occurs everywhere
 
 
 def _cut(text: str, most: int) -> str:
@@ -46,8 +46,8 @@ class View:
     """An explanation, as it may be shown."""
 
     explanation: Explained
-    reveal: bool = False  # Show secrets, and the values that change from run to run.
-    steady: bool = True  # Hold back the values that change from run to run (a live panel does not).
+    reveal: bool = False  # show secrets, and the values that change from run to run
+    steady: bool = True  # hold back the values that change from run to run (a live panel does not)
 
     @cached_property
     def hidden(self) -> tuple[range, ...]:

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from .table import Column
 
-ROW = 32  # Bits in a row of a ruler.
-LINE = 16  # Bytes in a line of a dump.
+ROW = 32  # bits in a row of a ruler
+LINE = 16  # bytes in a line of a dump
 
 # How an arrow's line is drawn: kinds differ in shape, since colour alone tells nothing. A jagged one does not arrive;
 # where there is none, words stand at the lane.
@@ -30,8 +30,8 @@ class Words(NamedTuple):
     """Lines of text, each as it is."""
 
     said: str
-    code: bool = False  # Their spaces mean something: HTML keeps them.
-    close: bool = False  # In text, no blank line stands above.
+    code: bool = False  # their spaces mean something: HTML keeps them
+    close: bool = False  # in text, no blank line stands above
 
 
 class Notes(NamedTuple):
@@ -46,8 +46,8 @@ class Table(NamedTuple):
     columns: Sequence[Column | str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
-    row_heading: int | None = None  # The column that names its row.
-    look: str = ""  # The style sheet's name for such tables, if it has one.
+    row_heading: int | None = None  # the column that names its row
+    look: str = ""  # the style sheet's name for such tables, if it has one
 
 
 class Pairs(NamedTuple):
@@ -78,7 +78,7 @@ class Fault(NamedTuple):
     sentence: str
     found: str
     place: str
-    pointed: Sequence[str]  # The bits around, and carets under those to blame.
+    pointed: Sequence[str]  # the bits around, and carets under those to blame
 
 
 class Faults(NamedTuple):
@@ -91,15 +91,15 @@ class Faults(NamedTuple):
 class Cell(NamedTuple):
     """The part of a field that lies in one row of a ruler."""
 
-    owner: int  # Number of the field.
+    owner: int  # number of the field
     name: str
     start: int
     stop: int
-    continued: bool  # The field began in an earlier row.
-    ends: bool  # The field does not go on in a later row, which may lie beyond the ruler.
-    pieces: Sequence[str]  # Its bits, or its bytes, each as wide as the others.
-    number: str  # ``= 5`` in a number's first cell, where its bits alone would not say it.
-    wrong: Sequence[tuple[int, int]]  # Start and stop of the bits in it that are to blame.
+    continued: bool  # the field began in an earlier row
+    ends: bool  # the field does not go on in a later row, which may lie beyond the ruler
+    pieces: Sequence[str]  # its bits, or its bytes, each as wide as the others
+    number: str  # ``= 5`` in a number's first cell, where its bits alone would not say it
+    wrong: Sequence[tuple[int, int]]  # start and stop of the bits in it that are to blame
 
     @property
     def width(self) -> int:
@@ -117,7 +117,7 @@ class Ruler(NamedTuple):
 
     caption: str
     rows: Sequence[Sequence[Cell]]
-    beyond: str = ""  # How much does not fit.
+    beyond: str = ""  # how much does not fit
 
 
 class Byte(NamedTuple):
@@ -125,8 +125,8 @@ class Byte(NamedTuple):
 
     hex: str
     character: str
-    owners: Sequence[int]  # The numbers of the fields that have bits in it.
-    begins: bool  # A field begins in it.
+    owners: Sequence[int]  # the numbers of the fields that have bits in it
+    begins: bool  # a field begins in it
     wrong: bool
     hidden: bool
 
@@ -134,9 +134,9 @@ class Byte(NamedTuple):
 class Line(NamedTuple):
     """A line of a dump."""
 
-    at: int  # Position of its first byte.
+    at: int  # position of its first byte
     data: Sequence[Byte]
-    closed: bool  # A field ends with it.
+    closed: bool  # a field ends with it
 
 
 class Entry(NamedTuple):
@@ -148,7 +148,7 @@ class Entry(NamedTuple):
     value: str
     meaning: str
     section: str
-    number: int | None  # The value where it is a number that may be shown.
+    number: int | None  # the value where it is a number that may be shown
     hidden: bool
     wrong: bool
 
@@ -159,21 +159,21 @@ class Dump(NamedTuple):
     caption: str
     lines: Sequence[Line | str]
     entries: Sequence[Entry]
-    numbered: bool = False  # The fields are listed under their numbers too.
+    numbered: bool = False  # the fields are listed under their numbers too
 
 
 class Rung(NamedTuple):
     """One line of a ladder: an arrow from one lane to the other, or words at one of them."""
 
     number: int
-    name: str  # Beside the number, where numbers alone do not tell the streams apart.
-    lane: int  # Where it begins.
+    name: str  # beside the number, where numbers alone do not tell the streams apart
+    lane: int  # where it begins
     said: str
     stroke: Stroke
     tip: Tip
     wrong: bool
     sent: float
-    read: float | None  # When it arrived; None where nobody noted it.
+    read: float | None  # when it arrived; None where nobody noted it
 
 
 class Gap(NamedTuple):
@@ -188,15 +188,15 @@ class Ladder(NamedTuple):
 
     rungs: Sequence[Rung | Gap]
     lanes: Sequence[str]
-    key: Mapping[Stroke, str]  # What each stroke stands for.
+    key: Mapping[Stroke, str]  # what each stroke stands for
     caption: str = ""
 
 
 class States(NamedTuple):
     """A state machine for each lane: every change that there is, and those that were made."""
 
-    states: Sequence[str]  # In order; the machine begins in the first.
-    moves: Mapping[int, Sequence[tuple[str, str, str, str]]]  # By lane, as ``(old, event, new, section)``.
+    states: Sequence[str]  # in order; the machine begins in the first
+    moves: Mapping[int, Sequence[tuple[str, str, str, str]]]  # by lane, as ``(old, event, new, section)``
     # As ``(lane, old, event, new)`` in order; numbered from 1. They need not follow from one another.
     taken: Sequence[tuple[int, str, str, str]]
     lanes: Sequence[str]

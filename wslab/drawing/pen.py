@@ -16,11 +16,11 @@ from .visible import cells, fitting, harmless, wrap
 
 SANS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MONO = "Consolas, Menlo, 'Liberation Mono', 'DejaVu Sans Mono', monospace"
-CODE = f' font-family="{MONO}"'  # The attribute that sets a text in the fixed-width font.
+CODE = f' font-family="{MONO}"'  # the attribute that sets a text in the fixed-width font
 
-WIDTH = 912  # A figure is this wide, in pixels; a sheet adds its margins.
+WIDTH = 912  # a figure is this wide, in pixels; a sheet adds its margins
 
-FIXED = 0.61  # Width of a fixed-width font's letter, by its size.
+FIXED = 0.61  # width of a fixed-width font's letter, by its size
 # The widths of Helvetica's and Arial's letters, by their size.
 _WIDTHS = {
     0.22: "ijl'", 0.28: " !,./:;I[\\]ft|", 0.35: '()-`r{}"', 0.5: "*^ckvxyzJs", 0.56: "abdeghnopqu0123456789#$_?L",
@@ -31,7 +31,7 @@ _OTHER = 0.8
 # From here on, letters are from another font. Their width, by their columns in a terminal.
 _FOREIGN = "\u0250"
 _LENT = (0.0, 1.0, 1.25)
-_GENEROUS, _BOLD = 1.1, 1.07  # Another font may be so much wider; bold letters are so much wider.
+_GENEROUS, _BOLD = 1.1, 1.07  # another font may be so much wider; bold letters are so much wider
 # The characters beyond ASCII in wslab's own sentences; they are as wide as others in the fixed-width fonts.
 _OURS = "·…–—●■→←×“”‘’↓↑─│►◄"
 
@@ -41,8 +41,8 @@ SIZE = 12.0
 class Figure(NamedTuple):
     """A drawing of a block, ``WIDTH`` wide, to be put on a page."""
 
-    height: float  # In pixels.
-    body: str  # SVG elements, from (0, 0); all text in them is escaped.
+    height: float  # in pixels
+    body: str  # SVG elements, from (0, 0); all text in them is escaped
 
 
 def text_width(said: str, size: float = SIZE, *, code: bool = False, bold: bool = False) -> float:

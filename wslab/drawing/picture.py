@@ -18,8 +18,8 @@ from .svg_words import faults_figure, pairs_figure, stack_figure, table_figure, 
 from .text import text_of
 from .visible import harmless
 
-MARGIN, GAP, TITLE = 24, 26, 19  # Around all, between two figures, and the size of the title's letters.
-_RASTERISER = "cairosvg"  # Not a dependency: most never ask for a .png.
+MARGIN, GAP, TITLE = 24, 26, 19  # around all, between two figures, and the size of the title's letters
+_RASTERISER = "cairosvg"  # not a dependency: most never ask for a .png
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Picture:
     """
 
     svg: str
-    name: str  # What it would be called as a file, without a suffix.
+    name: str  # what it would be called as a file, without a suffix
 
     def save(self, path: str | Path) -> Path:
         """Write it to ``path``, as its suffix says, and return the path; an existing file is replaced.

@@ -18,7 +18,7 @@ class Sheet:
 
     title: str  # Stands above the picture. Text and HTML have their titles among the blocks.
     blocks: Sequence[Block]
-    name: str = ""  # What the picture is called as a file; made from the title where it is empty.
+    name: str = ""  # what the picture is called as a file; made from the title where it is empty
 
     def text(self, width: int = 80) -> str:
         """Plain text, at most ``width`` columns wide."""

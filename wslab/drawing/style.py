@@ -22,8 +22,8 @@ _PALETTE = {
 }
 
 INK, SOFT, PAPER, TINT, TINT2, RULE, *LANE_INKS, RED = (light for _, light, _ in _PALETTE.values())
-LANES = ("●", "■")  # The marks of the two lanes.
-MARKED = re.compile(rf"([{''.join(LANES)}]) \w+")  # A lane's mark and the word behind it, such as ``● client``.
+LANES = ("●", "■")  # the marks of the two lanes
+MARKED = re.compile(rf"([{''.join(LANES)}]) \w+")  # a lane's mark and the word behind it, such as ``● client``
 
 
 def lane_mark(lane: int, said: str) -> str:
@@ -98,7 +98,7 @@ def variables(root: str) -> str:
     return f"{root}{{{_LIGHT}}}{dark}{{{_DARK}}}@media(prefers-color-scheme:dark){{{alone}{{{_DARK}}}}}"
 
 
-CSS = variables(".wsv.wsv.wsv") + f".wsv.wsv.wsv{{{_RULES}}}".replace("\n", "")  # The style sheet, without line ends.
+CSS = variables(".wsv.wsv.wsv") + f".wsv.wsv.wsv{{{_RULES}}}".replace("\n", "")  # the style sheet, without line ends
 
 
 def themed(svg: str) -> str:

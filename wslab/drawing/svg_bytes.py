@@ -9,9 +9,9 @@ from .pen import CODE, SIZE, WIDTH, Figure, captioned, fitted, in_lines, number,
 from .visible import count
 
 _TINTS, _INKS = (style.PAPER, style.TINT), (style.INK, style.SOFT)
-_MARGIN, _BIT = 46, 27  # Where a row's first bit begins, and how wide a bit is, in pixels.
+_MARGIN, _BIT = 46, 27  # where a row's first bit begins, and how wide a bit is, in pixels
 _STEP = SIZE + 4
-_TURNED = 120  # Length of a name that runs down its one bit, at most.
+_TURNED = 120  # length of a name that runs down its one bit, at most
 
 
 def ruler_figure(block: Ruler) -> Figure:
@@ -61,11 +61,11 @@ def _ruler_cell(cell: Cell, top: float, height: float) -> str:
     return "".join(parts)
 
 
-_AT, _BYTE, _LETTER = 46, 24, 9  # Where a line's first byte begins, how wide a byte is in hex, and as a character.
-_ASCII = 16  # Between both.
+_AT, _BYTE, _LETTER = 46, 24, 9  # where a line's first byte begins, how wide a byte is in hex, and as a character
+_ASCII = 16  # between both
 _ROW, _HIGH = 42, 36
-_BESIDE, _APART = 610, 28  # Where the list of fields begins beside the bytes; below them, between its two columns.
-_FIELDS = 48  # Fields that are listed.
+_BESIDE, _APART = 610, 28  # where the list of fields begins beside the bytes; below them, between its two columns
+_FIELDS = 48  # fields that are listed
 
 
 def dump_figure(block: Dump) -> Figure:
@@ -126,7 +126,7 @@ def _frame(owners: Sequence[int], run: Sequence[tuple[int, Byte]], y: float) -> 
 
 _INSIDE = 26
 _PROSE, _CITE = 11.5, 9.5
-_MOST = 4  # Lines of a field's meaning.
+_MOST = 4  # lines of a field's meaning
 
 
 def _entries(fields: Sequence[Entry], width: float) -> list[tuple[float, str]]:

@@ -14,8 +14,8 @@ from .pen import CODE, SIZE, WIDTH, Figure, fitted, line, mark, number, rect, so
 
 _LANES = (62.0, WIDTH - 20.0)
 _HEADING = 30.0
-_LABEL = 20  # Above a row: room for its words.
-_BELOW, _ARRIVAL = 11, 12  # Below a row: to the first arrow that ends there, and to each further one.
+_LABEL = 20  # above a row: room for its words
+_BELOW, _ARRIVAL = 11, 12  # below a row: to the first arrow that ends there, and to each further one
 
 # How each line is drawn: its width, its dashes, and how far aside of the arrow it runs, once or twice.
 _STROKES: dict[Stroke, tuple[float, str, tuple[float, ...]]] = {

@@ -13,14 +13,14 @@ from .blocks import States
 from .pen import CODE, WIDTH, Figure, badge, in_lines, line, mark, number, rect, rounded, solid, text
 from .text import text_of
 
-LANE = 444  # Width of one endpoint's machine.
+LANE = 444  # width of one endpoint's machine
 _TOP = 34
-_BOX, _MIDDLE = 112, 158  # Width of a box, and where its middle is.
-_SIDE = _MIDDLE + _BOX / 2  # Where its right side is.
-_LEAST = 58  # Height of a box, at least.
-_GAP = 80  # Height between boxes: an arrow's two lines and its number beside them.
-_STRAIGHT = 2  # Arrows side by side between two boxes: one's words stand to the left of it, the other's to the right.
-_APART, _CHANNEL = 44, 22  # Between two such arrows, and between two channels.
+_BOX, _MIDDLE = 112, 158  # width of a box, and where its middle is
+_SIDE = _MIDDLE + _BOX / 2  # where its right side is
+_LEAST = 58  # height of a box, at least
+_GAP = 80  # height between boxes: an arrow's two lines and its number beside them
+_STRAIGHT = 2  # arrows side by side between two boxes: one's words stand to the left of it, the other's to the right
+_APART, _CHANNEL = 44, 22  # between two such arrows, and between two channels
 _OUTERMOST = LANE - 12
 _LETTERS, _SMALL, _STEP = 11.5, 9.5, 14.0
 _HEAD = 9
@@ -76,7 +76,7 @@ def states_figure(block: States) -> Figure:
 def _lane(block: States, lane: int) -> dict[str, Any]:
     states = block.states
     now = states[0]
-    taken: dict[tuple[str, str, str], list[int]] = {}  # The numbers of each change that was made.
+    taken: dict[tuple[str, str, str], list[int]] = {}  # the numbers of each change that was made
     for place, (whose, old, event, new) in enumerate(block.taken, 1):
         if whose == lane:
             taken.setdefault((old, event, new), []).append(place)

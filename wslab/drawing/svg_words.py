@@ -10,7 +10,7 @@ from .pen import CODE, FIXED, SIZE, WIDTH, Figure, captioned, fitted, in_lines, 
 from .table import Column, columns_of, shares
 from .visible import harmless
 
-STEP = 17.0  # From one line of ``SIZE`` to the next.
+STEP = 17.0  # from one line of ``SIZE`` to the next
 
 
 def words_figure(said: str) -> Figure:
@@ -25,7 +25,7 @@ def words_figure(said: str) -> Figure:
     return Figure(len(lines) * STEP, "\n".join(body))
 
 
-_GAP, _NARROWEST = 20, 40  # Between two columns; what a column keeps.
+_GAP, _NARROWEST = 20, 40  # between two columns; what a column keeps
 _HEADING = 11.0
 
 

@@ -13,12 +13,12 @@ class Column(NamedTuple):
     """How one column is set."""
 
     heading: str
-    right: bool = False  # Numbers stand at the right edge.
-    most: int = 1000  # Columns it takes at most, where others need the room.
-    wraps: bool = False  # Too long a text goes on in the next line; otherwise it is cut and ends in ``…``.
-    code: bool = False  # Set in the fixed-width font in HTML.
-    wrong: bool = False  # What stands in it tells of something wrong.
-    cites: str | None = None  # What makes each cell a section, such as ``RFC 6455 ``; None where none are cited.
+    right: bool = False  # numbers stand at the right edge
+    most: int = 1000  # columns it takes at most, where others need the room
+    wraps: bool = False  # too long a text goes on in the next line; otherwise it is cut and ends in ``…``
+    code: bool = False  # set in the fixed-width font in HTML
+    wrong: bool = False  # what stands in it tells of something wrong
+    cites: str | None = None  # what makes each cell a section, such as ``RFC 6455 ``; None where none are cited
 
 
 def columns_of(columns: Iterable[Column | str]) -> list[Column]:
@@ -26,7 +26,7 @@ def columns_of(columns: Iterable[Column | str]) -> list[Column]:
     return [Column(column, wraps=True) if isinstance(column, str) else column for column in columns]
 
 
-NARROWEST = 4  # Columns that a column keeps even where there is no room.
+NARROWEST = 4  # columns that a column keeps even where there is no room
 
 
 def shares(wanted: Sequence[int], wraps: Sequence[bool], room: int, narrowest: int = NARROWEST) -> list[int]:

@@ -9,9 +9,9 @@ from .table import pairs_text, table_text
 from .visible import cells, clip, harmless, pad, wrap
 
 INDENT = "    "
-NO_BREAK = "\u00a0"  # Holds a section's name together while lines are broken; it occurs in no text made harmless.
-MARGIN = "     "  # Before a ruler.
-NARROWEST = 40  # Columns that a ladder needs.
+NO_BREAK = "\u00a0"  # holds a section's name together while lines are broken; it occurs in no text made harmless
+MARGIN = "     "  # before a ruler
+NARROWEST = 40  # columns that a ladder needs
 
 
 def text_of(shown: Iterable[blocks.Block], width: int = 80) -> str:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from unicodedata import category, east_asian_width
 
 T = TypeVar("T")
-FIRST, LAST = 48, 12  # Of many things, a view shows so many from the start and so many from the end.
+FIRST, LAST = 48, 12  # of many things, a view shows so many from the start and so many from the end
 
 # Controls, format and bidirectional characters, spaces other than U+0020, variation selectors, surrogates and private
 # use: all that has no glyph, or none that can be known. What ``str.isprintable`` says changes with Python's version.

@@ -8,8 +8,8 @@ own methods. Its transports keep asyncio's and TCP's manners, because lessons an
   ``READ`` bytes of what is there.
 - ``KERNEL`` bytes of a direction count as lying in the kernels' socket buffers: they survive ``abort()`` and
   ``reset()``. More fills the transport's own write buffer, whose limits pause and resume the writing protocol.
-- ``write_eof()`` and ``close()`` send FIN behind the data. Whoever closes with unread bytes, or is written to when
-  gone, answers with RST, which is read behind the data too.
+- ``write_eof()`` and ``close()`` send FIN behind the data. An end that closes with unread bytes sends RST, and so does
+  one that is written to when it is gone. RST is read behind the data, too.
 
 Everything happens in the order of the loop's callbacks, so a run repeats byte for byte.
 """

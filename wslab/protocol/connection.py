@@ -48,9 +48,9 @@ class Unread(NamedTuple):
 
     sender: Sender
     offset: int
-    data: bytes  # The first 4,096 of them at most.
-    length: int  # How many there are.
-    what: str  # What they are, in plain words.
+    data: bytes  # the first 4,096 of them at most
+    length: int  # how many there are
+    what: str  # what they are, in plain words
     violations: tuple[Violation, ...] = ()
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Unread(NamedTuple):
         return f"<{self}>"
 
 
-Thing = Head | Frame | Message | Unread  # What a connection tells of once it is complete.
+Thing = Head | Frame | Message | Unread  # what a connection tells of once it is complete
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -71,17 +71,17 @@ class _Direction:
 
     sender: Sender
     dissector: Dissector
-    mask_bit: int  # MASK as it must be.
-    plain: frozenset[int] = frozenset()  # First bytes that break no rule now.
-    short: frozenset[int] = frozenset()  # Those of them that need no more than the short way.
-    begun: int = 0  # How many messages have.
+    mask_bit: int  # MASK as it must be
+    plain: frozenset[int] = frozenset()  # first bytes that break no rule now
+    short: frozenset[int] = frozenset()  # those of them that need no more than the short way
+    begun: int = 0  # how many messages have
     opened: OpenedMessage | None = None
     inflater: Inflater | None = None
     close_sent: bool = False
     ended: bool = False
-    arriving: FrameHeader | None = None  # Of the frame whose payload has come in part.
-    gathered: bytearray = field(default_factory=bytearray)  # That part, as far as it is kept.
-    need: int = 0  # How many bytes of it are judged.
+    arriving: FrameHeader | None = None  # of the frame whose payload has come in part
+    gathered: bytearray = field(default_factory=bytearray)  # that part, as far as it is kept
+    need: int = 0  # how many bytes of it are judged
 
 
 class Connection:
@@ -114,12 +114,12 @@ class Connection:
         self.keep: Final = keep
         self.inflate_limit: Final = inflate_limit
         self.payloads: Final = payloads
-        self.heads: list[Head] = []  # Every head, in the order in which they were completed.
+        self.heads: list[Head] = []  # every head, in the order in which they were completed
         # What was agreed on permessage-deflate; None where it was not, or is not known.
         self.deflate: Parameters | None = None
         # The state of the connection as each endpoint knows it.
         self.states: dict[Sender, State] = dict.fromkeys(Sender, State.CONNECTING if heads[1] else State.OPEN)
-        self.transitions: list[Transition] = []  # Every change of state, in order.
+        self.transitions: list[Transition] = []  # every change of state, in order
         # Rules that a sender broke by the way its stream ended.
         self.closing_violations: dict[Sender, tuple[Violation, ...]] = {}
         self._open = not heads[1]

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from ..anatomy.field import Sender
 
 NAME: Final = "permessage-deflate"
-TAIL: Final = b"\x00\x00\xff\xff"  # What the sender left off (RFC 7692 section 7.2.1).
+TAIL: Final = b"\x00\x00\xff\xff"  # what the sender left off (RFC 7692 section 7.2.1)
 # A message with more blocks that have BFINAL set is given up. Each of them costs a new zlib engine with a window of up
 # to 32 KiB, and takes as little as two bytes; 1,024 are one every 16 KiB of the longest payload that is gathered.
 FINAL_BLOCKS: Final = 1024
@@ -28,7 +28,7 @@ class Extension(NamedTuple):
     """One extension of a Sec-WebSocket-Extensions line (RFC 6455 section 9.1)."""
 
     name: str
-    parameters: tuple[tuple[str, str | None], ...]  # Name and value, in order; None where there is no value.
+    parameters: tuple[tuple[str, str | None], ...]  # name and value, in order; None where there is no value
 
     def get(self, name: str) -> str | None:
         """The value of the first parameter of that name; the empty string where it stands without one."""

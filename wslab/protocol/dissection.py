@@ -32,7 +32,7 @@ class Dissection(Shown):
     heads: tuple[Head, ...]
     frames: tuple[Frame, ...]
     messages: tuple[Message, ...]
-    unread: tuple[Unread, ...]  # Bodies of HTTP messages, and what is left at the end of each stream.
+    unread: tuple[Unread, ...]  # bodies of HTTP messages, and what is left at the end of each stream
     # What the frames made of each endpoint's state; the end of the TCP connection is not among them.
     states: dict[Sender, State]
     transitions: tuple[Transition, ...]

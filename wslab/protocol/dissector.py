@@ -40,8 +40,8 @@ from .words import FIN, LENGTH, OPCODE, OPCODES, RSV1, RSV2, RSV3
 
 # A head is at most this long, in bytes. RFC 9112 sets no limit and lets every receiver set one.
 HEAD_LIMIT: Final = 65536
-UNREAD_KEPT: Final = 4096  # Of bytes that are unread for good, so many are kept in ``tail``; the rest are counted.
-CHUNK_LINE: Final = 1024  # Bytes of a line between two chunks, at most.
+UNREAD_KEPT: Final = 4096  # of bytes that are unread for good, so many are kept in ``tail``; the rest are counted
+CHUNK_LINE: Final = 1024  # bytes of a line between two chunks, at most
 # The line before a chunk: its size, and extensions.
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(;.*)?", re.DOTALL)
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
@@ -56,10 +56,10 @@ _FRAMELIKE: Final = frozenset(
 class Mode(Enum):
     """What the next bytes of a stream are read as; see the table above."""
 
-    HEAD = "head"  # Bytes are gathered until an empty line.
-    BODY = "body"  # An HTTP message's body whose end is known (RFC 9112 section 6.3).
-    FRAMES = "frames"  # One frame follows another (RFC 6455 section 5.2).
-    UNREAD = "unread"  # What follows is a body that ends with the stream, or nothing that is known here.
+    HEAD = "head"  # bytes are gathered until an empty line
+    BODY = "body"  # an HTTP message's body whose end is known (RFC 9112 section 6.3)
+    FRAMES = "frames"  # one frame follows another (RFC 6455 section 5.2)
+    UNREAD = "unread"  # what follows is a body that ends with the stream, or nothing that is known here
 
 
 # By a frame's second byte, the whole frame's length where that byte tells it; 0 where the length is extended.
@@ -90,9 +90,9 @@ def _mark(data: bytes | memoryview, position: int, marks: list[int]) -> int:
 class Body(NamedTuple):
     """The whole body of an HTTP message that is no frame, as it crossed: chunk sizes included."""
 
-    offset: int  # Of its first byte, in its sender's stream.
-    length: int  # Bytes.
-    data: bytes  # The first ``UNREAD_KEPT`` of them at most.
+    offset: int  # of its first byte, in its sender's stream
+    length: int  # bytes
+    data: bytes  # the first ``UNREAD_KEPT`` of them at most
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -104,9 +104,9 @@ class FoundFrames(Sequence["Head | Body | FrameHeader"]):
     """
 
     heads: list[Head | Body]
-    data: bytes | memoryview  # The bytes that the frames were found in.
-    base: int  # Stream offset of ``data``.
-    marks: list[int]  # Of each frame, the position of its *second* byte in ``data``.
+    data: bytes | memoryview  # the bytes that the frames were found in
+    base: int  # stream offset of ``data``
+    marks: list[int]  # of each frame, the position of its *second* byte in ``data``
     first_index: int
 
     def __len__(self) -> int:
@@ -152,7 +152,7 @@ class Dissector:
     def __init__(self, sender: Sender, *, expect_head: bool = True) -> None:
         self.sender: Final = sender
         self.mode = Mode.HEAD if expect_head else Mode.FRAMES
-        self.received = 0  # Bytes fed so far.
+        self.received = 0  # bytes fed so far
         # Stream offset where the next head or frame begins; beyond ``received`` while a payload is arriving.
         self.next_offset = 0
         self._kept = bytearray()

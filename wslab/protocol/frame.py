@@ -28,7 +28,7 @@ from .words import (
     status_meaning,
 )
 
-PREVIEW = 28  # Bytes of payload that every frame keeps.
+PREVIEW = 28  # bytes of payload that every frame keeps
 
 _BASE = "RFC 6455 5.2"
 
@@ -41,23 +41,23 @@ class Frame(NamedTuple):
 
     sender: Sender | None
     index: int  # type: ignore[assignment]  # 0, 1, ... in its sender's stream; a tuple's own index() gives way.
-    offset: int  # Of its first byte in its sender's stream, head included.
+    offset: int  # of its first byte in its sender's stream, head included
     header_length: int
-    payload_length: int  # As the header states it, in bytes.
-    first: int  # FIN, RSV1, RSV2, RSV3, opcode.
-    second: int  # MASK, Payload len.
+    payload_length: int  # as the header states it, in bytes
+    first: int  # FIN, RSV1, RSV2, RSV3, opcode
+    second: int  # MASK, Payload len
     masking_key: bytes | None
     violations: tuple[Violation, ...] = ()
     # At most ``PREVIEW`` bytes of the payload, unmasked and inflated; of a close frame, the reason's.
     preview: bytes = b""
-    payload: bytes | None = None  # The payload as it crossed, still masked; None where it was not kept.
-    inflated: bytes | None = None  # What a compressed payload inflates to; None where it is not compressed, or is lost.
+    payload: bytes | None = None  # the payload as it crossed, still masked; None where it was not kept
+    inflated: bytes | None = None  # what a compressed payload inflates to; None where it is not compressed, or is lost
     status_code: int | None = None
     close_reason: str | None = None
     # Number of the message it belongs to, in its direction; None for a control frame or where there is none.
     message: int | None = None
-    complete: bool = True  # Whether its last byte has come.
-    note: str | None = None  # What could not be read of it, and why.
+    complete: bool = True  # whether its last byte has come
+    note: str | None = None  # what could not be read of it, and why
 
     @property
     def fin(self) -> bool:

@@ -29,7 +29,7 @@ def accept_key(key: str) -> str:
 class AcceptSteps:
     """How a server comes from a Sec-WebSocket-Key to its Sec-WebSocket-Accept in steps (RFC 6455 section 4.2.2)."""
 
-    key: str  # As it is written; a key that is not as it must be is computed with all the same.
+    key: str  # as it is written; a key that is not as it must be is computed with all the same
 
     @property
     def nonce(self) -> bytes | None:

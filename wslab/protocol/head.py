@@ -19,7 +19,7 @@ from ..drawing.visible import count, hexed, quote
 from .deflate import parse_extensions
 from .handshake import accept_key, decode_key
 
-END = b"\r\n\r\n"  # An empty line ends a head (RFC 9112 section 2.1).
+END = b"\r\n\r\n"  # an empty line ends a head (RFC 9112 section 2.1)
 
 # A token (RFC 9110 section 5.6.2): what a method, a header name, a subprotocol or an extension may be called.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -38,8 +38,8 @@ class HeaderLine(NamedTuple):
 
     name: str
     value: str
-    start: int  # Offset of its first byte in the head.
-    stop: int  # Offset after its CRLF.
+    start: int  # offset of its first byte in the head
+    stop: int  # offset after its CRLF
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,9 +52,9 @@ class Head(Shown):
     sender: Sender
     data: bytes
     start_line: str
-    headers: tuple[tuple[str, str], ...]  # Name and value of each header line, in order, doubled ones included.
-    malformed: str | None = None  # What is not HTTP about it, in plain words; None where all is.
-    offset: int = 0  # Of its first byte in the sender's stream.
+    headers: tuple[tuple[str, str], ...]  # name and value of each header line, in order, doubled ones included
+    malformed: str | None = None  # what is not HTTP about it, in plain words; None where all is
+    offset: int = 0  # of its first byte in the sender's stream
     violations: tuple[Violation, ...] = ()
 
     def get(self, name: str) -> list[str]:
@@ -198,7 +198,7 @@ class Told(NamedTuple):
     steady: str | None = None
 
 
-Teller = Callable[[str, Head, "Head | None"], Told]  # Tells what a value means in its head, and in answer to a request.
+Teller = Callable[[str, Head, "Head | None"], Told]  # tells what a value means in its head, and in answer to a request
 
 
 def head_fields(head: Head, request: Head | None) -> Iterator[Field]:
@@ -210,7 +210,7 @@ def head_fields(head: Head, request: Head | None) -> Iterator[Field]:
         start += len(raw)
 
 
-_Part = tuple[str, bytes, str | bytes, Told]  # Name, bytes, value, and what it says.
+_Part = tuple[str, bytes, str | bytes, Told]  # name, bytes, value, and what it says
 
 
 def _parts(head: Head, request: Head | None) -> Iterator[_Part]:

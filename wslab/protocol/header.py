@@ -10,11 +10,11 @@ from .words import LENGTH, MASK
 class LengthForm(NamedTuple):
     """One of the three ways to write a payload's length."""
 
-    bits: int  # 7, 16 or 64.
-    mark: int | None  # What the seven bits of Payload len then say; None where they say the length itself.
-    size: int  # Bytes of Extended payload length.
-    least: int  # The shortest length that needs this form.
-    most: int  # The longest length that it can state.
+    bits: int  # 7, 16 or 64
+    mark: int | None  # what the seven bits of Payload len then say; None where they say the length itself
+    size: int  # bytes of Extended payload length
+    least: int  # the shortest length that needs this form
+    most: int  # the longest length that it can state
 
 
 # The forms by their bits, the shortest first.
@@ -31,8 +31,8 @@ FORMS: Final = {
         LengthForm(64, 127, 8, 1 << 16, (1 << 63) - 1),
     )
 }
-KEY: Final = 4  # Bytes of a masking key.
-LONGEST: Final = 2 + FORMS[64].size + KEY  # Bytes of the longest header.
+KEY: Final = 4  # bytes of a masking key
+LONGEST: Final = 2 + FORMS[64].size + KEY  # bytes of the longest header
 
 # By a frame's second byte, the form of its length.
 FORM_OF: Final = tuple(
@@ -48,12 +48,12 @@ class FrameHeader(NamedTuple):
     """Where a frame lies and what its header says. Its payload may not have come yet."""
 
     index: int  # type: ignore[assignment]  # 0, 1, ... in its sender's stream; a tuple's own index() gives way.
-    offset: int  # Of its first byte in its sender's stream, head included.
-    header_length: int  # 2 to 14 bytes.
-    payload_length: int  # As the header states it, in bytes.
-    first: int  # FIN, RSV1, RSV2, RSV3, opcode.
-    second: int  # MASK, Payload len.
-    masking_key: bytes | None  # 4 bytes where MASK is set; None where it is not, or has not come.
+    offset: int  # of its first byte in its sender's stream, head included
+    header_length: int  # 2 to 14 bytes
+    payload_length: int  # as the header states it, in bytes
+    first: int  # FIN, RSV1, RSV2, RSV3, opcode
+    second: int  # MASK, Payload len
+    masking_key: bytes | None  # 4 bytes where MASK is set; None where it is not, or has not come
 
     @property
     def key_at(self) -> int:

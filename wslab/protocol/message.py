@@ -1,7 +1,5 @@
 """A message, which may be many frames (RFC 6455 section 5.4): what has begun, and what an application receives."""
 
-from __future__ import annotations
-
 import codecs
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,13 +14,13 @@ class Message(NamedTuple):
     """A whole message of one sender (RFC 6455 section 5.4): what an application receives."""
 
     sender: Sender
-    number: int  # 0, 1, ... in its direction, counting those that were begun.
-    opcode: int  # TEXT or BINARY, as the first frame says.
-    first_frame: int  # Index of its first frame.
+    number: int  # 0, 1, ... in its direction, counting those that were begun
+    opcode: int  # TEXT or BINARY, as the first frame says
+    first_frame: int  # index of its first frame
     last_frame: int
-    length: int  # Bytes, inflated; of a compressed message that is lost, as they crossed.
-    data: bytes | None  # Unmasked and inflated; None where it was not kept or is lost.
-    violations: tuple[Violation, ...]  # Those of its frames, in order.
+    length: int  # bytes, inflated; of a compressed message that is lost, as they crossed
+    data: bytes | None  # unmasked and inflated; None where it was not kept or is lost
+    violations: tuple[Violation, ...]  # those of its frames, in order
 
 
 @dataclass(slots=True, repr=False, eq=False)

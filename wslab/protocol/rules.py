@@ -27,9 +27,9 @@ from .words import BINARY, CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1
 class Breach(NamedTuple):
     """Where a rule is broken."""
 
-    found: str  # What was found instead, in plain words.
-    start: int = 0  # First offending bit of the frame or head.
-    width: int = 0  # Number of offending bits.
+    found: str  # what was found instead, in plain words
+    start: int = 0  # first offending bit of the frame or head
+    width: int = 0  # number of offending bits
 
 
 Case = TypeVar("Case")
@@ -42,7 +42,7 @@ class Rule(Generic[Case]):
 
     name: str
     section: str
-    sentence: str  # The RFC's own words, shortened at the ends only.
+    sentence: str  # the RFC's own words, shortened at the ends only
     check: Check[Case]
 
 
@@ -67,18 +67,18 @@ class FrameCase:
     payload_length: int
     first: int
     second: int
-    data: bytes = b""  # The unmasked payload, as far as it is known.
+    data: bytes = b""  # the unmasked payload, as far as it is known
     sender: Sender | None = None
-    whole: bool = True  # Whether ``data`` is the whole payload.
-    deflate: bool | None = None  # Whether permessage-deflate was agreed; None where the handshake is not known.
-    opened: int | None = None  # Opcode of the fragmented message that the sender has begun and not ended.
-    in_context: bool = False  # Whether the frames before this one are known.
-    too_soon: str | None = None  # Why the connection was not yet open, or never was.
-    close_sent: bool = False  # Whether this sender has sent a close frame before.
-    bad_text: tuple[int, str] | None = None  # Position in the frame's text and cause of bad UTF-8.
-    cut_text: int = 0  # How many bytes at the text message's end are the start of a character.
-    compressed: bool = False  # Whether ``data`` is compressed, so that places in the text are none in the payload.
-    bad_deflate: str | None = None  # Why a compressed payload will not inflate.
+    whole: bool = True  # whether ``data`` is the whole payload
+    deflate: bool | None = None  # whether permessage-deflate was agreed; None where the handshake is not known
+    opened: int | None = None  # opcode of the fragmented message that the sender has begun and not ended
+    in_context: bool = False  # whether the frames before this one are known
+    too_soon: str | None = None  # why the connection was not yet open, or never was
+    close_sent: bool = False  # whether this sender has sent a close frame before
+    bad_text: tuple[int, str] | None = None  # position in the frame's text and cause of bad UTF-8
+    cut_text: int = 0  # how many bytes at the text message's end are the start of a character
+    compressed: bool = False  # whether ``data`` is compressed, so that places in the text are none in the payload
+    bad_deflate: str | None = None  # why a compressed payload will not inflate
 
     @property
     def opcode(self) -> int:
@@ -101,7 +101,7 @@ class HeadCase:
     """All that is known about a request or a response when it is judged."""
 
     head: Head
-    request: Head | None = None  # What a response answers.
+    request: Head | None = None  # what a response answers
 
     def each(self, name: str) -> list[tuple[str, tuple[int, int]]]:
         """The value, and the first bit and number of bits, of each header line of that name."""
@@ -180,7 +180,7 @@ _frame(
 )(partial(_too_soon, Sender.SERVER))
 
 
-_RSV: Final = {"RSV1": 1, "RSV2": 2, "RSV3": 3}  # The bits of the first byte in which they stand.
+_RSV: Final = {"RSV1": 1, "RSV2": 2, "RSV3": 3}  # the bits of the first byte in which they stand
 
 
 @_frame("rsv-not-agreed", "RFC 6455 5.2")
@@ -639,8 +639,8 @@ def _versions_not_listed(case: HeadCase) -> Iterator[Breach]:
 class EndCase(NamedTuple):
     """What is known when a sender's stream ends."""
 
-    cut: str | None = None  # What was cut off: a head, a frame header, a payload.
-    close_unanswered: bool = False  # Whether the peer sent a close frame, and this sender none before an end in order.
+    cut: str | None = None  # what was cut off: a head, a frame header, a payload
+    close_unanswered: bool = False  # whether the peer sent a close frame, and this sender none before an end in order
 
 
 END_RULES: Final[list[Rule[EndCase]]] = []

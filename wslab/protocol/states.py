@@ -41,7 +41,7 @@ class StateRule(NamedTuple):
     event: Event
     new: State
     section: str
-    sentence: str  # The RFC's own.
+    sentence: str  # the RFC's own
 
 
 class Transition(NamedTuple):

@@ -34,9 +34,9 @@ from .tape import Kept
 R = TypeVar("R", bound=Reading)
 
 FORMAT = "wslab trace 2"
-EARLIER = "wslab trace 1"  # Its records end before ``delay``; wslab 0.1 wrote it.
-LARGEST = 2**31  # Bytes that one part of a file may unpack to.
-LATEST = 253402300800  # Seconds from 1970 to the year 10000.
+EARLIER = "wslab trace 1"  # its records end before ``delay``; wslab 0.1 wrote it
+LARGEST = 2**31  # bytes that one part of a file may unpack to
+LATEST = 253402300800  # seconds from 1970 to the year 10000
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t]*")
 # What each kind but a frame may be the cause of, see ``Cause``.
 _CAUSES = {Kind.REQUEST: "head", Kind.RESPONSE: "head", Kind.FIN: "end", Kind.RESET: "end"}
@@ -65,7 +65,7 @@ class TraceFileError(ValueError):
 def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> None:
     """See ``Trace.save``."""
     tape, ledger = trace.tape, trace.ledger
-    with trace.still(), tape.lock:
+    with trace.still(), tape.hold():
         kept = tape.kept()
         data = bytearray(kept.data)
         story = {

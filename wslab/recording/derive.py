@@ -35,7 +35,7 @@ _FRAME = int(Kind.FRAME)
 
 def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
     """Write into the ledger what the tape's next entries mean; ``most`` bounds the work, see ``Tape.take``."""
-    if ledger.busy:  # A finalizer of this very thread reads or writes: what it asks for is on its way
+    if ledger.busy:  # a finalizer of this very thread reads or writes: what it asks for is on its way
         return
     ledger.busy = True
     try:
@@ -94,7 +94,7 @@ def _forget_conversations(tape: Tape, ledger: Ledger) -> None:
         conversation = ledger.conversations.get(wire.number)
         if conversation is not None and conversation.wire is wire and not wire.live:
             recorded = not first or conversation.last_record >= first
-            if wire.last_entry >= tape.taken or (recorded and len(over) <= most):
+            if tape.waiting(wire) or (recorded and len(over) <= most):
                 return
             del ledger.conversations[wire.number]
             tape.forget(wire.number)
@@ -127,7 +127,7 @@ def _stored(
     records, connection, waiting = ledger.records, conversation.wire.number, conversation.streams[by].waiting
     for event in conversation.protocol.feed(_SENDERS[by], data):
         match event:
-            case Frame():  # What most events are, so it goes the short way round ``_append``.
+            case Frame():  # what most events are, so it goes the short way round ``_append``
                 (
                     _, index, offset, header_length, payload_length, first, second, _, violations, preview,
                     _, inflated, status, _, message, _, note,
@@ -153,7 +153,7 @@ def _stored(
                 if note is not None:
                     ledger.texts[number] = note
             case Message():
-                ledger.keep_message(records.total - 1, connection, event)  # Its last frame was told just before.
+                ledger.keep_message(records.total - 1, connection, event)  # its last frame was told just before
             case Head(sender=sender, offset=offset, start_line=line, status=status, data=head):
                 kind = Kind.REQUEST if sender is Sender.CLIENT else Kind.RESPONSE
                 said = line.removesuffix(" HTTP/1.1") if status is None else line.partition(" ")[2]

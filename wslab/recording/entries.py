@@ -13,8 +13,8 @@ from ..anatomy.records import CloseReport
 # Time, connection, sender, seen by, offset, length, ring position.
 ENTRY = struct.Struct("<dIBBQQQ")
 Entry = tuple[float, int, int, int, int, int, int]
-NOT_STORED = 2**64 - 1  # The position of a chunk whose bytes its sender's chunks hold.
-EVENT = 2**64 - 2  # The position of an entry that is no chunk.
+NOT_STORED = 2**64 - 1  # the position of a chunk whose bytes its sender's chunks hold
+EVENT = 2**64 - 2  # the position of an entry that is no chunk
 
 
 class BendNote(str):
@@ -28,11 +28,11 @@ Told = Kind | str | BendNote | CloseReport
 class Chunk(NamedTuple):
     """What one read or one write handed over. It is not a frame."""
 
-    time: float  # Seconds since the trace began.
+    time: float  # seconds since the trace began
     connection: int
-    sender: Sender  # Who sent these bytes.
-    seen_by: Sender  # Which end's read or write this was: equal to ``sender`` for a write.
-    offset: int  # Of its first byte in the sender's stream.
+    sender: Sender  # who sent these bytes
+    seen_by: Sender  # which end's read or write this was: equal to ``sender`` for a write
+    offset: int  # of its first byte in the sender's stream
     length: int
 
 
@@ -43,9 +43,9 @@ class Wire:
 
     def __init__(self, number: int, key: Hashable) -> None:
         self.number, self.key = number, key
-        self.middle = False  # Whether what is told begins in the midst of frames
-        self.tapped = [False, False]  # Whether the client's and the server's end are in the lab
-        self.live = 0  # How many taps still tell
+        self.middle = False  # whether what is told begins in the midst of frames
+        self.tapped = [False, False]  # whether the client's and the server's end are in the lab
+        self.live = 0  # how many taps still tell
         # Of the client's and of the server's stream: bytes that the client's end and the server's end saw.
         self.seen = ([0, 0], [0, 0])
         self.last_entry = -1

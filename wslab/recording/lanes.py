@@ -17,15 +17,15 @@ from .entries import EVENT, Chunk
 from .ledger import NO_MESSAGE, Ledger
 from .tape import Tape
 
-FARTHEST = 4096  # Records, and chunks, that are looked through in each direction.
-WHOSE = struct.Struct("<4xI30xBB36x")  # Connection, sender and kind of a packed record.
-_WORDS = frozenset((Kind.ERROR, Kind.BEND))  # Kinds that tell of no bytes.
+FARTHEST = 4096  # records, and chunks, that are looked through in each direction
+WHOSE = struct.Struct("<4xI30xBB36x")  # Connection, sender and kind of a packed record
+_WORDS = frozenset((Kind.ERROR, Kind.BEND))  # kinds that tell of no bytes
 
 
 class Lanes(NamedTuple):
     """A run of one stream's bytes, and what lies over them: chunks, records and messages, none bound to another."""
 
-    start: int  # Offset of the first byte, in the sender's stream.
+    start: int  # offset of the first byte, in the sender's stream
     stop: int
     # Writes of the sender and reads of the peer that touch these bytes, as far as those ends are in the lab.
     chunks: tuple[Chunk, ...]

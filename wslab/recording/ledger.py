@@ -45,12 +45,12 @@ Cause = tuple[Sender, int | str]
 class Step(NamedTuple):
     """A change of state, and what caused it."""
 
-    record: int  # Number of the record that caused it; -1 where that was dropped before anybody asked.
+    record: int  # number of the record that caused it; -1 where that was dropped before anybody asked
     connection: int
     transition: Transition
 
 
-by_record = attrgetter("record")  # What steps are in order by.
+by_record = attrgetter("record")  # what steps are in order by
 
 
 class Stream:
@@ -79,7 +79,7 @@ class Conversation:
         self.protocol = Connection(heads=(not wire.middle, not wire.middle), unmask=apply_mask)
         self.streams = (Stream(), Stream())
         self.closings: dict[Sender, CloseReport] = {}
-        self.causes: dict[Cause, int] = {}  # New records that may have changed a state.
+        self.causes: dict[Cause, int] = {}  # new records that may have changed a state
         self.steps: list[Step] = []
         self.last_record = -1
 
@@ -137,7 +137,7 @@ class Dropped(NamedTuple):
     """What a bounded trace no longer holds."""
 
     records: int
-    chunks: int  # Chunks, and with them notes of how connections ended.
+    chunks: int  # chunks, and with them notes of how connections ended
     bytes: int
 
 
@@ -147,7 +147,7 @@ class Ledger:
     def __init__(self, max_entries: int, max_inflated: int) -> None:
         self.records = PackedLog(PACKED, max_entries)
         self.places = PackedLog(PLACE, max_entries)
-        self.receptions = PackedLog(RECEPTION, RECEPTIONS)  # In the order in which they became known.
+        self.receptions = PackedLog(RECEPTION, RECEPTIONS)  # in the order in which they became known
         self.messages = PackedLog(MESSAGE, max_entries)
         self.conversations: dict[int, Conversation] = {}
         self.steps: list[Step] = []
@@ -158,7 +158,7 @@ class Ledger:
         self.inflated: OrderedDict[int, bytes] = OrderedDict()
         # By a message's place in ``messages``, the rules that its frames break.
         self.broken: OrderedDict[int, tuple[Violation, ...]] = OrderedDict()
-        self.busy = False  # Whether it is being written, which a finalizer may find that runs in the midst of it.
+        self.busy = False  # whether it is being written, which a finalizer may find that runs in the midst of it
         self._max_inflated, self._inflated_bytes = max_inflated, 0
 
     def note_reception(self, number: int, late: int) -> None:

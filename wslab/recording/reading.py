@@ -70,7 +70,7 @@ class Reading:
         self._lock = threading.RLock()
         # What makes room knows the ledger and not this object, which would otherwise live until a collection.
         self.tape = Tape(max_bytes, max_entries, partial(_catch_up, self.ledger, self._lock))
-        self.began = time.time()  # Seconds since 1970.
+        self.began = time.time()  # seconds since 1970
         # What a file that this trace was read from lacks, could not give or lied about, in words.
         self.notes: tuple[str, ...] = ()
         # Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR.
@@ -95,13 +95,7 @@ class Reading:
 
     def note(self, text: str, *, connection: int | None = None, sender: Sender = Sender.SERVER) -> None:
         """Record that a program failed, in words, as an ERROR record of that connection (the newest unless named)."""
-        tape = self.tape
-        with tape.lock:
-            wire = tape.wires.get(tape.next_connection - 1 if connection is None else connection)
-            if wire is None:
-                wire = tape.wire()
-                tape.left.append(wire)
-        tape.tell(wire, sender, sender, str(text))
+        self.tape.note(text, connection, sender)
 
     def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
         """Have ``wake()`` called when something new was written; returns a function that ends the subscription.
@@ -249,7 +243,7 @@ class Reading:
 
         ``expected`` says whether a server in the lab will join the connection of a key of which only the client told.
         """
-        with self.still(), self.tape.lock:
+        with self.still(), self.tape.hold():
             return [words for one in self.ledger.conversations.values() for words in one.on_its_way(expected)]
 
     def closings(self, connection: int) -> dict[Sender, CloseReport]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-SMALLEST = 2**16  # Bytes of memory that a ring begins with.
-SHORT = 2**12  # Bytes up to which a copy is cheaper than a view.
-CAPACITY = 16 * 2**20  # Bytes of traffic that a recording keeps, unless it is told otherwise.
+SMALLEST = 2**16  # bytes of memory that a ring begins with
+SHORT = 2**12  # bytes up to which a copy is cheaper than a view
+CAPACITY = 16 * 2**20  # bytes of traffic that a recording keeps, unless it is told otherwise
 
 
 class Ring:
@@ -39,7 +39,7 @@ class Ring:
         if stop > self._room < capacity:
             grown = bytearray(min(capacity, max(stop, 2 * self._room, SMALLEST)))
             grown[: self._room] = self._view
-            self._room, self._view = len(grown), memoryview(grown)  # Views of the old memory stay as they are.
+            self._room, self._view = len(grown), memoryview(grown)  # views of the old memory stay as they are
         if stop <= capacity:
             self._view[at:stop] = data
         else:

@@ -19,6 +19,7 @@ import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from ..anatomy.field import Sender
@@ -27,8 +28,8 @@ from ..anatomy.records import CloseReport
 from .entries import ENTRY, EVENT, NOT_STORED, BendNote, Entry, Told, Wire
 from .ring import PackedLog, Ring
 
-BATCH = 256  # Entries that are taken off the tape at a time, which is a few milliseconds of work.
-PIECE = 2**12  # Bytes whose deriving takes about as long as an entry's.
+BATCH = 256  # entries that are taken off the tape at a time, which is a few milliseconds of work
+PIECE = 2**12  # bytes whose deriving takes about as long as an entry's
 
 
 class Tap:
@@ -99,10 +100,10 @@ class _Subscriber:
 class Kept(NamedTuple):
     """What a tape holds, as plain data: what a file of it has to carry."""
 
-    start: int  # Ring position of the first byte that is kept
+    start: int  # ring position of the first byte that is kept
     data: bytes
-    first: int  # Number of the first entry that is kept
-    entries: bytes  # Those that were taken, packed as ``ENTRY``
+    first: int  # number of the first entry that is kept
+    entries: bytes  # those that were taken, packed as ``ENTRY``
 
 
 class Tape:
@@ -122,20 +123,20 @@ class Tape:
             )
         self.max_bytes, self.max_entries = max_bytes, max_entries
         self.wires: dict[int, Wire] = {}
-        self.next_connection = 0  # The number that the next new connection gets
+        self.next_connection = 0  # the number that the next new connection gets
         # Connections that are new to the reader, and those that no end tells of any more. The reader takes them off; an
         # end that comes late may tell of one again.
         self.joined: deque[Wire] = deque()
         self.left: deque[Wire] = deque()
-        self.lock = threading.RLock()  # Nothing is written by others while it is held.
-        self.taken = 0  # Entries that were looked at.
-        self._taken_to = 0  # Ring position up to which every byte was looked at.
+        self._lock = threading.RLock()
+        self._taken = 0  # entries that were looked at
+        self._taken_to = 0  # ring position up to which every byte was looked at
         self._make_room = make_room
         self._epoch = time.perf_counter()
         self._ring = Ring(max_bytes)
         self._log = PackedLog(ENTRY, 2 * max_entries)
-        self._told: dict[int, Told] = {}  # By entry.
-        self._long: dict[int, bytes] = {}  # By entry: chunks that are longer than the ring.
+        self._told: dict[int, Told] = {}  # by entry
+        self._long: dict[int, bytes] = {}  # by entry: chunks that are longer than the ring
         self._joinable: dict[Hashable, Wire] = {}
         self._subscribers: tuple[_Subscriber, ...] = ()
 
@@ -143,7 +144,7 @@ class Tape:
 
     def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
         """See ``Trace.join``."""
-        with self.lock:
+        with self._lock:
             wire = self._joinable.get(key)
             # The peer may have come and gone before the accepting side was told of the connection. The other
             # way round it is a new connection that happens to use the same ports again.
@@ -157,7 +158,7 @@ class Tape:
 
     def wire(self, key: Hashable = None, number: int | None = None) -> Wire:
         """A new connection, of which no end tells yet. ``number`` must be free; None gives it the next one."""
-        with self.lock:
+        with self._lock:
             wire = Wire(self.next_connection if number is None else number, key)
             self.wires[wire.number] = wire
             self.next_connection = max(self.next_connection, wire.number + 1)
@@ -177,8 +178,8 @@ class Tape:
         ring, log = self._ring, self._log
         room = self.max_bytes - min(length, self.max_bytes) if stored else self.max_bytes
         while True:
-            with self.lock:
-                if log.total - self.taken < self.max_entries and ring.end - self._taken_to <= room:
+            with self._lock:
+                if log.total - self._taken < self.max_entries and ring.end - self._taken_to <= room:
                     offset = seen[seen_by]
                     seen[seen_by] = offset + length
                     position = ring.write(data) if stored else NOT_STORED
@@ -194,16 +195,25 @@ class Tape:
 
     def tell(self, wire: Wire, sender: Sender, told_by: Sender, told: Told, at: float | None = None) -> None:
         """Note something that is no chunk: it concerns ``sender``'s stream, and the end ``told_by`` tells it."""
-        with self.lock:
+        with self._lock:
             now = self.now() if at is None else at
             place = max(wire.seen[sender])
             entry = wire.last_entry = self._log.append(ENTRY.pack(now, wire.number, sender, told_by, place, 0, EVENT))
             self._told[entry] = told
         self._wake()
 
+    def note(self, text: str, connection: int | None, sender: Sender) -> None:
+        """See ``Trace.note``."""
+        with self._lock:
+            wire = self.wires.get(self.next_connection - 1 if connection is None else connection)
+            if wire is None:
+                wire = self.wire()
+                self.left.append(wire)
+        self.tell(wire, sender, sender, str(text))
+
     def leave(self, wire: Wire) -> None:
         """One of the connection's ends tells no more."""
-        with self.lock:
+        with self._lock:
             wire.live -= 1
             if not wire.live:
                 self.left.append(wire)
@@ -212,7 +222,7 @@ class Tape:
 
     def forget(self, number: int) -> None:
         """Drop a connection that is over."""
-        with self.lock:
+        with self._lock:
             self._part(self.wires.pop(number))
 
     def _part(self, wire: Wire) -> None:
@@ -226,11 +236,11 @@ class Tape:
     def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
         """See ``Trace.subscribe``."""
         subscriber = _Subscriber(wake)
-        with self.lock:
+        with self._lock:
             self._subscribers = (*self._subscribers, subscriber)
 
         def unsubscribe() -> None:
-            with self.lock:
+            with self._lock:
                 self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
 
         return unsubscribe
@@ -254,12 +264,12 @@ class Tape:
             subscriber.woken = False
         stop = self._log.total
         left = sys.maxsize if most is None else most
-        while self.taken < stop and left > 0:
-            with self.lock:
-                packed = self._log.slice(self.taken, min(stop, self.taken + BATCH))
+        while self._taken < stop and left > 0:
+            with self._lock:
+                packed = self._log.slice(self._taken, min(stop, self._taken + BATCH))
             for entry in ENTRY.iter_unpack(packed):
-                taken = self.taken
-                self.taken = taken + 1
+                taken = self._taken
+                self._taken = taken + 1
                 left -= 1
                 position = entry[6]
                 if position < EVENT:
@@ -274,6 +284,14 @@ class Tape:
                 if left <= 0:
                     return
 
+    def hold(self) -> AbstractContextManager[object]:
+        """Let nothing be written by others until the block ends; writers wait."""
+        return self._lock
+
+    def waiting(self, wire: Wire) -> bool:
+        """Whether something of the connection was not taken yet."""
+        return wire.last_entry >= self._taken
+
     @property
     def dropped(self) -> tuple[int, int]:
         """How many entries and bytes were dropped, which is where the first entry and the first byte kept lie."""
@@ -281,17 +299,17 @@ class Tape:
 
     def read(self, position: int, length: int) -> bytes | None:
         """The bytes at a ring position, or None where some of them were dropped."""
-        with self.lock:
+        with self._lock:
             return self._ring.read(position, length)
 
     def entries(self) -> Iterator[Entry]:
         """The entries that are kept and were taken."""
-        with self.lock:
-            return ENTRY.iter_unpack(self._log.slice(stop=self.taken))
+        with self._lock:
+            return ENTRY.iter_unpack(self._log.slice(stop=self._taken))
 
     def begins(self) -> dict[tuple[int, int], int]:
         """For each connection and sender, the offset of the first byte that is kept together with its chunk."""
-        begins: dict[tuple[int, int], int] = {}  # The log and the ring drop their oldest each at its own pace.
+        begins: dict[tuple[int, int], int] = {}  # the log and the ring drop their oldest each at its own pace
         for _, connection, sender, _, offset, _, position in self.entries():
             if self._ring.start <= position < EVENT:
                 begins.setdefault((connection, sender), offset)
@@ -299,22 +317,22 @@ class Tape:
 
     def near(self, moment: float, farthest: int) -> Iterator[Entry]:
         """At most ``farthest`` entries before and after ``moment``."""
-        with self.lock:
+        with self._lock:
             kept = range(self._log.first, self._log.total)
             middle = kept.start + bisect_left(kept, moment, key=lambda entry: self._log[entry][0])
             return ENTRY.iter_unpack(self._log.slice(middle - farthest, middle + farthest))
 
     def kept(self) -> Kept:
         """A copy of all that is kept and was taken, as plain data."""
-        with self.lock:
+        with self._lock:
             start, log = self._ring.start, self._log
             data = self._ring.read(start, self._ring.end - start) or b""
-            return Kept(start, data, log.first, log.slice(stop=self.taken))
+            return Kept(start, data, log.first, log.slice(stop=self._taken))
 
     def restore(self, kept: Kept) -> None:
         """Take over what another tape kept, as the whole of this one."""
-        with self.lock:
+        with self._lock:
             self._ring.end = kept.start
             self._ring.write(kept.data)
             self._log.restore(kept.first, kept.entries)
-            self.taken, self._taken_to = self._log.total, self._ring.end
+            self._taken, self._taken_to = self._log.total, self._ring.end

@@ -22,7 +22,7 @@ CREDENTIALS = re.compile(r".*(authorization|token|jwt|assertion|oidc|secret|pass
 PARAMETERS = {"token", "_xsrf"}
 # Jupyter's cookies: a server's login on any port of this host (cookies ignore ports), and a hub's.
 COOKIES = re.compile(r"_xsrf|username-.*|jupyter.*", re.ASCII | re.IGNORECASE | re.DOTALL)
-CASE = {"Dnt": "DNT", "Sec-Gpc": "Sec-GPC"}  # As browsers write them; tornado gives every word one capital.
+CASE = {"Dnt": "DNT", "Sec-Gpc": "Sec-GPC"}  # as browsers write them; tornado gives every word one capital
 
 
 def behind(uri: str, prefix: str) -> str | None:

@@ -18,10 +18,10 @@ class Applied(NamedTuple):
 
     rule: str
     section: str
-    sentence: str  # The RFC's sentence.
+    sentence: str  # the RFC's sentence
 
 
-OWN_LIMIT: Final = Applied(  # No frame breaks it: each implementation sets such a limit for itself.
+OWN_LIMIT: Final = Applied(  # no frame breaks it: each implementation sets such a limit for itself
     "limit-of-its-own",
     "RFC 6455 10.4",
     "Implementations that have implementation- and/or platform-specific limitations regarding the frame size or total "

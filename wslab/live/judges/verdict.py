@@ -10,7 +10,7 @@ from ...drawing.sheet import Sheet, Shown
 from ...drawing.table import Column
 from ...drawing.visible import count, decode, shows
 
-Parameters = dict[str, int | bool]  # The parameters of an agreed permessage-deflate (RFC 7692 7.1), by name.
+Parameters = dict[str, int | bool]  # the parameters of an agreed permessage-deflate (RFC 7692 7.1), by name
 COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps=True))
 
 
@@ -18,12 +18,12 @@ COLUMNS = (Column(""), Column("websockets", wraps=True), Column("wsproto", wraps
 class Verdict:
     """What one library made of the bytes."""
 
-    judge: str  # ``websockets`` or ``wsproto``.
+    judge: str  # ``websockets`` or ``wsproto``
     accepted: bool  # Whether it found no fault. Too few bytes are no fault.
-    events: tuple[str, ...] = ()  # What a program was given before it found a fault, in words.
-    code: int | None = None  # The status code with which it fails the connection, or that it accepted in a close frame.
-    reason: str | None = None  # Its own words for the fault, or the accepted close frame's reason.
-    status: int | None = None  # The HTTP status with which it answers a request, or the one that it read in a response.
+    events: tuple[str, ...] = ()  # what a program was given before it found a fault, in words
+    code: int | None = None  # the status code with which it fails the connection, or that it accepted in a close frame
+    reason: str | None = None  # its own words for the fault, or the accepted close frame's reason
+    status: int | None = None  # the HTTP status with which it answers a request, or the one that it read in a response
 
     @property
     def fault(self) -> str:

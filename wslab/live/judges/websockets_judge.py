@@ -20,7 +20,7 @@ from ...protocol.head import END
 from .verdict import Delivery, Parameters, Verdict
 
 NAME = "websockets"
-SAMPLE_URI = "ws://server.example.com/chat"  # Where the judged response's request went: RFC 6455 1.2 has it.
+SAMPLE_URI = "ws://server.example.com/chat"  # where the judged response's request went: RFC 6455 1.2 has it
 
 
 def judge_frames(data: bytes, as_client: bool, agreed: Parameters | None) -> Verdict:

@@ -21,7 +21,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-PREFIX = "wslab"  # The doors' folder in Jupyter's runtime directory, and the first step of their paths.
+PREFIX = "wslab"  # the doors' folder in Jupyter's runtime directory, and the first step of their paths
 KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PORTS = range(1, 65536)
 

@@ -39,10 +39,10 @@ from ...recording.trace import Trace
 from ..carrier import ADDRESS
 
 SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
-PATIENCE = 5.0  # Seconds that a Jupyter server has to say whether a kernel is one of its own.
-WIDTH = 8  # Bytes of the count and of each offset.
+PATIENCE = 5.0  # seconds that a Jupyter server has to say whether a kernel is one of its own
+WIDTH = 8  # bytes of the count and of each offset
 PARTS = ("channel", "header", "parent header", "metadata", "content")
-MOST = 240  # Characters of a part that are shown.
+MOST = 240  # characters of a part that are shown
 
 CHANNELS = {
     "shell": "what one cell after the other asks of the kernel",
@@ -67,7 +67,7 @@ class NoJupyter(RuntimeError):  # noqa: N818 - the exceptions of this floor say 
 class KernelSocket:
     """A kernel's WebSocket, as ``here`` finds it."""
 
-    uri: str  # ``ws://127.0.0.1:PORT/<base_url>/api/kernels/<id>/channels``.
+    uri: str  # ``ws://127.0.0.1:PORT/<base_url>/api/kernels/<id>/channels``
     kernel_id: str
     token: str
 
@@ -146,7 +146,7 @@ class JupyterMessage:
     """A message of the kernel's WebSocket. Its text is the same in every run: ids and times are left out."""
 
     data: bytes
-    sender: Sender | None = None  # CLIENT for what a page sends to the kernel, SERVER for what comes back.
+    sender: Sender | None = None  # CLIENT for what a page sends to the kernel, SERVER for what comes back
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:

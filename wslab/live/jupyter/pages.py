@@ -24,7 +24,7 @@ from ..showing import LivePanel, panel_of
 if TYPE_CHECKING:
     from .doors import Door
 
-HOSTS = (ADDRESS, "localhost")  # The names by which a browser on this machine reaches a lab's port.
+HOSTS = (ADDRESS, "localhost")  # the names by which a browser on this machine reaches a lab's port
 # Where a splice may say that it serves the page: no character of it has a meaning in a policy or in a page.
 PREFIX = re.compile(r"/(?:[A-Za-z0-9._~@%+-]+/)*wslab/[0-9a-f]{32}/", re.ASCII)
 POLICY = (
@@ -59,7 +59,7 @@ class Serves(Protocol):
 class Page:
     """A page that a server serves, as ``Server.page`` returns it. It ends with the server."""
 
-    html: str  # The page as it was given, with the port that its author wrote.
+    html: str  # the page as it was given, with the port that its author wrote
     written_port: int
     port: int
     secure: bool

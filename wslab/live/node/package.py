@@ -13,9 +13,9 @@ from typing import Final
 from ...drawing.visible import harmless
 from ..errors import NodeMissing
 
-SOURCE: Final = Path(__file__).parent  # The folder of package.json, package-lock.json and the leash.
+SOURCE: Final = Path(__file__).parent  # the folder of package.json, package-lock.json and the leash
 COMMAND: Final = "wslab node"
-LONGEST = 2000  # Characters of npm's complaint that are shown.
+LONGEST = 2000  # characters of npm's complaint that are shown
 
 
 def home() -> Path:

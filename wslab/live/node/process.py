@@ -44,12 +44,12 @@ from .package import SOURCE, home, program
 
 T = TypeVar("T")
 KINDS: Final = ("server", "client")
-TIMEOUT = 10.0  # Seconds that a server's script has to listen: Node's first start on a busy machine takes some.
-LINES = 1000  # Lines of output that are kept.
-LONGEST = 2000  # Characters of a line that are kept.
+TIMEOUT = 10.0  # seconds that a server's script has to listen: Node's first start on a busy machine takes some
+LINES = 1000  # lines of output that are kept
+LONGEST = 2000  # characters of a line that are kept
 READ = 65536
-SHOWN = 60  # Lines, the last ones, that a view shows.
-LONGEST_SCRIPT = 100_000  # Bytes of a script that is given as text: Linux lets an argument have 128 KiB.
+SHOWN = 60  # lines, the last ones, that a view shows
+LONGEST_SCRIPT = 100_000  # bytes of a script that is given as text: Linux lets an argument have 128 KiB
 
 
 class NodeProcess(Alive, Shown):
@@ -65,9 +65,9 @@ class NodeProcess(Alive, Shown):
         self._process: asyncio.subprocess.Process | None = None
         self._mark = f"\0{secrets.token_hex(8)} "
         self._lines: deque[tuple[str, bool]] = deque(maxlen=LINES)  # and whether each went to standard error
-        self.total = 0  # How many lines it has printed.
+        self.total = 0  # how many lines it has printed
         self._lock = threading.Lock()
-        self.port: int | None = None  # The first port that the script listens on; None while it listens on none.
+        self.port: int | None = None  # the first port that the script listens on; None while it listens on none
         self._ended: int | None = None
         self._closing = False
         self._end: asyncio.Task[None] | None = None

@@ -28,9 +28,9 @@ from . import records as tls
 if TYPE_CHECKING:
     from ...recording.trace import Trace
 
-KEPT = 20_000  # Records of one connection that are kept, and no older ones.
-KEPT_BYTES = 2**20  # Bytes of encrypted records that are kept; of what follows only the headers are.
-SHOWN = 60  # Rows that a view shows: so many from the start.
+KEPT = 20_000  # records of one connection that are kept, and no older ones
+KEPT_BYTES = 2**20  # bytes of encrypted records that are kept; of what follows only the headers are
+SHOWN = 60  # rows that a view shows: so many from the start
 
 COLUMNS: Final = (
     Column("from"),
@@ -56,12 +56,12 @@ LENGTHS: Final = (
 class Crossing(NamedTuple):
     """One TLS record as it crossed, and how much of it was the ends' own."""
 
-    time: float  # Seconds since the trace began.
+    time: float  # seconds since the trace began
     sender: Sender
-    record: tls.TlsRecord  # Its ``data`` may be no more than its header.
+    record: tls.TlsRecord  # its ``data`` may be no more than its header
     # Bytes of what the ends told each other in it; 0 where TLS served itself; None where no end told.
     carried: int | None
-    position: int  # Of the first of these bytes in the sender's stream above TLS.
+    position: int  # of the first of these bytes in the sender's stream above TLS
 
     @property
     def length(self) -> int:
@@ -83,7 +83,7 @@ class Ciphertext:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         # The connection's number in the trace; None while TLS's own handshake is not done.
         self.connection: int | None = None
-        self.failure = ""  # Why TLS's handshake failed, in words.
+        self.failure = ""  # why TLS's handshake failed, in words
         self._clock = clock
         self._readers = (tls.TlsReader(), tls.TlsReader())
         self._crossings: deque[Crossing] = deque(maxlen=KEPT)

@@ -2,8 +2,8 @@
 
 Theory. TLS cuts what it carries into records: one byte of type, two of version, two of length, and so many bytes more.
 That header is never encrypted. What follows it is, from the ServerHello on (in TLS 1.2 from ChangeCipherSpec on). So
-whoever stands between reads the ClientHello, with the server that is wanted (SNI) and the protocols that are offered
-(ALPN), then the server's choice, and of all the rest who sent how much and when.
+an eavesdropper reads the ClientHello, which names the wanted server (SNI) and the offered protocols (ALPN), and the
+server's choice. Of all the rest, the eavesdropper learns who sent how much and when.
 
 The fields of a record tile it with no gap, whatever the bytes are. Nothing here decrypts anything.
 """
@@ -20,7 +20,7 @@ from ...anatomy.field import Field, Sender
 from ...drawing.visible import count
 
 _HEAD: Final = struct.Struct(">BHH")
-HEADER: Final = _HEAD.size  # Bytes of a record's header.
+HEADER: Final = _HEAD.size  # bytes of a record's header
 # The longest record in TLS 1.2 (RFC 5246 6.2.3); what is longer is no TLS. In TLS 1.3 TLSCiphertext.length "MUST NOT
 # exceed 2^14 + 256 bytes" (RFC 8446 5.2).
 LONGEST = 2**14 + 2048
@@ -29,18 +29,18 @@ CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
 CLIENT_HELLO, SERVER_HELLO = 1, 2
 TLS_1_2, TLS_1_3 = 0x0303, 0x0304
 
-CONTENT_TYPES = {  # ContentType (RFC 8446 5.1; 24 is RFC 6520's).
+CONTENT_TYPES = {  # ContentType (RFC 8446 5.1; 24 is RFC 6520's)
     CHANGE_CIPHER_SPEC: "change_cipher_spec", ALERT: "alert", HANDSHAKE: "handshake",
     APPLICATION_DATA: "application_data", 24: "heartbeat",
 }  # fmt: skip
 VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", TLS_1_2: "TLS 1.2", TLS_1_3: "TLS 1.3"}
-HANDSHAKE_TYPES = {  # HandshakeType (RFC 8446 4, and RFC 5246 7.4).
+HANDSHAKE_TYPES = {  # HandshakeType (RFC 8446 4, and RFC 5246 7.4)
     0: "hello_request", CLIENT_HELLO: "client_hello", SERVER_HELLO: "server_hello", 4: "new_session_ticket",
     5: "end_of_early_data", 8: "encrypted_extensions", 11: "certificate", 12: "server_key_exchange",
     13: "certificate_request", 14: "server_hello_done", 15: "certificate_verify", 16: "client_key_exchange",
     20: "finished", 22: "certificate_status", 24: "key_update", 25: "compressed_certificate", 254: "message_hash",
 }  # fmt: skip
-EXTENSIONS = {  # ExtensionType, as IANA lists them.
+EXTENSIONS = {  # ExtensionType, as IANA lists them
     0: "server_name", 5: "status_request", 10: "supported_groups", 11: "ec_point_formats", 13: "signature_algorithms",
     16: "application_layer_protocol_negotiation", 18: "signed_certificate_timestamp", 21: "padding",
     22: "encrypt_then_mac", 23: "extended_master_secret", 27: "compress_certificate", 35: "session_ticket",
@@ -52,7 +52,7 @@ EXTENSIONS = {  # ExtensionType, as IANA lists them.
 SERVER_NAME, ALPN, SUPPORTED_VERSIONS, KEY_SHARE = 0, 16, 43, 51
 # Where the content of those that are read is specified.
 EXTENSION_SECTIONS = {SERVER_NAME: "RFC 6066 3", ALPN: "RFC 7301 3.1", SUPPORTED_VERSIONS: "RFC 8446 4.2.1"}
-CIPHER_SUITES = {  # Those that today's libraries agree on; others are told by their number.
+CIPHER_SUITES = {  # those that today's libraries agree on; others are told by their number
     0x00FF: "TLS_EMPTY_RENEGOTIATION_INFO_SCSV",
     0x1301: "TLS_AES_128_GCM_SHA256", 0x1302: "TLS_AES_256_GCM_SHA384", 0x1303: "TLS_CHACHA20_POLY1305_SHA256",
     0x1304: "TLS_AES_128_CCM_SHA256", 0x1305: "TLS_AES_128_CCM_8_SHA256",
@@ -61,7 +61,7 @@ CIPHER_SUITES = {  # Those that today's libraries agree on; others are told by t
     0xCCA8: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xCCA9: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
 }  # fmt: skip
 ALERT_LEVELS = {1: "warning", 2: "fatal"}
-ALERTS = {  # AlertDescription (RFC 8446 6).
+ALERTS = {  # AlertDescription (RFC 8446 6)
     0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 22: "record_overflow", 40: "handshake_failure",
     42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired",
     46: "certificate_unknown", 47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error",
@@ -78,11 +78,11 @@ PER_CONNECTION = "new in each connection"
 class TlsRecord(NamedTuple):
     """One record as it crossed."""
 
-    offset: int  # Of its first byte in the sender's stream.
+    offset: int  # of its first byte in the sender's stream
     content_type: int
-    version: int  # legacy_record_version: 0x0303 whatever is spoken (RFC 8446 5.1).
-    length: int  # Bytes after the header.
-    data: bytes  # The record, its header included.
+    version: int  # legacy_record_version: 0x0303 whatever is spoken (RFC 8446 5.1)
+    length: int  # bytes after the header
+    data: bytes  # the record, its header included
 
     @property
     def stop(self) -> int:
@@ -132,10 +132,10 @@ class TlsReader:
 class Hello:
     """What a ClientHello offers, or a ServerHello chooses, as far as it could be read."""
 
-    name: str  # ``ClientHello``, ``ServerHello`` or ``HelloRetryRequest``.
+    name: str  # ``ClientHello``, ``ServerHello`` or ``HelloRetryRequest``
     server_name: str | None = None
-    protocols: tuple[str, ...] = ()  # By ALPN (RFC 7301).
-    versions: tuple[int, ...] = ()  # Those offered, the one preferred first; of a ServerHello the one chosen.
+    protocols: tuple[str, ...] = ()  # by ALPN (RFC 7301)
+    versions: tuple[int, ...] = ()  # those offered, the one preferred first; of a ServerHello the one chosen
     cipher_suites: tuple[int, ...] = ()
 
 

@@ -51,7 +51,7 @@ class PageEvent:
     record: int | None = None  # number of the record in which it crossed the wire; None where none is known
     # Of a message: how many of the socket's went before in its direction.
     nth: int | None = field(default=None, repr=False)
-    time: float = field(default=0.0, repr=False)  # Seconds since the run's first event, by the page's clock.
+    time: float = field(default=0.0, repr=False)  # seconds since the run's first event, by the page's clock
 
     def __str__(self) -> str:
         return f"{self.what} {self.words}".strip()

@@ -22,7 +22,7 @@ MOST_ENDS = 60  # ends that are offered at once; of more, the newest
 MOST_FRAGMENTS = 64
 LONGEST_CODE = 0xFFFF
 # RFC 6455 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
-LONGEST_REASON = 125 - 2  # Bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1).
+LONGEST_REASON = 125 - 2  # bytes of a close reason that leave room for the status code (RFC 6455 5.5 and 5.5.1)
 # The status codes to choose from.
 CODES: Final = [
     *([code, meaning] for code, (meaning, _) in STATUS_CODES.items()),
@@ -37,7 +37,7 @@ class TargetEnd(NamedTuple):
     """An end, as ``"client 0"`` names it: the client of connection 0."""
 
     key: str
-    end: End | None  # None when it is gone, or was never there
+    end: End | None  # none when it is gone, or was never there
 
     @property
     def sender(self) -> Sender | None:

@@ -1,8 +1,8 @@
 """``Panel``: the base of every panel. It answers its views, says problems in words, and shows itself as text too.
 
-Theory. Questions and changes of traits arrive on a thread beside that of the cells, and in front ends without subshells
-on that. So nothing here touches an event loop: a coroutine goes to the loop that owns what it works on. A page that
-does not listen yet loses messages, so a view asks first. Nothing that grows is a trait: a trait is sent whole.
+Theory. Questions and changes of traits arrive on a thread of their own, or on the cells' thread where the front end has
+no subshells. So nothing here touches an event loop: a coroutine goes to the loop that owns what it works on. A page
+that does not listen yet loses messages, so a view asks first. Nothing that grows is a trait: a trait is sent whole.
 """
 
 import asyncio
@@ -87,8 +87,8 @@ class Panel(Shown, anywidget.AnyWidget):
     def open(self) -> None:
         """Open the channel to the page, and answer each message on the thread that the page chose.
 
-        ipykernel from 7.4 on answers on the thread that last sent something: mostly that of the cells, where a click
-        would wait for a cell that computes (``subshell.js`` tells of worse).
+        From 7.4 on, ipykernel answers on the thread that last sent something. That is mostly the cells' thread, where a
+        click would wait for a cell that computes (``subshell.js`` tells of worse).
         """
         super().open()
         if hasattr(self.comm, "_reply_subshell_for"):

@@ -97,18 +97,16 @@ class _Import:
         began = _BEGAN.search(self.story.comment) if self.own else None
         if began is not None and 0 <= base - int(began[1]) < 10**9 * 10**6:
             base = int(began[1])
-        beginning = base / 1e9
-        if not 0 <= beginning < LATEST:
+        start = base / 1e9
+        if not 0 <= start < LATEST:
             self.problem(
                 "the file's times lie before 1970 or after 9999; the recording is told as though it began in 1970"
             )
-            beginning = 0.0
+            start = 0.0
         ends = {(event.wire, event.end) for event in self.events}
         if not self.own:  # both streams are as they were sent, and nothing tells when they were read
             ends |= {(wire, end.peer) for wire, end in ends}
-        trace = play(
-            kind, self.events, ends, source="capture", middle=self.middle, began=beginning, base=base, unit=1e9
-        )
+        trace = play(kind, self.events, ends, source="capture", middle=self.middle, began=start, base=base, unit=1e9)
         trace.notes = (*trace.notes, *self.story.problems.told())
         return trace
 
@@ -185,12 +183,9 @@ class _Import:
             sender = reader.peer
             at = (segment.acknowledged - found.streams[sender].base) % 2**32
             length = min(at, sent[sender]) - read[sender]
-            what: list[int] = []
             if length > 0 and at < 2**31:
                 read[sender] += length
-                what.append(length)
+                self.events.append(FileEvent(segment.order, segment.time, flow.number, reader, sender, length))
             if at == sent[sender] + 1 and finished[sender] and not ended[sender]:
                 ended[sender] = True
-                what.append(Kind.FIN)
-            for one in what:
-                self.events.append(FileEvent(segment.order, segment.time, flow.number, reader, sender, one))
+                self.events.append(FileEvent(segment.order, segment.time, flow.number, reader, sender, Kind.FIN))

@@ -210,7 +210,7 @@ def _message(told: Any, problems: Problems) -> _Said | None:
     kind, opcode, data = told.get("type"), told.get("opcode"), told.get("data")
     time = _seconds(told.get("time"))
     if time is None:
-        problems.note("a message has no time that can be one; it is given that of the one before")
+        problems.note("a message has no usable time, and is given the time of the message before")
     if kind == "error":
         return _Said(time, Sender.CLIENT, f"the browser reports: {data}"[:4096])
     # JSON may hold anything in any place: a list as type, 1.0 as opcode.

@@ -13,6 +13,7 @@ tshark and dumpcap read and write.
 
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from .imported import Problems
@@ -49,14 +50,14 @@ class Interface(NamedTuple):
     offset: int  # nanoseconds that are added to each time
 
 
+@dataclass
 class Story:
     """What is wrong with a file, and what it says about itself."""
 
-    def __init__(self) -> None:
-        self.problems = Problems()
-        self.program = ""  # what wrote the first section
-        self.comment = ""  # of the first section
-        self.names: dict[int, str] = {}  # of the interfaces, by the ``place`` of their packets
+    problems: Problems = field(default_factory=Problems)
+    program: str = ""  # what wrote the first section
+    comment: str = ""  # of the first section
+    names: dict[int, str] = field(default_factory=dict)  # of the interfaces, by the ``place`` of their packets
 
 
 def is_capture(beginning: bytes) -> bool:
@@ -151,7 +152,7 @@ def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
                 link, snaplen, *_ = interfaces[0]
                 original = head.unpack_from(data, at + 8)[0] if length > 16 else 0
                 captured = min(original, snaplen or original, stop - at - 12)
-                story.problems.note("a packet without a time of its own is given that of the packet before")
+                story.problems.note("a packet has no time of its own, and is given the time of the packet before")
                 yield newest, link, first, data[at + 12 : at + 12 + captured]
             else:
                 story.problems.note("a simple packet block before any interface is left out")
