@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .anatomy.field import Violation as Violation
     from .anatomy.record import Record as Record
     from .course import predict as predict
+    from .course import progress as progress
+    from .course import quiz as quiz
     from .live.judges.judge import judge as judge
     from .live.lab import Lab as Lab
     from .live.paste import paste_scripts as paste_scripts
@@ -44,7 +46,8 @@ _HOME = {
     "LabPanel": ".panels.lab_panel.lab_panel", "Record": ".anatomy.record", "Sender": ".anatomy.field",
     "Trace": ".recording.trace", "Violation": ".anatomy.field", "accept_key": ".protocol", "build_close": ".protocol",
     "build_frame": ".protocol", "dissect": ".protocol", "explain": ".protocol", "judge": ".live.judges.judge",
-    "paste_scripts": ".live.paste", "predict": ".course",
+    "paste_scripts": ".live.paste", "predict": ".course", "progress": ".course",
+    "quiz": ".course",
 }  # fmt: skip
 
 __all__ = sorted(_HOME)

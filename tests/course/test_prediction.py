@@ -1,28 +1,127 @@
-"""A prediction is shown beside its outcome, and an outcome waits for its prediction."""
+"""A prediction comes before its outcome, which waits for it; what was foreseen gets its reason."""
+
+import json
+from pathlib import Path
 
 import pytest
 
-from wslab.course import predict
+from wslab.course import Choice, Number, Prediction, predict, progress
+from wslab.course.journal import events
+
+OUTCOME = {"client": 1815, "first": "the server"}
 
 
-def test_a_right_and_a_wrong_guess_are_told_apart():
-    comparison = predict("which status?", {"no Upgrade": 426, "POST": 400}).reveal({"no Upgrade": 426, "POST": 405})
-    assert comparison.right == 1
-    assert [row[3] for row in comparison.rows] == ["as predicted", "surprise"]
-    assert "405" in repr(comparison)
-    assert "405" in comparison._repr_html_()
+def asked() -> Prediction:
+    return predict(
+        "Who sends what?",
+        {"client": Number(unit="bytes"), "first": Choice("the client", "the server")},
+        usual={"client": 7, "first": "the client"},
+        because={"client": {7: "A client masks: the key takes four bytes more.", 5: "The header counts too."}},
+        meaning="Two bytes and the letters.",
+    )
 
 
-def test_an_outcome_stays_hidden_until_it_is_predicted():
-    comparison = predict("how many bytes?", None).reveal(7193)
-    assert "7193" not in repr(comparison) + comparison._repr_html_()
-    assert "1 still to predict" in repr(comparison)
+def test_right_and_wrong_answers_are_told_apart_with_the_reason():
+    reveal = asked().answer(client="7 bytes", first="The Server").reveal(OUTCOME)
+    assert [row.verdict for row in reveal.rows] == ["surprise", "as predicted"]
+    assert [row.why for row in reveal.rows] == ["A client masks: the key takes four bytes more.", ""]
+    text = repr(reveal)
+    assert "you said" in text
+    assert "1 of 2 as predicted" in text
+    assert "Two bytes and the letters." in text
+
+
+def test_each_foreseen_answer_has_its_own_reason_and_others_have_none():
+    for said, why in (("5", "The header counts too."), (12, "")):
+        row, _ = asked().answer({"client": said, "first": "the server"}).reveal(OUTCOME).rows
+        assert (row.verdict, row.why) == ("surprise", why)
+
+
+def test_the_authors_text_shows_what_many_say():
+    text = repr(asked().reveal(OUTCOME))
+    assert "many say" in text
+    assert "1815" in text
+    assert "Nobody has predicted here" in text
+
+
+@pytest.mark.usefixtures("student")
+def test_a_students_copy_holds_no_outcome_before_it_is_answered():
+    guess = asked()
+    reveal = guess.reveal(OUTCOME)
+    shown = repr(guess) + repr(reveal) + reveal._repr_html_() + json.dumps([guess.state(), reveal.state()])
+    for told in ("1815", "masks", "Two bytes"):
+        assert told not in shown
+    assert "predict first" in repr(reveal)
+    guess.answer(client=1815)
+    assert "1815" not in repr(reveal), "one case is still open"
+    guess.answer(first="the client")
+    assert "1815" in repr(reveal)
+    assert "1815" in json.dumps(reveal.state())
+
+
+@pytest.mark.usefixtures("student")
+def test_it_can_be_seen_without_an_answer_which_is_noted_as_skipped():
+    guess = asked()
+    reveal = guess.reveal(OUTCOME)
+    reveal.skip()
+    guess.skip()
+    assert "1815" in repr(reveal)
+    assert [event["event"] for event in events()] == ["skipped"]
+
+
+def test_who_watches_is_told_when_it_is_locked():
+    guess, woken = asked(), []
+    reveal = guess.reveal(OUTCOME)
+    reveal.watch(lambda: woken.append(reveal.open))
+    guess.answer(client=1)
+    guess.answer(first="the server")
+    assert woken == [False, True]
+
+
+def test_the_first_answer_is_kept():
+    guess = asked().answer(client=7, first="the client")
+    with pytest.raises(RuntimeError, match="first answer is kept"):
+        guess.answer(client=1815)
+    guess.reveal(OUTCOME)
+    asked().answer(client=1815, first="the server").reveal(OUTCOME)
+    assert [event["answers"]["client"] for event in events()] == ["7", "1815"]
 
 
 def test_an_outcome_for_another_case_is_refused_with_both_names():
-    with pytest.raises(KeyError, match=r"no Upgrade.*no Host"):
-        predict("which status?", {"no Upgrade": 426}).reveal({"no Host": 400})
+    with pytest.raises(KeyError, match=r"client, first.*client, second"):
+        asked().reveal({"client": 1815, "second": 1})
 
 
-def test_markup_in_a_guess_is_text():
-    assert "<script>" not in predict("<script>", "<script>").reveal("<script>")._repr_html_()
+def test_a_case_that_is_not_asked_is_refused():
+    with pytest.raises(KeyError, match="'server' is not asked"):
+        asked().answer(server=1)
+
+
+def test_markup_is_text():
+    reveal = predict("<script>", {"<script>": None}).answer({"<script>": "<script>"}).reveal("<script>")
+    assert "<script>" not in reveal._repr_html_()
+
+
+def test_progress_counts_predictions_by_lesson_and_survives(folder: Path):
+    told = [
+        {"event": "predicted", "name": "01.bytes", "surprises": 2},
+        {"event": "predicted", "name": "01.bytes", "surprises": 0},
+        {"event": "tried", "name": "01.frame", "solved": False},
+        {"event": "hint", "name": "01.frame"},
+        {"event": "tried", "name": "01.frame", "solved": True},
+        {"event": "quiz", "name": "01.quiz", "right": 4, "of": 5},
+        {"event": "predicted", "name": "02.status", "surprises": 1},
+    ]
+    lines = [json.dumps(one) for one in told]
+    (folder / "wslab-progress.jsonl").write_text("\n".join([*lines[:3], "{damaged", "[]", *lines[3:]]) + "\n")
+    table = repr(progress())
+    assert "solved, 2 tries, 1 hints" in table
+    assert "4 of 5" in table
+    assert [line.split()[:3] for line in table.splitlines() if line[:2] in ("01", "02")] == [
+        ["01", "1", "2"],
+        ["02", "1", "1"],
+    ]
+
+
+def test_progress_of_nothing_says_so():
+    assert "Nothing is noted yet" in repr(progress())

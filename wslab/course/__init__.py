@@ -1,5 +1,12 @@
-"""What a lesson needs beside the lab: predictions that are made first and compared afterwards."""
+"""What a lesson needs beside the lab: predictions, exercises, quizzes, and what a learner has done so far."""
 
-from .prediction import Comparison, Prediction, predict
+from .answers import Bits, Choice, Hex, Number, Order, Text
+from .exercises import Exercise, ExerciseVerdict, Outcome, Trial, exercise
+from .journal import Progress, progress
+from .prediction import Prediction, Reveal, predict
+from .quizzes import Quiz, quiz
 
-__all__ = ["Comparison", "Prediction", "predict"]
+__all__ = [
+    "Bits", "Choice", "Exercise", "ExerciseVerdict", "Hex", "Number", "Order", "Outcome", "Prediction", "Progress",
+    "Quiz", "Reveal", "Text", "Trial", "exercise", "predict", "progress", "quiz",
+]  # fmt: skip

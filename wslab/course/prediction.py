@@ -1,81 +1,241 @@
-"""A prediction is made before the cell that settles it, and shown beside what happened."""
+"""Predictions: a form that is filled in before the experiment, and a table of outcomes that waits for it.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+Theory. The reveal is a view and no gate: its cell runs the experiment at once, so that *Run All* never hangs, and shows
+the outcome when the form above it is locked in. Where nobody can answer (a notebook that is printed or tested) the text
+shows the outcomes beside what many say; in a student's copy it shows none.
+"""
 
-from ..drawing.blocks import Table, Words
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..drawing.blocks import Item as Line
+from ..drawing.blocks import Items, Table, Words
 from ..drawing.sheet import Sheet, Shown
-from ..drawing.table import Column
+from ..live.showing import Alive
+from .answers import Choice, Text
+from .edition import edition
+from .journal import note
+from .lesson import Asked, Case, prediction_text
 
 NOT_YET = "predict first"
+WAITING = "Answer above first; this table fills in by itself."
+UNANSWERED = "Nobody has predicted here; the second column shows what many say."
 
 
-@dataclass(frozen=True, repr=False)
-class Comparison(Shown):
-    """What was predicted beside what happened; shows itself as a table."""
+class Row(NamedTuple):
+    """What was said of one case, what it was, and why an expected answer is wrong."""
 
-    question: str
-    rows: tuple[tuple[str, str, str, str], ...]  # case, prediction, outcome, and whether they agree, in words
-
-    @property
-    def right(self) -> int:
-        """How many predictions came true."""
-        return sum(verdict == "as predicted" for *_, verdict in self.rows)
-
-    def _sheet(self) -> Sheet:
-        open_ = sum(verdict == NOT_YET for *_, verdict in self.rows)
-        score = f"{self.right} of {len(self.rows)} as predicted"
-        score += f"; {open_} still to predict: replace None above and run again" if open_ else ""
-        columns = "case", "you predicted", "it was", Column("so", most=12)
-        return Sheet("Prediction", [Table(columns, self.rows, self.question, row_heading=0), Words(score, close=True)])
+    case: str
+    said: str
+    was: str
+    verdict: str
+    why: str
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """A question and what somebody expects; ``reveal`` sets it beside the outcome."""
+class Form(Alive, Shown):
+    """Questions that are answered once. ``watch`` tells when they are."""
 
-    question: str
-    guesses: Mapping[str, Any]
+    button = "Lock in my prediction"
+    words = ("as predicted", "surprise")  # of an answer that is right, and of one that is not
 
-    def reveal(self, outcome: Any) -> Comparison:
-        """The prediction beside what happened.
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.answers: dict[str, str] = {}
+        self.locked = self.skipped = False
+        self._watchers: list[Callable[[], object]] = []
 
-        Args:
-            outcome: what happened; for a prediction of several cases a mapping with the same names.
+    def watch(self, wake: Callable[[], object]) -> None:
+        """Have ``wake()`` called at each change."""
+        self._watchers.append(wake)
 
-        Returns:
-            a Comparison. A case whose guess is None keeps its outcome to itself: predict first.
+    def answer(self, answers: Mapping[str, Any] | None = None, /, **by_name: Any) -> Any:
+        """Answer from code: by case, as a mapping or by name. When all cases are answered the form is locked.
 
         Raises:
-            KeyError: the outcome lacks a case that was predicted, or knows one that was not.
+            KeyError: there is no such case.
+            RuntimeError: the form is locked; run its cell again for another try.
         """
-        outcomes = outcome if isinstance(outcome, Mapping) else dict.fromkeys(self.guesses, outcome)
-        if set(outcomes) != set(self.guesses):
+        given = {**(answers or {}), **by_name}
+        unknown = [case for case in given if case not in self.asked.cases]
+        if unknown:
+            raise KeyError(f"{unknown[0]!r} is not asked; asked is {', '.join(map(repr, self.asked.cases))}")
+        if self.locked:
+            raise RuntimeError("your first answer is kept: run the cell with the form again for another try")
+        self.answers.update({case: self.asked.cases[case].kind.shown(said) for case, said in given.items()})
+        if set(self.answers) == set(self.asked.cases):
+            self.locked = True
+            self._settled()
+        self._changed()
+        return self
+
+    def skip(self) -> None:
+        """Open the outcome without an answer. It is noted as skipped."""
+        if not self.locked and not self.skipped:
+            self.skipped = True
+            note("skipped", self.asked.name)
+            self._changed()
+
+    def _settled(self) -> None:
+        """Called when the form was locked."""
+
+    def _changed(self) -> None:
+        for wake in self._watchers:
+            wake()
+
+    def rows(self, outcome: Mapping[str, Any]) -> list[Row]:
+        """A row for each case: what was said (or what many say), and what it was."""
+        return [self._row(name, case, outcome[name]) for name, case in self.asked.cases.items()]
+
+    def _row(self, name: str, case: Case, was: Any) -> Row:
+        said = self.answers[name] if self.locked else case.usual
+        if said is None:
+            return Row(name, "", case.kind.shown(was), "", "")
+        right = case.kind.same(said, was)
+        why = "" if right else case.why(said)
+        return Row(name, case.kind.shown(said), case.kind.shown(was), self.words[not right], why)
+
+    def right(self, rows: Sequence[Row]) -> int:
+        """How many answers were right."""
+        return sum(row.verdict == self.words[0] for row in rows)
+
+    def score(self, rows: Sequence[Row]) -> str:
+        """How many answers were right, in words."""
+        return f"{self.right(rows)} of {len(rows)} {self.words[0]}" if self.locked else UNANSWERED
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows."""
+        cases = [{"name": name, **case.kind.form()} for name, case in self.asked.cases.items()]
+        return {
+            "question": self.asked.question,
+            "cases": cases,
+            "answers": self.answers,
+            "locked": self.locked,
+            "button": self.button,
+        }
+
+    def _still(self) -> Shown:
+        return self
+
+    def _sheet(self) -> Sheet:
+        cases = [Line(name, [(case.kind.hint, "")]) for name, case in self.asked.cases.items()]
+        return Sheet("Prediction", [Words(self.asked.question), Items(cases)])
+
+
+class Prediction(Form):
+    """A question and what somebody expects. Made by ``predict``."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
+        self._outcome: dict[str, Any] | None = None
+
+    def reveal(self, outcome: Any) -> Reveal:
+        """What happened, beside the prediction. It shows nothing before the form is locked in or skipped.
+
+        Args:
+            outcome: what happened; for several cases a mapping from case to outcome.
+
+        Raises:
+            KeyError: the outcome lacks a case that was asked, or knows one that was not.
+        """
+        told = dict(outcome) if isinstance(outcome, Mapping) else dict.fromkeys(self.asked.cases, outcome)
+        if set(told) != set(self.asked.cases):
             raise KeyError(
-                f"predicted were {', '.join(self.guesses)}; the outcome tells of {', '.join(map(str, outcomes))}: "
-                f"give an outcome for each prediction"
+                f"asked was {', '.join(self.asked.cases)}; the outcome tells of {', '.join(map(str, told))}: "
+                "give an outcome for each case"
             )
-        return Comparison(
-            self.question, tuple(_row(case, guess, outcomes[case]) for case, guess in self.guesses.items())
-        )
+        self._outcome = told
+        if self.locked:
+            self._note()
+        return Reveal(self, told)
 
-    def __repr__(self) -> str:
-        made = sum(guess is not None for guess in self.guesses.values())
-        return f"{self.question}\n{made} of {len(self.guesses)} predicted"
+    def _settled(self) -> None:
+        if self._outcome is not None:
+            self._note()
+
+    def _note(self) -> None:
+        rows = self.rows(self._outcome or {})
+        note("predicted", self.asked.name, answers=self.answers, surprises=len(rows) - self.right(rows), of=len(rows))
 
 
-def _row(case: str, guess: Any, outcome: Any) -> tuple[str, str, str, str]:
-    if guess is None:
-        return case, "", "", NOT_YET
-    return case, str(guess), str(outcome), "as predicted" if guess == outcome else "surprise"
+class Reveal(Alive, Shown):
+    """What happened, for who has predicted it. Made by ``Prediction.reveal``."""
+
+    def __init__(self, form: Form, outcome: Mapping[str, Any]) -> None:
+        self._form, self._outcome = form, outcome
+        self.watch, self.skip, self.answer = form.watch, form.skip, form.answer
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row for each case; without outcomes where the prediction is still open in a student's copy."""
+        rows = self._form.rows(self._outcome)
+        if self.open or edition() != "student":
+            return rows
+        return [Row(row.case, "", "", NOT_YET, "") for row in rows]
+
+    @property
+    def open(self) -> bool:
+        """Whether the outcome may be seen: the form was locked in, or skipped."""
+        return self._form.locked or self._form.skipped
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows: nothing of the outcome while it is not open."""
+        if not self.open:
+            return {"question": self._form.asked.question, "waiting": WAITING}
+        return {
+            "question": self._form.asked.question,
+            "columns": self._columns,
+            "rows": [list(row) for row in self.rows],
+            "score": self._form.score(self.rows),
+            "meaning": self._form.asked.meaning,
+        }
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return "case", "you said" if self._form.locked else "many say", "it was", "so", "why"
+
+    def _still(self) -> Shown:
+        return self
+
+    def _sheet(self) -> Sheet:
+        table = Table(self._columns, self.rows, self._form.asked.question, row_heading=0)
+        if self.open or edition() != "student":
+            said = [self._form.score(self.rows), self._form.asked.meaning]
+        else:
+            said = [WAITING]
+        return Sheet("Outcome", [table, *(Words(one, close=True) for one in said if one)])
 
 
-def predict(question: str, guess: Any) -> Prediction:
-    """Record what you expect before you look.
+def predict(
+    question: str,
+    cases: Mapping[str, Text | Sequence[str] | None] | None = None,
+    *,
+    usual: Mapping[str, Any] | None = None,
+    because: Mapping[str, Mapping[Any, str]] | None = None,
+    meaning: str = "",
+) -> Prediction:
+    """Ask for a prediction.
 
     Args:
-        question: what is asked.
-        guess: what you expect; a mapping from case to guess predicts several at once. None means not yet.
+        question: the name of a lesson's prediction, such as ``01.bytes``; or the question itself, with the rest.
+        cases: what is asked: by case a kind of answer (``Number``, ``Choice``, ...), or a list of choices.
+        usual: by case: the wrong answer that many give.
+        because: by case: for each foreseen wrong answer one sentence on why it is wrong.
+        meaning: what the outcome means; it opens with the reveal.
+
+    Raises:
+        LookupError: there is no such lesson, or it has no such prediction.
     """
-    return Prediction(question, guess if isinstance(guess, Mapping) else {"your guess": guess})
+    if cases is None:
+        return Prediction(prediction_text(question))
+    usual, because = usual or {}, because or {}
+    made = {
+        name: Case(
+            kind if isinstance(kind, Text) else Choice(*kind) if kind else Text(),
+            usual.get(name),
+            because.get(name, {}),
+        )
+        for name, kind in cases.items()
+    }
+    return Prediction(Asked(question, question, made, meaning))

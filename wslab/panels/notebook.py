@@ -20,6 +20,9 @@ PANELS = {
     ("wslab.live.relay.relay", "Relay"): (".lab_panel.lab_panel", "LabPanel"),
     ("wslab.live.node.process", "NodeProcess"): (".node_panel.node_panel", "NodePanel"),
     ("wslab.live.jupyter.pages", "Page"): (".page_panel.page_panel", "PagePanel"),
+    ("wslab.course.prediction", "Prediction"): (".question_panel.question_panel", "QuestionPanel"),
+    ("wslab.course.prediction", "Reveal"): (".question_panel.question_panel", "QuestionPanel"),
+    ("wslab.course.quizzes", "Quiz"): (".question_panel.question_panel", "QuestionPanel"),
 }
 
 
