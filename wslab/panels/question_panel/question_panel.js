@@ -126,11 +126,12 @@ function table({ model, ask, status }) {
 
 function build(context) {
   const status = element("p.status", { role: "status", tabindex: "-1", hidden: true });
-  const parts = [form, table].map((part) => part({ ...context, status }));
-  return {
-    element: element("div.body", parts[0].root, status, parts[1].root),
-    draw: () => parts.forEach((part) => part.draw()),
+  const [above, below] = [form, table].map((part) => part({ ...context, status }));
+  const draw = () => {
+    below.draw(); // first, since the form gives the focus to the status line
+    above.draw();
   };
+  return { element: element("div.body", above.root, status, below.root), draw };
 }
 
 export default panel("question", "Prediction", build);
