@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..drawing.blocks import Item as Line
 from ..drawing.blocks import Items, Table, Words
 from ..drawing.sheet import Sheet, Shown
 from ..live.showing import Alive
@@ -119,7 +118,7 @@ class Form(Alive, Shown):
         return self
 
     def _sheet(self) -> Sheet:
-        cases = [Line(name, [(case.kind.hint, "")]) for name, case in self.asked.cases.items()]
+        cases = [(name, [(case.kind.hint, "")]) for name, case in self.asked.cases.items()]
         return Sheet("Prediction", [Words(self.asked.question), Items(cases)])
 
 

@@ -1,6 +1,7 @@
 /** The question panel: a form that is answered once, and the table of outcomes that waits for it. */
 
-import { button, element, freshId, tell, textInput, whenChanged } from "../kit/dom.js";
+import { button, textInput } from "../kit/controls.js";
+import { element, freshId, tell, whenChanged } from "../kit/dom.js";
 import { panel } from "../kit/panel.js";
 import { harmless } from "../kit/words.js";
 
