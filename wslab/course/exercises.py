@@ -173,10 +173,10 @@ class Exercise(Shown):
     def hint(self) -> Shown:
         """The next hint."""
         if self._given >= len(self._hints):
-            return _Said("There are no more hints.")
+            return _Reply("There are no more hints.")
         self._given += 1
         note("hint", self._event)
-        return _Said(f"Hint {self._given} of {len(self._hints)}: {self._hints[self._given - 1]}")
+        return _Reply(f"Hint {self._given} of {len(self._hints)}: {self._hints[self._given - 1]}")
 
     def reference(self, function: T) -> T:
         """Decorator: the exercise's solution."""
@@ -186,18 +186,18 @@ class Exercise(Shown):
     def solution(self) -> Shown:
         """The solution as text, after three tries and all hints, or in the teacher's edition."""
         if edition() != "teacher" and (self.tries < TRIES or self._given < len(self._hints)):
-            return _Said(
+            return _Reply(
                 f"The solution opens after {TRIES} tries and all {len(self._hints)} hints. "
                 f"Tried: {self.tries}; hints: {self._given}."
             )
         note("solution", self._event)
-        return _Said(inspect.getsource(self._reference) if self._reference else "There is none.")
+        return _Reply(inspect.getsource(self._reference) if self._reference else "There is none.")
 
     def _sheet(self) -> Sheet:
         return Sheet("Exercise", [Words(f"{self.name} ({self.points} points)"), Words(self.task)])
 
 
-class _Said(Shown):
+class _Reply(Shown):
     def __init__(self, text: str) -> None:
         self.text = text
 

@@ -23,7 +23,7 @@ WAITING = "Answer above first; this table fills in by itself."
 UNANSWERED = "Nobody has predicted here; the second column shows what many say."
 
 
-class Row(NamedTuple):
+class Answered(NamedTuple):
     """What was said of one case, what it was, and why an expected answer is wrong."""
 
     case: str
@@ -83,23 +83,23 @@ class Form(Alive, Shown):
         for wake in self._watchers:
             wake()
 
-    def rows(self, outcome: Mapping[str, Any]) -> list[Row]:
+    def rows(self, outcome: Mapping[str, Any]) -> list[Answered]:
         """A row for each case: what was said (or what many say), and what it was."""
         return [self._row(name, case, outcome[name]) for name, case in self.asked.cases.items()]
 
-    def _row(self, name: str, case: Case, was: Any) -> Row:
+    def _row(self, name: str, case: Case, was: Any) -> Answered:
         said = self.answers[name] if self.locked else case.usual
         if said is None:
-            return Row(name, "", case.kind.shown(was), "", "")
+            return Answered(name, "", case.kind.shown(was), "", "")
         right = case.kind.same(said, was)
         why = "" if right else case.why(said)
-        return Row(name, case.kind.shown(said), case.kind.shown(was), self.words[not right], why)
+        return Answered(name, case.kind.shown(said), case.kind.shown(was), self.words[not right], why)
 
-    def right(self, rows: Sequence[Row]) -> int:
+    def right(self, rows: Sequence[Answered]) -> int:
         """How many answers were right."""
         return sum(row.verdict == self.words[0] for row in rows)
 
-    def score(self, rows: Sequence[Row]) -> str:
+    def score(self, rows: Sequence[Answered]) -> str:
         """How many answers were right, in words."""
         return f"{self.right(rows)} of {len(rows)} {self.words[0]}" if self.locked else UNANSWERED
 
@@ -166,12 +166,12 @@ class Reveal(Alive, Shown):
         self.watch, self.skip, self.answer = form.watch, form.skip, form.answer
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Answered]:
         """A row for each case; without outcomes where the prediction is still open in a student's copy."""
         rows = self._form.rows(self._outcome)
         if self.open or edition() != "student":
             return rows
-        return [Row(row.case, "", "", NOT_YET, "") for row in rows]
+        return [Answered(row.case, "", "", NOT_YET, "") for row in rows]
 
     @property
     def open(self) -> bool:
