@@ -1,6 +1,7 @@
 """The commands of this folder, for a machine that has Python 3.11 and pip and nothing else yet.
 
-    python3 run.py lab [jupyter lab's arguments]   opens the course
+    python3 run.py lab [jupyter lab's arguments]   opens your own copy of the course
+    python3 run.py author [the same]               opens the course's notebooks themselves
     python3 run.py test [pytest's arguments]       checks and tests everything; with arguments, runs pytest alone
     python3 run.py check                           style and types only
     python3 run.py notebooks [notebook ...]        executes the notebooks (all of them) and stores their outputs
@@ -57,6 +58,7 @@ def main(argv):
     """Run the command that ``argv`` names; the exit status."""
     commands = {
         "lab": lab,
+        "author": author,
         "test": test,
         "check": check,
         "notebooks": notebooks,
@@ -72,8 +74,13 @@ def main(argv):
     return commands[argv[0]](argv[1:])
 
 
+def author(arguments):
+    """Open JupyterLab on the notebooks of this folder, with their outputs and solutions."""
+    return lab(["--author", *arguments])
+
+
 def lab(arguments):
-    """Open JupyterLab on the course."""
+    """Open JupyterLab on a student's copy of the course."""
     install()
     install_node_packages("wslab", needed=False)
     return run(["wslab", "lab", *arguments])

@@ -119,7 +119,7 @@ class Exercise(Shown):
         self.tries = 0
         self._judge, self._hints, self._foreseen = judge, tuple(hints), tuple(foreseen)
         self._given = 0
-        self._reference: Callable[..., Any] | None = None
+        self.answer: Any = None  # the exercise's solution
 
     @property
     def _event(self) -> str:
@@ -188,7 +188,7 @@ class Exercise(Shown):
 
     def reference(self, function: T) -> T:
         """Decorator: the exercise's solution."""
-        self._reference = function  # type: ignore[assignment]
+        self.answer = function
         return function
 
     def solution(self) -> Shown:
@@ -199,7 +199,7 @@ class Exercise(Shown):
                 f"Tried: {self.tries}; hints: {self._given}."
             )
         note("solution", self._event)
-        return _Reply(inspect.getsource(self._reference) if self._reference else "There is none.")
+        return _Reply(inspect.getsource(self.answer) if self.answer else "There is none.")
 
     def _sheet(self) -> Sheet:
         return Sheet("Exercise", [Words(f"{self.name} ({self.points} points)"), Words(self.task)])

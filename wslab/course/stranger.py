@@ -66,7 +66,8 @@ class Stranger:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(OSError):  # what it never read cannot be flushed
+                    pipe.close()
         self._folder.cleanup()
 
     def answer(self, name: str) -> StandIn:
