@@ -213,7 +213,7 @@ class Estate:
         finally:
             await self._over()
             for trace in [*self.traces]:
-                showing.tell_closed(trace)
+                showing.tell_changed(trace)
 
     async def _end_serving(self) -> None:
         """End the server, then what stands between it and others; runs on the server's loop."""
@@ -266,6 +266,11 @@ _estates: weakref.WeakSet[Estate] = weakref.WeakSet()
 _by_port: weakref.WeakValueDictionary[int, Estate] = weakref.WeakValueDictionary()
 _by_cell: kernel.Cells[Estate] = kernel.Cells()
 _helpers_by_cell: kernel.Cells[Helper] = kernel.Cells()
+
+
+def traces() -> list[Trace]:
+    """What the labs and relays of this process have recorded."""
+    return [trace for estate in list(_estates) for trace in list(estate.traces)]
 
 
 def replace_helpers(helper: Helper) -> None:
