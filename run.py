@@ -44,6 +44,16 @@ TESTS = {
 }
 ENVIRONMENT = {"notebooks": {"PYTHONHASHSEED": "1"}, "notebooks again": {"PYTHONHASHSEED": "2"}}
 
+# Where what pip, npm, Jupyter and IPython keep goes, below .venv: this folder is all that is written to.
+KEPT = {
+    "PIP_CACHE_DIR": "cache/pip",
+    "npm_config_cache": "cache/npm",
+    "JUPYTER_CONFIG_DIR": "jupyter/config",
+    "JUPYTER_DATA_DIR": "jupyter/data",
+    "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
+    "IPYTHONDIR": "jupyter/ipython",
+}
+
 # What the tests use besides Python: the program, other names of it, Debian's packages.
 PROGRAMS = [
     ("chromium", ("chromium-browser", "google-chrome", "google-chrome-stable"), ["chromium"]),
@@ -71,6 +81,8 @@ def main(argv):
         print(__doc__)
         return 0 if argv and argv[0] in ("-h", "--help") else 2
     os.chdir(ROOT)
+    for name, folder in KEPT.items():
+        os.environ.setdefault(name, str(VENV / folder))
     return commands[argv[0]](argv[1:])
 
 
