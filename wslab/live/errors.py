@@ -72,7 +72,7 @@ _PACKAGE = Path(__file__).parents[1]
 _LIBRARIES = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
 
 
-class Place(NamedTuple):
+class OwnLine(NamedTuple):
     """A line of somebody's own code."""
 
     function: str
@@ -85,12 +85,12 @@ class Place(NamedTuple):
         )
 
 
-def place_of(exception: BaseException) -> Place | None:
+def place_of(exception: BaseException) -> OwnLine | None:
     """The last line of a program's own code, outside wslab and libraries, that an exception went through."""
     for frame in reversed(traceback.extract_tb(exception.__traceback__)):
         path = Path(frame.filename)
         if not any(path.is_relative_to(folder) for folder in (_PACKAGE, *_LIBRARIES)) and frame.filename[0] != "<":
-            return Place(frame.name, frame.lineno or 0, frame.line or "")
+            return OwnLine(frame.name, frame.lineno or 0, frame.line or "")
     return None
 
 
