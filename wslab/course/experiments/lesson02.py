@@ -122,8 +122,8 @@ class Riddle(Shown):
     def _sheet(self) -> Sheet:
         steps = self.steps
         rows = [
-            ("the client's key", steps.key, "16 bytes drawn by chance, in base64"),
-            ("the GUID", GUID, "printed in RFC 6455"),
+            ("the client's key", steps.key, "16 bytes, in base64"),
+            ("the GUID", GUID, "a fixed text"),
             ("both, joined", steps.joined, ""),
             ("SHA-1 of that", steps.digest.hex(" "), "20 bytes"),
             ("in base64", steps.accept, "28 characters"),
