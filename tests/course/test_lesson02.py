@@ -261,7 +261,7 @@ WRONG = {
 
 
 def test_the_reference_opens_both_clients_for_fifty_seeds() -> None:
-    assert check(lesson02.accept_value, lesson02.accept_value._reference).points() == 3
+    assert check(lesson02.accept_value, lesson02.accept_value.answer).points() == 3
     for seed in range(50):
         verdict = check(lesson02.accept_value, solve, str(seed))
         verdict.assert_solved()
@@ -318,7 +318,7 @@ def repaired(*but: str) -> str:
 def test_all_three_judges_refuse_the_request_and_accept_its_solution() -> None:
     broken = check(lesson02.repaired_request, lambda: lesson02.BROKEN)
     assert [outcome.ok for outcome in broken.outcomes] == [False] * 3
-    for solution in (lesson02.repaired_request._reference, repaired):
+    for solution in (lesson02.repaired_request.answer, repaired):
         check(lesson02.repaired_request, solution).assert_solved()
 
 

@@ -236,7 +236,7 @@ WRONG: dict[str, Callable[[int], Any]] = {
 
 
 def test_the_reference_is_read_by_both_for_fifty_seeds() -> None:
-    assert check(lesson03.frame_header._reference).points() == 3
+    assert check(lesson03.frame_header.answer).points() == 3
     for seed in range(50):
         check(header, str(seed)).assert_solved()
 
