@@ -22,7 +22,7 @@ from ..exercises import Outcome, Trial, exercise
 from ..slider import Slider
 
 KEY = bytes(4)  # a masking key that changes nothing, so that the payload can be read
-TEXT, BINARY, PING, CONTINUATION = 1, 2, 9, 0
+CONTINUATION, TEXT, BINARY, PING, PONG = 0, 1, 2, 9, 10
 NAMES = {TEXT: "TEXT", CONTINUATION: "CONTINUATION"}
 HALF, REST = b"H\xc3", b"\xa9llo"  # "Héllo", cut inside its é
 
@@ -51,17 +51,21 @@ FIRST, LAST = row((b"\xff", TEXT, False), (b"a", CONTINUATION, True))
 # What a real server did, told by the recording.
 
 
-async def outcomes(lab: Lab, rows: Mapping[str, Sequence[bytes]]) -> dict[str, str]:
-    """Send each row of frames over a connection of its own to the lab's echo server; what came of it, in a word."""
-    return {name: await outcome(lab, frames) for name, frames in rows.items()}
+async def outcomes(rows: Mapping[str, Sequence[bytes]]) -> dict[str, str]:
+    """Send each row of frames over a connection of its own to a server that echoes; what came of it, in words.
+
+    It has a lab of its own: then no panel above shows what happens before a prediction is locked in.
+    """
+    async with Lab() as lab:
+        await lab.serve()
+        return {name: await _outcome(lab, frames) for name, frames in rows.items()}
 
 
-async def outcome(lab: Lab, frames: Sequence[bytes]) -> str:
-    """Send frames over a connection of their own; ``what_came`` of it."""
+async def _outcome(lab: Lab, frames: Sequence[bytes]) -> str:
     async with await lab.raw() as raw:
         await raw.handshake()
         await raw.send(b"".join(frames))
-        while (await raw.recv_frame()).opcode in (9, 10):  # pings and pongs are no answer to a message
+        while (await raw.recv_frame()).opcode == PONG:  # no answer to a message
             pass
     await lab.settled()
     return what_came(lab.trace.connection(raw.connection or 0).records)
@@ -111,18 +115,20 @@ def _when(first_passes: bool, both_pass: bool) -> str:
     return "at the last frame" if first_passes else "at the first frame"
 
 
-async def endless_message(lab: Lab, piece: bytes) -> str:
-    """Send fragments and no FIN until the server ends it; its close frame in words."""
-    async with await lab.raw() as raw:
-        await raw.handshake()
-        quiet, opcode = len(raw.received), TEXT
-        with contextlib.suppress(ConnectionError):
-            while len(raw.received) == quiet and not raw.ended:
-                await raw.send(build_frame(piece, opcode=opcode, fin=False, mask=KEY))
-                opcode = CONTINUATION
-                await asyncio.sleep(0.001)
-        frame = await raw.recv_frame()
-        return f"CLOSE {frame.status_code}: {frame.close_reason}"
+async def endless_message(piece: bytes) -> str:
+    """Send fragments and no FIN until a server ends it; its close frame in words."""
+    async with Lab() as lab:
+        await lab.serve()
+        async with await lab.raw() as raw:
+            await raw.handshake()
+            quiet, opcode = len(raw.received), TEXT
+            with contextlib.suppress(ConnectionError):
+                while len(raw.received) == quiet and not raw.ended:
+                    await raw.send(build_frame(piece, opcode=opcode, fin=False, mask=KEY))
+                    opcode = CONTINUATION
+                    await asyncio.sleep(0.001)
+            frame = await raw.recv_frame()
+            return f"CLOSE {frame.status_code}: {frame.close_reason}"
 
 
 # A text in frames, as a picture.
