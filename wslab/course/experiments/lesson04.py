@@ -28,7 +28,7 @@ from ...recording.trace import Trace
 from ..edition import edition
 from ..exercises import Outcome, Trial, exercise
 from ..prediction import WAITING, Reveal
-from .strips import Run, Strip, Strips
+from .strips import Stretch, Strip, Strips
 
 REQUEST = b"GET /script.js HTTP/1.1\r\nHost: victim.example\r\n\r\n"
 """What an ordinary visitor asks for."""
@@ -218,11 +218,11 @@ def bars(visits: Mapping[str, Visit], after: Reveal | None = None) -> Strips:
 
 def _bar(case: str, visit: Visit) -> Strip:
     header = parse_frame(visit.frame).header_length
-    runs = [Run("header", 0, 2)] + [Run("key", 2, header)] * (header > 2)
+    runs = [Stretch("header", 0, 2)] + [Stretch("key", 2, header)] * (header > 2)
     if found := _REQUEST.search(visit.frame):
-        runs.append(Run("a request for victim.example", found.start(), found.end(), strong=True))
+        runs.append(Stretch("a request for victim.example", found.start(), found.end(), strong=True))
     else:
-        runs.append(Run("bytes that are no request", header, len(visit.frame)))
+        runs.append(Stretch("bytes that are no request", header, len(visit.frame)))
     return Strip(case, visit.frame, runs, said=f"the next visitor gets: {visit.got}")
 
 

@@ -20,7 +20,7 @@ _WIDEST = 22  # pixels of a box, where few bytes leave it the choice
 _MARGIN = 16
 
 
-class Run(NamedTuple):
+class Stretch(NamedTuple):
     """Some of the bytes, from ``start`` up to ``stop``, and what they are."""
 
     name: str
@@ -44,7 +44,7 @@ class Strip(NamedTuple):
 
     name: str
     data: bytes
-    runs: Sequence[Run] = ()
+    runs: Sequence[Stretch] = ()
     above: Sequence[int] = ()
     below: Sequence[int] = ()
     edges: tuple[str, str] = ("", "")
@@ -102,7 +102,7 @@ def _words(strip: Strip) -> list[str]:
     return [f"{strip.name} ({count(len(strip.data), 'byte')})", *(f"    {one}" for one in lines if one)]
 
 
-def _span(run: Run) -> str:
+def _span(run: Stretch) -> str:
     return f"byte {run.start}" if run.stop - run.start == 1 else f"bytes {run.start} to {run.stop - 1}"
 
 
@@ -124,7 +124,7 @@ def _drawn(strip: Strip, y: float) -> list[str]:
         if run.strong:
             frame = f'fill="none" stroke="{style.RED}" stroke-width="2.5"'
             parts.append(rect(left, top - 2, right - left, _BOX + 4, frame))
-        parts.append(text(left, top - 6, run.name, size=8.8, ink=style.RED if run.strong else style.SOFT))
+        parts.append(text(left + 3, top - 7, run.name, size=8.8, ink=style.RED if run.strong else style.SOFT))
     for places, direction, ink in ((strip.above, -1, style.LANE_INKS[0]), (strip.below, 1, style.LANE_INKS[1])):
         start = top if direction < 0 else top + _BOX
         for place in places:
