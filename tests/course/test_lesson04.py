@@ -171,16 +171,6 @@ def test_the_bars_show_the_request_where_the_proxy_found_one() -> None:
     assert "the next visitor gets" in svg
 
 
-@pytest.mark.usefixtures("student")
-def test_the_bars_wait_for_a_students_prediction() -> None:
-    visits = in_lab(lesson04.three_visits, carrier="tcp")
-    guess = predict("04.cache")
-    opened = guess.reveal({case: visit.got for case, visit in visits.items()})
-    assert "script" not in repr(lesson04.bars(visits, after=opened))
-    guess.skip()
-    assert "the attacker's script" in repr(lesson04.bars(visits, after=opened))
-
-
 def test_two_frames_under_one_key_give_the_xor_of_their_texts() -> None:
     async def twice(lab: Lab) -> Any:
         await says(lab, ["see you at eight", "my code is 4711!"], [KEY, KEY])
@@ -222,12 +212,12 @@ def endless(_: bytes) -> None:
 @pytest.mark.parametrize("exercise", [unmasking, poisoning])
 def test_the_reference_is_right_for_fifty_seeds(exercise: Any) -> None:
     for seed in range(50):
-        check(exercise, exercise._reference, seed_of=str(seed)).assert_solved()
+        check(exercise, exercise.answer, seed_of=str(seed)).assert_solved()
 
 
 @pytest.mark.parametrize("exercise", [unmasking, poisoning])
 def test_the_reference_is_right_for_the_author(exercise: Any) -> None:
-    verdict = check(exercise, exercise._reference)
+    verdict = check(exercise, exercise.answer)
     verdict.assert_solved()
     assert verdict.points() == 3
 

@@ -25,9 +25,7 @@ from ...live.lab import Lab
 from ...protocol import Frame, build_frame, parse_frame
 from ...protocol.words import BINARY, apply_mask
 from ...recording.trace import Trace
-from ..edition import edition
 from ..exercises import Outcome, Trial, exercise
-from ..prediction import WAITING, Reveal
 from .strips import Stretch, Strip, Strips
 
 REQUEST = b"GET /script.js HTTP/1.1\r\nHost: victim.example\r\n\r\n"
@@ -204,15 +202,8 @@ async def three_visits(lab: Lab) -> dict[str, Visit]:
     return {case: await visit(lab, frame) for case, frame in zip(CASES, frames, strict=True)}
 
 
-def bars(visits: Mapping[str, Visit], after: Reveal | None = None) -> Strips:
-    """The bytes that the proxy read, a bar for each case, with the request that it found in them.
-
-    Args:
-        visits: as ``three_visits`` gives them.
-        after: a reveal that a student has to open first.
-    """
-    if after is not None and not after.open and edition() == "student":
-        return Strips(WAITING, [])
+def bars(visits: Mapping[str, Visit]) -> Strips:
+    """The bytes that the proxy read, a bar for each case, with the request that it found in them."""
     return Strips("What the proxy reads", [_bar(case, one) for case, one in visits.items()])
 
 

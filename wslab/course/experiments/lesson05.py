@@ -8,10 +8,8 @@ or after each byte.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from functools import partial
-from itertools import accumulate, pairwise
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
@@ -23,17 +21,13 @@ from ...drawing.visible import count
 from ...live.lab import Lab
 from ...live.raw import RawEndpoint
 from ...live.relay.bends import RandomChunks
-from ...live.relay.stages import Spot
-from ...protocol import build_frame, parse_frame
+from ...protocol import build_frame
 from ...recording.trace import Trace
-from ..edition import edition
 from ..exercises import Outcome, Trial, exercise
-from ..prediction import WAITING, Reveal
-from .strips import Stretch, Strip, Strips
+from .streams import frames_sent, reads
 
 TEXTS = ("one", "two", "three", "four", "five")
 """Five short texts; as a client's frames they are 49 bytes."""
-LARGEST = 24  # bytes of a piece into which the ruler's button cuts, at most
 
 Cut = Callable[[Sequence[bytes]], Iterable[int]]  # from the frames of a stream to the sizes of the reads
 
@@ -82,33 +76,6 @@ async def byte_by_byte(lab: Lab, connection: int) -> int:
     await asyncio.gather(reader.close(), sender.close())
     assert reader.connection is not None
     return reader.connection
-
-
-def frames_sent(trace: Trace, connection: int) -> bytes:
-    """A client's stream behind its handshake, without what it sent to say goodbye."""
-    stream = trace.bytes_sent(connection, Sender.CLIENT).partition(b"\r\n\r\n")[2]
-    return b"".join(frame for frame in cut_into_frames(stream) if frame[0] & 0b1111 < 8)
-
-
-def cut_into_frames(stream: bytes) -> list[bytes]:
-    """The frames of a stream, the last one perhaps without its end."""
-    frames = []
-    while stream:
-        frame = parse_frame(stream)
-        stop = frame.header_length + frame.payload_length
-        frames.append(stream[:stop])
-        stream = stream[stop:]
-    return frames
-
-
-def reads(trace: Trace, connection: int, sender: Sender = Sender.CLIENT) -> list[int]:
-    """How many bytes each read of the other end took from a sender's frames, in order."""
-    head = len(trace.bytes_sent(connection, sender).partition(b"\r\n\r\n")[0]) + 4
-    return [
-        chunk.length
-        for chunk in trace.chunks
-        if (chunk.connection, chunk.sender, chunk.seen_by) == (connection, sender, sender.peer) and chunk.offset >= head
-    ]
 
 
 def counted(trace: Trace, busy: int, bytewise: int) -> dict[str, Any]:
@@ -188,87 +155,6 @@ def asked(frame: bytes) -> list[int]:
 def before_the_length(frames: Iterable[bytes]) -> dict[str, int]:
     """How many bytes of each frame ``websockets`` has read when it knows the payload's length, by its first two."""
     return {f"{frame[:2].hex(' ')} …": sum(asked(frame)[:-1]) for frame in frames}
-
-
-# The picture of a stream.
-
-
-def ruled(stream: bytes, sizes: Sequence[int]) -> Strip:
-    """A client's stream with the ends of its frames above and those of its reads below.
-
-    Args:
-        stream: frames, one behind the other.
-        sizes: how many bytes each read took.
-    """
-    frames = cut_into_frames(stream)
-    ends = [0, *accumulate(map(len, frames))]
-    names = [(parse_frame(frame).data or b"").decode("utf-8", "replace") for frame in frames]
-    stretches = [Stretch(f'TEXT "{name}"', *span) for name, span in zip(names, pairwise(ends), strict=True)]
-    shape = f"{count(len(frames), 'frame')}, {count(len(sizes), 'read')}"
-    edges = ("a frame ends", "a read ends")
-    return Strip(shape, stream, stretches, ends[1:], [*accumulate(sizes)], edges, letters=False)
-
-
-def rulers(trace: Trace, connections: Iterable[int], after: Reveal) -> Strips:
-    """What recorded connections' reads took, a row for each; a student has to open the reveal first."""
-    if not after.open and edition() == "student":
-        return Strips(WAITING, [])
-    rows = [ruled(frames_sent(trace, number), reads(trace, number)) for number in connections]
-    return Strips("The same bytes, and how they were read", rows)
-
-
-class Ruler:
-    """A recorded client's stream, cut by chance, with the ends of its frames above and those of its reads below.
-
-    In a notebook it has a button that cuts the stream elsewhere.
-
-    Args:
-        trace: what was recorded.
-        connection: whose stream it is.
-    """
-
-    def __init__(self, trace: Trace, connection: int) -> None:
-        self.stream, self.seed = frames_sent(trace, connection), 0
-
-    def again(self) -> None:
-        """Cut elsewhere."""
-        self.seed += 1
-
-    @property
-    def strips(self) -> Strips:
-        """The picture."""
-        row = ruled(self.stream, chopped(len(self.stream), self.seed))
-        return Strips("One stream, its frames and its reads", [row])
-
-    def __repr__(self) -> str:
-        return repr(self.strips)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        still = {"image/svg+xml": self.strips.svg(), "text/plain": repr(self)}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return still
-        return {**_buttoned(self)._repr_mimebundle_(**kwargs), **still}
-
-
-def chopped(size: int, seed: int) -> tuple[int, ...]:
-    """The sizes of the pieces into which a relay with ``RandomChunks`` cuts so many bytes."""
-    stage = RandomChunks(seed, LARGEST).stage(Spot(0, Sender.CLIENT, ""))
-    return tuple(len(piece) for piece in stage.push(0.0, bytes(size)) if isinstance(piece, bytes) and piece)
-
-
-def _buttoned(ruler: Ruler) -> Any:
-    """The ruler with its button."""
-    import ipywidgets
-
-    def again(_: object) -> None:
-        ruler.again()
-        page.value = ruler.strips.svg()
-
-    page = ipywidgets.HTML(ruler.strips.svg())
-    button = ipywidgets.Button(description="Cut elsewhere", tooltip="Let the relay cut the same bytes at other places")
-    button.on_click(again)
-    return ipywidgets.VBox([button, page])
 
 
 # The exercise.
