@@ -1,0 +1,142 @@
+"""Strips: bytes in a row, one box each, with runs of them named, edges above and below, and a word beside them.
+
+A strip is drawn as a picture. As text it says the same in words, for a terminal and for who does not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+from ...drawing import style
+from ...drawing.pen import CODE, WIDTH, line, rect, text
+from ...drawing.picture import Picture
+from ...drawing.style import themed
+from ...drawing.visible import count
+
+_ABOVE, _BOX, _BELOW = 38, 26, 34  # heights, in pixels: what stands above the boxes, the boxes, what stands below
+_WIDEST = 22  # pixels of a box, where few bytes leave it the choice
+_MARGIN = 16
+
+
+class Stretch(NamedTuple):
+    """Some of the bytes, from ``start`` up to ``stop``, and what they are."""
+
+    name: str
+    start: int
+    stop: int
+    strong: bool = False  # drawn with a frame of its own
+
+
+class Strip(NamedTuple):
+    """Bytes in a row.
+
+    Args:
+        name: what the row is.
+        data: its bytes.
+        runs: what some of them are.
+        above, below: behind which byte an edge stands, above and below the row.
+        edges: what the edges above and those below are called.
+        said: what came of it.
+        letters: whether a byte is shown as a character, and else as hex.
+    """
+
+    name: str
+    data: bytes
+    runs: Sequence[Stretch] = ()
+    above: Sequence[int] = ()
+    below: Sequence[int] = ()
+    edges: tuple[str, str] = ("", "")
+    said: str = ""
+    letters: bool = True
+
+
+def character(byte: int) -> str:
+    """A byte as a character; ``·`` where it is none that can be seen."""
+    return chr(byte) if 0x20 <= byte < 0x7F else "·"
+
+
+class Strips:
+    """Strips under one another, and a title above."""
+
+    def __init__(self, title: str, strips: Sequence[Strip]) -> None:
+        self.title, self.strips = title, tuple(strips)
+
+    def __repr__(self) -> str:
+        return "\n".join([self.title, *("\n".join(_words(strip)) for strip in self.strips)])
+
+    def picture(self) -> Picture:
+        """The strips as a standalone picture."""
+        y, parts = _MARGIN + 8.0, [text(_MARGIN, _MARGIN + 8, self.title, size=15, weight=700)]
+        for strip in self.strips:
+            parts += _drawn(strip, y + 14)
+            y += 14 + _ABOVE + _BOX + _BELOW
+        width, height = WIDTH + 2 * _MARGIN, round(y + _MARGIN)
+        svg = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}">\n<title>{escape(self.title)}</title>\n<desc>{escape(repr(self))}</desc>\n'
+            + "\n".join([rect(0, 0, width, height, f'fill="{style.PAPER}"'), *parts])
+            + "\n</svg>\n"
+        )
+        return Picture(svg, "strips")
+
+    def svg(self) -> str:
+        """The picture in the colours of the page, light or dark."""
+        return themed(self.picture().svg)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+
+
+def _words(strip: Strip) -> list[str]:
+    shown = "".join(map(character, strip.data)) if strip.letters else ""
+    runs = [f"{run.name}: {_span(run)}" for run in strip.runs]
+    edges = [
+        f"{name} behind byte {', '.join(map(str, places))}"
+        for name, places in zip(strip.edges, (strip.above, strip.below), strict=True)
+        if places
+    ]
+    said = [f"→ {strip.said}"] if strip.said else []
+    lines = [shown, "; ".join(runs), *edges, *said]
+    return [f"{strip.name} ({count(len(strip.data), 'byte')})", *(f"    {one}" for one in lines if one)]
+
+
+def _span(run: Stretch) -> str:
+    return f"byte {run.start}" if run.stop - run.start == 1 else f"bytes {run.start} to {run.stop - 1}"
+
+
+def _drawn(strip: Strip, y: float) -> list[str]:
+    """The strip's parts, from ``y`` on downwards."""
+    each = min(_WIDEST, WIDTH / max(1, len(strip.data)))
+    top = y + _ABOVE
+    size = 12.0 if strip.letters else min(11.0, each * 0.72)
+    parts = [text(_MARGIN, y + 14, strip.name, weight=700)]
+    for place, byte in enumerate(strip.data):
+        x = _MARGIN + place * each
+        own = [number for number, run in enumerate(strip.runs) if run.start <= place < run.stop]
+        tint = (style.TINT, style.TINT2)[own[0] % 2] if own else style.PAPER
+        parts.append(rect(x, top, each, _BOX, f'fill="{tint}" stroke="{style.RULE}" stroke-width="0.5"'))
+        shown = character(byte) if strip.letters else f"{byte:02x}"
+        parts.append(text(x + each / 2, top + 17, shown, size=size, anchor="middle", more=CODE))
+    for run in strip.runs:
+        left, right = _MARGIN + run.start * each, _MARGIN + run.stop * each
+        if run.strong:
+            frame = f'fill="none" stroke="{style.RED}" stroke-width="2.5"'
+            parts.append(rect(left, top - 2, right - left, _BOX + 4, frame))
+        parts.append(text(left + 3, top - 7, run.name, size=8.8, ink=style.RED if run.strong else style.SOFT))
+    for places, direction, ink in ((strip.above, -1, style.LANE_INKS[0]), (strip.below, 1, style.LANE_INKS[1])):
+        start = top if direction < 0 else top + _BOX
+        for place in places:
+            x = _MARGIN + place * each
+            parts.append(
+                line(f"M{x:.1f} {start + 6 * -direction:.1f}V{start + 13 * direction:.1f}", ink=ink, width=2.5)
+            )
+    names = strip.edges
+    if strip.above and names[0]:
+        parts.append(text(_MARGIN + WIDTH, y + 14, names[0], anchor="end", ink=style.LANE_INKS[0]))
+    if strip.below and names[1]:
+        parts.append(text(_MARGIN + WIDTH, top + _BOX + 26, names[1], anchor="end", ink=style.LANE_INKS[1]))
+    if strip.said:
+        parts.append(text(_MARGIN, top + _BOX + 19, f"→ {strip.said}", weight=700))
+    return parts
