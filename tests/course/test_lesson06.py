@@ -88,6 +88,8 @@ def counts_characters(text: str, cuts: list[int]) -> list[bytes]:
 
 WRONG = {
     "opcode 1 in each": (made(last, lambda place: 1), "Each of your frames says TEXT."),
+    "binary": (made(last, lambda place: 2 * first(place)), "Your first frame does not say that it begins a text"),
+    "opcode 2 behind": (made(last, lambda place: 1 if place == 0 else 2), "A frame behind the first has another"),
     "FIN in each": (made(lambda place, of: 1, first), "Each of your frames has FIN set."),
     "no FIN": (made(lambda place, of: 0, first), "No frame has FIN set"),
     "FIN in the first": (made(lambda place, of: first(place), first), "Your first frame has FIN set."),

@@ -268,6 +268,14 @@ def _probe(says: Callable[[list[bytes]], object]) -> Callable[[Any], object]:
             "Each of your frames says TEXT. Only the first frame does; the others have opcode 0.",
         ),
         (
+            _probe(lambda frames: frames[0][0] & 15 != 1),
+            "Your first frame does not say that it begins a text: its opcode must be 1.",
+        ),
+        (
+            _probe(lambda frames: any(frame[0] & 15 for frame in frames[1:])),
+            "A frame behind the first has another opcode than 0.",
+        ),
+        (
             _probe(lambda frames: all(frame[0] & 0x80 for frame in frames)),
             "Each of your frames has FIN set. FIN marks the last frame only.",
         ),

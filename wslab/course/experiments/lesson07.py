@@ -176,7 +176,7 @@ async def answer_pings(answer: Callable[[bytes], bytes]) -> str:
         for _ in range(3):
             frame = await raw.recv_frame()
             if frame.opcode != PING:
-                return f"CLOSE {frame.status_code}: {frame.close_reason}"
+                return f"the client gives up: {frame.close_reason}"
             await raw.send(build_frame(answer(bytes(frame.preview)), opcode=PONG))
         return f"{known(ws)} after three pings"
 
