@@ -106,7 +106,7 @@ class _Import:
         ends = {(event.wire, event.end) for event in self.events}
         if not self.own:  # both streams are as they were sent, and nothing tells when they were read
             ends |= {(wire, end.peer) for wire, end in ends}
-        trace = play(kind, self.events, ends, source="capture", middle=self.middle, began=start, base=base, unit=1e9)
+        trace = play(kind, self.events, ends, self.middle, source="capture", began=start, base=base, unit=1e9)
         trace.notes = (*trace.notes, *self.story.problems.told())
         return trace
 

@@ -196,7 +196,7 @@ def read_har(entries: list[Any], kind: type[R]) -> R:
     events.sort(key=lambda event: event.time)
     middle = {number: not heads for number, (_, heads, _) in enumerate(conversations)}
     ends = [(number, end) for number in middle for end in Sender]
-    trace = play(kind, events, ends, source="har", middle=middle, began=base)
+    trace = play(kind, events, ends, middle, source="har", began=base)
     trace.rebuilt = bool(conversations)
     trace.notes = (*([REBUILT] if conversations else []), *problems.told())
     return trace

@@ -53,24 +53,17 @@ class FileEvent(NamedTuple):
 
 
 def play(
-    kind: type[R],
-    events: list[FileEvent],
-    ends: Iterable[tuple[int, Sender]],
-    *,
-    source: str,
-    middle: dict[int, bool],
-    began: float,
-    base: float = 0,
-    unit: float = 1,
-) -> R:
+    kind: type[R], events: list[FileEvent], ends: Iterable[tuple[int, Sender]], middle: dict[int, bool], *,
+    source: str, began: float, base: float = 0, unit: float = 1,
+) -> R:  # fmt: skip
     """A recording in which all this happened, in the order of the list. It is not derived yet.
 
     Args:
         kind: the recording's class.
         events: what happened.
         ends: the connections' ends that tell of it, by number.
-        source: the format's name.
         middle: by connection, whether it begins in the midst of frames.
+        source: the format's name.
         began: when the recording began, in seconds since 1970.
         base, unit: the events' ``time`` at that moment, and how much of it is a second.
     """
