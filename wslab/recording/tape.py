@@ -92,11 +92,6 @@ class Tap:
             self._tape.leave(self._wire)
 
 
-class _Subscriber:
-    def __init__(self, wake: Callable[[], object]) -> None:
-        self.wake, self.woken = wake, False
-
-
 class Kept(NamedTuple):
     """What a tape holds, as plain data: what a file of it has to carry."""
 
@@ -138,7 +133,8 @@ class Tape:
         self._told: dict[int, Told] = {}  # by entry
         self._long: dict[int, bytes] = {}  # by entry: chunks that are longer than the ring
         self._joinable: dict[Hashable, Wire] = {}
-        self._subscribers: tuple[_Subscriber, ...] = ()
+        self._subscribers: tuple[Callable[[], object], ...] = ()
+        self._woken = True  # whether all of them know of something new
 
     # --- writing -------------------------------------------------------------------------
 
@@ -190,7 +186,7 @@ class Tape:
                     break
             if not self._make_room(self):
                 return  # a finalizer writes in the midst of deriving, and only that would make room
-        if self._subscribers:
+        if not self._woken:
             self._wake()
 
     def tell(self, wire: Wire, sender: Sender, told_by: Sender, told: Told, at: float | None = None) -> None:
@@ -235,21 +231,20 @@ class Tape:
 
     def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
         """See ``Trace.subscribe``."""
-        subscriber = _Subscriber(wake)
         with self._lock:
-            self._subscribers = (*self._subscribers, subscriber)
+            self._subscribers, self._woken = (*self._subscribers, wake), False
 
         def unsubscribe() -> None:
             with self._lock:
-                self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
+                self._subscribers = tuple(other for other in self._subscribers if other is not wake)
 
         return unsubscribe
 
     def _wake(self) -> None:
-        for subscriber in self._subscribers:
-            if not subscriber.woken:
-                subscriber.woken = True
-                subscriber.wake()
+        if not self._woken:
+            self._woken = True
+            for wake in self._subscribers:
+                wake()
 
     # --- reading -------------------------------------------------------------------------
 
@@ -260,8 +255,7 @@ class Tape:
         event tells; or None for a chunk whose bytes its sender's chunks hold. An entry counts as one, and as one more
         for each ``PIECE`` bytes.
         """
-        for subscriber in self._subscribers:
-            subscriber.woken = False
+        self._woken = False
         stop = self._log.total
         left = sys.maxsize if most is None else most
         while self._taken < stop and left > 0:

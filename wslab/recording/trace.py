@@ -7,7 +7,7 @@ shown. What reads and writes files, ``archive`` and ``files``, is loaded when it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -28,26 +28,19 @@ __all__ = ["Closing", "Handshake", "Slice", "Tap", "Trace"]
 NOTHING = "nothing recorded yet"
 
 
+@dataclass(eq=False, repr=False)
 class Slice(Shown):
-    """A run of records, shown as a ladder (text) or a ladder and a table (HTML).
+    """A run of records, shown as a ladder (text) or a ladder and a table (HTML)."""
 
-    Args:
-        trace: where the records are.
-        start: number of the first record.
-        stop: one past the last one; None for all that there are when it is shown.
-        connection: only this connection's records; None for all.
-    """
-
-    def __init__(
-        self, trace: Reading, start: int = 0, stop: int | None = None, *, connection: int | None = None
-    ) -> None:
-        self.trace, self.start, self.stop, self.connection = trace, start, stop, connection
+    trace: Reading
+    start: int = 0  # number of the first record
+    stop: int | None = None  # one past the last one; None for all that there are when it is shown
+    connection: int | None = None  # only this connection's records; None for all
 
     @property
     def records(self) -> Sequence[Record]:
         """The records, as far as the trace still keeps them."""
-        records = self.trace.between(self.start, self.stop)
-        number = self.connection
+        records, number = self.trace.between(self.start, self.stop), self.connection
         return records if number is None else [record for record in records if record.connection == number]
 
     def __iter__(self) -> Iterator[Record]:
@@ -70,11 +63,12 @@ class Slice(Shown):
         return Sheet(title, [ladder(records, title), Only(["html"], [records_table(records)])])
 
 
+@dataclass(eq=False, repr=False)
 class Handshake(Shown):
     """One connection's opening handshake: request and response, each line explained."""
 
-    def __init__(self, trace: Reading, connection: int) -> None:
-        self.trace, self.connection = trace, connection
+    trace: Reading
+    connection: int
 
     def _explained(self, kind: Kind) -> Explanation | None:
         found = [record.number for record in Slice(self.trace, connection=self.connection) if record.kind is kind]
@@ -94,11 +88,12 @@ class Handshake(Shown):
         return handshake_sheet(self.request, self.response)
 
 
+@dataclass(eq=False, repr=False)
 class Closing(Shown):
     """How one connection ended: who sent Close first, what each end reports, and how TCP ended."""
 
-    def __init__(self, trace: Reading, connection: int) -> None:
-        self.trace, self.connection = trace, connection
+    trace: Reading
+    connection: int
 
     @property
     def reports(self) -> dict[str, CloseReport]:
@@ -123,18 +118,15 @@ class Trace(Shown, Reading):
 
     def connection(self, number: int) -> Slice:
         """One connection's records, as a view that shows itself."""
-        self.conversation(number)
-        return Slice(self, connection=number)
+        return Slice(self, connection=self.conversation(number).wire.number)
 
     def handshake(self, connection: int = 0) -> Handshake:
         """One connection's opening handshake, as a view that shows itself."""
-        self.conversation(connection)
-        return Handshake(self, connection)
+        return Handshake(self, self.conversation(connection).wire.number)
 
     def closing(self, connection: int = 0) -> Closing:
         """How one connection ended, as a view that shows itself."""
-        self.conversation(connection)
-        return Closing(self, connection)
+        return Closing(self, self.conversation(connection).wire.number)
 
     @overload
     def __getitem__(self, key: int) -> Record: ...

@@ -6,8 +6,8 @@ import sys
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ...anatomy.field import Sender
 from ...anatomy import record
+from ...anatomy.field import Sender
 from ...anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind
 from ...protocol.words import CLOSE, FIN, MASK, OPCODE, RSV1, RSV2, RSV3, TEXT
 from ..reading import Reading
