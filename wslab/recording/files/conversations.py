@@ -22,6 +22,7 @@ from .reassembly import CapturedStream, Run
 CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning of a frame or a head
 CHAINED: Final = 64  # frames that are looked at when bytes without a handshake are judged
 HEAD: Final = 2**14  # bytes in which a head's first line, or its Upgrade line, is looked for
+_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+")
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
 
 Streams = tuple[CapturedStream, CapturedStream]  # what the client sent, and what the server sent
@@ -231,13 +232,9 @@ def _after_chunks(data: bytes, at: int) -> int:
     while True:
         stop = data.find(b"\r\n", at, at + 1024)
         size = data[at:stop].split(b";")[0].strip() if stop >= 0 else b""
-        try:
-            length = int(size, 16)
-        except ValueError:
+        if not _CHUNK_SIZE.fullmatch(size):
             return len(data)
-        if length < 0:
-            return len(data)
-        at = stop + 2
+        length, at = int(size, 16), stop + 2
         if not length:
             while (stop := data.find(b"\r\n", at, at + 2**16)) > at:
                 at = stop + 2
