@@ -1,10 +1,8 @@
 """Deriving: entries of the tape become records, messages, states and violations, in the order of their writing.
 
-Theory. Every reader derives what is new first. ``derive`` is the only writer of the ledger; one thread calls it at a
-time, under the lock of ``Reading``, which holds both.
-
-A chunk of the sender goes to ``wslab.protocol``, and what that completes becomes records. Each of them then waits for
-the chunk of the receiver that covers its last byte, whose time is written into it.
+Theory. ``derive`` is the only writer of the ledger; one thread calls it at a time, under the lock of ``Reading``. A
+chunk of the sender goes to ``wslab.protocol``, and what that completes becomes records. Each of them then waits for the
+chunk of the receiver that covers its last byte, whose time is written into it.
 """
 
 from __future__ import annotations

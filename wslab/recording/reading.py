@@ -4,11 +4,10 @@ Theory. Chunks are the truth: a ``Tap`` at each end of a TCP connection notes th
 messages, states and violations are computed from them later, in order (``derive``), and keep their offsets into the
 sender's stream. Every reader first derives what is new.
 
-Locking. The lock is held while something is derived, and while what was derived is read. The tape has a lock of its
-own, which is held for a copy. A thread may take the tape's lock while it holds this one, never the other way round.
-Both are reentrant, since a finalizer may run in the midst of anything and read or write; one that finds its own thread
-deriving leaves the rest to it. Work is done in batches, between which the lock is free, so that a writer that has to
-wait for room waits for one batch only.
+Locking. The lock is held while something is derived, and while what was derived is read. A thread may take the tape's
+lock while it holds this one, never the other way round. Both are reentrant, since a finalizer may run in the midst of
+anything and read or write; one that finds its own thread deriving leaves the rest to it. Between batches of work the
+lock is free, so that a writer that has to wait for room waits for one batch only.
 """
 
 from __future__ import annotations
@@ -256,26 +255,18 @@ class Reading:
         return protocol.request, protocol.response
 
     def bytes_sent(self, connection: int, sender: Sender, start: int = 0, stop: int | None = None) -> bytes:
-        """What ``sender`` sent on a connection, from stream offset ``start`` up to ``stop``.
-
-        Raises LookupError when some of it was dropped.
-        """
+        """What ``sender`` sent, from stream offset ``start`` up to ``stop``. Raises LookupError if it was dropped."""
         with self.still():
             known = max(self.conversation(connection).wire.seen[sender])
             stop = known if stop is None else min(stop, known)
             data = self.bytes_at(connection, sender, start, stop - start)
         if data is None:
-            raise LookupError(
-                f"bytes {start} to {stop} of the {sender.label}'s stream are no longer kept; "
-                "make the trace larger with Trace(max_bytes=...)"
-            )
+            gone = f"bytes {start} to {stop} of the {sender.label}'s stream are no longer kept"
+            raise LookupError(f"{gone}; make the trace larger with Trace(max_bytes=...)")
         return data
 
     def explain(self, number: int) -> Explanation:
-        """The bytes of that record with every field explained.
-
-        Raises IndexError when there is no such record. Bytes that were dropped are said to be so.
-        """
+        """Every field of that record's bytes explained, or that they were dropped. Raises IndexError as ``record``."""
         with self.still():
             record, ledger = self.record(number), self.ledger
             kind, sender, offset, raw = record.kind, record.sender, record.offset, self.raw(record)

@@ -35,9 +35,9 @@ PIECE = 2**12  # bytes whose deriving takes about as long as an entry's
 class Tap:
     """One end of a connection, as its transport tells it. Made by ``Trace.join``. Thread-safe.
 
-    ``end`` says which end it is, ``connection`` is the connection's number in the trace.
-    ``sent`` and ``received`` come before the bytes go on; nothing here changes them. Each thing is noted with the
-    present time, unless ``at`` says when it was, in seconds since the trace began, as of what was captured elsewhere.
+    ``connection`` is its number in the trace. ``sent`` and ``received`` come before the bytes go on; nothing here changes
+    them. Each thing is noted with the present time, unless ``at`` says when it was, in seconds since the trace began, as
+    of what was captured elsewhere.
     """
 
     __slots__ = ("_closed", "_peer", "_tape", "_wire", "connection", "end")

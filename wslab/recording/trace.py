@@ -112,8 +112,7 @@ class Trace(Shown, Reading):
         max_bytes: how many bytes of traffic are kept; older ones are dropped and counted.
         max_entries: how many records are kept, and twice as many chunks.
 
-    Every reader (``records``, ``frames``, ``explain``, ...) first derives what is queued. Offsets and record
-    numbers are absolute: they do not shift when something is dropped.
+    Offsets and record numbers are absolute: they do not shift when something is dropped.
     """
 
     def connection(self, number: int) -> Slice:
@@ -142,10 +141,7 @@ class Trace(Shown, Reading):
         return Slice(self, start, stop)
 
     def save(self, path: str | PathLike[str], *, reveal: bool = False) -> None:
-        """Write the trace to one file, which ``Trace.load`` reads back to an equal trace.
-
-        Values of Cookie and Authorization are overwritten with ``*`` unless ``reveal`` is true.
-        """
+        """Write the trace to a file for ``load``, with ``*`` for values of Cookie and Authorization unless ``reveal``."""
         from .archive import save
 
         save(self, path, reveal=reveal)

@@ -47,12 +47,7 @@ class FoundConversation(NamedTuple):
 
 
 def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
-    """The WebSocket in a connection, or what the connection is in its stead.
-
-    Args:
-        flow: the connection's segments.
-        whole: whether all of it is known to be a WebSocket's.
-    """
+    """The WebSocket in a connection, which is known to be one's if ``whole``, or what the connection is instead."""
     streams = CapturedStream(flow, 0), CapturedStream(flow, 1)
     roles = [streams if client == 0 else streams[::-1] for client in (0, 1) if flow.opened_by in (None, client)]
     if whole and any(stream.runs or stream.ends for stream in streams):

@@ -1,7 +1,6 @@
 """Packets: link, IP and TCP headers are read, as little of them as is needed, and each segment goes to its connection.
 
-What cannot be read is counted by its reason. A SYN with another sequence number begins a new connection on the same
-two sockets.
+What cannot be read is counted by its reason. A SYN with another sequence number begins another connection.
 """
 
 import struct

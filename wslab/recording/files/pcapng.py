@@ -186,13 +186,9 @@ def _text(data: bytes) -> str:
 def pcapng(
     names: Iterable[str], written: Iterable[tuple[int, int, bytes]], *, link: int, program: str, comment: str
 ) -> Iterator[bytes]:
-    """The blocks of a pcapng file, one after another.
+    """The blocks of a pcapng file by that ``program``, with interfaces of those names and that link type.
 
-    Args:
-        names: of the interfaces.
-        written: packets: time in nanoseconds since 1970, interface (its place in ``names``), bytes.
-        link: the interfaces' link type.
-        program, comment: what wrote the file, and what there is to say about it.
+    A packet is its time in nanoseconds since 1970, its interface's place in ``names``, and its bytes.
     """
     said = _option(_COMMENT, comment.encode()) + _option(_PROGRAM, program.encode()) + bytes(4)
     yield _block(_SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + said)
