@@ -35,16 +35,15 @@ PIECE = 2**12  # bytes whose deriving takes about as long as an entry's
 class Tap:
     """One end of a connection, as its transport tells it. Made by ``Trace.join``. Thread-safe.
 
-    ``connection`` is its number in the trace. ``sent`` and ``received`` come before the bytes go on; nothing here changes
-    them. Each thing is noted with the present time, unless ``at`` says when it was, in seconds since the trace began, as
-    of what was captured elsewhere.
+    ``sent`` and ``received`` come before the bytes go on; nothing here changes them. Each thing is noted with the present
+    time, unless ``at`` says when it was, in seconds since the trace began, as of what was captured elsewhere.
     """
 
     __slots__ = ("_closed", "_peer", "_tape", "_wire", "connection", "end")
 
     def __init__(self, tape: Tape, wire: Wire, end: Sender) -> None:
         self._tape, self._wire, self._peer, self._closed = tape, wire, end.peer, False
-        self.end, self.connection = end, wire.number
+        self.end, self.connection = end, wire.number  # which end it is, and the connection's number in the trace
 
     def sent(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
         """This end wrote ``data``."""

@@ -141,7 +141,7 @@ class Trace(Shown, Reading):
         return Slice(self, start, stop)
 
     def save(self, path: str | PathLike[str], *, reveal: bool = False) -> None:
-        """Write the trace to a file for ``load``, with ``*`` for values of Cookie and Authorization unless ``reveal``."""
+        """Write the trace to a file for ``load``, values of Cookie and Authorization as ``*`` unless ``reveal``."""
         from .archive import save
 
         save(self, path, reveal=reveal)

@@ -169,16 +169,12 @@ class HandshakeWorkbench(TracePanel):
     def _compared(self) -> tuple[bool | None, str]:
         """Whether the last response's Accept equals the computed one (None without one), and that in words."""
         answered, steps = self._answered, self.steps
-        if self.attempt is None:
-            return None, "nothing was sent yet"
-        if answered is None:
-            return None, "the last answer has no Sec-WebSocket-Accept"
+        if self.attempt is None or answered is None:
+            return None, "the last answer has no Sec-WebSocket-Accept" if self.attempt else "nothing was sent yet"
         if answered == steps.accept:
             return True, "equal: whoever answered has read this key and knows the WebSocket Protocol"
-        sent = "".join(self.attempt.request.get(KEY)[:1])
-        if sent != steps.key:
-            return False, f"not equal: it answers the key that was sent, {quote(sent)}"
-        return False, "not equal: a client must fail this connection"
+        sent, fails = "".join(self.attempt.request.get(KEY)[:1]), "a client must fail this connection"
+        return False, f"not equal: {fails if sent == steps.key else f'it answers the key that was sent, {quote(sent)}'}"
 
     def _try(self, name: str, data: bytes, then: Callable[[Attempt], None]) -> Underway[Attempt]:
         lab = self._open_lab
