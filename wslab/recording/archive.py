@@ -4,7 +4,7 @@
 ``bytes.bin``     the kept bytes, oldest first
 ``records.bin``   packed records, as ``wslab.anatomy.record`` lays them out
 ``places.bin``    for each record its frame's index and its message's number
-``chunks.bin``    packed chunks, as ``wslab.recording.entries.ENTRY`` lays them out
+``chunks.bin``    packed chunks, as ``wslab.recording.tape.ENTRY`` lays them out
 ``inflated.bin``  inflated payloads, one after another
 
 Loading runs nothing that the file says; a file that is cut or lies is refused with a reason. A recording holds what
@@ -26,10 +26,9 @@ from ..anatomy.records import CloseReport
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.message import Message
 from ..protocol.states import Event, State, Transition
-from .entries import ENTRY
 from .ledger import PLACE, Cause, Conversation, by_record
 from .reading import Reading
-from .tape import Kept
+from .tape import ENTRY, Kept
 
 R = TypeVar("R", bound=Reading)
 

@@ -17,9 +17,8 @@ from ..protocol.frame import Frame
 from ..protocol.head import Head
 from ..protocol.message import Message
 from ..protocol.words import CLOSE, OPCODE
-from .entries import BendNote
 from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger
-from .tape import Tape
+from .tape import BendNote, Tape
 
 # Records of one stream that wait to be read by a peer of which nothing is known.
 WAITING = 4096

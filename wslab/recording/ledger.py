@@ -20,8 +20,8 @@ from ..drawing.visible import count
 from ..protocol.connection import Connection
 from ..protocol.message import Message
 from ..protocol.states import Event, Transition
-from .entries import Wire
 from .ring import PackedLog
+from .tape import Wire
 
 try:  # compiled, and 30 to 70 times as fast
     from websockets.speedups import apply_mask

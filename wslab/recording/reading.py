@@ -32,11 +32,10 @@ from ..protocol.message import Message
 from ..protocol.states import State, Transition
 from ..protocol.words import CLOSE, MASK, OPCODE
 from .derive import derive
-from .entries import EVENT, Chunk
 from .lanes import Lanes, lanes
 from .ledger import NO_MESSAGE, Conversation, Dropped, Ledger, Records, Step, by_record
 from .ring import CAPACITY
-from .tape import BATCH, Tap, Tape
+from .tape import BATCH, EVENT, Chunk, Tap, Tape
 
 # What is said of a frame that was dropped, and of a connection's end.
 _FACTS = {

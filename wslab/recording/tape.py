@@ -13,6 +13,7 @@ derived. It is reentrant: a finalizer may run in the midst of a write and tell o
 
 from __future__ import annotations
 
+import struct
 import sys
 import threading
 import time
@@ -25,18 +26,55 @@ from typing import NamedTuple
 from ..anatomy.field import Sender
 from ..anatomy.record import Kind
 from ..anatomy.records import CloseReport
-from .entries import ENTRY, EVENT, NOT_STORED, BendNote, Entry, Told, Wire
 from .ring import PackedLog, Ring
 
+# Time, connection, sender, seen by, offset, length, ring position.
+ENTRY = struct.Struct("<dIBBQQQ")
+Entry = tuple[float, int, int, int, int, int, int]
+NOT_STORED = 2**64 - 1  # the position of a chunk whose bytes its sender's chunks hold
+EVENT = 2**64 - 2  # the position of an entry that is no chunk
 BATCH = 256  # entries that are taken off the tape at a time, which is a few milliseconds of work
 PIECE = 2**12  # bytes whose deriving takes about as long as an entry's
+
+
+class BendNote(str):
+    """What a relay did to a stream, in words."""
+
+
+# What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end.
+Told = Kind | str | BendNote | CloseReport
+
+
+class Chunk(NamedTuple):
+    """What one read or one write handed over. It is not a frame."""
+
+    time: float  # seconds since the trace began
+    connection: int
+    sender: Sender  # who sent these bytes
+    seen_by: Sender  # which end's read or write this was: equal to ``sender`` for a write
+    offset: int  # of its first byte in the sender's stream
+    length: int
+
+
+class Wire:
+    """One TCP connection as its ends tell it."""
+
+    __slots__ = ("key", "last_entry", "live", "middle", "number", "seen", "tapped")
+
+    def __init__(self, number: int, key: Hashable) -> None:
+        self.number, self.key, self.last_entry = number, key, -1
+        self.middle = False  # whether what is told begins in the midst of frames
+        self.tapped = [False, False]  # whether the client's and the server's end are in the lab
+        self.live = 0  # how many taps still tell
+        # Of the client's and of the server's stream: bytes that the client's end and the server's end saw.
+        self.seen = ([0, 0], [0, 0])
 
 
 class Tap:
     """One end of a connection, as its transport tells it. Made by ``Trace.join``. Thread-safe.
 
-    ``sent`` and ``received`` come before the bytes go on; nothing here changes them. Each thing is noted with the present
-    time, unless ``at`` says when it was, in seconds since the trace began, as of what was captured elsewhere.
+    ``sent`` and ``received`` come before the bytes go on; nothing here changes them. Each thing is noted with the
+    present time, unless ``at`` says when it was, in seconds since the trace began, as of what was captured elsewhere.
     """
 
     __slots__ = ("_closed", "_peer", "_tape", "_wire", "connection", "end")

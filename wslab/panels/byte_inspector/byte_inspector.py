@@ -78,11 +78,8 @@ class ByteInspector(Panel):
             if "read_as" not in kwargs:
                 self.set_trait("read_as", self._natural(sender.label if isinstance(sender, Sender) else sender))
             self.inflate = inflate
-            hidden = [
-                range(span.start + start, span.stop + start)
-                for start, explanation in self._found()
-                for span in View(explanation, steady=False).hidden
-            ]
+            seen = [(start, View(explanation, steady=False)) for start, explanation in self._found()]
+            hidden = [range(span.start + start, span.stop + start) for start, view in seen for span in view.hidden]
             shown = self._data[:MOST_TEXT]
             self._withheld = [shown[place] for span in hidden for place in span if place < len(shown)]
             self.data_hex = self._written = hex_text(shown, hidden)
@@ -138,8 +135,8 @@ class ByteInspector(Panel):
             "reading",
             explanation=self.explanation.to_json(),
             parts=[
-                harmless(f"byte {start}: {explanation.title}, {count(len(explanation.data), 'byte')}")
-                for start, explanation in self._parts[:MOST_PARTS]
+                harmless(f"byte {start}: {part.title}, {count(len(part.data), 'byte')}")
+                for start, part in self._parts[:MOST_PARTS]
             ],
             total=len(self._parts),
             given=self._given is not None,
@@ -163,8 +160,7 @@ class ByteInspector(Panel):
 
     @validate("which")
     def _is_part(self, proposal: Mapping[str, Any]) -> int:
-        value: int = proposal["value"]
-        there = len(self._parts)
+        value, there = int(proposal["value"]), len(self._parts)
         if self._ready and not 0 <= value < max(1, there):
             are = "is" if there == 1 else "are"
             raise TraitError(f"which={value}: there {are} {there} to choose from, counted from 0")
@@ -187,8 +183,7 @@ class ByteInspector(Panel):
         with self._lock:
             if name == "which":
                 self.picked = None
-                self._tell()
-                return
+                return self._tell()
             if name == "data_hex":
                 self._data, self._given = parse_hex(new, self._withheld), None
                 if self.read_as == GIVEN:
@@ -205,8 +200,7 @@ class ByteInspector(Panel):
             try:
                 parse_hex(text, self._withheld)
             except HexError as error:
-                self.tell("unreadable", text=text, trouble=str(error), start=error.start, stop=error.stop)
-                return
+                return self.tell("unreadable", text=text, trouble=str(error), start=error.start, stop=error.stop)
             if text == self.data_hex:
                 self._tell()
             self.data_hex = text
@@ -242,8 +236,6 @@ def _stream(data: bytes, sender: Sender | None, inflate: bool) -> list[Part]:
 
 def _taken(data: Any) -> tuple[bytes, Explanation | None]:
     """The bytes that were given, and the explanation if they came with one."""
-    if isinstance(data, Frame | Head):
-        data = data.explain()
     match data:
         case str():
             return parse_hex(data), None
@@ -251,5 +243,7 @@ def _taken(data: Any) -> tuple[bytes, Explanation | None]:
             return bytes(data), None
         case Explanation():
             return data.data, data
+        case Frame() | Head():
+            return _taken(data.explain())
     wanted = "bytes, a string of hex digits, or an explanation is wanted, such as ByteInspector(lab.trace.explain(3))"
     raise TypeError(f"ByteInspector({type(data).__name__}): {wanted}")

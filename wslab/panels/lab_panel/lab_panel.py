@@ -96,8 +96,7 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
     @validate("position")
     def _within(self, proposal: Any) -> int | None:
         position: int | None = proposal["value"]
-        total = self.trace.total
-        if position is not None and position >= total:
+        if position is not None and position >= (total := self.trace.total):
             nothing = "nothing has been recorded yet; -1 is before the first record"
             said = f"the recording has records 0 to {total - 1}" if total else nothing
             raise TraitError(f"position={position}: {said}; None is live")

@@ -17,8 +17,8 @@ from typing import Final
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ..archive import withheld
-from ..entries import EVENT, NOT_STORED, Wire
 from ..reading import Reading
+from ..tape import EVENT, NOT_STORED, Wire
 from .packets import ACK, FIN_FLAG, PSH, RST, SYN
 from .pcapng import RAW, pcapng
 
