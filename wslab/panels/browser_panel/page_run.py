@@ -115,7 +115,7 @@ def _text(told: Mapping[str, Any], name: str) -> Any:
 
 def _number(told: Mapping[str, Any], name: str) -> Any:
     value = told.get(name)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53):
+    if value is None or (type(value) is int and 0 <= value < 2**53):
         return value
     raise ValueError(f"a page told {name}={value!r}: a whole number is wanted")
 

@@ -169,9 +169,8 @@ class ByteInspector(Panel):
     @validate("picked")
     def _is_byte(self, proposal: Mapping[str, Any]) -> int | None:
         value: int | None = proposal["value"]
-        if value is not None and self._parts and not 0 <= value < len(self.explanation.data):
-            shown = count(len(self.explanation.data), "byte")
-            raise TraitError(f"picked={value}: {shown} shown, counted from 0; None picks none")
+        if value is not None and self._parts and not 0 <= value < (size := len(self.explanation.data)):
+            raise TraitError(f"picked={value}: {count(size, 'byte')} shown, counted from 0; None picks none")
         return value
 
     @observe("data_hex", "read_as", "inflate", "which")

@@ -218,15 +218,15 @@ class FrameBuilder(FrameFields):
         name, value = str(question["name"]), question["value"]
         if name not in _FROM_PAGE:
             raise ValueError(f"a page wanted to change {name!r}, which it may not")
+        why = None
         try:
             with self._one_change() if name != "payload_as" else nullcontext():
                 self.set_trait(name, _FROM_PAGE[name](value))
                 if name in ("length", "length_form"):
                     self.length_bits = None
         except (TraitError, ValueError) as error:
-            self._refuse(name, str(error))
-        else:
-            self._refuse(name, None)
+            why = str(error)
+        self._refuse(name, why)
 
     def _answer_right_length(self, _: Question) -> None:
         self.right_length()
@@ -242,10 +242,10 @@ class FrameBuilder(FrameFields):
 
 def _lie(data: bytes, payload: int) -> str:
     """What follows from a header that does not state the length of ``payload`` bytes; empty where it does."""
-    frame = parse_frame(data)
+    frame, more = parse_frame(data), EXTENDED[data[1]]
     if frame.header_length > len(data) - payload:
-        said = f"{data[1] & LENGTH} announces {EXTENDED[data[1]]} more bytes of length, and nobody wrote them: the "
-        return f"{said}{EXTENDED[data[1]]} bytes that follow are taken for them."
+        said = f"{data[1] & LENGTH} announces {more} more bytes of length, and nobody wrote them"
+        return f"{said}: the {more} bytes that follow are taken for them."
     promised, there = frame.payload_length, len(data) - frame.header_length
     said = f"The header promises {count(promised, 'byte')} of payload and {count(there, 'byte')} came: a receiver "
     if promised > there:
