@@ -330,7 +330,7 @@ def _dissect(options: argparse.Namespace) -> int:
 def _dissect_file(options: argparse.Namespace) -> int:
     from .drawing.visible import visible
     from .recording import Trace, TraceFileError
-    from .recording.dissecting import dissections
+    from .recording.trace import dissections
 
     try:
         trace = Trace.open(options.file)

@@ -2,8 +2,8 @@
 
 ``ring`` holds bytes and entries; ``tape`` notes what crosses, ``ledger`` holds what it means, and ``derive`` works
 that out. ``reading`` holds these and answers, with ``lanes`` for what lies around a record. ``archive`` saves and loads
-it, ``files`` exchange it with other programs, ``dissecting`` hands it on whole, and ``trace`` is all of that in one
-place, and shows it. Knows nothing of sockets (``live`` writes to it) and nothing of widgets (``panels`` read from it).
+it, ``files`` exchange it with other programs, and ``trace`` is all of that in one place, and shows it. Knows nothing of
+sockets (``live`` writes to it) and nothing of widgets (``panels`` read from it).
 """
 
 from __future__ import annotations

@@ -74,8 +74,6 @@ class Reading:
         # Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR.
         self.rebuilt = False
 
-    # --- writing -------------------------------------------------------------------------
-
     def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
         """A tap for one end of a TCP connection.
 
@@ -114,7 +112,6 @@ class Reading:
             derive(self.tape, self.ledger)
             yield
 
-    # --- reading -------------------------------------------------------------------------
     @property
     def total(self) -> int:
         """How many records there ever were."""

@@ -173,8 +173,6 @@ class Tape:
         self._subscribers: tuple[Callable[[], object], ...] = ()
         self._woken = True  # whether all of them know of something new
 
-    # --- writing -------------------------------------------------------------------------
-
     def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
         """See ``Trace.join``."""
         with self._lock:
@@ -282,8 +280,6 @@ class Tape:
             self._woken = True
             for wake in self._subscribers:
                 wake()
-
-    # --- reading -------------------------------------------------------------------------
 
     def take(self, most: int | None = None) -> Iterator[tuple[Entry, bytes | memoryview | Told | None]]:
         """The entries that were not taken yet, at most ``most``, in order; one reader at a time.

@@ -1,22 +1,29 @@
 """The recording as a learner holds it: ``Trace`` is written to and read from, shows itself, and is saved and opened.
 
 ``Slice``, ``Handshake`` and ``Closing`` show parts of it; they hold no copy, and read the trace each time they are
-shown. What reads and writes files, ``archive`` and ``files``, is loaded when it is first used.
+shown. What reads and writes files, ``archive`` and ``files``, is loaded when it is first used. ``dissections`` hands
+a recording on whole, for the terminal and JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from ..anatomy.explanation import Explanation, handshake_sheet
+from ..anatomy.field import Sender
 from ..anatomy.record import Kind, Record
 from ..anatomy.records import CloseReport, closing, ladder, records_table
 from ..drawing.blocks import Notes, Only, Words
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import count, visible
+from ..protocol.connection import Unread
+from ..protocol.dissection import Dissection
+from ..protocol.dissector import UNREAD_KEPT
+from ..protocol.head import parse_head
 from .reading import Reading
 from .tape import Tap
 
@@ -229,3 +236,34 @@ class Trace(Shown, Reading):
     def _sheet(self) -> Sheet:
         sheet, notes = Slice(self)._sheet(), list(map(visible, self.notes))
         return replace(sheet, blocks=[*sheet.blocks, Notes(notes)]) if notes else sheet
+
+
+def dissections(trace: Reading) -> Iterator[tuple[int, Dissection]]:
+    """Each connection's number, and all that is kept of it, the client's things first. Messages are left out."""
+    with trace.still():
+        kept: dict[int, list[Record]] = {number: [] for number in trace.connections}
+        for record in trace.records:
+            kept.setdefault(record.connection, []).append(record)
+        for number in sorted(kept):
+            yield number, _dissection(trace, number, kept[number])
+
+
+def _dissection(trace: Reading, number: int, records: list[Record]) -> Dissection:
+    heads, frames, unread = [], [], []
+    for record in sorted(records, key=attrgetter("sender")):
+        sender, offset, violations = record.sender, record.offset, trace.ledger.violations.get(record.number, ())
+        match record.kind:
+            case Kind.FRAME:
+                frames.append(trace.frame_of(record))
+            case Kind.REQUEST | Kind.RESPONSE:
+                head = parse_head(trace.raw(record) or b"", sender, offset=offset)
+                heads.append(replace(head, violations=violations))
+            case Kind.UNREAD:
+                data, what = (trace.raw(record) or b"")[:UNREAD_KEPT], trace.ledger.texts.get(record.number, "")
+                unread.append(Unread(sender, offset, data, record.payload_length, what, violations))
+    conversation = trace.conversation(number)
+    unfinished = [sender for sender in Sender if not conversation.streams[sender].ended]
+    unread += [rest for rest in map(conversation.protocol.rest, unfinished) if rest is not None]
+    unread.sort(key=attrgetter("sender"))
+    states, transitions = trace.states(number), tuple(trace.transitions(number))
+    return Dissection(tuple(heads), tuple(frames), (), tuple(unread), states, transitions)

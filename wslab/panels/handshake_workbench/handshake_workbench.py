@@ -226,12 +226,9 @@ class HandshakeWorkbench(TracePanel):
     @validate("predictions")
     def _only_what_there_is(self, proposal: Any) -> dict[str, int]:
         try:
-            for name, status in proposal["value"].items():
-                experiment(name)
-                predictable(status)
+            return {experiment(name).name: predictable(status) for name, status in proposal["value"].items()}
         except ValueError as error:
             raise TraitError(str(error)) from None
-        return dict(proposal["value"])
 
     def _sheet(self) -> Sheet:
         last = self.attempt
