@@ -20,9 +20,8 @@ from ..archive import LATEST, R, TraceFileError
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, Flow, Segment, Sorter
+from .packets import ACK, RST, Flow, Segment, Sorter, together
 from .pcapng import Story, is_capture, packets
-from .reassembly import together
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
 PACKETS: Final = 2_000_000  # packets that are read, likewise

@@ -16,8 +16,7 @@ from ...protocol.dissector import Dissector, Mode
 from ...protocol.head import END, Head, begins_like_head, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
 from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
-from .packets import Flow
-from .reassembly import CapturedStream, Run
+from .packets import CapturedStream, Flow, Run
 
 CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning of a frame or a head
 CHAINED: Final = 64  # frames that are looked at when bytes without a handshake are judged
