@@ -272,16 +272,8 @@ def _ending_json(ending: Ending) -> dict[str, Any]:
         "connection": ending.connection,
         "layout": state_layout(_machines(ending)),
         "steps": [
-            {
-                "sender": sender.label,
-                "old": rule.old.value,
-                "event": rule.event.value,
-                "new": rule.new.value,
-                "words": _words(rule),
-                "section": rule.section,
-                "sentence": rule.sentence,
-                "record": record,
-            }
+            {"sender": sender.label, "old": rule.old.value, "event": rule.event.value, "new": rule.new.value}
+            | {"words": _words(rule), "section": rule.section, "sentence": rule.sentence, "record": record}
             for sender, rule, record in ending.moves
         ],
         "began": _who_began(ending),

@@ -190,9 +190,8 @@ class Preview(NamedTuple):
         for index, (data, place) in enumerate(zip(self.frames, self.places, strict=True)):
             broken = f", breaks {count(len(place.violations), 'rule')}" if place.violations else ""
             what = place.opcode_name + ("" if place.fin else ", not final") + broken
-            shown = hexed(data, SHOWN)
-            if place.mask and self.hides:
-                shown = f"{data[: place.header_length - 4].hex(' ')} {FRESH} and what it masks"
+            hidden = f"{data[: place.header_length - 4].hex(' ')} {FRESH} and what it masks"
+            shown = hidden if place.mask and self.hides else hexed(data, SHOWN)
             rows.append((f"{index + 1}{' (sent)' if index < self.begun else ''}", what, str(len(data)), shown))
         return rows
 
@@ -200,14 +199,8 @@ class Preview(NamedTuple):
     def facts(self) -> dict[str, Any]:
         """All of it but the explanation, as JSON values."""
         frames = [
-            {
-                "what": place.opcode_name,
-                "fin": int(place.fin),
-                "hex": data[:SHOWN].hex(),
-                "length": len(data),
-                "broken": len(place.violations),
-                "sent": index < self.begun,
-            }
+            {"what": place.opcode_name, "fin": int(place.fin), "hex": data[:SHOWN].hex(), "length": len(data)}
+            | {"broken": len(place.violations), "sent": index < self.begun}
             for index, (data, place) in enumerate(zip(self.frames, self.places, strict=True))
         ]
         return {

@@ -178,19 +178,11 @@ class FrameBuilder(FrameFields):
             data, broken, judgement = self._judged()
             payload = typed(self.payload, self.payload_as)
             right = build_frame(payload, **{**self._header(), "length": None, "length_form": None})
-            stated = len(payload) if self.length is None else self.length
-            built = {
-                "hex": data[:MOST_HEX].hex(" "),
-                "length": len(data),
-                "call": self.call,
-                "payload": len(payload),
-                "stated": str(stated),
-                "shortest": shortest_form(stated).bits,
-                "seven": data[1] & LENGTH,
-                "right": right[1] & LENGTH,
-                "lie": _lie(data, len(payload)),
-            }
-            self.set_trait("built", built)
+            size, stated = len(payload), len(payload) if self.length is None else self.length
+            sizes = {"length": len(data), "payload": size, "stated": str(stated)}
+            bits = {"shortest": shortest_form(stated).bits, "seven": data[1] & LENGTH, "right": right[1] & LENGTH}
+            shown = {"hex": data[:MOST_HEX].hex(" "), "call": self.call, "lie": _lie(data, size)}
+            self.set_trait("built", {**shown, **sizes, **bits})
             self.set_trait("explanation", self.explain().to_json())
             self.set_trait("verdicts", verdicts_json(judgement, broken))
 

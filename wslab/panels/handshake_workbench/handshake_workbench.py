@@ -124,21 +124,13 @@ class HandshakeWorkbench(TracePanel):
     @guarded
     def _tell_request(self, _: Any = None) -> None:
         steps, answered, (equal, compared) = self.steps, self._answered, self._compared()
+        sound, answer = len(steps.nonce or b"") == 16, None if answered is None else visible(answered)
+        key = {"key": visible(steps.key), "own": self.key is not None, "note": _nonce_note(steps), "sound": sound}
+        computed = {"guid": GUID, "digest": hexed(steps.digest), "accept": steps.accept}
         self.tell(
             "request",
             explanation=explain_request(self._data).to_json(),
-            accept={
-                "key": visible(steps.key),
-                "own": self.key is not None,
-                "note": _nonce_note(steps),
-                "sound": len(steps.nonce or b"") == 16,
-                "guid": GUID,
-                "digest": hexed(steps.digest),
-                "accept": steps.accept,
-                "answered": None if answered is None else visible(answered),
-                "equal": equal,
-                "compared": compared,
-            },
+            accept={**key, **computed, "answered": answer, "equal": equal, "compared": compared},
             experiments=[one.facts(self.original) for one in EXPERIMENTS.values()],
             statuses=[[status, said] for status, said in STATUSES.items()],
         )

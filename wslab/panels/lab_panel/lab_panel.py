@@ -140,15 +140,9 @@ def lanes_json(trace: Trace, number: int) -> dict[str, Any]:
         ],
         "chunks_left_out": max(0, len(lanes.chunks) - MOST_CHUNKS),
         "records": [
-            {
-                "number": one.number,
-                "kind": one.kind.name.lower(),
-                "control": one.kind is Kind.FRAME and bool(one.first & CONTROL),
-                "offset": one.offset,
-                "header": one.header_length,
-                "payload": one.payload_length,
-                "words": harmless(one.summary),
-            }
+            {"number": one.number, "kind": one.kind.name.lower(), "words": harmless(one.summary)}
+            | {"control": one.kind is Kind.FRAME and bool(one.first & CONTROL)}
+            | {"offset": one.offset, "header": one.header_length, "payload": one.payload_length}
             for one in lanes.records
         ],
         "messages": [

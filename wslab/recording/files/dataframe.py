@@ -42,6 +42,7 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
     # What begins in the midst of a character, or ends there, is told without it.
     said = [start.decode("utf-8", "ignore") for start in starts]
     coded = (opcode == CLOSE) & (records["payload_length"] > 1)
+    bits = {"fin": FIN, "rsv1": RSV1, "rsv2": RSV2, "rsv3": RSV3}
     columns: dict[str, Any] = {
         "record": records["number"],
         "time": records["time"],
@@ -49,10 +50,7 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
         "connection": records["connection"],
         "sender": labels[records["sender"]],
         "opcode": names[opcode],
-        "fin": records["first"] & FIN != 0,
-        "rsv1": records["first"] & RSV1 != 0,
-        "rsv2": records["first"] & RSV2 != 0,
-        "rsv3": records["first"] & RSV3 != 0,
+        **{name: records["first"] & bit != 0 for name, bit in bits.items()},
         "masked": records["second"] & MASK != 0,
         "header_length": records["header_length"],
         "length": records["payload_length"],

@@ -102,19 +102,17 @@ def _entry(
     }
     lacks = ", ".join(count(number, name) for name, number in left_out.items() if number)
     host = next(iter(request.get("Host")), "localhost") if request else "localhost"
+    method, target = (request.method, request.target) if request else (None, None)
+    url = f"ws://{host}{target or '/'}"
+    reason = "".join(response.start_line.split(" ", 2)[2:]) if response else ""
     responded = next((record.time for record in records if record.kind is Kind.RESPONSE), start)
     return {
         "startedDateTime": datetime.fromtimestamp(trace.began + start, UTC).isoformat().replace("+00:00", "Z"),
         "time": ((records[-1].time if records else 0.0) - start) * 1000,
-        "request": {
-            "method": (request.method if request else None) or "GET",
-            "url": f"ws://{host}{(request.target if request else None) or '/'}",
-            **_half(request),
-            "queryString": [],
-        },
+        "request": {"method": method or "GET", "url": url, **_half(request), "queryString": []},
         "response": {
             "status": (response.status if response else None) or 0,
-            "statusText": "".join(response.start_line.split(" ", 2)[2:]) if response else "",
+            "statusText": reason,
             **_half(response),
             "content": {"size": 0, "mimeType": "x-unknown"},
             "redirectURL": "",
@@ -128,13 +126,10 @@ def _entry(
 
 
 def _half(head: Head | None) -> dict[str, Any]:
-    return {
-        "httpVersion": "HTTP/{}.{}".format(*head.version) if head and head.version else "",
-        "cookies": [],
-        "headers": [{"name": name, "value": value} for name, value in head.headers] if head else [],
-        "headersSize": len(head.data) if head else -1,
-        "bodySize": 0,
-    }
+    version = "HTTP/{}.{}".format(*head.version) if head and head.version else ""
+    headers = [{"name": name, "value": value} for name, value in head.headers] if head else []
+    size = len(head.data) if head else -1
+    return {"httpVersion": version, "cookies": [], "headers": headers, "headersSize": size, "bodySize": 0}
 
 
 def from_har(path: str | PathLike[str], kind: type[R]) -> R:

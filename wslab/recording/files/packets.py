@@ -37,14 +37,10 @@ _NESTED: Final = 8  # VLAN tags and extension headers that are stepped over at m
 LINKS: Final[dict[int, tuple[int, int | None]]] = {
     0: (4, None),  # NULL: an address family in the byte order of the capturing machine
     1: (14, 12),  # Ethernet
-    12: (0, None),  # raw IP, as some systems number it
-    14: (0, None),
-    101: (0, None),  # raw IP
     108: (4, None),  # LOOP, of OpenBSD
     113: (16, 14),  # Linux cooked, version 1
-    228: (0, None),  # raw IPv4
-    229: (0, None),  # raw IPv6
     276: (20, 0),  # Linux cooked, version 2
+    **dict.fromkeys((12, 14, 101, 228, 229), (0, None)),  # raw IP, also as some systems number it; raw IPv4; raw IPv6
 }
 
 RUNS: Final = 64  # runs of one direction that are looked at

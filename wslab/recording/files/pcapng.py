@@ -22,12 +22,9 @@ PCAPNG: Final = b"\x0a\x0d\x0d\x0a"  # a section header's type, the same in both
 # By a pcap file's first four bytes: byte order, nanoseconds in a unit of time, length of a packet's header (24 in the
 # variant that Linux distributions once patched into libpcap).
 PCAP: Final = {
-    b"\xa1\xb2\xc3\xd4": (">", 1000, 16),
-    b"\xd4\xc3\xb2\xa1": ("<", 1000, 16),
-    b"\xa1\xb2\x3c\x4d": (">", 1, 16),
-    b"\x4d\x3c\xb2\xa1": ("<", 1, 16),
-    b"\xa1\xb2\xcd\x34": (">", 1000, 24),
-    b"\x34\xcd\xb2\xa1": ("<", 1000, 24),
+    struct.pack(f"{order}I", magic): (order, unit, header)
+    for magic, unit, header in ((0xA1B2C3D4, 1000, 16), (0xA1B23C4D, 1, 16), (0xA1B2CD34, 1000, 24))
+    for order in "<>"
 }
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
