@@ -150,9 +150,8 @@ class Tape:
 
     def __init__(self, max_bytes: int, max_entries: int, make_room: Callable[[Tape], bool]) -> None:
         if max_bytes < 1024 or max_entries < 16:
-            raise ValueError(
-                f"max_bytes={max_bytes}, max_entries={max_entries}: a trace keeps at least 1024 bytes and 16 entries"
-            )
+            least = "a trace keeps at least 1024 bytes and 16 entries"
+            raise ValueError(f"max_bytes={max_bytes}, max_entries={max_entries}: {least}")
         self.max_bytes, self.max_entries = max_bytes, max_entries
         self.wires: dict[int, Wire] = {}
         self.next_connection = 0  # the number that the next new connection gets

@@ -131,17 +131,10 @@ class ByteInspector(Panel):
             yield (0, _frame(data, sender, inflate))
 
     def _tell(self) -> None:
-        self.tell(
-            "reading",
-            explanation=self.explanation.to_json(),
-            parts=[
-                harmless(f"byte {start}: {part.title}, {count(len(part.data), 'byte')}")
-                for start, part in self._parts[:MOST_PARTS]
-            ],
-            total=len(self._parts),
-            given=self._given is not None,
-            left=max(0, len(self._data) - MOST_TEXT) if self.data_hex == self._written else 0,
-        )
+        shown, total, given = self.explanation.to_json(), len(self._parts), self._given is not None
+        titles = [f"byte {at}: {part.title}, {count(len(part.data), 'byte')}" for at, part in self._parts[:MOST_PARTS]]
+        left = max(0, len(self._data) - MOST_TEXT) if self.data_hex == self._written else 0
+        self.tell("reading", explanation=shown, parts=[*map(harmless, titles)], total=total, given=given, left=left)
 
     @validate("data_hex")
     def _is_hex(self, proposal: Mapping[str, Any]) -> Any:

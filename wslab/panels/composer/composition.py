@@ -68,16 +68,11 @@ class TargetEnd(NamedTuple):
     @property
     def facts(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        end, is_open = self.end, self.end is not None and self.end.open
-        return {
-            "key": self.key,
-            "sender": "" if self.sender is None else self.sender.label,
-            "connection": self.key.partition(" ")[2],
-            "kind": "" if end is None else end.kind,
-            "state": (end.state if end is not None and is_open else State.CLOSED).value,
-            "open": is_open,
-            "label": self.label,
-        }
+        end, is_open, connection = self.end, self.end is not None and self.end.open, self.key.partition(" ")[2]
+        state = (end.state if end is not None and is_open else State.CLOSED).value
+        facts = {"kind": "" if end is None else end.kind, "state": state, "open": is_open, "label": self.label}
+        sender = "" if self.sender is None else self.sender.label
+        return {"key": self.key, "sender": sender, "connection": connection, **facts}
 
     def among(self, ends: Sequence[End]) -> dict[str, Any]:
         """The newest ends to choose from, and itself among them, as JSON values."""
@@ -203,14 +198,9 @@ class Preview(NamedTuple):
             | {"broken": len(place.violations), "sent": index < self.begun}
             for index, (data, place) in enumerate(zip(self.frames, self.places, strict=True))
         ]
-        return {
-            "field": self.field,
-            "trouble": self.why,
-            "frames": frames,
-            "left": sum(map(len, self.frames[self.begun :])),
-            "payload": None if self.series is None else len(self.series.payload),
-            "reason_most": LONGEST_REASON,
-        }
+        left = sum(map(len, self.frames[self.begun :]))
+        sizes = {"left": left, "payload": None if self.series is None else len(self.series.payload)}
+        return {"field": self.field, "trouble": self.why, "frames": frames, "reason_most": LONGEST_REASON, **sizes}
 
 
 def placed(trace: Trace, end: End | None, sender: Sender, frames: Sequence[bytes]) -> list[Frame]:

@@ -143,13 +143,9 @@ class FrameBuilder(FrameFields):
 
     def _header(self) -> dict[str, Any]:
         """What ``build_frame`` takes beside the payload."""
-        bits = self.length_bits
-        return {
-            **self.bits,
-            "mask": bytes.fromhex(self.masking_key) if self.masked else None,
-            "length_form": self.length_form if bits is None else 7,
-            "length": self.length if bits is None else bits,
-        }
+        mask, bits = bytes.fromhex(self.masking_key) if self.masked else None, self.length_bits
+        form, length = (self.length_form, self.length) if bits is None else (7, bits)
+        return {**self.bits, "mask": mask, "length_form": form, "length": length}
 
     def _judged(self) -> tuple[bytes, tuple[Violation, ...], Judgement]:
         data = self.data

@@ -127,30 +127,20 @@ class HandshakeWorkbench(TracePanel):
         sound, answer = len(steps.nonce or b"") == 16, None if answered is None else visible(answered)
         key = {"key": visible(steps.key), "own": self.key is not None, "note": _nonce_note(steps), "sound": sound}
         computed = {"guid": GUID, "digest": hexed(steps.digest), "accept": steps.accept}
-        self.tell(
-            "request",
-            explanation=explain_request(self._data).to_json(),
-            accept={**key, **computed, "answered": answer, "equal": equal, "compared": compared},
-            experiments=[one.facts(self.original) for one in EXPERIMENTS.values()],
-            statuses=[[status, said] for status, said in STATUSES.items()],
-        )
+        accept = {**key, **computed, "answered": answer, "equal": equal, "compared": compared}
+        experiments = [one.facts(self.original) for one in EXPERIMENTS.values()]
+        shown, statuses = explain_request(self._data).to_json(), [*map(list, STATUSES.items())]
+        self.tell("request", explanation=shown, accept=accept, experiments=experiments, statuses=statuses)
 
     def _tell_attempt(self) -> None:
         if (last := self.attempt) is None:
             return
         response, (meaning, section) = last.explain_response(), last.meaning
-        self.tell(
-            "attempt",
-            connection=last.connection,
-            status=last.status,
-            first_line="" if last.response is None else visible(last.response.start_line),
-            meaning=meaning,
-            section=section,
-            body=_body_text(last),
-            accepted=last.accepted,
-            checks=[list(check) for check in last.checks],
-            explanation=None if response is None else response.to_json(),
-        )
+        line, said = "" if last.response is None else visible(last.response.start_line), _body_text(last)
+        facts: dict[str, Any] = {"meaning": meaning, "section": section, "first_line": line, "body": said}
+        facts |= {"connection": last.connection, "status": last.status, "accepted": last.accepted}
+        facts |= {"checks": [*map(list, last.checks)], "explanation": None if response is None else response.to_json()}
+        self.tell("attempt", **facts)
 
     @property
     def _answered(self) -> str | None:

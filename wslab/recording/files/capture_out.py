@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ...anatomy.field import Sender
-from ...anatomy.record import Kind, Record
+from ...anatomy.record import Kind
 from ..archive import withheld
 from ..reading import Reading
 from ..tape import EVENT, NOT_STORED, Wire
@@ -72,11 +72,8 @@ class _Export:
         self.trace = trace
         self.hidden: dict[tuple[int, Sender], list[tuple[int, bytes]]] = {}
         self.sides: dict[int, tuple[_WrittenEnd, _WrittenEnd]] = {}
-        self.ended: dict[tuple[int, int, float], Record] = {
-            (record.connection, record.sender, record.time): record
-            for record in trace.records
-            if record.kind in (Kind.FIN, Kind.RESET)
-        }
+        ends = [record for record in trace.records if record.kind in (Kind.FIN, Kind.RESET)]
+        self.ended = {(record.connection, record.sender, record.time): record for record in ends}
         self.begins = trace.tape.begins()
         for number in () if reveal else trace.connections:
             for head in trace.conversation(number).protocol.heads:

@@ -219,11 +219,8 @@ class Run:
     def conflicts(self) -> int:
         """How many bytes came again and were not the same."""
         whole = self.data if self.repeated else b""
-        return sum(
-            sum(map(int.__ne__, whole[at : at + len(data)], data))
-            for at, data in self.repeated
-            if whole[at : at + len(data)] != data
-        )
+        pairs = ((whole[at : at + len(data)], data) for at, data in self.repeated)
+        return sum(sum(map(int.__ne__, first, again)) for first, again in pairs if first != again)
 
 
 class CapturedStream:
