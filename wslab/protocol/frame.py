@@ -10,7 +10,7 @@ from ..anatomy.explanation import Explanation
 from ..anatomy.field import Field, Sender, Violation
 from ..drawing.visible import count, hexed, quote
 from .header import EXTENDED, KEY, FrameHeader, read_header
-from .rules import FrameCase, judge_frame
+from .rules import FRAME_RULES, FrameCase, judge
 from .words import (
     CLOSE,
     CONTINUATION,
@@ -113,10 +113,8 @@ class Frame(NamedTuple):
 
     def explain(self) -> Explanation:
         """Every bit of it explained; of its header alone where the payload was not kept."""
-        data, inflated = self.header + (self.payload or b""), self.inflated
-        told = explain_frame(
-            data, sender=self.sender, offset=self.offset, violations=self.violations, inflated=inflated
-        )
+        data, place = self.header + (self.payload or b""), self.offset
+        told = explain_frame(data, sender=self.sender, offset=place, violations=self.violations, inflated=self.inflated)
         return told if self.note is None else replace(told, facts=(*told.facts, ("Not read", self.note)))
 
     def __repr__(self) -> str:
@@ -150,16 +148,9 @@ def parse_frame(data: bytes, *, sender: Sender | None = None, offset: int = 0) -
             elif header.first & FIN and whole:
                 case.cut_text = error.end - error.start
     code, reason = close_body(plain) if opcode == CLOSE else (None, None)
-    return Frame(
-        sender,
-        *header._replace(offset=offset),
-        violations=judge_frame(case) if len(data) >= header.header_length else (),
-        preview=(plain[2:] if opcode == CLOSE else plain)[:PREVIEW],
-        payload=payload,
-        status_code=code,
-        close_reason=reason,
-        complete=whole,
-    )
+    broken = judge(FRAME_RULES, case) if len(data) >= header.header_length else ()
+    seen, header = plain[2:] if opcode == CLOSE else plain, header._replace(offset=offset)
+    return Frame(sender, *header, broken, seen[:PREVIEW], payload, None, code, reason, complete=whole)
 
 
 def explain_frame(
@@ -181,16 +172,9 @@ def explain_frame(
         inflated: what the payload inflates to, where it is compressed.
     """
     split = _split(data)
-    return Explanation(
-        title=f"{opcode_name(data[0] & OPCODE)} frame" if data else "no bytes",
-        data=data,
-        fields=tuple(_fields(data, split, sender, inflated)),
-        sender=sender,
-        offset=offset,
-        violations=tuple(violations),
-        facts=tuple(_facts(data, split, inflated)),
-        inflated=inflated,
-    )
+    title = f"{opcode_name(data[0] & OPCODE)} frame" if data else "no bytes"
+    fields, facts = tuple(_fields(data, split, sender, inflated)), tuple(_facts(data, split, inflated))
+    return Explanation(title, data, fields, sender, offset, tuple(violations), facts, inflated)
 
 
 def close_body(data: bytes) -> tuple[int | None, str | None]:

@@ -150,15 +150,9 @@ def explain_head(
         violations: the rules it breaks, as ``wslab.protocol.rules`` found them.
     """
     head = parse_head(data, sender)
-    return Explanation(
-        title="Opening handshake, " + ("request" if sender is Sender.CLIENT else "response"),
-        data=data,
-        fields=tuple(head_fields(head, request)),
-        sender=sender,
-        offset=offset,
-        violations=tuple(violations),
-        facts=tuple(head_facts(head, request)),
-    )
+    title = "Opening handshake, " + ("request" if sender is Sender.CLIENT else "response")
+    fields, facts = tuple(head_fields(head, request)), tuple(head_facts(head, request))
+    return Explanation(title, data, fields, sender, offset, tuple(violations), facts)
 
 
 def _lines(data: bytes) -> Iterator[HeaderLine]:
