@@ -101,15 +101,10 @@ class Connection:
     """
 
     def __init__(
-        self,
-        *,
-        keep: int = 1 << 24,
-        inflate_limit: int = 1 << 24,
-        payloads: int = 0,
-        heads: tuple[bool, bool] = (True, True),
-        extensions: str | None = None,
+        self, *, keep: int = 1 << 24, inflate_limit: int = 1 << 24, payloads: int = 0,
+        heads: tuple[bool, bool] = (True, True), extensions: str | None = None,
         unmask: Callable[[bytes | memoryview, bytes], bytes] = apply_mask,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._unmask = unmask
         self.keep: Final = keep
         self.inflate_limit: Final = inflate_limit

@@ -154,13 +154,9 @@ def parse_frame(data: bytes, *, sender: Sender | None = None, offset: int = 0) -
 
 
 def explain_frame(
-    data: bytes,
-    *,
-    sender: Sender | None = None,
-    offset: int = 0,
-    violations: Iterable[Violation] = (),
-    inflated: bytes | None = None,
-) -> Explanation:
+    data: bytes, *, sender: Sender | None = None, offset: int = 0,
+    violations: Iterable[Violation] = (), inflated: bytes | None = None,
+) -> Explanation:  # fmt: skip
     """Tell what every bit of a frame says (RFC 6455 section 5.2).
 
     Args:
