@@ -59,10 +59,8 @@ def state_layout(block: States) -> dict[str, Any]:
 
 
 def states_figure(block: States) -> Figure:
-    """The diagram as a figure: a change that was made is bold, in its lane's colour, with its number.
-
-    The others are thin and grey. The state that a machine is in now has a double frame.
-    """
+    """The diagram as a figure: a change that was made is bold, in its lane's colour, with its number. The others are
+    thin and grey. The state that a machine is in now has a double frame."""
     lanes = state_layout(block)["lanes"]
     height = max((lane["height"] for lane in lanes), default=0)
     parts = []

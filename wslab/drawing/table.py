@@ -47,10 +47,8 @@ def shares(wanted: Sequence[int], wraps: Sequence[bool], room: int, narrowest: i
 def table_text(
     columns: Sequence[Column | str], rows: Iterable[Sequence[str]], *, caption: str = "", width: int = 80
 ) -> str:
-    """A table at most ``width`` columns wide: caption, headings, a rule, rows.
-
-    Cells may hold anything; what could act or hide is made visible here (wire text goes through ``visible`` first).
-    """
+    """A table at most ``width`` columns wide: caption, headings, a rule, rows. Cells may hold anything; what could act
+    or hide is made visible here (wire text goes through ``visible`` first)."""
     heads = columns_of(columns)
     shown = [[harmless(cell) for cell in row] for row in rows]
     wanted = [

@@ -198,11 +198,9 @@ class Connection:
         return out
 
     def end(self, sender: Sender, *, reset: bool = False) -> list[Unread]:
-        """The sender's stream has ended, in order or by a reset; return what was left over: at most one ``Unread``.
-
-        The connection is closed when the TCP connection is, which takes the ends of both streams, or a reset (RFC 6455
-        section 7.1.4).
-        """
+        """The sender's stream has ended, in order or by a reset; return what was left over: at most one ``Unread``. The
+        connection is closed when the TCP connection is, which takes the ends of both streams, or a reset (RFC 6455
+        section 7.1.4)."""
         side = self._sides[sender]
         if side.ended:
             return []

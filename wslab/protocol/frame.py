@@ -157,10 +157,8 @@ def explain_frame(
 
 
 def close_body(data: bytes) -> tuple[int | None, str | None]:
-    """Status code and reason of a close frame's unmasked payload (RFC 6455 section 5.5.1).
-
-    Both are None where there is no status code. Bytes that are no UTF-8 become U+FFFD.
-    """
+    """Status code and reason of a close frame's unmasked payload (RFC 6455 section 5.5.1). Both are None where there is
+    no status code. Bytes that are no UTF-8 become U+FFFD."""
     if len(data) < 2:
         return None, None
     return int.from_bytes(data[:2], "big"), data[2:].decode(errors="replace")

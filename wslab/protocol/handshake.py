@@ -18,10 +18,8 @@ Headers = Mapping[str, str | None] | Iterable[tuple[str, str]]
 
 
 def accept_key(key: str) -> str:
-    """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2).
-
-    The key is taken as it is written, as a string; it is not decoded and not checked.
-    """
+    """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2). The key is taken as it is written, as a
+    string; it is not decoded and not checked."""
     return AcceptSteps(key).accept
 
 

@@ -123,10 +123,7 @@ def begins_like_head(data: bytes) -> bool:
 def parse_head(data: bytes, sender: Sender, *, offset: int = 0) -> Head:
     """The head that ``data`` holds, up to its empty line. Never raises; what is wrong is in ``malformed``.
 
-    Args:
-        data: the head's bytes.
-        sender: who sent it: a client sends a request, a server a response.
-        offset: of its first byte in the sender's stream, in bytes.
+    A client sends a request, a server a response. ``offset`` is of the first byte in the sender's stream, in bytes.
     """
     start_line = data.partition(b"\r\n")[0].decode("latin-1")
     lines = list(_lines(data))

@@ -89,9 +89,7 @@ def payload_length(data: bytes | memoryview, second_at: int) -> int:
 
 def read_header(data: bytes | memoryview, at: int = 0, *, index: int = 0, offset: int = 0) -> FrameHeader:
     """The header of the frame that begins at ``data[at]``. Never raises: what has not come counts as 0, and as no key.
-
-    ``index`` and ``offset`` are the frame's place in its stream, which the bytes do not tell.
-    """
+    ``index`` and ``offset`` are the frame's place in its stream, which the bytes do not tell."""
     come = len(data) - at
     if come < 2:
         return FrameHeader(index, offset, HEADER[0], 0, data[at] if come > 0 else 0, 0, None)

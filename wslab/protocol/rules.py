@@ -628,12 +628,7 @@ def judge(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
 
 
 def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]:
-    """The rules that a head breaks, in the order of this file.
-
-    Args:
-        head: a request, or a response.
-        request: what a response answers, where that is known.
-    """
+    """The rules that a request or a response breaks, in order; ``request`` is what a response answers, if known."""
     response = ACCEPTANCE_RULES if head.status == 101 else REFUSAL_RULES
     rules = REQUEST_RULES if head.sender is Sender.CLIENT else response
     # Where no head came at all, its first rule says so, and the others have nothing to look at.
