@@ -96,10 +96,8 @@ def _lab(options: argparse.Namespace) -> int:
     # The kernel finds `wslab` by name too, also where the environment was not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "JUPYTER_PREFER_ENV_PATH": "1"}
-    command = [
-        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={_course()}",
-        f"--LabApp.default_url=/lab/tree/{START}",
-    ]  # fmt: skip
+    root, first = f"--ServerApp.root_dir={_course()}", f"--LabApp.default_url=/lab/tree/{START}"
+    command = [sys.executable, "-m", "jupyterlab", root, first]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container everybody is root, and JupyterLab would refuse to start
     command += options.rest

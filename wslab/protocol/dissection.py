@@ -121,14 +121,11 @@ def dissect(
     things = found[Sender.CLIENT] + found[Sender.SERVER]
     unread = [thing for thing in things if isinstance(thing, Unread)]
     unread += [rest for sender in Sender if (rest := connection.rest(sender)) is not None]
-    return Dissection(
-        heads=tuple(thing for thing in things if isinstance(thing, Head)),
-        frames=tuple(thing for thing in things if isinstance(thing, Frame)),
-        messages=tuple(thing for thing in things if isinstance(thing, Message)),
-        unread=tuple(unread),
-        states=dict(connection.states),
-        transitions=tuple(connection.transitions),
-    )
+    found_heads = tuple(thing for thing in things if isinstance(thing, Head))
+    frames = tuple(thing for thing in things if isinstance(thing, Frame))
+    messages = tuple(thing for thing in things if isinstance(thing, Message))
+    states, transitions = dict(connection.states), tuple(connection.transitions)
+    return Dissection(found_heads, frames, messages, tuple(unread), states, transitions)
 
 
 def explain(data: bytes, sender: Sender | None = None) -> Explanation:

@@ -251,11 +251,8 @@ class Dissector:
 
 
 class BodyEnd:
-    """Finds the end of one HTTP body, whose bytes come in pieces (RFC 9112 section 6.3).
-
-    Args:
-        length: of the body, in bytes; None where it is sent in chunks that say their own.
-    """
+    """Finds the end of one HTTP body, whose bytes come in pieces (RFC 9112 section 6.3). ``length`` is in bytes; None
+    where the body is sent in chunks that say their own."""
 
     __slots__ = ("_chunked", "_left", "_line", "_trailer", "over")
 

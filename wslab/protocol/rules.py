@@ -459,9 +459,8 @@ def _subprotocols(case: HeadCase) -> Iterator[Breach]:
 def _extensions(case: HeadCase) -> Iterator[Breach]:
     """If a value is received by either the client or the server during negotiation that does not conform to the ABNF
     below, the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."""
-    values = case.head.get("Sec-WebSocket-Extensions")
+    values, place = case.head.get("Sec-WebSocket-Extensions"), case.line("Sec-WebSocket-Extensions")
     extensions, wrong = parse_extensions(values)
-    place = case.line("Sec-WebSocket-Extensions")
     if wrong is not None:
         yield Breach(f"{quote(wrong)} is no extension", *place)
     elif values and not extensions:
@@ -482,9 +481,8 @@ _acceptance(
 def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
     """the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error code
     (such as 400 Bad Request)."""
-    broken = case.request.violations if case.request else ()
-    if broken:
-        names = ", ".join(dict.fromkeys(violation.rule for violation in broken))
+    if case.request and case.request.violations:
+        names = ", ".join(dict.fromkeys(violation.rule for violation in case.request.violations))
         yield Breach(f"101 for a request that breaks {names}", *case.first_line)
 
 
