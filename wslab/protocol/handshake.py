@@ -18,8 +18,7 @@ Headers = Mapping[str, str | None] | Iterable[tuple[str, str]]
 
 
 def accept_key(key: str) -> str:
-    """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2). The key is taken as it is written, as a
-    string; it is not decoded and not checked."""
+    """Sec-WebSocket-Accept for a Sec-WebSocket-Key as written: neither decoded nor checked (RFC 6455 section 4.2.2)."""
     return AcceptSteps(key).accept
 
 
