@@ -26,21 +26,16 @@ _DOCUMENT = re.compile(r"RFC \d+ (?=[\d.]+$)")
 
 @dataclass(frozen=True, repr=False)
 class Explanation(Shown, Explained):
-    """Some bytes with their fields, the rules that they break, and facts that are not bits.
-
-    It shows itself as text, as HTML and as a picture. A handshake's head reads as its lines, each explained; other
-    bytes have a bit ruler, a dump and a table of fields. Secrets are withheld, and so are values that change from run
-    to run.
-    """
+    """Some bytes with their fields, the rules that they break, and facts that are not bits. It shows itself as text, as
+    HTML and as a picture. A handshake's head reads as its lines, each explained; other bytes have a bit ruler, a dump
+    and a table of fields. Secrets are withheld, and so are values that change from run to run."""
 
     def _sheet(self) -> Sheet:
         return explanation_sheet(self)
 
     def svg(self, *, reveal: bool = False) -> str:
-        """The bit ruler of its first bytes as a standalone SVG picture, for slides; its text is in ``<desc>``.
-
-        Its colours follow the page that it is put on. ``reveal=True`` shows secrets.
-        """
+        """The bit ruler of its first bytes as a standalone SVG picture, for slides; its text is in ``<desc>``. Its
+        colours follow the page that it is put on. ``reveal=True`` shows secrets."""
         view = View(self, reveal)
         return Sheet(view.title, [ruler(view, caption="")]).svg()
 
@@ -86,11 +81,9 @@ def _field(view: View, index: int) -> dict[str, Any]:
 
 
 def explanation_sheet(explanation: Explained, *, reveal: bool = False) -> Sheet:
-    """The whole explanation: title, bit ruler, byte dump, unmasking, fields, broken rules, facts.
-
-    In its picture the dump lists the fields under their numbers, so that the table of fields is left out.
-    ``reveal=True`` shows secrets and the values that change from run to run.
-    """
+    """The whole explanation: title, bit ruler, byte dump, unmasking, fields, broken rules, facts. In its picture the
+    dump lists the fields under their numbers, so that the table of fields is left out. ``reveal=True`` shows secrets
+    and the values that change from run to run."""
     view = View(explanation, reveal)
     return Sheet(view.title, list(_blocks(view)))
 

@@ -38,10 +38,8 @@ class Sender(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named run of bits, counted from the first bit of the explained bytes.
-
-    The fields of one explanation tile its bytes with no gap and no overlap.
-    """
+    """A named run of bits, counted from the first bit of the explained bytes. The fields of one explanation tile its
+    bytes with no gap and no overlap."""
 
     name: str  # the RFC's name: ``FIN``, ``Payload len``, ``Masking-key``, a header's name
     start: int  # first bit

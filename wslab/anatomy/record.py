@@ -110,15 +110,9 @@ class Record(NamedTuple):
     @classmethod
     def unpack(cls, data: bytes) -> Record:
         """The record whose packed form is ``data`` (76 bytes)."""
-        (
-            number, connection, time, offset, payload_length, header_length,
-            status, sender, kind, first, second, violations, length, preview, late,
-        ) = PACKED.unpack(data)  # fmt: skip
-        return cls(
-            number, connection, time, offset, payload_length, header_length,
-            status, Sender(sender), Kind(kind), first, second, violations, preview[:length],
-            None if late == UNKNOWN else time + late / 1e6,
-        )  # fmt: skip
+        *values, sender, kind, first, second, broken, length, preview, late = PACKED.unpack(data)
+        received = None if late == UNKNOWN else values[2] + late / 1e6
+        return cls._make((*values, Sender(sender), Kind(kind), first, second, broken, preview[:length], received))
 
     @property
     def summary(self) -> str:

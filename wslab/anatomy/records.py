@@ -49,10 +49,8 @@ def _marker(record: Record) -> str:
 
 
 def records_table(records: Sequence[Record], title: str = "") -> Block:
-    """The records as a table; of more than 60, the first 48 and the last 12.
-
-    ``title`` is its caption. The connection has a column where there are several.
-    """
+    """The records as a table; of more than 60, the first 48 and the last 12. ``title`` is its caption. The connection
+    has a column where there are several."""
     if not records:
         return Words(title or NOTHING)
     shown, missing, several = _shown(records)
@@ -117,10 +115,8 @@ _ENDS = {Kind.FIN: "FIN", Kind.RESET: "RST"}
 
 
 def closing(records: Iterable[Record], reports: Iterable[CloseReport]) -> list[Block]:
-    """How one connection ended: its last records as a ladder, then who closed and what each end reports.
-
-    ``records`` are one connection's; what comes before the first Close frame or TCP end is left out.
-    """
+    """How one connection ended: its last records as a ladder, then who closed and what each end reports. ``records``
+    are one connection's; what comes before the first Close frame or TCP end is left out."""
     last = [*dropwhile(lambda record: record.kind not in _ENDS and not is_close(record), records)]
     firsts: dict[Sender, Record] = {}  # each end's first Close frame, the first of all first
     for record in filter(is_close, last):

@@ -24,10 +24,8 @@ WITHHELD = "(withheld)"
 
 @dataclass(frozen=True, repr=False)
 class Dissection(Shown):
-    """All that two streams hold. Each sequence has the client's things first, then the server's, in stream order.
-
-    A cell shows the first 48 and the last 12 heads, frames and runs of unread bytes; ``str`` tells all.
-    """
+    """All that two streams hold. Each sequence has the client's things first, then the server's, in stream order. A
+    cell shows the first 48 and the last 12 heads, frames and runs of unread bytes; ``str`` tells all."""
 
     heads: tuple[Head, ...]
     frames: tuple[Frame, ...]
@@ -58,9 +56,7 @@ class Dissection(Shown):
 
     def json_objects(self, connection: int = 0) -> Iterator[dict[str, Any]]:
         """What ``wslab dissect --json`` prints, one object a line: handshakes, then frames, then unread bytes.
-
-        Credentials in headers are withheld. ``connection`` is that number throughout.
-        """
+        Credentials in headers are withheld. ``connection`` is that number throughout."""
         for thing in self._things:
             kind, said = _told(thing)
             sender = None if thing.sender is None else thing.sender.label
@@ -125,14 +121,11 @@ def dissect(
     things = found[Sender.CLIENT] + found[Sender.SERVER]
     unread = [thing for thing in things if isinstance(thing, Unread)]
     unread += [rest for sender in Sender if (rest := connection.rest(sender)) is not None]
-    return Dissection(
-        heads=tuple(thing for thing in things if isinstance(thing, Head)),
-        frames=tuple(thing for thing in things if isinstance(thing, Frame)),
-        messages=tuple(thing for thing in things if isinstance(thing, Message)),
-        unread=tuple(unread),
-        states=dict(connection.states),
-        transitions=tuple(connection.transitions),
-    )
+    found_heads = tuple(thing for thing in things if isinstance(thing, Head))
+    frames = tuple(thing for thing in things if isinstance(thing, Frame))
+    messages = tuple(thing for thing in things if isinstance(thing, Message))
+    states, transitions = dict(connection.states), tuple(connection.transitions)
+    return Dissection(found_heads, frames, messages, tuple(unread), states, transitions)
 
 
 def explain(data: bytes, sender: Sender | None = None) -> Explanation:

@@ -18,10 +18,7 @@ Headers = Mapping[str, str | None] | Iterable[tuple[str, str]]
 
 
 def accept_key(key: str) -> str:
-    """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2).
-
-    The key is taken as it is written, as a string; it is not decoded and not checked.
-    """
+    """Sec-WebSocket-Accept for a Sec-WebSocket-Key as written: neither decoded nor checked (RFC 6455 section 4.2.2)."""
     return AcceptSteps(key).accept
 
 
@@ -61,15 +58,9 @@ def decode_key(value: str) -> bytes | None:
 
 
 def build_request(
-    target: str = "/",
-    headers: Headers = (),
-    *,
-    host: str = "127.0.0.1",
-    key: str = SAMPLE_KEY,
-    method: str = "GET",
-    version: str = "HTTP/1.1",
-    body: bytes = b"",
-) -> bytes:
+    target: str = "/", headers: Headers = (), *, host: str = "127.0.0.1", key: str = SAMPLE_KEY,
+    method: str = "GET", version: str = "HTTP/1.1", body: bytes = b"",
+) -> bytes:  # fmt: skip
     """Write a client's opening handshake (RFC 6455 section 4.1), right or wrong.
 
     Args:
@@ -86,14 +77,9 @@ def build_request(
 
 
 def build_response(
-    key: str = SAMPLE_KEY,
-    headers: Headers = (),
-    *,
-    status: int = 101,
-    reason: str = "Switching Protocols",
-    version: str = "HTTP/1.1",
-    body: bytes = b"",
-) -> bytes:
+    key: str = SAMPLE_KEY, headers: Headers = (), *, status: int = 101, reason: str = "Switching Protocols",
+    version: str = "HTTP/1.1", body: bytes = b"",
+) -> bytes:  # fmt: skip
     """Write a server's opening handshake (RFC 6455 section 4.2.2), right or wrong.
 
     Args:
