@@ -1,9 +1,8 @@
 """What makes traffic: a real server and real clients in the kernel, raw endpoints and judges; each writes to a Trace.
 
 ================ ===========================================================================
-``lab``          ``Lab``: serve, connect, raw, relay, node, close; each method a call
+``lab``          ``Lab``: serve, connect, raw, relay, node, close
 ``server``       ``Server``: how ``websockets.serve`` is called, and how a server ends
-``client``       how ``websockets.connect`` is called, and how a raw endpoint connects
 ``estate``       what must be ended when a lab is gone, and the lease that keeps it open
 ``ends``         the ends of live connections, driven through the library or byte by byte
 ``raw``          an endpoint that sends exactly the bytes it is given
@@ -50,22 +49,11 @@ if TYPE_CHECKING:
     from .server import echo as echo
 
 _HOME = {
-    "Authority": ".certificates",
-    "Lab": ".lab",
-    "LabClosed": ".errors",
-    "NoServer": ".errors",
-    "NodeFailed": ".errors",
-    "NodeMissing": ".errors",
-    "NodeProcess": ".node.process",
-    "NotLoopback": ".errors",
-    "PortTaken": ".errors",
-    "RawEndpoint": ".raw",
-    "Relay": ".relay.relay",
-    "Server": ".server",
-    "StreamEnded": ".errors",
-    "echo": ".server",
+    "Authority": ".certificates", "Lab": ".lab", "LabClosed": ".errors", "NoServer": ".errors", "NodeFailed": ".errors",
+    "NodeMissing": ".errors", "NodeProcess": ".node.process", "NotLoopback": ".errors", "PortTaken": ".errors",
+    "RawEndpoint": ".raw", "Relay": ".relay.relay", "Server": ".server", "StreamEnded": ".errors", "echo": ".server",
     "paste_scripts": ".paste",
-}
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -61,8 +61,7 @@ INSTRUCTIONS: Final = (
 class Authority(Shown):
     """A private certificate authority, and its one certificate, for ``localhost``, ``127.0.0.1`` and ``::1``.
 
-    Nothing is installed anywhere, and no private key outlives the object. Raises ImportError, which says what to do,
-    where ``trustme`` is not installed.
+    Nothing is installed, and no private key outlives the object. Raises ImportError where ``trustme`` is missing.
     """
 
     def __init__(self) -> None:
@@ -106,10 +105,7 @@ class Authority(Shown):
 
     @cached_property
     def spki(self) -> str:
-        """The SHA-256 of the server's public key in base64, by which Chromium is told to accept it.
-
-        It is what ``--ignore-certificate-errors-spki-list`` takes (the pin of RFC 7469 2.4).
-        """
+        """The SHA-256 of the server's public key in base64, by which Chromium accepts it (the pin of RFC 7469 2.4)."""
         from cryptography import x509
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 

@@ -23,10 +23,9 @@ def _shell() -> Any:
 def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
     """Let an interrupt reach a cell that awaits on ``loop``; whether that was arranged.
 
-    Python runs a signal's handler between two instructions of the main thread, which a loop that waits for the
-    network does not reach. A signal handler of the loop's own, whichever signal it is for, makes asyncio register
-    the wake-up file descriptor, and every signal wakes the loop. Done once a loop, in a kernel's main thread only;
-    a handler that somebody set for SIGUSR2 is left alone.
+    Python runs a signal's handler between two instructions of the main thread, which a loop that waits for the network
+    does not reach. A handler of the loop's own, for whichever signal, makes asyncio wake the loop at every signal. Done
+    once a loop, in a kernel's main thread only; a handler that somebody set for SIGUSR2 is left alone.
     """
     if loop in _armed:
         return True

@@ -8,12 +8,9 @@ def paste_scripts() -> None:
     """Let ``asyncio.run()`` work in this notebook, where a loop already runs.
 
     Call it once, in a cell, before the pasted script. It applies ``nest_asyncio2`` to the running loop. That has its
-    price, which is why nothing does it for you: echo becomes some 18 % slower in this process, what waits inside a
-    nested ``run`` holds up everything outside it, and code that ran before keeps what it had (it cannot be undone
-    but by restarting the kernel). Top-level ``await`` needs none of this.
-
-    Raises:
-        RuntimeError: no loop runs here, so a script needs no help, or the platform cannot nest loops (Pyodide).
+    price: echo becomes some 18 % slower in this process, what waits inside a nested ``run`` holds up everything outside
+    it, and only restarting the kernel undoes it. Top-level ``await`` needs none of this. Raises RuntimeError where no
+    loop runs, so that a script needs no help, or where loops cannot be nested (Pyodide).
     """
     if sys.platform == "emscripten":
         raise RuntimeError("a browser's event loop cannot be nested: replace asyncio.run(main()) by await main()")

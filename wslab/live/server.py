@@ -127,18 +127,15 @@ class Server(Closes):
             self._origins.append(origin)
 
     def page(self, html: str = article.CLIENT_PAGE, port: int = article.PORT) -> Page:
-        """Serve a page on this server's own port, to be opened in a browser; its origin is admitted.
+        """Serve a page on this server's own port, to be opened in a browser at its ``uri``; its origin is admitted.
+
+        It is served until this server is closed or given another. Raises NoServer where this server is closed or one
+        in memory.
 
         Args:
             html: the page, with its script inline; it may connect to this server and load nothing else.
             port: the port that the page's author wrote. Where the page says ``ws://localhost:1234`` or
                 ``ws://127.0.0.1:1234`` it is served with this server's own port.
-
-        Returns:
-            The page: ``page.uri`` is where to open it. It is served until this server is closed or given another.
-
-        Raises:
-            NoServer: it is closed, or it is one in memory, which no browser reaches.
         """
         self._check_tcp("a browser could reach")
         if not self.is_serving():
@@ -152,9 +149,9 @@ class Server(Closes):
     def door(self) -> Door:
         """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
 
-        It is opened once and closed with the server. In the Jupyter server wslab must be installed (``wslab.splice``
-        passes on); the pages' origin must be admitted, too. Thread-safe. Raises NoServer where this server is closed,
-        speaks TLS, or is one in memory, which has no port.
+        It is opened once and closed with the server. The Jupyter server needs wslab (``wslab.splice`` passes on), and
+        the pages' origin must be admitted. Thread-safe. Raises NoServer where this server is closed, speaks TLS, or is
+        one in memory.
         """
         from .jupyter import doors
 
