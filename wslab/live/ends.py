@@ -1,7 +1,7 @@
 """``End``: one end of a live connection that a lab holds, driven from any thread, by the library or byte by byte.
 
 Theory. A connection belongs to the event loop that made it: a client to the kernel's loop, a server's connection to the
-loop of the server's thread. An ``End`` works on that loop, and may be used from any. A lab keeps no ends.
+loop of the server's thread. An ``End`` holds it, works on that loop, and may be used from any. A lab keeps no ends.
 
 There are two ways to send. ``websockets`` builds the frame, refuses what the protocol forbids, and changes its state.
 Or bytes go straight into the transport: they are recorded like all others, nothing is refused, and the library never

@@ -88,7 +88,7 @@ class Closer:
         return self._ending is not None
 
     async def close(self, *how: Any) -> None:
-        """End it, and wait for that; from any loop."""
+        """End it, and wait for that; from any loop. A later call waits for the same end."""
         await self._carrier.run(self._once(*how))
 
     def abandon(self) -> None:

@@ -80,7 +80,7 @@ class Changes:
 async def settle(trace: Trace, on_its_way: Callable[[], list[str]], timeout: float) -> None:
     """Wait until nothing is on its way any more; ``on_its_way`` says in words what is.
 
-    It is asked again whenever ``trace`` is written, on any thread. Raises TimeoutError after ``timeout`` seconds.
+    It is asked again whenever ``trace`` is written, on any thread. Raises TimeoutError, which says it, at ``timeout``.
     """
     loop, changes = asyncio.get_running_loop(), Changes()
 

@@ -60,13 +60,8 @@ class Traffic:
 
     def release(self, senders: Iterable[Sender], chunks: int | None) -> None:
         """Let so many chunks go, in the order in which they came; None lets all go, and holds no more."""
-        gates = [
-            (gate, link, sender)
-            for link in [*self.links]
-            for sender in senders
-            for gate in link.rows[sender].gates
-            if gate.shut
-        ]
+        rows = [(link, sender, link.rows[sender]) for link in [*self.links] for sender in senders]
+        gates = [(gate, link, sender) for link, sender, row in rows for gate in row.gates if gate.shut]
         if chunks is None:
             self.holding.difference_update(senders)
             for gate, link, sender in gates:
@@ -75,11 +70,9 @@ class Traffic:
                     link.release(sender, gate, len(gate.chunks))
                 link.choose(sender)
         for _ in range(chunks or 0):
-            waiting = [each for each in gates if each[0].chunks]
-            if not waiting:
-                break
-            gate, link, sender = min(waiting, key=lambda each: each[0].chunks[0])
-            link.release(sender, gate, 1)
+            if waiting := [each for each in gates if each[0].chunks]:
+                gate, link, sender = min(waiting, key=lambda each: each[0].chunks[0])
+                link.release(sender, gate, 1)
 
 
 class _LinkSide(asyncio.Protocol):
@@ -146,10 +139,7 @@ class _LinkSide(asyncio.Protocol):
         self.deaf = self.cut = True
         if self.transport is None or self.lost:
             return
-        if at_once:
-            reset(self.transport)
-        else:
-            self.transport.close()
+        reset(self.transport) if at_once else self.transport.close()
 
 
 class Link:

@@ -98,10 +98,9 @@ def _join(trace: Trace) -> dict[Sender, Tap]:
 def opaque(streams: Mapping[Sender, bytearray]) -> LinkNotes:
     """Notes that keep the first bytes of each stream in ``streams``, since the relay has no key to them."""
     notes = LinkNotes()
-    for sender, stream in streams.items():
-        notes.read[sender] = partial(_keep, stream)
+
+    def keep(stream: bytearray, data: bytes) -> None:
+        stream += data[: CIPHERTEXT - len(stream)]
+
+    notes.read.update({sender: partial(keep, stream) for sender, stream in streams.items()})
     return notes
-
-
-def _keep(stream: bytearray, data: bytes) -> None:
-    stream += data[: CIPHERTEXT - len(stream)]
