@@ -34,28 +34,20 @@ TITLE: Final = (
 # How a client comes to trust a lab's server.
 INSTRUCTIONS: Final = (
     ("this lab", "`lab.connect()`, `lab.raw()`, `lab.relay()` and `lab.node()` know it already"),
-    (
-        "websockets",
-        "`context = ssl.create_default_context(cafile=lab.authority.path)`, then `connect(server.uri, ssl=context)`",
-    ),
-    (
-        "Node",
-        "`new WebSocket(uri, { ca: fs.readFileSync(path) })` with ws, or for a script as it is "
-        "`NODE_EXTRA_CA_CERTS=path node script.js`; the path is `lab.authority.path`",
-    ),
+    ("websockets",
+     "`context = ssl.create_default_context(cafile=lab.authority.path)`, then `connect(server.uri, ssl=context)`"),
+    ("Node",
+     "`new WebSocket(uri, { ca: fs.readFileSync(path) })` with ws, or for a script as it is "
+     "`NODE_EXTRA_CA_CERTS=path node script.js`; the path is `lab.authority.path`"),
     ("curl", "`curl --cacert path https://localhost:port/`"),
-    (
-        "a browser",
-        "open `https://localhost:port/` once and accept what it warns of, since it cannot know this authority; until "
-        "that was done a page's `new WebSocket` fails with 1006, and nobody is asked",
-    ),
-    (
-        "Chromium",
-        "one of its own, for tests: `chromium --user-data-dir=folder --ignore-certificate-errors-spki-list=pin`; the "
-        "pin is `lab.authority.spki`",
-    ),
+    ("a browser",
+     "open `https://localhost:port/` once and accept what it warns of, since it cannot know this authority; until "
+     "that was done a page's `new WebSocket` fails with 1006, and nobody is asked"),
+    ("Chromium",
+     "one of its own, for tests: `chromium --user-data-dir=folder --ignore-certificate-errors-spki-list=pin`; the "
+     "pin is `lab.authority.spki`"),
     ("who is not told", "fails with `certificate verify failed` in Python, and sees no byte of what is inside"),
-)
+)  # fmt: skip
 
 
 class Authority(Shown):

@@ -75,16 +75,10 @@ class Server(Closes):
         def with_page(connection: ServerConnection, request: Request) -> Response | None:
             return pages[-1].respond(connection, request) if pages else None
 
-        options: dict[str, Any] = {
-            # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain
-            # sites SHOULD verify the |Origin| field is an origin they expect." None stands for a request without it.
-            "origins": [None],
-            "compression": None,
-            "ping_interval": None,
-            "server_header": "wslab",
-            "logger": estate.logger,
-            **kwargs,
-        }
+        # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain sites
+        # SHOULD verify the |Origin| field is an origin they expect." None stands for a request without it.
+        options: dict[str, Any] = {"origins": [None], "compression": None, "ping_interval": None}
+        options |= {"server_header": "wslab", "logger": estate.logger, **kwargs}
         if options["origins"] is not None:
             options["origins"] = self._origins = [*options["origins"]]
         options["process_request"] = guard.guarded(with_page, options.get("process_request"))
@@ -157,9 +151,8 @@ class Server(Closes):
 
         self._check_tcp("another program could reach")
         if self._secure:
-            raise NoServer(
-                "a page's TLS ends at the Jupyter server, and this server wants it, too: serve without tls=True"
-            )
+            otherwise = "serve without tls=True"
+            raise NoServer(f"a page's TLS ends at the Jupyter server, and this server wants it, too: {otherwise}")
         with self._door_lock:
             if not self._doors and self.is_serving():
                 self._doors.append(doors.open(self.port))
@@ -205,13 +198,9 @@ def _noted(handler: Handler, handling: dict[Any, ServerConnection]) -> Handler:
 
 
 async def _end(
-    server: WebSocketServer,
-    accepted: dict[Any, None],
-    handling: dict[Any, ServerConnection],
-    doors: list[Door],
-    code: int = GOING_AWAY,
-    reason: str = "",
-) -> None:
+    server: WebSocketServer, accepted: dict[Any, None], handling: dict[Any, ServerConnection], doors: list[Door],
+    code: int = GOING_AWAY, reason: str = "",
+) -> None:  # fmt: skip
     """Close with that code, wait ``GRACE`` seconds, then cut off the peers that are left."""
     for door in doors:
         door.close()

@@ -60,8 +60,8 @@ class Traffic:
 
     def release(self, senders: Iterable[Sender], chunks: int | None) -> None:
         """Let so many chunks go, in the order in which they came; None lets all go, and holds no more."""
-        rows = [(link, sender, link.rows[sender]) for link in [*self.links] for sender in senders]
-        gates = [(gate, link, sender) for link, sender, row in rows for gate in row.gates if gate.shut]
+        streams = [(link, sender) for link in [*self.links] for sender in senders]
+        gates = [(gate, link, sender) for link, sender in streams for gate in link.rows[sender].gates if gate.shut]
         if chunks is None:
             self.holding.difference_update(senders)
             for gate, link, sender in gates:
@@ -70,9 +70,10 @@ class Traffic:
                     link.release(sender, gate, len(gate.chunks))
                 link.choose(sender)
         for _ in range(chunks or 0):
-            if waiting := [each for each in gates if each[0].chunks]:
-                gate, link, sender = min(waiting, key=lambda each: each[0].chunks[0])
-                link.release(sender, gate, 1)
+            if not (waiting := [each for each in gates if each[0].chunks]):
+                break
+            gate, link, sender = min(waiting, key=lambda each: each[0].chunks[0])
+            link.release(sender, gate, 1)
 
 
 class _LinkSide(asyncio.Protocol):
@@ -139,7 +140,10 @@ class _LinkSide(asyncio.Protocol):
         self.deaf = self.cut = True
         if self.transport is None or self.lost:
             return
-        reset(self.transport) if at_once else self.transport.close()
+        if at_once:
+            reset(self.transport)
+        else:
+            self.transport.close()
 
 
 class Link:
