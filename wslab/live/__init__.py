@@ -12,12 +12,11 @@
 ``memory``       a network for one event loop, with no sockets and no threads
 ``certificates`` a lab's own certificate authority, for wss://
 ``showing``      by which panel, text and HTML a lab shows itself
-``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is
+``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is, pasted scripts
 ``waiting``      waiting until something is the case, else saying so
 ``errors``       what a lab raises when it cannot do what it was asked
 ``reset``        a TCP connection that is torn down
 ``article``      the code of the article that the course follows
-``paste``        a script that ends in ``asyncio.run(main())``, run in a cell
 ``relay/``       ``Relay``: stands between any two peers, records what passes, and bends it
 ``tls/``         TLS records as they cross, beside what the ends see
 ``node/``        a script in Node beside a lab, such as the article's server
@@ -40,9 +39,9 @@ if TYPE_CHECKING:
     from .errors import NotLoopback as NotLoopback
     from .errors import PortTaken as PortTaken
     from .errors import StreamEnded as StreamEnded
+    from .kernel import paste_scripts as paste_scripts
     from .lab import Lab as Lab
     from .node.process import NodeProcess as NodeProcess
-    from .paste import paste_scripts as paste_scripts
     from .raw import RawEndpoint as RawEndpoint
     from .relay.relay import Relay as Relay
     from .server import Server as Server
@@ -52,7 +51,7 @@ _HOME = {
     "Authority": ".certificates", "Lab": ".lab", "LabClosed": ".errors", "NoServer": ".errors", "NodeFailed": ".errors",
     "NodeMissing": ".errors", "NodeProcess": ".node.process", "NotLoopback": ".errors", "PortTaken": ".errors",
     "RawEndpoint": ".raw", "Relay": ".relay.relay", "Server": ".server", "StreamEnded": ".errors", "echo": ".server",
-    "paste_scripts": ".paste",
+    "paste_scripts": ".kernel",
 }  # fmt: skip
 
 

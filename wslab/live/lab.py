@@ -192,14 +192,9 @@ class Lab(Alive, Closes):
         return endpoint
 
     async def relay(
-        self,
-        to: str | None = None,
-        *,
-        bends: Iterable[Bend] = (),
-        port: int = 0,
-        remote: bool = False,
+        self, to: str | None = None, *, bends: Iterable[Bend] = (), port: int = 0, remote: bool = False,
         tls: str | ssl.SSLContext | None = None,
-    ) -> Relay:
+    ) -> Relay:  # fmt: skip
         """A recording relay on 127.0.0.1: whoever connects to its ``uri`` talks to ``to``, and can be watched.
 
         Args:
@@ -221,14 +216,9 @@ class Lab(Alive, Closes):
         return await relay.start(self._lease, goal, [*bends], port, tls, remote=remote)
 
     async def node(
-        self,
-        script: str | os.PathLike[str] = article.SERVER_SCRIPT,
-        *,
-        port: int = 0,
-        to: str | Reachable | None = None,
-        kind: str = "server",
-        arguments: Iterable[str] = (),
-    ) -> NodeProcess:
+        self, script: str | os.PathLike[str] = article.SERVER_SCRIPT, *, port: int = 0,
+        to: str | Reachable | None = None, kind: str = "server", arguments: Iterable[str] = (),
+    ) -> NodeProcess:  # fmt: skip
         """Run a script in Node, with the npm package ``ws``, beside this lab; it ends with the lab.
 
         What crosses between it and an end of the lab is recorded as that end tells it; with a relay in between, all is.

@@ -58,7 +58,7 @@ class Server(Closes):
         self._lease = lease
         # What the server's loop works with stands in containers, which it holds without holding this object.
         self.accepted: dict[Any, None] = {}
-        self._handling: dict[Any, ServerConnection] = {}
+        self._handling: dict[Any, ServerConnection] = {}  # the connections whose handlers run, by the handlers' tasks
         self._pages: list[Page] = []
         self._doors: list[Door] = []
         self._door_lock = threading.Lock()
@@ -67,6 +67,7 @@ class Server(Closes):
         """Listen; see ``Lab.serve``. Runs on the server's loop."""
         kernel.let_interrupts_arrive(asyncio.get_running_loop())
         estate, accepted, pages, numbers = self._lease.estate, self.accepted, self._pages, itertools.count()
+        handling = self._handling
 
         def joint() -> tap.Joint:
             fixed = tap.keys(estate.seed, Sender.SERVER, next(numbers))
@@ -74,6 +75,16 @@ class Server(Closes):
 
         def with_page(connection: ServerConnection, request: Request) -> Response | None:
             return pages[-1].respond(connection, request) if pages else None
+
+        async def handle(connection: Any) -> None:
+            handling[task := asyncio.current_task()] = connection
+            try:
+                await handler(connection)
+            except Exception as error:
+                connection.wslab_tap.note(complaint(error))  # before the 1011 that comes of it
+                raise
+            finally:
+                del handling[task]
 
         # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain sites
         # SHOULD verify the |Origin| field is an origin they expect." None stands for a request without it.
@@ -86,11 +97,11 @@ class Server(Closes):
         if options.get("sock") is None:
             options |= estate.carrier.listening(port)
         try:
-            self._server = await serve(_noted(handler, self._handling), **options)
+            self._server = await serve(handle, **options)
         except OSError as error:
             raise port_taken(port, error) from None
         self._secure = options.get("ssl") is not None
-        end = partial(_end, self._server, self.accepted, self._handling, self._doors)
+        end = partial(_end, self._server, accepted, handling, self._doors)
         self.port = port_of(self._server)
         self._closer = estate.serving = Closer(estate.carrier, end, self.port)
 
@@ -179,22 +190,6 @@ class Server(Closes):
 
     def __repr__(self) -> str:
         return f"<Server on {ADDRESS}, {'listening' if self.is_serving() else 'closed'}>"
-
-
-def _noted(handler: Handler, handling: dict[Any, ServerConnection]) -> Handler:
-    """The same handler, known to ``handling`` by its task while it runs, its failure noted."""
-
-    async def handle(connection: Any) -> None:
-        handling[task := asyncio.current_task()] = connection
-        try:
-            await handler(connection)
-        except Exception as error:
-            connection.wslab_tap.note(complaint(error))  # before the 1011 that comes of it
-            raise
-        finally:
-            del handling[task]
-
-    return handle
 
 
 async def _end(

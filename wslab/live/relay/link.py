@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from ...anatomy.field import Sender
 from ...protocol.dissector import Dissector, Mode
@@ -27,12 +27,25 @@ from ..waiting import keep
 from .bends import Bend, rows
 from .notes import LinkNotes, conversation, opaque
 from .stages import Acted, Gate, Item, Row, StreamEnd
-from .target import Target
 
 PATIENCE = 1.0  # seconds that the head of a first request may take; what takes longer passes unrecorded
 MUCH = 2**20  # bytes that may wait in one stream's bends before the link reads no more of it
 BUFFER = 2**18  # bytes that may wait to be sent by a socket before the link reads no more for it
 UNRECORDED = LinkNotes()
+
+
+class Target(NamedTuple):
+    """Where a relay leads."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str  # path and query, as the URI has them
+
+    @property
+    def secure(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.scheme in ("wss", "https")
 
 
 class Traffic:
