@@ -51,9 +51,8 @@ class Target(NamedTuple):
 class Traffic:
     """What the links of one relay share. The loop holds it, so it holds neither the relay nor its lease.
 
-    Attributes:
-        others: how many connections passed that were no WebSocket conversations.
-        reaching: what ``create_connection`` is given beside host and port.
+    ``others`` is how many connections passed that were no WebSocket conversations, and ``reaching`` what
+    ``create_connection`` is given beside host and port.
     """
 
     def __init__(self, goal: Target, bends: Sequence[Bend], *, through: bool) -> None:
@@ -92,10 +91,8 @@ class Traffic:
 class _LinkSide(asyncio.Protocol):
     """One of a link's two sockets: the one from which ``sender``'s bytes come.
 
-    Attributes:
-        take: what is called with these bytes.
-        ended: how the sender ended its stream, once it did.
-        deaf: whether it takes no bytes: it is not connected yet, its stream was ended here, or it is gone.
+    ``take`` is called with these bytes; ``ended`` is how the sender ended its stream, once it did. It is ``deaf`` where
+    it takes no bytes: it is not connected yet, its stream was ended here, or it is gone.
     """
 
     write: Callable[[bytes], object]
