@@ -14,14 +14,10 @@ from .verdict import Parameters
 
 
 def judge(
-    data: bytes | bytearray | memoryview,
-    as_client: bool = True,
-    extensions: str | None = None,
-    *,
-    handshake: bool | None = None,
-    key: str = SAMPLE_KEY,
-) -> Judgement:
-    """What ``websockets`` and ``wsproto`` make of ``data``.
+    data: bytes | bytearray | memoryview, as_client: bool = True, extensions: str | None = None, *,
+    handshake: bool | None = None, key: str = SAMPLE_KEY,
+) -> Judgement:  # fmt: skip
+    """What ``websockets`` and ``wsproto`` make of ``data``: both verdicts, which print as a table.
 
     Args:
         data: what one endpoint sent. Where it begins with an HTTP head, that opening handshake is judged and then the
@@ -33,13 +29,8 @@ def judge(
         handshake: whether ``data`` begins with a head; None looks.
         key: the Sec-WebSocket-Key that a judged response has to answer.
 
-    Returns:
-        Both verdicts. It prints as a table.
-
-    Raises:
-        ValueError: ``extensions`` is not ``permessage-deflate`` with parameters of RFC 7692 7.1.
-
-    It does not check what only an application decides: Host, Origin, the request target.
+    It does not check what only an application decides: Host, Origin, the request target. Raises ValueError for other
+    ``extensions`` than ``permessage-deflate`` with parameters of RFC 7692 7.1.
     """
     data = bytes(data)
     agreed = None if extensions is None else _parameters(extensions)
