@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ..drawing.blocks import DRAWN, READ, Block, Faults, Items, Only, Pairs, Table, Title, Words
@@ -55,7 +55,7 @@ class Explanation(Shown, Explained):
             "length": len(self.data),
             "data": _hex(view, 0, len(self.data)),
             "fields": [_field(view, index) for index in range(len(self.fields))],
-            "violations": [asdict(broken) for broken in view.violations],
+            "violations": [broken._asdict() for broken in view.violations],
             "facts": [list(pair) for pair in view.facts],
             "inflated": None if self.inflated is None else self.inflated[:SENT].hex(),
             "inflated_length": None if self.inflated is None else len(self.inflated),

@@ -5,7 +5,7 @@ change from run to run (a port), which ``Field.steady`` replaces. Because all th
 nothing from the Explanation itself, a secret has one door to be kept shut.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from ..drawing.blocks import Byte, Entry
@@ -125,8 +125,8 @@ class View:
     def violations(self) -> tuple[Violation, ...]:
         """The broken rules, in words that may be shown."""
         return tuple(
-            replace(
-                broken, rule=harmless(broken.rule), section=harmless(broken.section),
+            broken._replace(
+                rule=harmless(broken.rule), section=harmless(broken.section),
                 sentence=self.sentence(broken.sentence), found=self.sentence(broken.found),
             )
             for broken in self.explanation.violations

@@ -6,8 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 # What a server appends to the key before it hashes it (RFC 6455 section 1.3). It is no secret: it shows that the server
 # speaks WebSocket, since nothing else would know what to do with the key.
@@ -22,8 +21,7 @@ def accept_key(key: str) -> str:
     return AcceptSteps(key).accept
 
 
-@dataclass(frozen=True)
-class AcceptSteps:
+class AcceptSteps(NamedTuple):
     """How a server comes from a Sec-WebSocket-Key to its Sec-WebSocket-Accept in steps (RFC 6455 section 4.2.2)."""
 
     key: str  # as it is written; a key that is not as it must be is computed with all the same

@@ -36,8 +36,7 @@ Case = TypeVar("Case")
 Check = Callable[[Case], Iterable[Breach]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule(Generic[Case]):
+class Rule(NamedTuple, Generic[Case]):
     """One MUST."""
 
     name: str

@@ -16,7 +16,7 @@ import re
 import struct
 import zipfile
 import zlib
-from dataclasses import asdict, replace
+from dataclasses import replace
 from os import PathLike
 from typing import Any, TypeVar
 
@@ -77,11 +77,11 @@ def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> 
             "first": {"byte": kept.start, "record": ledger.records.first, "chunk": kept.first},
             "next_connection": tape.next_connection,
             "connections": [_told(one, kept.start, data, reveal) for one in ledger.conversations.values()],
-            "violations": {number: [asdict(v) for v in broken] for number, broken in ledger.violations.items()},
+            "violations": {number: [v._asdict() for v in broken] for number, broken in ledger.violations.items()},
             "texts": dict(ledger.texts),
             "inflated": {number: len(one) for number, one in ledger.inflated.items()},
             "messages": [
-                [number, message._asdict() | {"violations": [asdict(v) for v in message.violations]}]
+                [number, message._asdict() | {"violations": [v._asdict() for v in message.violations]}]
                 for _, number, message in map(ledger.message, range(ledger.messages.first, ledger.messages.total))
             ],
         }
@@ -206,7 +206,7 @@ def _told(conversation: Conversation, start: int, kept: bytearray, reveal: bool)
                 place = position + at - first - start
                 if 0 <= place < len(kept):
                     kept[place] = data[at - head.offset]
-        broken = [asdict(violation) for violation in head.violations]
+        broken = [violation._asdict() for violation in head.violations]
         heads.append({"sender": head.sender, "offset": head.offset, "data": data.hex(), "violations": broken})
     return {
         "number": wire.number,

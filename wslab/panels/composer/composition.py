@@ -153,7 +153,7 @@ class Preview(NamedTuple):
         for field in explanation.fields:
             said = field.value.hex(" ") if isinstance(field.value, bytes) else visible(str(field.value))
             steady = FRESH if field.start == start else said
-            fields.append(replace(field, steady=steady) if field.start >= start else field)
+            fields.append(field._replace(steady=steady) if field.start >= start else field)
         return replace(explanation, fields=tuple(fields))
 
     def notes(self, close: bool) -> list[str]:
