@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 from ..drawing.visible import count, visible
-from .view import HIDDEN_BYTE
 
+HIDDEN_BYTE = "··"  # stands for the two hex digits of a byte that is not shown
 LINE = 16  # bytes in a line that ``hex_text`` writes
 
 _PIECE = re.compile(

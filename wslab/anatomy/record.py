@@ -79,6 +79,14 @@ class Kind(IntEnum):
     BEND = 7  # what a relay between both ends did to the sender's stream, in words; ``preview`` begins them
 
 
+class CloseReport(NamedTuple):
+    """How one end's program says the connection ended. It need not be what crossed the wire."""
+
+    sender: Sender  # the end that reports
+    code: int | None  # none while the program has reported nothing
+    reason: str = ""
+
+
 class Record(NamedTuple):
     """One line of a trace."""
 

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from itertools import dropwhile
 from operator import itemgetter
-from typing import NamedTuple
 
 from ..drawing.blocks import Block, Gap, Ladder, Pairs, Rung, Stroke, Table, Tip, Words
 from ..drawing.table import Column
 from ..drawing.visible import FIRST, both_ends, count, left_out, visible
 from .field import Sender
-from .record import FLAGS, OPCODES, Kind, Record
+from .record import FLAGS, OPCODES, CloseReport, Kind, Record
 
 NOTHING = "no records"
 LANES = tuple(sender.label for sender in Sender)  # what the two lanes of a drawing are called
@@ -96,14 +95,6 @@ def _rung(record: Record, several: bool) -> Rung:
         record.number, f"c{record.connection}" if several else "", record.sender, label(record), stroke, tip,
         record.kind is Kind.ERROR or record.violations > 0, record.time, record.received,
     )  # fmt: skip
-
-
-class CloseReport(NamedTuple):
-    """How one end's program says the connection ended. It need not be what crossed the wire."""
-
-    sender: Sender  # the end that reports
-    code: int | None  # none while the program has reported nothing
-    reason: str = ""
 
 
 def is_close(record: Record) -> bool:

@@ -11,9 +11,9 @@ from functools import cached_property
 from ..drawing.blocks import Byte, Entry
 from ..drawing.visible import count, decode, harmless, hexed, quote, visible
 from .field import Explained, Field, Violation
+from .hex_text import HIDDEN_BYTE
 
 WITHHELD = "(withheld)"
-HIDDEN_BYTE = "··"  # stands for the two hex digits of a byte that is not shown
 VALUE = 40  # bytes or characters of a value that a view shows
 SENTENCE = 1000  # characters of a sentence that a view shows: it may quote the wire
 NAME = 80  # the same of a name: the wire names headers

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 from ..anatomy.field import Sender
-from ..drawing.blocks import Words
 from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
@@ -248,6 +247,8 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         return dissect(ours, theirs) if self.end is Sender.CLIENT else dissect(theirs, ours)
 
     def _sheet(self) -> Sheet:
+        from ..drawing.blocks import Words  # loaded when something is shown
+
         sent, received = count(len(self.sent), "byte"), count(len(self.received), "byte")
         state = f": sent {sent}, received {received}{ENDED.get(self.ended, '')}"
         summary = f"raw {self.end.label}{state if self._joined else ', not connected yet'}"

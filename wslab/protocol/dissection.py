@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..anatomy.explanation import Explanation, explanation_sheet
+from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
-from ..drawing.blocks import Block, Words
-from ..drawing.sheet import Sheet, Shown
+from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import both_ends
 from .connection import Connection, Thing, Unread
 from .frame import Frame, explain_frame, parse_frame
@@ -72,10 +71,12 @@ class Dissection(Shown):
         return self._sheet_of([*start, *left_out, *end])
 
     def _sheet_of(self, things: Iterable[Head | Frame | Unread | str]) -> Sheet:
+        from ..drawing.blocks import Block, Words  # loaded when something is shown
+
         blocks: list[Block] = []
         for thing in things:
             if isinstance(thing, Head | Frame):
-                blocks += explanation_sheet(self._explain(thing)).blocks
+                blocks += sheet_of(self._explain(thing)).blocks
             else:
                 blocks.append(Words(str(thing)))
         return Sheet("Dissection", blocks or [Words("no bytes")])

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from ..anatomy.explanation import Explanation, explanation_sheet
+from ..anatomy.explanation import Explanation
 from ..anatomy.field import Field, Sender, Violation
-from ..drawing.sheet import Sheet, Shown
+from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import count, hexed, quote
 from .deflate import parse_extensions
 from .handshake import accept_key, decode_key
@@ -112,7 +112,7 @@ class Head(Shown):
         return explain_head(self.data, self.sender, request=request, offset=self.offset, violations=self.violations)
 
     def _sheet(self) -> Sheet:
-        return explanation_sheet(self.explain())
+        return sheet_of(self.explain())
 
 
 def begins_like_head(data: bytes) -> bool:

@@ -21,8 +21,7 @@ from os import PathLike
 from typing import Any, TypeVar
 
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, Kind
-from ..anatomy.records import CloseReport
+from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, CloseReport, Kind
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.message import Message
 from ..protocol.states import Event, State, Transition

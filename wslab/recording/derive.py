@@ -10,8 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import PACKED, PREVIEW, UNKNOWN, Kind, delay
-from ..anatomy.records import CloseReport
+from ..anatomy.record import PACKED, PREVIEW, UNKNOWN, CloseReport, Kind, delay
 from ..protocol.connection import Unread
 from ..protocol.frame import Frame
 from ..protocol.head import Head

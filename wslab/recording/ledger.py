@@ -14,8 +14,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple, overload
 
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import DELAY, DELAY_AT, PACKED, Kind, Record
-from ..anatomy.records import CloseReport
+from ..anatomy.record import DELAY, DELAY_AT, PACKED, CloseReport, Kind, Record
 from ..drawing.visible import count
 from ..protocol.connection import Connection
 from ..protocol.message import Message

@@ -24,8 +24,7 @@ from functools import partial
 
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import Kind, Record
-from ..anatomy.records import CloseReport
+from ..anatomy.record import CloseReport, Kind, Record
 from ..protocol.frame import Frame, close_body, explain_frame
 from ..protocol.head import Head, explain_head
 from ..protocol.message import Message

@@ -24,8 +24,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from ..anatomy.field import Sender
-from ..anatomy.record import Kind
-from ..anatomy.records import CloseReport
+from ..anatomy.record import CloseReport, Kind
 from .ring import PackedLog, Ring
 
 # Time, connection, sender, seen by, offset, length, ring position.

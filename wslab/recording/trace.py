@@ -13,11 +13,9 @@ from operator import attrgetter
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..anatomy.explanation import Explanation, handshake_sheet
+from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender
-from ..anatomy.record import Kind, Record
-from ..anatomy.records import CloseReport, closing, ladder, records_table
-from ..drawing.blocks import Notes, Only, Words
+from ..anatomy.record import CloseReport, Kind, Record
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import count, visible
 from ..protocol.connection import Unread
@@ -61,6 +59,10 @@ class Slice(Shown):
         return self._sheet().svg()
 
     def _sheet(self) -> Sheet:
+        # What lays out is loaded when something is shown, here and below.
+        from ..anatomy.records import ladder, records_table
+        from ..drawing.blocks import Only, Words
+
         records, dropped = self.records, self.trace.dropped
         if not records:
             return Sheet(NOTHING, [Words(NOTHING)])
@@ -92,6 +94,8 @@ class Handshake(Shown):
         return self._explained(Kind.RESPONSE)
 
     def _sheet(self) -> Sheet:
+        from ..anatomy.explained import handshake_sheet
+
         return handshake_sheet(self.request, self.response)
 
 
@@ -108,6 +112,8 @@ class Closing(Shown):
         return {sender.label: report for sender, report in self.trace.closings(self.connection).items()}
 
     def _sheet(self) -> Sheet:
+        from ..anatomy.records import closing
+
         records = Slice(self.trace, connection=self.connection).records
         return Sheet(f"How connection {self.connection} ended", closing(records, self.reports.values()))
 
@@ -234,6 +240,8 @@ class Trace(Shown, Reading):
         return data_frame(self)
 
     def _sheet(self) -> Sheet:
+        from ..drawing.blocks import Notes
+
         sheet, notes = Slice(self)._sheet(), list(map(visible, self.notes))
         return replace(sheet, blocks=[*sheet.blocks, Notes(notes)]) if notes else sheet
 

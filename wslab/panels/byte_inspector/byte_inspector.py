@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Final
 
 from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 
-from ...anatomy.explanation import Explanation, explanation_sheet
+from ...anatomy.explained import explanation_sheet
+from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender
 from ...anatomy.hex_text import HexError, hex_text, parse_hex
 from ...anatomy.view import View

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 from traitlets import Int, TraitError, observe, validate
 
 from ...anatomy.field import Sender
-from ...anatomy.record import Kind, Record, packed_values
-from ...anatomy.records import LANES, CloseReport, is_close, reported
+from ...anatomy.record import CloseReport, Kind, Record, packed_values
+from ...anatomy.records import LANES, is_close, reported
 from ...drawing.blocks import DRAWN, READ, Only, States, Table, Words
 from ...drawing.sheet import Sheet, sheet_of
 from ...drawing.svg_states import state_layout

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from traitlets import Enum, Int, Unicode
 
-from ...anatomy.explanation import Explanation, explanation_sheet
+from ...anatomy.explained import explanation_sheet
+from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender
 from ...drawing.blocks import DRAWN, READ, Block, Only, Table
 from ...drawing.sheet import Sheet

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Final
 
 from traitlets import Bool, Dict, Int, List, TraitError, validate
 
-from ...anatomy.explanation import Explanation, explanation_sheet
+from ...anatomy.explained import explanation_sheet
+from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender, Violation
 from ...drawing.blocks import Only, Table, Words
 from ...drawing.sheet import Sheet

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from traitlets import Bool, Dict, List, TraitError, Unicode, observe, validate
 
-from ...anatomy.explanation import explanation_sheet
+from ...anatomy.explained import explanation_sheet
 from ...drawing.blocks import READ, Block, Only, Pairs, Table, Title, Words
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
