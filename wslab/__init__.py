@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .course import progress as progress
     from .course import quiz as quiz
     from .live.judges.judge import judge as judge
+    from .live.kernel import paste_scripts as paste_scripts
     from .live.lab import Lab as Lab
-    from .live.paste import paste_scripts as paste_scripts
     from .panels.browser_panel.browser_panel import BrowserPanel as BrowserPanel
     from .panels.byte_inspector.byte_inspector import ByteInspector as ByteInspector
     from .panels.closing_panel.closing_panel import ClosingPanel as ClosingPanel
@@ -46,8 +46,7 @@ _HOME = {
     "LabPanel": ".panels.lab_panel.lab_panel", "Record": ".anatomy.record", "Sender": ".anatomy.field",
     "Trace": ".recording.trace", "Violation": ".anatomy.field", "accept_key": ".protocol", "build_close": ".protocol",
     "build_frame": ".protocol", "dissect": ".protocol", "explain": ".protocol", "judge": ".live.judges.judge",
-    "paste_scripts": ".live.paste", "predict": ".course", "progress": ".course",
-    "quiz": ".course",
+    "paste_scripts": ".live.kernel", "predict": ".course", "progress": ".course", "quiz": ".course",
 }  # fmt: skip
 
 __all__ = sorted(_HOME)

@@ -12,7 +12,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,9 +111,8 @@ def _lab(options: argparse.Namespace) -> int:
     # The kernel finds `wslab` by name too, also where the environment was not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "JUPYTER_PREFER_ENV_PATH": "1"}
-    command = [
-        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{START}",
-    ]  # fmt: skip
+    root, first = f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{START}"
+    command = [sys.executable, "-m", "jupyterlab", root, first]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container everybody is root, and JupyterLab would refuse to start
     command += options.rest
@@ -126,13 +125,9 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _echo(options: argparse.Namespace) -> int:
-    """Runs an echo server on 127.0.0.1 and records every byte.
-
-    Ctrl-C closes its connections with code 1001 and prints what happened.
-    """
-    import asyncio
-
-    from .live import Lab, PortTaken
+    """Runs an echo server on 127.0.0.1 and records every byte. Ctrl-C closes its connections with code 1001 and prints
+    what happened."""
+    from .live import Lab
 
     async def serve() -> Trace:
         stop = _interrupted()
@@ -143,10 +138,7 @@ def _echo(options: argparse.Namespace) -> int:
             await stop.wait()
         return lab.trace
 
-    try:
-        return _sum_up("echo", asyncio.run(serve()), options.save)
-    except PortTaken:
-        return _taken("echo", options.port)
+    return _record("echo", serve(), options)
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -156,7 +148,7 @@ def _watch(options: argparse.Namespace) -> int:
     import asyncio
     from urllib.parse import urlsplit
 
-    from .live import Lab, NotLoopback, PortTaken
+    from .live import Lab
     from .live.relay import bends
 
     if "help" in options.bend:
@@ -182,15 +174,7 @@ def _watch(options: argparse.Namespace) -> int:
         await telling
         return relay.trace
 
-    try:
-        trace = asyncio.run(watch())
-    except PortTaken:
-        return _taken("watch", options.port)
-    except (NotLoopback, ValueError, ImportError) as error:
-        return _fail("watch", error, 2)
-    except OSError as error:
-        return _fail("watch", error, 1)
-    return _sum_up("watch", trace, options.save)
+    return _record("watch", watch(), options)
 
 
 async def _tell(trace: Trace, stop: asyncio.Event) -> None:
@@ -267,27 +251,35 @@ def _fail(command: str, problem: object, status: int) -> int:
     return status
 
 
-def _taken(command: str, port: int) -> int:
-    remedy = "close that program, name another port, or leave --port out and get a free one"
-    return _fail(command, f"port {port} is taken by another program: {remedy}", 1)
-
-
 def _seen_enough() -> None:
     """Drop what is still to be printed: the reader of a pipe, such as ``| head``, has ended."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _sum_up(command: str, trace: Trace, save: Path | None) -> int:
-    """Print the end of a recording, and save it where that is wanted; the exit status."""
+def _record(command: str, recording: Coroutine[None, None, Trace], options: argparse.Namespace) -> int:
+    """Run ``recording``, print the end of what it recorded, and save that where it is wanted; the exit status."""
+    import asyncio
+
+    from .live import NotLoopback, PortTaken
+
+    try:
+        trace = asyncio.run(recording)
+    except PortTaken:
+        remedy = "close that program, name another port, or leave --port out and get a free one"
+        return _fail(command, f"port {options.port} is taken by another program: {remedy}", 1)
+    except (NotLoopback, ValueError, ImportError) as error:
+        return _fail(command, error, 2)
+    except OSError as error:
+        return _fail(command, error, 1)
     trace.update()
     left_out = max(0, trace.total - SUMMARY)
     print(f"the last {SUMMARY} of {trace.total} records" if left_out else "what happened", end=": ")
     print(trace[left_out:])
-    if save:
-        try:
-            trace.save(save)
-        except OSError as error:
-            return _fail(command, f"cannot write {save}: {error.strerror}", 1)
+    try:
+        if options.save:
+            trace.save(options.save)
+    except OSError as error:
+        return _fail(command, f"cannot write {options.save}: {error.strerror}", 1)
     return 0
 
 
@@ -331,7 +323,7 @@ def _dissect(options: argparse.Namespace) -> int:
 def _dissect_file(options: argparse.Namespace) -> int:
     from .drawing.visible import visible
     from .recording import Trace, TraceFileError
-    from .recording.dissecting import dissections
+    from .recording.trace import dissections
 
     try:
         trace = Trace.open(options.file)

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from wslab.anatomy.explanation import Explanation
 from wslab.anatomy.field import Field, Sender, Violation
-from wslab.anatomy.record import Kind, Record
-from wslab.anatomy.records import CloseReport
+from wslab.anatomy.record import CloseReport, Kind, Record
 
 CLIENT, SERVER = Sender
 

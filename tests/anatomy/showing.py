@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wslab.anatomy.explanation import Explanation, explanation_sheet, handshake_sheet
+from wslab.anatomy.explained import explanation_sheet, handshake_sheet
+from wslab.anatomy.explanation import Explanation
 from wslab.anatomy.layout import DUMP, dump, ruler
-from wslab.anatomy.record import Record
-from wslab.anatomy.records import LANES, CloseReport, closing, ladder, records_table
+from wslab.anatomy.record import CloseReport, Record
+from wslab.anatomy.records import LANES, closing, ladder, records_table
 from wslab.anatomy.view import View
 from wslab.drawing.blocks import Block, Pairs, States, Table, Words
 from wslab.drawing.html import html_of

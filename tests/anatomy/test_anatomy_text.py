@@ -25,8 +25,7 @@ from showing import (
 
 from wslab.anatomy.explanation import Explanation
 from wslab.anatomy.field import Field, Violation
-from wslab.anatomy.record import Kind, Record
-from wslab.anatomy.records import CloseReport
+from wslab.anatomy.record import CloseReport, Kind, Record
 from wslab.drawing.visible import cells, shows
 
 HELLO_RULER = """\

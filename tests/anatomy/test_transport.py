@@ -13,7 +13,7 @@ import pytest
 from anatomy_samples import explanations, frame
 from hypothesis import given, settings
 
-from wslab.anatomy.explanation import SENT as MOST
+from wslab.anatomy.explained import SENT as MOST
 from wslab.anatomy.explanation import Explanation
 from wslab.anatomy.field import Field, Sender
 

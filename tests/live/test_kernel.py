@@ -261,7 +261,7 @@ def test_a_script_needs_no_help_where_no_loop_runs() -> None:
 
 
 def test_importing_patches_nothing(kernel: Kernel) -> None:
-    assert kernel.run("import sys, wslab, wslab.live.paste\nprint('nest_asyncio2' in sys.modules)").printed in (
+    assert kernel.run("import sys, wslab, wslab.live.kernel\nprint('nest_asyncio2' in sys.modules)").printed in (
         "False",
         "True",  # where ipykernel loaded it for itself
     )

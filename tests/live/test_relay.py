@@ -211,9 +211,12 @@ class TestUnbent:
                 port = sock.getsockname()[1]
             async with Lab() as lab:
                 relay = await lab.relay(f"ws://127.0.0.1:{port}/")
-                async with await lab.raw(relay.uri) as client:
-                    await client.recv_to_end()
-                    assert client.ended == "RST"
+                try:
+                    async with await lab.raw(relay.uri) as client:
+                        await client.recv_to_end()
+                        assert client.ended == "RST"
+                except ConnectionResetError:  # on a busy machine the RST is here before the endpoint is
+                    await until(lambda: len(relay.trace), "a record")
                 (record,) = relay.trace
                 assert record.kind is Kind.ERROR
                 facts = dict(relay.trace.explain(0).facts)
@@ -317,9 +320,10 @@ class TestBends:
                 most = 1 if isinstance(bend, OneByte) else 3
                 handed = [each.length for each in relay.trace.chunks if each.sender is not each.seen_by]
                 assert set(handed) <= set(range(1, most + 1))
-                # With a gap between two, the peer's own reads are mostly as short.
+                assert len(handed) > 80  # more than 40 each way
+                # With a gap between two, the peer's own reads are as short, unless it is kept from reading.
                 reads = [each for each in lab.trace.chunks if (each.sender, each.seen_by) == (CLIENT, SERVER)]
-                assert len(reads) > 40
+                assert min(each.length for each in reads) <= most
 
         run(main())
 

@@ -32,9 +32,9 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PACKED
 from wslab.protocol import build_frame, build_request
 from wslab.recording.archive import TraceFileError
-from wslab.recording.entries import ENTRY
 from wslab.recording.files import capture_in
 from wslab.recording.ledger import PLACE
+from wslab.recording.tape import ENTRY
 from wslab.recording.trace import Trace
 
 read_capture = partial(capture_in.read_capture, kind=Trace)

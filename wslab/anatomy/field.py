@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from ..drawing.style import lane_mark
 
@@ -36,12 +37,9 @@ class Sender(IntEnum):
         return Sender(1 - self)
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A named run of bits, counted from the first bit of the explained bytes.
-
-    The fields of one explanation tile its bytes with no gap and no overlap.
-    """
+class Field(NamedTuple):
+    """A named run of bits, counted from the first bit of the explained bytes. The fields of one explanation tile its
+    bytes with no gap and no overlap."""
 
     name: str  # the RFC's name: ``FIN``, ``Payload len``, ``Masking-key``, a header's name
     start: int  # first bit
@@ -67,8 +65,7 @@ class Field:
         return f"{(number >> spare) & ((1 << self.width) - 1):0{self.width}b}"
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(NamedTuple):
     """A rule of the protocol that these bytes break. It is data, never an exception."""
 
     rule: str  # the rule's name in ``wslab.protocol.rules``, for instance ``length-not-minimal``

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 from ..drawing.visible import count, visible
-from .view import HIDDEN_BYTE
 
+HIDDEN_BYTE = "··"  # stands for the two hex digits of a byte that is not shown
 LINE = 16  # bytes in a line that ``hex_text`` writes
 
 _PIECE = re.compile(
@@ -79,10 +79,9 @@ def _fault(text: str, at: int) -> HexError:
     if text[at] in _HEX and following and following.lastgroup == "stranger":
         at += 1  # it is the character after the digit
     where = f"line {text.count(chr(10), 0, at) + 1}, character {at - text.rfind(chr(10), 0, at)}"
-    wanted = "a byte is two hex digits, such as 81"
-    if text[at] in _HEX:
-        return HexError(f"{where}: the digit {text[at]!r} stands alone; {wanted}", at, at + 1)
-    return HexError(f"{where}: '{visible(text[at])}' is no hex digit (0 to 9, a to f); {wanted}", at, at + 1)
+    stranger = f"'{visible(text[at])}' is no hex digit (0 to 9, a to f)"
+    problem = f"the digit {text[at]!r} stands alone" if text[at] in _HEX else stranger
+    return HexError(f"{where}: {problem}; a byte is two hex digits, such as 81", at, at + 1)
 
 
 def hex_text(data: bytes, hidden: Sequence[range] = ()) -> str:

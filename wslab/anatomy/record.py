@@ -79,6 +79,14 @@ class Kind(IntEnum):
     BEND = 7  # what a relay between both ends did to the sender's stream, in words; ``preview`` begins them
 
 
+class CloseReport(NamedTuple):
+    """How one end's program says the connection ended. It need not be what crossed the wire."""
+
+    sender: Sender  # the end that reports
+    code: int | None  # none while the program has reported nothing
+    reason: str = ""
+
+
 class Record(NamedTuple):
     """One line of a trace."""
 
@@ -110,15 +118,9 @@ class Record(NamedTuple):
     @classmethod
     def unpack(cls, data: bytes) -> Record:
         """The record whose packed form is ``data`` (76 bytes)."""
-        (
-            number, connection, time, offset, payload_length, header_length,
-            status, sender, kind, first, second, violations, length, preview, late,
-        ) = PACKED.unpack(data)  # fmt: skip
-        return cls(
-            number, connection, time, offset, payload_length, header_length,
-            status, Sender(sender), Kind(kind), first, second, violations, preview[:length],
-            None if late == UNKNOWN else time + late / 1e6,
-        )  # fmt: skip
+        *values, sender, kind, first, second, broken, length, preview, late = PACKED.unpack(data)
+        received = None if late == UNKNOWN else values[2] + late / 1e6
+        return cls._make((*values, Sender(sender), Kind(kind), first, second, broken, preview[:length], received))
 
     @property
     def summary(self) -> str:

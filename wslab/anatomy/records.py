@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from itertools import dropwhile
 from operator import itemgetter
-from typing import NamedTuple
 
 from ..drawing.blocks import Block, Gap, Ladder, Pairs, Rung, Stroke, Table, Tip, Words
 from ..drawing.table import Column
 from ..drawing.visible import FIRST, both_ends, count, left_out, visible
 from .field import Sender
-from .record import FLAGS, OPCODES, Kind, Record
+from .record import FLAGS, OPCODES, CloseReport, Kind, Record
 
 NOTHING = "no records"
 LANES = tuple(sender.label for sender in Sender)  # what the two lanes of a drawing are called
@@ -49,10 +48,8 @@ def _marker(record: Record) -> str:
 
 
 def records_table(records: Sequence[Record], title: str = "") -> Block:
-    """The records as a table; of more than 60, the first 48 and the last 12.
-
-    ``title`` is its caption. The connection has a column where there are several.
-    """
+    """The records as a table; of more than 60, the first 48 and the last 12. ``title`` is its caption. The connection
+    has a column where there are several."""
     if not records:
         return Words(title or NOTHING)
     shown, missing, several = _shown(records)
@@ -100,14 +97,6 @@ def _rung(record: Record, several: bool) -> Rung:
     )  # fmt: skip
 
 
-class CloseReport(NamedTuple):
-    """How one end's program says the connection ended. It need not be what crossed the wire."""
-
-    sender: Sender  # the end that reports
-    code: int | None  # none while the program has reported nothing
-    reason: str = ""
-
-
 def is_close(record: Record) -> bool:
     """Whether it is a Close frame."""
     return record.kind is Kind.FRAME and OPCODES.get(record.first & 0b1111) == "CLOSE"
@@ -117,10 +106,8 @@ _ENDS = {Kind.FIN: "FIN", Kind.RESET: "RST"}
 
 
 def closing(records: Iterable[Record], reports: Iterable[CloseReport]) -> list[Block]:
-    """How one connection ended: its last records as a ladder, then who closed and what each end reports.
-
-    ``records`` are one connection's; what comes before the first Close frame or TCP end is left out.
-    """
+    """How one connection ended: its last records as a ladder, then who closed and what each end reports. ``records``
+    are one connection's; what comes before the first Close frame or TCP end is left out."""
     last = [*dropwhile(lambda record: record.kind not in _ENDS and not is_close(record), records)]
     firsts: dict[Sender, Record] = {}  # each end's first Close frame, the first of all first
     for record in filter(is_close, last):

@@ -5,15 +5,15 @@ change from run to run (a port), which ``Field.steady`` replaces. Because all th
 nothing from the Explanation itself, a secret has one door to be kept shut.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from ..drawing.blocks import Byte, Entry
 from ..drawing.visible import count, decode, harmless, hexed, quote, visible
 from .field import Explained, Field, Violation
+from .hex_text import HIDDEN_BYTE
 
 WITHHELD = "(withheld)"
-HIDDEN_BYTE = "··"  # stands for the two hex digits of a byte that is not shown
 VALUE = 40  # bytes or characters of a value that a view shows
 SENTENCE = 1000  # characters of a sentence that a view shows: it may quote the wire
 NAME = 80  # the same of a name: the wire names headers
@@ -125,8 +125,8 @@ class View:
     def violations(self) -> tuple[Violation, ...]:
         """The broken rules, in words that may be shown."""
         return tuple(
-            replace(
-                broken, rule=harmless(broken.rule), section=harmless(broken.section),
+            broken._replace(
+                rule=harmless(broken.rule), section=harmless(broken.section),
                 sentence=self.sentence(broken.sentence), found=self.sentence(broken.found),
             )
             for broken in self.explanation.violations

@@ -75,11 +75,8 @@ def text(
     x: float, y: float, said: str, *, size: float = SIZE, anchor: str = "start", weight: int = 400,
     ink: str = style.INK, turned: bool = False, marks: bool = False, more: str = "",
 ) -> str:  # fmt: skip
-    """One line of text, escaped and made harmless.
-
-    ``turned`` runs it downwards, ``marks`` puts each ``● client`` and ``■ S`` in it into its colour, ``more`` holds
-    further attributes, such as ``CODE``.
-    """
+    """One line of text, escaped and made harmless. ``turned`` runs it downwards, ``marks`` puts each ``● client`` and
+    ``■ S`` in it into its colour, ``more`` holds further attributes, such as ``CODE``."""
     shown = harmless(said)
     if "  " in shown or shown != shown.strip(" "):
         more += ' xml:space="preserve"'

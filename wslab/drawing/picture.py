@@ -24,10 +24,8 @@ _RASTERISER = "cairosvg"  # not a dependency: most never ask for a .png
 
 @dataclass(frozen=True)
 class Picture:
-    """A standalone SVG picture; its text is in ``<title>`` and ``<desc>``.
-
-    It shows itself in a notebook; ``str(picture)`` is the SVG.
-    """
+    """A standalone SVG picture; its text is in ``<title>`` and ``<desc>``. It shows itself in a notebook;
+    ``str(picture)`` is the SVG."""
 
     svg: str
     name: str  # what it would be called as a file, without a suffix

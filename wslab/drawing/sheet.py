@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .blocks import Block
-
 if TYPE_CHECKING:
+    from .blocks import Block
     from .picture import Picture
 
 

@@ -102,10 +102,8 @@ CSS = variables(".wsv.wsv.wsv") + f".wsv.wsv.wsv{{{_RULES}}}".replace("\n", "") 
 
 
 def themed(svg: str) -> str:
-    """A standalone picture made to take its colours from the page that it stands on, light or dark.
-
-    Where a page strips the style sheet, the colours stay as they were.
-    """
+    """A standalone picture made to take its colours from the page that it stands on, light or dark. Where a page strips
+    the style sheet, the colours stay as they were."""
     for name, (_, light, _) in _PALETTE.items():
         svg = svg.replace(f'"{light}"', f'"var(--wsv-{name},{light})"')
     return svg.replace("<svg ", '<svg class="wsv-svg" ', 1).replace(

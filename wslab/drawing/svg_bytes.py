@@ -69,11 +69,9 @@ _FIELDS = 48  # fields that are listed
 
 
 def dump_figure(block: Dump) -> Figure:
-    """The bytes as hex and characters, each field in a frame of its own with its number, and the numbered fields.
-
-    The fields stand beside the bytes, or below them where there are few bytes and much to say. Bytes that break a rule
-    have a bar under them, and their fields an exclamation mark.
-    """
+    """The bytes as hex and characters, each field in a frame of its own with its number, and the numbered fields. The
+    fields stand beside the bytes, or below them where there are few bytes and much to say. Bytes that break a rule have
+    a bar under them, and their fields an exclamation mark."""
     y, body = captioned(block.caption)
     wide = max((len(line.data) for line in block.lines if isinstance(line, Line)), default=0)
     for index, line in enumerate(block.lines):

@@ -59,10 +59,8 @@ def state_layout(block: States) -> dict[str, Any]:
 
 
 def states_figure(block: States) -> Figure:
-    """The diagram as a figure: a change that was made is bold, in its lane's colour, with its number.
-
-    The others are thin and grey. The state that a machine is in now has a double frame.
-    """
+    """The diagram as a figure: a change that was made is bold, in its lane's colour, with its number. The others are
+    thin and grey. The state that a machine is in now has a double frame."""
     lanes = state_layout(block)["lanes"]
     height = max((lane["height"] for lane in lanes), default=0)
     parts = []
@@ -152,15 +150,9 @@ def _straight_arrows(pairs: Sequence[Sequence[_Move]], tops: Mapping[str, float]
             start, end = tops[move.old] + tall, tops[move.new]
             middle = (start + end) / 2 - 2
             aside, anchor = (-17, "end") if len(pair) > 1 and index == 0 else (17, "start")
-            yield (
-                move,
-                {
-                    "path": rounded([(x, start), (x, end - _HEAD + 1)]),
-                    "head": f"M{number(x)} {number(end)}l-4.5 -{_HEAD}h9z",
-                    **_words(move, x + aside, middle - 2, middle + 12, anchor, _OUTERMOST),
-                    "badge": {"x": x, "y": middle},
-                },
-            )
+            path, head = rounded([(x, start), (x, end - _HEAD + 1)]), f"M{number(x)} {number(end)}l-4.5 -{_HEAD}h9z"
+            words = _words(move, x + aside, middle - 2, middle + 12, anchor, _OUTERMOST)
+            yield move, {"path": path, "head": head, **words, "badge": {"x": x, "y": middle}}
 
 
 def _channels(
@@ -174,15 +166,10 @@ def _channels(
     left = _SIDE
     for move, right in channels.items():
         start, end = ends[move, True], ends[move, False]
-        yield (
-            move,
-            {
-                "path": rounded([(left, start), (right, start), (right, end), (left + _HEAD - 1, end)]),
-                "head": f"M{number(left)} {number(end)}l{_HEAD} -4.5v9z",
-                **_words(move, left + 10, start - 5, start + 12, "start", right - left - 16),
-                "badge": {"x": right, "y": start + 26},
-            },
-        )
+        path = rounded([(left, start), (right, start), (right, end), (left + _HEAD - 1, end)])
+        head = f"M{number(left)} {number(end)}l{_HEAD} -4.5v9z"
+        words = _words(move, left + 10, start - 5, start + 12, "start", right - left - 16)
+        yield move, {"path": path, "head": head, **words, "badge": {"x": right, "y": start + 26}}
 
 
 def _words(move: _Move, x: float, y: float, below: float, anchor: str, room: float) -> dict[str, Any]:

@@ -47,16 +47,12 @@ def shares(wanted: Sequence[int], wraps: Sequence[bool], room: int, narrowest: i
 def table_text(
     columns: Sequence[Column | str], rows: Iterable[Sequence[str]], *, caption: str = "", width: int = 80
 ) -> str:
-    """A table at most ``width`` columns wide: caption, headings, a rule, rows.
-
-    Cells may hold anything; what could act or hide is made visible here (wire text goes through ``visible`` first).
-    """
+    """A table at most ``width`` columns wide: caption, headings, a rule, rows. Cells may hold anything; what could act
+    or hide is made visible here (wire text goes through ``visible`` first)."""
     heads = columns_of(columns)
     shown = [[harmless(cell) for cell in row] for row in rows]
-    wanted = [
-        min(head.most, max(map(cells, (head.heading, *(row[index] for row in shown)))))
-        for index, head in enumerate(heads)
-    ]
+    columnwise = zip([head.heading for head in heads], *shown, strict=True)
+    wanted = [min(head.most, max(map(cells, said))) for head, said in zip(heads, columnwise, strict=True)]
     widths = shares(wanted, [head.wraps for head in heads], width - GAP * (len(heads) - 1))
 
     def line(texts: Iterable[str]) -> str:

@@ -56,9 +56,7 @@ def visible(text: str) -> str:
 
 def harmless(text: str) -> str:
     """Like ``visible``, but leaves backslashes alone: for sentences that may quote text that is visible already.
-
-    Calling it again does nothing.
-    """
+    Calling it again does nothing."""
     return _hidden().sub(_escape, text)
 
 
@@ -69,9 +67,7 @@ def shows(text: str) -> bool:
 
 def decode(data: bytes, *, cut: bool = False) -> str:
     """``data`` as UTF-8. A byte that is not UTF-8 becomes a lone surrogate, which ``visible`` shows as ``\\xNN``.
-
-    ``cut=True`` says that more bytes follow: the start of a character at the end is then left out.
-    """
+    ``cut=True`` says that more bytes follow: the start of a character at the end is then left out."""
     if cut:
         for begun, byte in enumerate(data[:-4:-1], 1):  # from the last byte back
             if byte >= 0xC0 and begun < 2 + (byte >= 0xE0) + (byte >= 0xF0):
@@ -144,11 +140,9 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 
 
 def wrap(text: str, width: float, measure: Callable[[str], float] = cells) -> list[str]:
-    """``text`` in lines of at most ``width``, broken at spaces where that is possible.
-
-    Not ``textwrap``, which counts characters; here ``measure`` says how wide a text is, in columns if nothing else is
-    given. An empty text is one empty line.
-    """
+    """``text`` in lines of at most ``width``, broken at spaces where that is possible. Not ``textwrap``, which counts
+    characters; here ``measure`` says how wide a text is, in columns if nothing else is given. An empty text is one
+    empty line."""
     lines: list[str] = []
     line = ""
     for word in text.split(" "):

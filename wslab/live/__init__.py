@@ -1,9 +1,8 @@
 """What makes traffic: a real server and real clients in the kernel, raw endpoints and judges; each writes to a Trace.
 
 ================ ===========================================================================
-``lab``          ``Lab``: serve, connect, raw, relay, node, close; each method a call
+``lab``          ``Lab``: serve, connect, raw, relay, node, close
 ``server``       ``Server``: how ``websockets.serve`` is called, and how a server ends
-``client``       how ``websockets.connect`` is called, and how a raw endpoint connects
 ``estate``       what must be ended when a lab is gone, and the lease that keeps it open
 ``ends``         the ends of live connections, driven through the library or byte by byte
 ``raw``          an endpoint that sends exactly the bytes it is given
@@ -13,12 +12,11 @@
 ``memory``       a network for one event loop, with no sockets and no threads
 ``certificates`` a lab's own certificate authority, for wss://
 ``showing``      by which panel, text and HTML a lab shows itself
-``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is
+``kernel``       what is asked of the kernel around a cell: interrupts, which cell it is, pasted scripts
 ``waiting``      waiting until something is the case, else saying so
 ``errors``       what a lab raises when it cannot do what it was asked
 ``reset``        a TCP connection that is torn down
 ``article``      the code of the article that the course follows
-``paste``        a script that ends in ``asyncio.run(main())``, run in a cell
 ``relay/``       ``Relay``: stands between any two peers, records what passes, and bends it
 ``tls/``         TLS records as they cross, beside what the ends see
 ``node/``        a script in Node beside a lab, such as the article's server
@@ -41,31 +39,20 @@ if TYPE_CHECKING:
     from .errors import NotLoopback as NotLoopback
     from .errors import PortTaken as PortTaken
     from .errors import StreamEnded as StreamEnded
+    from .kernel import paste_scripts as paste_scripts
     from .lab import Lab as Lab
     from .node.process import NodeProcess as NodeProcess
-    from .paste import paste_scripts as paste_scripts
     from .raw import RawEndpoint as RawEndpoint
     from .relay.relay import Relay as Relay
     from .server import Server as Server
     from .server import echo as echo
 
 _HOME = {
-    "Authority": ".certificates",
-    "Lab": ".lab",
-    "LabClosed": ".errors",
-    "NoServer": ".errors",
-    "NodeFailed": ".errors",
-    "NodeMissing": ".errors",
-    "NodeProcess": ".node.process",
-    "NotLoopback": ".errors",
-    "PortTaken": ".errors",
-    "RawEndpoint": ".raw",
-    "Relay": ".relay.relay",
-    "Server": ".server",
-    "StreamEnded": ".errors",
-    "echo": ".server",
-    "paste_scripts": ".paste",
-}
+    "Authority": ".certificates", "Lab": ".lab", "LabClosed": ".errors", "NoServer": ".errors", "NodeFailed": ".errors",
+    "NodeMissing": ".errors", "NodeProcess": ".node.process", "NotLoopback": ".errors", "PortTaken": ".errors",
+    "RawEndpoint": ".raw", "Relay": ".relay.relay", "Server": ".server", "StreamEnded": ".errors", "echo": ".server",
+    "paste_scripts": ".kernel",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

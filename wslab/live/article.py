@@ -1,8 +1,7 @@
 """The code of the article that the course follows, "WebSockets Explained", letter for letter: a page and a server.
 
 One thing is corrected: the article prints the end tag of the page's script as ``</ script>``, which is no end tag
-(HTML: the tag's name follows ``</`` at once), so a browser would take the rest of the page for script and run none of
-it.
+(HTML: the tag's name follows ``</`` at once), so a browser would take the rest of the page for script and run none.
 """
 
 from typing import Final

@@ -30,10 +30,7 @@ def port_of(server: Any) -> int:
 
 
 class Carrier(ABC):
-    """Where a lab's server runs, and how the lab's ends reach each other.
-
-    ``report`` is called with words for what went wrong on the server's loop.
-    """
+    """Where a lab's server runs. ``report`` is called with words for what went wrong on the server's loop."""
 
     name: ClassVar[str]
 

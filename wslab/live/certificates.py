@@ -34,35 +34,26 @@ TITLE: Final = (
 # How a client comes to trust a lab's server.
 INSTRUCTIONS: Final = (
     ("this lab", "`lab.connect()`, `lab.raw()`, `lab.relay()` and `lab.node()` know it already"),
-    (
-        "websockets",
-        "`context = ssl.create_default_context(cafile=lab.authority.path)`, then `connect(server.uri, ssl=context)`",
-    ),
-    (
-        "Node",
-        "`new WebSocket(uri, { ca: fs.readFileSync(path) })` with ws, or for a script as it is "
-        "`NODE_EXTRA_CA_CERTS=path node script.js`; the path is `lab.authority.path`",
-    ),
+    ("websockets",
+     "`context = ssl.create_default_context(cafile=lab.authority.path)`, then `connect(server.uri, ssl=context)`"),
+    ("Node",
+     "`new WebSocket(uri, { ca: fs.readFileSync(path) })` with ws, or for a script as it is "
+     "`NODE_EXTRA_CA_CERTS=path node script.js`; the path is `lab.authority.path`"),
     ("curl", "`curl --cacert path https://localhost:port/`"),
-    (
-        "a browser",
-        "open `https://localhost:port/` once and accept what it warns of, since it cannot know this authority; until "
-        "that was done a page's `new WebSocket` fails with 1006, and nobody is asked",
-    ),
-    (
-        "Chromium",
-        "one of its own, for tests: `chromium --user-data-dir=folder --ignore-certificate-errors-spki-list=pin`; the "
-        "pin is `lab.authority.spki`",
-    ),
+    ("a browser",
+     "open `https://localhost:port/` once and accept what it warns of, since it cannot know this authority; until "
+     "that was done a page's `new WebSocket` fails with 1006, and nobody is asked"),
+    ("Chromium",
+     "one of its own, for tests: `chromium --user-data-dir=folder --ignore-certificate-errors-spki-list=pin`; the "
+     "pin is `lab.authority.spki`"),
     ("who is not told", "fails with `certificate verify failed` in Python, and sees no byte of what is inside"),
-)
+)  # fmt: skip
 
 
 class Authority(Shown):
     """A private certificate authority, and its one certificate, for ``localhost``, ``127.0.0.1`` and ``::1``.
 
-    Nothing is installed anywhere, and no private key outlives the object. Raises ImportError, which says what to do,
-    where ``trustme`` is not installed.
+    Nothing is installed, and no private key outlives the object. Raises ImportError where ``trustme`` is missing.
     """
 
     def __init__(self) -> None:
@@ -106,10 +97,7 @@ class Authority(Shown):
 
     @cached_property
     def spki(self) -> str:
-        """The SHA-256 of the server's public key in base64, by which Chromium is told to accept it.
-
-        It is what ``--ignore-certificate-errors-spki-list`` takes (the pin of RFC 7469 2.4).
-        """
+        """The SHA-256 of the server's public key in base64, by which Chromium accepts it (the pin of RFC 7469 2.4)."""
         from cryptography import x509
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 

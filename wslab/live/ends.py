@@ -1,8 +1,7 @@
 """``End``: one end of a live connection that a lab holds, driven from any thread, by the library or byte by byte.
 
 Theory. A connection belongs to the event loop that made it: a client to the kernel's loop, a server's connection to the
-loop of the server's thread. An ``End`` does its work on that loop, so it may be used from any. It holds its connection.
-A lab makes ends when asked for them, and keeps none.
+loop of the server's thread. An ``End`` holds it, works on that loop, and may be used from any. A lab keeps no ends.
 
 There are two ways to send. ``websockets`` builds the frame, refuses what the protocol forbids, and changes its state.
 Or bytes go straight into the transport: they are recorded like all others, nothing is refused, and the library never
@@ -102,7 +101,7 @@ class End:
         return await self._here(self._give, PONG, data)
 
     async def close(self, code: int | None = 1000, reason: str = "") -> int | None:
-        """Send a close frame (RFC 6455 5.5.1), and do not wait for what follows; None leaves the status code out.
+        """Send a close frame (RFC 6455 5.5.1), and wait for nothing; with ``code`` None it has no status code.
 
         A library then waits for the peer's close frame and closes the TCP connection; a raw endpoint does nothing more.
         """
@@ -130,15 +129,13 @@ class End:
 
     def _record_since(self, number: int, opcode: int | None = None) -> int | None:
         """The first frame that this end has sent since there were ``number`` records."""
-        return next(
-            (
-                record.number
-                for record in self.trace.between(number, self.trace.total)
-                if (record.connection, record.sender, record.kind) == (self.connection, self.end, Kind.FRAME)
-                and opcode in (None, record.first & 0b1111)
-            ),
-            None,
+        frames = (
+            record.number
+            for record in self.trace.between(number, self.trace.total)
+            if (record.connection, record.sender, record.kind) == (self.connection, self.end, Kind.FRAME)
+            and opcode in (None, record.first & 0b1111)
         )
+        return next(frames, None)
 
 
 class _LibraryEnd(End):

@@ -2,10 +2,9 @@
 
 Theory. A lab may be closed, forgotten, replaced because its cell ran again, or cut short with its kernel. Each time its
 connections must end well, and its port and thread must be given back. So all that must be ended stands in an
-``Estate``, which knows nothing of the lab. The lab, its server and its relays share one ``Lease``, which keeps the
-estate open. When the last of them is gone, so is the lease, and the estate ends in the background.
-
-What runs on the server's loop holds the estate and never a lease, or it would keep itself running.
+``Estate``, which knows nothing of the lab. The lab, its server and its relays share one ``Lease``. When the last of
+them is gone, so is the lease, and the estate ends in the background. What runs on the server's loop holds the estate
+and never a lease, or it would keep itself running.
 """
 
 from __future__ import annotations
@@ -76,10 +75,7 @@ class Helper(Protocol):
 
 
 class Closer:
-    """Ends something that listens on ``port`` and runs on the server's loop, once: a later call waits for the same end.
-
-    ``end`` ends it; it is called on that loop, with what ``close`` is given.
-    """
+    """Ends once what listens on ``port``: ``end`` is called on the server's loop with what ``close`` is given."""
 
     _ending: asyncio.Task[None] | None = None
 
@@ -92,7 +88,7 @@ class Closer:
         return self._ending is not None
 
     async def close(self, *how: Any) -> None:
-        """End it, and wait for that; from any loop."""
+        """End it, and wait for that; from any loop. A later call waits for the same end."""
         await self._carrier.run(self._once(*how))
 
     def abandon(self) -> None:

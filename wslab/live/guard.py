@@ -2,9 +2,8 @@
 
 Every page that a browser shows can reach 127.0.0.1. Two checks stand against it:
 
-- *Origin* (RFC 6455 10.2): a page names its origin truthfully, so a server lets in the origins on its list. A program
-  need not send any, so the list stops pages, not programs. ``websockets`` checks it; wslab's default list is only "none
-  at all".
+- *Origin* (RFC 6455 10.2): a page names its origin truthfully, so a server lets in the origins on its list. The list
+  stops pages, not programs, which need not send any. ``websockets`` checks it; wslab's default is "none at all".
 - *Host*: a page of ``evil.example`` whose name was pointed at 127.0.0.1 after it was loaded (DNS rebinding) is of the
   server's own origin in the browser's eyes, but its requests still carry ``Host: evil.example``. Only names of this
   machine are answered.

@@ -1,4 +1,4 @@
-"""What is asked of the kernel around a cell: that interrupts arrive, which cell is running, how errors are shown."""
+"""What is asked of the kernel around a cell: that interrupts arrive, which cell runs, how errors are shown, scripts."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ def _shell() -> Any:
 def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
     """Let an interrupt reach a cell that awaits on ``loop``; whether that was arranged.
 
-    Python runs a signal's handler between two instructions of the main thread, which a loop that waits for the
-    network does not reach. A signal handler of the loop's own, whichever signal it is for, makes asyncio register
-    the wake-up file descriptor, and every signal wakes the loop. Done once a loop, in a kernel's main thread only;
-    a handler that somebody set for SIGUSR2 is left alone.
+    Python runs a signal's handler between two instructions of the main thread, which a loop that waits for the network
+    does not reach. A handler of the loop's own, for whichever signal, makes asyncio wake the loop at every signal. Done
+    once a loop, in a kernel's main thread only; a handler that somebody set for SIGUSR2 is left alone.
     """
     if loop in _armed:
         return True
@@ -74,6 +73,25 @@ def tell_errors_shortly() -> None:
         shell._showtraceback(kind, error, few_lines(error))
 
     shell.set_custom_exc(TOLD, show)
+
+
+def paste_scripts() -> None:
+    """Let ``asyncio.run()`` work in this notebook, where a loop already runs.
+
+    Call it once, in a cell, before the pasted script. It applies ``nest_asyncio2`` to the running loop. That has its
+    price: echo becomes some 18 % slower in this process, what waits inside a nested ``run`` holds up everything outside
+    it, and only restarting the kernel undoes it. Top-level ``await`` needs none of this. Raises RuntimeError where no
+    loop runs, so that a script needs no help, or where loops cannot be nested (Pyodide).
+    """
+    if sys.platform == "emscripten":
+        raise RuntimeError("a browser's event loop cannot be nested: replace asyncio.run(main()) by await main()")
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError("no event loop runs here: asyncio.run(main()) works as it is") from None
+    import nest_asyncio2  # here and not above: it is never needed at import
+
+    nest_asyncio2.apply(loop)
 
 
 def running_cell() -> tuple[str, str] | None:

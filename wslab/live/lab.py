@@ -1,7 +1,7 @@
 """``Lab``: a real server and real clients in this process, all their bytes recorded in one trace.
 
-A lab calls ``websockets.serve`` and ``websockets.connect`` with other defaults (``server``, ``client``), joins to its
-trace what they make (``tap``), refuses foreign pages (``guard``), and ends everything well (``estate``).
+A lab calls ``websockets.serve`` (``server``) and ``websockets.connect`` with other defaults, joins to its trace what
+they make (``tap``), refuses foreign pages (``guard``), and ends everything well (``estate``).
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from ..anatomy.field import Sender
 from ..recording.trace import Trace
-from . import article, client, server, tap
-from .carrier import ADDRESS
+from . import article, guard, kernel, server, tap
+from .carrier import ADDRESS, port_of
 from .ends import End, living
-from .errors import NoServer
+from .errors import NoServer, port_taken
 from .estate import Estate, Lease
 from .raw import RawEndpoint
 from .server import Handler, Server, echo
@@ -44,6 +44,18 @@ class Reachable(Protocol):
         """Where; None while nowhere."""
 
 
+class Connecting(connect):
+    """A connection that is being opened: to be awaited, or for ``async with``."""
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(ClientConnection, name):
+            raise AttributeError(
+                f"lab.connect() opens a connection and has no {name!r} itself. Await it first: "
+                f"client = await lab.connect(), then client.{name}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
 class Lab(Alive, Closes):
     """A laboratory: a server, clients and raw endpoints whose every byte is recorded.
 
@@ -54,11 +66,11 @@ class Lab(Alive, Closes):
             places without threads or sockets and runs that repeat byte for byte. None takes what suits the platform.
         trace: record into this one instead of a new ``Trace``.
 
-    These are its attributes, too. Where ``carrier`` is ``"memory"``, no other program can reach the lab's server.
-    It has its own defaults for ``websockets``' arguments, all of which can be given: ``host`` 127.0.0.1 and nothing
-    else; ``port`` 0, any free one; ``compression=None``, so that payloads can be read; ``ping_interval=None``, so that
-    nobody speaks unasked; ``server_header`` and ``user_agent_header`` ``"wslab"``; ``origins=[None]``, so that programs
-    may connect and pages may not; ``proxy=None`` to this machine.
+    These are its attributes, too. No other program can reach the server of a lab in memory. Its own defaults for
+    ``websockets``' arguments are ``host`` 127.0.0.1 and nothing else; ``port`` 0, any free one; ``compression=None``,
+    so that payloads can be read; ``ping_interval=None``, so that nobody speaks unasked; ``server_header`` and
+    ``user_agent_header`` ``"wslab"``; ``origins=[None]``, so that programs may connect and pages may not;
+    ``proxy=None`` to this machine.
 
     What opens something raises LabClosed once the lab was closed, NoServer where it needs the lab's own server and
     there is none, and PortTaken where another program has the port.
@@ -89,10 +101,7 @@ class Lab(Alive, Closes):
 
     @property
     def authority(self) -> Authority:
-        """Who vouches for this lab's servers with TLS: shown in a cell, it says how a client comes to trust it.
-
-        Raises ImportError, which says what to do, where ``trustme`` is not installed.
-        """
+        """Who vouches for this lab's servers with TLS, and how a client comes to trust it. Raises ImportError."""
         return self._estate.authority
 
     @property
@@ -111,8 +120,8 @@ class Lab(Alive, Closes):
                 fails, the error becomes a record of the trace and the peer sees close code 1011.
             host: 127.0.0.1 or localhost.
             port: 0 for any free port. With a number, an earlier lab of this process on that port is closed first.
-            tls: speak TLS (``wss:``) with a certificate of ``lab.authority``, which this lab's clients trust and nobody
-                else. The trace keeps what the ends see, above TLS.
+            tls: speak TLS (``wss:``) with a certificate of ``lab.authority``, which only this lab's clients trust. The
+                trace keeps what the ends see, above TLS.
             kwargs: what else ``websockets.serve`` takes. ``origins`` is an exact list, with None for clients that name
                 none; ``process_request`` is asked after the lab's own check of the Host header.
 
@@ -133,36 +142,71 @@ class Lab(Alive, Closes):
             kwargs: what else ``websockets.connect`` takes. Without ``ssl``, a ``wss:`` URI of this machine is checked
                 against ``lab.authority`` once the lab has used it, and others against the system's list.
 
-        Returns:
-            A ``websockets.asyncio.client.connect``, which gives a ``websockets`` ClientConnection.
+        It returns a ``websockets.asyncio.client.connect``, which gives a ``websockets`` ClientConnection.
         """
         estate = self._estate.open()
         if uri is None or uri.startswith("/"):
             uri = self._own_uri() + (uri or "/")[1:]
-        return client.connect(estate, uri, key, masks, kwargs)
+        parts = urlsplit(uri)
+        if parts.hostname is not None and guard.is_loopback(parts.hostname):
+            kwargs.setdefault("proxy", None)
+            if parts.scheme == "wss":
+                kwargs.setdefault("host", ADDRESS)  # and not ::1, where nothing of the lab's listens
+                if "ssl" not in kwargs and (trusting := estate.trusting()) is not None:
+                    kwargs["ssl"] = trusting
+            if parts.port is not None:
+                kwargs = {**estate.carrier.reaching(parts.port), **kwargs}
+        given = None if masks is None else [*tap.with_masks(masks, None)]
+
+        def joint() -> tap.Joint:
+            kernel.let_interrupts_arrive(asyncio.get_running_loop())
+            fixed = tap.keys(estate.seed, Sender.CLIENT, next(estate.numbers))
+            if key is not None:
+                fixed.key = key
+            if given is not None:
+                fixed.masks = tap.with_masks(given, fixed.masks)
+            return tap.Joint(estate.trace, Sender.CLIENT, fixed, estate.clients)
+
+        kwargs["create_connection"] = tap.tapping(kwargs.get("create_connection") or ClientConnection, joint)
+        options = {"compression": None, "ping_interval": None, "user_agent_header": "wslab", "logger": estate.logger}
+        return Connecting(uri, **(options | kwargs))
 
     async def raw(self, uri: str | None = None, *, listen: bool = False, port: int = 0) -> RawEndpoint:
         """A TCP endpoint that sends exactly the bytes it is given and shows what comes back.
 
-        Args:
-            uri: where to connect to; the lab's own server if None.
-            listen: be the server instead: wait at the endpoint's ``uri`` for one client.
-            port: where to listen; 0 for any free port.
+        It connects to ``uri``, or to the lab's own server if that is None. With ``listen`` it is the server instead,
+        and waits at its ``uri`` for one client, on ``port`` or, if that is 0, on any free one.
         """
         estate = self._estate.open()
+        if not listen and uri is None:
+            uri = self._own_uri()
+        loop = asyncio.get_running_loop()
+        kernel.let_interrupts_arrive(loop)
         if listen:
-            return await client.listen_raw(estate, port)
-        return await client.connect_raw(estate, self._own_uri() if uri is None else uri)
+            endpoint = RawEndpoint(estate.trace, Sender.SERVER, estate.raws)
+            address = estate.carrier.listening(port)  # in memory, this is what gives the loop its create_server
+            try:
+                waiting = await loop.create_server(endpoint.accept, **address)
+            except OSError as error:
+                raise port_taken(port, error) from None
+            endpoint.listening(waiting, f"ws://{ADDRESS}:{port_of(waiting)}/")
+            return endpoint
+        parts = urlsplit(uri or "")
+        secure = parts.scheme == "wss"
+        host, port = parts.hostname or ADDRESS, parts.port or (443 if secure else 80)
+        target: dict[str, Any] = {"host": host, "port": port, **estate.carrier.reaching(port)}
+        if secure and guard.is_loopback(host):
+            target |= {"host": ADDRESS, "server_hostname": host, "ssl": estate.trusting() or True}
+        elif secure:
+            target["ssl"] = True
+        endpoint = RawEndpoint(estate.trace, Sender.CLIENT, estate.raws, parts.geturl())
+        await loop.create_connection(endpoint.accept, **target)
+        return endpoint
 
     async def relay(
-        self,
-        to: str | None = None,
-        *,
-        bends: Iterable[Bend] = (),
-        port: int = 0,
-        remote: bool = False,
+        self, to: str | None = None, *, bends: Iterable[Bend] = (), port: int = 0, remote: bool = False,
         tls: str | ssl.SSLContext | None = None,
-    ) -> Relay:
+    ) -> Relay:  # fmt: skip
         """A recording relay on 127.0.0.1: whoever connects to its ``uri`` talks to ``to``, and can be watched.
 
         Args:
@@ -175,9 +219,7 @@ class Lab(Alive, Closes):
                 authority, and it trusts what the system trusts and the lab's authority. An ``ssl.SSLContext`` for the
                 target says otherwise. ``"through"`` hands TLS on untouched; ``relay.ciphertext`` holds what crossed.
 
-        Raises:
-            NotLoopback: ``to`` is on another machine, and ``remote`` is False.
-            ValueError: ``to`` is no such URI, or the lab is one in memory, which has no sockets.
+        It raises NotLoopback for another machine without ``remote``, and ValueError for no such URI or a lab in memory.
         """
         from .relay import relay
 
@@ -186,14 +228,9 @@ class Lab(Alive, Closes):
         return await relay.start(self._lease, goal, [*bends], port, tls, remote=remote)
 
     async def node(
-        self,
-        script: str | os.PathLike[str] = article.SERVER_SCRIPT,
-        *,
-        port: int = 0,
-        to: str | Reachable | None = None,
-        kind: str = "server",
-        arguments: Iterable[str] = (),
-    ) -> NodeProcess:
+        self, script: str | os.PathLike[str] = article.SERVER_SCRIPT, *, port: int = 0,
+        to: str | Reachable | None = None, kind: str = "server", arguments: Iterable[str] = (),
+    ) -> NodeProcess:  # fmt: skip
         """Run a script in Node, with the npm package ``ws``, beside this lab; it ends with the lab.
 
         What crosses between it and an end of the lab is recorded as that end tells it; with a relay in between, all is.
@@ -208,10 +245,8 @@ class Lab(Alive, Closes):
             kind: ``"server"``, a script that is waited for until it listens, or ``"client"``.
             arguments: more of those.
 
-        Raises:
-            NodeMissing: node or ``ws`` is not installed.
-            NodeFailed: the server's script ended before it listened.
-            ValueError: the lab is one in memory, which another program cannot reach, or that is no kind.
+        It raises NodeMissing where node or ``ws`` is not installed, NodeFailed where the server's script ended before
+        it listened, and ValueError for a lab in memory, which another program cannot reach, or another ``kind``.
         """
         from .node import process
 
@@ -229,8 +264,7 @@ class Lab(Alive, Closes):
     def eavesdropped(self, connection: int | None = None) -> Eavesdropped:
         """What an eavesdropper saw of a connection to this lab's server over TLS, beside what its ends saw.
 
-        ``connection`` is its number in the trace; None is the last one, be it one on which TLS failed. Raises
-        LookupError where there was no such connection over TLS.
+        ``connection`` is its number in the trace; None is the last one, even if TLS failed on it. Raises LookupError.
         """
         from .tls.eavesdropping import Eavesdropped
 
@@ -246,9 +280,8 @@ class Lab(Alive, Closes):
     async def settled(self, timeout: float = 5.0) -> None:
         """Wait until every byte, FIN and RST that one end of the lab sent has been read by the other end.
 
-        A connection that one end has closed is settled when the other has, too. Ends outside the lab are not waited
-        for, and neither is a program's answer to what it has read. Raises TimeoutError, which says what was still on
-        its way, after ``timeout`` seconds.
+        A connection that one end has closed is settled when the other has, too. Neither ends outside the lab nor
+        programs' answers are waited for. Raises TimeoutError, which says what was on its way, after ``timeout`` s.
         """
         await settle(self.trace, lambda: self.trace.on_its_way(self._expects), timeout)
 

@@ -21,7 +21,6 @@ import errno
 import itertools
 import socket
 from collections.abc import Callable, Hashable
-from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -134,8 +133,7 @@ class MemoryTransport(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         if high is None:
             high = 64 * 1024 if low is None else 4 * low
-        if low is None:
-            low = high // 4
+        low = high // 4 if low is None else low
         if not high >= low >= 0:
             raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
         self._high, self._low = high, low
@@ -220,13 +218,14 @@ class MemoryServer(asyncio.AbstractServer):
         await self._changes.until(lambda: not (self._serving or self._connections), None, str)
 
     def accept(self, transport: MemoryTransport) -> None:
-        """Count a connection in."""
-        self._connections.add(transport)
-        transport.at_its_end = partial(self._forget, transport)
+        """Count a connection in, and out at its end."""
 
-    def _forget(self, transport: MemoryTransport) -> None:
-        self._connections.discard(transport)
-        self._changes.tell()
+        def forget() -> None:
+            self._connections.discard(transport)
+            self._changes.tell()
+
+        self._connections.add(transport)
+        transport.at_its_end = forget
 
 
 class Network:
@@ -263,8 +262,7 @@ class Network:
         if port in self.listeners:
             raise OSError(errno.EADDRINUSE, f"address already in use: port {port} of this lab's memory")
         self.ports.add(port)
-        server = self.listeners[port] = MemoryServer(self, port, protocol_factory)
-        return server
+        return self.listeners.setdefault(port, MemoryServer(self, port, protocol_factory))
 
     async def create_connection(
         self, protocol_factory: ProtocolFactory, port: int | None = None, *, ssl: Any = None, **_: Any
@@ -274,8 +272,7 @@ class Network:
         server = self.listeners.get(port or 0)
         if server is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody listens on port {port} of this lab's memory")
-        here, there = (ADDRESS, next(self._client_ports)), (ADDRESS, server.port)
-        link = object()
+        here, there, link = (ADDRESS, next(self._client_ports)), (ADDRESS, server.port), object()
         ours, theirs = (MemoryTransport(self.loop, *ends, link) for ends in ((here, there), (there, here)))
         ours._peer, theirs._peer = theirs, ours
         ours.set_protocol(protocol := protocol_factory())

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 from ..anatomy.field import Sender
-from ..drawing.blocks import Words
 from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
@@ -140,11 +139,8 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
     async def recv(self, n: int | None = None, timeout: float | None = TIMEOUT) -> bytes:
         """The next ``n`` bytes; fewer only where the stream ends. None takes what is there, at least one byte."""
         wanted = 1 if n is None else n
-        await self._until(
-            lambda: bool(self.ended) or len(self.received) - self._read >= wanted,
-            timeout,
-            f"fewer than {count(wanted, 'byte')} came",
-        )
+        otherwise = f"fewer than {count(wanted, 'byte')} came"
+        await self._until(lambda: self.ended or len(self.received) - self._read >= wanted, timeout, otherwise)
         return self._take(len(self.received) if n is None else self._read + n)
 
     async def recv_until_quiet(self, quiet: float = QUIET, timeout: float | None = TIMEOUT) -> bytes:
@@ -159,19 +155,18 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
 
     async def recv_to_end(self, timeout: float | None = TIMEOUT) -> bytes:
         """What comes until the peer's stream ends."""
-        await self._until(lambda: bool(self.ended), timeout, "the peer did not end its stream")
+        await self._until(lambda: self.ended, timeout, "the peer did not end its stream")
         return self._take(len(self.received))
 
     async def recv_head(self, timeout: float | None = TIMEOUT) -> Head:
         """The peer's HTTP head, up to its empty line. Raises StreamEnded where the stream ends before."""
         start = self._read
-        await self._until(
-            lambda: bool(self.ended) or b"\r\n\r\n" in self.received[start:] or len(self.received) > LONGEST_HEAD,
-            timeout,
-            "no whole HTTP head came",
-        )
-        end = self.received.find(b"\r\n\r\n", start)
-        if end < 0:
+
+        def ready() -> bool:
+            return bool(self.ended) or b"\r\n\r\n" in self.received[start:] or len(self.received) > LONGEST_HEAD
+
+        await self._until(ready, timeout, "no whole HTTP head came")
+        if (end := self.received.find(b"\r\n\r\n", start)) < 0:
             raise StreamEnded(f"the peer sent {count(len(self.received) - start, 'byte')} and no whole HTTP head")
         return parse_head(self._take(end + 4), self.end.peer, offset=start)
 
@@ -198,11 +193,8 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
     ) -> Head:
         """The opening handshake, this end's part of it (RFC 6455 4.1 and 4.2); the peer's head, unchecked.
 
-        Args:
-            target: what a client asks for; a server does not use it.
-            headers: header lines to change, add or leave out, as ``wslab.protocol.build_request`` takes them.
-            key: a client's Sec-WebSocket-Key; a server answers the one it got.
-            timeout: seconds to wait for the peer's head.
+        A client asks for ``target`` with the Sec-WebSocket-Key ``key``; a server answers the key it got. ``headers``
+        are header lines to change, add or leave out, as ``wslab.protocol.build_request`` takes them.
         """
         if self.end is Sender.CLIENT:
             host = urlsplit(self.uri or "").netloc or "127.0.0.1"
@@ -213,10 +205,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         return request
 
     async def finish(self) -> None:
-        """End this end's stream with FIN and go on reading: a half-closed connection.
-
-        Raises NotImplementedError over TLS, where asyncio knows no such thing.
-        """
+        """End this end's stream with FIN and go on reading (half-closed). Raises NotImplementedError over TLS."""
         await self.connected()
         if not self._transport.can_write_eof():
             raise NotImplementedError("over TLS asyncio cannot close one direction alone: close() closes both")
@@ -236,7 +225,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
                 with contextlib.suppress(OSError):  # the peer's RST is there, and asyncio has not told it yet
                     self._transport.write_eof()
                 with contextlib.suppress(TimeoutError):
-                    await self._until(lambda: bool(self.ended), 1.0, "")
+                    await self._until(lambda: self.ended, 1.0, "")
             self._transport.close()
         await asyncio.wait({self._gone}, timeout=1.0)
         if not self._gone.done():
@@ -258,10 +247,11 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         return dissect(ours, theirs) if self.end is Sender.CLIENT else dissect(theirs, ours)
 
     def _sheet(self) -> Sheet:
+        from ..drawing.blocks import Words  # loaded when something is shown
+
         sent, received = count(len(self.sent), "byte"), count(len(self.received), "byte")
-        summary = f"raw {self.end.label}: sent {sent}, received {received}{ENDED.get(self.ended, '')}"
-        if not self._joined:
-            summary = f"raw {self.end.label}, not connected yet"
+        state = f": sent {sent}, received {received}{ENDED.get(self.ended, '')}"
+        summary = f"raw {self.end.label}{state if self._joined else ', not connected yet'}"
         found = sheet_of(self.dissection).blocks if self.sent or self.received else []
         return Sheet("A raw end", [Words(summary), *found])
 
@@ -269,5 +259,5 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         start, self._read = self._read, min(stop, len(self.received))
         return bytes(self.received[start : self._read])
 
-    async def _until(self, ready: Callable[[], bool], timeout: float | None, otherwise: str) -> None:
+    async def _until(self, ready: Callable[[], object], timeout: float | None, otherwise: str) -> None:
         await self._changes.until(ready, timeout, lambda: f"{otherwise} within {timeout:g} s")

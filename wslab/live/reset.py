@@ -9,10 +9,7 @@ import struct
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Send RST and let go of the socket, at once. What was written and not sent yet is lost.
-
-    Calling it again does nothing.
-    """
+    """Send RST and let go of the socket, at once; what was not sent yet is lost. Calling it again does nothing."""
     sock = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):  # it is closed already
         # To linger for 0 seconds on close is what makes a socket send RST instead of FIN (RFC 9293 3.10.5).

@@ -58,7 +58,7 @@ class Server(Closes):
         self._lease = lease
         # What the server's loop works with stands in containers, which it holds without holding this object.
         self.accepted: dict[Any, None] = {}
-        self._handling: dict[Any, ServerConnection] = {}
+        self._handling: dict[Any, ServerConnection] = {}  # the connections whose handlers run, by the handlers' tasks
         self._pages: list[Page] = []
         self._doors: list[Door] = []
         self._door_lock = threading.Lock()
@@ -67,6 +67,7 @@ class Server(Closes):
         """Listen; see ``Lab.serve``. Runs on the server's loop."""
         kernel.let_interrupts_arrive(asyncio.get_running_loop())
         estate, accepted, pages, numbers = self._lease.estate, self.accepted, self._pages, itertools.count()
+        handling = self._handling
 
         def joint() -> tap.Joint:
             fixed = tap.keys(estate.seed, Sender.SERVER, next(numbers))
@@ -75,16 +76,21 @@ class Server(Closes):
         def with_page(connection: ServerConnection, request: Request) -> Response | None:
             return pages[-1].respond(connection, request) if pages else None
 
-        options: dict[str, Any] = {
-            # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain
-            # sites SHOULD verify the |Origin| field is an origin they expect." None stands for a request without it.
-            "origins": [None],
-            "compression": None,
-            "ping_interval": None,
-            "server_header": "wslab",
-            "logger": estate.logger,
-            **kwargs,
-        }
+        async def handle(connection: Any) -> None:
+            handling[task := asyncio.current_task()] = connection
+            try:
+                await handler(connection)
+            except Exception as error:
+                connection.wslab_tap.note(blame(error))  # before the 1011 that comes of it
+                failures.append(blame(error))
+                raise
+            finally:
+                del handling[task]
+
+        # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain sites
+        # SHOULD verify the |Origin| field is an origin they expect." None stands for a request without it.
+        options: dict[str, Any] = {"origins": [None], "compression": None, "ping_interval": None}
+        options |= {"server_header": "wslab", "logger": estate.logger, **kwargs}
         if options["origins"] is not None:
             options["origins"] = self._origins = [*options["origins"]]
         options["process_request"] = guard.guarded(with_page, options.get("process_request"))
@@ -92,11 +98,11 @@ class Server(Closes):
         if options.get("sock") is None:
             options |= estate.carrier.listening(port)
         try:
-            self._server = await serve(_noted(handler, self._handling), **options)
+            self._server = await serve(handle, **options)
         except OSError as error:
             raise port_taken(port, error) from None
         self._secure = options.get("ssl") is not None
-        end = partial(_end, self._server, self.accepted, self._handling, self._doors)
+        end = partial(_end, self._server, accepted, handling, self._doors)
         self.port = port_of(self._server)
         self._closer = estate.serving = Closer(estate.carrier, end, self.port)
 
@@ -127,18 +133,15 @@ class Server(Closes):
             self._origins.append(origin)
 
     def page(self, html: str = article.CLIENT_PAGE, port: int = article.PORT) -> Page:
-        """Serve a page on this server's own port, to be opened in a browser; its origin is admitted.
+        """Serve a page on this server's own port, to be opened in a browser at its ``uri``; its origin is admitted.
+
+        It is served until this server is closed or given another. Raises NoServer where this server is closed or one
+        in memory.
 
         Args:
             html: the page, with its script inline; it may connect to this server and load nothing else.
             port: the port that the page's author wrote. Where the page says ``ws://localhost:1234`` or
                 ``ws://127.0.0.1:1234`` it is served with this server's own port.
-
-        Returns:
-            The page: ``page.uri`` is where to open it. It is served until this server is closed or given another.
-
-        Raises:
-            NoServer: it is closed, or it is one in memory, which no browser reaches.
         """
         self._check_tcp("a browser could reach")
         if not self.is_serving():
@@ -152,17 +155,16 @@ class Server(Closes):
     def door(self) -> Door:
         """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
 
-        It is opened once and closed with the server. In the Jupyter server wslab must be installed (``wslab.splice``
-        passes on); the pages' origin must be admitted, too. Thread-safe. Raises NoServer where this server is closed,
-        speaks TLS, or is one in memory, which has no port.
+        It is opened once and closed with the server. The Jupyter server needs wslab (``wslab.splice`` passes on), and
+        the pages' origin must be admitted. Thread-safe. Raises NoServer where this server is closed, speaks TLS, or is
+        one in memory.
         """
         from .jupyter import doors
 
         self._check_tcp("another program could reach")
         if self._secure:
-            raise NoServer(
-                "a page's TLS ends at the Jupyter server, and this server wants it, too: serve without tls=True"
-            )
+            otherwise = "serve without tls=True"
+            raise NoServer(f"a page's TLS ends at the Jupyter server, and this server wants it, too: {otherwise}")
         with self._door_lock:
             if not self._doors and self.is_serving():
                 self._doors.append(doors.open(self.port))
@@ -191,31 +193,10 @@ class Server(Closes):
         return f"<Server on {ADDRESS}, {'listening' if self.is_serving() else 'closed'}>"
 
 
-def _noted(handler: Handler, handling: dict[Any, ServerConnection]) -> Handler:
-    """The same handler, known to ``handling`` by its task while it runs, its failure noted."""
-
-    async def handle(connection: Any) -> None:
-        handling[task := asyncio.current_task()] = connection
-        try:
-            await handler(connection)
-        except Exception as error:
-            connection.wslab_tap.note(blame(error))  # before the 1011 that comes of it
-            failures.append(blame(error))
-            raise
-        finally:
-            del handling[task]
-
-    return handle
-
-
 async def _end(
-    server: WebSocketServer,
-    accepted: dict[Any, None],
-    handling: dict[Any, ServerConnection],
-    doors: list[Door],
-    code: int = GOING_AWAY,
-    reason: str = "",
-) -> None:
+    server: WebSocketServer, accepted: dict[Any, None], handling: dict[Any, ServerConnection], doors: list[Door],
+    code: int = GOING_AWAY, reason: str = "",
+) -> None:  # fmt: skip
     """Close with that code, wait ``GRACE`` seconds, then cut off the peers that are left."""
     for door in doors:
         door.close()

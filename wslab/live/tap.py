@@ -4,10 +4,9 @@ Theory. ``websockets`` asks ``create_connection=`` for the object that manages a
 asyncio's protocol for it. A subclass of the class that it would have used notes what its transport delivers, and hands
 its base class a transport that notes what is written. Nothing else of the library is touched.
 
-A ``websockets`` client writes its request first and then exactly one frame per write. So where a connection has a seed,
-its frames are put under another masking key on the way to the transport: the payload is masked with k1, and XOR with
-``k1 ^ k2`` masks it with k2. Predictable masking keys defeat what masking is for (RFC 6455 10.3). Without a seed they
-stay what the library draws.
+A ``websockets`` client writes its request first and then exactly one frame per write. So a seed puts its frames under
+another masking key on the way to the transport: XOR with ``k1 ^ k2`` turns a payload masked with k1 into one with k2.
+Predictable masking keys defeat what masking is for (RFC 6455 10.3).
 """
 
 from __future__ import annotations
@@ -77,8 +76,7 @@ def keys(seed: Seed, end: Sender, number: int) -> Keys:
 
 def with_masks(masks: Iterable[bytes], then: Iterator[bytes] | None) -> Iterator[bytes]:
     """Those masking keys, each checked to be four bytes, and after the last one ``then`` or none."""
-    given = [bytes(mask) for mask in masks]
-    for mask in given:
+    for mask in (given := [bytes(mask) for mask in masks]):
         if len(mask) != 4:
             raise ValueError(f"masks=: a masking key is 4 bytes (RFC 6455 5.2), not {len(mask)}: {mask.hex(' ')!r}")
     return chain(given, then or ())
@@ -95,10 +93,7 @@ def rekey(frame: bytes, mask: bytes) -> bytes:
 
 
 def _rewriter(end: Sender, fixed: Keys) -> Callable[[bytes], bytes] | None:
-    """What happens to each write before it is noted and goes on; None where nothing does.
-
-    An end's first write is its head, and every later one a frame.
-    """
+    """What happens to each write before it is noted: an end's first is its head, and every later one a frame."""
     masks: Iterator[bytes | None] = fixed.masks or repeat(None)
     writes = count()
 
@@ -187,10 +182,7 @@ class Joint(NamedTuple):
 
 
 class Tapped(Connection):
-    """The noting half of a connection, to be joined to a class of ``websockets``.
-
-    ``wslab_tap`` is made when the connection is. A seed also fixes the payload of a ping that was given none.
-    """
+    """The noting half of a connection, to be joined to a class of ``websockets``."""
 
     wslab: Joint
     wslab_tap: Tap
@@ -220,8 +212,7 @@ class Tapped(Connection):
         opened = self.response is not None and self.response.status_code == 101
         self.wslab_wire.note_lost(exc)
         super().connection_lost(exc)
-        told = (self.close_code, self.close_reason or "") if opened else ()
-        self.wslab_tap.closed(*told)
+        self.wslab_tap.closed(*((self.close_code, self.close_reason or "") if opened else ()))
         self.wslab.register.pop(self, None)
 
     async def ping(self, data: Any = None) -> Any:
@@ -236,21 +227,18 @@ _subclasses: dict[type, Factory] = {}
 def _tapped(cls: type) -> Factory:
     """A subclass of ``cls`` under the same name whose connections note everything."""
     if cls not in _subclasses:
-        namespace = {"__module__": cls.__module__, "__doc__": cls.__doc__}
-        _subclasses[cls] = type(cls.__name__, (Tapped, cls), namespace)
+        _subclasses[cls] = type(cls.__name__, (Tapped, cls), {"__module__": cls.__module__, "__doc__": cls.__doc__})
     return _subclasses[cls]
 
 
 def tapping(factory: Factory, joint: Callable[[], Joint]) -> Factory:
-    """What to give ``websockets`` as ``create_connection=``; ``joint`` is called for each connection.
+    """What to give ``websockets`` as ``create_connection=`` instead of ``factory``, a class or a function.
 
-    ``factory`` is what it would have been otherwise: a class of ``websockets``, a subclass, or a function that makes a
-    connection.
+    ``joint`` is called for each connection.
     """
 
     def create(protocol: Any, *args: Any, **kwargs: Any) -> Any:
-        make = _tapped(factory) if inspect.isclass(factory) else factory
-        connection = make(protocol, *args, **kwargs)
+        connection = (_tapped(factory) if inspect.isclass(factory) else factory)(protocol, *args, **kwargs)
         if not isinstance(connection, Tapped):
             connection.__class__ = _tapped(type(connection))
         connection.wslab = joint()

@@ -80,8 +80,8 @@ class Changes:
 async def settle(trace: Trace, on_its_way: Callable[[], list[str]], timeout: float) -> None:
     """Wait until nothing is on its way any more; ``on_its_way`` says in words what is.
 
-    It is asked again whenever ``trace`` is written, perhaps from other threads. Raises TimeoutError, which says what is
-    still on its way, after ``timeout`` seconds.
+    It is asked again whenever ``trace`` is written, on any thread. Raises TimeoutError, which says what is still on its
+    way, after ``timeout`` seconds.
     """
     loop, changes = asyncio.get_running_loop(), Changes()
 

@@ -19,29 +19,7 @@ from .rules import RULES
 from .states import TRANSITIONS, Event, State, Transition
 
 __all__ = [
-    "RULES",
-    "TRANSITIONS",
-    "BuildError",
-    "Connection",
-    "Dissection",
-    "Dissector",
-    "Event",
-    "Frame",
-    "FrameHeader",
-    "Head",
-    "Message",
-    "State",
-    "Transition",
-    "Unread",
-    "accept_key",
-    "build_close",
-    "build_frame",
-    "build_request",
-    "build_response",
-    "dissect",
-    "explain",
-    "explain_frame",
-    "explain_head",
-    "parse_frame",
-    "parse_head",
-]
+    "RULES", "TRANSITIONS", "BuildError", "Connection", "Dissection", "Dissector", "Event", "Frame", "FrameHeader",
+    "Head", "Message", "State", "Transition", "Unread", "accept_key", "build_close", "build_frame", "build_request",
+    "build_response", "dissect", "explain", "explain_frame", "explain_head", "parse_frame", "parse_head",
+]  # fmt: skip

@@ -14,17 +14,9 @@ class BuildError(ValueError):
 
 
 def build_frame(
-    payload: bytes | str = b"",
-    *,
-    opcode: int = TEXT,
-    fin: bool = True,
-    rsv1: bool = False,
-    rsv2: bool = False,
-    rsv3: bool = False,
-    mask: bytes | bool | None = None,
-    length_form: int | None = None,
-    length: int | None = None,
-) -> bytes:
+    payload: bytes | str = b"", *, opcode: int = TEXT, fin: bool = True, rsv1: bool = False, rsv2: bool = False,
+    rsv3: bool = False, mask: bytes | bool | None = None, length_form: int | None = None, length: int | None = None,
+) -> bytes:  # fmt: skip
     """Write one frame (RFC 6455 section 5.2), whether or not the protocol allows it.
 
     Args:

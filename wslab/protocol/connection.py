@@ -16,12 +16,12 @@ from typing import Final, NamedTuple
 from ..anatomy.field import Sender, Violation
 from ..drawing.visible import count
 from .deflate import Inflater, Parameters, agreed
-from .dissector import UNREAD_KEPT, Body, Dissector, Mode
+from .dissector import UNREAD_KEPT, Dissector, Mode
 from .frame import PREVIEW, Frame, close_body
 from .head import Head
 from .header import EXTENDED, KEY, FrameHeader, is_legal
 from .message import Message, OpenedMessage
-from .rules import EndCase, FrameCase, judge_end, judge_frame, judge_head
+from .rules import END_RULES, FRAME_RULES, EndCase, FrameCase, judge, judge_head
 from .states import NEXT, Event, State, Transition
 from .words import BINARY, CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, RSV1, TEXT, apply_mask
 
@@ -101,15 +101,10 @@ class Connection:
     """
 
     def __init__(
-        self,
-        *,
-        keep: int = 1 << 24,
-        inflate_limit: int = 1 << 24,
-        payloads: int = 0,
-        heads: tuple[bool, bool] = (True, True),
-        extensions: str | None = None,
+        self, *, keep: int = 1 << 24, inflate_limit: int = 1 << 24, payloads: int = 0,
+        heads: tuple[bool, bool] = (True, True), extensions: str | None = None,
         unmask: Callable[[bytes | memoryview, bytes], bytes] = apply_mask,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._unmask = unmask
         self.keep: Final = keep
         self.inflate_limit: Final = inflate_limit
@@ -156,10 +151,10 @@ class Connection:
         if side.arriving is not None:
             out += self._arrive(side, side.arriving, data)
         for told in found.heads:
-            if isinstance(told, Body):
-                out.append(Unread(sender, told.offset, told.data, told.length, BODY))
-            else:
+            if isinstance(told, Head):
                 out.append(self._head(side, told))
+            else:
+                out.append(Unread(sender, told.offset, told.data, told.length, BODY))
         data, size, base = found.data, len(found.data), found.base - 1
         payloads, keep, unmask, mask_bit = self.payloads, self.keep, self._unmask, side.mask_bit
         for index, mark in enumerate(found.marks, found.first_index):
@@ -203,18 +198,16 @@ class Connection:
         return out
 
     def end(self, sender: Sender, *, reset: bool = False) -> list[Unread]:
-        """The sender's stream has ended, in order or by a reset; return what was left over: at most one ``Unread``.
-
-        The connection is closed when the TCP connection is, which takes the ends of both streams, or a reset (RFC 6455
-        section 7.1.4).
-        """
+        """The sender's stream has ended, in order or by a reset; return what was left over: at most one ``Unread``. The
+        connection is closed when the TCP connection is, which takes the ends of both streams, or a reset (RFC 6455
+        section 7.1.4)."""
         side = self._sides[sender]
         if side.ended:
             return []
         side.ended = True
         peer = self._sides[sender.peer]
         unanswered = not reset and peer.close_sent and not side.close_sent and not peer.ended
-        self.closing_violations[sender] = judge_end(EndCase(close_unanswered=unanswered))
+        self.closing_violations[sender] = judge(END_RULES, EndCase(close_unanswered=unanswered))
         if reset or peer.ended:
             self._happen((sender, None), dict.fromkeys(Sender, Event.TCP_CLOSED))
         rest = self.rest(sender)
@@ -230,7 +223,7 @@ class Connection:
             offset, data = header.offset, header.encode() + side.gathered
             have = dissector.received - offset - header.header_length
             what = f"a frame with {have:,} of {count(header.payload_length, 'byte')} of payload"
-            broken = judge_frame(self._case(side, header, b""))
+            broken = judge(FRAME_RULES, self._case(side, header, b""))
         elif not dissector.unread:
             return None
         elif dissector.mode in (Mode.BODY, Mode.UNREAD):
@@ -238,7 +231,7 @@ class Connection:
             return Unread(sender, offset, data, dissector.unread, what)
         else:
             what = f"{'an opening handshake' if dissector.mode is Mode.HEAD else 'a frame header'} without its end"
-        broken += judge_end(EndCase(cut=what))
+        broken += judge(END_RULES, EndCase(cut=what))
         return Unread(sender, offset, data[:UNREAD_KEPT], dissector.received - offset, what, broken)
 
     def _want(self, side: _Direction, first: int, length: int) -> int:
@@ -284,7 +277,7 @@ class Connection:
         seen = data[2:] if opcode == CLOSE else (data if inflated is None else inflated)
         kept = payload if case.whole and length <= self.payloads else None
         number = None if message is None else message.number
-        broken = () if plainly and not content else judge_frame(case)
+        broken = () if plainly and not content else judge(FRAME_RULES, case)
         frame = Frame(side.sender, *header, broken, seen[:PREVIEW], kept, inflated, code, reason, number, True, note)
         yield frame
         if message is not None:
@@ -299,21 +292,9 @@ class Connection:
 
     def _case(self, side: _Direction, header: FrameHeader, data: bytes) -> FrameCase:
         """A frame in its connection, before it has changed anything."""
-        _, _, header_length, length, first, second, _ = header
-        return FrameCase(
-            header_length,
-            length,
-            first,
-            second,
-            data,
-            side.sender,
-            whole=len(data) == length,
-            deflate=self._agreed,
-            opened=None if side.opened is None else side.opened.opcode,
-            in_context=True,
-            too_soon=self._too_soon(side),
-            close_sent=side.close_sent,
-        )
+        opened = None if side.opened is None else side.opened.opcode
+        whole, too_soon = len(data) == header.payload_length, self._too_soon(side)
+        return FrameCase(*header[2:6], data, side.sender, whole, self._agreed, opened, True, too_soon, side.close_sent)
 
     def _message(self, side: _Direction, opcode: int, first: int, index: int) -> OpenedMessage | None:
         """The message that a data frame belongs to, begun or gone on with."""

@@ -51,10 +51,8 @@ class Parameters(NamedTuple):
 
 
 def parse_extensions(values: list[str]) -> tuple[list[Extension], str | None]:
-    """The extensions that the values of all Sec-WebSocket-Extensions lines name, in order.
-
-    The second value is what does not fit their grammar, if anything; nothing behind it is read.
-    """
+    """The extensions that the values of all Sec-WebSocket-Extensions lines name, in order. The second value is what
+    does not fit their grammar, if anything; nothing behind it is read."""
     extensions: list[Extension] = []
     for element in (part for value in values for part in _split(value, ",")):
         if not element.strip(" \t"):
@@ -69,10 +67,8 @@ def parse_extensions(values: list[str]) -> tuple[list[Extension], str | None]:
 
 def agreed(values: list[str]) -> Parameters | None:
     """The parameters of permessage-deflate that a response's Sec-WebSocket-Extensions lines settle; None without it.
-
-    What a response does not name is the default: context takeover, and a window of 15 bits (32 KiB). The same goes
-    for a window size that is no number from 8 to 15.
-    """
+    What a response does not name is the default: context takeover, and a window of 15 bits (32 KiB). The same goes for
+    a window size that is no number from 8 to 15."""
     extension = next((extension for extension in parse_extensions(values)[0] if extension.name == NAME), None)
     if extension is None:
         return None

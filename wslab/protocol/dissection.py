@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..anatomy.explanation import Explanation, explanation_sheet
+from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
 from ..anatomy.hex_text import bytes_of
-from ..drawing.blocks import Block, Words
-from ..drawing.sheet import Sheet, Shown
+from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import both_ends
 from .connection import Connection, Thing, Unread
 from .frame import Frame, explain_frame, parse_frame
@@ -25,10 +24,8 @@ WITHHELD = "(withheld)"
 
 @dataclass(frozen=True, repr=False)
 class Dissection(Shown):
-    """All that two streams hold. Each sequence has the client's things first, then the server's, in stream order.
-
-    A cell shows the first 48 and the last 12 heads, frames and runs of unread bytes; ``str`` tells all.
-    """
+    """All that two streams hold. Each sequence has the client's things first, then the server's, in stream order. A
+    cell shows the first 48 and the last 12 heads, frames and runs of unread bytes; ``str`` tells all."""
 
     heads: tuple[Head, ...]
     frames: tuple[Frame, ...]
@@ -59,9 +56,7 @@ class Dissection(Shown):
 
     def json_objects(self, connection: int = 0) -> Iterator[dict[str, Any]]:
         """What ``wslab dissect --json`` prints, one object a line: handshakes, then frames, then unread bytes.
-
-        Credentials in headers are withheld. ``connection`` is that number throughout.
-        """
+        Credentials in headers are withheld. ``connection`` is that number throughout."""
         for thing in self._things:
             kind, said = _told(thing)
             sender = None if thing.sender is None else thing.sender.label
@@ -77,10 +72,12 @@ class Dissection(Shown):
         return self._sheet_of([*start, *left_out, *end])
 
     def _sheet_of(self, things: Iterable[Head | Frame | Unread | str]) -> Sheet:
+        from ..drawing.blocks import Block, Words  # loaded when something is shown
+
         blocks: list[Block] = []
         for thing in things:
             if isinstance(thing, Head | Frame):
-                blocks += explanation_sheet(self._explain(thing)).blocks
+                blocks += sheet_of(self._explain(thing)).blocks
             else:
                 blocks.append(Words(str(thing)))
         return Sheet("Dissection", blocks or [Words("no bytes")])
@@ -128,14 +125,11 @@ def dissect(
     things = found[Sender.CLIENT] + found[Sender.SERVER]
     unread = [thing for thing in things if isinstance(thing, Unread)]
     unread += [rest for sender in Sender if (rest := connection.rest(sender)) is not None]
-    return Dissection(
-        heads=tuple(thing for thing in things if isinstance(thing, Head)),
-        frames=tuple(thing for thing in things if isinstance(thing, Frame)),
-        messages=tuple(thing for thing in things if isinstance(thing, Message)),
-        unread=tuple(unread),
-        states=dict(connection.states),
-        transitions=tuple(connection.transitions),
-    )
+    found_heads = tuple(thing for thing in things if isinstance(thing, Head))
+    frames = tuple(thing for thing in things if isinstance(thing, Frame))
+    messages = tuple(thing for thing in things if isinstance(thing, Message))
+    states, transitions = dict(connection.states), tuple(connection.transitions)
+    return Dissection(found_heads, frames, messages, tuple(unread), states, transitions)
 
 
 def explain(data: bytes | str, sender: Sender | None = None) -> Explanation:

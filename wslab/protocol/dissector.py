@@ -68,9 +68,7 @@ _SHORT: Final = tuple(0 if EXTENDED[second] else (second & LENGTH) + HEADER[seco
 
 def _mark(data: bytes | memoryview, position: int, marks: list[int]) -> int:
     """Append the mark of every whole header in ``data`` from ``position`` on; return where the next one begins.
-
-    ``mark`` runs over second bytes, since that byte alone tells a short frame's length.
-    """
+    ``mark`` runs over second bytes, since that byte alone tells a short frame's length."""
     short, append, size = _SHORT, marks.append, len(data)
     mark, safe = position + 1, size - LONGEST
     while True:
@@ -97,11 +95,9 @@ class Body(NamedTuple):
 
 @dataclass(slots=True, repr=False, eq=False)
 class FoundFrames(Sequence["Head | Body | FrameHeader"]):
-    """What one call of ``feed`` found, in stream order: heads and the bodies behind them, then frame headers.
-
-    A sequence that notes where each frame begins and reads its header when asked for it: that is what makes
-    indexing fast. It holds the fed chunk for as long as it lives.
-    """
+    """What one call of ``feed`` found, in stream order: heads and the bodies behind them, then frame headers. A
+    sequence that notes where each frame begins and reads its header when asked for it: that is what makes indexing
+    fast. It holds the fed chunk for as long as it lives."""
 
     heads: list[Head | Body]
     data: bytes | memoryview  # the bytes that the frames were found in
@@ -255,11 +251,8 @@ class Dissector:
 
 
 class BodyEnd:
-    """Finds the end of one HTTP body, whose bytes come in pieces (RFC 9112 section 6.3).
-
-    Args:
-        length: of the body, in bytes; None where it is sent in chunks that say their own.
-    """
+    """Finds the end of one HTTP body, whose bytes come in pieces (RFC 9112 section 6.3). ``length`` is in bytes; None
+    where the body is sent in chunks that say their own."""
 
     __slots__ = ("_chunked", "_left", "_line", "_trailer", "over")
 

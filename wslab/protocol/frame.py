@@ -9,24 +9,10 @@ from typing import NamedTuple
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Field, Sender, Violation
 from ..drawing.visible import count, hexed, quote
+from . import words
 from .header import EXTENDED, KEY, FrameHeader, read_header
-from .rules import FrameCase, judge_frame
-from .words import (
-    CLOSE,
-    CONTINUATION,
-    FIN,
-    LENGTH,
-    MASK,
-    OPCODE,
-    OPCODES,
-    RSV1,
-    RSV2,
-    RSV3,
-    TEXT,
-    apply_mask,
-    opcode_name,
-    status_meaning,
-)
+from .rules import FRAME_RULES, FrameCase, judge
+from .words import CLOSE, CONTINUATION, FIN, LENGTH, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT
 
 PREVIEW = 28  # bytes of payload that every frame keeps
 
@@ -34,10 +20,7 @@ _BASE = "RFC 6455 5.2"
 
 
 class Frame(NamedTuple):
-    """A frame and what is known of it. It does not change.
-
-    It is a named tuple and not a dataclass, because a recorder makes one for every frame that crosses.
-    """
+    """A frame and what is known of it: a named tuple, because a recorder makes one for every frame that crosses."""
 
     sender: Sender | None
     index: int  # type: ignore[assignment]  # 0, 1, ... in its sender's stream; a tuple's own index() gives way.
@@ -87,7 +70,7 @@ class Frame(NamedTuple):
     @property
     def opcode_name(self) -> str:
         """``"TEXT"`` and so on; ``"reserved opcode 3"``."""
-        return opcode_name(self.first & OPCODE)
+        return words.opcode_name(self.first & OPCODE)
 
     @property
     def mask(self) -> bool:
@@ -109,14 +92,12 @@ class Frame(NamedTuple):
         """The payload unmasked, still compressed where it is; None where it was not kept."""
         if self.payload is None or self.masking_key is None:
             return self.payload
-        return apply_mask(self.payload, self.masking_key)
+        return words.apply_mask(self.payload, self.masking_key)
 
     def explain(self) -> Explanation:
         """Every bit of it explained; of its header alone where the payload was not kept."""
-        data, inflated = self.header + (self.payload or b""), self.inflated
-        told = explain_frame(
-            data, sender=self.sender, offset=self.offset, violations=self.violations, inflated=inflated
-        )
+        data, place = self.header + (self.payload or b""), self.offset
+        told = explain_frame(data, sender=self.sender, offset=place, violations=self.violations, inflated=self.inflated)
         return told if self.note is None else replace(told, facts=(*told.facts, ("Not read", self.note)))
 
     def __repr__(self) -> str:
@@ -150,26 +131,15 @@ def parse_frame(data: bytes, *, sender: Sender | None = None, offset: int = 0) -
             elif header.first & FIN and whole:
                 case.cut_text = error.end - error.start
     code, reason = close_body(plain) if opcode == CLOSE else (None, None)
-    return Frame(
-        sender,
-        *header._replace(offset=offset),
-        violations=judge_frame(case) if len(data) >= header.header_length else (),
-        preview=(plain[2:] if opcode == CLOSE else plain)[:PREVIEW],
-        payload=payload,
-        status_code=code,
-        close_reason=reason,
-        complete=whole,
-    )
+    broken = judge(FRAME_RULES, case) if len(data) >= header.header_length else ()
+    seen, header = plain[2:] if opcode == CLOSE else plain, header._replace(offset=offset)
+    return Frame(sender, *header, broken, seen[:PREVIEW], payload, None, code, reason, complete=whole)
 
 
 def explain_frame(
-    data: bytes,
-    *,
-    sender: Sender | None = None,
-    offset: int = 0,
-    violations: Iterable[Violation] = (),
-    inflated: bytes | None = None,
-) -> Explanation:
+    data: bytes, *, sender: Sender | None = None, offset: int = 0,
+    violations: Iterable[Violation] = (), inflated: bytes | None = None,
+) -> Explanation:  # fmt: skip
     """Tell what every bit of a frame says (RFC 6455 section 5.2).
 
     Args:
@@ -181,23 +151,14 @@ def explain_frame(
         inflated: what the payload inflates to, where it is compressed.
     """
     split = _split(data)
-    return Explanation(
-        title=f"{opcode_name(data[0] & OPCODE)} frame" if data else "no bytes",
-        data=data,
-        fields=tuple(_fields(data, split, sender, inflated)),
-        sender=sender,
-        offset=offset,
-        violations=tuple(violations),
-        facts=tuple(_facts(data, split, inflated)),
-        inflated=inflated,
-    )
+    title = f"{words.opcode_name(data[0] & OPCODE)} frame" if data else "no bytes"
+    fields, facts = tuple(_fields(data, split, sender, inflated)), tuple(_facts(data, split, inflated))
+    return Explanation(title, data, fields, sender, offset, tuple(violations), facts, inflated)
 
 
 def close_body(data: bytes) -> tuple[int | None, str | None]:
-    """Status code and reason of a close frame's unmasked payload (RFC 6455 section 5.5.1).
-
-    Both are None where there is no status code. Bytes that are no UTF-8 become U+FFFD.
-    """
+    """Status code and reason of a close frame's unmasked payload (RFC 6455 section 5.5.1). Both are None where there is
+    no status code. Bytes that are no UTF-8 become U+FFFD."""
     if len(data) < 2:
         return None, None
     return int.from_bytes(data[:2], "big"), data[2:].decode(errors="replace")
@@ -211,7 +172,7 @@ def _split(data: bytes) -> _Split:
     header = read_header(data)
     start, length = header.header_length, header.payload_length
     payload = bytes(data[start : start + length])
-    plain = apply_mask(payload, header.masking_key) if header.masking_key else payload
+    plain = words.apply_mask(payload, header.masking_key) if header.masking_key else payload
     return header, payload, plain, len(data) >= start and len(payload) == length
 
 
@@ -222,14 +183,12 @@ _BITS = (
     ("RSV3", RSV3, "reserved, and 0 as it must be", "reserved: it must be 0 unless an extension uses it"),
 )  # fmt: skip
 
-_MASK = {
-    (None, True): "the payload is masked, as a client must do",
-    (None, False): "the payload is not masked, as a server must leave it",
-    (Sender.CLIENT, True): "the payload is masked, as a client must do",
-    (Sender.CLIENT, False): "the payload is not masked, though a client must mask it",
-    (Sender.SERVER, True): "the payload is masked, though a server must not mask it",
-    (Sender.SERVER, False): "the payload is not masked, as a server must leave it",
-}
+# What MASK says, by its value: where the sender sets it as it must, or is not known, and where it does not.
+_MASK_RIGHT = ("the payload is not masked, as a server must leave it", "the payload is masked, as a client must do")
+_MASK_WRONG = (
+    "the payload is not masked, though a client must mask it",
+    "the payload is masked, though a server must not mask it",
+)
 
 
 def _fields(data: bytes, split: _Split, sender: Sender | None, inflated: bytes | None) -> Iterator[Field]:
@@ -260,8 +219,9 @@ def _parts(
         yield "opcode", 4, opcode, said, _BASE
     size = EXTENDED[second]
     if len(data) > 1:
-        masked = bool(second & MASK)
-        yield "MASK", 1, int(masked), _MASK[sender, masked], "RFC 6455 5.1"
+        masked = int(bool(second & MASK))
+        # A client is 0 and must set the bit to 1, a server the other way round.
+        yield "MASK", 1, masked, (_MASK_WRONG if masked == sender else _MASK_RIGHT)[masked], "RFC 6455 5.1"
         short = second & LENGTH
         said = f"the next {size} bytes hold the length" if size else f"the payload is {count(short, 'byte')} long"
         yield "Payload len", 7, short, said, _BASE
@@ -281,7 +241,7 @@ def _parts(
         yield "Payload data", 8, plain, "one byte, too short for a status code", "RFC 6455 5.5.1"
     elif payload:
         code = int.from_bytes(plain[:2], "big")
-        meaning, section = status_meaning(code)
+        meaning, section = words.status_meaning(code)
         yield "Status code", 16, code, f"{code}: {meaning}", section
         if reason := plain[2:]:
             text = _decoded(reason)

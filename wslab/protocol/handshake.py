@@ -6,8 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 # What a server appends to the key before it hashes it (RFC 6455 section 1.3). It is no secret: it shows that the server
 # speaks WebSocket, since nothing else would know what to do with the key.
@@ -18,17 +17,14 @@ Headers = Mapping[str, str | None] | Iterable[tuple[str, str]]
 
 
 def accept_key(key: str) -> str:
-    """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2).
-
-    The key is taken as it is written, as a string; it is not decoded and not checked. Raises TypeError for bytes.
-    """
+    """Sec-WebSocket-Accept for a Sec-WebSocket-Key as written: neither decoded nor checked (RFC 6455 section 4.2.2).
+    Raises TypeError for bytes."""
     if not isinstance(key, str):
         raise TypeError(f"accept_key({key!r}): the key is wanted as it stands in the header, a string")
     return AcceptSteps(key).accept
 
 
-@dataclass(frozen=True)
-class AcceptSteps:
+class AcceptSteps(NamedTuple):
     """How a server comes from a Sec-WebSocket-Key to its Sec-WebSocket-Accept in steps (RFC 6455 section 4.2.2)."""
 
     key: str  # as it is written; a key that is not as it must be is computed with all the same
@@ -63,15 +59,9 @@ def decode_key(value: str) -> bytes | None:
 
 
 def build_request(
-    target: str = "/",
-    headers: Headers = (),
-    *,
-    host: str = "127.0.0.1",
-    key: str = SAMPLE_KEY,
-    method: str = "GET",
-    version: str = "HTTP/1.1",
-    body: bytes = b"",
-) -> bytes:
+    target: str = "/", headers: Headers = (), *, host: str = "127.0.0.1", key: str = SAMPLE_KEY,
+    method: str = "GET", version: str = "HTTP/1.1", body: bytes = b"",
+) -> bytes:  # fmt: skip
     """Write a client's opening handshake (RFC 6455 section 4.1), right or wrong.
 
     Args:
@@ -88,14 +78,9 @@ def build_request(
 
 
 def build_response(
-    key: str = SAMPLE_KEY,
-    headers: Headers = (),
-    *,
-    status: int = 101,
-    reason: str = "Switching Protocols",
-    version: str = "HTTP/1.1",
-    body: bytes = b"",
-) -> bytes:
+    key: str = SAMPLE_KEY, headers: Headers = (), *, status: int = 101, reason: str = "Switching Protocols",
+    version: str = "HTTP/1.1", body: bytes = b"",
+) -> bytes:  # fmt: skip
     """Write a server's opening handshake (RFC 6455 section 4.2.2), right or wrong.
 
     Args:

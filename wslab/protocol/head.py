@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from ..anatomy.explanation import Explanation, explanation_sheet
+from ..anatomy.explanation import Explanation
 from ..anatomy.field import Field, Sender, Violation
-from ..drawing.sheet import Sheet, Shown
+from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import count, hexed, quote
 from .deflate import parse_extensions
 from .handshake import accept_key, decode_key
@@ -44,13 +44,10 @@ class HeaderLine(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Head(Shown):
-    """A request head or a response head, up to and including its empty line.
-
-    It does not hold a body, and ``data`` is empty where the bytes that came were no head at all.
-    """
+    """A request head or a response head up to and including its empty line, without a body."""
 
     sender: Sender
-    data: bytes
+    data: bytes  # empty where the bytes that came were no head at all
     start_line: str
     headers: tuple[tuple[str, str], ...]  # name and value of each header line, in order, doubled ones included
     malformed: str | None = None  # what is not HTTP about it, in plain words; None where all is
@@ -115,7 +112,7 @@ class Head(Shown):
         return explain_head(self.data, self.sender, request=request, offset=self.offset, violations=self.violations)
 
     def _sheet(self) -> Sheet:
-        return explanation_sheet(self.explain())
+        return sheet_of(self.explain())
 
 
 def begins_like_head(data: bytes) -> bool:
@@ -126,10 +123,7 @@ def begins_like_head(data: bytes) -> bool:
 def parse_head(data: bytes, sender: Sender, *, offset: int = 0) -> Head:
     """The head that ``data`` holds, up to its empty line. Never raises; what is wrong is in ``malformed``.
 
-    Args:
-        data: the head's bytes.
-        sender: who sent it: a client sends a request, a server a response.
-        offset: of its first byte in the sender's stream, in bytes.
+    A client sends a request, a server a response. ``offset`` is of the first byte in the sender's stream, in bytes.
     """
     start_line = data.partition(b"\r\n")[0].decode("latin-1")
     lines = list(_lines(data))
@@ -150,15 +144,9 @@ def explain_head(
         violations: the rules it breaks, as ``wslab.protocol.rules`` found them.
     """
     head = parse_head(data, sender)
-    return Explanation(
-        title="Opening handshake, " + ("request" if sender is Sender.CLIENT else "response"),
-        data=data,
-        fields=tuple(head_fields(head, request)),
-        sender=sender,
-        offset=offset,
-        violations=tuple(violations),
-        facts=tuple(head_facts(head, request)),
-    )
+    title = "Opening handshake, " + ("request" if sender is Sender.CLIENT else "response")
+    fields, facts = tuple(head_fields(head, request)), tuple(head_facts(head, request))
+    return Explanation(title, data, fields, sender, offset, tuple(violations), facts)
 
 
 def _lines(data: bytes) -> Iterator[HeaderLine]:
@@ -230,16 +218,13 @@ def _parts(head: Head, request: Head | None) -> Iterator[_Part]:
     if rest == b"\r\n":
         yield "Empty line", rest, "", Told("the head ends here", "RFC 9112 2.1")
     elif rest:
-        yield "After the head", rest, rest, Told("no part of it", "RFC 9112 2.1", _holds_secret(rest))
-
-
-def _holds_secret(raw: bytes) -> bool:
-    return _CREDENTIALS.search(raw) is not None
+        yield "After the head", rest, rest, Told("no part of it", "RFC 9112 2.1", bool(_CREDENTIALS.search(rest)))
 
 
 def _odd_and_secret(name: str, raw: bytes) -> bool:
     """Whether a line that is not written as a header may hold a credential: folded under one, or with a bare LF."""
-    return raw[:1] in (b" ", b"\t") or ((not name or b"\n" in raw[:-1].rstrip(b"\r")) and _holds_secret(raw))
+    odd = not name or b"\n" in raw[:-1].rstrip(b"\r")
+    return raw[:1] in (b" ", b"\t") or (odd and _CREDENTIALS.search(raw) is not None)
 
 
 def head_facts(head: Head, request: Head | None) -> Iterator[tuple[str, str]]:
@@ -259,7 +244,8 @@ def _first_line(head: Head, line: bytes, request: Head | None) -> Iterator[_Part
     parts = line.split(b" ", 2)
     if len(parts) < 3 or head.malformed == _NO_START_LINE[head.sender]:
         if line:
-            yield "First line", line, head.start_line, Told("this is no HTTP", "RFC 9112 2.1", _holds_secret(line))
+            told = Told("this is no HTTP", "RFC 9112 2.1", bool(_CREDENTIALS.search(line)))
+            yield "First line", line, head.start_line, told
         return
     for (name, says), part, space in zip(_PARTS[head.sender], parts, (b" ", b" ", b""), strict=True):
         value = part.decode("latin-1").removesuffix("\r\n")

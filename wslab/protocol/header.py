@@ -19,17 +19,13 @@ class LengthForm(NamedTuple):
 
 # The forms by their bits, the shortest first.
 FORMS: Final = {
-    form.bits: form
-    for form in (
-        # "The length of the "Payload data", in bytes: if 0-125, that is the payload length." (RFC 6455 5.2)
-        LengthForm(7, None, 0, 0, 125),
-        # "If 126, the following 2 bytes interpreted as a 16-bit unsigned integer are the payload length."
-        # (RFC 6455 5.2)
-        LengthForm(16, 126, 2, 126, (1 << 16) - 1),
-        # "If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most significant bit MUST be 0)
-        # are the payload length." (RFC 6455 5.2)
-        LengthForm(64, 127, 8, 1 << 16, (1 << 63) - 1),
-    )
+    # "The length of the "Payload data", in bytes: if 0-125, that is the payload length." (RFC 6455 5.2)
+    7: LengthForm(7, None, 0, 0, 125),
+    # "If 126, the following 2 bytes interpreted as a 16-bit unsigned integer are the payload length." (RFC 6455 5.2)
+    16: LengthForm(16, 126, 2, 126, (1 << 16) - 1),
+    # "If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most significant bit MUST be 0) are
+    # the payload length." (RFC 6455 5.2)
+    64: LengthForm(64, 127, 8, 1 << 16, (1 << 63) - 1),
 }
 KEY: Final = 4  # bytes of a masking key
 LONGEST: Final = 2 + FORMS[64].size + KEY  # bytes of the longest header
@@ -89,9 +85,7 @@ def payload_length(data: bytes | memoryview, second_at: int) -> int:
 
 def read_header(data: bytes | memoryview, at: int = 0, *, index: int = 0, offset: int = 0) -> FrameHeader:
     """The header of the frame that begins at ``data[at]``. Never raises: what has not come counts as 0, and as no key.
-
-    ``index`` and ``offset`` are the frame's place in its stream, which the bytes do not tell.
-    """
+    ``index`` and ``offset`` are the frame's place in its stream, which the bytes do not tell."""
     come = len(data) - at
     if come < 2:
         return FrameHeader(index, offset, HEADER[0], 0, data[at] if come > 0 else 0, 0, None)

@@ -36,8 +36,7 @@ Case = TypeVar("Case")
 Check = Callable[[Case], Iterable[Breach]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule(Generic[Case]):
+class Rule(NamedTuple, Generic[Case]):
     """One MUST."""
 
     name: str
@@ -46,17 +45,14 @@ class Rule(Generic[Case]):
     check: Check[Case]
 
 
-def _into(rules: list[Rule[Case]]) -> Callable[..., Callable[[Check[Case]], Check[Case]]]:
-    """What puts a check into ``rules`` under a name, a section and a sentence: if none is given, its docstring."""
+def _rule(rules: list[Rule[Case]], name: str, section: str, sentence: str = "") -> Callable[[Check[Case]], Check[Case]]:
+    """What puts a check into ``rules``. A sentence that is not given is the check's docstring."""
 
-    def rule(name: str, section: str, sentence: str = "") -> Callable[[Check[Case]], Check[Case]]:
-        def put(check: Check[Case]) -> Check[Case]:
-            rules.append(Rule(name, section, sentence or " ".join((check.__doc__ or "").split()), check))
-            return check
+    def put(check: Check[Case]) -> Check[Case]:
+        rules.append(Rule(name, section, sentence or " ".join((check.__doc__ or "").split()), check))
+        return check
 
-        return put
-
-    return rule
+    return put
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -92,8 +88,7 @@ class FrameCase:
 
     def payload(self, start: int = 0, size: int | None = None) -> tuple[int, int]:
         """First bit and number of bits of ``size`` bytes of payload from byte ``start`` on."""
-        size = len(self.data) - start if size is None else size
-        return (self.header_length + start) * 8, size * 8
+        return (self.header_length + start) * 8, (len(self.data) - start if size is None else size) * 8
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -162,22 +157,16 @@ def _sizes_window(head: Head) -> bool:
 # Frames: how they are written, how they make messages, how they close.
 
 FRAME_RULES: Final[list[Rule[FrameCase]]] = []
-_frame = _into(FRAME_RULES)
-
-
+_frame = partial(_rule, FRAME_RULES)
 _frame(
-    "client-frame-before-handshake",
-    "RFC 6455 4.1",
+    "client-frame-before-handshake", "RFC 6455 4.1",
     "Once the client's opening handshake has been sent, the client MUST wait for a response from the server "
     "before sending any further data.",
-)(partial(_too_soon, Sender.CLIENT))
-
-
+)(partial(_too_soon, Sender.CLIENT))  # fmt: skip
 _frame(
-    "server-frame-before-handshake",
-    "RFC 6455 6.1",
+    "server-frame-before-handshake", "RFC 6455 6.1",
     "The endpoint MUST ensure the WebSocket connection is in the OPEN state (cf. Sections 4.1 and 4.2.2.)",
-)(partial(_too_soon, Sender.SERVER))
+)(partial(_too_soon, Sender.SERVER))  # fmt: skip
 
 
 _RSV: Final = {"RSV1": 1, "RSV2": 2, "RSV3": 3}  # the bits of the first byte in which they stand
@@ -291,8 +280,8 @@ def _text_not_utf8(case: FrameCase) -> Iterator[Breach]:
     """the whole message MUST contain valid UTF-8."""
     if case.bad_text is not None:
         position, cause = case.bad_text
-        start, width = case.payload() if case.compressed else case.payload(position, 1)
-        yield Breach(f"byte {position} of this frame's text is no UTF-8: {cause}", start, width)
+        place = case.payload() if case.compressed else case.payload(position, 1)
+        yield Breach(f"byte {position} of this frame's text is no UTF-8: {cause}", *place)
 
 
 @_frame("text-ends-inside-character", "RFC 6455 5.6")
@@ -314,26 +303,19 @@ def _close_one_byte(case: FrameCase) -> Iterator[Breach]:
 
 
 _frame(
-    "close-code-never-sent",
-    "RFC 6455 7.4.1",
+    "close-code-never-sent", "RFC 6455 7.4.1",
     "is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint.",
-)(partial(_close_code, (range(1005, 1007), range(1015, 1016))))
-
-
+)(partial(_close_code, (range(1005, 1007), range(1015, 1016))))  # fmt: skip
 _frame(
-    "close-code-reserved",
-    "RFC 6455 7.4.2",
+    "close-code-reserved", "RFC 6455 7.4.2",
     "Status codes in the range 1000-2999 are reserved for definition by this protocol, its future revisions, and "
     "extensions specified in a permanent and readily available public specification.",
-)(partial(_close_code, (range(1004, 1005), range(1016, 3000))))
-
-
+)(partial(_close_code, (range(1004, 1005), range(1016, 3000))))  # fmt: skip
 _frame(
-    "close-code-out-of-range",
-    "RFC 6455 5.5.1",
+    "close-code-out-of-range", "RFC 6455 5.5.1",
     "the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order) representing a "
     "status code with value /code/ defined in Section 7.4.",
-)(partial(_close_code, (range(1000), range(5000, 1 << 16))))
+)(partial(_close_code, (range(1000), range(5000, 1 << 16))))  # fmt: skip
 
 
 @_frame("close-reason-not-utf8", "RFC 6455 8.1")
@@ -351,7 +333,7 @@ def _close_reason_utf8(case: FrameCase) -> Iterator[Breach]:
 # The request.
 
 REQUEST_RULES: Final[list[Rule[HeadCase]]] = []
-_request = _into(REQUEST_RULES)
+_request = partial(_rule, REQUEST_RULES)
 
 
 @_request("request-malformed", "RFC 6455 4.1")
@@ -387,20 +369,16 @@ def _request_target(case: HeadCase) -> Iterator[Breach]:
 
 
 _request(
-    "host-missing",
-    "RFC 6455 4.1",
+    "host-missing", "RFC 6455 4.1",
     'The request MUST contain a |Host| header field whose value contains /host/ plus optionally ":" followed by '
     "/port/ (when not using the default port).",
-)(partial(_missing, "Host"))
-
-
+)(partial(_missing, "Host"))  # fmt: skip
 _request(
-    "host-doubled",
-    "RFC 9112 3.2",
+    "host-doubled", "RFC 9112 3.2",
     "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host"
     " header field and to any request message that contains more than one Host header field line or a Host header"
     " field with an invalid field value.",
-)(partial(_doubled, "Host"))
+)(partial(_doubled, "Host"))  # fmt: skip
 
 
 @_request("request-upgrade", "RFC 6455 4.1")
@@ -417,9 +395,9 @@ def _connection(case: HeadCase) -> Iterator[Breach]:
         yield _lacks(case, "Connection", "Upgrade")
 
 
-_request("key-missing", "RFC 6455 4.1", "The request MUST include a header field with the name |Sec-WebSocket-Key|.")(
-    partial(_missing, "Sec-WebSocket-Key")
-)
+_request(
+    "key-missing", "RFC 6455 4.1", "The request MUST include a header field with the name |Sec-WebSocket-Key|."
+)(partial(_missing, "Sec-WebSocket-Key"))  # fmt: skip
 
 
 @_request("key-not-16-bytes", "RFC 6455 4.1")
@@ -434,10 +412,9 @@ def _key_not_16_bytes(case: HeadCase) -> Iterator[Breach]:
 
 
 _request(
-    "key-doubled",
-    "RFC 6455 11.3.1",
+    "key-doubled", "RFC 6455 11.3.1",
     "The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an HTTP request.",
-)(partial(_doubled, "Sec-WebSocket-Key"))
+)(partial(_doubled, "Sec-WebSocket-Key"))  # fmt: skip
 
 
 @_request("version-not-13", "RFC 6455 4.1")
@@ -453,17 +430,13 @@ def _version_not_13(case: HeadCase) -> Iterator[Breach]:
 
 
 _request(
-    "version-doubled",
-    "RFC 6455 11.3.5",
+    "version-doubled", "RFC 6455 11.3.5",
     "However, the |Sec-WebSocket-Version| header field MUST NOT appear more than once in an HTTP request.",
-)(partial(_doubled, "Sec-WebSocket-Version"))
-
-
+)(partial(_doubled, "Sec-WebSocket-Version"))  # fmt: skip
 _request(
-    "origin-doubled",
-    "RFC 6454 7.3",
+    "origin-doubled", "RFC 6454 7.3",
     "The user agent MUST NOT include more than one Origin header field in any HTTP request.",
-)(partial(_doubled, "Origin"))
+)(partial(_doubled, "Origin"))  # fmt: skip
 
 
 @_request("subprotocols-malformed", "RFC 6455 4.1")
@@ -485,9 +458,8 @@ def _subprotocols(case: HeadCase) -> Iterator[Breach]:
 def _extensions(case: HeadCase) -> Iterator[Breach]:
     """If a value is received by either the client or the server during negotiation that does not conform to the ABNF
     below, the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."""
-    values = case.head.get("Sec-WebSocket-Extensions")
+    values, place = case.head.get("Sec-WebSocket-Extensions"), case.line("Sec-WebSocket-Extensions")
     extensions, wrong = parse_extensions(values)
-    place = case.line("Sec-WebSocket-Extensions")
     if wrong is not None:
         yield Breach(f"{quote(wrong)} is no extension", *place)
     elif values and not extensions:
@@ -497,23 +469,19 @@ def _extensions(case: HeadCase) -> Iterator[Breach]:
 # The response that accepts.
 
 ACCEPTANCE_RULES: Final[list[Rule[HeadCase]]] = []
-_acceptance = _into(ACCEPTANCE_RULES)
-
-
+_acceptance = partial(_rule, ACCEPTANCE_RULES)
 _acceptance(
-    "response-malformed",
-    "RFC 6455 4.2.2",
+    "response-malformed", "RFC 6455 4.2.2",
     "If the server chooses to accept the incoming connection, it MUST reply with a valid HTTP response",
-)(_not_http)
+)(_not_http)  # fmt: skip
 
 
 @_acceptance("broken-request-accepted", "RFC 6455 4.2.1")
 def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
     """the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error code
     (such as 400 Bad Request)."""
-    broken = case.request.violations if case.request else ()
-    if broken:
-        names = ", ".join(dict.fromkeys(violation.rule for violation in broken))
+    if case.request and case.request.violations:
+        names = ", ".join(dict.fromkeys(violation.rule for violation in case.request.violations))
         yield Breach(f"101 for a request that breaks {names}", *case.first_line)
 
 
@@ -521,20 +489,16 @@ def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
 def _upgrade_response(case: HeadCase) -> Iterator[Breach]:
     """If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not an
     ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket Connection_."""
-    values = case.head.get("Upgrade")
-    if [value.lower() for value in values] != ["websocket"]:
+    if [value.lower() for value in case.head.get("Upgrade")] != ["websocket"]:
         yield _lacks(case, "Upgrade", "websocket")
 
 
 _acceptance(
-    "response-connection",
-    "RFC 6455 4.1",
+    "response-connection", "RFC 6455 4.1",
     "If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token "
     'that is an ASCII case-insensitive match for the value "Upgrade", the client MUST _Fail the WebSocket '
     "Connection_.",
-)(_connection)
-
-
+)(_connection)  # fmt: skip
 _acceptance("accept-missing", "RFC 6455 4.1", "If the response lacks a |Sec-WebSocket-Accept| header field")(
     partial(_missing, "Sec-WebSocket-Accept")
 )
@@ -553,10 +517,9 @@ def _accept_wrong(case: HeadCase) -> Iterator[Breach]:
 
 
 _acceptance(
-    "accept-doubled",
-    "RFC 6455 11.3.3",
+    "accept-doubled", "RFC 6455 11.3.3",
     "The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an HTTP response.",
-)(partial(_doubled, "Sec-WebSocket-Accept"))
+)(partial(_doubled, "Sec-WebSocket-Accept"))  # fmt: skip
 
 
 @_acceptance("subprotocol-not-asked-for", "RFC 6455 4.1")
@@ -571,18 +534,10 @@ def _subprotocol_not_asked(case: HeadCase) -> Iterator[Breach]:
 
 
 _acceptance(
-    "subprotocol-doubled",
-    "RFC 6455 11.3.4",
+    "subprotocol-doubled", "RFC 6455 11.3.4",
     "However, the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once in an HTTP response.",
-)(partial(_doubled, "Sec-WebSocket-Protocol"))
-
-
-_acceptance(
-    "response-extensions-malformed",
-    "RFC 6455 9.1",
-    "If a value is received by either the client or the server during negotiation that does not conform to the "
-    "ABNF below, the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_.",
-)(_extensions)
+)(partial(_doubled, "Sec-WebSocket-Protocol"))  # fmt: skip
+_acceptance("response-extensions-malformed", "RFC 6455 9.1")(_extensions)
 
 
 @_acceptance("extension-not-asked-for", "RFC 6455 9")
@@ -596,10 +551,9 @@ def _extension_not_asked(case: HeadCase) -> Iterator[Breach]:
 
 
 _acceptance(
-    "extensions-doubled",
-    "RFC 6455 11.3.2",
+    "extensions-doubled", "RFC 6455 11.3.2",
     "However, the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP response.",
-)(partial(_doubled, "Sec-WebSocket-Extensions"))
+)(partial(_doubled, "Sec-WebSocket-Extensions"))  # fmt: skip
 
 
 @_acceptance("window-bits-not-offered", "RFC 7692 7.1.2.2")
@@ -614,14 +568,11 @@ def _window_not_offered(case: HeadCase) -> Iterator[Breach]:
 # The response that refuses.
 
 REFUSAL_RULES: Final[list[Rule[HeadCase]]] = []
-_refusal = _into(REFUSAL_RULES)
-
-
+_refusal = partial(_rule, REFUSAL_RULES)
 _refusal(
-    "no-http-response",
-    "RFC 6455 4.2.2",
+    "no-http-response", "RFC 6455 4.2.2",
     "If the server does not wish to accept this connection, it MUST return an appropriate HTTP error code",
-)(_not_http)
+)(_not_http)  # fmt: skip
 
 
 @_refusal("versions-not-listed", "RFC 6455 4.4")
@@ -644,7 +595,7 @@ class EndCase(NamedTuple):
 
 
 END_RULES: Final[list[Rule[EndCase]]] = []
-_end = _into(END_RULES)
+_end = partial(_rule, END_RULES)
 
 
 @_end("stream-cut", "RFC 6455 6.1")
@@ -666,32 +617,16 @@ def _close_unanswered(case: EndCase) -> Iterator[Breach]:
 RULES: Final = (*REQUEST_RULES, *ACCEPTANCE_RULES, *REFUSAL_RULES, *FRAME_RULES, *END_RULES)
 
 
-def judge_frame(case: FrameCase) -> tuple[Violation, ...]:
-    """The rules that a frame breaks, in the order of this file, as far as ``case`` tells."""
-    return _judge(FRAME_RULES, case)
+def judge(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
+    """Those of the rules that a frame, a head or the end of a stream breaks, in order, as far as ``case`` tells."""
+    return tuple(
+        Violation(rule.name, rule.section, rule.sentence, *breach) for rule in rules for breach in rule.check(case)
+    )
 
 
 def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]:
-    """The rules that a head breaks, in the order of this file.
-
-    Args:
-        head: a request, or a response.
-        request: what a response answers, where that is known.
-    """
+    """The rules that a request or a response breaks, in order; ``request`` is what a response answers, if known."""
     response = ACCEPTANCE_RULES if head.status == 101 else REFUSAL_RULES
     rules = REQUEST_RULES if head.sender is Sender.CLIENT else response
     # Where no head came at all, its first rule says so, and the others have nothing to look at.
-    return _judge(rules if head.data else rules[:1], HeadCase(head, request))
-
-
-def judge_end(case: EndCase) -> tuple[Violation, ...]:
-    """The rules that the end of a stream breaks."""
-    return _judge(END_RULES, case)
-
-
-def _judge(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
-    return tuple(
-        Violation(rule.name, rule.section, rule.sentence, breach.found, breach.start, breach.width)
-        for rule in rules
-        for breach in rule.check(case)
-    )
+    return judge(rules if head.data else rules[:1], HeadCase(head, request))

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-CONTINUATION: Final = 0x0
-TEXT: Final = 0x1
-BINARY: Final = 0x2
-CLOSE: Final = 0x8
-PING: Final = 0x9
-PONG: Final = 0xA
-
-FIN: Final = 0b10000000
-RSV1: Final = 0b01000000
-RSV2: Final = 0b00100000
-RSV3: Final = 0b00010000
-OPCODE: Final = 0b00001111
-MASK: Final = 0b10000000
-LENGTH: Final = 0b01111111
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+# What stands where in a frame's first byte and in its second (RFC 6455 section 5.2).
+FIN, RSV1, RSV2, RSV3, OPCODE = 0b10000000, 0b01000000, 0b00100000, 0b00010000, 0b00001111
+MASK, LENGTH = 0b10000000, 0b01111111
 
 # Opcode to its name and what it says, RFC 6455 section 5.2.
 OPCODES: Final[dict[int, tuple[str, str]]] = {

@@ -4,7 +4,7 @@
 ``bytes.bin``     the kept bytes, oldest first
 ``records.bin``   packed records, as ``wslab.anatomy.record`` lays them out
 ``places.bin``    for each record its frame's index and its message's number
-``chunks.bin``    packed chunks, as ``wslab.recording.entries.ENTRY`` lays them out
+``chunks.bin``    packed chunks, as ``wslab.recording.tape.ENTRY`` lays them out
 ``inflated.bin``  inflated payloads, one after another
 
 Loading runs nothing that the file says; a file that is cut or lies is refused with a reason. A recording holds what
@@ -16,20 +16,18 @@ import re
 import struct
 import zipfile
 import zlib
-from dataclasses import asdict, replace
+from dataclasses import replace
 from os import PathLike
 from typing import Any, TypeVar
 
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, Kind
-from ..anatomy.records import CloseReport
+from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, CloseReport, Kind
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.message import Message
 from ..protocol.states import Event, State, Transition
-from .entries import ENTRY
 from .ledger import PLACE, Cause, Conversation, by_record
 from .reading import Reading
-from .tape import Kept
+from .tape import ENTRY, Kept
 
 R = TypeVar("R", bound=Reading)
 
@@ -78,11 +76,11 @@ def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> 
             "first": {"byte": kept.start, "record": ledger.records.first, "chunk": kept.first},
             "next_connection": tape.next_connection,
             "connections": [_told(one, kept.start, data, reveal) for one in ledger.conversations.values()],
-            "violations": {number: [asdict(v) for v in broken] for number, broken in ledger.violations.items()},
+            "violations": {number: [v._asdict() for v in broken] for number, broken in ledger.violations.items()},
             "texts": dict(ledger.texts),
             "inflated": {number: len(one) for number, one in ledger.inflated.items()},
             "messages": [
-                [number, message._asdict() | {"violations": [asdict(v) for v in message.violations]}]
+                [number, message._asdict() | {"violations": [v._asdict() for v in message.violations]}]
                 for _, number, message in map(ledger.message, range(ledger.messages.first, ledger.messages.total))
             ],
         }
@@ -207,7 +205,7 @@ def _told(conversation: Conversation, start: int, kept: bytearray, reveal: bool)
                 place = position + at - first - start
                 if 0 <= place < len(kept):
                     kept[place] = data[at - head.offset]
-        broken = [asdict(violation) for violation in head.violations]
+        broken = [violation._asdict() for violation in head.violations]
         heads.append({"sender": head.sender, "offset": head.offset, "data": data.hex(), "violations": broken})
     return {
         "number": wire.number,

@@ -1,10 +1,8 @@
 """Deriving: entries of the tape become records, messages, states and violations, in the order of their writing.
 
-Theory. Every reader derives what is new first. ``derive`` is the only writer of the ledger; one thread calls it at a
-time, under the lock of ``Reading``, which holds both.
-
-A chunk of the sender goes to ``wslab.protocol``, and what that completes becomes records. Each of them then waits for
-the chunk of the receiver that covers its last byte, whose time is written into it.
+Theory. ``derive`` is the only writer of the ledger; one thread calls it at a time, under the lock of ``Reading``. A
+chunk of the sender goes to ``wslab.protocol``, and what that completes becomes records. Each of them then waits for the
+chunk of the receiver that covers its last byte, whose time is written into it.
 """
 
 from __future__ import annotations
@@ -12,16 +10,14 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import PACKED, PREVIEW, UNKNOWN, Kind, delay
-from ..anatomy.records import CloseReport
+from ..anatomy.record import PACKED, PREVIEW, UNKNOWN, CloseReport, Kind, delay
 from ..protocol.connection import Unread
 from ..protocol.frame import Frame
 from ..protocol.head import Head
 from ..protocol.message import Message
 from ..protocol.words import CLOSE, OPCODE
-from .entries import BendNote
 from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger
-from .tape import Tape
+from .tape import BendNote, Tape
 
 # Records of one stream that wait to be read by a peer of which nothing is known.
 WAITING = 4096

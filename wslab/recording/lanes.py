@@ -13,9 +13,8 @@ from typing import NamedTuple
 from ..anatomy.field import Sender
 from ..anatomy.record import PACKED, Kind, Record
 from ..protocol.message import Message
-from .entries import EVENT, Chunk
 from .ledger import NO_MESSAGE, Ledger
-from .tape import Tape
+from .tape import EVENT, Chunk, Tape
 
 FARTHEST = 4096  # records, and chunks, that are looked through in each direction
 WHOSE = struct.Struct("<4xI30xBB36x")  # Connection, sender and kind of a packed record

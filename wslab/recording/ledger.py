@@ -14,14 +14,13 @@ from operator import attrgetter
 from typing import Any, NamedTuple, overload
 
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import DELAY, DELAY_AT, PACKED, Kind, Record
-from ..anatomy.records import CloseReport
+from ..anatomy.record import DELAY, DELAY_AT, PACKED, CloseReport, Kind, Record
 from ..drawing.visible import count
 from ..protocol.connection import Connection
 from ..protocol.message import Message
 from ..protocol.states import Event, Transition
-from .entries import Wire
 from .ring import PackedLog
+from .tape import Wire
 
 try:  # compiled, and 30 to 70 times as fast
     from websockets.speedups import apply_mask

@@ -4,11 +4,10 @@ Theory. Chunks are the truth: a ``Tap`` at each end of a TCP connection notes th
 messages, states and violations are computed from them later, in order (``derive``), and keep their offsets into the
 sender's stream. Every reader first derives what is new.
 
-Locking. The lock is held while something is derived, and while what was derived is read. The tape has a lock of its
-own, which is held for a copy. A thread may take the tape's lock while it holds this one, never the other way round.
-Both are reentrant, since a finalizer may run in the midst of anything and read or write; one that finds its own thread
-deriving leaves the rest to it. Work is done in batches, between which the lock is free, so that a writer that has to
-wait for room waits for one batch only.
+Locking. The lock is held while something is derived, and while what was derived is read. A thread may take the tape's
+lock while it holds this one, never the other way round. Both are reentrant, since a finalizer may run in the midst of
+anything and read or write; one that finds its own thread deriving leaves the rest to it. Between batches of work the
+lock is free, so that a writer that has to wait for room waits for one batch only.
 """
 
 from __future__ import annotations
@@ -25,19 +24,17 @@ from functools import partial
 
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import Kind, Record
-from ..anatomy.records import CloseReport
+from ..anatomy.record import CloseReport, Kind, Record
 from ..protocol.frame import Frame, close_body, explain_frame
 from ..protocol.head import Head, explain_head
 from ..protocol.message import Message
 from ..protocol.states import State, Transition
 from ..protocol.words import CLOSE, MASK, OPCODE
 from .derive import derive
-from .entries import EVENT, Chunk
 from .lanes import Lanes, lanes
 from .ledger import NO_MESSAGE, Conversation, Dropped, Ledger, Records, Step, by_record
 from .ring import CAPACITY
-from .tape import BATCH, Tap, Tape
+from .tape import BATCH, EVENT, Chunk, Tap, Tape
 
 # What is said of a frame that was dropped, and of a connection's end.
 _FACTS = {
@@ -80,8 +77,6 @@ class Reading:
         # Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR.
         self.rebuilt = False
 
-    # --- writing -------------------------------------------------------------------------
-
     def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
         """A tap for one end of a TCP connection.
 
@@ -120,7 +115,6 @@ class Reading:
             derive(self.tape, self.ledger)
             yield
 
-    # --- reading -------------------------------------------------------------------------
     @property
     def total(self) -> int:
         """How many records there ever were."""
@@ -265,26 +259,18 @@ class Reading:
         return protocol.request, protocol.response
 
     def bytes_sent(self, connection: int, sender: Sender, start: int = 0, stop: int | None = None) -> bytes:
-        """What ``sender`` sent on a connection, from stream offset ``start`` up to ``stop``.
-
-        Raises LookupError when some of it was dropped.
-        """
+        """What ``sender`` sent, from stream offset ``start`` up to ``stop``. Raises LookupError if it was dropped."""
         with self.still():
             known = max(self.conversation(connection).wire.seen[sender])
             stop = known if stop is None else min(stop, known)
             data = self.bytes_at(connection, sender, start, stop - start)
         if data is None:
-            raise LookupError(
-                f"bytes {start} to {stop} of the {sender.label}'s stream are no longer kept; "
-                "make the trace larger with Trace(max_bytes=...)"
-            )
+            gone = f"bytes {start} to {stop} of the {sender.label}'s stream are no longer kept"
+            raise LookupError(f"{gone}; make the trace larger with Trace(max_bytes=...)")
         return data
 
     def explain(self, number: int) -> Explanation:
-        """The bytes of that record with every field explained.
-
-        Raises IndexError when there is no such record. Bytes that were dropped are said to be so.
-        """
+        """Every field of that record's bytes explained, or that they were dropped. Raises IndexError as ``record``."""
         with self.still():
             record, ledger = self.record(number), self.ledger
             kind, sender, offset, raw = record.kind, record.sender, record.offset, self.raw(record)

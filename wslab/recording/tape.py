@@ -13,6 +13,7 @@ derived. It is reentrant: a finalizer may run in the midst of a write and tell o
 
 from __future__ import annotations
 
+import struct
 import sys
 import threading
 import time
@@ -23,19 +24,54 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from ..anatomy.field import Sender
-from ..anatomy.record import Kind
-from ..anatomy.records import CloseReport
-from .entries import ENTRY, EVENT, NOT_STORED, BendNote, Entry, Told, Wire
+from ..anatomy.record import CloseReport, Kind
 from .ring import PackedLog, Ring
 
+# Time, connection, sender, seen by, offset, length, ring position.
+ENTRY = struct.Struct("<dIBBQQQ")
+Entry = tuple[float, int, int, int, int, int, int]
+NOT_STORED = 2**64 - 1  # the position of a chunk whose bytes its sender's chunks hold
+EVENT = 2**64 - 2  # the position of an entry that is no chunk
 BATCH = 256  # entries that are taken off the tape at a time, which is a few milliseconds of work
 PIECE = 2**12  # bytes whose deriving takes about as long as an entry's
+
+
+class BendNote(str):
+    """What a relay did to a stream, in words."""
+
+
+# What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end.
+Told = Kind | str | BendNote | CloseReport
+
+
+class Chunk(NamedTuple):
+    """What one read or one write handed over. It is not a frame."""
+
+    time: float  # seconds since the trace began
+    connection: int
+    sender: Sender  # who sent these bytes
+    seen_by: Sender  # which end's read or write this was: equal to ``sender`` for a write
+    offset: int  # of its first byte in the sender's stream
+    length: int
+
+
+class Wire:
+    """One TCP connection as its ends tell it."""
+
+    __slots__ = ("key", "last_entry", "live", "middle", "number", "seen", "tapped")
+
+    def __init__(self, number: int, key: Hashable) -> None:
+        self.number, self.key, self.last_entry = number, key, -1
+        self.middle = False  # whether what is told begins in the midst of frames
+        self.tapped = [False, False]  # whether the client's and the server's end are in the lab
+        self.live = 0  # how many taps still tell
+        # Of the client's and of the server's stream: bytes that the client's end and the server's end saw.
+        self.seen = ([0, 0], [0, 0])
 
 
 class Tap:
     """One end of a connection, as its transport tells it. Made by ``Trace.join``. Thread-safe.
 
-    ``end`` says which end it is, ``connection`` is the connection's number in the trace.
     ``sent`` and ``received`` come before the bytes go on; nothing here changes them. Each thing is noted with the
     present time, unless ``at`` says when it was, in seconds since the trace began, as of what was captured elsewhere.
     """
@@ -44,7 +80,7 @@ class Tap:
 
     def __init__(self, tape: Tape, wire: Wire, end: Sender) -> None:
         self._tape, self._wire, self._peer, self._closed = tape, wire, end.peer, False
-        self.end, self.connection = end, wire.number
+        self.end, self.connection = end, wire.number  # which end it is, and the connection's number in the trace
 
     def sent(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
         """This end wrote ``data``."""
@@ -92,11 +128,6 @@ class Tap:
             self._tape.leave(self._wire)
 
 
-class _Subscriber:
-    def __init__(self, wake: Callable[[], object]) -> None:
-        self.wake, self.woken = wake, False
-
-
 class Kept(NamedTuple):
     """What a tape holds, as plain data: what a file of it has to carry."""
 
@@ -118,9 +149,8 @@ class Tape:
 
     def __init__(self, max_bytes: int, max_entries: int, make_room: Callable[[Tape], bool]) -> None:
         if max_bytes < 1024 or max_entries < 16:
-            raise ValueError(
-                f"max_bytes={max_bytes}, max_entries={max_entries}: a trace keeps at least 1024 bytes and 16 entries"
-            )
+            least = "a trace keeps at least 1024 bytes and 16 entries"
+            raise ValueError(f"max_bytes={max_bytes}, max_entries={max_entries}: {least}")
         self.max_bytes, self.max_entries = max_bytes, max_entries
         self.wires: dict[int, Wire] = {}
         self.next_connection = 0  # the number that the next new connection gets
@@ -138,9 +168,8 @@ class Tape:
         self._told: dict[int, Told] = {}  # by entry
         self._long: dict[int, bytes] = {}  # by entry: chunks that are longer than the ring
         self._joinable: dict[Hashable, Wire] = {}
-        self._subscribers: tuple[_Subscriber, ...] = ()
-
-    # --- writing -------------------------------------------------------------------------
+        self._subscribers: tuple[Callable[[], object], ...] = ()
+        self._woken = True  # whether all of them know of something new
 
     def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
         """See ``Trace.join``."""
@@ -190,7 +219,7 @@ class Tape:
                     break
             if not self._make_room(self):
                 return  # a finalizer writes in the midst of deriving, and only that would make room
-        if self._subscribers:
+        if not self._woken:
             self._wake()
 
     def tell(self, wire: Wire, sender: Sender, told_by: Sender, told: Told, at: float | None = None) -> None:
@@ -235,23 +264,20 @@ class Tape:
 
     def subscribe(self, wake: Callable[[], object]) -> Callable[[], None]:
         """See ``Trace.subscribe``."""
-        subscriber = _Subscriber(wake)
         with self._lock:
-            self._subscribers = (*self._subscribers, subscriber)
+            self._subscribers, self._woken = (*self._subscribers, wake), False
 
         def unsubscribe() -> None:
             with self._lock:
-                self._subscribers = tuple(other for other in self._subscribers if other is not subscriber)
+                self._subscribers = tuple(other for other in self._subscribers if other is not wake)
 
         return unsubscribe
 
     def _wake(self) -> None:
-        for subscriber in self._subscribers:
-            if not subscriber.woken:
-                subscriber.woken = True
-                subscriber.wake()
-
-    # --- reading -------------------------------------------------------------------------
+        if not self._woken:
+            self._woken = True
+            for wake in self._subscribers:
+                wake()
 
     def take(self, most: int | None = None) -> Iterator[tuple[Entry, bytes | memoryview | Told | None]]:
         """The entries that were not taken yet, at most ``most``, in order; one reader at a time.
@@ -260,8 +286,7 @@ class Tape:
         event tells; or None for a chunk whose bytes its sender's chunks hold. An entry counts as one, and as one more
         for each ``PIECE`` bytes.
         """
-        for subscriber in self._subscribers:
-            subscriber.woken = False
+        self._woken = False
         stop = self._log.total
         left = sys.maxsize if most is None else most
         while self._taken < stop and left > 0:

@@ -1,22 +1,27 @@
 """The recording as a learner holds it: ``Trace`` is written to and read from, shows itself, and is saved and opened.
 
 ``Slice``, ``Handshake`` and ``Closing`` show parts of it; they hold no copy, and read the trace each time they are
-shown. What reads and writes files, ``archive`` and ``files``, is loaded when it is first used.
+shown. What reads and writes files, ``archive`` and ``files``, is loaded when it is first used. ``dissections`` hands
+a recording on whole, for the terminal and JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from ..anatomy.explanation import Explanation, handshake_sheet
-from ..anatomy.record import Kind, Record
-from ..anatomy.records import CloseReport, closing, ladder, records_table
-from ..drawing.blocks import Notes, Only, Words
+from ..anatomy.explanation import Explanation
+from ..anatomy.field import Sender
+from ..anatomy.record import CloseReport, Kind, Record
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import count, visible
+from ..protocol.connection import Unread
+from ..protocol.dissection import Dissection
+from ..protocol.dissector import UNREAD_KEPT
+from ..protocol.head import parse_head
 from .reading import Reading
 from .tape import Tap
 
@@ -33,26 +38,19 @@ def waiting(number: int) -> str:
     return f"{count(number, 'record')} {'waits' if number == 1 else 'wait'} for your prediction"
 
 
+@dataclass(eq=False, repr=False)
 class Slice(Shown):
-    """A run of records, shown as a ladder (text) or a ladder and a table (HTML).
+    """A run of records, shown as a ladder (text) or a ladder and a table (HTML)."""
 
-    Args:
-        trace: where the records are.
-        start: number of the first record.
-        stop: one past the last one; None for all that there are when it is shown.
-        connection: only this connection's records; None for all.
-    """
-
-    def __init__(
-        self, trace: Reading, start: int = 0, stop: int | None = None, *, connection: int | None = None
-    ) -> None:
-        self.trace, self.start, self.stop, self.connection = trace, start, stop, connection
+    trace: Reading
+    start: int = 0  # number of the first record
+    stop: int | None = None  # one past the last one; None for all that there are when it is shown
+    connection: int | None = None  # only this connection's records; None for all
 
     @property
     def records(self) -> Sequence[Record]:
         """The records, as far as the trace still keeps them."""
-        records = self.trace.between(self.start, self.stop)
-        number = self.connection
+        records, number = self.trace.between(self.start, self.stop), self.connection
         return records if number is None else [record for record in records if record.connection == number]
 
     def __iter__(self) -> Iterator[Record]:
@@ -66,6 +64,10 @@ class Slice(Shown):
         return self._sheet().svg()
 
     def _sheet(self) -> Sheet:
+        # What lays out is loaded when something is shown, here and below.
+        from ..anatomy.records import ladder, records_table
+        from ..drawing.blocks import Only, Words
+
         there, dropped, held = self.records, self.trace.dropped, self.trace.held
         records = there if held is None else [record for record in there if record.number < held]
         later = [Words(waiting(len(there) - len(records)))] if len(records) < len(there) else []
@@ -77,11 +79,12 @@ class Slice(Shown):
         return Sheet(title, [ladder(records, title), Only(["html"], [records_table(records)]), *later])
 
 
+@dataclass(eq=False, repr=False)
 class Handshake(Shown):
     """One connection's opening handshake: request and response, each line explained."""
 
-    def __init__(self, trace: Reading, connection: int) -> None:
-        self.trace, self.connection = trace, connection
+    trace: Reading
+    connection: int
 
     def _explained(self, kind: Kind) -> Explanation | None:
         found = [record.number for record in Slice(self.trace, connection=self.connection) if record.kind is kind]
@@ -98,14 +101,17 @@ class Handshake(Shown):
         return self._explained(Kind.RESPONSE)
 
     def _sheet(self) -> Sheet:
+        from ..anatomy.explained import handshake_sheet
+
         return _unless_held(self.trace, self.connection) or handshake_sheet(self.request, self.response)
 
 
+@dataclass(eq=False, repr=False)
 class Closing(Shown):
     """How one connection ended: who sent Close first, what each end reports, and how TCP ended."""
 
-    def __init__(self, trace: Reading, connection: int) -> None:
-        self.trace, self.connection = trace, connection
+    trace: Reading
+    connection: int
 
     @property
     def reports(self) -> dict[str, CloseReport]:
@@ -113,6 +119,8 @@ class Closing(Shown):
         return {sender.label: report for sender, report in self.trace.closings(self.connection).items()}
 
     def _sheet(self) -> Sheet:
+        from ..anatomy.records import closing
+
         records = Slice(self.trace, connection=self.connection).records
         return _unless_held(self.trace, self.connection) or Sheet(
             f"How connection {self.connection} ended", closing(records, self.reports.values())
@@ -121,6 +129,8 @@ class Closing(Shown):
 
 def _unless_held(trace: Reading, connection: int) -> Sheet | None:
     """That a connection's records wait for a prediction; None where none of them does."""
+    from ..drawing.blocks import Words
+
     held = trace.held
     later = 0 if held is None else len(Slice(trace, held, connection=connection).records)
     return Sheet(NOTHING, [Words(waiting(later))]) if later else None
@@ -133,24 +143,20 @@ class Trace(Shown, Reading):
         max_bytes: how many bytes of traffic are kept; older ones are dropped and counted.
         max_entries: how many records are kept, and twice as many chunks.
 
-    Every reader (``records``, ``frames``, ``explain``, ...) first derives what is queued. Offsets and record
-    numbers are absolute: they do not shift when something is dropped.
+    Offsets and record numbers are absolute: they do not shift when something is dropped.
     """
 
     def connection(self, number: int) -> Slice:
         """One connection's records, as a view that shows itself."""
-        self.conversation(number)
-        return Slice(self, connection=number)
+        return Slice(self, connection=self.conversation(number).wire.number)
 
     def handshake(self, connection: int = 0) -> Handshake:
         """One connection's opening handshake, as a view that shows itself."""
-        self.conversation(connection)
-        return Handshake(self, connection)
+        return Handshake(self, self.conversation(connection).wire.number)
 
     def closing(self, connection: int = 0) -> Closing:
         """How one connection ended, as a view that shows itself."""
-        self.conversation(connection)
-        return Closing(self, connection)
+        return Closing(self, self.conversation(connection).wire.number)
 
     @overload
     def __getitem__(self, key: int) -> Record: ...
@@ -166,10 +172,7 @@ class Trace(Shown, Reading):
         return Slice(self, start, stop)
 
     def save(self, path: str | PathLike[str], *, reveal: bool = False) -> None:
-        """Write the trace to one file, which ``Trace.load`` reads back to an equal trace.
-
-        Values of Cookie and Authorization are overwritten with ``*`` unless ``reveal`` is true.
-        """
+        """Write the trace to a file for ``load``, values of Cookie and Authorization as ``*`` unless ``reveal``."""
         from .archive import save
 
         save(self, path, reveal=reveal)
@@ -255,5 +258,38 @@ class Trace(Shown, Reading):
         return data_frame(self)
 
     def _sheet(self) -> Sheet:
+        from ..drawing.blocks import Notes
+
         sheet, notes = Slice(self)._sheet(), list(map(visible, self.notes))
         return replace(sheet, blocks=[*sheet.blocks, Notes(notes)]) if notes else sheet
+
+
+def dissections(trace: Reading) -> Iterator[tuple[int, Dissection]]:
+    """Each connection's number, and all that is kept of it, the client's things first. Messages are left out."""
+    with trace.still():
+        kept: dict[int, list[Record]] = {number: [] for number in trace.connections}
+        for record in trace.records:
+            kept.setdefault(record.connection, []).append(record)
+        for number in sorted(kept):
+            yield number, _dissection(trace, number, kept[number])
+
+
+def _dissection(trace: Reading, number: int, records: list[Record]) -> Dissection:
+    heads, frames, unread = [], [], []
+    for record in sorted(records, key=attrgetter("sender")):
+        sender, offset, violations = record.sender, record.offset, trace.ledger.violations.get(record.number, ())
+        match record.kind:
+            case Kind.FRAME:
+                frames.append(trace.frame_of(record))
+            case Kind.REQUEST | Kind.RESPONSE:
+                head = parse_head(trace.raw(record) or b"", sender, offset=offset)
+                heads.append(replace(head, violations=violations))
+            case Kind.UNREAD:
+                data, what = (trace.raw(record) or b"")[:UNREAD_KEPT], trace.ledger.texts.get(record.number, "")
+                unread.append(Unread(sender, offset, data, record.payload_length, what, violations))
+    conversation = trace.conversation(number)
+    unfinished = [sender for sender in Sender if not conversation.streams[sender].ended]
+    unread += [rest for rest in map(conversation.protocol.rest, unfinished) if rest is not None]
+    unread.sort(key=attrgetter("sender"))
+    states, transitions = trace.states(number), tuple(trace.transitions(number))
+    return Dissection(tuple(heads), tuple(frames), (), tuple(unread), states, transitions)

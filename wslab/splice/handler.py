@@ -85,10 +85,8 @@ class SpliceHandler(_Authenticated):
             raise HTTPError(404, ONLY_THE_PAGE)
 
     async def _fetch(self, port: int, target: str, lines: list[tuple[str, str]]) -> None:
-        """Answer with the lab's page.
-
-        The connection is not joined: a browser sends its next requests on it, and those are for Jupyter.
-        """
+        """Answer with the lab's page. The connection is not joined: a browser sends its next requests on it, and those
+        are for Jupyter."""
         given = HTTPHeaders()
         for name, value in lines:
             if name not in ("Connection", "Accept-Encoding", "If-None-Match"):

@@ -27,9 +27,7 @@ CASE = {"Dnt": "DNT", "Sec-Gpc": "Sec-GPC"}  # as browsers write them; tornado g
 
 def behind(uri: str, prefix: str) -> str | None:
     """The request target for the lab: what follows ``prefix`` (``/wslab/<key>``) in ``uri``, without Jupyter's token.
-
-    None where ``prefix`` is not written there letter for letter, or where the path goes on without a slash.
-    """
+    None where ``prefix`` is not written there letter for letter, or where the path goes on without a slash."""
     path, mark, query = uri.partition("?")
     _, found, rest = path.partition(prefix)
     if not found or (rest and not rest.startswith("/")):

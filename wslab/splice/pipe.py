@@ -127,10 +127,8 @@ class Pipe:
         await asyncio.get_running_loop().create_connection(lambda: self._lab, ADDRESS, self._port)
 
     async def join(self, stream: IOStream, head: bytes) -> None:
-        """Send ``head`` to the port, and from then on pass everything on both ways.
-
-        ``stream`` is the page's connection; from now on it belongs to the pipe.
-        """
+        """Send ``head`` to the port, and from then on pass everything on both ways. ``stream`` is the page's
+        connection; from now on it belongs to the pipe."""
         if stream.closed():
             self._lab.close()
             return

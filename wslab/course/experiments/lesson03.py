@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...anatomy.explanation import explanation_sheet
+from ...anatomy.explained import explanation_sheet
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ...drawing.blocks import Ruler, Words

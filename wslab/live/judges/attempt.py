@@ -157,10 +157,8 @@ async def attempt(connect: Callable[[], Awaitable[RawEndpoint]], data: bytes, *,
         data: the request, right or wrong. Nothing is added to it.
         timeout: seconds that the server has for its response. Its silence is no error.
 
-    Raises:
-        LabClosed, NoServer: as ``lab.raw`` does.
-        ValueError: there is nothing to send.
-        ConnectionError: the connection was lost before everything was sent.
+    Raises LabClosed and NoServer as ``lab.raw`` does, ValueError where there is nothing to send, and ConnectionError
+    where the connection was lost before everything was sent.
     """
     if not data:
         raise ValueError("there is nothing to send: type a request")

@@ -80,15 +80,10 @@ def broken_rules(data: bytes, *, as_client: bool) -> tuple[Violation, ...]:
 
 
 def applied_rule(verdict: Verdict, broken: Iterable[Violation], *, as_client: bool) -> Applied | None:
-    """The rule by which a judge refused.
+    """The rule by which a judge refused; None where it did not refuse, and where its words mean no rule of wslab's.
 
-    Args:
-        verdict: the judge's.
-        broken: the rules that the bytes break, as ``broken_rules`` finds them.
-        as_client: whether a client sent the bytes.
-
-    Returns:
-        None where the judge did not refuse, and where its words mean no rule of wslab's.
+    ``broken`` are the rules that the bytes break, as ``broken_rules`` finds them; ``as_client`` says that a client sent
+    these bytes.
     """
     # A judge may see a wrong mask in a header whose end has not come. wslab waits for that end.
     masking = "client-frame-not-masked" if as_client else "server-frame-masked"
@@ -112,22 +107,19 @@ def outcome(verdict: Verdict) -> str:
 
 def verdicts_json(judgement: Judgement, broken: Sequence[Violation]) -> dict[str, Any]:
     """Both verdicts and what they come to, as plain JSON values for the page."""
-    return {
-        "comparison": comparison(judgement, broken),
-        "agree": judgement.agree,
-        "judges": [
-            {
-                "judge": verdict.judge,
-                "outcome": outcome(verdict),
-                "sentence": verdict.sentence,
-                "code": None if verdict.accepted else verdict.code,
-                "reason": None if verdict.accepted else verdict.reason,
-                "events": list(verdict.events),
-                "rule": None if rule is None else rule._asdict(),
-            }
-            for verdict, rule in zip(judgement.verdicts, _rules(judgement, broken), strict=True)
-        ],
-    }
+    judges = [
+        {
+            "judge": verdict.judge,
+            "outcome": outcome(verdict),
+            "sentence": verdict.sentence,
+            "code": None if verdict.accepted else verdict.code,
+            "reason": None if verdict.accepted else verdict.reason,
+            "events": list(verdict.events),
+            "rule": None if rule is None else rule._asdict(),
+        }
+        for verdict, rule in zip(judgement.verdicts, _rules(judgement, broken), strict=True)
+    ]
+    return {"comparison": comparison(judgement, broken), "agree": judgement.agree, "judges": judges}
 
 
 def verdict_rows(judgement: Judgement, broken: Sequence[Violation]) -> list[tuple[str, str, str]]:
@@ -159,32 +151,26 @@ def _both_let_pass(judgement: Judgement, broken: Sequence[Violation]) -> str:
 
 def _one_refuses(judgement: Judgement, broken: Sequence[Violation]) -> str:
     refuser, other = sorted(judgement.verdicts, key=lambda verdict: verdict.accepted)
-    rule = applied_rule(refuser, broken, as_client=judgement.as_client)
+    name, rule = refuser.judge, applied_rule(refuser, broken, as_client=judgement.as_client)
     if rule is None:
-        return f"The judges differ: {refuser.judge} refuses by a check of its own, and no rule here asks for it."
+        return f"The judges differ: {name} refuses by a check of its own, and no rule here asks for it."
     if outcome(other) == "waits":
-        how = f"{refuser.judge} enforces it at once, {other.judge} waits for more bytes first"
+        how = f"{name} enforces it at once, {other.judge} waits for more bytes first"
     elif rule is OWN_LIMIT:
-        how = (
-            f"Such a limit is each implementation's own: for {refuser.judge} this is too much, for {other.judge} it is "
-            "not"
-        )
+        how = f"Such a limit is each implementation's own: for {name} this is too much, for {other.judge} it is not"
     else:
-        how = f"{refuser.judge} enforces it, {other.judge} does not"
+        how = f"{name} enforces it, {other.judge} does not"
     return f"The judges differ: {_says(rule)}. {how}."
 
 
 def _both_refuse(judgement: Judgement, broken: Sequence[Violation]) -> str:
-    left, right = _rules(judgement, broken)
+    (one, other), (left, right) = judgement.verdicts, _rules(judgement, broken)
     if left is not None and left == right:
         said = f"Both judges refuse, by the same rule: {_says(left)}."
     else:
-        words = [
-            f"{verdict.judge} by {'a check of its own' if rule is None else rule.section}"
-            for verdict, rule in zip(judgement.verdicts, (left, right), strict=True)
-        ]
-        said = f"Both judges refuse, each for another reason: {', '.join(words)}."
-    codes = [verdict.code or "none" for verdict in judgement.verdicts]
+        how = [rule.section if rule else "a check of its own" for rule in (left, right)]
+        said = f"Both judges refuse, each for another reason: {one.judge} by {how[0]}, {other.judge} by {how[1]}."
+    codes = [verdict.code or "none" for verdict in (one, other)]
     return said if codes[0] == codes[1] else f"{said} Their status codes differ: {codes[0]} and {codes[1]}."
 
 

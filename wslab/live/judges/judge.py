@@ -15,14 +15,10 @@ from .verdict import Parameters
 
 
 def judge(
-    data: bytes | bytearray | memoryview | str,
-    as_client: bool = True,
-    extensions: str | None = None,
-    *,
-    handshake: bool | None = None,
-    key: str = SAMPLE_KEY,
-) -> Judgement:
-    """What ``websockets`` and ``wsproto`` make of ``data``.
+    data: bytes | bytearray | memoryview | str, as_client: bool = True, extensions: str | None = None, *,
+    handshake: bool | None = None, key: str = SAMPLE_KEY,
+) -> Judgement:  # fmt: skip
+    """What ``websockets`` and ``wsproto`` make of ``data``: both verdicts, which print as a table.
 
     Args:
         data: what one endpoint sent, as bytes or as a string of hex digits. Where it begins with an HTTP head, that
@@ -34,15 +30,9 @@ def judge(
         handshake: whether ``data`` begins with a head; None looks.
         key: the Sec-WebSocket-Key that a judged response has to answer.
 
-    Returns:
-        Both verdicts. It prints as a table.
-
-    Raises:
-        HexError: ``data`` is a string that is no hex.
-        TypeError: ``data`` is neither bytes nor a string.
-        ValueError: ``extensions`` is not ``permessage-deflate`` with parameters of RFC 7692 7.1.
-
-    It does not check what only an application decides: Host, Origin, the request target.
+    It does not check what only an application decides: Host, Origin, the request target. Raises ValueError for other
+    ``extensions`` than ``permessage-deflate`` with parameters of RFC 7692 7.1, HexError for a string that is no hex,
+    and TypeError for what is neither bytes nor a string.
     """
     data = bytes_of(data, "judge")
     agreed = None if extensions is None else _parameters(extensions)

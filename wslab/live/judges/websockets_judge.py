@@ -32,8 +32,7 @@ def judge_frames(data: bytes, as_client: bool, agreed: Parameters | None) -> Ver
             PerMessageDeflate(
                 remote_no_context_takeover=bool(agreed.get(f"{judged}_no_context_takeover")),
                 remote_max_window_bits=int(agreed.get(f"{judged}_max_window_bits", 15)),
-                # A judge sends no messages, so its own parameters do not matter; zlib cannot deflate with 8 window
-                # bits.
+                # A judge sends nothing, so its own parameters do not matter; zlib cannot deflate with 8 window bits.
                 local_no_context_takeover=False,
                 local_max_window_bits=15,
             )

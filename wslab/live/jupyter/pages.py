@@ -34,12 +34,9 @@ POLICY = (
 # For a page of Jupyter's origin: it must not open a window of Jupyter's, in which it could act.
 SANDBOX = "; sandbox allow-scripts allow-same-origin allow-modals"
 HEADERS = {
-    "Content-Type": "text/html; charset=utf-8",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+    "Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
+}  # fmt: skip
 
 
 class Serves(Protocol):

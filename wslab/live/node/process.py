@@ -22,13 +22,13 @@ import json
 import os
 import secrets
 import signal
-import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from subprocess import PIPE
+from typing import Final, TypeVar
 
 from ...drawing.blocks import Words
 from ...drawing.sheet import Sheet, Shown
@@ -39,7 +39,7 @@ from ..errors import NodeFailed, port_taken
 from ..estate import Estate, replace_helpers
 from ..kernel import let_interrupts_arrive
 from ..showing import Alive
-from ..waiting import Changes, keep
+from ..waiting import Changes, Closes, keep
 from .package import SOURCE, home, program
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ SHOWN = 60  # lines, the last ones, that a view shows
 LONGEST_SCRIPT = 100_000  # bytes of a script that is given as text: Linux lets an argument have 128 KiB
 
 
-class NodeProcess(Alive, Shown):
+class NodeProcess(Alive, Closes, Shown):
     """A script that runs in Node beside a lab, as ``Lab.node`` starts it. Any loop and any thread may use it.
 
     In a cell it shows what the script printed. It is closed with the lab, and cannot outlive the kernel.
@@ -79,9 +79,8 @@ class NodeProcess(Alive, Shown):
         self._estate.helpers[self] = None
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, start_new_session=True,
-            )  # fmt: skip
+                *command, cwd=folder, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+            )
         except BaseException:
             self._estate.helpers.pop(self, None)
             raise
@@ -187,13 +186,13 @@ class NodeProcess(Alive, Shown):
     async def wait_for(self, text: str, timeout: float = 5.0) -> str:
         """Wait at most ``timeout`` seconds until a line with ``text`` in it has been printed, and return that line.
 
-        Raises:
-            NodeFailed: the script ended without it; the message has its last words.
-            TimeoutError: no such line came in time.
+        Raises TimeoutError where none came in time, and NodeFailed with its last words where the script ended first.
         """
-        return await self._wait(
-            lambda: next((line for line in self.lines if text in line), None), timeout, f"printed {text!r}"
-        )
+
+        def find() -> str | None:
+            return next((line for line in self.lines if text in line), None)
+
+        return await self._wait(find, timeout, f"printed {text!r}")
 
     async def wait_closed(self, timeout: float = 5.0) -> int:
         """Wait until the script has ended by itself; its exit status. Raises TimeoutError."""
@@ -228,12 +227,6 @@ class NodeProcess(Alive, Shown):
         self._watchers.append(changed)
         return lambda: self._watchers.remove(changed) if changed in self._watchers else None
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
-
     def _still(self) -> NodeProcess:
         return self
 
@@ -243,13 +236,11 @@ class NodeProcess(Alive, Shown):
         shown = f", the last {SHOWN} of which are" if self.total > SHOWN else ""
         return f"{self.name} {self.state}; {count(self.total, 'line')} of output{shown}"
 
-    @property
-    def shown(self) -> list[tuple[str, bool]]:
-        """The lines that a view shows, made harmless, and whether each went to standard error."""
-        return self.shown_so_far()[1]
-
     def shown_so_far(self) -> tuple[int, list[tuple[str, bool]]]:
-        """How many lines it has printed, and the lines that a view shows, at one moment. Thread-safe."""
+        """How many lines it has printed and, at the same moment, those that a view shows. Thread-safe.
+
+        The lines are made harmless; with each it says whether that went to standard error.
+        """
         total, lines = self._so_far()
         return total, lines[-SHOWN:]
 
@@ -258,7 +249,7 @@ class NodeProcess(Alive, Shown):
             return self.total, [*self._lines]
 
     def _sheet(self) -> Sheet:
-        marked = "\n".join(f"{'!' if error else '│'} {text}" for text, error in self.shown)
+        marked = "\n".join(f"{'!' if error else '│'} {text}" for text, error in self.shown_so_far()[1])
         output = [Words(marked, code=True, close=True)] if marked else []
         return Sheet("A script in Node", [Words(self.summary), *output])
 

@@ -7,28 +7,110 @@ Bends compose by standing in a list: what one lets out, the next is given.
 from __future__ import annotations  # ``parse`` reads the types of arguments by their names
 
 import random
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field
-from typing import Any, Final
+from dataclasses import MISSING, Field, dataclass, field, fields
+from math import inf
+from typing import Any, ClassVar, Final, dataclass_transform
 
 from ...anatomy.field import Sender
 from ...anatomy.hex_text import parse_hex
 from ...drawing.visible import count
-from .bend import SENDERS as SENDERS
-from .bend import Bend as Bend
-from .bend import arguments, spelt
+from ...protocol.head import TOKEN
 from .machines import Cut, Flipping, HeadChange, Idle, Joined, Queue, Quiet, with_header
 from .stages import Gate, Row, Spot, Stage, StreamEnd
 
+# Whose bytes a bend acts on, by its ``direction``.
+SENDERS: Final = {"client": (Sender.CLIENT,), "server": (Sender.SERVER,), "both": tuple(Sender)}
 SLICES: Final = 20  # pieces a second into which a bandwidth divides what it lets through
+_FRAME: Final = re.compile(r"frames|frame[ :=]?(\d+)")
+_ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("seconds", "gap"), (lambda value: 0 <= value < inf, "a number of seconds, 0 or more")),
+    "bytes_per_second": (lambda value: 0 < value < inf, "a number above 0"),
+    **dict.fromkeys(("size", "largest"), (lambda value: value > 0, "a number of bytes, 1 or more")),
+    "bits": (lambda value: value and min(value) >= 0, "numbers of bits, from 0"),
+    "data": (lambda value: isinstance(value, bytes) and value != b"", "bytes, at least one"),
+    "header": (lambda value: TOKEN.fullmatch(value) is not None, "a header's name, such as 'Upgrade'"),
+    "value": (lambda value: not re.search("[\r\n\0]", value), "a header's value, in one line"),
+}
+
+
+def arguments(kind: type[Bend]) -> list[Field[Any]]:
+    """What a bend is made of, in the order in which it is given."""
+    return sorted((each for each in fields(kind) if each.init), key=lambda each: bool(each.kw_only))
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class _Value:
+    """What derives from it is a frozen dataclass, and has a name."""
+
+    name: ClassVar[str]  # what a terminal calls it: ``one-byte``
+
+    def __init_subclass__(cls) -> None:
+        cls.name = re.sub("(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+        dataclass(frozen=True, repr=False)(cls)
+
+
+class Bend(_Value):
+    """One thing that a relay does to what passes. Bends are values: one object serves any number of connections.
+
+    Args:
+        direction: whose bytes it acts on: ``"client"``, ``"server"`` or ``"both"``.
+        at: where in each of these streams it begins: behind so many bytes; at ``"frames"``, behind the opening
+            handshake; or at ``"frame 2"``, where the frame of that index begins, once that comes. In a stream that
+            never comes there it never acts.
+
+    A value that cannot be raises ValueError. A bend that ``alters`` lets out other bytes than went in. What it ``says``
+    is what the ladder says where it acted, with the bend's values in braces; where empty, its name.
+    """
+
+    direction: str = field(default="both", kw_only=True)
+    at: int | str = field(default=0, kw_only=True)
+    alters: ClassVar[bool] = False
+    says: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if self.direction not in SENDERS:
+            self._refuse("direction", "'client', 'server' or 'both'")
+        frame = _FRAME.fullmatch(self.at) if isinstance(self.at, str) else None
+        if frame is not None:
+            object.__setattr__(self, "at", self.at if frame[1] is None else f"frame {int(frame[1])}")
+        elif isinstance(self.at, str | bool) or self.at < 0:
+            self._refuse("at", "a number of bytes, 'frames' for behind the opening handshake, or 'frame 0', 'frame 1'")
+        for name, (allowed, wanted) in _ALLOWED.items():
+            if hasattr(self, name) and not allowed(getattr(self, name)):
+                self._refuse(name, wanted)
+
+    def _refuse(self, name: str, wanted: str) -> None:
+        raise ValueError(f"{type(self).__name__}({name}={getattr(self, name)!r}): {name} is {wanted}")
+
+    @property
+    def words(self) -> str:
+        """What the ladder says where it acted: ``delay 0.2 s``."""
+        return self.says.format_map(vars(self)) or self.name
+
+    def stage(self, spot: Spot) -> Stage:
+        """A new machine for one stream."""
+        raise NotImplementedError
+
+    def stages(self) -> dict[Sender, Stage]:
+        """New machines for one connection, one for each stream that the bend acts on."""
+        return {sender: self.stage(Spot(self.at, sender, self.words)) for sender in SENDERS[self.direction]}
+
+    def __repr__(self) -> str:
+        shown = [
+            repr(value) if each.default is MISSING and not each.kw_only else f"{each.name}={value!r}"
+            for each in arguments(type(self))
+            if (value := getattr(self, each.name)) != each.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def _chance(seed: int, spot: Spot) -> random.Random:
     return random.Random(f"{seed} {spot.sender.label}")
 
 
-@dataclass(frozen=True, repr=False)
 class Delay(Bend):
     """Each chunk goes on ``seconds`` later."""
 
@@ -39,7 +121,6 @@ class Delay(Bend):
         return Queue(spot, lambda now, last, size: now + self.seconds)
 
 
-@dataclass(frozen=True, repr=False)
 class Jitter(Bend):
     """Each chunk goes on up to ``seconds`` later, by chance, and never before an earlier one: TCP keeps the order."""
 
@@ -52,7 +133,6 @@ class Jitter(Bend):
         return Queue(spot, lambda now, last, size: now + draw.random() * self.seconds)
 
 
-@dataclass(frozen=True, repr=False)
 class Bandwidth(Bend):
     """At most ``bytes_per_second`` go on."""
 
@@ -65,7 +145,6 @@ class Bandwidth(Bend):
         return Queue(spot, lambda now, last, size: max(now, last) + size / rate, lambda left: piece)
 
 
-@dataclass(frozen=True, repr=False)
 class OneByte(Bend):
     """Every byte goes on by a write of its own.
 
@@ -80,7 +159,6 @@ class OneByte(Bend):
         return Queue(spot, lambda now, last, size: max(now, last + self.gap), lambda left: 1)
 
 
-@dataclass(frozen=True, repr=False)
 class Coalesced(Bend):
     """Chunks are joined: what came within ``seconds`` goes on at once, or as soon as it is ``size`` bytes long."""
 
@@ -92,7 +170,6 @@ class Coalesced(Bend):
         return Joined(spot, self.seconds, self.size)
 
 
-@dataclass(frozen=True, repr=False)
 class RandomChunks(Bend):
     """Chunks are cut by chance into pieces of 1 to ``largest`` bytes, the same ones for the same ``seed``.
 
@@ -108,13 +185,10 @@ class RandomChunks(Bend):
         return f"random chunks up to {count(self.largest, 'byte')}"
 
     def stage(self, spot: Spot) -> Stage:
-        draw = _chance(self.seed, spot)
-        return Queue(
-            spot, lambda now, last, size: max(now, last + self.gap), lambda left: draw.randint(1, self.largest)
-        )
+        draw, largest = _chance(self.seed, spot), self.largest
+        return Queue(spot, lambda now, last, size: max(now, last + self.gap), lambda left: draw.randint(1, largest))
 
 
-@dataclass(frozen=True, repr=False)
 class Hold(Bend):
     """Chunks wait until somebody lets them go, one by one if one likes: ``relay.release(n)``."""
 
@@ -124,7 +198,6 @@ class Hold(Bend):
         return Gate(spot)
 
 
-@dataclass(frozen=True, repr=False)
 class DropRest(Bend):
     """Nothing more goes on, but the stream's end does."""
 
@@ -132,7 +205,6 @@ class DropRest(Bend):
         return Cut(spot, passes=tuple(StreamEnd), eager=False)
 
 
-@dataclass(frozen=True, repr=False)
 class Silence(Bend):
     """Nothing goes on any more, not even the stream's end: a half-open connection, as a pulled cable leaves it."""
 
@@ -140,7 +212,6 @@ class Silence(Bend):
         return Cut(spot)
 
 
-@dataclass(frozen=True, repr=False)
 class Fin(Bend):
     """The stream ends (TCP FIN), and nothing more of it goes on. The other direction stays as it is."""
 
@@ -150,7 +221,6 @@ class Fin(Bend):
         return Cut(spot, makes=StreamEnd.FIN, passes=[StreamEnd.RESET])
 
 
-@dataclass(frozen=True, repr=False)
 class Reset(Bend):
     """Both peers' connections are torn down (TCP RST) when one of the streams comes to that place."""
 
@@ -160,7 +230,6 @@ class Reset(Bend):
         return Cut(spot, makes=StreamEnd.RESET)
 
 
-@dataclass(frozen=True, repr=False)
 class IdleClose(Bend):
     """Both streams end (TCP FIN) when no byte came from either peer for ``seconds``, as proxies do it."""
 
@@ -174,7 +243,6 @@ class IdleClose(Bend):
         return {sender: Idle(Spot(self.at, sender, self.words), self.seconds, quiet) for sender in Sender}
 
 
-@dataclass(frozen=True, repr=False)
 class HeaderBend(Bend):
     """Something is done to the header lines of one name in the first head of a stream."""
 
@@ -185,34 +253,25 @@ class HeaderBend(Bend):
 
     def alter(self, head: bytes) -> bytes:
         """What goes on instead of ``head``."""
-        raise NotImplementedError
+        return with_header(head, self.header, vars(self).get("value"))
 
     def stage(self, spot: Spot) -> Stage:
         return HeadChange(spot, self.alter)
 
 
-@dataclass(frozen=True, repr=False)
 class StripHeader(HeaderBend):
     """Every header line of that name is taken out of the request (or, with ``direction="server"``, the response)."""
 
     says = "strip header {header}"
 
-    def alter(self, head: bytes) -> bytes:
-        return with_header(head, self.header, None)
 
-
-@dataclass(frozen=True, repr=False)
 class RewriteHeader(HeaderBend):
     """The header line of that name has that value in the request (or response); where it had none, it is added."""
 
     says = "rewrite header {header}"
     value: str
 
-    def alter(self, head: bytes) -> bytes:
-        return with_header(head, self.header, self.value.encode("utf-8", "surrogateescape"))
 
-
-@dataclass(frozen=True, repr=False)
 class FlipBits(Bend):
     """Bits are turned over: bit 0 is the highest bit of the first byte behind the place ``at``, as the RFC counts."""
 
@@ -236,7 +295,6 @@ class FlipBits(Bend):
         return f"FlipBits({', '.join(map(str, self.bits))}, direction={self.direction!r}, at={self.at!r})"
 
 
-@dataclass(frozen=True, repr=False)
 class Inject(Bend):
     """Bytes that no peer sent are put in."""
 
@@ -281,7 +339,7 @@ def rows(bends: Iterable[Bend]) -> dict[Sender, Row]:
 
 # Every bend, by what a terminal calls it.
 KINDS: Final[Mapping[str, type[Bend]]] = {
-    spelt(kind): kind
+    kind.name: kind
     for kind in (
         Delay, Jitter, Bandwidth, OneByte, Coalesced, RandomChunks, Hold, DropRest, Silence, Fin, Reset, IdleClose,
         StripHeader, RewriteHeader, FlipBits, Inject,
@@ -336,6 +394,5 @@ def usage() -> str:
 
 
 def _usage(kind: type[Bend]) -> str:
-    return ", ".join(
-        each.name if each.default is MISSING else f"{each.name}={each.default}" for each in arguments(kind)
-    )
+    taken = arguments(kind)
+    return ", ".join(each.name if each.default is MISSING else f"{each.name}={each.default}" for each in taken)

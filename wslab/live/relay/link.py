@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from ...anatomy.field import Sender
 from ...protocol.dissector import Dissector, Mode
@@ -27,7 +27,6 @@ from ..waiting import keep
 from .bends import Bend, rows
 from .notes import LinkNotes, conversation, opaque
 from .stages import Acted, Gate, Item, Row, StreamEnd
-from .target import Target
 
 PATIENCE = 1.0  # seconds that the head of a first request may take; what takes longer passes unrecorded
 MUCH = 2**20  # bytes that may wait in one stream's bends before the link reads no more of it
@@ -35,12 +34,25 @@ BUFFER = 2**18  # bytes that may wait to be sent by a socket before the link rea
 UNRECORDED = LinkNotes()
 
 
+class Target(NamedTuple):
+    """Where a relay leads."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str  # path and query, as the URI has them
+
+    @property
+    def secure(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.scheme in ("wss", "https")
+
+
 class Traffic:
     """What the links of one relay share. The loop holds it, so it holds neither the relay nor its lease.
 
-    Attributes:
-        others: how many connections passed that were no WebSocket conversations.
-        reaching: what ``create_connection`` is given beside host and port.
+    ``others`` is how many connections passed that were no WebSocket conversations, and ``reaching`` what
+    ``create_connection`` is given beside host and port.
     """
 
     def __init__(self, goal: Target, bends: Sequence[Bend], *, through: bool) -> None:
@@ -60,13 +72,8 @@ class Traffic:
 
     def release(self, senders: Iterable[Sender], chunks: int | None) -> None:
         """Let so many chunks go, in the order in which they came; None lets all go, and holds no more."""
-        gates = [
-            (gate, link, sender)
-            for link in [*self.links]
-            for sender in senders
-            for gate in link.rows[sender].gates
-            if gate.shut
-        ]
+        streams = [(link, sender) for link in [*self.links] for sender in senders]
+        gates = [(gate, link, sender) for link, sender in streams for gate in link.rows[sender].gates if gate.shut]
         if chunks is None:
             self.holding.difference_update(senders)
             for gate, link, sender in gates:
@@ -75,8 +82,7 @@ class Traffic:
                     link.release(sender, gate, len(gate.chunks))
                 link.choose(sender)
         for _ in range(chunks or 0):
-            waiting = [each for each in gates if each[0].chunks]
-            if not waiting:
+            if not (waiting := [each for each in gates if each[0].chunks]):
                 break
             gate, link, sender = min(waiting, key=lambda each: each[0].chunks[0])
             link.release(sender, gate, 1)
@@ -85,10 +91,8 @@ class Traffic:
 class _LinkSide(asyncio.Protocol):
     """One of a link's two sockets: the one from which ``sender``'s bytes come.
 
-    Attributes:
-        take: what is called with these bytes.
-        ended: how the sender ended its stream, once it did.
-        deaf: whether it takes no bytes: it is not connected yet, its stream was ended here, or it is gone.
+    ``take`` is called with these bytes; ``ended`` is how the sender ended its stream, once it did. It is ``deaf`` where
+    it takes no bytes: it is not connected yet, its stream was ended here, or it is gone.
     """
 
     write: Callable[[bytes], object]

@@ -193,19 +193,18 @@ class HeadChange(Stage):
         yield end
 
 
-def with_header(head: bytes, name: str, value: bytes | None) -> bytes:
+def with_header(head: bytes, name: str, value: str | None) -> bytes:
     """The head with ``value`` under that header's name, once; None takes all its lines out."""
     first, *lines = head.removesuffix(END_OF_HEAD).split(b"\r\n")
+    values = [] if value is None else [value.encode("utf-8", "surrogateescape")]
     kept: list[bytes] = []
     for line in lines:
         given = line.partition(b":")[0]
         if given.strip().lower() != name.lower().encode():
             kept.append(line)
-        elif value is not None:
-            kept.append(given + b": " + value)
-            value = None
-    if value is not None:
-        kept.append(name.encode() + b": " + value)
+        elif values:
+            kept.append(given + b": " + values.pop())
+    kept += [name.encode() + b": " + each for each in values]
     return b"\r\n".join([first, *kept]) + END_OF_HEAD
 
 

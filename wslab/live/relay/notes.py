@@ -25,14 +25,9 @@ _ENDS = {StreamEnd.FIN: "fin", StreamEnd.RESET: "reset"}
 class LinkNotes:
     """What is noted of one link. Without points it notes nothing.
 
-    Args:
-        number: the connection's number in the trace, the nearer one's if there are two.
-        reads: by sender, what is told when the relay has read from it.
-        hands: by sender, what is told when the relay has handed that on.
-
-    Attributes:
-        read: by sender, what is called with each chunk that was read from it.
-        handed: by sender, what is called with each chunk of its that was handed on.
+    ``number`` is the connection's in the trace, the nearer one's if there are two. By sender, ``reads`` is what is told
+    when the relay has read from it, and ``hands`` what is told when that was handed on. What is called with each such
+    chunk stands in ``read`` and in ``handed``.
     """
 
     def __init__(self, number: int | None = None, reads: Points = NO_POINTS, hands: Points = NO_POINTS) -> None:
@@ -98,10 +93,9 @@ def _join(trace: Trace) -> dict[Sender, Tap]:
 def opaque(streams: Mapping[Sender, bytearray]) -> LinkNotes:
     """Notes that keep the first bytes of each stream in ``streams``, since the relay has no key to them."""
     notes = LinkNotes()
-    for sender, stream in streams.items():
-        notes.read[sender] = partial(_keep, stream)
+
+    def keep(stream: bytearray, data: bytes) -> None:
+        stream += data[: CIPHERTEXT - len(stream)]
+
+    notes.read.update({sender: partial(keep, stream) for sender, stream in streams.items()})
     return notes
-
-
-def _keep(stream: bytearray, data: bytes) -> None:
-    stream += data[: CIPHERTEXT - len(stream)]

@@ -10,7 +10,6 @@ counted.
 ``machines`` what does it, one machine a stream; ``stages`` the row they stand in
 ``link``     the two connections, and how one is passed on to the other
 ``notes``    what the trace is told meanwhile
-``target``   where a relay leads
 ============ =====================================================================
 """
 
@@ -19,19 +18,23 @@ import ssl
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...anatomy.field import Sender
 from ...drawing.visible import count
 from ...recording.trace import Trace
 from .. import showing
 from ..carrier import ADDRESS, GRACE, port_of
-from ..errors import port_taken
+from ..errors import NotLoopback, port_taken
 from ..estate import Closer, Estate, Lease, replace_helpers
+from ..guard import is_loopback
 from ..showing import Alive
 from ..waiting import Closes, settle
 from .bends import SENDERS, Bend, check
-from .link import Link, Traffic
-from .target import THROUGH, contexts, target
+from .link import Link, Target, Traffic
+
+DEFAULT_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
+THROUGH = "through"
 
 
 class Relay(Alive, Closes):
@@ -127,6 +130,45 @@ class Relay(Alive, Closes):
         loop = self._lease.estate.carrier.loop
         if loop is not None and not self.closed:
             loop.call_soon_threadsafe(do)
+
+
+def target(uri: str, *, remote: bool = False) -> Target:
+    """Where a URI of the schemes ws, wss, http or https leads.
+
+    Raises ValueError for another URI, and NotLoopback for one to another machine, unless it may be ``remote``.
+    """
+    try:
+        parts = urlsplit(uri)
+        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"to={uri!r}: expected a URI such as ws://127.0.0.1:1234/, but {error}") from None
+    if scheme not in DEFAULT_PORTS or not host:
+        raise ValueError(f"to={uri!r}: expected a URI such as ws://127.0.0.1:1234/; http, https and wss will do too")
+    if not (remote or is_loopback(f"[{host}]" if ":" in host else host)):
+        raise NotLoopback(
+            f"to={uri!r}: {host} is not this machine. A relay sends on what any program here gives it, and records it; "
+            "if that is what you want, say so: remote=True (wslab watch --remote)"
+        )
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(scheme, host, DEFAULT_PORTS[scheme] if port is None else port, path)
+
+
+def contexts(
+    estate: Estate, goal: Target, tls: str | ssl.SSLContext | None
+) -> tuple[ssl.SSLContext, ssl.SSLContext] | None:
+    """The TLS contexts towards a relay's clients and towards its target; None if TLS does not end at the relay.
+
+    Raises ValueError where ``tls`` is none of the values that ``Lab.relay`` takes.
+    """
+    if tls not in (None, THROUGH) and not isinstance(tls, ssl.SSLContext):
+        raise ValueError(f"tls={tls!r}: expected None, an ssl.SSLContext for the target, or {THROUGH!r}")
+    if isinstance(tls, str) or not goal.secure:
+        return None
+    if tls is None:
+        tls = ssl.create_default_context(cadata=estate.authority.pem.decode("ascii"))
+        tls.load_default_certs()
+        tls.set_alpn_protocols(["http/1.1"])
+    return estate.authority.server_context(), tls
 
 
 async def start(

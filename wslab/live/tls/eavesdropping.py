@@ -33,12 +33,9 @@ KEPT_BYTES = 2**20  # bytes of encrypted records that are kept; of what follows 
 SHOWN = 60  # rows that a view shows: so many from the start
 
 COLUMNS: Final = (
-    Column("from"),
-    Column("TLS record", wraps=True),
-    Column("length", right=True),
-    Column("carries", right=True),
+    Column("from"), Column("TLS record", wraps=True), Column("length", right=True), Column("carries", right=True),
     Column("inside", wraps=True, code=True),
-)
+)  # fmt: skip
 LEFT_OUT: Final = (
     "records with which TLS serves itself (the rest of its handshake, session tickets, close_notify): how many there "
     "are, and how long, differs from one TLS library to the next. They are in `.records`"
@@ -110,13 +107,10 @@ class Ciphertext:
         return len(records)
 
     def carried(self, sender: Sender, size: int, *, stop: int | None = None, last: int = 1) -> None:
-        """Note that records carried ``size`` bytes of the ends' own.
+        """Note that records carried ``size`` bytes of the ends' own, above TLS.
 
-        Args:
-            sender: who sent them.
-            size: bytes above TLS.
-            stop: the record that ends at this offset of the sender's stream did; or
-            last: the sender's last so many did, each as full as its length says.
+        The sender's record that ends at the offset ``stop`` of its stream did; without it, the sender's ``last`` so
+        many records did, each as full as its length says.
         """
         crossings = self._crossings
         own = (index for index in range(len(crossings) - 1, -1, -1) if crossings[index].sender is sender)

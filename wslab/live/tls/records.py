@@ -177,8 +177,7 @@ def explain_record(
 
     Args:
         data: the record, its header included; what is cut off, or no record, is explained as far as it goes.
-        sender: who sent it.
-        offset: of its first byte in the sender's stream.
+        offset: of its first byte in the stream of ``sender``.
         protected: whether it is encrypted though its type says ``handshake`` or ``alert``, as in TLS 1.2 after
             ChangeCipherSpec.
     """
@@ -253,9 +252,8 @@ class _Cursor:
 def _record(cursor: _Cursor, protected: bool) -> tuple[tuple[str, str], ...]:
     """Reads a record; the facts that are to be told with it."""
     kind = cursor.number("type", 1, lambda n: CONTENT_TYPES.get(n, "no type of a TLS record"))
-    cursor.number(
-        "legacy_record_version", 2, lambda n: f"{version_name(n)}, which says nothing about the version that is spoken"
-    )
+    legacy = "which says nothing about the version that is spoken"
+    cursor.number("legacy_record_version", 2, lambda n: f"{version_name(n)}, {legacy}")
     length = cursor.number("length", 2, lambda n: f"{_bytes(n)} follow")
     if len(cursor.data) < HEADER:
         return (("not complete", f"a record's header is {_bytes(HEADER)}"),)
@@ -279,13 +277,12 @@ def _record(cursor: _Cursor, protected: bool) -> tuple[tuple[str, str], ...]:
 
 
 def _handshake(cursor: _Cursor) -> None:
+    unknown, section = "no handshake message that is listed", "RFC 8446 4"
     while cursor.left:
         readable = cursor.left >= 4
-        kind = cursor.number(
-            "msg_type", 1, lambda n: HANDSHAKE_TYPES.get(n, "no handshake message that is listed"), "RFC 8446 4"
-        )
-        length = cursor.number("length", 3, lambda n: f"{_bytes(n)} of message follow", "RFC 8446 4")
-        with cursor.inside(length, "RFC 8446 4"):
+        kind = cursor.number("msg_type", 1, lambda n: HANDSHAKE_TYPES.get(n, unknown), section)
+        length = cursor.number("length", 3, lambda n: f"{_bytes(n)} of message follow", section)
+        with cursor.inside(length, section):
             if readable and kind in (CLIENT_HELLO, SERVER_HELLO):
                 _hello(cursor, from_client=kind == CLIENT_HELLO)
             cursor.rest("message", f"{HANDSHAKE_TYPES.get(kind, 'a message')}, not read")

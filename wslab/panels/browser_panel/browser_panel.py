@@ -158,14 +158,11 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         left_out = f" (the first {dropped} were dropped)" if dropped else ""
         caption = f"What the page was told, and what it did{left_out}"
         blocks: list[Block] = [Only(["text"], [Words("The page's JavaScript")]), Words(code, code=True)]
-        if rows:
-            blocks.append(Only(READ, [Table(_EVENTS, rows, caption)]))
-            blocks.append(Only(DRAWN, [Table(_EVENTS, rows[:PICTURED], caption)]))
-        else:
-            blocks.append(Words("not run yet"))
+        told = [Only(READ, [Table(_EVENTS, rows, caption)]), Only(DRAWN, [Table(_EVENTS, rows[:PICTURED], caption)])]
+        blocks += told if rows else [Words("not run yet")]
         if records:
-            blocks.append(Only(READ, [records_table(records, "What crossed the wire")]))
-            blocks.append(Only(DRAWN, [ladder(records[:PICTURED])]))
+            crossed = records_table(records, "What crossed the wire")
+            blocks += [Only(READ, [crossed]), Only(DRAWN, [ladder(records[:PICTURED])])]
         return Sheet("A browser as the peer", blocks, "browser")
 
     def _steadied(self, text: str) -> str:  # without the ports, which differ at each run

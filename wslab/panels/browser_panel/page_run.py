@@ -26,13 +26,10 @@ MESSAGES_KEPT = 1_000  # messages of each end of a connection, at most, whose re
 
 @dataclass(frozen=True, slots=True)
 class PageEvent:
-    """One event of a page's socket (``open``, ``message``, ``error``, ``close``), or one call by the page's code.
-
-    Calls have brackets: ``new WebSocket()``, ``send()``, ``close()``.
-    """
+    """One event of a page's socket (``open``, ``message``, ``error``, ``close``), or one call by the page's code."""
 
     number: int  # place in the run, from 0, counted with what the console printed
-    what: str
+    what: str  # calls have brackets: ``new WebSocket()``, ``send()``, ``close()``
     socket: int  # which of the run's sockets, from 0 in the order in which they were made
     words: str  # a description, as the panel shows it
     state: str | None = None  # the socket's readyState then: CONNECTING, OPEN, CLOSING, CLOSED
@@ -118,7 +115,7 @@ def _text(told: Mapping[str, Any], name: str) -> Any:
 
 def _number(told: Mapping[str, Any], name: str) -> Any:
     value = told.get(name)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53):
+    if value is None or (type(value) is int and 0 <= value < 2**53):
         return value
     raise ValueError(f"a page told {name}={value!r}: a whole number is wanted")
 

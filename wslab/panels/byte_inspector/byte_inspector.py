@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Final
 
 from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
 
-from ...anatomy.explanation import Explanation, explanation_sheet
+from ...anatomy.explained import explanation_sheet
+from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender
 from ...anatomy.hex_text import HexError, hex_text, parse_hex
 from ...anatomy.view import View
@@ -78,11 +79,8 @@ class ByteInspector(Panel):
             if "read_as" not in kwargs:
                 self.set_trait("read_as", self._natural(sender.label if isinstance(sender, Sender) else sender))
             self.inflate = inflate
-            hidden = [
-                range(span.start + start, span.stop + start)
-                for start, explanation in self._found()
-                for span in View(explanation, steady=False).hidden
-            ]
+            seen = [(start, View(explanation, steady=False)) for start, explanation in self._found()]
+            hidden = [range(span.start + start, span.stop + start) for start, view in seen for span in view.hidden]
             shown = self._data[:MOST_TEXT]
             self._withheld = [shown[place] for span in hidden for place in span if place < len(shown)]
             self.data_hex = self._written = hex_text(shown, hidden)
@@ -134,17 +132,10 @@ class ByteInspector(Panel):
             yield (0, _frame(data, sender, inflate))
 
     def _tell(self) -> None:
-        self.tell(
-            "reading",
-            explanation=self.explanation.to_json(),
-            parts=[
-                harmless(f"byte {start}: {explanation.title}, {count(len(explanation.data), 'byte')}")
-                for start, explanation in self._parts[:MOST_PARTS]
-            ],
-            total=len(self._parts),
-            given=self._given is not None,
-            left=max(0, len(self._data) - MOST_TEXT) if self.data_hex == self._written else 0,
-        )
+        shown, total, given = self.explanation.to_json(), len(self._parts), self._given is not None
+        titles = [f"byte {at}: {part.title}, {count(len(part.data), 'byte')}" for at, part in self._parts[:MOST_PARTS]]
+        left = max(0, len(self._data) - MOST_TEXT) if self.data_hex == self._written else 0
+        self.tell("reading", explanation=shown, parts=[*map(harmless, titles)], total=total, given=given, left=left)
 
     @validate("data_hex")
     def _is_hex(self, proposal: Mapping[str, Any]) -> Any:
@@ -163,8 +154,7 @@ class ByteInspector(Panel):
 
     @validate("which")
     def _is_part(self, proposal: Mapping[str, Any]) -> int:
-        value: int = proposal["value"]
-        there = len(self._parts)
+        value, there = int(proposal["value"]), len(self._parts)
         if self._ready and not 0 <= value < max(1, there):
             are = "is" if there == 1 else "are"
             raise TraitError(f"which={value}: there {are} {there} to choose from, counted from 0")
@@ -173,9 +163,8 @@ class ByteInspector(Panel):
     @validate("picked")
     def _is_byte(self, proposal: Mapping[str, Any]) -> int | None:
         value: int | None = proposal["value"]
-        if value is not None and self._parts and not 0 <= value < len(self.explanation.data):
-            shown = count(len(self.explanation.data), "byte")
-            raise TraitError(f"picked={value}: {shown} shown, counted from 0; None picks none")
+        if value is not None and self._parts and not 0 <= value < (size := len(self.explanation.data)):
+            raise TraitError(f"picked={value}: {count(size, 'byte')} shown, counted from 0; None picks none")
         return value
 
     @observe("data_hex", "read_as", "inflate", "which")
@@ -187,8 +176,7 @@ class ByteInspector(Panel):
         with self._lock:
             if name == "which":
                 self.picked = None
-                self._tell()
-                return
+                return self._tell()
             if name == "data_hex":
                 self._data, self._given = parse_hex(new, self._withheld), None
                 if self.read_as == GIVEN:
@@ -205,8 +193,7 @@ class ByteInspector(Panel):
             try:
                 parse_hex(text, self._withheld)
             except HexError as error:
-                self.tell("unreadable", text=text, trouble=str(error), start=error.start, stop=error.stop)
-                return
+                return self.tell("unreadable", text=text, trouble=str(error), start=error.start, stop=error.stop)
             if text == self.data_hex:
                 self._tell()
             self.data_hex = text
@@ -242,8 +229,6 @@ def _stream(data: bytes, sender: Sender | None, inflate: bool) -> list[Part]:
 
 def _taken(data: Any) -> tuple[bytes, Explanation | None]:
     """The bytes that were given, and the explanation if they came with one."""
-    if isinstance(data, Frame | Head):
-        data = data.explain()
     match data:
         case str():
             return parse_hex(data), None
@@ -251,5 +236,7 @@ def _taken(data: Any) -> tuple[bytes, Explanation | None]:
             return bytes(data), None
         case Explanation():
             return data.data, data
+        case Frame() | Head():
+            return _taken(data.explain())
     wanted = "bytes, a string of hex digits, or an explanation is wanted, such as ByteInspector(lab.trace.explain(3))"
     raise TypeError(f"ByteInspector({type(data).__name__}): {wanted}")

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 from traitlets import Int, TraitError, observe, validate
 
 from ...anatomy.field import Sender
-from ...anatomy.record import Kind, Record, packed_values
-from ...anatomy.records import LANES, CloseReport, is_close, reported
+from ...anatomy.record import CloseReport, Kind, Record, packed_values
+from ...anatomy.records import LANES, is_close, reported
 from ...drawing.blocks import DRAWN, READ, Only, States, Table, Words
 from ...drawing.sheet import Sheet, sheet_of
 from ...drawing.svg_states import state_layout
@@ -28,9 +28,9 @@ _NEVER: Final = {
     Sender.SERVER: {Event.RECEIVED_ACCEPTANCE, Event.RECEIVED_REFUSAL},
 }
 # Each end's part of the protocol's table, in words.
-_RULES: Final = [(rule.event, (rule.old.value, rule.event.value, rule.new.value, rule.section)) for rule in TRANSITIONS]
 MOVES: Final[Mapping[int, Sequence[tuple[str, str, str, str]]]] = {
-    sender: [words for event, words in _RULES if event not in never] for sender, never in _NEVER.items()
+    sender: [(by.old.value, by.event.value, by.new.value, by.section) for by in TRANSITIONS if by.event not in never]
+    for sender, never in _NEVER.items()
 }
 
 _NEVER_SENT: Final = {
@@ -128,9 +128,8 @@ class ClosingPanel(TracePanel):
         ending = self._now()
         if ending is None:
             return Sheet("How a connection ended", [Words("nothing recorded yet")], "closing")
-        path = [
-            f"{at}. {end.mark} {_words(rule)} ({rule.section})" for at, (end, rule, _) in enumerate(ending.moves, 1)
-        ]
+        moves = enumerate(ending.moves, 1)
+        path = [f"{at}. {end.mark} {_words(rule)} ({rule.section})" for at, (end, rule, _) in moves]
         blocks = [
             Only(READ, sheet_of(self.trace.closing(ending.connection)).blocks),
             Only(["text"], [Words("\n".join(path or ["both ends are CONNECTING"]))]),
@@ -249,13 +248,13 @@ def _how_tcp_ended(ending: Ending) -> str:
     first = next((record for record in ending.records if record.kind in _TCP), None)
     if first is None:
         return ""
-    said = f"TCP was ended first by the {first.sender.label}, with {_TCP[first.kind]}"
+    so = ". In most normal cases the server should be first."
     if first.kind is Kind.RESET:
-        return f"{said}: the connection is torn down at once, and bytes on their way may be lost."
+        so = ": the connection is torn down at once, and bytes on their way may be lost."
     # RFC 6455 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the server".
-    if first.sender is Sender.SERVER:
-        return f"{said}, as it should be in most normal cases."
-    return f"{said}. In most normal cases the server should be first."
+    elif first.sender is Sender.SERVER:
+        so = ", as it should be in most normal cases."
+    return f"TCP was ended first by the {first.sender.label}, with {_TCP[first.kind]}{so}"
 
 
 def _never_sent(ending: Ending, report: CloseReport) -> str:
@@ -275,16 +274,8 @@ def _ending_json(ending: Ending) -> dict[str, Any]:
         "connection": ending.connection,
         "layout": state_layout(_machines(ending)),
         "steps": [
-            {
-                "sender": sender.label,
-                "old": rule.old.value,
-                "event": rule.event.value,
-                "new": rule.new.value,
-                "words": _words(rule),
-                "section": rule.section,
-                "sentence": rule.sentence,
-                "record": record,
-            }
+            {"sender": sender.label, "old": rule.old.value, "event": rule.event.value, "new": rule.new.value}
+            | {"words": _words(rule), "section": rule.section, "sentence": rule.sentence, "record": record}
             for sender, rule, record in ending.moves
         ],
         "began": _who_began(ending),
@@ -298,16 +289,16 @@ def _end_json(ending: Ending, sender: Sender) -> dict[str, Any]:
     close, tcp, others = ending.close_of(sender), ending.tcp_of(sender), ending.tcp_of(sender.peer)
     report = ending.reports.get(sender)
     reset = others is not None and others.kind is Kind.RESET
-    closed = None
+    said = None
     if close is not None:
         short = {0: "no status code", 1: "one byte, too short for a status code"}.get(close.payload_length)
         meaning, section = (short, "RFC 6455 7.1.5") if short else status_meaning(close.status)
         said = {"summary": close.summary, "record": close.number, "meaning": meaning}
-        closed = {**said, "section": section, "broken": close.violations}
+        said |= {"section": section, "broken": close.violations}
     return {
         "sender": sender.label,
         "state": ending.states[sender].value,
-        "close": closed,
+        "close": said,
         "first": not ending.at_once and ending.began is sender,
         "report": "" if report is None else reported(report, ending.close_of(sender.peer)),
         "never": "" if report is None else _never_sent(ending, report),

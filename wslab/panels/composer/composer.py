@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from traitlets import Enum, Int, Unicode
 
-from ...anatomy.explanation import Explanation, explanation_sheet
+from ...anatomy.explained import explanation_sheet
+from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender
 from ...drawing.blocks import DRAWN, READ, Block, Only, Table
 from ...drawing.sheet import Sheet
@@ -232,22 +233,18 @@ class Composer(FrameFields, TracePanel):
             if self.comm is None:
                 return
             lab, preview, index = self._open_lab, self._preview, self._picked
+            shown = preview.explain(index).to_json() if preview.frames else None
+            said = {"notes": preview.notes(self.payload_as == "close"), "meaning": code_meaning(self.code)}
+            size = len(self.reason.encode("utf-8", "replace"))
             facts: dict[str, dict[str, Any]] = {
                 "codes": {"codes": CODES},
                 "ends": {**target.among(ends), "serving": lab is not None and lab.server is not None},
-                "preview": {
-                    **preview.facts,
-                    "index": index,
-                    "explanation": preview.explain(index).to_json() if preview.frames else None,
-                    "notes": preview.notes(self.payload_as == "close"),
-                    "meaning": code_meaning(self.code),
-                    "reason": len(self.reason.encode("utf-8", "replace")),
-                },
+                "preview": {**preview.facts, **said, "index": index, "explanation": shown, "reason": size},
                 "sent": {"sent": [*reversed(self._sent)]},
             }
-            for what, said in facts.items():
-                if self.is_news(what, said):
-                    self.tell(what, **said)
+            for what, news in facts.items():
+                if self.is_news(what, news):
+                    self.tell(what, **news)
 
     @property
     def _picked(self) -> int:

@@ -56,14 +56,11 @@ class TargetEnd(NamedTuple):
     def trouble(self) -> str:
         """Why nothing can be sent by it; empty where something can."""
         if self.end is not None:
-            return (
-                "" if self.end.open else f"{self.label} has ended its stream: it can send no more. Choose another end."
-            )
+            ended = f"{self.label} has ended its stream: it can send no more. Choose another end."
+            return "" if self.end.open else ended
         if not self.key:
-            return (
-                "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
-                "To be connected to, the lab needs a server: `await lab.serve()`."
-            )
+            said = "There is no open connection yet. Open a client here, or connect one: `await lab.connect()`. "
+            return f"{said}To be connected to, the lab needs a server: `await lab.serve()`."
         if self.sender is None:
             return f'target={self.key!r} names no end: it is said as "client 0" or "server 0". Choose one.'
         return f"{self.label}: its connection is over, so nothing can be sent there. Choose another end, or open one."
@@ -71,16 +68,11 @@ class TargetEnd(NamedTuple):
     @property
     def facts(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        end, is_open = self.end, self.end is not None and self.end.open
-        return {
-            "key": self.key,
-            "sender": "" if self.sender is None else self.sender.label,
-            "connection": self.key.partition(" ")[2],
-            "kind": "" if end is None else end.kind,
-            "state": (end.state if end is not None and is_open else State.CLOSED).value,
-            "open": is_open,
-            "label": self.label,
-        }
+        end, is_open, connection = self.end, self.end is not None and self.end.open, self.key.partition(" ")[2]
+        state = (end.state if end is not None and is_open else State.CLOSED).value
+        facts = {"kind": "" if end is None else end.kind, "state": state, "open": is_open, "label": self.label}
+        sender = "" if self.sender is None else self.sender.label
+        return {"key": self.key, "sender": sender, "connection": connection, **facts}
 
     def among(self, ends: Sequence[End]) -> dict[str, Any]:
         """The newest ends to choose from, and itself among them, as JSON values."""
@@ -109,16 +101,14 @@ class Series(NamedTuple):
         # RFC 6455 5.4: "A fragmented message consists of a single frame with the FIN bit clear and an opcode other than
         # 0, followed by zero or more frames with the FIN bit clear and the opcode set to 0, and terminated by a single
         # frame with the FIN bit set and an opcode of 0."
+        first: dict[str, Any] = {"opcode": self.opcode, "rsv1": self.rsv1, "rsv2": self.rsv2, "rsv3": self.rsv3}
         return [
             build_frame(
                 part,
-                opcode=CONTINUATION if index else self.opcode,
                 fin=self.fin and index == self.fragments - 1,
-                rsv1=self.rsv1 and not index,
-                rsv2=self.rsv2 and not index,
-                rsv3=self.rsv3 and not index,
                 mask=(self.key or fresh(index)) if self.masked else None,
                 length_form=self.length_form,
+                **({"opcode": CONTINUATION} if index else first),
             )
             for index, part in enumerate(split(self.payload, self.fragments))
         ]
@@ -159,11 +149,11 @@ class Preview(NamedTuple):
         start = next((field.start for field in explanation.fields if field.name == "Masking-key"), None)
         if not self.hides or start is None:
             return explanation
-        fields = [*explanation.fields]
-        for place, field in enumerate(fields):
-            if field.start >= start:
-                said = field.value.hex(" ") if isinstance(field.value, bytes) else visible(str(field.value))
-                fields[place] = replace(field, steady=FRESH if field.start == start else said)
+        fields = []
+        for field in explanation.fields:
+            said = field.value.hex(" ") if isinstance(field.value, bytes) else visible(str(field.value))
+            steady = FRESH if field.start == start else said
+            fields.append(field._replace(steady=steady) if field.start >= start else field)
         return replace(explanation, fields=tuple(fields))
 
     def notes(self, close: bool) -> list[str]:
@@ -173,24 +163,20 @@ class Preview(NamedTuple):
         payload, opcode, fin = self.series[:3]
         # Only a library keeps a state that it would have to be told of.
         untold = self.target.end is not None and self.target.end.kind != RAW_KIND
-        notes = []
-        if opcode == CLOSE and not close and len(payload) > 1:
-            notes.append(
-                "A Close frame's payload begins with its status code: these first two bytes say "
-                f"{int.from_bytes(payload[:2], 'big')}. Choose “the status code and reason” to have them written "
-                "(RFC 6455 5.5.1)."
-            )
-        if untold and opcode == CLOSE:
-            notes.append(
-                "websockets is not told of these bytes. It will take the peer's answering Close for the first one, and "
-                "send a Close of its own after yours."
-            )
-        if untold and not fin and not opcode & CONTROL:
-            notes.append(
-                "websockets is not told of these bytes. Until you send the fragment with FIN, the next message that it "
-                "sends stands inside yours."
-            )
-        return [*notes, self.series.lies] if self.series.lies else notes
+        code = (
+            "A Close frame's payload begins with its status code: these first two bytes say "
+            f"{int.from_bytes(payload[:2], 'big')}. Choose “the status code and reason” to have them written "
+            "(RFC 6455 5.5.1)."
+        )
+        answer = "It will take the peer's answering Close for the first one, and send a Close of its own after yours."
+        inside = "Until you send the fragment with FIN, the next message that it sends stands inside yours."
+        notes = {
+            code: opcode == CLOSE and not close and len(payload) > 1,
+            f"websockets is not told of these bytes. {answer}": untold and opcode == CLOSE,
+            f"websockets is not told of these bytes. {inside}": untold and not fin and not opcode & CONTROL,
+            self.series.lies: bool(self.series.lies),
+        }
+        return [note for note, holds in notes.items() if holds]
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
@@ -199,9 +185,8 @@ class Preview(NamedTuple):
         for index, (data, place) in enumerate(zip(self.frames, self.places, strict=True)):
             broken = f", breaks {count(len(place.violations), 'rule')}" if place.violations else ""
             what = place.opcode_name + ("" if place.fin else ", not final") + broken
-            shown = hexed(data, SHOWN)
-            if place.mask and self.hides:
-                shown = f"{data[: place.header_length - 4].hex(' ')} {FRESH} and what it masks"
+            hidden = f"{data[: place.header_length - 4].hex(' ')} {FRESH} and what it masks"
+            shown = hidden if place.mask and self.hides else hexed(data, SHOWN)
             rows.append((f"{index + 1}{' (sent)' if index < self.begun else ''}", what, str(len(data)), shown))
         return rows
 
@@ -209,24 +194,13 @@ class Preview(NamedTuple):
     def facts(self) -> dict[str, Any]:
         """All of it but the explanation, as JSON values."""
         frames = [
-            {
-                "what": place.opcode_name,
-                "fin": int(place.fin),
-                "hex": data[:SHOWN].hex(),
-                "length": len(data),
-                "broken": len(place.violations),
-                "sent": index < self.begun,
-            }
+            {"what": place.opcode_name, "fin": int(place.fin), "hex": data[:SHOWN].hex(), "length": len(data)}
+            | {"broken": len(place.violations), "sent": index < self.begun}
             for index, (data, place) in enumerate(zip(self.frames, self.places, strict=True))
         ]
-        return {
-            "field": self.field,
-            "trouble": self.why,
-            "frames": frames,
-            "left": sum(map(len, self.frames[self.begun :])),
-            "payload": None if self.series is None else len(self.series.payload),
-            "reason_most": LONGEST_REASON,
-        }
+        left = sum(map(len, self.frames[self.begun :]))
+        sizes = {"left": left, "payload": None if self.series is None else len(self.series.payload)}
+        return {"field": self.field, "trouble": self.why, "frames": frames, "reason_most": LONGEST_REASON, **sizes}
 
 
 def placed(trace: Trace, end: End | None, sender: Sender, frames: Sequence[bytes]) -> list[Frame]:

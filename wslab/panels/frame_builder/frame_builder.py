@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Final
 
 from traitlets import Bool, Dict, Int, List, TraitError, validate
 
-from ...anatomy.explanation import Explanation, explanation_sheet
+from ...anatomy.explained import explanation_sheet
+from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender, Violation
 from ...drawing.blocks import Only, Table, Words
 from ...drawing.sheet import Sheet
@@ -143,13 +144,9 @@ class FrameBuilder(FrameFields):
 
     def _header(self) -> dict[str, Any]:
         """What ``build_frame`` takes beside the payload."""
-        bits = self.length_bits
-        return {
-            **self.bits,
-            "mask": bytes.fromhex(self.masking_key) if self.masked else None,
-            "length_form": self.length_form if bits is None else 7,
-            "length": self.length if bits is None else bits,
-        }
+        mask, bits = bytes.fromhex(self.masking_key) if self.masked else None, self.length_bits
+        form, length = (self.length_form, self.length) if bits is None else (7, bits)
+        return {**self.bits, "mask": mask, "length_form": form, "length": length}
 
     def _judged(self) -> tuple[bytes, tuple[Violation, ...], Judgement]:
         data = self.data
@@ -178,19 +175,11 @@ class FrameBuilder(FrameFields):
             data, broken, judgement = self._judged()
             payload = typed(self.payload, self.payload_as)
             right = build_frame(payload, **{**self._header(), "length": None, "length_form": None})
-            stated = len(payload) if self.length is None else self.length
-            built = {
-                "hex": data[:MOST_HEX].hex(" "),
-                "length": len(data),
-                "call": self.call,
-                "payload": len(payload),
-                "stated": str(stated),
-                "shortest": shortest_form(stated).bits,
-                "seven": data[1] & LENGTH,
-                "right": right[1] & LENGTH,
-                "lie": _lie(data, len(payload)),
-            }
-            self.set_trait("built", built)
+            size, stated = len(payload), len(payload) if self.length is None else self.length
+            sizes = {"length": len(data), "payload": size, "stated": str(stated)}
+            bits = {"shortest": shortest_form(stated).bits, "seven": data[1] & LENGTH, "right": right[1] & LENGTH}
+            shown = {"hex": data[:MOST_HEX].hex(" "), "call": self.call, "lie": _lie(data, size)}
+            self.set_trait("built", {**shown, **sizes, **bits})
             self.set_trait("explanation", self.explain().to_json())
             self.set_trait("verdicts", verdicts_json(judgement, broken))
 
@@ -218,15 +207,15 @@ class FrameBuilder(FrameFields):
         name, value = str(question["name"]), question["value"]
         if name not in _FROM_PAGE:
             raise ValueError(f"a page wanted to change {name!r}, which it may not")
+        why = None
         try:
             with self._one_change() if name != "payload_as" else nullcontext():
                 self.set_trait(name, _FROM_PAGE[name](value))
                 if name in ("length", "length_form"):
                     self.length_bits = None
         except (TraitError, ValueError) as error:
-            self._refuse(name, str(error))
-        else:
-            self._refuse(name, None)
+            why = str(error)
+        self._refuse(name, why)
 
     def _answer_right_length(self, _: Question) -> None:
         self.right_length()
@@ -242,10 +231,10 @@ class FrameBuilder(FrameFields):
 
 def _lie(data: bytes, payload: int) -> str:
     """What follows from a header that does not state the length of ``payload`` bytes; empty where it does."""
-    frame = parse_frame(data)
+    frame, more = parse_frame(data), EXTENDED[data[1]]
     if frame.header_length > len(data) - payload:
-        said = f"{data[1] & LENGTH} announces {EXTENDED[data[1]]} more bytes of length, and nobody wrote them: the "
-        return f"{said}{EXTENDED[data[1]]} bytes that follow are taken for them."
+        said = f"{data[1] & LENGTH} announces {more} more bytes of length, and nobody wrote them"
+        return f"{said}: the {more} bytes that follow are taken for them."
     promised, there = frame.payload_length, len(data) - frame.header_length
     said = f"The header promises {count(promised, 'byte')} of payload and {count(there, 'byte')} came: a receiver "
     if promised > there:

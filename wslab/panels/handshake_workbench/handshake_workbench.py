@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from traitlets import Bool, Dict, List, TraitError, Unicode, observe, validate
 
-from ...anatomy.explanation import explanation_sheet
+from ...anatomy.explained import explanation_sheet
 from ...drawing.blocks import READ, Block, Only, Pairs, Table, Title, Words
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
@@ -124,41 +124,23 @@ class HandshakeWorkbench(TracePanel):
     @guarded
     def _tell_request(self, _: Any = None) -> None:
         steps, answered, (equal, compared) = self.steps, self._answered, self._compared()
-        self.tell(
-            "request",
-            explanation=explain_request(self._data).to_json(),
-            accept={
-                "key": visible(steps.key),
-                "own": self.key is not None,
-                "note": _nonce_note(steps),
-                "sound": len(steps.nonce or b"") == 16,
-                "guid": GUID,
-                "digest": hexed(steps.digest),
-                "accept": steps.accept,
-                "answered": None if answered is None else visible(answered),
-                "equal": equal,
-                "compared": compared,
-            },
-            experiments=[one.facts(self.original) for one in EXPERIMENTS.values()],
-            statuses=[[status, said] for status, said in STATUSES.items()],
-        )
+        sound, answer = len(steps.nonce or b"") == 16, None if answered is None else visible(answered)
+        key = {"key": visible(steps.key), "own": self.key is not None, "note": _nonce_note(steps), "sound": sound}
+        computed = {"guid": GUID, "digest": hexed(steps.digest), "accept": steps.accept}
+        accept = {**key, **computed, "answered": answer, "equal": equal, "compared": compared}
+        experiments = [one.facts(self.original) for one in EXPERIMENTS.values()]
+        shown, statuses = explain_request(self._data).to_json(), [*map(list, STATUSES.items())]
+        self.tell("request", explanation=shown, accept=accept, experiments=experiments, statuses=statuses)
 
     def _tell_attempt(self) -> None:
         if (last := self.attempt) is None:
             return
         response, (meaning, section) = last.explain_response(), last.meaning
-        self.tell(
-            "attempt",
-            connection=last.connection,
-            status=last.status,
-            first_line="" if last.response is None else visible(last.response.start_line),
-            meaning=meaning,
-            section=section,
-            body=_body_text(last),
-            accepted=last.accepted,
-            checks=[list(check) for check in last.checks],
-            explanation=None if response is None else response.to_json(),
-        )
+        line, said = "" if last.response is None else visible(last.response.start_line), _body_text(last)
+        facts: dict[str, Any] = {"meaning": meaning, "section": section, "first_line": line, "body": said}
+        facts |= {"connection": last.connection, "status": last.status, "accepted": last.accepted}
+        facts |= {"checks": [*map(list, last.checks)], "explanation": None if response is None else response.to_json()}
+        self.tell("attempt", **facts)
 
     @property
     def _answered(self) -> str | None:
@@ -169,16 +151,12 @@ class HandshakeWorkbench(TracePanel):
     def _compared(self) -> tuple[bool | None, str]:
         """Whether the last response's Accept equals the computed one (None without one), and that in words."""
         answered, steps = self._answered, self.steps
-        if self.attempt is None:
-            return None, "nothing was sent yet"
-        if answered is None:
-            return None, "the last answer has no Sec-WebSocket-Accept"
+        if self.attempt is None or answered is None:
+            return None, "the last answer has no Sec-WebSocket-Accept" if self.attempt else "nothing was sent yet"
         if answered == steps.accept:
             return True, "equal: whoever answered has read this key and knows the WebSocket Protocol"
-        sent = "".join(self.attempt.request.get(KEY)[:1])
-        if sent != steps.key:
-            return False, f"not equal: it answers the key that was sent, {quote(sent)}"
-        return False, "not equal: a client must fail this connection"
+        sent, fails = "".join(self.attempt.request.get(KEY)[:1]), "a client must fail this connection"
+        return False, f"not equal: {fails if sent == steps.key else f'it answers the key that was sent, {quote(sent)}'}"
 
     def _try(self, name: str, data: bytes, then: Callable[[Attempt], None]) -> Underway[Attempt]:
         lab = self._open_lab
@@ -230,12 +208,9 @@ class HandshakeWorkbench(TracePanel):
     @validate("predictions")
     def _only_what_there_is(self, proposal: Any) -> dict[str, int]:
         try:
-            for name, status in proposal["value"].items():
-                experiment(name)
-                predictable(status)
+            return {experiment(name).name: predictable(status) for name, status in proposal["value"].items()}
         except ValueError as error:
             raise TraitError(str(error)) from None
-        return dict(proposal["value"])
 
     def _sheet(self) -> Sheet:
         last = self.attempt

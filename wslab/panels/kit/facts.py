@@ -38,10 +38,7 @@ FACTS: Final[dict[str, tuple[str, Any]]] = {
     "RSV1": ("The reserved bits in a frame's first byte (RFC 6455 5.2).", f"{RSV1:#010b}"),
     "RSV2": ("The second of them.", f"{RSV2:#010b}"),
     "RSV3": ("The third.", f"{RSV3:#010b}"),
-    "STATES": (
-        "A connection's states (RFC 6455 4 and 7), in the order of readyState.",
-        [state.value for state in State],
-    ),
+    "STATES": ("A connection's states (RFC 6455 4 and 7), in the order of readyState.", [s.value for s in State]),
     "INVISIBLE": (
         "Characters without a glyph (wslab/drawing/visible.py): the first and the last of each range, in turn.",
         tuple(point for span in INVISIBLE for point in span),

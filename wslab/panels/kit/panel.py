@@ -8,6 +8,7 @@ that does not listen yet loses messages, so a view asks first. Nothing that grow
 import asyncio
 import functools
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
@@ -140,19 +141,16 @@ class Panel(Shown, anywidget.AnyWidget):
             raise ValueError(f"a view asked for {name!r}; {type(self).__name__} answers {', '.join(self.answers)}")
 
     def _run(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        coroutine: Coroutine[Any, Any, T],
-        then: Callable[[T], object] = lambda _: None,
+        self, loop: AbstractEventLoop, work: Coroutine[Any, Any, T], then: Callable[[T], object] = lambda _: None
     ) -> Underway[T]:
-        """Run ``coroutine`` on ``loop``, and ``then`` with its result, in that loop's thread, before an ``await`` ends.
+        """Run ``work`` on ``loop``, and ``then`` with its result, in that loop's thread, before an ``await`` ends.
 
         Thread-safe; returns at once. A failure becomes the problem line.
         """
         if loop.is_closed() or not loop.is_running():
-            coroutine.close()
+            work.close()
             raise RuntimeError("the event loop of this connection has ended; run the cell that opened it again")
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        future = asyncio.run_coroutine_threadsafe(work, loop)
         done = guarded(lambda _, future: then(future.result()))
         future.add_done_callback(functools.partial(done, self))
         return Underway(future)

@@ -1,6 +1,6 @@
 """``RecordFilter``: which records a panel shows. ``sieve.js`` decides the same in the page; a test compares both."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ...anatomy.record import Kind, Record
 
@@ -12,15 +12,8 @@ KINDS = ("handshake", "data", "control", "tcp", "error", "bend")
 # RFC 6455 5.5: "Control frames are identified by opcodes where the most significant bit of the opcode is 1."
 CONTROL = 0b1000
 # Of ``KINDS``, that of a record which is no frame.
-GROUPS: Final = {
-    Kind.REQUEST: "handshake",
-    Kind.RESPONSE: "handshake",
-    Kind.FIN: "tcp",
-    Kind.RESET: "tcp",
-    Kind.ERROR: "error",
-    Kind.UNREAD: "error",
-    Kind.BEND: "bend",
-}
+GROUPS = {Kind.REQUEST: "handshake", Kind.RESPONSE: "handshake", Kind.FIN: "tcp", Kind.RESET: "tcp"}
+GROUPS |= {Kind.ERROR: "error", Kind.UNREAD: "error", Kind.BEND: "bend"}
 
 
 class RecordFilter(NamedTuple):

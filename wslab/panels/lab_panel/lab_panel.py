@@ -97,8 +97,7 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
     @validate("position")
     def _within(self, proposal: Any) -> int | None:
         position: int | None = proposal["value"]
-        total = self.trace.total
-        if position is not None and position >= total:
+        if position is not None and position >= (total := self.trace.total):
             nothing = "nothing has been recorded yet; -1 is before the first record"
             said = f"the recording has records 0 to {total - 1}" if total else nothing
             raise TraitError(f"position={position}: {said}; None is live")
@@ -142,15 +141,9 @@ def lanes_json(trace: Trace, number: int) -> dict[str, Any]:
         ],
         "chunks_left_out": max(0, len(lanes.chunks) - MOST_CHUNKS),
         "records": [
-            {
-                "number": one.number,
-                "kind": one.kind.name.lower(),
-                "control": one.kind is Kind.FRAME and bool(one.first & CONTROL),
-                "offset": one.offset,
-                "header": one.header_length,
-                "payload": one.payload_length,
-                "words": harmless(one.summary),
-            }
+            {"number": one.number, "kind": one.kind.name.lower(), "words": harmless(one.summary)}
+            | {"control": one.kind is Kind.FRAME and bool(one.first & CONTROL)}
+            | {"offset": one.offset, "header": one.header_length, "payload": one.payload_length}
             for one in lanes.records
         ],
         "messages": [

@@ -20,9 +20,8 @@ from ..archive import LATEST, R, TraceFileError
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, Flow, Segment, Sorter
+from .packets import ACK, RST, Flow, Segment, Sorter, together
 from .pcapng import Story, is_capture, packets
-from .reassembly import together
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
 PACKETS: Final = 2_000_000  # packets that are read, likewise
@@ -99,14 +98,12 @@ class _Import:
             base = int(began[1])
         start = base / 1e9
         if not 0 <= start < LATEST:
-            self.problem(
-                "the file's times lie before 1970 or after 9999; the recording is told as though it began in 1970"
-            )
-            start = 0.0
+            start, beyond = 0.0, "the file's times lie before 1970 or after 9999"
+            self.problem(f"{beyond}; the recording is told as though it began in 1970")
         ends = {(event.wire, event.end) for event in self.events}
         if not self.own:  # both streams are as they were sent, and nothing tells when they were read
             ends |= {(wire, end.peer) for wire, end in ends}
-        trace = play(kind, self.events, ends, source="capture", middle=self.middle, began=start, base=base, unit=1e9)
+        trace = play(kind, self.events, ends, self.middle, source="capture", began=start, base=base, unit=1e9)
         trace.notes = (*trace.notes, *self.story.problems.told())
         return trace
 
@@ -118,17 +115,15 @@ class _Import:
         if found.skipped:
             self.problem(f"{name}: {count(found.skipped, 'byte')} of HTTP before the upgrade are left out")
         if found.unread:
-            self.problem(
-                f"{name}: {count(found.unread, 'byte')} after gaps are left out, since no frame's beginning is known"
-            )
+            left_out = f"{count(found.unread, 'byte')} after gaps are left out"
+            self.problem(f"{name}: {left_out}, since no frame's beginning is known")
         wires: dict[Sender, int] = {}
         for part in found.parts:
             wire = flow.number
             if part.sender in wires:
                 wire, self.next_wire = self.next_wire, self.next_wire + 1
-                self.problem(
-                    f"{name}: what could be read after a gap in the {part.sender.label}'s stream is connection {wire}"
-                )
+                whose = f"the {part.sender.label}'s stream"
+                self.problem(f"{name}: what could be read after a gap in {whose} is connection {wire}")
             wires[part.sender] = wire
             self.middle[wire] = not part.head
             self._take_part(part, wire)
@@ -166,26 +161,23 @@ class _Import:
         if stream.unlooked:
             self.problem(f"{name}: after too many gaps, {count(stream.unlooked, 'byte')} {whose} are left out")
         if stream.conflicts:
-            self.problem(
-                f"{name}: {count(stream.conflicts, 'byte')} {whose} were sent again as others; the first are kept"
-            )
+            again = f"{count(stream.conflicts, 'byte')} {whose} were sent again as others"
+            self.problem(f"{name}: {again}; the first are kept")
 
     def _take_reads(self, flow: Flow, found: FoundConversation) -> None:
         """What each end read, from the ACKs without data that wslab wrote in their stead."""
-        read = [0, 0]
-        ended = [False, False]
+        read, ended = [0, 0], [False, False]
         sent = [sum(len(piece.data) for run in stream.runs for piece in run.pieces) for stream in found.streams]
         finished = [any(not segment.flags & RST for segment in stream.ends) for stream in found.streams]
         for segment in flow.segments:
             if segment.flags != ACK or segment.length:
                 continue
-            reader = Sender.CLIENT if segment.end == found.streams[0].end else Sender.SERVER
-            sender = reader.peer
+            sender = Sender.SERVER if segment.end == found.streams[0].end else Sender.CLIENT
             at = (segment.acknowledged - found.streams[sender].base) % 2**32
             length = min(at, sent[sender]) - read[sender]
             if length > 0 and at < 2**31:
                 read[sender] += length
-                self.events.append(FileEvent(segment.order, segment.time, flow.number, reader, sender, length))
+                self.events.append(FileEvent(segment.order, segment.time, flow.number, sender.peer, sender, length))
             if at == sent[sender] + 1 and finished[sender] and not ended[sender]:
                 ended[sender] = True
-                self.events.append(FileEvent(segment.order, segment.time, flow.number, reader, sender, Kind.FIN))
+                self.events.append(FileEvent(segment.order, segment.time, flow.number, sender.peer, sender, Kind.FIN))

@@ -9,15 +9,16 @@ chunks. Of reads that nothing tells, the ACKs are made up too and ride on data.
 import struct
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Final
 
 from ...anatomy.field import Sender
-from ...anatomy.record import Kind, Record
+from ...anatomy.record import Kind
 from ..archive import withheld
-from ..entries import EVENT, NOT_STORED, Wire
 from ..reading import Reading
+from ..tape import EVENT, NOT_STORED, Wire
 from .packets import ACK, FIN_FLAG, PSH, RST, SYN
 from .pcapng import RAW, pcapng
 
@@ -51,19 +52,17 @@ def save_capture(trace: Reading, path: str | PathLike[str], *, reveal: bool = Fa
             file.write(block)
 
 
+@dataclass(slots=True)
 class _WrittenEnd:
     """One end of a connection that is being written."""
 
-    __slots__ = ("acknowledged", "finished", "goal", "next", "reads", "told")
-
-    def __init__(self, begins: int, peer_begins: int, reads: bool) -> None:
-        self.next = begins  # stream offset of what it sends next
-        self.acknowledged = peer_begins  # of its peer's stream
-        # Reads that were told before the write was: time and stream offset.
-        self.goal: deque[tuple[float, int]] = deque()
-        self.reads = reads  # whether the trace tells what it read
-        self.finished = False
-        self.told = False  # whether its FIN was acknowledged
+    next: int  # stream offset of what it sends next
+    acknowledged: int  # of its peer's stream
+    reads: bool  # whether the trace tells what it read
+    # Reads that were told before the write was: time and stream offset.
+    goal: deque[tuple[float, int]] = field(default_factory=deque)
+    finished: bool = False
+    told: bool = False  # whether its FIN was acknowledged
 
 
 class _Export:
@@ -73,11 +72,8 @@ class _Export:
         self.trace = trace
         self.hidden: dict[tuple[int, Sender], list[tuple[int, bytes]]] = {}
         self.sides: dict[int, tuple[_WrittenEnd, _WrittenEnd]] = {}
-        self.ended: dict[tuple[int, int, float], Record] = {
-            (record.connection, record.sender, record.time): record
-            for record in trace.records
-            if record.kind in (Kind.FIN, Kind.RESET)
-        }
+        ends = [record for record in trace.records if record.kind in (Kind.FIN, Kind.RESET)]
+        self.ended = {(record.connection, record.sender, record.time): record for record in ends}
         self.begins = trace.tape.begins()
         for number in () if reveal else trace.connections:
             for head in trace.conversation(number).protocol.heads:

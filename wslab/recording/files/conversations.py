@@ -16,12 +16,12 @@ from ...protocol.dissector import Dissector, Mode
 from ...protocol.head import END, Head, begins_like_head, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
 from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
-from .packets import Flow
-from .reassembly import CapturedStream, Run
+from .packets import CapturedStream, Flow, Run
 
 CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning of a frame or a head
 CHAINED: Final = 64  # frames that are looked at when bytes without a handshake are judged
 HEAD: Final = 2**14  # bytes in which a head's first line, or its Upgrade line, is looked for
+_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+")
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
 
 Streams = tuple[CapturedStream, CapturedStream]  # what the client sent, and what the server sent
@@ -46,12 +46,7 @@ class FoundConversation(NamedTuple):
 
 
 def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
-    """The WebSocket in a connection, or what the connection is in its stead.
-
-    Args:
-        flow: the connection's segments.
-        whole: whether all of it is known to be a WebSocket's.
-    """
+    """The WebSocket in a connection, which is known to be one's if ``whole``, or what the connection is instead."""
     streams = CapturedStream(flow, 0), CapturedStream(flow, 1)
     roles = [streams if client == 0 else streams[::-1] for client in (0, 1) if flow.opened_by in (None, client)]
     if whole and any(stream.runs or stream.ends for stream in streams):
@@ -231,13 +226,9 @@ def _after_chunks(data: bytes, at: int) -> int:
     while True:
         stop = data.find(b"\r\n", at, at + 1024)
         size = data[at:stop].split(b";")[0].strip() if stop >= 0 else b""
-        try:
-            length = int(size, 16)
-        except ValueError:
+        if not _CHUNK_SIZE.fullmatch(size):
             return len(data)
-        if length < 0:
-            return len(data)
-        at = stop + 2
+        length, at = int(size, 16), stop + 2
         if not length:
             while (stop := data.find(b"\r\n", at, at + 2**16)) > at:
                 at = stop + 2

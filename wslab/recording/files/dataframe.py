@@ -6,6 +6,7 @@ import sys
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from ...anatomy import record
 from ...anatomy.field import Sender
 from ...anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind
 from ...protocol.words import CLOSE, FIN, MASK, OPCODE, RSV1, RSV2, RSV3, TEXT
@@ -14,13 +15,8 @@ from ..reading import Reading
 if TYPE_CHECKING:
     import pandas
 
-
-# ``wslab.anatomy.record.PACKED`` as numpy says it.
-LAYOUT = [
-    ("number", "<u4"), ("connection", "<u4"), ("time", "<f8"), ("offset", "<u8"), ("length", "<u8"), ("header", "<u4"),
-    ("status", "<u2"), ("sender", "u1"), ("kind", "u1"), ("first", "u1"), ("second", "u1"), ("broken", "u1"),
-    ("size", "u1"), ("preview", f"V{PREVIEW}"), ("late", "<u4"),
-]  # fmt: skip
+# ``PACKED`` as numpy says it: void in place of bytes, which would lose zeros at their end.
+LAYOUT = [(name, f"V{PREVIEW}" if name == "preview" else f"<{kind}") for name, kind in record.LAYOUT.items()]
 
 
 def data_frame(trace: Reading) -> pandas.DataFrame:
@@ -38,18 +34,15 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
     labels = numpy.array([sender.label for sender in Sender], object)
     with trace.still():
         records = numpy.frombuffer(trace.packed(), LAYOUT)
-        violations = {
-            number: ", ".join(violation.rule for violation in broken)
-            for number, broken in trace.ledger.violations.items()
-        }
+        violations = {number: ", ".join(v.rule for v in broken) for number, broken in trace.ledger.violations.items()}
     records = records[records["kind"] == Kind.FRAME]
-    opcode = records["first"] & OPCODE
-    late = records["late"]
-    previews = records["preview"].tobytes()
-    starts = [previews[at : at + size] for at, size in zip(count(0, PREVIEW), records["size"].tolist(), strict=False)]
+    opcode, late, previews = records["first"] & OPCODE, records["delay"], records["preview"].tobytes()
+    sizes = records["preview_length"].tolist()
+    starts = [previews[at : at + size] for at, size in zip(count(0, PREVIEW), sizes, strict=False)]
     # What begins in the midst of a character, or ends there, is told without it.
     said = [start.decode("utf-8", "ignore") for start in starts]
-    coded = (opcode == CLOSE) & (records["length"] > 1)
+    coded = (opcode == CLOSE) & (records["payload_length"] > 1)
+    bits = {"fin": FIN, "rsv1": RSV1, "rsv2": RSV2, "rsv3": RSV3}
     columns: dict[str, Any] = {
         "record": records["number"],
         "time": records["time"],
@@ -57,13 +50,10 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
         "connection": records["connection"],
         "sender": labels[records["sender"]],
         "opcode": names[opcode],
-        "fin": records["first"] & FIN != 0,
-        "rsv1": records["first"] & RSV1 != 0,
-        "rsv2": records["first"] & RSV2 != 0,
-        "rsv3": records["first"] & RSV3 != 0,
+        **{name: records["first"] & bit != 0 for name, bit in bits.items()},
         "masked": records["second"] & MASK != 0,
-        "header_length": records["header"],
-        "length": records["length"],
+        "header_length": records["header_length"],
+        "length": records["payload_length"],
         "text": [text if yes else None for text, yes in zip(said, (opcode == TEXT).tolist(), strict=True)],
         "start": starts,
         "status_code": pandas.array(records["status"], "UInt16"),

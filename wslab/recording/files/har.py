@@ -14,6 +14,7 @@ import base64
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
@@ -26,7 +27,7 @@ from ...drawing.visible import count
 from ...protocol.builder import build_frame
 from ...protocol.head import TOKEN, Head, parse_head
 from ...protocol.words import BINARY, CLOSE, CONTINUATION, FIN, OPCODE, PING, PONG, TEXT
-from ..archive import R, TraceFileError, withheld
+from ..archive import LATEST, R, TraceFileError, withheld
 from ..reading import Reading
 from .imported import FileEvent, Problems, play, read_file
 
@@ -101,19 +102,17 @@ def _entry(
     }
     lacks = ", ".join(count(number, name) for name, number in left_out.items() if number)
     host = next(iter(request.get("Host")), "localhost") if request else "localhost"
+    method, target = (request.method, request.target) if request else (None, None)
+    url = f"ws://{host}{target or '/'}"
+    reason = "".join(response.start_line.split(" ", 2)[2:]) if response else ""
     responded = next((record.time for record in records if record.kind is Kind.RESPONSE), start)
     return {
         "startedDateTime": datetime.fromtimestamp(trace.began + start, UTC).isoformat().replace("+00:00", "Z"),
         "time": ((records[-1].time if records else 0.0) - start) * 1000,
-        "request": {
-            "method": (request.method if request else None) or "GET",
-            "url": f"ws://{host}{(request.target if request else None) or '/'}",
-            **_half(request),
-            "queryString": [],
-        },
+        "request": {"method": method or "GET", "url": url, **_half(request), "queryString": []},
         "response": {
             "status": (response.status if response else None) or 0,
-            "statusText": "".join(response.start_line.split(" ", 2)[2:]) if response else "",
+            "statusText": reason,
             **_half(response),
             "content": {"size": 0, "mimeType": "x-unknown"},
             "redirectURL": "",
@@ -127,13 +126,10 @@ def _entry(
 
 
 def _half(head: Head | None) -> dict[str, Any]:
-    return {
-        "httpVersion": "HTTP/{}.{}".format(*head.version) if head and head.version else "",
-        "cookies": [],
-        "headers": [{"name": name, "value": value} for name, value in head.headers] if head else [],
-        "headersSize": len(head.data) if head else -1,
-        "bodySize": 0,
-    }
+    version = "HTTP/{}.{}".format(*head.version) if head and head.version else ""
+    headers = [{"name": name, "value": value} for name, value in head.headers] if head else []
+    size = len(head.data) if head else -1
+    return {"httpVersion": version, "cookies": [], "headers": headers, "headersSize": size, "bodySize": 0}
 
 
 def from_har(path: str | PathLike[str], kind: type[R]) -> R:
@@ -142,8 +138,7 @@ def from_har(path: str | PathLike[str], kind: type[R]) -> R:
     if len(data) > LARGEST:
         raise TraceFileError(f"{path}: it is longer than {LARGEST:,} bytes, and JSON cannot be read in part")
     try:
-        archive = json.loads(data.decode("utf-8-sig"))
-        entries = archive["log"]["entries"]
+        entries = json.loads(data.decode("utf-8-sig"))["log"]["entries"]
     except RecursionError:
         raise TraceFileError(f"{path}: expected a HAR file, but this is nested far deeper than any HAR is") from None
     except (KeyError, TypeError):
@@ -196,7 +191,7 @@ def read_har(entries: list[Any], kind: type[R]) -> R:
     events.sort(key=lambda event: event.time)
     middle = {number: not heads for number, (_, heads, _) in enumerate(conversations)}
     ends = [(number, end) for number in middle for end in Sender]
-    trace = play(kind, events, ends, source="har", middle=middle, began=base)
+    trace = play(kind, events, ends, middle, source="har", began=base)
     trace.rebuilt = bool(conversations)
     trace.notes = (*([REBUILT] if conversations else []), *problems.told())
     return trace
@@ -219,11 +214,9 @@ def _message(told: Any, problems: Problems) -> _Said | None:
         problems.note("a message is left out: its type, opcode or data are none that a HAR has")
         return None
     if opcode == TEXT:
-        try:
-            payload = data.encode()
-        except UnicodeEncodeError:
+        payload = data.encode("utf-8", "replace")
+        if payload.decode() != data:
             problems.note("a text holds half a surrogate pair, which no UTF-8 can; it is told as '?'")
-            payload = data.encode("utf-8", "replace")
     else:
         try:
             payload = base64.b64decode(data, validate=True)
@@ -238,20 +231,14 @@ def _message(told: Any, problems: Problems) -> _Said | None:
 
 def _seconds(value: Any) -> float | None:
     """Seconds since 1970, if that is what the value can be: from 0 to the year 9999."""
-    try:
-        seconds = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
-    except OverflowError:
-        return None
-    return seconds if 0 <= seconds < 253402300800 else None
+    return float(value) if type(value) in (int, float) and 0 <= value < LATEST else None
 
 
 def _moment(value: Any) -> float | None:
-    if not isinstance(value, str) or len(value) > 64:
-        return None
-    try:
-        return _seconds(datetime.fromisoformat(value).timestamp())
-    except (ValueError, OverflowError):
-        return None
+    with suppress(ValueError, OverflowError):
+        if isinstance(value, str) and len(value) <= 64:
+            return _seconds(datetime.fromisoformat(value).timestamp())
+    return None
 
 
 def _heads(entry: dict[str, Any], needed: bool, problems: Problems) -> list[tuple[Sender, bytes]]:
@@ -267,7 +254,6 @@ def _heads(entry: dict[str, Any], needed: bool, problems: Problems) -> list[tupl
 def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
     if not isinstance(half, dict) or not isinstance(half.get("headers"), list) or not half["headers"]:
         return None
-    lines = []
     version = str(half.get("httpVersion")).upper()
     if not _VERSION.fullmatch(version):
         return None
@@ -277,23 +263,20 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
         if target is None or not isinstance(method, str) or not TOKEN.fullmatch(method):
             return None
         path = target[1] if target[1].startswith("/") else f"/{target[1]}"
-        lines.append(f"{method} {path} {version}")
+        lines = [f"{method} {path} {version}"]
     else:
         status, reason = half.get("status"), half.get("statusText")
         if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status < 600:
             return None
-        lines.append(f"{version} {status} {reason if isinstance(reason, str) and _LINE.fullmatch(reason) else ''}")
+        lines = [f"{version} {status} {reason if isinstance(reason, str) and _LINE.fullmatch(reason) else ''}"]
     for header in half["headers"][:HEADERS]:
         name, value = (header.get("name"), header.get("value")) if isinstance(header, dict) else (None, None)
-        if not isinstance(name, str) or not TOKEN.fullmatch(name):
+        if not isinstance(name, str) or not TOKEN.fullmatch(name) or not isinstance(value, str):
             return None  # such as the :method of HTTP/2, where the handshake is another one (RFC 8441)
-        if not isinstance(value, str):
-            return None
         # Browsers join the values of header lines of one name with a line feed.
         parts = value.split("\n")
         if all(map(_LINE.fullmatch, parts)):
             lines += [f"{name}: {part}" for part in parts]
         else:
             problems.note("a header line is left out: it holds a line's end or a null character")
-    text = "\r\n".join([*lines, "", ""])
-    return text.encode("latin-1", "replace")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")

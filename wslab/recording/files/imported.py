@@ -14,11 +14,8 @@ PROBLEMS: Final = 100  # different problems that are told; more are counted
 
 
 def read_file(path: str | PathLike[str], most: int, expected: str) -> bytes:
-    """A file's first bytes, at most one more than ``most``; memory is taken only for bytes that there are.
-
-    Raises TraceFileError, which names what was ``expected``, where the file cannot be read.
-    """
-    data = bytearray()
+    """A file's bytes, at most ``most + 1``. Raises TraceFileError, which names what was ``expected``."""
+    data = bytearray()  # memory is taken only for bytes that there are
     try:
         with Path(path).open("rb") as file:
             while len(data) <= most and (piece := file.read(min(2**20, most + 1 - len(data)))):
@@ -53,24 +50,15 @@ class FileEvent(NamedTuple):
 
 
 def play(
-    kind: type[R],
-    events: list[FileEvent],
-    ends: Iterable[tuple[int, Sender]],
-    *,
-    source: str,
-    middle: dict[int, bool],
-    began: float,
-    base: float = 0,
-    unit: float = 1,
-) -> R:
-    """A recording in which all this happened, in the order of the list. It is not derived yet.
+    kind: type[R], events: list[FileEvent], ends: Iterable[tuple[int, Sender]], middle: dict[int, bool], *,
+    source: str, began: float, base: float = 0, unit: float = 1,
+) -> R:  # fmt: skip
+    """A recording of this ``kind`` in which all this happened, in the order of the list. It is not derived yet.
 
     Args:
-        kind: the recording's class.
-        events: what happened.
         ends: the connections' ends that tell of it, by number.
-        source: the format's name.
         middle: by connection, whether it begins in the midst of frames.
+        source: the format's name.
         began: when the recording began, in seconds since 1970.
         base, unit: the events' ``time`` at that moment, and how much of it is a second.
     """

@@ -22,12 +22,9 @@ PCAPNG: Final = b"\x0a\x0d\x0d\x0a"  # a section header's type, the same in both
 # By a pcap file's first four bytes: byte order, nanoseconds in a unit of time, length of a packet's header (24 in the
 # variant that Linux distributions once patched into libpcap).
 PCAP: Final = {
-    b"\xa1\xb2\xc3\xd4": (">", 1000, 16),
-    b"\xd4\xc3\xb2\xa1": ("<", 1000, 16),
-    b"\xa1\xb2\x3c\x4d": (">", 1, 16),
-    b"\x4d\x3c\xb2\xa1": ("<", 1, 16),
-    b"\xa1\xb2\xcd\x34": (">", 1000, 24),
-    b"\x34\xcd\xb2\xa1": ("<", 1000, 24),
+    struct.pack(f"{order}I", magic): (order, unit, header)
+    for magic, unit, header in ((0xA1B2C3D4, 1000, 16), (0xA1B23C4D, 1, 16), (0xA1B2CD34, 1000, 24))
+    for order in "<>"
 }
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
@@ -45,8 +42,7 @@ class Interface(NamedTuple):
     link: int
     snaplen: int
     name: str
-    multiplier: int
-    divisor: int  # a unit of time is ``multiplier / divisor`` nanoseconds
+    divisor: int  # a unit of time is ``10**9 / divisor`` nanoseconds
     offset: int  # nanoseconds that are added to each time
 
 
@@ -73,15 +69,13 @@ def packets(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
 def _pcap(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
     order, unit, header = PCAP[data[:4]]
     if len(data) < 24:
-        story.problems.note("the file is cut in its header")
-        return
+        return story.problems.note("the file is cut in its header")
     link = struct.unpack_from(order + "I", data, 20)[0] & 0xFFFF  # above: what is told of the frame check sequence
     unpack = struct.Struct(order + "IIII").unpack_from
     at, size = 24, len(data)
     while at < size:
         if at + header > size:
-            story.problems.note(f"the file is cut in a packet's header, {size - at} bytes before its end")
-            return
+            return story.problems.note(f"the file is cut in a packet's header, {size - at} bytes before its end")
         seconds, fraction, length, _ = unpack(data, at)
         at += header
         if at + length > size:
@@ -96,42 +90,29 @@ def _pcap(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
 
 
 def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
-    at, size = 0, len(data)
-    order = ""
-    sections = 0
-    places = 0
+    at, size, order, note = 0, len(data), "", story.problems.note
+    sections = places = first = newest = 0
     interfaces: list[Interface] = []
-    first = 0
-    newest = 0
     head = packet = struct.Struct("<II")
     while at < size:
         if at + 12 > size:
-            story.problems.note(f"the file is cut in a block's header, {size - at} bytes before its end")
-            return
+            return note(f"the file is cut in a block's header, {size - at} bytes before its end")
         if data[at : at + 4] == PCAPNG:
             found = _ORDERS.get(data[at + 8 : at + 12])
             if found is None:
-                story.problems.note(
-                    f"the section at byte {at} has a byte-order magic that is none: nothing after it is read"
-                )
-                return
-            order = found
+                return note(f"the section at byte {at} has a byte-order magic that is none: nothing after it is read")
+            order, interfaces, first, sections = found, [], places, sections + 1
             head, packet = struct.Struct(order + "II"), struct.Struct(order + "IIIII")
-            interfaces = []
-            first = places
-            sections += 1
         kind, length = head.unpack_from(data, at)
         if length < 12 or length % 4 or at + length > size:
             what = "more than are left" if at + length > size else "which no block can have"
-            story.problems.note(f"a block at byte {at} says it has {length:,} bytes, {what}: nothing after it is read")
-            return
+            return note(f"a block at byte {at} says it has {length:,} bytes, {what}: nothing after it is read")
         if data[at + 4 : at + 8] != data[at + length - 4 : at + length]:
-            story.problems.note(f"a block at byte {at} has two different lengths: nothing after it is read")
-            return
+            return note(f"a block at byte {at} has two different lengths: nothing after it is read")
         stop = at + length - 4
         if kind in (_PACKET, _OLD_PACKET):
             if length < 32:
-                story.problems.note("a packet block is too short for its own header")
+                note("a packet block is too short for its own header")
                 at += length
                 continue
             which, high, low, captured, _ = packet.unpack_from(data, at + 8)
@@ -139,23 +120,23 @@ def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
                 which = struct.unpack_from(order + "H", data, at + 8)[0]
             start = at + 28
             if start + captured > stop:
-                story.problems.note("a packet says that it is longer than its block; what the block holds is read")
+                note("a packet says that it is longer than its block; what the block holds is read")
                 captured = stop - start
             if which < len(interfaces):
-                link, _, _, multiplier, divisor, offset = interfaces[which]
-                newest = (high << 32 | low) * multiplier // divisor + offset
+                link, _, _, divisor, offset = interfaces[which]
+                newest = (high << 32 | low) * 10**9 // divisor + offset
                 yield newest, link, first + which, data[start : start + captured]
             else:
-                story.problems.note("a packet names an interface that the file does not describe, and is left out")
+                note("a packet names an interface that the file does not describe, and is left out")
         elif kind == _SIMPLE:
             if interfaces and length >= 16:
                 link, snaplen, *_ = interfaces[0]
                 original = head.unpack_from(data, at + 8)[0] if length > 16 else 0
                 captured = min(original, snaplen or original, stop - at - 12)
-                story.problems.note("a packet has no time of its own, and is given the time of the packet before")
+                note("a packet has no time of its own, and is given the time of the packet before")
                 yield newest, link, first, data[at + 12 : at + 12 + captured]
             else:
-                story.problems.note("a simple packet block before any interface is left out")
+                note("a simple packet block before any interface is left out")
         elif kind == _INTERFACE:
             if length >= 20:
                 interface = _interface(data, at, stop, order)
@@ -163,7 +144,7 @@ def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
                 story.names[places] = interface.name
                 places += 1
             else:
-                story.problems.note("an interface block is too short for its own header")
+                note("an interface block is too short for its own header")
         elif kind == _SECTION and sections == 1:
             options = _options(data, at + 24, stop, order)
             story.program = _text(options.get(_PROGRAM, b""))
@@ -180,7 +161,7 @@ def _interface(data: bytes, at: int, stop: int, order: str) -> Interface:
     divisor = 2**exponent if resolution & 0x80 else 10**exponent
     offset = options.get(_OFFSET, b"")
     seconds = struct.unpack(order + "q", offset)[0] if len(offset) == 8 else 0
-    return Interface(link, snaplen, _text(options.get(_NAME, b"")), 10**9, divisor, seconds * 10**9)
+    return Interface(link, snaplen, _text(options.get(_NAME, b"")), divisor, seconds * 10**9)
 
 
 def _options(data: bytes, at: int, stop: int, order: str) -> dict[int, bytes]:
@@ -202,13 +183,9 @@ def _text(data: bytes) -> str:
 def pcapng(
     names: Iterable[str], written: Iterable[tuple[int, int, bytes]], *, link: int, program: str, comment: str
 ) -> Iterator[bytes]:
-    """The blocks of a pcapng file, one after another.
+    """The blocks of a pcapng file by that ``program``, with interfaces of those names and that link type.
 
-    Args:
-        names: of the interfaces.
-        written: packets: time in nanoseconds since 1970, interface (its place in ``names``), bytes.
-        link: the interfaces' link type.
-        program, comment: what wrote the file, and what there is to say about it.
+    A packet is its time in nanoseconds since 1970, its interface's place in ``names``, and its bytes.
     """
     said = _option(_COMMENT, comment.encode()) + _option(_PROGRAM, program.encode()) + bytes(4)
     yield _block(_SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + said)
