@@ -1,6 +1,7 @@
 """The commands of this folder, for a machine that has Python 3.11 and pip and nothing else yet.
 
-    python3 run.py lab [jupyter lab's arguments]   opens the course
+    python3 run.py lab [jupyter lab's arguments]   opens your own copy of the course
+    python3 run.py author [the same]               opens the course's notebooks themselves
     python3 run.py test [pytest's arguments]       checks and tests everything; with arguments, runs pytest alone
     python3 run.py check                           style and types only
     python3 run.py notebooks [notebook ...]        executes the notebooks (all of them) and stores their outputs
@@ -43,6 +44,16 @@ TESTS = {
 }
 ENVIRONMENT = {"notebooks": {"PYTHONHASHSEED": "1"}, "notebooks again": {"PYTHONHASHSEED": "2"}}
 
+# Where what pip, npm, Jupyter and IPython keep goes, below .venv: this folder is all that is written to.
+KEPT = {
+    "PIP_CACHE_DIR": "cache/pip",
+    "npm_config_cache": "cache/npm",
+    "JUPYTER_CONFIG_DIR": "jupyter/config",
+    "JUPYTER_DATA_DIR": "jupyter/data",
+    "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
+    "IPYTHONDIR": "jupyter/ipython",
+}
+
 # What the tests use besides Python: the program, other names of it, Debian's packages.
 PROGRAMS = [
     ("chromium", ("chromium-browser", "google-chrome", "google-chrome-stable"), ["chromium"]),
@@ -57,6 +68,7 @@ def main(argv):
     """Run the command that ``argv`` names; the exit status."""
     commands = {
         "lab": lab,
+        "author": author,
         "test": test,
         "check": check,
         "notebooks": notebooks,
@@ -69,11 +81,18 @@ def main(argv):
         print(__doc__)
         return 0 if argv and argv[0] in ("-h", "--help") else 2
     os.chdir(ROOT)
+    for name, folder in KEPT.items():
+        os.environ.setdefault(name, str(VENV / folder))
     return commands[argv[0]](argv[1:])
 
 
+def author(arguments):
+    """Open JupyterLab on the notebooks of this folder, with their outputs and solutions."""
+    return lab(["--author", *arguments])
+
+
 def lab(arguments):
-    """Open JupyterLab on the course."""
+    """Open JupyterLab on a student's copy of the course."""
     install()
     install_node_packages("wslab", needed=False)
     return run(["wslab", "lab", *arguments])

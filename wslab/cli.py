@@ -1,5 +1,7 @@
 """The same things from a terminal: ``wslab lab``, ``wslab echo``, ``wslab watch``, ``wslab node``, ``wslab dissect``.
 
+The course's own commands are in ``wslab/course/commands.py``.
+
 Each command imports what it needs when it runs, so that ``wslab --help`` answers at once.
 """
 
@@ -9,11 +11,12 @@ import argparse
 import io
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .course.commands import add_to as commands_of_the_course
 
 if TYPE_CHECKING:
     import asyncio
@@ -52,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
         add("--port", type=_port, default=0, metavar="N", help="the port; any free one if not given")
         add("--save", type=Path, metavar="FILE", help="save the recording, for wslab.Trace.load")
 
-    command(_lab, "open the course in JupyterLab")
+    add = command(_lab, "open the course in JupyterLab")
+    add("--author", action="store_true", help="open the notebooks themselves, with outputs and solutions")
+    add("--fresh", metavar="LESSON", help="start a lesson again, such as 02; your old notebook is kept beside it")
     add = command(_echo, "run a recording echo server")
     listens(add)
     add(
@@ -82,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     for end in ("client", "server"):
         add(f"--{end}", metavar="FILE", help=f"what the {end} sent; - is standard input")
     add("--json", action="store_true", help="print one JSON object a line for each head and frame")
+    commands_of_the_course(command)
     return parser
 
 
@@ -92,13 +98,21 @@ def _port(text: str) -> int:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    """Opens the course in JupyterLab. Any other arguments go to `jupyter lab` as they are."""
+    """Opens your copy of the course in JupyterLab. Any other arguments go to `jupyter lab` as they are."""
+    from .course.copies import WORKING_COPY, fresh, source_folder, working_copy
+
+    folder = source_folder() if options.author else Path.cwd() / WORKING_COPY
+    if not options.author:
+        try:
+            told = fresh(folder, options.fresh) if options.fresh else working_copy(folder)
+        except LookupError as error:
+            return _fail("lab --fresh", error, 2)
+        print("\n".join([f"your copy of the course is {folder}", *told]), file=sys.stderr)
     # The kernel finds `wslab` by name too, also where the environment was not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "JUPYTER_PREFER_ENV_PATH": "1"}
     command = [
-        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={_course()}",
-        f"--LabApp.default_url=/lab/tree/{START}",
+        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{START}",
     ]  # fmt: skip
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container everybody is root, and JupyterLab would refuse to start
@@ -109,19 +123,6 @@ def _lab(options: argparse.Namespace) -> int:
         return subprocess.run(command, env=environment, check=False).returncode
     sys.stdout.flush()
     os.execve(command[0], command, environment)
-
-
-def _course() -> Path:
-    """The folder of notebooks: the checkout's own, or a copy of the installed ones in the working directory."""
-    package = Path(__file__).resolve().parent
-    checkout = package.parent / "notebooks"
-    if (checkout / START).exists():
-        return checkout
-    copy = Path.cwd() / "wslab-notebooks"
-    if not copy.exists():
-        shutil.copytree(package / "notebooks", copy, ignore=shutil.ignore_patterns(".*"))
-        print(f"copied the course to {copy}", file=sys.stderr)
-    return copy
 
 
 def _echo(options: argparse.Namespace) -> int:

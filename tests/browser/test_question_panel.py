@@ -27,7 +27,9 @@ guess = predict(
 guess
 """
 REVEAL = """
-guess.reveal({"bytes from the client": 1815, "who speaks first": "the client", "in which order": ["GET", "101", "frame"]})
+guess.reveal(
+    {"bytes from the client": 1815, "who speaks first": "the client", "in which order": ["GET", "101", "frame"]}
+)
 """
 
 

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from wslab import Trace, build_close, build_frame, cli
 from wslab.anatomy.field import Sender
+from wslab.course.copies import source_folder
 from wslab.protocol.handshake import build_request, build_response
 
 KEY = bytes.fromhex("37fa213d")
@@ -198,6 +199,10 @@ class TestEcho:
 
 
 class TestLab:
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+
     @pytest.fixture
     def started(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
         """What would have been started."""
@@ -232,18 +237,19 @@ class TestLab:
             cli.main(["lab"])
         assert "--allow-root" in started[0][0]
 
-    def test_away_from_the_checkout_it_copies_the_course_once(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no exec")
+    def test_it_opens_a_students_copy_and_authors_the_notebooks_themselves(
+        self, started: list[tuple[list[str], dict[str, str]]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        installed = tmp_path / "site-packages" / "wslab"
-        (installed / "notebooks").mkdir(parents=True)
-        (installed / "notebooks" / cli.START).write_text("as shipped")
-        (tmp_path / "home").mkdir()
-        monkeypatch.chdir(tmp_path / "home")
-        monkeypatch.setattr(cli, "__file__", str(installed / "cli.py"))
-        copy = cli._course()
-        assert copy == tmp_path / "home" / "wslab-notebooks"
-        (copy / cli.START).write_text("with my answers")
-        assert cli._course() == copy
-        assert (copy / cli.START).read_text() == "with my answers"
-        assert capsys.readouterr().err.count("copied the course") == 1
+        copy = Path.cwd() / "wslab-notebooks"
+        for argument, folder in (("--no-browser", copy), ("--author", source_folder())):
+            with pytest.raises(SystemExit):
+                cli.main(["lab", argument])
+            assert f"--ServerApp.root_dir={folder}" in started.pop()[0]
+        opened = json.loads((copy / cli.START).read_text(encoding="utf-8"))
+        assert opened["metadata"]["wslab"] == {"edition": "student"}
+        assert all(cell["outputs"] == [] for cell in opened["cells"] if cell["cell_type"] == "code")
+
+    def test_it_names_the_lessons_that_can_be_fresh(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.main(["lab", "--fresh", "77"]) == 2
+        assert "lesson '77': there is none; expected one of 00, " in capsys.readouterr().err

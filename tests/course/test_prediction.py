@@ -1,10 +1,12 @@
 """A prediction comes before its outcome, which waits for it; what was foreseen gets its reason."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from wslab import Lab
 from wslab.course import Choice, Number, Prediction, predict, progress
 from wslab.course.journal import events
 
@@ -125,3 +127,72 @@ def test_progress_counts_predictions_by_lesson_and_survives(folder: Path):
 
 def test_progress_of_nothing_says_so():
     assert "Nothing is noted yet" in repr(progress())
+
+
+@pytest.mark.usefixtures("student")
+class TestHeldBack:
+    """While a prediction is open in a student's copy, the views hold back what was recorded since."""
+
+    def record(self, lab: Lab) -> None:
+        async def talk() -> None:
+            async with lab:
+                await lab.serve()
+                async with lab.connect() as client:
+                    await client.send("Hello")
+                    await client.recv()
+
+        asyncio.run(talk())
+
+    def test_views_wait_and_then_show_all(self):
+        lab = Lab(carrier="memory")
+        guess = predict("Who speaks first?", {"who": ["the client", "the server"]})
+        self.record(lab)
+        total = lab.trace.total
+        views = [lab.trace, lab.trace.connection(0), lab.trace.handshake(), lab.trace.closing()]
+        for view in views:
+            assert "wait for your prediction" in repr(view)
+            assert "Hello" not in repr(view)
+            assert "HTTP/1.1" not in repr(view)
+        assert repr(lab.trace).startswith(f"{total} records wait")
+        guess.answer(who="the server")
+        for view in views:
+            assert "prediction" not in repr(view)
+        assert "Hello" in repr(lab.trace)
+
+    def test_what_was_recorded_before_stays_visible(self):
+        earlier, later = Lab(carrier="memory"), Lab(carrier="memory")
+        self.record(earlier)
+        guess = predict("Who?", {"who": ["a", "b"]})
+        self.record(later)
+        assert "Hello" in repr(earlier.trace)
+        assert "Hello" not in repr(later.trace)
+        guess.skip()
+        assert "Hello" in repr(later.trace)
+
+    def test_code_reads_every_record(self):
+        lab = Lab(carrier="memory")
+        predict("Who?", {"who": ["a", "b"]})
+        self.record(lab)
+        assert len(list(lab.trace.connection(0))) == lab.trace.total > 0
+
+    def test_another_try_replaces_the_first(self):
+        predict("Who?", {"who": ["a", "b"]})
+        lab = Lab(carrier="memory")
+        self.record(lab)
+        predict("Who?", {"who": ["a", "b"]}).answer(who="a")
+        assert "Hello" in repr(lab.trace)
+
+    def test_a_view_after_a_prediction_waits(self):
+        guess = predict("Who?", {"who": ["a", "b"]})
+        view = guess.after("the outcome")
+        assert "the outcome" not in repr(view)
+        guess.answer(who="a")
+        assert guess.after("the outcome") == "the outcome"
+
+
+def test_authors_see_everything_at_once():
+    lab = Lab(carrier="memory")
+    guess = predict("Who?", {"who": ["a", "b"]})
+    TestHeldBack().record(lab)
+    assert "Hello" in repr(lab.trace)
+    assert guess.after("the outcome") == "the outcome"

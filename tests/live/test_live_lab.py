@@ -178,6 +178,11 @@ def test_a_failing_handler_is_a_record(
     async def handler(connection: ServerConnection) -> None:
         raise ValueError(f"cannot read\n<b>{await connection.recv()}</b>")
 
+    line, source = (
+        handler.__code__.co_firstlineno + 1,
+        'raise ValueError(f"cannot read\\n<b>{await connection.recv()}</b>")',
+    )
+
     async def main() -> Trace:
         async with Lab(carrier=carrier) as lab:
             await lab.serve(handler)
@@ -195,8 +200,7 @@ def test_a_failing_handler_is_a_record(
     errors = [record for record in trace.records if record.kind is Kind.ERROR]
     assert [record.connection for record in errors] == [0, 1]
     assert [dict(trace.explain(record.number).facts)["error"] for record in errors] == [
-        "ValueError: cannot read <b>one</b>",
-        "ValueError: cannot read <b>two</b>",
+        f"ValueError: cannot read <b>{word}</b> (handler, line {line}: {source})" for word in ("one", "two")
     ]
     order = summaries(trace)
     assert order.index("S CLOSE 1011") > next(i for i, line in enumerate(order) if "ValueError" in line)

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ from wsproto.events import RejectConnection
 from wsproto.utilities import RemoteProtocolError
 
 from wslab import Sender, judge
+from wslab.course.experiments.lesson02 import BROKEN
 from wslab.live import Lab
 from wslab.protocol import build_response
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "02-the-opening-handshake.ipynb"
+MORE = Path(__file__).resolve().parents[2] / "notebooks" / "02b-more.ipynb"
 SITE = "https://chat.example"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -235,34 +235,35 @@ def test_a_credential_crosses_and_is_shown_in_no_view(name: str) -> None:
     assert b"open-sesame".hex() not in json.dumps(handshake.request.to_json())
 
 
-def cell(name: str) -> str:
-    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    return "".join(next(found["source"] for found in cells if found["id"] == name))
+SOLUTION = GOOD.replace("GET /", "GET /chat").replace(f"Origin: {SITE}\n", "")
 
 
 def test_both_judges_refuse_the_exercise_and_accept_its_solution() -> None:
-    broken = re.search(r'"""\\\n(.*?)"""', cell("exercise-request"), re.DOTALL)
-    solution = re.search(r"```http\n(.*?)```", cell("exercise-hints"), re.DOTALL)
-    assert broken is not None
-    assert solution is not None
-    assert not any(verdict.accepted for verdict in judge(to_bytes(broken[1])).verdicts)
-    assert [verdict.status for verdict in judge(to_bytes(solution[1])).verdicts] == [101, 101]
+    assert not any(verdict.accepted for verdict in judge(to_bytes(BROKEN + "\n")).verdicts)
+    solutions = [in_notebook(), SOLUTION]
+    for solution in solutions:
+        assert [verdict.status for verdict in judge(to_bytes(solution)).verdicts] == [101, 101]
 
     async def main() -> Any:
         async with Lab(carrier="memory") as lab:
             await lab.serve()
-            return await ask(lab, solution[1])
+            return [(await ask(lab, solution)).status for solution in solutions]
 
-    assert asyncio.run(main()).status == 101
+    assert asyncio.run(main()) == [101, 101]
+
+
+def in_notebook() -> str:
+    """The solution in the author's notebook."""
+    cells = json.loads(MORE.read_text(encoding="utf-8"))["cells"]
+    source = "".join(next(found["source"] for found in cells if found["id"] == "exercise-stub"))
+    names: dict[str, Any] = {}
+    exec(source, names)
+    return str(names["repaired"]())
 
 
 def test_each_of_the_exercises_six_faults_has_to_be_repaired_for_both_judges_to_accept() -> None:
-    broken = re.search(r'"""\\\n(.*?)"""', cell("exercise-request"), re.DOTALL)
-    solution = re.search(r"```http\n(.*?)```", cell("exercise-hints"), re.DOTALL)
-    assert broken is not None
-    assert solution is not None
-    good = solution[1].replace("\n", " \n").split(" ")
-    bad = broken[1].replace("\n", " \n").split(" ")
+    good = SOLUTION.replace("\n", " \n").split(" ")
+    bad = f"{BROKEN}\n".replace("\n", " \n").split(" ")
     faults = [at for at, (one, other) in enumerate(zip(good, bad, strict=True)) if one != other]
     assert len(faults) == 6
     for at in faults:

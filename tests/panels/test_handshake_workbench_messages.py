@@ -200,7 +200,7 @@ def test_with_no_server_it_says_what_to_run() -> None:
         with pytest.raises(NoServer):
             bench.send_request()
         await lab.close()
-        with pytest.raises(LabClosed, match="make a new one"):
+        with pytest.raises(LabClosed, match="run the cell with lab = Lab"):
             bench.send_request()
 
     asyncio.run(main())

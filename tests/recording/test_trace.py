@@ -550,7 +550,7 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
     exporting = {"bytes_at", "completed", "conversation", "frame_of", "ledger", "raw", "still", "tape"}
     asking = {
         "began", "between", "bytes_sent", "chunks", "closings", "connections", "dropped", "explain", "first", "foresee",
-        "frame", "frames", "handshakes", "heads", "lanes", "messages", "messages_of",
+        "frame", "frames", "handshakes", "heads", "held", "lanes", "messages", "messages_of",
         "notes", "on_its_way", "packed", "rebuilt", "record", "records", "states", "states_at", "steps", "total",
         "transitions", "update", "violations",
     }  # fmt: skip

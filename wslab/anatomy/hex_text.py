@@ -56,6 +56,24 @@ def parse_hex(text: str, withheld: Sequence[int] = ()) -> bytes:
     return bytes(data)
 
 
+def bytes_of(data: object, call: str) -> bytes:
+    """The bytes that somebody gave: as bytes, or as a string of hex digits.
+
+    Args:
+        data: what was given.
+        call: what it was given to, for the message, such as ``judge``.
+
+    Raises:
+        HexError: a string that is no hex.
+        TypeError: something else; it says what is wanted.
+    """
+    if isinstance(data, str):
+        return parse_hex(data)
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise TypeError(f"{call}({data!r}): bytes are wanted, or a string of hex digits such as '81 05 48 65 6c 6c 6f'")
+
+
 def _fault(text: str, at: int) -> HexError:
     following = _PIECE.match(text, at + 1)
     if text[at] in _HEX and following and following.lastgroup == "stranger":

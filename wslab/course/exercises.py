@@ -68,8 +68,11 @@ class Trial:
 class ExerciseVerdict(Shown):
     """What came of a check; it shows itself as a message, and is no exception."""
 
-    def __init__(self, name: str, outcomes: Sequence[Outcome], lines: Sequence[str], points: int, heading: str) -> None:
+    def __init__(
+        self, name: str, outcomes: Sequence[Outcome], lines: Sequence[str], points: int, heading: str, mistake: str = ""
+    ) -> None:
         self.name, self.outcomes, self.lines, self.heading = name, tuple(outcomes), tuple(lines), heading
+        self.mistake = mistake  # the sentence for the foreseen mistake that was made, if one was
         self._most = points
 
     @property
@@ -116,18 +119,19 @@ class Exercise(Shown):
         self.tries = 0
         self._judge, self._hints, self._foreseen = judge, tuple(hints), tuple(foreseen)
         self._given = 0
-        self._reference: Callable[..., Any] | None = None
+        self.answer: Any = None  # the exercise's solution
 
     @property
     def _event(self) -> str:
         return f"{self.lesson}.{self.name}"
 
-    async def check(self, answer: Any, *, seed_of: str | None = None) -> ExerciseVerdict:
+    async def check(self, answer: Any, *, seed_of: str | None = None, kept: bool = True) -> ExerciseVerdict:
         """Have the peers judge an answer. Never raises for a wrong one.
 
         Args:
             answer: what the learner wrote.
             seed_of: whose cases are taken; None for those of this learner.
+            kept: whether the try is counted as progress, and the hints that are left are told.
         """
         owner = seed_of if seed_of is not None else seed() if edition() == "student" else "author"
         outcomes: list[Outcome] = []
@@ -145,19 +149,23 @@ class Exercise(Shown):
             lines.append(f"Nothing happened for {PATIENCE:g} s: the peer still waits for bytes.")
         except Exception as error:
             lines.append(_blame(error))
-        self.tries += 1
         solved = bool(outcomes) and not lines and all(outcome.ok for outcome in outcomes)
         if lines:  # it ended before its time: what came out well before does not make it right
             outcomes.append(Outcome("", "an answer", "none", False))
+        reason = [] if solved else self._reason(answer)
         if not solved:
-            lines += self._reason(answer)
-            left = len(self._hints) - self._given
+            lines += reason
+            left = len(self._hints) - self._given if kept else 0
             lines += [f"{left} {'hint' if left == 1 else 'hints'} left: {self.name}.hint()"] if left else []
-        note("tried", self._event, solved=solved)
-        return self._verdict(outcomes, lines, "solved" if solved else "not yet")
+        if kept:
+            self.tries += 1
+            note("tried", self._event, solved=solved)
+        return self._verdict(outcomes, lines, "solved" if solved else "not yet", "".join(reason))
 
-    def _verdict(self, outcomes: Sequence[Outcome], lines: Sequence[str], heading: str) -> ExerciseVerdict:
-        return ExerciseVerdict(self.name, outcomes, lines, self.points, f"{self.name}: {heading}")
+    def _verdict(
+        self, outcomes: Sequence[Outcome], lines: Sequence[str], heading: str, mistake: str = ""
+    ) -> ExerciseVerdict:
+        return ExerciseVerdict(self.name, outcomes, lines, self.points, f"{self.name}: {heading}", mistake)
 
     def _reason(self, answer: Any) -> list[str]:
         """The first foreseen mistake that the answer makes, in a sentence."""
@@ -167,7 +175,7 @@ class Exercise(Shown):
                 if _within(functools.partial(makes, plain)):
                     return [sentence]
             except EndlessLoopError:
-                break
+                break  # the next test would wait as long
             except Exception:
                 continue
         return []
@@ -182,7 +190,7 @@ class Exercise(Shown):
 
     def reference(self, function: T) -> T:
         """Decorator: the exercise's solution."""
-        self._reference = function  # type: ignore[assignment]
+        self.answer = function
         return function
 
     def solution(self) -> Shown:
@@ -193,7 +201,7 @@ class Exercise(Shown):
                 f"Tried: {self.tries}; hints: {self._given}."
             )
         note("solution", self._event)
-        return _Reply(inspect.getsource(self._reference) if self._reference else "There is none.")
+        return _Reply(inspect.getsource(self.answer) if self.answer else "There is none.")
 
     def _sheet(self) -> Sheet:
         return Sheet("Exercise", [Words(f"{self.name} ({self.points} points)"), Words(self.task)])

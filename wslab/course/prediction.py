@@ -7,18 +7,23 @@ shows the outcomes beside what many say; in a student's copy it shows none.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..drawing.blocks import Items, Table, Words
 from ..drawing.sheet import Sheet, Shown
-from ..live.showing import Alive
+from ..live.estate import traces
+from ..live.showing import Alive, tell_changed
+from ..recording.reading import Reading, holds
 from .answers import Choice, Text
 from .edition import edition
 from .journal import note
 from .lesson import Asked, Case, prediction_text
 
+T = TypeVar("T")
 NOT_YET = "predict first"
+LATER = "Answer the question above first; this fills in by itself."
 WAITING = "Answer above first; this table fills in by itself."
 UNANSWERED = "Nobody has predicted here; the second column shows what many say."
 
@@ -122,12 +127,46 @@ class Form(Alive, Shown):
         return Sheet("Prediction", [Words(self.asked.question), Items(cases)])
 
 
+# By the name of each prediction that is open in a student's copy: how many records each trace had when it was asked.
+_open: dict[str, weakref.WeakKeyDictionary[Reading, int]] = {}
+
+
+def _held(trace: Reading) -> int | None:
+    """From which record on the views of a trace wait for a prediction; None where none is open."""
+    return min((totals.get(trace, 0) for totals in list(_open.values())), default=None)
+
+
+holds.append(_held)
+
+
 class Prediction(Form):
-    """A question and what somebody expects. Made by ``predict``."""
+    """A question and what somebody expects. Made by ``predict``.
+
+    While it is open in a student's copy, the views of each lab hold back what was recorded since.
+    """
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
         self._outcome: dict[str, Any] | None = None
+        if edition() == "student":
+            told: dict[Reading, int] = {trace: trace.total for trace in traces()}
+            _open[asked.name] = weakref.WeakKeyDictionary(told)
+            self.watch(self._let_go)
+
+    def _let_go(self) -> None:
+        if (self.locked or self.skipped) and _open.pop(self.asked.name, None) is not None:
+            for trace in traces():
+                tell_changed(trace)
+
+    def after(self, view: T) -> T | Later:
+        """What shows the outcome too: it waits for the prediction, and then shows itself in the same place.
+
+        Args:
+            view: anything that a cell can show, such as a ``ByteInspector``.
+        """
+        if self.locked or self.skipped or edition() != "student":
+            return view
+        return Later(self, view)
 
     def reveal(self, outcome: Any) -> Reveal:
         """What happened, beside the prediction. It shows nothing before the form is locked in or skipped.
@@ -156,6 +195,35 @@ class Prediction(Form):
     def _note(self) -> None:
         rows = self.rows(self._outcome or {})
         note("predicted", self.asked.name, answers=self.answers, surprises=len(rows) - self.right(rows), of=len(rows))
+
+
+class Later:
+    """A view that waits for a prediction. Made by ``Prediction.after``."""
+
+    def __init__(self, form: Form, view: Any) -> None:
+        self._form, self._view = form, view
+        self._places: list[Any] = []  # where it was shown
+        form.watch(self._show)
+
+    def _show(self) -> None:
+        if self._form.locked or self._form.skipped:
+            for place in self._places:
+                place.update(self._view)
+            self._places.clear()
+
+    def __repr__(self) -> str:
+        return LATER
+
+    def _ipython_display_(self) -> None:
+        from IPython import display
+
+        handle: Any = display.DisplayHandle  # has no types
+        place = handle()
+        if self._form.locked or self._form.skipped:
+            place.display(self._view)
+        else:
+            place.display({"text/plain": LATER}, raw=True)
+            self._places.append(place)
 
 
 class Reveal(Alive, Shown):

@@ -18,6 +18,18 @@ from .estate import Estate
 from .raw import RawEndpoint
 
 
+class Connecting(websockets_connect):
+    """A connection that is being opened: to be awaited, or for ``async with``."""
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(ClientConnection, name):
+            raise AttributeError(
+                f"lab.connect() opens a connection and has no {name!r} itself. Await it first: "
+                f"client = await lab.connect(), then client.{name}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
 def connect(
     estate: Estate, uri: str, key: str | None, masks: Iterable[bytes] | None, kwargs: dict[str, Any]
 ) -> websockets_connect:
@@ -44,7 +56,7 @@ def connect(
 
     kwargs["create_connection"] = tap.tapping(kwargs.get("create_connection") or ClientConnection, joint)
     options = {"compression": None, "ping_interval": None, "user_agent_header": "wslab", "logger": estate.logger}
-    return websockets_connect(uri, **(options | kwargs))
+    return Connecting(uri, **(options | kwargs))
 
 
 async def connect_raw(estate: Estate, uri: str) -> RawEndpoint:

@@ -3,6 +3,15 @@
 # ruff: noqa: N818 - the exceptions of this floor say what is the case, and so do not end in Error
 
 import errno
+import sysconfig
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+CLOSED = (
+    "this lab was closed, or its cell was run again: run the cell with lab = Lab() again, and then the cells below it"
+)
 
 
 class NoServer(RuntimeError):
@@ -56,3 +65,36 @@ def complaint(exception: BaseException) -> str:
     """The type and the message of an exception, in one line."""
     message = " ".join(str(exception).split())
     return f"{type(exception).__name__}: {message}" if message else type(exception).__name__
+
+
+failures: deque[str] = deque(maxlen=1)  # what the handler of a lab's server raised last, and where
+_PACKAGE = Path(__file__).parents[1]
+_LIBRARIES = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+
+
+class OwnLine(NamedTuple):
+    """A line of somebody's own code."""
+
+    function: str
+    line: int
+    source: str  # without the space around it
+
+    def __str__(self) -> str:
+        return (
+            f"{self.function}, line {self.line}: {self.source}" if self.source else f"{self.function}, line {self.line}"
+        )
+
+
+def place_of(exception: BaseException) -> OwnLine | None:
+    """The last line of a program's own code, outside wslab and libraries, that an exception went through."""
+    for frame in reversed(traceback.extract_tb(exception.__traceback__)):
+        path = Path(frame.filename)
+        if not any(path.is_relative_to(folder) for folder in (_PACKAGE, *_LIBRARIES)) and frame.filename[0] != "<":
+            return OwnLine(frame.name, frame.lineno or 0, frame.line or "")
+    return None
+
+
+def blame(exception: BaseException) -> str:
+    """The type and the message of an exception, and the line of a program's own code that raised it, in one line."""
+    place = place_of(exception)
+    return complaint(exception) if place is None else f"{complaint(exception)} ({place})"

@@ -27,8 +27,8 @@ from websockets.protocol import CONNECTING
 
 from ..recording.trace import Trace
 from . import kernel, showing, tap
-from .carrier import GRACE, Carrier, make
-from .errors import LabClosed, complaint
+from .carrier import ADDRESS, GRACE, Carrier, make
+from .errors import CLOSED, LabClosed, complaint, port_taken
 from .waiting import keep, run_on, start_on
 
 if TYPE_CHECKING:
@@ -126,13 +126,14 @@ class Estate:
         self._lock = threading.Lock()
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         _estates.add(self)
+        kernel.tell_errors_shortly()
         for earlier in _by_cell.replaced(self):  # what an earlier run of this very cell made
             earlier.abandon(clients=True)
 
     def open(self) -> Estate:
         """The estate itself. Raises LabClosed."""
         if self.closed:
-            raise LabClosed("this lab was closed (or its cell was run again): make a new one with lab = Lab()")
+            raise LabClosed(CLOSED)
         return self
 
     def over_tcp(self, otherwise: str) -> Estate:
@@ -175,12 +176,26 @@ class Estate:
 
     # Ports and cells.
 
+    async def can_listen(self, port: int) -> None:
+        """Raise PortTaken where another program has the port, before what runs here is closed for it."""
+        if not port or self.carrier.name != "tcp" or port in [*self.ports, *_by_port.get(port, self).ports]:
+            return
+        try:
+            (await asyncio.get_running_loop().create_server(asyncio.Protocol, ADDRESS, port)).close()
+        except OSError as error:
+            raise port_taken(port, error) from None
+
+    @property
+    def ports(self) -> list[int | None]:
+        """Where its server and its helpers listen."""
+        return [each.port for each in (self.serving, *self.helpers) if each]
+
     async def make_room(self, port: int) -> None:
         """Close what an earlier lab, or a helper of this one, has on that port; from now on this lab has it."""
         if not port or self.carrier.name != "tcp":
             return
         earlier, _by_port[port] = _by_port.get(port, self), self
-        if earlier is not self and port in [each.port for each in (earlier.serving, *earlier.helpers) if each]:
+        if earlier is not self and port in earlier.ports:
             await earlier.end()
         for helper in [each for each in [*self.helpers] if each.port == port]:
             await helper.close()
@@ -213,7 +228,7 @@ class Estate:
         finally:
             await self._over()
             for trace in [*self.traces]:
-                showing.tell_closed(trace)
+                showing.tell_changed(trace)
 
     async def _end_serving(self) -> None:
         """End the server, then what stands between it and others; runs on the server's loop."""
@@ -266,6 +281,11 @@ _estates: weakref.WeakSet[Estate] = weakref.WeakSet()
 _by_port: weakref.WeakValueDictionary[int, Estate] = weakref.WeakValueDictionary()
 _by_cell: kernel.Cells[Estate] = kernel.Cells()
 _helpers_by_cell: kernel.Cells[Helper] = kernel.Cells()
+
+
+def traces() -> list[Trace]:
+    """What the labs and relays of this process have recorded."""
+    return [trace for estate in list(_estates) for trace in list(estate.traces)]
 
 
 def replace_helpers(helper: Helper) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of the kernel around a cell: that interrupts arrive, and which cell is running."""
+"""What is asked of the kernel around a cell: that interrupts arrive, which cell is running, how errors are shown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import sys
 import threading
 import weakref
 from typing import Any, Generic, TypeVar
+
+from websockets.exceptions import ConnectionClosed
+
+from ..anatomy.hex_text import HexError
+from . import errors
 
 T = TypeVar("T")
 _armed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
@@ -40,6 +45,35 @@ def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
         return False
     _armed.add(loop)
     return True
+
+
+# What is told in a few lines: what wslab raises, and that a connection was closed.
+_OURS = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)]
+TOLD = (HexError, ConnectionClosed, *_OURS)
+INTERNAL_ERROR = 1011  # RFC 6455 7.4.1: the server met "an unexpected condition", such as a handler that raised
+
+
+def few_lines(error: BaseException) -> list[str]:
+    """What a learner is told of an error: its message, the line of the cell, and the handler's failure behind it."""
+    lines = [errors.complaint(error)]
+    if (place := errors.place_of(error)) is not None:
+        lines.append(f"at line {place.line} of your code: {place.source}")
+    if isinstance(error, ConnectionClosed) and error.rcvd and error.rcvd.code == INTERNAL_ERROR and errors.failures:
+        lines.append(f"The server's handler raised {errors.failures[-1]}. The server told the client so by 1011.")
+    return [*lines, "(%tb shows the whole traceback.)"]
+
+
+def tell_errors_shortly() -> None:
+    """Have this kernel tell ``TOLD`` in a few lines, unless somebody else has a say in how errors are shown."""
+    shell = _shell()
+    if shell is None or getattr(shell, "custom_exceptions", None) != ():
+        return
+
+    def show(shell: Any, kind: Any, error: BaseException, traceback: Any, tb_offset: Any = None) -> None:
+        sys.last_type, sys.last_value, sys.last_traceback = kind, error, traceback  # what %tb shows
+        shell._showtraceback(kind, error, few_lines(error))
+
+    shell.set_custom_exc(TOLD, show)
 
 
 def running_cell() -> tuple[str, str] | None:

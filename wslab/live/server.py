@@ -18,7 +18,7 @@ from websockets.http11 import Request, Response
 from ..anatomy.field import Sender
 from . import article, guard, kernel, tap
 from .carrier import ADDRESS, GRACE, port_of
-from .errors import NoServer, complaint, port_taken
+from .errors import NoServer, blame, failures, port_taken
 from .estate import Closer, Lease
 from .jupyter.pages import Page
 from .waiting import Closes
@@ -199,7 +199,8 @@ def _noted(handler: Handler, handling: dict[Any, ServerConnection]) -> Handler:
         try:
             await handler(connection)
         except Exception as error:
-            connection.wslab_tap.note(complaint(error))  # before the 1011 that comes of it
+            connection.wslab_tap.note(blame(error))  # before the 1011 that comes of it
+            failures.append(blame(error))
             raise
         finally:
             del handling[task]
@@ -245,6 +246,7 @@ async def start(
         kwargs["ssl"] = estate.server_context()
     if (sock := kwargs.get("sock")) is not None:
         guard.check_socket(sock)
+    await estate.can_listen(port)
     if estate.serving is not None:
         await estate.serving.close()
         estate.serving = None

@@ -28,8 +28,9 @@ class LivePanel(Protocol):
 
 
 panels: dict[str, Callable[[Any], LivePanel]] = {}  # what makes the panel of a thing, by the name of its class
-# Called with the trace of each lab or relay that was closed, on any thread, since no record tells it.
-closings: list[Callable[[Trace], object]] = []
+# Called with a trace on any thread when its views change and no record tells it: a lab or a relay was closed, or a
+# prediction that held records back is no longer open.
+changes: list[Callable[[Trace], object]] = []
 
 
 def panel_of(thing: object) -> LivePanel:
@@ -43,9 +44,9 @@ def panel_of(thing: object) -> LivePanel:
         raise ImportError("the live panel needs anywidget: pip install anywidget") from error
 
 
-def tell_closed(trace: Trace) -> None:
-    """Tell the panels over this trace that what it records was closed."""
-    for tell in closings:
+def tell_changed(trace: Trace) -> None:
+    """Tell the panels over this trace that they have something else to show."""
+    for tell in changes:
         tell(trace)
 
 

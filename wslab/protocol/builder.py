@@ -41,10 +41,11 @@ def build_frame(
         The frame's bytes. The payload is written whole, whatever the header says about it.
 
     Raises:
+        TypeError: the payload is neither text nor bytes.
         BuildError: an opcode of more than 4 bits, a masking key that is not 4 bytes, a negative length or
             one of more than 64 bits, a form that there is not.
     """
-    data = payload.encode() if isinstance(payload, str) else bytes(payload)
+    data = _bytes(payload, "build_frame")
     stated = len(data) if length is None else length
     key = secrets.token_bytes(4) if mask is True else mask or b""
     if not 0 <= opcode <= 15:
@@ -74,5 +75,15 @@ def build_close(code: int | None = None, reason: bytes | str = "", **kw: Any) ->
     if code is not None and not 0 <= code <= 0xFFFF:
         raise BuildError(f"a status code is written in 16 bits, so it is 0 to 65535; {code} was given")
     body = b"" if code is None else code.to_bytes(2, "big")
-    text = reason.encode() if isinstance(reason, str) else bytes(reason)
-    return build_frame(body + text, **{"opcode": CLOSE, **kw})
+    return build_frame(body + _bytes(reason, "build_close"), **{"opcode": CLOSE, **kw})
+
+
+def _bytes(text: object, call: str) -> bytes:
+    """Text as UTF-8, and bytes as they are."""
+    if isinstance(text, str):
+        return text.encode()
+    if isinstance(text, bytes | bytearray | memoryview):
+        return bytes(text)
+    raise TypeError(
+        f"{call}({text!r}): text or bytes are wanted, such as {call}({str(text)!r}), which writes the digits"
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..anatomy.explanation import Explanation, explanation_sheet
 from ..anatomy.field import Sender, Violation
+from ..anatomy.hex_text import bytes_of
 from ..drawing.blocks import Block, Words
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import both_ends
@@ -86,17 +87,19 @@ class Dissection(Shown):
 
 
 def dissect(
-    client: bytes = b"", server: bytes = b"", *, heads: bool | None = None, extensions: str | None = None
+    client: bytes | str = b"", server: bytes | str = b"", *, heads: bool | None = None, extensions: str | None = None
 ) -> Dissection:
     """Take apart what the two endpoints of one connection sent. Never raises on bytes, and loses none.
 
     Args:
-        client: all that the client sent, from any byte at which a head or a frame begins.
+        client: all that the client sent, as bytes or as a string of hex digits, from any byte at which a head or a
+            frame begins.
         server: likewise. Where one stream is empty, the other is not held to what the missing one might have said.
         heads: whether the streams begin with an opening handshake; None looks at each stream's first bytes.
         extensions: for streams without a handshake, the Sec-WebSocket-Extensions line that was agreed on; the
             empty string for none, None where it is not known, so that RSV1 is not judged.
     """
+    client, server = bytes_of(client, "dissect"), bytes_of(server, "dissect")
     expected = [bool(stream) and (begins_like_head(stream) if heads is None else heads) for stream in (client, server)]
     longest = max(len(client), len(server))
     kept = max(longest, 1 << 24)
@@ -135,17 +138,17 @@ def dissect(
     )
 
 
-def explain(data: bytes, sender: Sender | None = None) -> Explanation:
+def explain(data: bytes | str, sender: Sender | None = None) -> Explanation:
     """Explain one frame, or one request or response head, whichever ``data`` is, with the rules that it breaks.
 
     Args:
-        data: its bytes. Those after its end are shown and not explained.
+        data: its bytes, also as a string of hex digits. Those after its end are shown and not explained.
         sender: who sent it; without it, a request is taken to be the client's, a response the server's, and
             masking is not judged.
 
     It knows nothing of what came before: not of the handshake's extensions, so RSV1 is not judged, and of no message.
     """
-    data = bytes(data)
+    data = bytes_of(data, "explain")
     if begins_like_head(data):
         speaker = (Sender.SERVER if data.startswith(b"HTTP/") else Sender.CLIENT) if sender is None else sender
         return explain_head(data, speaker, violations=judge_head(parse_head(data, speaker)))

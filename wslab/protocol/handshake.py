@@ -20,8 +20,10 @@ Headers = Mapping[str, str | None] | Iterable[tuple[str, str]]
 def accept_key(key: str) -> str:
     """Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2).
 
-    The key is taken as it is written, as a string; it is not decoded and not checked.
+    The key is taken as it is written, as a string; it is not decoded and not checked. Raises TypeError for bytes.
     """
+    if not isinstance(key, str):
+        raise TypeError(f"accept_key({key!r}): the key is wanted as it stands in the header, a string")
     return AcceptSteps(key).accept
 
 

@@ -58,6 +58,10 @@ def _catch_up(ledger: Ledger, lock: threading.RLock, tape: Tape) -> bool:
         lock.release()
 
 
+# Each says from which record on the views of a trace hold records back, or None: a prediction that is open does.
+holds: list[Callable[[Reading], int | None]] = []
+
+
 class Reading:
     """A recording, to write to and to read from, without the files and pictures that ``Trace`` makes of it.
 
@@ -122,6 +126,11 @@ class Reading:
         """How many records there ever were."""
         self.update()
         return self.ledger.records.total
+
+    @property
+    def held(self) -> int | None:
+        """Number of the first record that views hold back, since a prediction is open; None where nothing is held."""
+        return min((number for hold in holds if (number := hold(self)) is not None), default=None)
 
     @property
     def first(self) -> int:

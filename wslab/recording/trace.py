@@ -28,6 +28,11 @@ __all__ = ["Closing", "Handshake", "Slice", "Tap", "Trace"]
 NOTHING = "nothing recorded yet"
 
 
+def waiting(number: int) -> str:
+    """That so many records are held back."""
+    return f"{count(number, 'record')} {'waits' if number == 1 else 'wait'} for your prediction"
+
+
 class Slice(Shown):
     """A run of records, shown as a ladder (text) or a ladder and a table (HTML).
 
@@ -61,13 +66,15 @@ class Slice(Shown):
         return self._sheet().svg()
 
     def _sheet(self) -> Sheet:
-        records, dropped = self.records, self.trace.dropped
+        there, dropped, held = self.records, self.trace.dropped, self.trace.held
+        records = there if held is None else [record for record in there if record.number < held]
+        later = [Words(waiting(len(there) - len(records)))] if len(records) < len(there) else []
         if not records:
-            return Sheet(NOTHING, [Words(NOTHING)])
+            return Sheet(NOTHING, later or [Words(NOTHING)])
         title = count(len(records), "record")
         if dropped.records or dropped.bytes:
             title += f"; {count(dropped.records, 'record')} and {count(dropped.bytes, 'byte')} before were dropped"
-        return Sheet(title, [ladder(records, title), Only(["html"], [records_table(records)])])
+        return Sheet(title, [ladder(records, title), Only(["html"], [records_table(records)]), *later])
 
 
 class Handshake(Shown):
@@ -91,7 +98,7 @@ class Handshake(Shown):
         return self._explained(Kind.RESPONSE)
 
     def _sheet(self) -> Sheet:
-        return handshake_sheet(self.request, self.response)
+        return _unless_held(self.trace, self.connection) or handshake_sheet(self.request, self.response)
 
 
 class Closing(Shown):
@@ -107,7 +114,16 @@ class Closing(Shown):
 
     def _sheet(self) -> Sheet:
         records = Slice(self.trace, connection=self.connection).records
-        return Sheet(f"How connection {self.connection} ended", closing(records, self.reports.values()))
+        return _unless_held(self.trace, self.connection) or Sheet(
+            f"How connection {self.connection} ended", closing(records, self.reports.values())
+        )
+
+
+def _unless_held(trace: Reading, connection: int) -> Sheet | None:
+    """That a connection's records wait for a prediction; None where none of them does."""
+    held = trace.held
+    later = 0 if held is None else len(Slice(trace, held, connection=connection).records)
+    return Sheet(NOTHING, [Words(waiting(later))]) if later else None
 
 
 class Trace(Shown, Reading):

@@ -6,6 +6,7 @@ Both are asked without any network, and neither about what only an application d
 from websockets.exceptions import InvalidHeaderFormat
 from websockets.headers import parse_extension
 
+from ...anatomy.hex_text import bytes_of
 from ...protocol.deflate import NAME as DEFLATE
 from ..tap import SAMPLE_KEY
 from . import websockets_judge, wsproto_judge
@@ -14,7 +15,7 @@ from .verdict import Parameters
 
 
 def judge(
-    data: bytes | bytearray | memoryview,
+    data: bytes | bytearray | memoryview | str,
     as_client: bool = True,
     extensions: str | None = None,
     *,
@@ -24,8 +25,8 @@ def judge(
     """What ``websockets`` and ``wsproto`` make of ``data``.
 
     Args:
-        data: what one endpoint sent. Where it begins with an HTTP head, that opening handshake is judged and then the
-            frames behind it; otherwise it is frames on an open connection.
+        data: what one endpoint sent, as bytes or as a string of hex digits. Where it begins with an HTTP head, that
+            opening handshake is judged and then the frames behind it; otherwise it is frames on an open connection.
         as_client: whether a client sent it, so that servers judge it; otherwise clients do.
         extensions: the Sec-WebSocket-Extensions that were agreed, for instance ``"permessage-deflate"`` or
             ``"permessage-deflate; client_no_context_takeover"``. With a handshake: that the judge offers or accepts
@@ -37,11 +38,13 @@ def judge(
         Both verdicts. It prints as a table.
 
     Raises:
+        HexError: ``data`` is a string that is no hex.
+        TypeError: ``data`` is neither bytes nor a string.
         ValueError: ``extensions`` is not ``permessage-deflate`` with parameters of RFC 7692 7.1.
 
     It does not check what only an application decides: Host, Origin, the request target.
     """
-    data = bytes(data)
+    data = bytes_of(data, "judge")
     agreed = None if extensions is None else _parameters(extensions)
     if handshake is None:
         line = data[:8192].partition(b"\n")[0]

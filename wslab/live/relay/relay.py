@@ -113,7 +113,7 @@ class Relay(Alive, Closes):
         """Accept no more, end every connection with FIN, and wait until nothing is left. Its panels stay."""
         if not self.closed:
             await self._ending.close()
-            showing.tell_closed(self.trace)
+            showing.tell_changed(self.trace)
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "listening"

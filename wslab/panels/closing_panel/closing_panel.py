@@ -159,6 +159,8 @@ class ClosingPanel(TracePanel):
                 return None
             try:
                 records = [one for number in self._numbers.get(shown, ()) for one in trace.between(number, number + 1)]
+                if records and trace.held is not None and records[-1].number >= trace.held:
+                    return None
                 states, transitions = trace.states(shown), trace.transitions(shown)
                 return Ending(shown, states, transitions, records, trace.closings(shown))
             except IndexError:  # dropped meanwhile

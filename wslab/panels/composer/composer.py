@@ -303,7 +303,7 @@ class Composer(FrameFields, TracePanel):
     def _open(self, make: Callable[[Any], Coroutine[Any, Any, End]]) -> Underway[End]:
         lab = self._open_lab
         if lab is None:
-            raise CannotSend("this lab was closed: make a new one with lab = Lab()")
+            raise CannotSend("this lab was closed: run the cell with lab = Lab() again")
         if lab.loop is None or lab.server is None:
             raise NoServer("this lab has no server to connect to: run `await lab.serve()` first")
         return self._run(lab.loop, make(lab), lambda end: self.set_trait("target", end.key))

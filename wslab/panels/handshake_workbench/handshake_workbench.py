@@ -13,7 +13,7 @@ from ...drawing.blocks import READ, Block, Only, Pairs, Table, Title, Words
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
 from ...drawing.visible import count, decode, hexed, quote, shows, visible
-from ...live.errors import LabClosed, NoServer
+from ...live.errors import CLOSED, LabClosed, NoServer
 from ...live.judges.attempt import FAILS, Attempt, attempt, explain_request, request_head, written
 from ...protocol import build_request
 from ...protocol.handshake import GUID, AcceptSteps
@@ -183,7 +183,7 @@ class HandshakeWorkbench(TracePanel):
     def _try(self, name: str, data: bytes, then: Callable[[Attempt], None]) -> Underway[Attempt]:
         lab = self._open_lab
         if lab is None:
-            raise LabClosed("this lab was closed (or its cell was run again): make a new one with lab = Lab()")
+            raise LabClosed(CLOSED)
         if lab.server is None or not lab.server.is_serving():
             raise NoServer("this lab has no server: run `await lab.serve()` in a cell, and then try again")
 

@@ -81,7 +81,7 @@ def refresh(trace: Trace) -> None:
         panel.refresh()
 
 
-showing.closings.append(refresh)
+showing.changes.append(refresh)
 
 
 class TracePanel(Panel):
@@ -197,15 +197,22 @@ class RecordsPanel(TracePanel):
 
     def _push(self) -> bool:
         with self._lock:
-            total, first = self.trace.total, self.trace.first
-            start = max(first, self._sent if self._asked else total - UNHEARD_BATCH)
+            held, first = self.trace.held, self.trace.first
+            total = self.trace.total if held is None else min(held, self.trace.total)
+            start = max(first, min(self._sent, total) if self._asked else total - UNHEARD_BATCH)
             # First the receptions, then the records: what is received in between is told with the next push.
             with self.trace.still():
                 log = self.trace.ledger.receptions
                 late, self._receptions = log.slice(self._receptions, log.total), log.total
             packed = self.trace.packed(start, min(total, start + BATCH))
             self._sent = stop = start + len(packed) // PACKED.size
-            status = {"total": self.trace.total, "first": self.trace.first, "bytes_dropped": self.trace.dropped.bytes}
+            waiting = 0 if held is None else self.trace.total - total
+            status = {
+                "total": total,
+                "waiting": waiting,
+                "first": self.trace.first,
+                "bytes_dropped": self.trace.dropped.bytes,
+            }
             steps = [  # the states that these records changed, in order
                 [step.record, step.connection, to.endpoint.label, to.new.name, to.event.value, to.section]
                 for step, to in ((step, step.transition) for step in self.trace.steps(start, stop))

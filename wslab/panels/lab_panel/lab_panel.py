@@ -79,7 +79,8 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
 
     def _pictured(self) -> list[Record]:
         """Up to ``PICTURED`` records that the filter takes, around the selected one or up to the panel's position."""
-        stop = self.trace.total if self.position is None else self.position + 1
+        held, total = self.trace.held, self.trace.total
+        stop = (total if held is None else min(held, total)) if self.position is None else self.position + 1
         middle = stop if self.selected is None else self.selected + 1
         takes = RecordFilter(**{name: getattr(self, name) for name in RecordFilter._fields}).takes
         first, between, step = self.trace.first, self.trace.between, LOOKED_THROUGH

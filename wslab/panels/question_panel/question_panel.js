@@ -10,18 +10,27 @@ const MODES = { number: "decimal", hex: "text", bits: "numeric", text: "text" };
 /** One line to write an answer on. */
 function line({ name, kind, unit, hint }) {
   const input = textInput({ required: true, inputmode: MODES[kind], placeholder: hint });
-  const root = element("label.question", element("span", harmless(name)), input, element("span.quiet", harmless(unit)));
+  const root = element(
+    "label.asked",
+    element("span", harmless(name)),
+    element("span.reply", input, element("span.quiet", harmless(unit))),
+  );
   return { root, read: () => input.value, write: (value) => (input.value = value), focus: () => input.focus() };
+}
+
+/** What is answered by several controls, under its name. */
+function group(role, name, controls) {
+  const words = element("span", { id: freshId() }, harmless(name));
+  return element("div.asked", { role, "aria-labelledby": words.id }, words, controls);
 }
 
 /** Radio buttons, of which one is the answer. */
 function choice({ name, options }) {
-  const group = freshId();
-  const inputs = options.map((value) => element("input", { type: "radio", name: group, value, required: true }));
-  const labels = inputs.map((input) => element("label.choice", input, element("span", harmless(input.value))));
-  const root = element("fieldset.question", element("legend", harmless(name)), element("div.choices", ...labels));
+  const shared = freshId();
+  const inputs = options.map((value) => element("input", { type: "radio", name: shared, value, required: true }));
+  const labels = inputs.map((input) => element("label.pick", input, element("span", harmless(input.value))));
   return {
-    root,
+    root: group("radiogroup", name, element("div.reply", ...labels)),
     read: () => inputs.find((input) => input.checked)?.value ?? "",
     write: (value) => inputs.forEach((input) => (input.checked = input.value === value)),
     focus: () => inputs[0].focus(),
@@ -47,7 +56,7 @@ function order({ name, options }) {
   };
   list.append(...options.map(itemOf));
   return {
-    root: element("fieldset.question", element("legend", harmless(name)), list),
+    root: group("group", name, list),
     read: () => [...list.children].map((item) => item.dataset.option).join(" → "),
     write: (value) => {
       const wanted = value.split(" → ");
@@ -61,7 +70,7 @@ const KINDS = { choice, order };
 
 /** The form. Once it is locked, what was answered stays readable and cannot be changed. */
 function form({ model, ask, status }) {
-  const root = element("form.form", { hidden: true });
+  const root = element("form", { hidden: true });
   const draw = whenChanged(
     () => JSON.stringify([model.get("state").cases, model.get("state").locked]),
     () => {
@@ -74,7 +83,7 @@ function form({ model, ask, status }) {
       const all = element(
         "fieldset.questions",
         { disabled: locked },
-        element("legend.question", harmless(question)),
+        element("legend", harmless(question)),
         ...parts.map((part) => part.root),
         locked ? null : send,
       );
