@@ -11,25 +11,21 @@ import pytest
 from wslab import Lab, Sender, build_close, build_frame, judge
 from wslab.course import Prediction, predict, quiz
 from wslab.course.experiments.lesson08 import (
-    KEY,
-    accepted_by,
     both_at_once,
     close_of_server,
-    code_line,
     codes_after,
     connect_to_raw,
     cut_tcp,
     goodbye,
     goodbye_frame,
     leave_in_all_ways,
-    may_carry,
     reports_of,
     say_1006,
     sent_and_reported,
-    two_opinions,
     what_is_told,
     who_sends_1006,
 )
+from wslab.course.experiments.status_codes import KEY, accepted_by, code_line, may_carry, two_opinions
 
 CODES = ("1005", "1015", "2999", "3000", "4999", "5000")
 ANSWERS = {"the peer answers 4009": build_close(4009), "the peer's close frame is empty": build_close()}
