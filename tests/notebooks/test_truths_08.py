@@ -256,7 +256,8 @@ def test_a_handler_that_fails_closes_with_1011_and_keeps_its_error_here() -> Non
     lab = served(client, fail)
     assert end_of(lab)[0] == (S, "CLOSE 1011")
     errors: list[Record] = [each for each in lab.trace.records if each.kind is Kind.ERROR]
-    assert [each.preview for each in errors] == [b"LookupError: no such room"]
+    (error,) = errors
+    assert error.preview.startswith(b"LookupError: no such room")
     assert b"no such room" not in lab.trace.bytes_sent(0, S)
 
 
