@@ -160,6 +160,6 @@ def test_views_stay_in_step_with_each_other_and_with_python_and_tell_a_closed_la
         expect(view.get_by_role("radio", name="not", exact=True)).to_be_checked()
     notebook.run(4)
     for view in (composer, second):
-        expect(view.get_by_text("This lab is closed")).to_be_visible()
+        expect(view.get_by_text("this lab is closed")).to_be_visible()
         expect(view.get_by_role("button", name="Ping")).to_be_disabled()
         expect(frames(view)).to_contain_text("66 72 6f 6d")

@@ -195,6 +195,7 @@ def test_hostile_text_stays_text_in_every_panel_its_picture_and_its_saved_view(l
     bench.get_by_role("textbox", name="The request").fill("<svg onload=__pwned=8>")
     expect(bench.locator(".wslab-violations").first).to_contain_text("request-malformed")
     bench.locator(".wslab-key").fill("<svg onload=__pwned=9>")
+    lab.get_by_role("button", name="Filter, find, step").click()
     lab.get_by_role("searchbox", name="Find").fill("<svg onload=__pwned=10>")
     expect(builder.locator(".wslab-refused").filter(visible=True).first).to_contain_text("hex")
     expect(inspector.locator(".wslab-trouble")).to_contain_text("hex")

@@ -9,7 +9,7 @@
 
 import { button, choice, steer, typing } from "../kit/controls.js";
 import { element, freshId, headed, mark, tell, together, whenChanged } from "../kit/dom.js";
-import { ladder } from "../kit/ladder.js";
+import { ladder, newRecords } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
 import { panel } from "../kit/panel.js";
@@ -444,6 +444,8 @@ function build(context) {
     following,
     redraw,
     found: { test: null },
+    pill: newRecords(),
+    note: () => "",
     paused: false,
     ask: context.ask,
     set: context.set,

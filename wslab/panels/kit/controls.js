@@ -86,7 +86,7 @@ export function choice(legend, pairs, choose, look = "") {
   return { element: element("fieldset.group", element(`legend${look}`, legend), lines), inputs, labels, draw };
 }
 
-/** What is folded away behind its name until a click or a key unfolds it; `tell(words)` says beside it what is there. */
+/** What is folded behind its name until a click or a key unfolds it; `tell(words)` says beside it what is there. */
 export function fold(name, children, properties = {}) {
   const said = element("span.place");
   const summary = element("summary.disclosure", { "data-key": name }, name, " ", said);

@@ -278,7 +278,7 @@ function reading(explanation, { picked = null, onpick, around }) {
 }
 
 /**
- * The parts of the page for an explanation that changes, or for none (null): `show(explanation, picked)` draws anew only
+ * What is shown for an explanation that changes, or for none (null): `show(explanation, picked)` draws anew only
  * what is not the same as before, and keeps what was focused and how far things were scrolled. `picked` is the byte
  * that is looked at, or null; without it the view itself remembers which that is. `onpick(byte)` is called when a
  * person picks another, or none. All but the broken rules is folded away behind the name `folded`, where there is one.
