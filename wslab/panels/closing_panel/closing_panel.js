@@ -7,7 +7,7 @@
  * there the keyboard chooses, and in the drawing the pointer may too.
  */
 
-import { fold, options } from "../kit/controls.js";
+import { fold, options, saving } from "../kit/controls.js";
 import { element, mark, quote, say, section, svg, whenChanged } from "../kit/dom.js";
 import { panel } from "../kit/panel.js";
 import { harmless } from "../kit/words.js";
@@ -183,7 +183,7 @@ function build(context) {
   const hint = element("p.hint.pad", "Nothing recorded yet: connect, and the panel follows.");
   const summary = element("div.summary.pad", { role: "status" });
   const lanes = element("div.pair");
-  const drawing = fold("The two state machines, drawn", [lanes]);
+  const drawing = fold("The two state machines, drawn", [lanes, saving(context, ["picture", "Save the picture"])]);
   const steps = element("ol.steps", { "aria-label": "The way through the states" });
   const ends = element("div.pad");
   const heading = element("h3.heading", "The way through the states");

@@ -5,7 +5,7 @@
  * wrong in any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
  */
 
-import { button, choice, copying, fold, rove, textInput, typing } from "../kit/controls.js";
+import { button, choice, copying, fold, rove, saving, textInput, typing } from "../kit/controls.js";
 import { element, freshId, mark, quote, region, say, section, tell, together, whenChanged } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
@@ -293,7 +293,8 @@ function verdicts({ model }) {
 
 function meaning(context) {
   const { model } = context;
-  const inspected = inspection({ onpick: (byte) => context.set("picked", byte) });
+  const beside = saving(context, ["picture", "Save the picture"]);
+  const inspected = inspection({ onpick: (byte) => context.set("picked", byte), beside });
   const draw = () => {
     const explanation = model.get("explanation");
     if (explanation.data !== undefined) inspected.show(explanation, model.get("picked"));

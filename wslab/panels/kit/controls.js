@@ -138,3 +138,18 @@ export function copying(words, name, text, shown = null) {
   const press = button(words, copy, { "aria-label": name });
   return { element: element("span.wrap", press, said), remove: () => clearTimeout(reset) };
 }
+
+/** Buttons that save what the kernel makes of the panel: pairs of what is asked for, and the button's words. */
+export function saving({ ask, hear }, ...pairs) {
+  const view = freshId();
+  hear((message, [data]) => {
+    if (message.tell !== "file" || message.view !== view) return;
+    const href = URL.createObjectURL(new Blob([data]));
+    element("a", { href, download: message.name }).click();
+    setTimeout(() => URL.revokeObjectURL(href), THANKS);
+  });
+  return element(
+    "span.buttons",
+    ...pairs.map(([what, words]) => button(words, () => ask({ ask: "file", what, view }))),
+  );
+}

@@ -9,7 +9,7 @@
 
 import { bitFigure, hasFigure } from "./bit_figure.js";
 import { byteGrid } from "./byte_grid.js";
-import { fold, rove } from "./controls.js";
+import { copying, fold, rove } from "./controls.js";
 import { bring, element, section } from "./dom.js";
 import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
 import { asciiWords, bits, bytesOf, fieldsAt, part, place } from "./places.js";
@@ -133,7 +133,7 @@ function byteLine(explanation) {
  * Everything about one explanation. `pick(byte)` picks one, or none with null; `onpick` hears what a person picks.
  * `around(children)` is an element with what explains the bytes; the broken rules stand before it.
  */
-function reading(explanation, { picked = null, onpick, around }) {
+function reading(explanation, { picked = null, onpick, around, beside }) {
   const count = bytesOf(explanation).length;
   const broken = explanation.violations.length ? violationList(explanation) : null;
   const under = unmasking(explanation);
@@ -156,8 +156,9 @@ function reading(explanation, { picked = null, onpick, around }) {
   const cutWords = `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`;
   const cutNote = explanation.length > count ? element("p.note", cutWords) : null;
   const bytes = element("div.bytes.scrolls", { "data-key": "bytes" }, grid.element, cutNote);
+  const copy = copying("Copy as hex", "Copy these bytes as hex", () => spaced(explanation.data));
   const underneath = [under?.element, inflated].filter(Boolean);
-  const left = element("div", bytes, ...(isShort ? underneath : []));
+  const left = element("div", bytes, element("div.taken.wrap", copy.element, beside), ...(isShort ? underneath : []));
   const explained = element("div.explained", left, list.element);
   const below = isShort ? [] : underneath;
   const inner = around([figure, explained, line.element, ...below, factList]);
@@ -274,7 +275,11 @@ function reading(explanation, { picked = null, onpick, around }) {
     node.focus({ preventScroll: true });
     quiet = false;
   };
-  return { element: root, pick, focus, remove: () => sized.disconnect() };
+  const remove = () => {
+    sized.disconnect();
+    copy.remove();
+  };
+  return { element: root, pick, focus, remove };
 }
 
 /**
@@ -282,8 +287,9 @@ function reading(explanation, { picked = null, onpick, around }) {
  * what is not the same as before, and keeps what was focused and how far things were scrolled. `picked` is the byte
  * that is looked at, or null; without it the view itself remembers which that is. `onpick(byte)` is called when a
  * person picks another, or none. All but the broken rules is folded away behind the name `folded`, where there is one.
+ * `beside` stands beside the button that copies the bytes.
  */
-export function inspection({ onpick = () => {}, folded = "" } = {}) {
+export function inspection({ onpick = () => {}, folded = "", beside = null } = {}) {
   const root = element("div.inspection");
   let isOpen = !folded;
   const around = (children) => {
@@ -300,7 +306,7 @@ export function inspection({ onpick = () => {}, folded = "" } = {}) {
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const scrolled = keys().flatMap((node) => (node.scrollTop ? [[node.dataset.key, node.scrollTop]] : []));
     now?.remove();
-    now = explanation && reading(explanation, { picked, onpick, around });
+    now = explanation && reading(explanation, { picked, onpick, around, beside });
     root.replaceChildren(...(now ? [now.element] : []));
     const byKey = new Map(keys().map((node) => [node.dataset.key, node]));
     for (const [key, top] of scrolled) if (byKey.has(key)) byKey.get(key).scrollTop = top;

@@ -7,7 +7,7 @@
  * traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
  */
 
-import { button } from "../kit/controls.js";
+import { button, saving } from "../kit/controls.js";
 import { element, freshId, mark, quote, say, together, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { caption, ladder, newRecords } from "../kit/ladder.js";
@@ -63,14 +63,17 @@ function summary(view) {
 function toolsOf(view) {
   const parts = [filterBar(view), timeControls(view)];
   const id = freshId();
-  const body = element("div", { id }, ...parts.map((part) => part.element));
+  const saved = saving(view, ["picture", "Save the picture"], ["recording", "Save the recording"]);
+  const where = element("span.quiet", "as SVG; as pcapng, which Wireshark reads");
+  const bar = element("div.toolbar.filter", { role: "group", "aria-label": "Save" }, where, saved);
+  const body = element("div", { id }, ...parts.map((part) => part.element), bar);
   let isOpen = false;
   let wasBusy = false;
   const turn = () => {
     isOpen = !isOpen;
     draw();
   };
-  const toggle = button("Filter, find, step", turn, { "aria-controls": id });
+  const toggle = button("Filter, find, step, save", turn, { "aria-controls": id });
   toggle.classList.add("wslab-unfolds");
   const draw = () => {
     const isBusy = Boolean(view.rows.test || view.found.test || view.paused);

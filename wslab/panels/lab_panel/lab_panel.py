@@ -14,6 +14,7 @@ from ...drawing.blocks import DRAWN, READ, Block, Only, Pairs, Words
 from ...drawing.sheet import Sheet, sheet_of
 from ...drawing.visible import count, harmless
 from ...protocol.words import opcode_name
+from ...recording.files.dataframe import record_table
 from ...recording.trace import Trace
 from ..kit.panel import Question, guarded
 from ..kit.record_filter import CONTROL, DIRECTIONS, KINDS, RecordFilter
@@ -68,6 +69,20 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
     def _of_the_file(self) -> list[str]:
         return list(self.trace.notes)
 
+    @property
+    def shown(self) -> Any:
+        """The records that pass the filter: a pandas data frame with a row each, or a list where pandas is missing."""
+        return record_table(filter(self._filter.takes, self.trace.records))
+
+    @property
+    def selection(self) -> Any:
+        """The selected record in the form of ``shown``; no row where none is selected. ``selected`` is its number."""
+        return record_table([] if self.selected is None else self.trace.between(self.selected, self.selected + 1))
+
+    @property
+    def _filter(self) -> RecordFilter:
+        return RecordFilter(**{name: getattr(self, name) for name in RecordFilter._fields})
+
     def _sheet(self) -> Sheet:
         notes = [Pairs([(f"No. {number}", harmless(note)) for number, note in sorted(self.notes.items())])]
         read = [*sheet_of(self.trace).blocks, *(notes if self.notes else [])]
@@ -86,7 +101,7 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
         """Up to ``PICTURED`` records that the filter takes, around the selected one or up to the panel's position."""
         stop = self.trace.total if self.position is None else self.position + 1
         middle = stop if self.selected is None else self.selected + 1
-        takes = RecordFilter(**{name: getattr(self, name) for name in RecordFilter._fields}).takes
+        takes = self._filter.takes
         first, between, step = self.trace.first, self.trace.between, LOOKED_THROUGH
         earlier = (one for end in range(middle, first, -step) for one in reversed(between(max(end - step, first), end)))
         later = (one for at in range(max(middle, first), stop, step) for one in between(at, min(at + step, stop)))
