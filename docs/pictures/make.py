@@ -71,8 +71,14 @@ def look_at_a_frame(panel: Locator) -> None:
 
 def send_the_request(panel: Locator) -> None:
     """Send the request and wait for its answer."""
-    panel.get_by_role("button", name="Send", exact=False).first.click()
-    panel.get_by_text("101").first.wait_for()
+    panel.get_by_role("button", name="Send", exact=True).click()
+    panel.locator(".wslab-status").wait_for()
+
+
+def send_what_is_wrong(panel: Locator) -> None:
+    """Send the frame that is not masked and wait until the server has ended the connection."""
+    panel.get_by_role("button", name="Send these").click()
+    panel.get_by_role("button", name="Open a client and send by it").wait_for()
 
 
 def run_the_page(panel: Locator) -> None:
@@ -91,10 +97,12 @@ class Scene(NamedTuple):
 
 
 SCENES = {
-    "lab-panel": Scene((TALK, "lab"), look_at_a_frame),
+    "lab-panel": Scene((TALK, 'lab.panel.notes = {2: "the server speaks first"}\nlab'), look_at_a_frame),
     "byte-inspector": Scene(("import wslab", 'wslab.ByteInspector("81 85 37 fa 21 3d 7f 9f 4d 51 58", picked=8)')),
     "frame-builder": Scene(("import wslab", 'wslab.FrameBuilder(payload="Hello", length_form=16)')),
-    "composer": Scene((TALK.replace('await ws.close(1000, "bye")\n', ""), "wslab.Composer(lab, mask='none')")),
+    "composer": Scene(
+        (TALK.replace('await ws.close(1000, "bye")\n', ""), "wslab.Composer(lab, mask='none')"), send_what_is_wrong
+    ),
     "handshake-workbench": Scene(
         (
             TALK,

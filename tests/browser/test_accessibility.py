@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import THEMES, LabPages, NotebookPage
@@ -9,7 +11,7 @@ from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-PANELS = 7
+PANELS = 9
 EVERYTHING = """
 from IPython.display import display
 from wslab import BrowserPanel, ByteInspector, ClosingPanel, Composer, FrameBuilder, HandshakeWorkbench
@@ -28,14 +30,16 @@ ws = await lab.connect()
 
 panel = lab.panel
 broken = next(record.number for record in lab.trace.records if record.violations)
+panel.notes = {broken: "this one is not masked"}
 bench = HandshakeWorkbench(lab)
 bench.request = bench.request.replace("Upgrade: websocket\\n", "")
 await bench.send_request()
+accept = HandshakeWorkbench(lab, part="accept", key="a2V5")
+tries = HandshakeWorkbench(lab, part="experiments")
 for name, status in (("unchanged", 101), ("no-upgrade", 400)):
-    bench.predict(name, status)
-    await bench.run(name)
-bench.predict("post", 405)
-bench.key = "a2V5"
+    tries.predict(name, status)
+    await tries.run(name)
+tries.predict("post", 405)
 composer = Composer(lab, rsv1=True, fragments=2, mask="key", payload="Hello there")
 await composer.send_message()
 builder = FrameBuilder("Hello", length_form=16)
@@ -45,16 +49,21 @@ browser = BrowserPanel(lab, "<script>new WebSocket('ws://localhost:1234', ['a'])
 panel.lanes_open = True
 panel.selected = broken
 browser.run()
-display(panel, inspector, composer, builder, bench, closing, browser)
+display(panel, inspector, composer, builder, bench, accept, tries, closing, browser)
 """
 
 SHOWN = (
     ("Lab panel", ".wslab-violations", "client-frame-not-masked"),
     ("Lab panel", ".wslab-tracks", "frames"),
     ("Byte inspector", ".wslab-pickedbyte", "Byte 7"),
+    ("Lab panel", ".wslab-row .wslab-arrowlabel", "not masked"),
+    ("Lab panel", ".wslab-time", "live"),
     ("Composer", ".wslab-sent", "TEXT"),
+    ("Composer", ".wslab-answers", "TEXT"),
     ("Frame builder", ".wslab-comparison", "differ"),
     ("Handshake workbench", ".wslab-status code", "426 Upgrade Required"),
+    ("Handshake workbench", "[role=tab]", "Request and answer"),
+    ("Handshake workbench", ".wslab-steps", "3 bytes in base64"),
     ("Handshake workbench", ".wslab-score", "1 of 2 predicted; 1 to run; 10 to predict"),
     ("Closing panel", "svg", "now"),
     ("Browser panel", ".wslab-thrown", "InvalidAccessError"),
@@ -112,8 +121,12 @@ def show_everything(lab_page: LabPages) -> NotebookPage:
     notebook.run_all()
     notebook.page.set_viewport_size({"width": 1280, "height": 6000})
     expect(notebook.panels).to_have_count(PANELS)
+    notebook.panels.first.get_by_role("button", name="Filter, find, step, save").click()
+    expect(notebook.panels.locator("details").first).to_be_attached()
+    notebook.panels.locator("details").evaluate_all("(folds) => folds.forEach((fold) => { fold.open = true; })")
     for name, part, words in SHOWN:
-        last = notebook.page.get_by_role("region", name=name, exact=True).locator(part).first
+        panel = notebook.page.get_by_role("region", name=re.compile(rf"^{name}( \d)?$"))
+        last = panel.locator(part).filter(visible=True).first
         expect(last).to_be_visible()
         expect(last).to_contain_text(words)
     return notebook

@@ -60,6 +60,7 @@ def test_both_at_once_are_two_ways_and_clicks_choose_their_records(lab_page: Lab
     drawn = panel.locator(".wslab-lanefigure[data-sender=server] .wslab-made .wslab-event")
     expect(drawn).to_have_text(["sent 101", "sent a close frame", "TCP connection closed"])
 
+    panel.get_by_text("The two state machines, drawn").click()
     notebook.run(3)
     lit = panel.locator(".wslab-edge.wslab-lit")
     expect(lit.locator(".wslab-event")).to_have_text("sent a close frame")

@@ -50,6 +50,8 @@ def test_an_illegal_frame_is_shown_before_it_goes_and_the_peer_closes_with_1002(
     notebook, composer, recording = begin(lab_page, "print([name.split('-')[0] for name in composer.threads])")
     composer.get_by_role("button", name="Send these 11 bytes").click()
     expect(captions(recording).filter(has_text='TEXT "Hello"')).to_have_count(2)
+    expect(composer.get_by_role("region", name="The bytes")).to_contain_text('server TEXT "Hello"')
+    composer.get_by_text("What was sent").click()
     expect(composer.get_by_role("list", name="What was sent")).to_contain_text("TEXT, 11 bytes")
     expect(recording).to_contain_text("No. 2")  # what was sent is selected in every panel
 
@@ -63,7 +65,11 @@ def test_an_illegal_frame_is_shown_before_it_goes_and_the_peer_closes_with_1002(
     expect(frames(composer).filter(has_text="reserved opcode 3")).to_contain_text("83 05 48 65 6c 6c 6f")
     composer.get_by_role("button", name="Send these 7 bytes").click()
     expect(captions(recording).filter(has_text="CLOSE 1002").first).to_be_visible()
-    expect(composer.get_by_text("its connection is over")).to_be_visible()
+    answer = composer.get_by_role("region", name="The bytes")
+    expect(answer).to_contain_text('CLOSE 1002 "invalid opcode"')
+    expect(answer).to_contain_text("protocol error RFC 6455 7.4.1")
+    expect(answer.get_by_text("its connection is over")).to_be_visible()
+    expect(answer.get_by_role("button", name="Open a client and send by it")).to_be_enabled()
     expect(composer.get_by_role("button", name="Send these 7 bytes")).to_be_disabled()
 
     composer.get_by_role("button", name="Open a raw end").click()
@@ -103,12 +109,15 @@ def test_with_the_keyboard_alone_a_ping_goes_between_two_fragments_and_a_close_f
     tab_to("Ping")
     keyboard.press("Enter")
     expect(captions(recording).filter(has_text="PONG")).to_have_count(1)
+    composer.get_by_role("radio", name="client").focus()
     tab_to("Send these")
     keyboard.press("Enter")
     expect(captions(recording).filter(has_text='CONTINUATION "arts"')).to_have_count(1)
     expect(captions(recording).filter(has_text='TEXT "two parts"')).to_have_count(1)
 
     composer.get_by_role("radio", name="client").focus()
+    tab_to("Close 1000")
+    keyboard.press("Enter")
     tab_to("Status code")
     keyboard.press("Control+A")
     keyboard.type("1006")
@@ -151,6 +160,6 @@ def test_views_stay_in_step_with_each_other_and_with_python_and_tell_a_closed_la
         expect(view.get_by_role("radio", name="not", exact=True)).to_be_checked()
     notebook.run(4)
     for view in (composer, second):
-        expect(view.get_by_text("This lab is closed")).to_be_visible()
+        expect(view.get_by_text("this lab is closed")).to_be_visible()
         expect(view.get_by_role("button", name="Ping")).to_be_disabled()
         expect(frames(view)).to_contain_text("66 72 6f 6d")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from conftest import LabPages, NotebookPage
 from playwright.sync_api import Locator, expect
@@ -49,6 +51,7 @@ def test_a_request_without_upgrade_gets_426_and_two_views_stay_in_step(lab_page:
     notebook.run(2)
     assert notebook.text(2) == "426 [0, 1]\n"
 
+    panel.get_by_role("tab", name="Accept, step by step").click()
     panel.locator(".wslab-key").fill("a2V5")
     expect(other.locator(".wslab-key")).to_have_value("a2V5")
     expect(other.locator(".wslab-step").first).to_contain_text("3 bytes in base64")
@@ -57,6 +60,7 @@ def test_a_request_without_upgrade_gets_426_and_two_views_stay_in_step(lab_page:
 
 def test_an_outcome_is_shown_only_after_its_prediction(lab_page: LabPages) -> None:
     notebook, panel = show_bench(lab_page, "await lab.close()")
+    panel.get_by_role("tab", name="One change, which status?").click()
     row = panel.locator("tr[data-name=no-upgrade]")
     run = row.get_by_role("button", name="Run")
     expect(row.locator(".wslab-outcome")).to_have_text("predict first")
@@ -108,7 +112,19 @@ def test_the_keyboard_alone_edits_sends_predicts_and_runs(lab_page: LabPages) ->
     expect(panel.locator(".wslab-violations").first).to_contain_text("request-malformed")
 
     row = panel.locator("tr[data-name=http-1\\.0]")
+    tabs = panel.get_by_role("tab")
+    tabs.first.focus()
+    keys.press("ArrowRight")
+    expect(tabs.nth(1)).to_be_focused()
+    expect(tabs.nth(1)).to_have_attribute("aria-selected", "true")
+    expect(panel.get_by_role("tabpanel", name="Accept, step by step")).to_be_visible()
+    expect(panel.get_by_role("textbox", name="The request")).to_be_hidden()
+    keys.press("End")
+    expect(panel.get_by_role("tabpanel", name="One change, which status?")).to_be_visible()
     panel.get_by_role("button", name="Put into the editor: POST").focus()
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(row).to_contain_text("GET /chat HTTP/1.0")
     keys.press("Tab")
     keys.type("505")
     expect(row.get_by_role("combobox")).to_have_value("505")
@@ -116,3 +132,24 @@ def test_the_keyboard_alone_edits_sends_predicts_and_runs(lab_page: LabPages) ->
     keys.press("Enter")
     expect(row.locator(".wslab-outcome")).to_have_text("505 ✓ as predicted")
     expect(row.get_by_role("button", name="Run")).to_be_focused()
+    panel.get_by_role("button", name="Put into the editor: POST").press("Enter")
+    expect(tabs.first).to_have_attribute("aria-selected", "true")
+    expect(panel.get_by_role("textbox", name="The request")).to_be_focused()
+    expect(panel.locator(".wslab-violations")).to_contain_text("request-not-get")
+
+
+@pytest.mark.parametrize(
+    ("part", "there", "absent"),
+    [
+        ("request", ("textbox", "The request"), ("table", "Experiments with one change")),
+        ("accept", ("list", "From the key to Sec-WebSocket-Accept"), ("textbox", "The request")),
+        ("experiments", ("table", "Experiments with one change"), ("button", "Put into the editor: POST")),
+    ],
+)
+def test_a_part_is_shown_alone(lab_page: LabPages, part: str, there: tuple[Any, str], absent: tuple[Any, str]) -> None:
+    notebook = lab_page(BENCH.replace("(lab)", f"(lab, part={part!r})"))
+    notebook.run(0)
+    panel = notebook.panels.first
+    expect(panel.get_by_role(there[0], name=there[1])).to_be_visible()
+    expect(panel.get_by_role(absent[0], name=absent[1])).to_have_count(0)
+    expect(panel.get_by_role("tab")).to_have_count(0)

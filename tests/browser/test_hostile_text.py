@@ -73,6 +73,7 @@ builder = FrameBuilder(attack)
 inspector = ByteInspector(head, picked=20)
 closing = ClosingPanel(lab, connection=number)
 panel.selected = next(r.number for r in lab.trace.records if "img" in r.summary and r.payload_length)
+panel.notes = {panel.selected: attack}
 browser = BrowserPanel(lab, f'''// {short}
 const attack = {json.dumps(attack)};
 const socket = new WebSocket('ws://localhost:1234/');
@@ -165,6 +166,7 @@ def test_hostile_text_stays_text_in_every_panel_its_picture_and_its_saved_view(l
     assert notebook.errors() == []
     for panel in notebook.panels.all():
         expect(panel.locator(":scope > .wslab-problem")).to_contain_text("<img src=x")
+    notebook.panels.locator("details").evaluate_all("(folds) => folds.forEach((fold) => { fold.open = true; })")
     check_panels(notebook, "as displayed")
 
     composer, bench, builder, inspector, closing, browser = (
@@ -174,8 +176,13 @@ def test_hostile_text_stays_text_in_every_panel_its_picture_and_its_saved_view(l
     expect(lab.locator(".wslab-tracks")).to_contain_text("<img")
     expect(lab.locator(".wslab-fields")).to_contain_text("<img")
     expect(composer.locator(".wslab-sent")).to_be_visible()
-    for part in (".wslab-words pre", ".wslab-reason", ".wslab-step", ".wslab-change"):
-        expect(bench.locator(part).filter(has_text="<").first).to_be_visible()
+    expect(lab.locator(".wslab-sizer .wslab-arrowlabel").filter(has_text="<img").first).to_be_visible()
+    shown = ((".wslab-words pre",), (".wslab-step",), (".wslab-reason", ".wslab-change"))
+    for tab, parts in zip(bench.get_by_role("tab").all(), shown, strict=True):
+        tab.click()
+        for part in parts:
+            expect(bench.locator(part).filter(has_text="<").first).to_be_visible()
+        assert not any(character in bench.inner_text() for character in "\u202e\u2066\x1b"), tab.inner_text()
     expect(closing.locator(".wslab-ends")).to_contain_text("<img")
 
     for part in (".wslab-level-log", ".wslab-level-table", ".wslab-level-uncaught", ".wslab-said"):
@@ -192,8 +199,10 @@ def test_hostile_text_stays_text_in_every_panel_its_picture_and_its_saved_view(l
     builder.get_by_role("radio", name="as hex").check()
     builder.get_by_role("textbox", name="Payload").fill("<svg onload=__pwned=11>")
     inspector.get_by_role("textbox").fill("<svg onload=__pwned=7>")
+    bench.get_by_role("tab").first.click()
     bench.get_by_role("textbox", name="The request").fill("<svg onload=__pwned=8>")
     expect(bench.locator(".wslab-violations").first).to_contain_text("request-malformed")
+    bench.get_by_role("tab").nth(1).click()
     bench.locator(".wslab-key").fill("<svg onload=__pwned=9>")
     lab.get_by_role("searchbox", name="Find").fill("<svg onload=__pwned=10>")
     expect(builder.locator(".wslab-refused").filter(visible=True).first).to_contain_text("hex")

@@ -108,6 +108,7 @@ def test_a_cell_that_ends_in_a_lab_shows_what_crossed_and_explains_it(lab_page: 
 
     assert panel.evaluate(ON_TOP, "auto") == ["wslab-caption"], "an arrow strikes through what a row says"
     assert panel.evaluate(ON_TOP, "9") == ["wslab-arrows"], "the check can fail"
+    panel.get_by_role("grid", name="Records").press("Home")  # a draw puts the arrows back where they cannot be hit
 
     rows(panel).nth(2).click()
     expect(panel.locator(".wslab-title")).to_contain_text('TEXT "Hello server!"')
@@ -246,6 +247,8 @@ def test_the_filter_is_set_in_the_page_and_in_python(lab_page: LabPages) -> None
     def shown() -> list[str]:
         return panel.locator(".wslab-scroller .wslab-caption").all_inner_texts()
 
+    expect(panel.get_by_role("search")).to_be_hidden()
+    panel.get_by_role("button", name="Filter, find, step").click()
     panel.get_by_role("group", name="Direction").get_by_role("button", name="client").click()
     expect(panel.locator(".wslab-counts")).to_have_text("7 of 14 records · 14 kept · 0 dropped")
     panel.get_by_role("button", name="data").click()
@@ -285,6 +288,7 @@ def test_both_state_machines_follow_the_moment_that_one_steps_to(lab_page: LabPa
     assert states(panel) == ["CLOSED", "CLOSED"]
     back, forward = (panel.get_by_role("button", name=f"Step {way}") for way in ("back", "forward"))
     slider = panel.get_by_role("slider", name="Moment")
+    panel.get_by_role("button", name="Filter, find, step").click()
     for _ in range(3):
         back.click()
     expect(panel.locator(".wslab-selected")).to_have_attribute("data-number", "10")
@@ -343,7 +347,7 @@ def test_the_keyboard_alone_does_everything(lab_page: LabPages) -> None:
     notebook, panel = show_greeting(lab_page)
     cells = notebook.page.locator(".jp-Notebook-cell").count()
     press, focused = notebook.page.keyboard.press, notebook.page.locator(":focus")
-    panel.get_by_role("button", name="Follow latest").focus()
+    panel.get_by_role("button", name="Filter, find, step").press("Enter")
     reached = []
     while focused.get_attribute("role") != "grid":
         press("Tab")
@@ -355,8 +359,12 @@ def test_the_keyboard_alone_does_everything(lab_page: LabPages) -> None:
     expect(panel.locator(".wslab-title")).to_contain_text("No. 3")
     press("ArrowUp")
     expect(panel.locator(".wslab-title")).to_contain_text("No. 2")
+    panel.get_by_role("button", name="Filter, find, step").press("Enter")
+    expect(panel.locator(".wslab-moment")).to_be_hidden()
+    panel.get_by_role("grid", name="Records").focus()
     press("[")
     expect(panel.locator(".wslab-title")).to_contain_text("No. 2")
+    expect(panel.locator(".wslab-moment")).to_be_visible()  # what steps unfolds by itself
     press("[")
     expect(panel.locator(".wslab-title")).to_contain_text("No. 1")
     press("]")
@@ -406,12 +414,12 @@ def test_two_views_of_one_lab_are_in_step_and_stay_readable_when_it_is_closed(la
 
     notebook.run(6)
     for panel in (first, second):
-        expect(panel.get_by_text("This lab is closed")).to_be_visible()
+        expect(panel.get_by_text("this lab is closed")).to_be_visible()
         expect(panel.locator(".wslab-states [aria-current=step]").first).to_have_text("CLOSED")
     first.get_by_role("grid", name="Records").press("Home")
     expect(first.locator(".wslab-fields")).to_contain_text("GET")
     notebook.run(7)
-    expect(notebook.panels.nth(2).get_by_text("This lab is closed")).to_be_visible()
+    expect(notebook.panels.nth(2).get_by_text("this lab is closed")).to_be_visible()
 
 
 def test_a_failing_handler_and_a_failing_request_are_told_in_words(lab_page: LabPages) -> None:
@@ -482,7 +490,7 @@ wslab.LabPanel(found)
 
 
 def test_a_capture_opens_like_live_traffic_and_says_what_is_wrong_with_it(lab_page: LabPages) -> None:
-    notebook = lab_page(DAMAGED, "print(wslab.LabPanel(found).notes == list(found.notes))")
+    notebook = lab_page(DAMAGED, "print(wslab.LabPanel(found).file_notes == list(found.notes))")
     notebook.run(0)
     panel = notebook.panels.first
     rows(panel).filter(has_text="Hello server!").first.click()
@@ -495,3 +503,56 @@ def test_a_capture_opens_like_live_traffic_and_says_what_is_wrong_with_it(lab_pa
     expect(notes.get_by_role("listitem").first).to_be_hidden()
     notebook.run(1)
     assert notebook.text(1).strip() == "True"
+
+
+FIRST_ARROW = """
+(panel) => panel.querySelector(".wslab-sizer").getBoundingClientRect().top - panel.getBoundingClientRect().top
+"""
+
+
+def test_the_ladder_comes_first_and_what_is_written_on_it_explains_it(lab_page: LabPages) -> None:
+    notebook, panel = show_greeting(
+        lab_page, "lab.panel.notes = {2: 'the client <b>speaks</b> first'}", "lab", "await lab.close()"
+    )
+    assert panel.evaluate(FIRST_ARROW) < 120, "a row of controls, the states and the names of the columns"
+    notebook.run(2, 3)
+    expect(panel.locator('[data-number="2"] .wslab-arrowlabel')).to_have_text("the client <b>speaks</b> first")
+    expect(panel.locator(".wslab-sizer .wslab-arrowlabel").filter(visible=True)).to_have_count(1)
+    saved = notebook.outputs()[3][0]["data"]
+    assert "the client <b>speaks</b> first" in "".join(saved["text/plain"])
+    names = notebook.panels.evaluate_all("(panels) => panels.map((panel) => panel.ariaLabel)")
+    assert names == ["Lab panel", "Lab panel 2"]
+
+    notebook.run(4)
+    told = panel.get_by_role("status").filter(has_text="A recording now")
+    expect(told).to_be_visible()
+    lowest, table = told.bounding_box(), panel.get_by_role("grid", name="Records").bounding_box()
+    assert lowest is not None
+    assert table is not None
+    assert lowest["y"] >= table["y"] + table["height"], "it covers a record"
+    expect(panel.get_by_role("button", name="Follow latest")).to_be_hidden()
+
+
+RESTART = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
+
+
+def test_after_a_restart_every_panel_says_what_to_run(lab_page: LabPages) -> None:
+    notebook = lab_page(
+        GREETING, "lab", "composer = wslab.Composer(lab)\ncomposer", "wslab.HandshakeWorkbench(lab)",
+        "wslab.FrameBuilder()",
+    )  # fmt: skip
+    notebook.run_all()
+    expect(notebook.panels).to_have_count(4)
+    expect(notebook.panels.nth(1).get_by_text("OPEN").first).to_be_visible()
+    notebook.page.evaluate(RESTART)
+    begins = ("lab", "composer = wslab.Composer(lab)", "wslab.HandshakeWorkbench(lab)", "wslab.FrameBuilder()")
+    for panel, words in zip(notebook.panels.all(), begins, strict=True):
+        told = panel.get_by_role("status").filter(has_text="No kernel answers")
+        expect(told).to_be_visible(timeout=3000)
+        expect(told).to_contain_text(f"the one that begins with {words}: click each and press Shift+Enter")
+        expect(panel.get_by_role("button").filter(visible=True)).to_have_count(0)
+        expect(panel.get_by_role("alert")).to_be_hidden()
+    notebook.wait_ready()
+    notebook.run_all()
+    expect(rows(notebook.panels.first)).to_have_count(4)
+    expect(notebook.panels.get_by_text("No kernel answers").filter(visible=True)).to_have_count(0)

@@ -330,3 +330,36 @@ def test_the_text_for_a_notebook_without_a_kernel_follows_the_recording(trace: T
     assert panel.snapshot == "nothing recorded yet", "shown inside a layout, too"
     traffic(trace)
     soon(lambda: panel.snapshot == repr(trace), lambda: panel.snapshot)
+
+
+def test_what_is_shown_and_selected_is_a_table_or_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = Trace()
+    client = trace.join(Sender.CLIENT, 1)
+    client.sent(build_frame("ours", mask=b"1234") + build_frame(b"", opcode=9, mask=b"1234"))
+    panel = LabPanel(trace)
+    assert panel.selected is None
+    assert len(panel.selection) == 0
+    panel.kinds, panel.selected = ["control"], 0
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert [record.number for record in panel.shown] == [1]
+    assert [record.summary for record in panel.selection] == ['TEXT "ours"']
+    monkeypatch.undo()
+    pandas = pytest.importorskip("pandas")
+    for table, number, summary in ((panel.shown, 1, "PING"), (panel.selection, 0, 'TEXT "ours"')):
+        assert isinstance(table, pandas.DataFrame)
+        assert table[["number", "sender", "kind", "summary"]].to_numpy().tolist() == [
+            [number, "client", "frame", summary]
+        ]
+
+
+def test_notes_stand_on_the_arrows_of_the_picture_and_in_the_text() -> None:
+    trace = Trace()
+    trace.join(Sender.CLIENT, 1).sent(build_frame("ours", mask=b"1234"))
+    panel = LabPanel(trace)
+    before = repr(panel)
+    panel.notes = {0: "the <first>\x1b message"}
+    assert repr(panel) == f"{before}\n\nNo. 0  the <first>\\x1b message"
+    assert "(the &lt;first&gt;\\x1b message)" in panel.picture().svg
+    with pytest.raises(TraitError):
+        panel.notes = {"two": "no number"}
+    panel.close()

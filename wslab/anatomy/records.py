@@ -1,6 +1,6 @@
 """Records laid out: as a table, as arrows between two lanes, and the closing sequence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import dropwhile
 from operator import itemgetter
 
@@ -77,22 +77,27 @@ def label(record: Record) -> str:
     return prefix + f"{_marker(record)} {record.summary}".lstrip()
 
 
-def ladder(records: Sequence[Record], caption: str = "") -> Block:
-    """The records as arrows between client and server; of more than 60, the first 48 and the last 12."""
+def ladder(records: Sequence[Record], caption: str = "", notes: Mapping[int, str] | None = None) -> Block:
+    """The records as arrows between client and server; of more than 60, the first 48 and the last 12.
+
+    ``notes`` are written on their arrows: by number, what is said of a record.
+    """
     if not records:
         return Words(NOTHING)
     shown, missing, several = _shown(records)
-    rungs = [Gap(missing, records[FIRST].time) if record is None else _rung(record, several) for record in shown]
+    time = records[FIRST].time if missing else 0.0
+    said = {number: f" ({visible(note)})" for number, note in (notes or {}).items()}
+    rungs = [Gap(missing, time) if one is None else _rung(one, several, said.get(one.number, "")) for one in shown]
     return Ladder(rungs, LANES, _KEY, caption)
 
 
-def _rung(record: Record, several: bool) -> Rung:
+def _rung(record: Record, several: bool, note: str) -> Rung:
     _, stroke, tip = _KINDS[record.kind]
     # RFC 6455 5.5: "Control frames are identified by opcodes where the most significant bit of the opcode is 1."
     if record.kind is Kind.FRAME and record.first & 0b1000:
         stroke = "dashed"
     return Rung(
-        record.number, f"c{record.connection}" if several else "", record.sender, label(record), stroke, tip,
+        record.number, f"c{record.connection}" if several else "", record.sender, label(record) + note, stroke, tip,
         record.kind is Kind.ERROR or record.violations > 0, record.time, record.received,
     )  # fmt: skip
 

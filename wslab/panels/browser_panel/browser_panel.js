@@ -7,9 +7,9 @@
  * shown at once, and told to the kernel in batches. The kernel says which record belongs to which event.
  */
 
-import { button, radios, steer, typing } from "../kit/controls.js";
+import { button, choice, steer, typing } from "../kit/controls.js";
 import { element, freshId, headed, mark, tell, together, whenChanged } from "../kit/dom.js";
-import { ladder } from "../kit/ladder.js";
+import { ladder, newRecords } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { destination, isLoopback, jupyterServer, scriptsOf } from "../kit/page_source.js";
 import { panel } from "../kit/panel.js";
@@ -191,10 +191,12 @@ function controls(view) {
   const halt = button("Stop", () => running.stop());
   const restore = button("Restore", () => view.ask({ ask: "restore" }));
   const state = element("span.counts.quiet.tabular");
-  const routes = radios(["auto", "loopback", "jupyter"], (route) => view.set("route", route));
-  const labels = ["", "directly, on loopback", "through Jupyter’s server"].map((text) => element("span", text));
-  const lines = routes.inputs.map((input, at) => element("label", input, labels[at]));
-  const way = element("fieldset.group.route", element("legend", "The way to the lab"), lines);
+  const routes = [
+    ["auto", ""],
+    ["loopback", "directly, on loopback"],
+    ["jupyter", "through Jupyter’s server"],
+  ];
+  const way = choice("The way to the lab", routes, (route) => view.set("route", route));
   const leads = element("p.leads.quiet");
 
   const words = () => {
@@ -214,15 +216,15 @@ function controls(view) {
     },
   );
   const draw = () => {
-    tell(labels[0], `automatic (${running.page.loopback ? "directly" : "through Jupyter’s server"})`);
-    routes.draw(model.get("route"));
-    routes.inputs[2].disabled = !running.page.jupyter;
+    tell(way.labels[0], `automatic (${running.page.loopback ? "directly" : "through Jupyter’s server"})`);
+    way.draw(model.get("route"));
+    way.inputs[2].disabled = !running.page.jupyter;
     halt.disabled = running.isOver;
     tell(state, words());
     drawLeads();
   };
   const bar = element("div.toolbar", { role: "group", "aria-label": "Run" }, go, halt, restore, state);
-  return { element: element("div", bar, element("div.way.toolbar", way, leads)), draw };
+  return { element: element("div", bar, element("div.way.toolbar", way.element, leads)), draw };
 }
 
 // What the page was told ----------------------------------------------------------------------------------------------
@@ -442,6 +444,8 @@ function build(context) {
     following,
     redraw,
     found: { test: null },
+    pill: newRecords(),
+    note: () => "",
     paused: false,
     ask: context.ask,
     set: context.set,

@@ -1,6 +1,6 @@
 /** The byte inspector: bytes as hex to edit, what to read them as, and every bit of them explained. */
 
-import { button, options } from "../kit/controls.js";
+import { button, options, saving } from "../kit/controls.js";
 import { element, fill, freshId, mark, say, tell, together, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
@@ -133,7 +133,8 @@ function build(context) {
   const text = hexField(context);
   const choice = choices(context);
   const head = element("header.title");
-  const bytes = inspection({ onpick: (byte) => context.set("picked", byte) });
+  const beside = saving(context, ["picture", "Save the picture"]);
+  const bytes = inspection({ onpick: (byte) => context.set("picked", byte), beside });
   const explained = () => shared.reading?.explanation ?? null;
   const drawTitle = whenChanged(explained, (now) => fill(head, now && title(now)));
   const draw = () => {

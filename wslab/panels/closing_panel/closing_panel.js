@@ -7,7 +7,7 @@
  * there the keyboard chooses, and in the drawing the pointer may too.
  */
 
-import { options } from "../kit/controls.js";
+import { fold, options, saving } from "../kit/controls.js";
 import { element, mark, quote, say, section, svg, whenChanged } from "../kit/dom.js";
 import { panel } from "../kit/panel.js";
 import { harmless } from "../kit/words.js";
@@ -182,10 +182,12 @@ function build(context) {
   const bar = element("div.toolbar", choice.element);
   const hint = element("p.hint.pad", "Nothing recorded yet: connect, and the panel follows.");
   const summary = element("div.summary.pad", { role: "status" });
-  const lanes = element("div.pair.pad.ruled");
+  const lanes = element("div.pair");
+  const drawing = fold("The two state machines, drawn", [lanes, saving(context, ["picture", "Save the picture"])]);
   const steps = element("ol.steps", { "aria-label": "The way through the states" });
   const ends = element("div.pad");
-  const body = element("div", summary, ends, lanes, element("h3.heading", "The way through the states"), steps);
+  const heading = element("h3.heading", "The way through the states");
+  const body = element("div", summary, ends, heading, steps, element("div.pad.ruled", drawing.element));
   let drawn;
   let edges = [];
 

@@ -1,18 +1,19 @@
 /**
- * The composer: who sends, what, as which bytes; or what the library is to send; and what was sent.
+ * The composer: who sends, what, as which bytes; or what the library is to send; beside each what the peer answered.
  *
  * Nothing is set here: the kernel is asked for every change, and answers questions in order. So a click right after a
  * key press sends what was typed, and what is wrong with it is told in words.
  */
 
-import { button, options, radios, steer, textInput, typing } from "../kit/controls.js";
-import { element, freshId, headed, mark, say, section, tell, together, unseen, whenChanged } from "../kit/dom.js";
+import { button, choice, fold, options, steer, textInput, typing } from "../kit/controls.js";
+import { element, fill, freshId, mark, quote, say, section, tell, together, unseen, whenChanged } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
 import { harmless, NUMBER, plural, spaced } from "../kit/words.js";
 
 const PAUSE = 250; // ms without a key until what was typed is sent
+const BYTES = "exact bytes"; // how something was sent
 const MOST_TYPED = 300_000; // characters; the kernel says how many bytes may be sent
 
 // Fields --------------------------------------------------------------------------------------------------------------
@@ -34,23 +35,65 @@ function typed({ model, ask }, name, input, { shown = String, read = (text) => t
 
 const NUMBERS = { read: (text) => (/^\d{1,9}$/.test(text.trim()) ? Number(text) : undefined) };
 
-function choice({ model, ask }, name, legend, pairs) {
-  const values = pairs.map(([value]) => value);
-  const { inputs, draw: drawInputs } = radios(values, (value) => ask({ ask: "change", name, value }));
-  const labels = pairs.map(([, label], index) => element("label", inputs[index], label));
-  const root = element("fieldset.group", element("legend", legend), labels);
-  const draw = (can) => {
-    drawInputs(model.get(name));
-    for (const input of inputs) input.disabled = !can;
-  };
-  return { element: root, draw };
+/** A choice among a trait's values. */
+function chosen({ model, ask }, name, legend, pairs) {
+  const { element, draw } = choice(legend, pairs, (value) => ask({ ask: "change", name, value }));
+  return { element, draw: (can) => draw(model.get(name), can) };
 }
 
-/** What went wrong with what was asked for here; the panel's first line, which is the alert, may be out of sight. */
-function refused({ model, shared }, part) {
-  const line = element("p.trouble", { hidden: true });
-  const words = () => (shared.asked === part ? harmless(model.get("problem").replace(/^\w+: /, "")) : "");
-  return { element: line, draw: () => tell(line, words()) };
+/**
+ * What came of what was asked for here: why it was refused, or what the peer has sent since. Where the end can send no
+ * more, it says so and offers another. The panel's first line, which is the alert, may be out of sight.
+ */
+function outcome({ model, shared, ask }, part) {
+  const refusal = element("p.trouble", { hidden: true });
+  const answer = element("div.answers", { role: "status" });
+  const why = element("span");
+  const again = button("Open a client", () => ask({ ask: "open client" }), {
+    "aria-label": "Open a client and send by it",
+  });
+  const over = element("p.over.wrap", { hidden: true }, why, again);
+  const record = ({ sender, words, meaning, where, number }) => {
+    const meant = meaning && element("span", harmless(meaning), " ", section(where));
+    return element(
+      "p.answer.wrap",
+      mark(sender),
+      element("b", sender),
+      " ",
+      quote(words, ".mono"),
+      " ",
+      meant,
+      " ",
+      place(number),
+    );
+  };
+  const place = (number) => element("span.place", `No. ${number}`);
+  const isHere = () => ((shared.answer.sent.how ?? BYTES) === BYTES) === (part === "bytes"); // what was sent last
+  const drawAnswer = whenChanged(
+    () => JSON.stringify([shared.answer, isHere()]),
+    () => {
+      const { sent, records, more } = shared.answer;
+      if (!isHere() || sent.number === null) return fill(answer);
+      const none = records.length ? null : element("p.quiet", "No answer yet.");
+      const rest = more ? element("p.quiet", `and ${plural(more, "more record")}`) : null;
+      fill(
+        answer,
+        element("p.wrap.aside", "The answer to ", quote(sent.what), " ", place(sent.number)),
+        records.map(record),
+        none,
+        rest,
+      );
+    },
+  );
+  const draw = (can) => {
+    tell(refusal, shared.asked === part ? harmless(model.get("problem").replace(/^\w+: /, "")) : "");
+    drawAnswer();
+    const { why: words, serving } = shared.ends;
+    tell(why, can && isHere() ? harmless(words) : "");
+    over.hidden = why.hidden;
+    again.hidden = !serving;
+  };
+  return { element: element("div.outcome", refusal, answer, over), draw };
 }
 
 // Who sends -----------------------------------------------------------------------------------------------------------
@@ -62,7 +105,6 @@ function ends({ ask, model, shared }) {
   let said; // the target that the kernel told last; until it answers, what a person chose stays chosen
   const list = element("div.ends.wrap.scrolls");
   const root = element("fieldset.group.who", element("legend", "Send by"), list);
-  const why = element("p.why", { role: "status" });
   const more = element("p.note");
   const client = button("Open a client", () => ask({ ask: "open client" }));
   const raw = button("Open a raw end", () => ask({ ask: "open raw" }));
@@ -76,7 +118,7 @@ function ends({ ask, model, shared }) {
     return { node: element(`label.end.${end.sender}`, input, mark(end.sender), name, which, state), input, state };
   };
   const draw = (can) => {
-    const { ends: known, more: hidden, serving, why: words } = shared.ends;
+    const { ends: known, more: hidden, serving } = shared.ends;
     const keys = new Set(known.map(({ key }) => key));
     for (const [key, { node }] of items) {
       if (keys.has(key)) continue;
@@ -98,14 +140,13 @@ function ends({ ask, model, shared }) {
       tell(state, end.open ? end.state : "gone");
     }
     said = target;
-    tell(why, can ? harmless(words) : "");
     const unlisted = `${plural(hidden, "older end")} not listed; in Python, composer.target = "client 0" chooses any.`;
     tell(more, hidden ? unlisted : "");
     client.disabled = raw.disabled = !can || !serving;
     list.hidden = !known.length;
   };
   const buttons = element("span.buttons", client, raw);
-  return { element: element("div.pad.ruledbelow", element("div.whorow.wrap", root, buttons), more, why), draw };
+  return { element: element("div.pad.ruledbelow", element("div.whorow.wrap", root, buttons), more), draw };
 }
 
 // What is sent --------------------------------------------------------------------------------------------------------
@@ -115,7 +156,7 @@ function payload(context) {
   const input = element("textarea.input", { rows: "2" });
   const field = typed(context, "payload", input);
   const size = element("span");
-  const way = choice(context, "payload_as", "Payload as", [
+  const way = chosen(context, "payload_as", "Payload as", [
     ["text", "text"],
     ["hex", "hex"],
     ["close", "the status code and reason"],
@@ -156,15 +197,15 @@ function frameSettings(context) {
   const pieces = typed(context, "fragments", fragments, {
     read: (text) => (/^\d+$/.test(text.trim()) && Number(text) >= 1 ? Math.min(Number(text), 64) : undefined),
   });
-  const maskBy = choice(context, "mask", "Masked", [
-    ["right", "as its side must"],
+  const maskBy = chosen(context, "mask", "Masked", [
+    ["right", "as it must"],
     ["none", "not"],
     ["fresh", "with a fresh key"],
     ["key", "with this key"],
   ]);
   const keyInput = textInput({ size: "13", maxlength: "40", "aria-label": "Masking key, 4 bytes as hex" }, ".key");
   const key = typed(context, "masking_key", keyInput);
-  const form = choice(context, "length_form", "Length written in", [
+  const form = chosen(context, "length_form", "Length in", [
     [null, "the fewest bits"],
     [7, "7"],
     [16, "16"],
@@ -188,12 +229,12 @@ function frameSettings(context) {
     "div.form",
     element("label.label", "Opcode", opcode),
     element("div.label", { role: "group", "aria-label": "The first bits" }, ones),
+    element("label.label", "Fragments", fragments),
+    reset,
     element("div.masking.wrap", maskBy.element, keyInput),
     form.element,
-    element("label.label", "Fragments", fragments),
   );
-  const head = headed("As exact bytes", element("span.about.aside", "any frame, refused by nobody"), reset);
-  const root = element("section.byhand", { "aria-label": "The frame" }, head, fields);
+  const root = element("section.way.pad", fold("Change the frame", [fields], { open: true }).element);
   return together(root, [pieces, key], draw);
 }
 
@@ -228,7 +269,7 @@ function library(context, flush) {
     },
   );
   const meaning = element("p.codemeaning.aside");
-  const refusal = refused(context, "library");
+  const came = outcome(context, "library");
   const reasonInput = textInput({ maxlength: "4000" });
   const reason = typed(context, "reason", reasonInput);
   const reasonSize = element("span");
@@ -257,17 +298,18 @@ function library(context, flush) {
     for (const one of [message, ...others]) one.disabled = !open || field === "payload";
     close.disabled = !open;
     for (const control of [codeInput, list, reasonInput]) control.disabled = !can;
-    refusal.draw();
+    came.draw(can);
+    closing.tell(quote(chosen === null ? "no status code" : `${chosen} ${words[0]}`));
   };
   const codeRow = element("div.coderow.wrap", element("label.label", "Status code", codeInput), list);
   const reasonRow = element("div.coderow.wrap", element("label.label.reason", reasonSize, reasonInput), close);
+  const closing = fold("Close", [element("div.form", codeRow, meaning, reasonRow)]);
   const root = element(
-    "section.bylibrary",
+    "section.inspector.way",
     { "aria-label": "Through the library" },
-    element("div.headrow", heading, about),
-    element("div.wrap.pad", message, ...others),
-    element("div.form", codeRow, meaning, reasonRow),
-    refusal.element,
+    element("div.wrap", heading, about, element("span.buttons", message, ...others)),
+    came.element,
+    closing.element,
   );
   return together(root, [code, reason], draw);
 }
@@ -299,11 +341,12 @@ function bytes(context, flush) {
   const all = element("button.button.primary", { onclick: send(false) });
   const one = button("", send(true));
   const trouble = element("p.trouble", { role: "alert", hidden: true });
-  const refusal = refused(context, "bytes");
-  const verdict = element("p.verdictline.strong.alarm", { role: "status" });
+  const came = outcome(context, "bytes");
+  const about = element("span.aside", "any frame, refused by nobody");
+  const verdict = element("span.strong.alarm", { role: "status" });
   const notes = element("div.notes", { role: "status" });
   const list = element("div.framelist.scrolls", { role: "listbox", "aria-label": "Frames: the arrow keys pick one" });
-  const inspected = inspection();
+  const inspected = inspection({ folded: "Every bit explained" });
   const pick = (index) => ask({ ask: "change", name: "picked", value: index });
 
   const drawList = whenChanged(
@@ -338,24 +381,24 @@ function bytes(context, flush) {
     const many = `${plural(broken, "frame")} of these ${broken === 1 ? "breaks" : "break"} a rule`;
     const single = `This breaks ${rules === 1 ? "a rule" : plural(rules, "rule")}`;
     tell(verdict, broken ? `${frames.length > 1 ? many : single}, and will be sent all the same.` : "");
+    about.hidden = Boolean(broken);
     const joined = said.map(harmless);
     if (notes.textContent !== joined.join("")) notes.replaceChildren(...joined.map((note) => element("p", note)));
     inspected.show(explanation);
     inspected.element.hidden = !explanation;
-    refusal.draw();
+    came.draw(can);
   };
   const root = element(
-    "section.inspector.composed",
+    "section.inspector.way",
     { "aria-label": "The bytes" },
-    element("div.wrap", element("h3.heading", "The bytes"), element("span.buttons", one, all)),
+    element("div.wrap", element("h3.heading", "As exact bytes"), about, verdict, element("span.buttons", one, all)),
     trouble,
-    refusal.element,
-    verdict,
-    notes,
     list,
+    notes,
+    came.element,
     inspected.element,
   );
-  return { element: root, draw, remove: inspected.remove };
+  return together(root, [inspected], draw);
 }
 
 // What was sent -------------------------------------------------------------------------------------------------------
@@ -364,9 +407,9 @@ function log(context) {
   const { set, shared } = context;
   const list = element("ol.sentlist.scrolls", { "aria-label": "What was sent, the latest first" });
   const said = element("span.unseen", { role: "status", "aria-live": "polite" });
-  const heading = element("h3.heading", "Sent");
-  const root = element("section.sent.ruled", { "aria-label": "Sent", hidden: true }, heading, list, said);
-  const ways = { "exact bytes": "as exact bytes", websockets: "through websockets" };
+  const sentBefore = fold("What was sent", [list]);
+  const root = element("section.sent.pad.ruled", { "aria-label": "Sent", hidden: true }, sentBefore.element, said);
+  const ways = { [BYTES]: "as exact bytes", websockets: "through websockets" };
   const row = ({ what, end, sender, how, number }) => {
     const title = "Select it in all panels of this lab";
     const select = () => button(`No. ${number}`, () => set("selected", number), { title });
@@ -379,6 +422,7 @@ function log(context) {
     () => shared.sent,
     (sent) => {
       root.hidden = !sent.length;
+      sentBefore.tell(NUMBER.format(sent.length));
       list.replaceChildren(...sent.map(row));
       if (!isFirst && sent.length) said.textContent = harmless(`Sent ${sent[0].what} by ${sent[0].end}`);
       isFirst = false;
@@ -395,10 +439,17 @@ const NOTHING = { ...EMPTY, meaning: ["", ""], reason: 0, reason_most: 123 };
 /** Once for each model: what the kernel tells is there before the first view is drawn. */
 function begin({ shared, ask, hear }) {
   const ends = { ends: [], more: 0, why: "", serving: false };
-  Object.assign(shared, { ends, preview: NOTHING, sent: [], codes: [], asked: null });
+  Object.assign(shared, {
+    ends,
+    preview: NOTHING,
+    sent: [],
+    answer: { sent: { number: null }, records: [] },
+    codes: [],
+    asked: null,
+  });
   hear((message) => {
     const { tell: what, ...facts } = message;
-    if (what === "ends" || what === "preview") shared[what] = facts;
+    if (what === "ends" || what === "preview" || what === "answer") shared[what] = facts;
     else if (what === "sent" || what === "codes") shared[what] = facts[what];
   });
   ask({ ask: "hello" });
@@ -406,9 +457,8 @@ function begin({ shared, ask, hear }) {
 
 function build(context) {
   const flush = () => parts.forEach((part) => part.flush?.());
-  const parts = [ends, payload, frameSettings, library, bytes, log].map((part) => part(context, flush));
-  const [who, what, frame, ready, shown, sent] = parts.map((part) => part.element);
-  return together(element("div", who, what, element("div.halves.ruled", frame, ready), shown, sent), parts, () => {
+  const parts = [ends, payload, frameSettings, bytes, library, log].map((part) => part(context, flush));
+  return together(element("div", ...parts.map((part) => part.element)), parts, () => {
     const can = context.life === "live" && !context.model.get("closed");
     for (const part of parts) part.draw(can);
   });

@@ -15,6 +15,8 @@ from traitlets import Enum, Int, Unicode
 from ...anatomy.explained import explanation_sheet
 from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender
+from ...anatomy.record import Record
+from ...anatomy.records import is_close
 from ...drawing.blocks import DRAWN, READ, Block, Only, Table
 from ...drawing.sheet import Sheet
 from ...drawing.table import Column
@@ -30,6 +32,7 @@ from .composition import CODES, FRESH, MOST_FRAGMENTS, Preview, Series, TargetEn
 
 MOST_PAYLOAD = 1 << 16  # bytes of payload, at most, that are sent by hand
 MOST_SENT = 20  # sendings that are remembered
+MOST_ANSWERS, LOOKED_THROUGH = 4, 256  # records after a sending that are shown as its answer, out of so many
 PAUSE = 0.25
 # While records stream in, what they change is computed after ``PAUSE`` seconds, or ``SHARE`` times what that takes.
 SHARE = 20
@@ -241,10 +244,21 @@ class Composer(FrameFields, TracePanel):
                 "ends": {**target.among(ends), "serving": lab is not None and lab.server is not None},
                 "preview": {**preview.facts, **said, "index": index, "explanation": shown, "reason": size},
                 "sent": {"sent": [*reversed(self._sent)]},
+                "answer": self._answer(),
             }
             for what, news in facts.items():
                 if self.is_news(what, news):
                     self.tell(what, **news)
+
+    def _answer(self) -> dict[str, Any]:
+        """What was sent last, and what its peer has sent since, as JSON values."""
+        last = self._sent[-1] if self._sent else {"number": None}
+        start, found = last["number"], []
+        if start is not None:
+            after = self.trace.between(start + 1, start + 1 + LOOKED_THROUGH)
+            same = (one for one in after if one.connection == last["connection"])
+            found = [_answering(one) for one in same if one.sender.label != last["sender"]]
+        return {"sent": last, "records": found[:MOST_ANSWERS], "more": len(found[MOST_ANSWERS:])}
 
     @property
     def _picked(self) -> int:
@@ -286,7 +300,7 @@ class Composer(FrameFields, TracePanel):
 
     def _begin_sending(self, end: End, sending: Sent, what: str, how: str = "") -> Underway[int | None]:
         how = how or ("one frame" if end.kind == RAW_KIND else "websockets")
-        by = {"end": end.label, "sender": end.end.label, "how": how}
+        by = {"end": end.label, "sender": end.end.label, "connection": end.connection, "how": how}
 
         def sent(number: int | None) -> None:
             with self._lock:
@@ -334,3 +348,9 @@ class Composer(FrameFields, TracePanel):
         "open raw": lambda self, _: self.open_raw(),
         "reset": lambda self, _: self.reset(),
     }
+
+
+def _answering(record: Record) -> dict[str, Any]:
+    meaning, where = code_meaning(record.status or None) if is_close(record) else ("", "")
+    said = {"sender": record.sender.label, "number": record.number, "words": record.summary}
+    return {**said, "meaning": meaning, "where": where}

@@ -63,7 +63,7 @@ class TargetEnd(NamedTuple):
             return f"{said}To be connected to, the lab needs a server: `await lab.serve()`."
         if self.sender is None:
             return f'target={self.key!r} names no end: it is said as "client 0" or "server 0". Choose one.'
-        return f"{self.label}: its connection is over, so nothing can be sent there. Choose another end, or open one."
+        return f"{self.label}: its connection is over. Choose another end, or open one."
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@
  * wrong in any way, so the kernel is asked for that change; why it was refused comes back in the trait `refused`.
  */
 
-import { button, radios, rove, textInput, typing } from "../kit/controls.js";
+import { button, choice, copying, fold, rove, saving, textInput, typing } from "../kit/controls.js";
 import { element, freshId, mark, quote, region, say, section, tell, together, whenChanged } from "../kit/dom.js";
 import { OPCODES } from "../kit/facts.js";
 import { inspection } from "../kit/inspector.js";
@@ -164,14 +164,6 @@ function typed(context, name, input, shown, lively = false) {
   return { problem, draw, remove: echoes.stop };
 }
 
-function choice(legend, options, choose) {
-  const values = options.map(({ value }) => value);
-  const { inputs, draw } = radios(values, choose);
-  const labels = options.map(({ label }) => element("span", ...label));
-  const lines = labels.map((label, index) => element("label", inputs[index], label));
-  return { element: element("div.choice.wrap", { role: "radiogroup", "aria-label": legend }, lines), draw, labels };
-}
-
 /** One line of the form: what is set, what sets it, and why something was refused. */
 const setting = (name, controls, ...below) =>
   element("div.setting.wrap", element("span.settingname.quiet", name), element("div.controls.wrap", controls), below);
@@ -184,10 +176,10 @@ function settings(context) {
   const asking = (words, question) => button(words, () => ask(question));
 
   const senders = [
-    { value: true, label: [mark("client"), " a client"] },
-    { value: false, label: [mark("server"), " a server"] },
+    [true, [mark("client"), " a client"]],
+    [false, [mark("server"), " a server"]],
   ];
-  const sender = choice("Sent by", senders, (value) => set("as_client", value));
+  const sender = choice("Sent by", senders, (value) => set("as_client", value), ".unseen");
 
   const keyInput = textInput({ size: "13", maxlength: "40", "aria-label": "Masking key, four bytes as hex" });
   const key = typed(context, "masking_key", keyInput, () => model.get("masking_key"));
@@ -195,16 +187,14 @@ function settings(context) {
 
   const payloadInput = element("textarea.input", { rows: "2", "aria-label": "Payload" });
   const payload = typed(context, "payload", payloadInput, () => model.get("payload"), true);
-  const ways = ["text", "hex"].map((value) => ({ value, label: [`as ${value}`] }));
-  const way = choice("Payload as", ways, change("payload_as"));
+  const ways = ["text", "hex"].map((value) => [value, `as ${value}`]);
+  const way = choice("Payload as", ways, change("payload_as"), ".unseen");
   const wayProblem = element("p.refused", { role: "alert", hidden: true });
   const size = element("span.place");
 
-  const forms = FORMS.map((bits) => ({ value: bits, label: [`${bits} bits`] }));
-  const changeForm = change("length_form");
-  const form = choice("Length written in", forms, (bits) =>
-    changeForm(bits === model.get("built").shortest ? null : bits),
-  );
+  const forms = FORMS.map((bits) => [bits, `${bits} bits`]);
+  const chooseForm = (bits) => change("length_form")(bits === model.get("built").shortest ? null : bits);
+  const form = choice("Length written in", forms, chooseForm, ".unseen");
   const emptyIs = "Length stated, in bytes; empty for the true one";
   const lengthInput = textInput({ size: "8", maxlength: "30", inputmode: "numeric", "aria-label": emptyIs });
   const shownLength = () => (model.get("length") === null ? "" : model.get("built").stated);
@@ -245,26 +235,12 @@ function settings(context) {
 function copyable(name) {
   const text = element("code");
   const box = region("pre.copyable.verbatim.scrolls", name, text);
-  const said = element("span.unseen", { role: "status" });
-  let reset = null;
-  const copy = async () => {
-    let done = "Copied";
-    try {
-      await navigator.clipboard.writeText(text.textContent);
-    } catch {
-      getSelection().selectAllChildren(text); // a page that is not served securely has no clipboard
-      done = "Selected";
-    }
-    press.textContent = said.textContent = done;
-    clearTimeout(reset);
-    reset = setTimeout(() => (press.textContent = "Copy"), 2000);
-  };
-  const press = button("Copy", copy, { "aria-label": `Copy: ${name}` });
+  const copy = copying("Copy", `Copy: ${name}`, () => text.textContent, text);
   const draw = (words) => {
     if (text.textContent !== words) text.textContent = words;
   };
-  const root = element("div.copyrow.wrap", element("span.settingname.quiet", name), box, press, said);
-  return { element: root, draw, remove: () => clearTimeout(reset) };
+  const root = element("div.copyrow.wrap", element("span.settingname.quiet", name), box, copy.element);
+  return { element: root, draw, remove: copy.remove };
 }
 
 function results({ model }) {
@@ -317,12 +293,14 @@ function verdicts({ model }) {
 
 function meaning(context) {
   const { model } = context;
-  const inspected = inspection({ onpick: (byte) => context.set("picked", byte) });
+  const beside = saving(context, ["picture", "Save the picture"]);
+  const inspected = inspection({ onpick: (byte) => context.set("picked", byte), beside });
   const draw = () => {
     const explanation = model.get("explanation");
     if (explanation.data !== undefined) inspected.show(explanation, model.get("picked"));
   };
-  const root = element("section.inspector", { "aria-label": "The bytes explained" }, inspected.element);
+  const { element: folded } = fold("Every bit explained", [inspected.element]);
+  const root = element("section.inspector", { "aria-label": "The bytes explained" }, folded);
   return together(root, [inspected], draw);
 }
 

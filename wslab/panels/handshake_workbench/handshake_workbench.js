@@ -1,13 +1,13 @@
 /**
- * The handshake workbench: a request to edit and send, what the server answers, Accept step by step, and experiments
- * with one change each.
+ * The handshake workbench: a request to edit and send beside what the server answers, Accept step by step, and
+ * experiments with one change each. They are tabs, or one of them is shown alone.
  *
  * The kernel explains the request whenever its text changes, and tells what came of it when it was sent; both are kept
  * in `shared` for the views that come later. A view's parts are functions that take the context and give an element
  * and a `draw`; what is being read or typed in is not drawn anew.
  */
 
-import { button, options, textInput, typing } from "../kit/controls.js";
+import { button, fold, options, tabs, textInput, typing } from "../kit/controls.js";
 import { element, freshId, mark, region, say, section, together, unseen, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
 import { panel } from "../kit/panel.js";
@@ -17,16 +17,13 @@ const TYPING = 200; // ms without a key before the kernel is asked what the requ
 
 const code = (text) => element("code", harmless(text));
 
-function part(number, title, ...children) {
-  const id = freshId();
-  const heading = element("h3.heading", { id }, `${number}  ${title}`);
-  return element("section.part.pad.ruled", { "aria-labelledby": id }, heading, ...children);
-}
+const part = (name, ...children) => element("section.part.pad", { "aria-label": name }, ...children);
 
 // The request ---------------------------------------------------------------------------------------------------------
 
-function requestPart(context) {
+function requestPart(context, name) {
   const { model, shared, ask } = context;
+  const answer = responsePart(context);
   let known = null; // the text that this view and the model last agreed upon
 
   const said = { rows: 8, autocapitalize: "off", wrap: "off", "aria-label": "The request, a line each" };
@@ -44,7 +41,7 @@ function requestPart(context) {
   };
   const send = element("button.button.primary", { onclick }, "Send");
   const restore = button("Restore the RFC’s request", () => ask({ ask: "restore" }));
-  const meaning = inspection();
+  const meaning = inspection({ folded: "The request, byte by byte" });
 
   const draw = () => {
     if (model.get("request") !== known) {
@@ -55,16 +52,19 @@ function requestPart(context) {
     note.textContent = exactly.checked
       ? "Nothing is added: a line ends in a bare LF, the head ends where you end it. " +
         "\\r, \\n, \\t and \\x00 to \\xff stand for these bytes."
-      : "On sending, each line gets its CR LF, and an empty line ends the head. Below they are shown.";
+      : "Each line gets its CR LF when it is sent. An empty line ends the head.";
     const busy = model.get("underway").includes("request");
     send.ariaDisabled = String(busy);
     send.textContent = busy ? "Sent, waiting…" : "Send";
     meaning.show(shared.request?.explanation ?? null);
+    answer.draw();
   };
-  const sheet = element("div.sheet", element("p.from.aside", mark("client"), "client writes"), editor);
   const box = element("label", exactly, "send exactly as typed");
-  const desk = element("div.desk", sheet, element("div.controls", element("div.wrap", send, restore), box, note));
-  return together(part(1, "The request", desk, meaning.element), [{ remove: typed.stop }, meaning], draw);
+  const buttons = element("div.wrap", send, restore, box);
+  const writes = element("p.from.aside", mark("client"), "client writes");
+  const desk = element("div.desk", element("div", writes, editor, buttons, note), answer.element);
+  const root = part(name, desk, meaning.element, answer.meaning.element);
+  return { ...together(root, [{ remove: typed.stop }, meaning, answer], draw), focus: () => editor.focus() };
 }
 
 // The response --------------------------------------------------------------------------------------------------------
@@ -82,8 +82,8 @@ function checkList(checks) {
 }
 
 function responsePart({ shared }) {
-  const body = element("div");
-  const meaning = inspection();
+  const body = element("div.verdicts");
+  const meaning = inspection({ folded: "The answer, byte by byte" });
   const said = element("p.unseen", { role: "status" });
   const hint = () =>
     element(
@@ -92,7 +92,6 @@ function responsePart({ shared }) {
         "which the recording shows like any other.",
     );
 
-  const status = (sender, ...said) => element("p.status", mark(sender), element("span", ...said));
   const inWords = ({ body, explanation }) => {
     const caption = element("figcaption.aside", explanation ? "in the server’s own words" : "what came instead");
     return element("figure.words", caption, region("pre.verbatim.scrolls", "The response's body", linesOf(body)));
@@ -103,28 +102,39 @@ function responsePart({ shared }) {
     const takes = told.accepted
       ? "The client takes the connection as open"
       : "The client makes no WebSocket connection";
-    const client = status("client", element("b", takes), " ", section("RFC 6455 4.1"));
-    return [
-      element("div.verdict", status("server", line), meant, told.body ? inWords(told) : null),
-      element("div.client-side", client, checkList(told.checks)),
-    ];
+    const client = element(
+      "p.from",
+      mark("client"),
+      element("span", element("b", takes), " ", section("RFC 6455 4.1")),
+    );
+    const failed = told.checks.find(([, outcome]) => outcome === "fails");
+    const checks = fold("What the client checks", [checkList(told.checks)], { open: true });
+    if (failed) checks.tell(`fails: ${harmless(failed[0])}`);
+    return [element("p.status", line), meant, told.body ? inWords(told) : null, client, checks.element];
   };
   const draw = whenChanged(
     () => shared.attempt,
     (told) => {
-      body.replaceChildren(told ? element("div.verdicts.pair", ...answer(told)) : hint());
+      body.replaceChildren(...[told ? answer(told) : hint()].flat().filter(Boolean));
       meaning.show(told?.explanation ?? null);
       said.textContent = told
         ? `The server: ${told.explanation ? harmless(told.first_line) : "no response"}. ${harmless(told.meaning)}`
         : "";
     },
   );
-  return { element: part(2, "The answer", said, body, meaning.element), draw, remove: () => meaning.remove() };
+  const root = element(
+    "section",
+    { "aria-label": "The answer" },
+    element("p.from.aside", mark("server"), "server answers"),
+    said,
+    body,
+  );
+  return { element: root, meaning, draw, remove: meaning.remove };
 }
 
 // Accept --------------------------------------------------------------------------------------------------------------
 
-function acceptPart(context) {
+function acceptPart(context, name) {
   const { model, shared } = context;
   const label = freshId();
   const field = textInput({ "aria-labelledby": label, oninput: () => context.set("key", field.value) }, ".key");
@@ -133,13 +143,14 @@ function acceptPart(context) {
   const names = ["guid", "joined", "digest", "accept", "answered"];
   const slots = Object.fromEntries(names.map((name) => [name, element("code")]));
   const compared = element("span.step-note");
+  const send = button("Send the request", () => context.ask({ ask: "send" }));
   const STEPS = [
     [element("label", { id: label }, "Sec-WebSocket-Key"), "RFC 6455 4.1", [field, own, note]],
     ["the GUID of WebSocket", "RFC 6455 1.3", [slots.guid]],
     ["one after the other, as text", "RFC 6455 4.2.2", [slots.joined]],
     ["SHA-1 of that, 20 bytes", "RFC 3174 6.1", [slots.digest]],
     ["in base64: Sec-WebSocket-Accept", "RFC 4648 4", [slots.accept]],
-    ["the server answered", "RFC 6455 4.1", [slots.answered, compared]],
+    ["the server answered", "RFC 6455 4.1", [slots.answered, compared, send]],
   ];
   const items = STEPS.map(([name, where, content], index) => {
     const number = element("span.step-number", { "aria-hidden": "true" }, String(index + 1));
@@ -172,7 +183,7 @@ function acceptPart(context) {
       compared.dataset.equal = String(told.equal);
     },
   );
-  return { element: part(3, "Accept, step by step", steps), draw };
+  return { element: part(name, steps), draw };
 }
 
 // Experiments ---------------------------------------------------------------------------------------------------------
@@ -189,10 +200,11 @@ function difference({ gone, come }) {
     ...gone.slice(0, shown).map((text) => line("−", "without ", text)),
     ...come.slice(0, shown).map((text) => line("+", "with ", text)),
     more > 0 ? element("span.aside", `and ${plural(more, "more line")} likewise`) : null,
-  ].filter(Boolean);
+    gone.length || come.length ? null : element("span.aside", "the request as it stands in the RFC"),
+  ];
 }
 
-function experimentRow(context, experiment, statuses) {
+function experimentRow(context, experiment, statuses, edit) {
   const { model, ask } = context;
   const { name, title } = experiment;
   const onchange = () => {
@@ -203,8 +215,8 @@ function experimentRow(context, experiment, statuses) {
   const choice = element("select.input", { "aria-label": `Prediction for: ${title}`, onchange }, known);
   const start = () => run.ariaDisabled === "true" || ask({ ask: "run", name });
   const run = button("Run", start, { "aria-label": `Run: ${title}` });
-  const loading = { title: "Put this request into the editor above", "aria-label": `Put into the editor: ${title}` };
-  const load = button("Edit", () => ask({ ask: "load", name }), loading);
+  const loading = { title: "Put this request into the editor", "aria-label": `Put into the editor: ${title}` };
+  const load = edit && button("Edit", () => edit(name), loading);
   const outcome = element("td.outcome", { role: "cell" });
   const reason = element("span.reason");
 
@@ -228,16 +240,16 @@ function experimentRow(context, experiment, statuses) {
   const row = element(
     "tr",
     { role: "row", "data-name": name },
-    element("th", { role: "rowheader", scope: "row" }, title, ...difference(experiment)),
+    element("th", { role: "rowheader", scope: "row" }, fold(title, difference(experiment)).element),
     element("td", { role: "cell" }, choice),
     outcome,
-    element("td.why.anywhere", { role: "cell" }, reason, section(experiment.section)),
+    element("td.why.anywhere", { role: "cell" }, reason, " ", section(experiment.section)),
     element("td.act", { role: "cell" }, run, " ", load),
   );
   return { row, draw };
 }
 
-function experimentsPart(context) {
+function experimentsPart(context, name, edit) {
   const { model, shared, ask } = context;
   const id = freshId();
   const body = element("tbody", { role: "rowgroup" });
@@ -254,7 +266,7 @@ function experimentsPart(context) {
     () => JSON.stringify(shared.request?.experiments ?? []),
     () => {
       const { experiments = [], statuses = [] } = shared.request ?? {};
-      rows = experiments.map((experiment) => experimentRow(context, experiment, statuses));
+      rows = experiments.map((experiment) => experimentRow(context, experiment, statuses, edit));
       body.replaceChildren(...rows.map(({ row }) => row));
     },
   );
@@ -264,18 +276,31 @@ function experimentsPart(context) {
     score.textContent = model.get("score");
     all.ariaDisabled = String(Object.keys(model.get("predictions")).length === 0);
   };
-  const note =
-    "Each row is the RFC’s request with one change. Say first what the server will answer, then run it: " +
-    "the answer is measured, not looked up.";
+  const note = "Say first what the server will answer to each change, then run it: the answer is measured.";
   const foot = element("div.wrap", all, again, score);
-  return { element: part(4, "One change, which status?", element("p.note", { id }, note), table, foot), draw };
+  return { element: part(name, element("p.note", { id }, note), table, foot), draw };
 }
 
 // The panel -----------------------------------------------------------------------------------------------------------
 
+const PARTS = {
+  request: ["Request and answer", requestPart],
+  accept: ["Accept, step by step", acceptPart],
+  experiments: ["One change, which status?", experimentsPart],
+};
+
 function build(context) {
-  const parts = [requestPart, responsePart, acceptPart, experimentsPart].map((make) => make(context));
-  return together(element("div", ...parts.map((each) => each.element)), parts);
+  const alone = PARTS[context.model.get("part")];
+  const edit = (name) => {
+    context.ask({ ask: "load", name });
+    tabbed.open(0);
+    parts[0].focus();
+  };
+  const wanted = alone ? [alone] : Object.values(PARTS);
+  const parts = wanted.map(([name, make]) => make(context, name, alone ? null : edit));
+  const all = wanted.map(([name], at) => [name, parts[at].element]);
+  const tabbed = alone ? parts[0] : tabs("The parts of the workbench", all);
+  return together(element("div", tabbed.element), parts);
 }
 
 export default panel("handshake-workbench", "Handshake workbench", build);

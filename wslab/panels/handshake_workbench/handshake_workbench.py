@@ -6,7 +6,7 @@ What a view shows of a request is computed here at each change. The loop of the 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from traitlets import Bool, Dict, List, TraitError, Unicode, observe, validate
+from traitlets import Bool, Dict, Enum, List, TraitError, Unicode, observe, validate
 
 from ...anatomy.explained import explanation_sheet
 from ...drawing.blocks import READ, Block, Only, Pairs, Table, Title, Words
@@ -35,12 +35,14 @@ class HandshakeWorkbench(TracePanel):
     Args:
         lab: a ``Lab``; requests go to its server, over connections that its trace records.
         request: what stands in the editor, and what the experiments change: the RFC's request if None.
+        part: "request", "accept" or "experiments" shows this part alone; None shows all as tabs.
 
     A request is sent as it is written, right or wrong. If the server agrees, the connection is closed with 1000. A
     script says ``bench.predict("no-upgrade", 426)``, ``bench.run("no-upgrade")``. The notebook keeps what is typed,
     passwords included. Text, HTML and picture withhold Cookie and Authorization.
     """
 
+    part = Enum((None, "request", "accept", "experiments"), None, help="The part that is shown alone.")
     request = Unicode(help="The request as text; line ends and the empty line are added.")
     exactly = Bool(False, help="Send what is typed and nothing else; there are escapes.")
     key = Unicode(None, allow_none=True, help="The key whose Accept is computed; None takes the request's.")
@@ -215,20 +217,24 @@ class HandshakeWorkbench(TracePanel):
     def _sheet(self) -> Sheet:
         last = self.attempt
         heads = [explain_request(self._data)] if last is None else [last.explain_request(), last.explain_response()]
-        blocks: list[Block] = [Only(READ, [Title("Handshake workbench")])]
-        blocks += [block for head in heads if head is not None for block in explanation_sheet(head).blocks]
+        request = [block for head in heads if head is not None for block in explanation_sheet(head).blocks]
         if last is not None:
-            blocks += [Pairs(_verdict(last)), Table(_CHECKS, last.checks, row_heading=0)]
+            request += [Pairs(_verdict(last)), Table(_CHECKS, last.checks, row_heading=0)]
         rows = experiment_rows(self.predictions, self.results)
         narrow = [(*row[:-2], f"{row[-2]} [{row[-1]}]".lstrip()) for row in rows]
         experiments = "One change, which status?"
-        blocks += [
-            Table(("step", "", "section"), self._step_rows(), "Accept, step by step", row_heading=0),
-            Only(["text"], [Table(_IN_TEXT, narrow, experiments)]),
-            Only(["html"], [Table(_TABLE, rows, experiments, row_heading=0)]),
-            Only(READ, [Words(self.score, close=True)]),
-        ]
-        return Sheet("The opening handshake", blocks, "handshake-workbench")
+        parts: dict[str, list[Block]] = {
+            "request": request,
+            "accept": [Table(("step", "", "section"), self._step_rows(), "Accept, step by step", row_heading=0)],
+            "experiments": [
+                Only(["text"], [Table(_IN_TEXT, narrow, experiments)]),
+                Only(["html"], [Table(_TABLE, rows, experiments, row_heading=0)]),
+                Only(READ, [Words(self.score, close=True)]),
+            ],
+        }
+        shown = parts.values() if self.part is None else [parts[self.part]]
+        title: list[Block] = [Only(READ, [Title("Handshake workbench")])]
+        return Sheet("The opening handshake", sum(shown, title), "handshake-workbench")
 
     def _step_rows(self) -> list[tuple[str, str, str]]:
         steps, (equal, compared) = self.steps, self._compared()

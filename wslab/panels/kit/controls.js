@@ -1,6 +1,6 @@
 /** What a person drives: buttons, lines to type in, radio buttons, lists, and the keys that move among many items. */
 
-import { element, freshId, TYPED } from "./dom.js";
+import { element, fill, freshId, say, TYPED } from "./dom.js";
 
 export const button = (words, onclick, properties = {}) => element("button.button", { onclick, ...properties }, words);
 
@@ -66,14 +66,90 @@ export function typing(input, pause, send) {
   };
 }
 
-/** Radio buttons for `values`, of which one is on. What a person chose stays chosen until the kernel answers. */
-export function radios(values, choose) {
+/**
+ * Radio buttons of which one is on, out of pairs of a value and what it is called. What a person chose stays chosen
+ * until the kernel answers. `legend` names them.
+ */
+export function choice(legend, pairs, choose, look = "") {
   const name = freshId();
-  const inputs = values.map((value) => element("input", { type: "radio", name, onchange: () => choose(value) }));
+  const inputs = pairs.map(([value]) => element("input", { type: "radio", name, onchange: () => choose(value) }));
+  const labels = pairs.map(([, said]) => element("span", said));
+  const lines = labels.map((label, at) => element("label", inputs[at], label));
   let known; // what the kernel said last
-  const draw = (value) => {
-    if (value !== known) for (const [at, input] of inputs.entries()) input.checked = values[at] === value;
+  const draw = (value, can = true) => {
+    for (const [at, input] of inputs.entries()) {
+      if (value !== known) input.checked = pairs[at][0] === value;
+      input.disabled = !can;
+    }
     known = value;
   };
-  return { inputs, draw };
+  return { element: element("fieldset.group", element(`legend${look}`, legend), lines), inputs, labels, draw };
+}
+
+/** What is folded behind its name until a click or a key unfolds it; `tell(words)` says beside it what is there. */
+export function fold(name, children, properties = {}) {
+  const said = element("span.place");
+  const summary = element("summary.disclosure", { "data-key": name }, name, " ", said);
+  const root = element("details.fold", properties, summary, element("div.folded", children));
+  return { element: root, tell: (...words) => fill(said, ...words) };
+}
+
+/** Parts, `[name, element]` each, of which one is seen: the arrow keys go from tab to tab, and `open(at)` opens one. */
+export function tabs(label, parts) {
+  const id = freshId();
+  const open = (at) => {
+    for (const [index, tab] of items.entries()) {
+      say(tab, "selected", index === at);
+      tab.tabIndex = index === at ? 0 : -1;
+      parts[index][1].hidden = index !== at;
+    }
+  };
+  const items = parts.map(([name, part], at) => {
+    const [tabId, partId] = [`${id}-tab-${at}`, `${id}-${at}`];
+    for (const [key, value] of Object.entries({ id: partId, role: "tabpanel", "aria-labelledby": tabId }))
+      part.setAttribute(key, value);
+    const said = { role: "tab", id: tabId, "aria-controls": partId, tabindex: "-1" };
+    return element("button.tab", { ...said, onclick: () => open(at), onfocus: () => open(at) }, name);
+  });
+  const list = element("div.tabs.ruledbelow", { role: "tablist", "aria-label": label }, items);
+  rove(list, items, { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity });
+  open(0);
+  return { element: element("div", list, ...parts.map(([, part]) => part)), open };
+}
+
+const THANKS = 2000; // ms for which a button says that it is done
+
+/** A button that copies `text()`; where the page has no clipboard it selects what stands in `shown`. */
+export function copying(words, name, text, shown = null) {
+  const said = element("span.unseen", { role: "status" });
+  let reset = null;
+  const copy = async () => {
+    let done = "Copied";
+    try {
+      await navigator.clipboard.writeText(text());
+    } catch {
+      if (shown) getSelection().selectAllChildren(shown); // a page that is not served securely has no clipboard
+      done = shown ? "Selected" : "Not copied: this page may not";
+    }
+    press.textContent = said.textContent = done;
+    clearTimeout(reset);
+    reset = setTimeout(() => (press.textContent = words), THANKS);
+  };
+  const press = button(words, copy, { "aria-label": name });
+  return { element: element("span.wrap", press, said), remove: () => clearTimeout(reset) };
+}
+
+/** Buttons that save what the kernel makes of the panel: pairs of what is asked for, and the button's words. */
+export function saving({ ask, hear }, ...pairs) {
+  const view = freshId();
+  hear((message, [data]) => {
+    if (message.tell !== "file" || message.view !== view) return;
+    const href = URL.createObjectURL(new Blob([data]));
+    element("a", { href, download: message.name }).click();
+    setTimeout(() => URL.revokeObjectURL(href), THANKS);
+  });
+  return element(
+    "span.buttons",
+    ...pairs.map(([what, words]) => button(words, () => ask({ ask: "file", what, view }))),
+  );
 }

@@ -103,6 +103,19 @@ export function freshId() {
   return `wslab-${globalThis[NAMES]}`;
 }
 
+const REGIONS = Symbol.for("wslab regions"); // the names that are taken, for the whole page
+
+/** A name that no other panel of the page has: `title`, or "`title` 2". */
+export function claim(title) {
+  globalThis[REGIONS] ??= new Set();
+  const taken = globalThis[REGIONS];
+  let name = title;
+  for (let next = 2; taken.has(name); next++) name = `${title} ${next}`;
+  taken.add(name);
+  return name;
+}
+export const release = (name) => globalThis[REGIONS].delete(name);
+
 /** Scroll `container`, and nothing around it, so that `item` is seen. */
 export function bring(container, item) {
   const [outer, inner] = [container.getBoundingClientRect(), item.getBoundingClientRect()];

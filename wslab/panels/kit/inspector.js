@@ -9,7 +9,7 @@
 
 import { bitFigure, hasFigure } from "./bit_figure.js";
 import { byteGrid } from "./byte_grid.js";
-import { rove } from "./controls.js";
+import { copying, fold, rove } from "./controls.js";
 import { bring, element, section } from "./dom.js";
 import { inflation, unmasking, xorOf, xorWords } from "./payload_views.js";
 import { asciiWords, bits, bytesOf, fieldsAt, part, place } from "./places.js";
@@ -129,8 +129,11 @@ function byteLine(explanation) {
   return { element: line, say };
 }
 
-/** Everything about one explanation. `pick(byte)` picks one, or none with null; `onpick` hears what a person picks. */
-function reading(explanation, { picked = null, onpick = () => {} }) {
+/**
+ * Everything about one explanation. `pick(byte)` picks one, or none with null; `onpick` hears what a person picks.
+ * `around(children)` is an element with what explains the bytes; the broken rules stand before it.
+ */
+function reading(explanation, { picked = null, onpick, around, beside }) {
   const count = bytesOf(explanation).length;
   const broken = explanation.violations.length ? violationList(explanation) : null;
   const under = unmasking(explanation);
@@ -153,17 +156,13 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
   const cutWords = `The first ${NUMBER.format(count)} of ${plural(explanation.length, "byte")}.`;
   const cutNote = explanation.length > count ? element("p.note", cutWords) : null;
   const bytes = element("div.bytes.scrolls", { "data-key": "bytes" }, grid.element, cutNote);
+  const copy = copying("Copy as hex", "Copy these bytes as hex", () => spaced(explanation.data));
   const underneath = [under?.element, inflated].filter(Boolean);
-  const left = element("div", bytes, ...(isShort ? underneath : []));
-  const root = element(
-    "div.reading",
-    broken?.element ?? null,
-    figure,
-    element("div.explained", left, list.element),
-    line.element,
-    ...(isShort ? [] : underneath),
-    factList,
-  );
+  const left = element("div", bytes, element("div.taken.wrap", copy.element, beside), ...(isShort ? underneath : []));
+  const explained = element("div.explained", left, list.element);
+  const below = isShort ? [] : underneath;
+  const inner = around([figure, explained, line.element, ...below, factList]);
+  const root = element("div.reading", broken?.element ?? null, inner);
 
   // What is lit: `held` is what was picked, `pointed` what the pointer is on just now.
   let held = null;
@@ -276,22 +275,28 @@ function reading(explanation, { picked = null, onpick = () => {} }) {
     node.focus({ preventScroll: true });
     quiet = false;
   };
-  return { element: root, pick, focus, remove: () => sized.disconnect() };
+  const remove = () => {
+    sized.disconnect();
+    copy.remove();
+  };
+  return { element: root, pick, focus, remove };
 }
 
 /**
- * The parts of the page that explain `explanation`, with the byte `picked` (a number, or null for none).
- * `onpick(byte)` is called when a person picks another, or none. Where the explanation may change, use `inspection`.
+ * What is shown for an explanation that changes, or for none (null): `show(explanation, picked)` draws anew only
+ * what is not the same as before, and keeps what was focused and how far things were scrolled. `picked` is the byte
+ * that is looked at, or null; without it the view itself remembers which that is. `onpick(byte)` is called when a
+ * person picks another, or none. All but the broken rules is folded away behind the name `folded`, where there is one.
+ * `beside` stands beside the button that copies the bytes.
  */
-export const explained = (explanation, options = {}) => [reading(explanation, options).element];
-
-/**
- * The same for an explanation that changes, or for none (null): `show(explanation, picked)` draws anew only what is not
- * the same as before, and keeps what was focused and how far things were scrolled. Without `picked` the view itself
- * remembers which byte that is. `onpick(byte)` as in `explained`.
- */
-export function inspection({ onpick = () => {} } = {}) {
+export function inspection({ onpick = () => {}, folded = "", beside = null } = {}) {
   const root = element("div.inspection");
+  let isOpen = !folded;
+  const around = (children) => {
+    if (!folded) return element("div", children);
+    const { element: folds } = fold(folded, children, { open: isOpen, ontoggle: () => (isOpen = folds.open) });
+    return folds;
+  };
   let last = null;
   let said = null;
   let now = null;
@@ -301,7 +306,7 @@ export function inspection({ onpick = () => {} } = {}) {
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const scrolled = keys().flatMap((node) => (node.scrollTop ? [[node.dataset.key, node.scrollTop]] : []));
     now?.remove();
-    now = explanation && reading(explanation, { picked, onpick });
+    now = explanation && reading(explanation, { picked, onpick, around, beside });
     root.replaceChildren(...(now ? [now.element] : []));
     const byKey = new Map(keys().map((node) => [node.dataset.key, node]));
     for (const [key, top] of scrolled) if (byKey.has(key)) byKey.get(key).scrollTop = top;

@@ -8,8 +8,8 @@
 
 import { arrowDrawing } from "./arrows.js";
 import { steer } from "./controls.js";
-import { element, freshId, mark, say } from "./dom.js";
-import { group, NUMBER, plural, recordSummary } from "./words.js";
+import { element, freshId, mark, say, tell } from "./dom.js";
+import { group, harmless, NUMBER, plural, recordSummary } from "./words.js";
 
 const ROW = 26; // px, as --wslab-row in panel.css
 const HEAD = 27; // px of the row of names, with its line
@@ -66,9 +66,16 @@ class Row {
     this.mark = element("span.mark", { "aria-hidden": "true" });
     this.word = element("b");
     this.rest = document.createTextNode("");
+    this.note = element("bdi.arrowlabel", { hidden: true });
     this.texts = [];
     this.cells = COLUMNS.map((column) => cell(column, { role: "gridcell" }));
-    this.cells[LADDER].append(this.prefix, this.mark, element("bdi.caption", { dir: "ltr" }, this.word, this.rest));
+    this.cells[LADDER].append(
+      this.prefix,
+      this.mark,
+      element("bdi.caption", { dir: "ltr" }, this.word, this.rest),
+      " ",
+      this.note,
+    );
     this.element = element("div.row", { role: "row" }, ...this.cells);
   }
 
@@ -94,6 +101,13 @@ class Row {
     this.element.style.transform = `translateY(${row * ROW}px)`; // moves it without laying it out
   }
 
+  /** What somebody has written on its arrow. */
+  write(note) {
+    if (this.note.textContent === note) return;
+    this.note.title = note;
+    tell(this.note, note);
+  }
+
   say(words) {
     if (this.prefix.textContent !== words) this.prefix.textContent = words;
   }
@@ -102,6 +116,9 @@ class Row {
     if (this.element.classList.contains(name) !== on) this.element.classList.toggle(name, on);
   }
 }
+
+/** The button that tells how many records are new; it stands where it covers none of them. */
+export const newRecords = () => element("button.button.pill", { hidden: true, title: "Go to the end (End)" });
 
 /** The table of `view`: its element, `draw`, `reveal` and `goToEnd`. */
 export function ladder(view) {
@@ -120,8 +137,8 @@ export function ladder(view) {
   const said = { role: "grid", tabindex: "0", "aria-label": label, "aria-colcount": COLUMNS.length };
   const grid = element("div.records.scroller", said, element("div.headgroup", { role: "rowgroup" }, headRow), sizer);
   const nothing = element("p.nothing", { hidden: true }, "No record passes the filter.");
-  const pill = element("button.button.pill", { hidden: true, title: "Go to the end (End)" });
-  const root = element("div.table", grid, nothing, pill);
+  const { pill } = view;
+  const root = element("div.table", grid, nothing);
 
   const drawn = new Map(); // number of a record: its Row
   const spare = [];
@@ -166,6 +183,7 @@ export function ladder(view) {
       if (!row.element.isConnected || row.element.nextSibling !== next) sizer.insertBefore(row.element, next);
       next = row.element;
       row.show(recording.record(number), from + at);
+      row.write(harmless(view.note(number)));
       row.turn("wslab-selected", number === selected);
       say(row.element, "selected", number === selected);
       row.turn("wslab-to-come", number > moment);

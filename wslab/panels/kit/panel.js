@@ -13,16 +13,17 @@
  *   view is.
  * - `shared`: what all views of this model share; `begin(context)`, called once for each model, may fill it.
  *   Without one it holds the last message of each kind, `shared[message.tell]`.
- * - `life`: "waiting" for the kernel's first answer, then "live", or "silent" when none came in time.
+ * - `life`: "waiting" for the kernel's first answer, then "live", or "silent" when none came in time or it has ended.
  * - `redraw()`: draw this view again.
  */
 
-import { element, region, tell } from "./dom.js";
+import { claim, element, quote, region, release, tell } from "./dom.js";
 import { subshell } from "./subshell.js";
 import { harmless, linesOf } from "./words.js";
 
 const PATIENCE = 1500; // ms that a kernel has for its first answer
-const CLOSED = "This lab is closed. What was recorded stays; to go on, run the cell that makes the lab again.";
+const CLOSED = "A recording now: this lab is closed. To go on, run the cell that makes the lab again.";
+const ENDED = new Set(["restarting", "autorestarting", "terminating", "dead"]); // JupyterLab's words for its kernel
 
 /** Greets the kernel, and keeps for all views the last message of each kind, `shared[message.tell]`. */
 function greet({ shared, ask, hear }) {
@@ -37,8 +38,12 @@ export function panel(name, title, build, begin = greet) {
       initialize({ model }) {
         session = new Session(model);
         begin(session);
-        const impatience = setTimeout(() => session.lose(), PATIENCE);
-        return () => clearTimeout(impatience);
+        const impatience = setTimeout(() => session.life === "waiting" && session.lose(), PATIENCE);
+        const forget = session.watch();
+        return () => {
+          clearTimeout(impatience);
+          forget();
+        };
       },
       render: ({ model, el }) => show(session, build, { name, title, model, el }),
     };
@@ -56,7 +61,7 @@ class Session {
     this.due = null;
     this.hear = (listener) => this.listeners.add(listener);
     this.unsent = [];
-    this.ask = (question) => (this.unsent ? this.unsent.push(question) : model.send(question));
+    this.ask = (question) => (this.unsent ? this.unsent.push(question) : this.send(question));
     this.redraw = () => this.views.forEach((draw) => draw());
     this.set = (trait, value) => {
       if (model.get(trait) === value) return;
@@ -67,6 +72,23 @@ class Session {
     const ready = subshell(model);
     if (ready) ready.then(() => this.speak());
     else this.speak();
+  }
+
+  send(question) {
+    try {
+      this.model.send(question);
+    } catch {
+      this.lose(); // what leads to the kernel is gone
+    }
+  }
+
+  /** Notice that the kernel has ended. JupyterLab tells of its state, others of the channel to it, which they close. */
+  watch() {
+    const kernel = this.model.widget_manager?.kernel;
+    const changed = (_, status) => ENDED.has(status) && this.lose();
+    kernel?.statusChanged?.connect(changed);
+    this.model.on("comm_live_update", () => this.lose());
+    return () => kernel?.statusChanged?.disconnect(changed);
   }
 
   /** From now on what is asked is sent, and what was asked before. */
@@ -90,9 +112,9 @@ class Session {
     });
   }
 
-  /** No kernel has answered in time. It may do so yet. */
+  /** No kernel answers, in time or any more. It may do so yet. */
   lose() {
-    if (this.life === "waiting") this.life = "silent";
+    this.life = "silent";
     this.redraw();
   }
 }
@@ -115,10 +137,11 @@ function show(session, build, { name, title, model, el }) {
   };
   const view = build(context);
   const problem = element("p.problem", { role: "alert", hidden: true });
-  const closed = element("p.notice.closed", { role: "status", hidden: true });
-  const saved = savedView(model);
-  const live = element("div.live", closed, view.element);
-  const root = element(`section.panel.${name}`, { "aria-label": title }, problem, saved.element, live);
+  const closed = element("p.closed.pad.ruled.quiet", { role: "status", hidden: true });
+  const saved = savedView(model, el);
+  const live = element("div.live", view.element, closed);
+  const label = claim(title);
+  const root = element(`section.panel.${name}`, { "aria-label": label }, problem, saved.element, live);
 
   const draw = () => {
     const silent = session.life === "silent";
@@ -143,18 +166,34 @@ function show(session, build, { name, title, model, el }) {
     session.views.delete(draw);
     model.off("change", draw);
     for (const listener of listeners) session.listeners.delete(listener);
+    release(label);
     view.remove?.();
   };
 }
 
+/** The first words of the cell that shows `node`; empty where that is not seen. */
+function cellOf(node) {
+  const lines = node.closest(".jp-Cell")?.querySelectorAll(".jp-InputArea .cm-line") ?? [];
+  return [...lines].map((line) => line.textContent.trim()).find(Boolean) ?? "";
+}
+
 /** What is shown while no kernel answers. */
-function savedView(model) {
+function savedView(model, el) {
+  const which = element("span");
   const notice = element(
     "p.notice",
+    { role: "status" },
     element("b", "A saved view."),
-    " No kernel answers for this panel. To make it live, run the cell above: click it and press Shift+Enter.",
+    " No kernel answers for this panel. It was restarted or has ended, or this notebook has not run yet. ",
+    "To make the panel live, run the cells from the first one to ",
+    which,
+    ": click each and press Shift+Enter.",
   );
   const text = region("pre.snapshot.scrolls", "The panel as text, as it was saved");
-  const draw = () => (text.textContent = linesOf(model.get("snapshot") ?? ""));
+  const draw = () => {
+    const begins = cellOf(el);
+    which.replaceChildren(...(begins ? ["the one that begins with ", quote(begins, ".mono")] : ["the one above"]));
+    text.textContent = linesOf(model.get("snapshot") ?? "");
+  };
   return { element: element("div", { hidden: true }, notice, text), draw };
 }

@@ -128,6 +128,11 @@ class Panel(Shown, anywidget.AnyWidget):
             self._told = {}  # everything is news to it
         self.tell("hello")
 
+    def _file(self, _: str) -> tuple[str, bytes]:
+        """Name and content of the file that a page asks for: the panel's picture."""
+        picture = self.picture()
+        return f"{picture.name}.svg", picture.svg.encode()
+
     @guarded
     def _heard(self, _: Any, question: Question, buffers: Any) -> None:
         name = str(question.get("ask"))
@@ -135,6 +140,9 @@ class Panel(Shown, anywidget.AnyWidget):
             self._keep()
         if name == "hello":
             self._greeted(question)
+        elif name == "file":
+            file, data = self._file(str(question["what"]))
+            self.tell("file", [data], name=file, view=question["view"])
         elif name in self.answers:
             self.answers[name](self, question)
         else:

@@ -13,6 +13,8 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from traitlets import Bool, HasTraits, Int, link
@@ -139,6 +141,13 @@ class TracePanel(Panel):
             self._link.unlink()
             self._link = None
         super().close()
+
+    def _file(self, what: str) -> tuple[str, bytes]:
+        if what != "recording":
+            return super()._file(what)
+        with TemporaryDirectory() as folder:
+            self.trace.to_pcapng(path := Path(folder, "recording.pcapng"))
+            return path.name, path.read_bytes()
 
     def _look(self) -> None:
         self.set_trait("closed", self._lab is not None and self._open_lab is None)

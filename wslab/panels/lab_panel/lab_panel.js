@@ -7,10 +7,10 @@
  * traits. The parts of a view are functions that take the `view` and give `{ element, draw }`; none knows another.
  */
 
-import { button } from "../kit/controls.js";
-import { element, mark, say, together, whenChanged } from "../kit/dom.js";
+import { button, saving } from "../kit/controls.js";
+import { element, freshId, mark, quote, say, together, whenChanged } from "../kit/dom.js";
 import { inspection } from "../kit/inspector.js";
-import { caption, ladder } from "../kit/ladder.js";
+import { caption, ladder, newRecords } from "../kit/ladder.js";
 import { pace } from "../kit/pace.js";
 import { panel } from "../kit/panel.js";
 import { Recording } from "../kit/recording.js";
@@ -28,7 +28,7 @@ function summary(view) {
   const counts = element("span.counts.quiet.tabular");
   const said = element("span.unseen", { role: "status", "aria-live": "polite" });
   const follow = button("Follow latest", () => following.set(!following.on));
-  const clear = button("Clear selection", () => clear.ariaDisabled !== "true" && view.select(null));
+  const clear = button("Clear selection", () => view.select(null));
   let speaking = null;
 
   const text = () => {
@@ -42,7 +42,9 @@ function summary(view) {
   const draw = () => {
     counts.textContent = text();
     say(follow, "pressed", following.on);
-    clear.ariaDisabled = String(view.selected === null);
+    follow.hidden = view.model.get("closed");
+    if (view.selected === null && document.activeElement === clear) follow.focus();
+    clear.hidden = view.selected === null;
     speaking ??= setTimeout(() => {
       speaking = null;
       const words = text();
@@ -50,9 +52,38 @@ function summary(view) {
     }, SAY_EVERY);
   };
 
-  const buttons = element("span.buttons", follow, clear);
-  const root = element("div.toolbar", { role: "group", "aria-label": "Recording" }, counts, said, buttons);
-  return { element: root, draw, remove: () => clearTimeout(speaking) };
+  const { toggle, ...tools } = toolsOf(view);
+  const buttons = element("span.buttons.wrap", view.pill, clear, follow, toggle);
+  const bar = element("div.toolbar", { role: "group", "aria-label": "Recording" }, counts, said, buttons);
+  const root = element("div", bar, tools.element);
+  return together(root, [tools, { draw, remove: () => clearTimeout(speaking) }]);
+}
+
+/** What filters, finds and steps, behind one button. It unfolds by itself as soon as one of them does something. */
+function toolsOf(view) {
+  const parts = [filterBar(view), timeControls(view)];
+  const id = freshId();
+  const saved = saving(view, ["picture", "Save the picture"], ["recording", "Save the recording"]);
+  const where = element("span.quiet", "as SVG; as pcapng, which Wireshark reads");
+  const bar = element("div.toolbar.filter", { role: "group", "aria-label": "Save" }, where, saved);
+  const body = element("div", { id }, ...parts.map((part) => part.element), bar);
+  let isOpen = false;
+  let wasBusy = false;
+  const turn = () => {
+    isOpen = !isOpen;
+    draw();
+  };
+  const toggle = button("Filter, find, step, save", turn, { "aria-controls": id });
+  toggle.classList.add("wslab-unfolds");
+  const draw = () => {
+    const isBusy = Boolean(view.rows.test || view.found.test || view.paused);
+    if (isBusy && !wasBusy) isOpen = true;
+    wasBusy = isBusy;
+    say(toggle, "expanded", isOpen);
+    body.hidden = !isOpen;
+    for (const part of parts) part.draw();
+  };
+  return { ...together(body, parts, draw), toggle };
 }
 
 /** What there is to say of the file that the recording was read from. */
@@ -61,7 +92,7 @@ function notes({ model }) {
   const list = element("ul");
   const root = element("details.file.scrolls", { open: true, hidden: true }, words, list);
   const draw = () => {
-    const all = model.get("notes") ?? [];
+    const all = model.get("file_notes") ?? [];
     if (all.length === list.childElementCount) return; // a file does not change
     root.hidden = !all.length;
     words.textContent = `${plural(all.length, "note")} on the file that this was read from`;
@@ -93,6 +124,7 @@ function inspector(view) {
       mark(record.sender),
       element("bdi.caption", { dir: "ltr" }, element("b", word), rest),
       element("span.place", where + when + read + which),
+      view.note(record.number) && element("p.arrowlabel", quote(view.note(record.number))),
     );
   };
   const hint = (text) => element("p.hint", text);
@@ -110,7 +142,14 @@ function inspector(view) {
     return { record, detail: record && recording.detail(view.selected), picked: view.model.get("picked") };
   };
   const state = ({ record, detail, picked }) =>
-    [view.selected, picked, record?.delay, Boolean(detail), recording.connections > 1].join(" ");
+    [
+      view.selected,
+      picked,
+      record?.delay,
+      Boolean(detail),
+      recording.connections > 1,
+      record && view.note(record.number),
+    ].join(" ");
   // What is being read is not drawn anew.
   const draw = whenChanged(
     () => state(now()),
@@ -193,6 +232,8 @@ function build(context) {
     found,
     following,
     change,
+    pill: newRecords(),
+    note: (number) => model.get("notes")[number] ?? "",
     ask: context.ask,
     hear: context.hear,
     scrolled: () => top.draw(),
@@ -212,10 +253,8 @@ function build(context) {
       return (view.paused ? model.get("position") : null) ?? recording.next - 1;
     },
   };
-  const parts = [summary, notes, filterBar, timeControls, stateDiagrams, ladder, lanesPart, inspector].map((part) =>
-    part(view),
-  );
-  const [top, , , , , table] = parts;
+  const parts = [summary, notes, stateDiagrams, ladder, lanesPart, inspector].map((part) => part(view));
+  const [top, , , table] = parts;
 
   // A panel that was shown before anything happened goes along; one that was shown after a conversation stays on it.
   let decided = false;

@@ -4,16 +4,17 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar
 
-from traitlets import Bool, Enum, Int, List, TraitError, Unicode, default, observe, validate
+from traitlets import Bool, Dict, Enum, Int, List, TraitError, Unicode, default, observe, validate
 
 from ...anatomy.layout import dump, ruler
 from ...anatomy.record import Kind, Record
 from ...anatomy.records import ladder
 from ...anatomy.view import View
-from ...drawing.blocks import DRAWN, READ, Block, Only, Words
+from ...drawing.blocks import DRAWN, READ, Block, Only, Pairs, Words
 from ...drawing.sheet import Sheet, sheet_of
 from ...drawing.visible import count, harmless
 from ...protocol.words import opcode_name
+from ...recording.files.dataframe import record_table
 from ...recording.trace import Trace
 from ..kit.panel import Question, guarded
 from ..kit.record_filter import CONTROL, DIRECTIONS, KINDS, RecordFilter
@@ -55,21 +56,40 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
         help="Number of the last record that has happened, -1 for none; None is live. A number pauses the panel.",
     )
 
-    notes = List(
+    notes: Any = Dict(
+        Unicode(), key_trait=Int(), help='What stands on arrows, by record: lab.panel.notes = {2: "the first message"}.'
+    )
+    file_notes = List(
         Unicode(),
         read_only=True,
         help="What the file that the recording was read from lacks, could not give or lied about.",
     )
 
-    @default("notes")
+    @default("file_notes")
     def _of_the_file(self) -> list[str]:
         return list(self.trace.notes)
 
+    @property
+    def shown(self) -> Any:
+        """The records that pass the filter: a pandas data frame with a row each, or a list where pandas is missing."""
+        return record_table(filter(self._filter.takes, self.trace.records))
+
+    @property
+    def selection(self) -> Any:
+        """The selected record in the form of ``shown``; no row where none is selected. ``selected`` is its number."""
+        return record_table([] if self.selected is None else self.trace.between(self.selected, self.selected + 1))
+
+    @property
+    def _filter(self) -> RecordFilter:
+        return RecordFilter(**{name: getattr(self, name) for name in RecordFilter._fields})
+
     def _sheet(self) -> Sheet:
-        return Sheet("Recording", [Only(READ, sheet_of(self.trace).blocks), Only(DRAWN, self._drawn())], "recording")
+        notes = [Pairs([(f"No. {number}", harmless(note)) for number, note in sorted(self.notes.items())])]
+        read = [*sheet_of(self.trace).blocks, *(notes if self.notes else [])]
+        return Sheet("Recording", [Only(READ, read), Only(DRAWN, self._drawn())], "recording")
 
     def _drawn(self) -> Iterator[Block]:
-        yield ladder(self._pictured())
+        yield ladder(self._pictured(), notes=self.notes)
         if self.selected is not None:
             record, view = self.trace.record(self.selected), View(self.trace.explain(self.selected))
             yield Words(f"No. {record.number}  {record.sender.mark}  {record.summary}")
@@ -82,7 +102,7 @@ class LabPanel(RecordsPanel, sheets=["lab_panel/lanes.css"]):
         held, total = self.trace.held, self.trace.total
         stop = (total if held is None else min(held, total)) if self.position is None else self.position + 1
         middle = stop if self.selected is None else self.selected + 1
-        takes = RecordFilter(**{name: getattr(self, name) for name in RecordFilter._fields}).takes
+        takes = self._filter.takes
         first, between, step = self.trace.first, self.trace.between, LOOKED_THROUGH
         earlier = (one for end in range(middle, first, -step) for one in reversed(between(max(end - step, first), end)))
         later = (one for at in range(max(middle, first), stop, step) for one in between(at, min(at + step, stop)))

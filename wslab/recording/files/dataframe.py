@@ -1,14 +1,16 @@
-"""A trace as a pandas data frame: one row a frame, read from the packed records without making a frame of each."""
+"""A trace as a pandas data frame, one row a frame, read from the packed records without making a frame of each; and
+any records as another, one row each."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ...anatomy import record
 from ...anatomy.field import Sender
-from ...anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind
+from ...anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind, Record
 from ...protocol.words import CLOSE, FIN, MASK, OPCODE, RSV1, RSV2, RSV3, TEXT
 from ..reading import Reading
 
@@ -62,3 +64,19 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
     }
     columns["status_code"][~coded] = pandas.NA
     return pandas.DataFrame(columns)
+
+
+TOLD = ("number", "time", "received", "connection", "sender", "kind", "summary", "offset", "header_length",
+        "payload_length", "violations")  # fmt: skip
+
+
+def record_table(records: Iterable[Record]) -> pandas.DataFrame | list[Record]:
+    """Some records as a data frame, in the columns ``TOLD``; as a list where pandas is not installed."""
+    kept = [*records]
+    try:
+        import pandas
+    except ImportError:
+        return kept
+    words = ({"sender": one.sender.label, "kind": one.kind.name.lower(), "summary": one.summary} for one in kept)
+    rows = [{**one._asdict(), **said} for one, said in zip(kept, words, strict=True)]
+    return pandas.DataFrame(rows, columns=[*TOLD])
