@@ -97,6 +97,7 @@ def test_a_part_that_is_right_has_its_points():
 
 
 @pytest.mark.parametrize("answer", [endless, endless_coroutine])
+@pytest.mark.slow
 def test_an_endless_loop_is_ended(answer: Any):
     started = time.perf_counter()
     verdict = check(answer)
@@ -135,6 +136,7 @@ def test_a_watched_coroutine_is_as_it_was():
     asyncio.run(cancelled())
 
 
+@pytest.mark.slow
 def test_no_exception_comes_late():
     async def nearly() -> None:
         stop = time.perf_counter() + 1.0

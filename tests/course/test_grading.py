@@ -91,6 +91,7 @@ ATTEMPTS = {
 }
 
 
+@pytest.mark.slow
 class TestAttempts:
     @pytest.mark.parametrize("name", ATTEMPTS)
     def test_none_gains_a_point(self, name: str, tmp_path: Path):
@@ -176,6 +177,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> list[Graded]:
         return grade(folder)
 
 
+@pytest.mark.slow
 class TestReport:
     def test_the_csv_has_a_row_a_student(self, graded: list[Graded]):
         rows = list(csv.DictReader(io.StringIO(as_csv(graded))))

@@ -94,6 +94,7 @@ def test_the_meaning_quotes_the_error() -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.slow
 def test_a_program_outside_is_greeted_while_a_cell_computes() -> None:
     assert while_computing() == {"it hears": f'"{GREETING}"'}
 

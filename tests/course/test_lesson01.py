@@ -231,6 +231,7 @@ def test_who_counts_letters_has_the_points_for_english() -> None:
     assert check(lambda text: bytes([0x81, len(text)]) + text.encode()).points() == 2
 
 
+@pytest.mark.slow
 def test_an_endless_loop_is_stopped() -> None:
     def endless(text: str) -> bytes:
         while True:

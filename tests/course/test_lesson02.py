@@ -260,6 +260,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 def test_the_reference_opens_both_clients_for_fifty_seeds() -> None:
     assert check(lesson02.accept_value, lesson02.accept_value.answer).points() == 3
     for seed in range(50):
@@ -281,6 +282,7 @@ def test_a_wrong_answer_gets_its_own_sentence(says: str) -> None:
     assert "Sec-WebSocket-Accept" in verdict.outcomes[0].came
 
 
+@pytest.mark.slow
 def test_a_stub_is_not_begun_and_an_endless_loop_is_ended() -> None:
     assert "not begun" in repr(check(lesson02.accept_value, stub))
     started = time.perf_counter()
@@ -329,5 +331,6 @@ def test_each_of_its_six_faults_has_to_be_repaired_and_has_its_sentence(fault: s
     assert says in verdict.lines[0]
 
 
+@pytest.mark.slow
 def test_a_repair_that_does_not_return_is_ended() -> None:
     assert "had not returned after 1 s" in repr(check(lesson02.repaired_request, lambda: endless("")))

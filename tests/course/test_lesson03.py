@@ -271,6 +271,7 @@ def test_a_right_part_has_its_points() -> None:
     assert 0 < check(forms(125, 65_535, longest=4)).points() < 3
 
 
+@pytest.mark.slow
 def test_an_endless_loop_is_ended() -> None:
     def endless(length: int) -> bytes:
         while True:

@@ -121,6 +121,7 @@ def test_the_sentences_differ() -> None:
     assert len({sentence for _, sentence in WRONG.values()}) == len(WRONG)
 
 
+@pytest.mark.slow
 def test_an_endless_loop_is_stopped() -> None:
     def endless(text: str, cuts: list[int]) -> list[bytes]:
         while True:

@@ -97,6 +97,7 @@ def test_fifty_seeds_are_solvable_with_room_to_spare() -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.slow
 def test_an_endless_loop_is_stopped() -> None:
     def endless(idle: float, pause: float, most: int) -> None:
         while True:
@@ -132,6 +133,7 @@ def test_a_ping_is_told_as_a_ping() -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.slow
 def test_who_only_listens_learns_nothing_of_silence_and_who_pings_reports_1006() -> None:
     """Misconception 16."""
     outcome = asyncio.run(after_silence())
@@ -176,6 +178,7 @@ def recording(handler: Callable[[ServerConnection], Awaitable[None]]) -> Trace:
 
 
 @pytest.mark.lengthy
+@pytest.mark.slow
 def test_the_healthy_end_gives_up_on_the_frozen_one() -> None:
     """Misconception 15."""
     outcome = who_gave_up(recording(freezes))
@@ -186,6 +189,7 @@ def test_the_healthy_end_gives_up_on_the_frozen_one() -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.slow
 def test_a_thread_of_its_own_is_the_cure() -> None:
     assert [*who_gave_up(recording(lets_the_loop_go_on)).values()] == ["the client", 1000, 1000, 1000]
 
@@ -196,6 +200,7 @@ def test_other_ends_give_other_words() -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.slow
 def test_a_busy_cell_gives_up_though_the_pong_is_there() -> None:
     """Misconception 15, the other end."""
     busy = asyncio.run(busy_cell(1))
@@ -220,6 +225,7 @@ def test_a_cell_that_is_busy_for_a_moment_keeps_its_connection() -> None:
 
 
 @pytest.mark.lengthy
+@pytest.mark.slow
 def test_a_pong_with_another_payload_answers_nothing() -> None:
     assert asyncio.run(answer_pings(lambda payload: payload[::-1])) == "the client gives up: keepalive ping timeout"
     assert asyncio.run(answer_pings(lambda payload: payload)) == "it is open after three pings"

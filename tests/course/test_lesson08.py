@@ -222,6 +222,7 @@ def test_the_quiz_is_right() -> None:
     assert all(case.why(case.usual) for case in asked.asked.cases.values())
 
 
+@pytest.mark.slow
 def test_the_reference_is_solved_for_fifty_seeds() -> None:
     for seed in range(50):
         check(goodbye, seed_of=str(seed)).assert_solved()
@@ -261,12 +262,14 @@ def big(code: int) -> bytes:
         (lambda code, reason: frame_of(big(code), reason.encode(), length=len(reason) + 2), "You count letters"),
     ],
 )
+@pytest.mark.slow
 def test_a_foreseen_mistake_gets_its_own_sentence(answer: Any, says: str) -> None:
     verdict = check(answer)
     assert not verdict.solved
     assert says in " ".join(repr(verdict).split())
 
 
+@pytest.mark.slow
 def test_an_endless_loop_is_stopped() -> None:
     def endless(code: int, reason: str) -> bytes:
         while True:
