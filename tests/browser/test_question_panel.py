@@ -78,3 +78,43 @@ def test_who_would_rather_see_sees(lab_page: LabPages) -> None:
     reveal.get_by_role("button", name="I would rather see").click()
     expect(reveal.get_by_role("row").nth(1)).to_contain_text("1815")
     expect(reveal.get_by_role("button")).to_have_count(0)
+
+
+LAB = """
+import os
+os.environ["WSLAB_EDITION"] = "student"
+from wslab import Lab, predict
+lab = Lab(seed=1)
+await lab.serve()
+async with lab.connect() as client:
+    await client.send("before")
+    await client.recv()
+lab
+"""
+GUESS = """
+guess = predict("What comes back?", {"the echo": ["the same", "nothing"]})
+guess
+"""
+TALK = """
+async with lab.connect() as client:
+    await client.send("the outcome")
+    echo = await client.recv()
+guess.reveal({"the echo": "the same" if echo == "the outcome" else "nothing"})
+"""
+
+
+def test_a_lab_holds_back_what_was_recorded_since_a_prediction(lab_page: LabPages) -> None:
+    notebook = lab_page(LAB, GUESS, TALK, "guess.after(lab.trace.frame(2))", "lab.trace")
+    notebook.run(0, 1, 2, 3, 4)
+    panel = notebook.panels.nth(0)
+    outputs = notebook.page.locator(".jp-Cell-outputWrapper")
+    expect(panel).to_contain_text("records wait for your prediction")
+    expect(panel).to_contain_text('"before"')
+    assert "the outcome" not in " ".join(outputs.all_inner_texts())
+    expect(outputs.nth(3)).to_contain_text("Answer the question above first; this fills in by itself.")
+
+    notebook.panels.nth(1).get_by_label("the same").check()
+    notebook.panels.nth(1).get_by_role("button", name="Lock in my prediction").click()
+    expect(panel).to_contain_text('"the outcome"')
+    expect(panel).not_to_contain_text("wait for your prediction")
+    expect(outputs.nth(3)).to_contain_text("Payload")

@@ -32,11 +32,12 @@ function summary(view) {
   let speaking = null;
 
   const text = () => {
-    const { total, first, bytes_dropped } = recording.status;
+    const { total, first, bytes_dropped, waiting } = recording.status;
     const dropped =
       first || bytes_dropped ? `${plural(first, "record")} and ${plural(bytes_dropped, "byte")} dropped` : "0 dropped";
     const shown = rows.test ? `${NUMBER.format(rows.count)}${rows.done ? "" : "…"} of ` : "";
-    return `${shown}${plural(total, "record")} · ${NUMBER.format(total - first)} kept · ${dropped}`;
+    const held = waiting ? `${plural(waiting, "record")} ${waiting > 1 ? "wait" : "waits"} for your prediction · ` : "";
+    return `${held}${shown}${plural(total, "record")} · ${NUMBER.format(total - first)} kept · ${dropped}`;
   };
 
   const draw = () => {
