@@ -135,11 +135,11 @@ def test_a_file_is_no_longer_than_its_budget() -> None:
 
 MOST_LINES = 20_500
 """Of Python in the package, without ``course/``."""
-LEFT_LINES = 21_240
+LEFT_LINES = 21_200
 """What it has today, rounded up. It goes where its budget is kept."""
-MOST_STATEMENTS = 13_350
+MOST_STATEMENTS = 13_320
 """Of that Python: nodes of its syntax trees."""
-MOST_WEB_LINES = 7_950
+MOST_WEB_LINES = 7_800
 """Of JavaScript and CSS."""
 WIDEST = 120
 """Columns of a line of JavaScript; the formatter does not break comments and long texts."""
