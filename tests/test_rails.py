@@ -138,7 +138,7 @@ MOST_LINES = 20_500
 """Of Python in the package, without ``course/``."""
 MOST_STATEMENTS = 13_280
 """Of that Python: nodes of its syntax trees."""
-MOST_WEB_LINES = 7_950
+MOST_WEB_LINES = 7_800
 """Of JavaScript and CSS."""
 WIDEST = 120
 """Columns of a line of JavaScript; the formatter does not break comments and long texts."""

@@ -79,7 +79,7 @@ def test_a_right_answer_is_solved_for_fifty_seeds(answer: Any):
         (lambda word: word, "You gave the word back as it is."),
         (lambda word: f"{word} {word}", "There is a blank too many."),
         (divides, r"Your code raised ZeroDivisionError: division by zero, in line \d+: return 1 / 0"),
-        (stub, "Replace `raise NotImplementedError`"),
+        (stub, 'Replace "raise NotImplementedError"'),
         (None, "Your code raised TypeError"),
     ],
 )

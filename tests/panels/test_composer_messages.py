@@ -179,7 +179,11 @@ def test_an_illegal_frame_is_told_before_and_the_peer_fails_the_connection() -> 
         await until(lambda: "its connection is over" in page.last("ends")["why"])
         page.ask("send bytes")
         assert "connection is over" in composer.problem
+        close = page.last("answer")["records"][0]
+        assert close["words"].startswith("CLOSE 1002")
+        assert (close["sender"], close["meaning"], close["where"]) == ("server", "protocol error", "RFC 6455 7.4.1")
         (row,) = page.last("sent")["sent"]
+        assert page.last("answer")["sent"] == row
         assert (row["what"], row["sender"], row["how"]) == ("TEXT, 7 bytes", "client", "exact bytes")
         assert lab.trace.record(row["number"]).violations == 1
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 from fake_page import FakePage
+from traitlets import TraitError
 from websockets.asyncio.server import ServerConnection
 
 from wslab.anatomy.record import Kind
@@ -444,3 +445,21 @@ def test_the_picture_holds_the_handshake_and_the_steps() -> None:
     for words in ("Sec-WebSocket-Accept", ACCEPT, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", "b3 7a 4f 2c"):
         assert words in svg
     assert svg == at_work(work)
+
+
+@pytest.mark.parametrize(
+    ("part", "there"),
+    [
+        ("request", "GET /chat HTTP/1.1"),
+        ("accept", "Accept, step by step"),
+        ("experiments", "One change, which status?"),
+    ],
+)
+def test_a_part_alone_shows_that_part(part: str, there: str) -> None:
+    lab = Lab(seed=1)
+    whole, alone = repr(HandshakeWorkbench(lab)), repr(HandshakeWorkbench(lab, part=part))
+    titles = ("GET /chat HTTP/1.1", "Accept, step by step", "One change, which status?")
+    assert [title for title in titles if title in whole] == [*titles]
+    assert [title for title in titles if title in alone] == [there]
+    with pytest.raises(TraitError):
+        HandshakeWorkbench(lab, part="answer")

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -363,3 +364,17 @@ def test_notes_stand_on_the_arrows_of_the_picture_and_in_the_text() -> None:
     with pytest.raises(TraitError):
         panel.notes = {"two": "no number"}
     panel.close()
+
+
+def test_a_page_is_given_the_picture_and_the_recording_as_files(tmp_path: Path) -> None:
+    trace = Trace()
+    traffic(trace)
+    page = FakePage(LabPanel(trace))
+    for what in ("picture", "recording"):
+        page.ask("file", what=what, view="mine")
+    picture, recording = page.all("file")
+    assert (picture["name"], picture["view"], recording["name"]) == ("recording.svg", "mine", "recording.pcapng")
+    files = [buffers[0] for message, buffers in zip(page.told, page.buffers, strict=True) if message["tell"] == "file"]
+    assert files[0].startswith(b"<svg")
+    (tmp_path / "recording").write_bytes(files[1])
+    assert [one.summary for one in Trace.open(tmp_path / "recording").records] == [one.summary for one in trace.records]

@@ -308,8 +308,8 @@ function library(context, flush) {
     "section.inspector.way",
     { "aria-label": "Through the library" },
     element("div.wrap", heading, about, element("span.buttons", message, ...others)),
-    came.element,
     closing.element,
+    came.element,
   );
   return together(root, [code, reason], draw);
 }
