@@ -111,6 +111,7 @@ def cells_of(ruler: str) -> Iterator[tuple[int, str]]:
 
 @given(explanations())
 @settings(max_examples=100)
+@pytest.mark.lengthy
 def test_the_ruler_has_a_cell_for_each_field_it_reaches(one: Explanation) -> None:
     """A field has a cell in each row; the bits and bytes in the cells, read in order, are the first 16 bytes."""
     found = list(cells_of(ruler_text(one, reveal=True)))

@@ -293,6 +293,7 @@ def test_a_table_says_all_that_the_text_says_in_cells_apart() -> None:
 
 @given(explanations())
 @settings(max_examples=40)
+@pytest.mark.lengthy
 def test_anything_explained_fits(one: Explanation) -> None:
     picture = explanation_picture(one)
     assert_harmless(picture)
@@ -423,6 +424,7 @@ def test_the_kinds_differ_in_shape() -> None:
 
 @given(st.lists(st.tuples(records, st.none() | st.floats(0, 2e9)), max_size=80))
 @settings(max_examples=30)
+@pytest.mark.lengthy
 def test_any_ladder_fits(some: list[tuple[Record, float | None]]) -> None:
     picture = sheet("", ladder_figure([one._replace(received=received) for one, received in some]))
     assert_harmless(picture)

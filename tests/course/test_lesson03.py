@@ -235,6 +235,7 @@ WRONG: dict[str, Callable[[int], Any]] = {
 }
 
 
+@pytest.mark.lengthy
 def test_the_reference_is_read_by_both_for_fifty_seeds() -> None:
     assert check(lesson03.frame_header.answer).points() == 3
     for seed in range(50):
@@ -261,6 +262,7 @@ def test_a_wrong_answer_is_not_solved(says: str) -> None:
     assert not check(WRONG[says]).solved
 
 
+@pytest.mark.lengthy
 def test_a_limit_that_is_off_by_one_is_found_by_every_seed() -> None:
     for seed in range(30):
         for answer in (forms(124, 65_535), forms(126, 65_535), forms(125, 65_534), forms(125, 65_536)):

@@ -104,6 +104,7 @@ WRONG = {
 }  # fmt: skip
 
 
+@pytest.mark.lengthy
 def test_the_reference_is_solved_by_fifty_seeds() -> None:
     for seed in range(50):
         check(in_frames, str(seed)).assert_solved()

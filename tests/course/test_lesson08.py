@@ -59,6 +59,7 @@ def test_a_close_frame_may_carry_what_the_lesson_tells() -> None:
     assert may_carry(CODES) == dict(zip(CODES, ("no", "no", "no", "yes", "yes", "no"), strict=True))
 
 
+@pytest.mark.lengthy
 def test_the_line_has_every_code_once_and_says_who_may_send_it() -> None:
     line = code_line()
     assert [(run.first, run.last, run.who) for run in line.runs] == [
@@ -142,6 +143,7 @@ def test_only_a_close_frame_is_a_goodbye_and_silence_is_not_reported() -> None:
     }
 
 
+@pytest.mark.lengthy
 def test_over_tcp_it_is_the_same_and_shown_with_what_crossed() -> None:
     left = asyncio.run(leave_in_all_ways())
     assert left.told == told_in_all_ways()

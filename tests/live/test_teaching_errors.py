@@ -107,6 +107,7 @@ def run(*cells: str) -> list[list[str]]:
 
 
 @pytest.mark.skipif(sys.platform == "emscripten", reason="no kernels there")
+@pytest.mark.lengthy
 def test_a_kernel_tells_errors_in_a_few_lines():
     failed, noted, early, plain, whole = run(
         SETUP + "client = await lab.connect()\nawait client.send('0')\nawait client.recv()",

@@ -347,6 +347,7 @@ def refused_or_read(path: Path, parts: dict[str, bytes]) -> bool:
 @pytest.mark.parametrize(
     ("part", "size"), [("records.bin", PACKED.size), ("places.bin", PLACE.size), ("chunks.bin", ENTRY.size)]
 )
+@pytest.mark.lengthy
 def test_a_damaged_entry_is_refused_or_can_be_read(
     part: str, size: int, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
