@@ -15,7 +15,7 @@ import pytest
 from nbclient import NotebookClient
 from shape import asked, broken, calls, cells, minutes
 
-from wslab.course.copies import source_folder, student
+from wslab.course.copies import SOLUTION, source_folder, student
 from wslab.course.prediction import NOT_YET, WAITING
 
 # Those that have the shape of a lesson.
@@ -119,3 +119,37 @@ def test_a_students_copy_that_nobody_answered_tells_no_outcome(path: Path, ran: 
 
 def test_the_whole_course_takes_the_minutes_that_it_says():
     assert all(10 <= minutes(path) <= 40 for path in LESSONS if path.name[2] != "b")
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_what_many_say_is_a_surprise_with_its_reason(path: Path):
+    """Strict nbval holds these stored outputs, in which the usual answers stand, to what each run records."""
+    seen = 0
+    for cell in cells(path):
+        if calls(cell, "reveal"):
+            for output in cell["outputs"]:
+                parser = Rows()
+                parser.feed("".join(output.get("data", {}).get("text/html", "")))
+                for case, many_say, it_was, verdict, why in (row for row in parser.rows[1:] if len(row) == 5):
+                    assert verdict.strip() == "surprise", f"{case}: many say {many_say}, it was {it_was}"
+                    assert why.strip(), f"{case}: no reason"
+                    seen += 1
+    assert seen >= sum(len(one.cases) for one in asked(path) if not one.name.endswith(".quiz"))
+
+
+MISCONCEPTIONS = {1, 2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 15, 17, 18, 19, 24}
+
+
+def test_each_misconception_of_these_lessons_has_its_prediction():
+    told = {number for path in LESSONS for one in asked(path) for number in one.misconceptions}
+    assert told >= MISCONCEPTIONS
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_students_copy_holds_no_solution(path: Path):
+    notebook = json.loads(path.read_text("utf-8"))
+    handed_out = "\n".join("".join(cell["source"]) for cell in student(notebook)["cells"])
+    for solution in SOLUTION.findall("\n".join("".join(cell["source"]) for cell in notebook["cells"])):
+        for line in solution.splitlines()[1:-1]:
+            assert len(line.strip()) < 15 or line.strip() not in handed_out
+    assert "SOLUTION" not in handed_out
