@@ -184,8 +184,8 @@ function savedView(model, el) {
     "p.notice",
     { role: "status" },
     element("b", "A saved view."),
-    " No kernel answers for this panel. It was restarted or has ended, or this notebook has not run yet. ",
-    "To make the panel live, run the cells from the first one to ",
+    " It tells what the panel showed last. No kernel answers now. It was restarted or has ended, or this notebook has ",
+    "not run yet. To make the panel live, run the cells from the first one to ",
     which,
     ": click each and press Shift+Enter.",
   );
