@@ -103,7 +103,7 @@ def promised(path: Path) -> int | None:
 
 def broken(path: Path) -> list[str]:
     """Each way in which a lesson's shape is not as it should be, in a sentence."""
-    return [*_sizes(path), *_texts(path), *_constants(path)]
+    return [*_sizes(path), *_texts(path), *constants_in(path)]
 
 
 def _sizes(path: Path) -> Iterator[str]:
@@ -152,7 +152,7 @@ def _texts(path: Path) -> Iterator[str]:
         yield f"predictions in the TOML that nobody asks for: {', '.join(sorted(told))}"
 
 
-def _constants(path: Path) -> Iterator[str]:
+def constants_in(path: Path) -> Iterator[str]:
     """Constants that reach ``reveal(...)``, directly, through a name or through a helper."""
     names: dict[str, list[ast.expr]] = {}
     helpers: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wslab.course import ExerciseVerdict, Outcome, Trial, exercise
+from wslab.course import Exercise, ExerciseVerdict, Outcome, Trial, exercise
 from wslab.course.exercises import EndlessLoopError, watched
 
 
@@ -150,17 +150,37 @@ def test_no_exception_comes_late():
             time.sleep(0)
 
 
-def test_hints_open_one_by_one_and_then_the_solution(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(doubled, "_given", 0)
-    monkeypatch.setattr(doubled, "tries", 0)
+def test_hints_open_one_by_one_and_then_the_solution():
+    doubled._done.clear()
     assert "opens after 3 tries and all 2 hints" in repr(doubled.solution())
     assert "Hint 1 of 2: Say it twice." in repr(doubled.hint())
     assert "Hint 2 of 2" in repr(doubled.hint())
     assert "no more hints" in repr(doubled.hint())
-    monkeypatch.setattr(doubled, "tries", 3)
+    doubled._done["tried"] = 3
     assert "return word + word" in repr(doubled.solution())
 
 
 def test_a_teacher_sees_the_solution_at_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WSLAB_EDITION", "teacher")
     assert "return word + word" in repr(doubled.solution())
+
+
+@pytest.mark.usefixtures("student")
+def test_tries_and_hints_are_known_after_a_restart():
+    def made() -> Exercise:
+        @exercise(hints=["Only one."])
+        async def restarted(answer: Any, trial: Trial) -> list[Outcome]:
+            """Say yes."""
+            return [Outcome("", "yes", answer(), answer() == "yes")]
+
+        restarted.reference(lambda: "yes")
+        return restarted
+
+    for _ in range(3):
+        asyncio.run(made().check(lambda: "no"))
+    assert "opens after" in repr(made().solution())
+    assert "Only one." in repr(made().hint())
+    after = made()
+    assert after.tries == 3
+    assert "opens after" not in repr(after.solution())
+    assert "no more hints" in repr(after.hint())

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 import textwrap
 import zipfile
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from wslab.course import Outcome, Trial, exercise, grading
+from wslab.course.copies import source_folder
 from wslab.course.grading import Graded, Task, as_csv, grade, report, submissions, write
 from wslab.course.stranger import Stranger, StrangerError
 
@@ -225,3 +227,15 @@ class TestSubmissions:
     def test_an_empty_folder_is_said(self, tmp_path: Path):
         with pytest.raises(FileNotFoundError, match="holds no submission"):
             submissions(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_courses_own_solutions_get_every_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()  # the real exercises
+    folder = tmp_path / "in" / "author"
+    shutil.copytree(source_folder(), folder)
+    hand_in(tmp_path / "in", blank="x = 1\n")
+    author, blank = grade(tmp_path / "in")
+    assert [(mark.exercise, mark.said) for mark in author.marks if mark.points < mark.most] == []
+    assert len(author.marks) >= 9
+    assert {mark.points for mark in blank.marks} == {0}

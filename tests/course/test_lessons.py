@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from shape import asked, broken, calls, cells, minutes
+from shape import asked, broken, calls, cells, constants_in, minutes
 
 from wslab.course.copies import SOLUTION, source_folder, student
 from wslab.course.prediction import NOT_YET, WAITING
@@ -25,6 +25,11 @@ LESSONS = [path for path in sorted(source_folder().glob("*.ipynb")) if path.name
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_it_has_the_shape_of_a_lesson(path: Path):
     assert broken(path) == []
+
+
+@pytest.mark.parametrize("path", sorted(source_folder().glob("*.ipynb")), ids=lambda path: path.stem)
+def test_no_constant_reaches_a_reveal(path: Path):
+    assert list(constants_in(path)) == []
 
 
 class Rows(HTMLParser):

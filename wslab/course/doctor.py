@@ -8,8 +8,11 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from .copies import source_folder
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "firefox", "firefox-esr")
 NEEDED = ("jupyterlab", "ipywidgets", "anywidget", "websockets", "wsproto", "nest_asyncio2", "nbval", "trustme")
@@ -30,12 +33,13 @@ def examined(*, deep: bool = False) -> Iterator[Finding]:
     """Look at what the course needs, one thing after another.
 
     Args:
-        deep: whether to run every exercise's reference too, which takes a minute.
+        deep: whether to run every exercise's reference and one lesson too, which takes a minute.
     """
     for look in LOOKS:
         yield from look()
     if deep:
         yield from _references()
+        yield _lesson()
 
 
 def _python() -> Iterator[Finding]:
@@ -101,6 +105,21 @@ def _references() -> Iterator[Finding]:
     for task in tasks():
         verdict = asyncio.run(task.exercise.check(task.exercise.answer, seed_of="doctor", kept=False))
         yield Finding(f"exercise {task.name}", verdict.solved, verdict.heading, " ".join(verdict.lines))
+
+
+def _lesson() -> Finding:
+    """Whether a lesson runs from top to bottom in a kernel, as the author's edition does."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    (path,) = source_folder().glob("01-*.ipynb")
+    with tempfile.TemporaryDirectory() as folder:
+        notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        try:
+            NotebookClient(notebook, timeout=60, resources={"metadata": {"path": folder}}).execute()
+        except Exception as error:
+            return Finding("lesson 01", False, str(error)[:200], "run it by hand: wslab lab --author")
+    return Finding("lesson 01", True, f"{len(notebook.cells)} cells ran")
 
 
 LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _programs, _network, _conversation)

@@ -19,7 +19,9 @@ import random
 import threading
 import traceback
 import types
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,7 +29,7 @@ from ..drawing.blocks import Notes, Table, Words
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import visible
 from .edition import edition
-from .journal import note, seed
+from .journal import events, note, seed
 
 T = TypeVar("T")
 DEADLINE = 1.0  # seconds that a learner's code may compute without awaiting anything
@@ -116,14 +118,27 @@ class Exercise(Shown):
         self.task = inspect.getdoc(judge) or ""
         self.lesson = judge.__module__.rpartition(".")[2].removeprefix("lesson")
         self.points, self.misconception, self.variants = points, misconception, variants
-        self.tries = 0
         self._judge, self._hints, self._foreseen = judge, tuple(hints), tuple(foreseen)
-        self._given = 0
         self.answer: Any = None  # the exercise's solution
 
     @property
     def _event(self) -> str:
         return f"{self.lesson}.{self.name}"
+
+    @cached_property
+    def _done(self) -> Counter[str]:
+        """How often it was tried and how many hints were given; a student's journal knows it from before a restart."""
+        before = events() if edition() == "student" else ()
+        return Counter(event["event"] for event in before if event["name"] == self._event)
+
+    @property
+    def tries(self) -> int:
+        """How often it was checked."""
+        return self._done["tried"]
+
+    @property
+    def _given(self) -> int:
+        return self._done["hint"]
 
     async def check(self, answer: Any, *, seed_of: str | None = None, kept: bool = True) -> ExerciseVerdict:
         """Have the peers judge an answer. Never raises for a wrong one.
@@ -158,7 +173,7 @@ class Exercise(Shown):
             left = len(self._hints) - self._given if kept else 0
             lines += [f"{left} {'hint' if left == 1 else 'hints'} left: {self.name}.hint()"] if left else []
         if kept:
-            self.tries += 1
+            self._done["tried"] += 1
             note("tried", self._event, solved=solved)
         return self._verdict(outcomes, lines, "solved" if solved else "not yet", "".join(reason))
 
@@ -184,7 +199,7 @@ class Exercise(Shown):
         """The next hint."""
         if self._given >= len(self._hints):
             return _Reply("There are no more hints.")
-        self._given += 1
+        self._done["hint"] += 1
         note("hint", self._event)
         return _Reply(f"Hint {self._given} of {len(self._hints)}: {self._hints[self._given - 1]}")
 
