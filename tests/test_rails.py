@@ -138,7 +138,7 @@ MOST_LINES = 20_650
 """Of Python in the package, without ``course/``."""
 MOST_STATEMENTS = 13_400
 """Of that Python: nodes of its syntax trees."""
-MOST_WEB_LINES = 8_040
+MOST_WEB_LINES = 8_080
 """Of JavaScript and CSS."""
 WIDEST = 120
 """Columns of a line of JavaScript; the formatter does not break comments and long texts."""
