@@ -160,6 +160,8 @@ def run(command, **environment):
     path = os.pathsep.join([str(BIN), os.environ.get("PATH", "")])
     variables = {**os.environ, "VIRTUAL_ENV": str(VENV), "PATH": path, **environment}
     variables.pop("PYTHONHOME", None)
+    for folder in KEPT.values():  # IPython wants the folder above its own to be there
+        (VENV / folder).mkdir(parents=True, exist_ok=True)
     program = shutil.which(command[0], path=path)
     if program is None:
         return say("%s is not on this machine" % command[0])
