@@ -188,9 +188,9 @@ await lab.serve(handler)
 client = await lab.connect()
 await client.wait_closed()
 await lab.close()
-print([record.summary for record in lab.trace.records if record.kind == 5])
+print([dict(lab.trace.explain(one.number).facts)["error"] for one in lab.trace.records if one.kind == 5])
 """
-    assert kernel.run(code).printed == "['ValueError: no']"
+    assert kernel.run(code).printed == """['ValueError: no (handler, line 3: raise ValueError("no"))']"""
 
 
 def test_a_restarted_kernel_says_goodbye() -> None:
