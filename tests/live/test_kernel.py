@@ -190,7 +190,7 @@ await client.wait_closed()
 await lab.close()
 print([dict(lab.trace.explain(one.number).facts)["error"] for one in lab.trace.records if one.kind == 5])
 """
-    assert kernel.run(code).printed == """['ValueError: no (handler, line 3: raise ValueError("no"))']"""
+    assert kernel.run(code).printed == """['ValueError: no (handler, line 2: raise ValueError("no"))']"""
 
 
 def test_a_restarted_kernel_says_goodbye() -> None:
