@@ -44,14 +44,19 @@ class JupyterServer:
 
 @contextmanager
 def jupyter_process(application: str, home: Path, *arguments: str) -> Iterator[JupyterServer]:
-    """Run ``python -m application`` on the folder ``home/work``; everything that it stores lies below ``home``."""
+    """Run ``python -m application`` on the folder ``home/work``; everything that it stores lies below ``home``.
+
+    ``wslab.cli lab`` serves the copy of the course that it lays out there.
+    """
     folder = home / "work"
+    wslab = application.startswith("wslab")
     token = secrets.token_hex(16)
     for path in (folder, *(home / name for name in FOLDERS.values())):
         path.mkdir(parents=True, exist_ok=True)
     command = [
-        sys.executable, "-m", application, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-        "--ServerApp.port=0", f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}", *arguments,
+        sys.executable, "-m", *application.split(), "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port=0", *([] if wslab else [f"--ServerApp.root_dir={folder}"]),
+        f"--IdentityProvider.token={token}", *arguments,
     ]  # fmt: skip
     environment = {
         **os.environ,
