@@ -229,6 +229,7 @@ def test_the_reference_is_right_for_the_author(exercise: Any) -> None:
         (lambda frame: stops(frame[6:], frame[2:6]).decode("utf-8", "replace"), "It ends after four bytes"),
         (lambda frame: apply_mask(frame[6:], frame[4:6] + frame[2:4]).decode("utf-8", "replace"), "the wrong byte"),
         (lambda frame: frame[6:].decode("utf-8", "replace"), "You gave the masked bytes"),
+        (lambda frame: apply_mask(frame[6:], frame[2:6]).decode("latin-1"), "You make a letter of each byte"),
         (lambda frame: "key " + apply_mask(frame[6:], frame[2:6]).decode(), "Something stands before the text"),
         (lambda frame: None, "None"),
         (lambda frame: frame[100], "IndexError"),

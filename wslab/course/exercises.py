@@ -158,7 +158,9 @@ class Exercise(Shown):
                     outcomes += await watched(self._judge(answer, trial))
         except NotImplementedError:
             return self._verdict(
-                [], ['Replace "raise NotImplementedError" with your code, and run the cell again.'], "not begun"
+                [],
+                ['Replace "raise NotImplementedError" with your code. Run that cell, and then this one.'],
+                "not begun",
             )
         except TimeoutError:
             lines.append(f"Nothing happened for {PATIENCE:g} s: the peer still waits for bytes.")

@@ -42,6 +42,8 @@ class Form(Alive, Shown):
     """Questions that are answered once. ``watch`` tells when they are."""
 
     button = "Lock in my prediction"
+    heads = ("case", "it was")  # of the columns that tell what was asked, and what is so
+    told = False  # whether the outcome is known
     words = ("as predicted", "surprise")  # of an answer that is right, and of one that is not
 
     def __init__(self, asked: Asked) -> None:
@@ -116,6 +118,7 @@ class Form(Alive, Shown):
             "cases": cases,
             "answers": self.answers,
             "locked": self.locked,
+            "told": self.told,
             "button": self.button,
         }
 
@@ -181,9 +184,10 @@ class Prediction(Form):
         if set(told) != set(self.asked.cases):
             raise KeyError(
                 f"asked was {', '.join(self.asked.cases)}; the outcome tells of {', '.join(map(str, told))}: "
-                "give an outcome for each case"
+                "give an outcome for each case. If this name stands for another prediction now, run its own cell again"
             )
-        self._outcome = told
+        self._outcome, self.told = told, True
+        self._changed()
         if self.locked:
             self._note()
         return Reveal(self, told)
@@ -260,7 +264,8 @@ class Reveal(Alive, Shown):
 
     @property
     def _columns(self) -> tuple[str, ...]:
-        return "case", "you said" if self._form.locked else "many say", "it was", "so", "why"
+        asked, outcome = self._form.heads
+        return asked, "you said" if self._form.locked else "many say", outcome, "so", "why"
 
     def _still(self) -> Shown:
         return self

@@ -15,6 +15,8 @@ class Quiz(Form):
     """A lesson's questions. Made by ``quiz``."""
 
     button = "Check my answers"
+    heads = ("question", "right is")
+    told = True
     words = ("right", "not so")
 
     @property

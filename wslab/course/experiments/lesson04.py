@@ -281,7 +281,9 @@ def sent(trace: Trace, number: int = 1) -> list[Frame]:
 _KEY = b"\x01\x02\x03\x04"
 _TEXT = "Hello!"
 _FRAME = build_frame(_TEXT, mask=_KEY)
-_STOPS = "It ends after four bytes: `zip` stops where the key ends. Begin the key again."
+_WIDE = "é日"
+_WIDE_FRAME = build_frame(_WIDE, mask=_KEY)
+_STOPS = "It ends after four bytes, where the key ends: `xor` and `zip` stop there. Begin the key again."
 _WRONG_BYTE = "You begin at the wrong byte of the key: byte 0 of the payload meets byte 0 of the key."
 _TURNED = _KEY[2:] + _KEY[:2]  # who counts from the frame's first byte begins here
 
@@ -300,7 +302,14 @@ _TURNED = _KEY[2:] + _KEY[:2]  # who counts from the frame's first byte begins h
         (lambda f: f(_FRAME) == _TEXT[:4], _STOPS),
         (lambda f: f(_FRAME) == apply_mask(_FRAME[6:], _TURNED).decode(), _WRONG_BYTE),
         (lambda f: f(_FRAME) == _FRAME[6:].decode(), "You gave the masked bytes: XOR each with its byte of the key."),
-        (lambda f: f(_FRAME).endswith(_TEXT), "Something stands before the text: it begins behind the key, at byte 6."),
+        (
+            lambda f: f(_FRAME) == _TEXT and f(_WIDE_FRAME) == _WIDE.encode().decode("latin-1"),
+            "You make a letter of each byte. A letter may take several: put the bytes together, then `.decode()`.",
+        ),
+        (
+            lambda f: f(_FRAME) != _TEXT and f(_FRAME).endswith(_TEXT),
+            "Something stands before the text: it begins behind the key, at byte 6.",
+        ),
     ],
 )
 async def unmasking(answer: Any, trial: Trial) -> list[Outcome]:

@@ -107,9 +107,11 @@ function table({ model, ask, status }) {
   const draw = whenChanged(
     () => JSON.stringify(model.get("state")),
     () => {
-      const { question, waiting, columns, rows: told, score, meaning: means, locked, cases } = model.get("state");
+      const { question, waiting, columns, rows: told, score, meaning: means, ...state } = model.get("state");
+      const { locked, cases, told: ran } = state;
+      const next = ran ? "The table below shows what happened." : "Run the next cell to see what happens.";
       skip.hidden = !waiting;
-      tell(status, waiting ?? score ?? (locked ? "Locked in. The table below shows what happened." : ""));
+      tell(status, waiting ?? score ?? (locked ? `Locked in. ${next}` : ""));
       tell(meaning, harmless(means ?? ""));
       if (!told) return rows.replaceChildren();
       const heads = columns.map((words) => element("th", { scope: "col" }, harmless(words)));
