@@ -213,7 +213,7 @@ def _opening(f: Callable[[str], bytes], byte: int) -> int:
         (lambda f: _opening(f, 0) & 0xF == 2, "Opcode 2 is a binary message. Text has the opcode 1."),
         (
             lambda f: _opening(f, 1) == 2 and f("şğü")[1] == 3,
-            "You count letters. The length counts bytes, and ş takes two.",
+            "You count letters. The length counts bytes, and a letter such as ş takes two.",
         ),
         (lambda f: _opening(f, 1) > 2, "The length counts what follows the two bytes, and not those two as well."),
     ],

@@ -268,7 +268,7 @@ async def said_by_server(lab: Lab, frame: bytes) -> str:
         (lambda f: f(4000, "ab")[1] & 0x7F == 8, "The key is no part of the payload, so the length leaves it out."),
         (
             lambda f: f(4000, "şğü")[1] & 0x7F == 5,
-            "You count letters. The length counts bytes, and ş takes two.",
+            "You count letters. The length counts bytes, and a letter such as ş takes two.",
         ),
     ],
 )
