@@ -11,11 +11,11 @@ from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-PANELS = 9
+PANELS = 12
 EVERYTHING = """
 from IPython.display import display
 from wslab import BrowserPanel, ByteInspector, ClosingPanel, Composer, FrameBuilder, HandshakeWorkbench
-from wslab import Lab, build_frame
+from wslab import Lab, build_frame, predict, quiz
 
 lab = Lab(seed=1)
 await lab.serve()
@@ -49,7 +49,11 @@ browser = BrowserPanel(lab, "<script>new WebSocket('ws://localhost:1234', ['a'])
 panel.lanes_open = True
 panel.selected = broken
 browser.run()
-display(panel, inspector, composer, builder, bench, accept, tries, closing, browser)
+guess = predict("Who speaks next?", {"the end": ["the client", "the server"], "bytes": None})
+answered = predict("Who speaks first?", {"the end": ["the client", "the server"]}, meaning="Either may.")
+outcome = answered.reveal("the server")
+answered.answer({"the end": "the client"})
+display(panel, inspector, composer, builder, bench, accept, tries, closing, browser, guess, outcome, quiz("01"))
 """
 
 SHOWN = (
@@ -71,14 +75,15 @@ SHOWN = (
 )
 """Of each panel what comes last, with words that it has when it is there."""
 
-# What Tab has to come to: of radio buttons only the one that is checked, of a group with one tab stop only that one.
+# What Tab has to come to: of radio buttons the checked one or else the first, of a group with one tab stop only that one.
 TABBABLE = """
 () => {
   const visible = (node) => node.checkVisibility({ visibilityProperty: true }) && !node.closest("[inert]");
   const controls = ["a[href]", "button", "input", "select", "textarea", "[tabindex]"];
   const candidates = [...document.querySelectorAll(`.wslab-panel :is(${controls})`)];
   const radios = (node) => [...document.querySelectorAll(`.wslab-panel input[type=radio][name="${node.name}"]`)];
-  const stops = (node) => node.type !== "radio" || node.checked || !radios(node).some((each) => each.checked);
+  const stop = (all) => all.find((each) => each.checked) ?? all[0];
+  const stops = (node) => node.type !== "radio" || node === stop(radios(node));
   return candidates.filter((node) => visible(node) && node.tabIndex >= 0 && !node.disabled && stops(node));
 }
 """

@@ -143,7 +143,7 @@ function build(context) {
     below.draw(); // first, since the form gives the focus to the status line
     above.draw();
   };
-  return { element: element("div.body", above.root, status, below.root), draw };
+  return { element: element("div.asking", above.root, status, below.root), draw };
 }
 
 export default panel("question", "Prediction", build);
