@@ -75,7 +75,7 @@ SHOWN = (
 )
 """Of each panel what comes last, with words that it has when it is there."""
 
-# What Tab has to come to: of radio buttons the checked one or else the first, of a group with one tab stop only that one.
+# What Tab has to come to: of radio buttons the checked one, else the first; of a group with one tab stop only that one.
 TABBABLE = """
 () => {
   const visible = (node) => node.checkVisibility({ visibilityProperty: true }) && !node.closest("[inert]");
