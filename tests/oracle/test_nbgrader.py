@@ -47,7 +47,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
             check=True, capture_output=True, text=True,
         ).stdout
     )  # fmt: skip
-    (Path(paths) / "installed-here.pth").write_text(sysconfig.get_path("purelib"))
+    here = sysconfig.get_path("purelib")  # with its .pth files, one of which leads to wslab
+    (Path(paths) / "installed-here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
     done = subprocess.run([str(made), "-m", "pip", "install", "-qq", "nbgrader>=0.9"], capture_output=True, check=False)
     if done.returncode:
         pytest.skip(f"nbgrader cannot be installed: {done.stderr.decode()[-300:]}")
