@@ -2,22 +2,26 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from ..drawing.visible import count, visible
 
 HIDDEN_BYTE = "··"  # stands for the two hex digits of a byte that is not shown
 LINE = 16  # bytes in a line that ``hex_text`` writes
-
-_PIECE = re.compile(
-    rf"""
-      (?P<apart> [\s,:;-]+ | 0[xX](?=[0-9a-fA-F]) | \\x(?=[0-9a-fA-F]) )
-    | (?P<byte>  [0-9a-fA-F]{{2}} )
-    | (?P<hidden>{HIDDEN_BYTE} )
-    | (?P<stranger> . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 _HEX = frozenset("0123456789abcdefABCDEF")
+
+
+@cache
+def _piece() -> re.Pattern[str]:
+    return re.compile(
+        rf"""
+          (?P<apart> [\s,:;-]+ | 0[xX](?=[0-9a-fA-F]) | \\x(?=[0-9a-fA-F]) )
+        | (?P<byte>  [0-9a-fA-F]{{2}} )
+        | (?P<hidden>{HIDDEN_BYTE} )
+        | (?P<stranger> . )
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
 
 
 class HexError(ValueError):
@@ -48,7 +52,7 @@ def parse_hex(text: str, withheld: Sequence[int] = ()) -> bytes:
         raise HexError(message, first, first + len(HIDDEN_BYTE))
     held = iter(withheld)
     data = bytearray()
-    for piece in _PIECE.finditer(text):
+    for piece in _piece().finditer(text):
         if piece.lastgroup == "stranger":
             raise _fault(text, piece.start())
         if piece.lastgroup != "apart":
@@ -75,7 +79,7 @@ def bytes_of(data: object, call: str) -> bytes:
 
 
 def _fault(text: str, at: int) -> HexError:
-    following = _PIECE.match(text, at + 1)
+    following = _piece().match(text, at + 1)
     if text[at] in _HEX and following and following.lastgroup == "stranger":
         at += 1  # it is the character after the digit
     where = f"line {text.count(chr(10), 0, at) + 1}, character {at - text.rfind(chr(10), 0, at)}"

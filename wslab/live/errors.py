@@ -3,9 +3,9 @@
 # ruff: noqa: N818 - the exceptions of this floor say what is the case, and so do not end in Error
 
 import errno
-import sysconfig
 import traceback
 from collections import deque
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,7 +69,6 @@ def complaint(exception: BaseException) -> str:
 
 failures: deque[str] = deque(maxlen=1)  # what the handler of a lab's server raised last, and where
 _PACKAGE = Path(__file__).parents[1]
-_LIBRARIES = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
 
 
 class OwnLine(NamedTuple):
@@ -85,11 +84,18 @@ class OwnLine(NamedTuple):
         )
 
 
+@cache
+def _libraries() -> list[Path]:
+    import sysconfig  # it takes its time
+
+    return [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+
+
 def place_of(exception: BaseException) -> OwnLine | None:
     """The last line of a program's own code, outside wslab and libraries, that an exception went through."""
     for frame in reversed(traceback.extract_tb(exception.__traceback__)):
         path = Path(frame.filename)
-        if not any(path.is_relative_to(folder) for folder in (_PACKAGE, *_LIBRARIES)) and frame.filename[0] != "<":
+        if not any(path.is_relative_to(folder) for folder in (_PACKAGE, *_libraries())) and frame.filename[0] != "<":
             return OwnLine(frame.name, frame.lineno or 0, frame.line or "")
     return None
 
