@@ -17,17 +17,16 @@ import functools
 import inspect
 import random
 import threading
-import traceback
 import types
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ..drawing.blocks import Notes, Table, Words
 from ..drawing.sheet import Sheet, Shown
 from ..drawing.visible import visible
+from ..live.errors import place_of
 from .edition import edition
 from .journal import events, note, seed
 
@@ -35,7 +34,6 @@ T = TypeVar("T")
 DEADLINE = 1.0  # seconds that a learner's code may compute without awaiting anything
 PATIENCE = 10.0  # seconds that a check takes at most: then a peer waits for bytes that never come
 TRIES = 3  # before a solution is shown
-_OURS = Path(__file__).parents[1]
 
 
 class Outcome(NamedTuple):
@@ -329,9 +327,6 @@ def _blame(error: Exception) -> str:
     """An exception of a learner's code in words, with the line of theirs that raised it."""
     if isinstance(error, EndlessLoopError):
         return f"{str(error)[:1].upper()}{str(error)[1:]}: is there a loop without an end?"
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if not Path(frame.filename).is_relative_to(_OURS)
-    ]
-    own = [frame for frame in frames if "site-packages" not in frame.filename and "lib/python" not in frame.filename]
-    where = f", in line {own[-1].lineno}: {own[-1].line}" if own else ""
+    place = place_of(error)
+    where = f", in line {place.line}: {place.source}" if place else ""
     return f"Your code raised {type(error).__name__}: {error}{where}"
