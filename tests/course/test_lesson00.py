@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from usual import check_usual
 from websockets.asyncio.server import ServerConnection
 
 from wslab import Lab, Trace
-from wslab.course import Prediction, predict
+from wslab.course import predict
 from wslab.course.experiments.lesson00 import awaited, first_words, heard_while_computing, run
 
 GREETING, ANSWER = "Hello client!", "Hello server!"
@@ -120,9 +121,4 @@ OUTCOMES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_the_usual_answers_are_surprises_with_their_reasons(name: str) -> None:
-    guess: Prediction = predict(name)
-    guess.answer({case: one.usual for case, one in guess.asked.cases.items()})
-    rows = guess.reveal(OUTCOMES[name]()).rows
-    assert [row.verdict for row in rows] == ["surprise"] * len(rows)
-    assert all(row.why for row in rows)
-    assert guess.asked.meaning
+    check_usual(name, OUTCOMES[name]())

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from usual import check_usual
 
 from wslab import Lab, Sender, build_close, build_frame, judge
-from wslab.course import Prediction, predict, quiz
+from wslab.course import quiz
 from wslab.course.experiments.lesson08 import (
     both_at_once,
     close_of_server,
@@ -209,12 +210,7 @@ OUTCOMES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_the_usual_answers_are_surprises_with_their_reasons(name: str) -> None:
-    guess: Prediction = predict(name)
-    guess.answer({case: one.usual for case, one in guess.asked.cases.items()})
-    rows = guess.reveal(OUTCOMES[name]()).rows
-    assert [row.verdict for row in rows] == ["surprise"] * len(rows)
-    assert all(row.why for row in rows)
-    assert guess.asked.meaning
+    check_usual(name, OUTCOMES[name]())
 
 
 def test_the_quiz_is_right() -> None:
