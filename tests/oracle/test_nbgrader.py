@@ -63,11 +63,11 @@ def cell(name: str, source: str) -> dict[str, Any]:
 
 def test_scores_are_as_they_should_be(tmp_path: Path, python: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "doubling.py").write_text(EXPERIMENT)
+    (tmp_path / "doubling_for_nbgrader.py").write_text(EXPERIMENT)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     lesson = {
         "cells": [
-            cell("setup", "from doubling import doubled"),
+            cell("setup", "from doubling_for_nbgrader import doubled"),
             cell("stub", f"def twice(word):\n{SOLUTION}"),
             cell("check", "await doubled.check(twice)"),
         ],
