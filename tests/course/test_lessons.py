@@ -18,8 +18,8 @@ from shape import asked, broken, calls, cells, constants_in, minutes
 from wslab.course.copies import SOLUTION, source_folder, student
 from wslab.course.prediction import NOT_YET, WAITING
 
-# Those that have the shape of a lesson.
-LESSONS = [path for path in sorted(source_folder().glob("*.ipynb")) if path.name[:2] <= "08"]
+NOT_YET_CUT = {"09", "11", "12"}  # those that do not have the shape of a lesson yet
+LESSONS = [path for path in sorted(source_folder().glob("*.ipynb")) if path.name[:2] not in NOT_YET_CUT]
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
