@@ -114,6 +114,7 @@ def test_a_cell_that_ends_in_a_lab_shows_what_crossed_and_explains_it(lab_page: 
     expect(panel.locator(".wslab-title")).to_contain_text('TEXT "Hello server!"')
     expect(panel.locator(".wslab-title")).to_contain_text("ms later")
     expect(panel.locator(".wslab-byte").first).to_have_text("81")
+    panel.locator("summary", has_text="Every field").click()
     expect(panel.locator(".wslab-field").first).to_contain_text("FIN")
     time.sleep(5)  # JupyterLab's trap: the second question comes on another thread with another event loop
     for number in (3, 1, 0):

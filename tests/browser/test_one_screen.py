@@ -79,6 +79,26 @@ def test_every_panel_fits_one_screen(lab_page: LabPages) -> None:
         assert workbench.evaluate(SCROLLED) == [], tab.inner_text()
 
 
+def test_the_lab_panel_fits_one_screen_whatever_is_selected(lab_page: LabPages) -> None:
+    notebook = lab_page(TALK, "lab")
+    notebook.run_all()
+    notebook.page.set_viewport_size({"width": SCREEN["width"], "height": 6000})
+    panel = notebook.panels.first
+    every_field = panel.locator("summary", has_text="Every field")
+    for number, words in enumerate(("GET /", "101 Switching Protocols", 'TEXT "Hello"', 'TEXT "Hello"', "CLOSE 1000")):
+        panel.locator(".wslab-scroller .wslab-row").nth(number).click()
+        expect(panel.locator(".wslab-title")).to_contain_text(f"No. {number}{words}")
+        expect(panel.locator(".wslab-byte").first).to_be_visible()
+        top, bottom = box(panel)
+        assert bottom - top <= TALLEST, words
+        assert panel.evaluate(SCROLLED) == [], words
+    every_field.press("Enter")
+    expect(panel.locator(".wslab-field").first).to_be_visible()
+    panel.get_by_role("grid", name="Records").press("Home")
+    expect(panel.locator(".wslab-title")).to_contain_text("No. 0")
+    expect(panel.locator(".wslab-field").first).to_be_visible()  # it stays unfolded
+
+
 def test_the_composers_answers_stand_beside_its_buttons(lab_page: LabPages) -> None:
     notebook = lab_page(TALK, COMPOSER)
     notebook.run(0, 1)

@@ -59,14 +59,14 @@ export function bitFigure(explanation, row) {
       const [start, stop] = [Math.max(field.start, from), Math.min(field.start + field.width, from + row, end)];
       return start < stop ? [cell(field, start, stop)] : [];
     });
-    rows.push(element("div.bitrow", element("span.at", String(from / 8)), ...cells));
+    rows.push(element("div.bitrow", element("span.at", `byte ${from / 8}`), ...cells));
   }
   const numbers = Array.from({ length: row }, (_, bit) => element("span.bitnumber", String(bit)));
   const more = explanation.length - end / 8;
   const figure = element(
     "div.figure",
     { role: "img", "aria-label": figureLabel(explanation), style: `--wslab-bits: ${row}` },
-    element("div.bitrow", element("span.at", "byte"), ...numbers),
+    element("div.bitrow", element("span.at", "bit"), ...numbers),
     ...rows,
     more > 0 ? element("div.note", `… and ${more.toLocaleString("en-US")} more byte${more === 1 ? "" : "s"}`) : null,
   );

@@ -28,6 +28,7 @@ const GRID = [
   [620, 16],
   [0, 8],
 ];
+const GRID_ALONE = GRID.filter(([least]) => least !== BESIDE); // beside a list that is folded away
 const UNDER = [
   [540, 16],
   [0, 8],
@@ -131,9 +132,10 @@ function byteLine(explanation) {
 
 /**
  * Everything about one explanation. `pick(byte)` picks one, or none with null; `onpick` hears what a person picks.
- * `around(children)` is an element with what explains the bytes; the broken rules stand before it.
+ * `around(children)` is an element with what explains the bytes; the broken rules stand before it. `aside(list)` is
+ * one with the list of fields, and with what a short payload is underneath.
  */
-function reading(explanation, { picked = null, onpick, around, beside }) {
+function reading(explanation, { picked = null, onpick, around, aside, beside }) {
   const count = bytesOf(explanation).length;
   const broken = explanation.violations.length ? violationList(explanation) : null;
   const under = unmasking(explanation);
@@ -158,10 +160,13 @@ function reading(explanation, { picked = null, onpick, around, beside }) {
   const bytes = element("div.bytes.scrolls", { "data-key": "bytes" }, grid.element, cutNote);
   const copy = copying("Copy as hex", "Copy these bytes as hex", () => spaced(explanation.data));
   const underneath = [under?.element, inflated].filter(Boolean);
-  const left = element("div", bytes, element("div.taken.wrap", copy.element, beside), ...(isShort ? underneath : []));
-  const explained = element("div.explained", left, list.element);
-  const below = isShort ? [] : underneath;
-  const inner = around([figure, explained, line.element, ...below, factList]);
+  const taken = element("div.taken.wrap", copy.element, beside);
+  const isFold = aside.isFold; // then the list leaves room beside the grid
+  const [shortly, below] = isShort ? [underneath, []] : [[], underneath];
+  const left = element("div", bytes, ...(isFold ? [] : [taken, ...shortly]));
+  const right = isFold ? element("div.right", aside([list.element, ...shortly]), taken, factList) : list.element;
+  const explained = element("div.explained", left, right);
+  const inner = around([figure, explained, line.element, ...below, isFold ? null : factList]);
   const root = element("div.reading", broken?.element ?? null, inner);
 
   // What is lit: `held` is what was picked, `pointed` what the pointer is on just now.
@@ -248,7 +253,7 @@ function reading(explanation, { picked = null, onpick, around, beside }) {
       figure.replaceChildren(drawn.element);
       light();
     }
-    grid.lay(fitting(GRID, width));
+    grid.lay(fitting(isFold ? GRID_ALONE : GRID, width));
     under?.lay(isShort ? 8 : fitting(UNDER, width));
     root.classList.toggle("wslab-beside", width >= BESIDE);
   };
@@ -282,21 +287,27 @@ function reading(explanation, { picked = null, onpick, around, beside }) {
   return { element: root, pick, focus, remove };
 }
 
+/** What puts something behind a name, if there is one. It stays as it was opened, whatever is shown next. */
+function folding(name) {
+  let isOpen = false;
+  const around = (children) => {
+    if (!name) return element("div", children);
+    const { element: folds } = fold(name, children, { open: isOpen, ontoggle: () => (isOpen = folds.open) });
+    return folds;
+  };
+  return Object.assign(around, { isFold: Boolean(name) });
+}
+
 /**
  * What is shown for an explanation that changes, or for none (null): `show(explanation, picked)` draws anew only
  * what is not the same as before, and keeps what was focused and how far things were scrolled. `picked` is the byte
  * that is looked at, or null; without it the view itself remembers which that is. `onpick(byte)` is called when a
- * person picks another, or none. All but the broken rules is folded away behind the name `folded`, where there is one.
- * `beside` stands beside the button that copies the bytes.
+ * person picks another, or none. All but the broken rules is folded away behind the name `folded`, where there is one,
+ * and the fields and a short payload behind `foldedFields`. `beside` stands beside the button that copies the bytes.
  */
-export function inspection({ onpick = () => {}, folded = "", beside = null } = {}) {
+export function inspection({ onpick = () => {}, folded = "", foldedFields = "", beside = null } = {}) {
   const root = element("div.inspection");
-  let isOpen = !folded;
-  const around = (children) => {
-    if (!folded) return element("div", children);
-    const { element: folds } = fold(folded, children, { open: isOpen, ontoggle: () => (isOpen = folds.open) });
-    return folds;
-  };
+  const [around, aside] = [folding(folded), folding(foldedFields)];
   let last = null;
   let said = null;
   let now = null;
@@ -306,7 +317,7 @@ export function inspection({ onpick = () => {}, folded = "", beside = null } = {
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const scrolled = keys().flatMap((node) => (node.scrollTop ? [[node.dataset.key, node.scrollTop]] : []));
     now?.remove();
-    now = explanation && reading(explanation, { picked, onpick, around, beside });
+    now = explanation && reading(explanation, { picked, onpick, around, aside, beside });
     root.replaceChildren(...(now ? [now.element] : []));
     const byKey = new Map(keys().map((node) => [node.dataset.key, node]));
     for (const [key, top] of scrolled) if (byKey.has(key)) byKey.get(key).scrollTop = top;

@@ -107,7 +107,7 @@ const MILLI = new Intl.NumberFormat("en-US", { minimumFractionDigits: 3, maximum
 function inspector(view) {
   const { recording } = view;
   const heading = element("div");
-  const bytes = inspection({ onpick: (byte) => view.change({ picked: byte }) });
+  const bytes = inspection({ onpick: (byte) => view.change({ picked: byte }), foldedFields: "Every field" });
   const root = element("section.inspector", { "aria-label": "The selected record" }, heading, bytes.element);
 
   const title = (record) => {
