@@ -118,3 +118,5 @@ def test_a_lab_holds_back_what_was_recorded_since_a_prediction(lab_page: LabPage
     expect(panel).to_contain_text('"the outcome"')
     expect(panel).not_to_contain_text("wait for your prediction")
     expect(outputs.nth(3)).to_contain_text("Payload")
+    heads = notebook.panels.nth(2).get_by_role("columnheader")
+    expect(heads).to_have_text(["case", "you said", "it was", "so"])  # there is no reason to tell

@@ -160,7 +160,7 @@ def test_the_ruler_shows_the_recorded_stream_and_cuts_it_elsewhere() -> None:
     assert "a frame ends behind byte 9, 18, 29, 39, 49" in first
     shown.again()
     assert repr(shown) != first
-    assert "<svg" in shown._repr_mimebundle_()["image/svg+xml"]
+    assert "<svg" in shown._repr_mimebundle_()["text/html"]
 
 
 def test_the_button_cuts_elsewhere() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wslab import Lab
-from wslab.course import Choice, Number, Prediction, predict, progress
+from wslab.course import Choice, Number, Prediction, predict, progress, quiz
 from wslab.course.journal import events
 
 OUTCOME = {"client": 1815, "first": "the server"}
@@ -117,7 +117,7 @@ def test_progress_counts_predictions_by_lesson_and_survives(folder: Path):
     lines = [json.dumps(one) for one in told]
     (folder / "wslab-progress.jsonl").write_text("\n".join([*lines[:3], "{damaged", "[]", *lines[3:]]) + "\n")
     table = repr(progress())
-    assert "solved, 2 tries, 1 hints" in table
+    assert "solved, 2 tries, 1 hint" in table
     assert "4 of 5" in table
     assert [line.split()[:3] for line in table.splitlines() if line[:2] in ("01", "02")] == [
         ["01", "1", "2"],
@@ -127,6 +127,17 @@ def test_progress_counts_predictions_by_lesson_and_survives(folder: Path):
 
 def test_progress_of_nothing_says_so():
     assert "Nothing is noted yet" in repr(progress())
+
+
+def test_a_quiz_says_how_to_try_again():
+    right = {name: case.was for name, case in quiz("01").asked.cases.items()}
+    name = next(iter(right))
+    wrong = {**right, name: quiz("01").asked.cases[name].usual}
+    assert "5 of 5 right" in repr(quiz("01").answer(right))
+    assert "Run this cell again" not in repr(quiz("01").answer(right))
+    assert "4 of 5 right. Run this cell again for another try; your first answers are kept." in repr(
+        quiz("01").answer(wrong).marked
+    )
 
 
 @pytest.mark.usefixtures("student")

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..drawing.blocks import Notes, Table, Words
 from ..drawing.sheet import Sheet, Shown
-from ..drawing.visible import visible
+from ..drawing.visible import count, visible
 from ..live.errors import place_of
 from .edition import edition
 from .journal import events, note, seed
@@ -171,7 +171,7 @@ class Exercise(Shown):
         if not solved:
             lines += reason
             left = len(self._hints) - self._given if kept else 0
-            lines += [f"{left} {'hint' if left == 1 else 'hints'} left: {self.name}.hint()"] if left else []
+            lines += [f"{count(left, 'hint')} left: {self.name}.hint()"] if left else []
         if kept:
             self._done["tried"] += 1
             note("tried", self._event, solved=solved)

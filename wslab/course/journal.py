@@ -16,6 +16,7 @@ from typing import Any
 
 from ..drawing.blocks import Table, Words
 from ..drawing.sheet import Sheet, Shown
+from ..drawing.visible import count
 
 FILE = "wslab-progress.jsonl"
 _LOCK = threading.Lock()
@@ -89,7 +90,11 @@ def _row(lesson: str, told: list[dict[str, Any]]) -> tuple[str, ...]:
     tries = [event for event in told if event["event"] == "tried"]
     hints = sum(event["event"] == "hint" for event in told)
     solved = any(event.get("solved") for event in tries)
-    exercise = f"{'solved' if solved else 'not yet'}, {len(tries)} tries, {hints} hints" if tries else ""
+    exercise = (
+        f"{'solved' if solved else 'not yet'}, {len(tries)} tr{'y' if len(tries) == 1 else 'ies'}, {count(hints, 'hint')}"
+        if tries
+        else ""
+    )
     quiz = next((event for event in told if event["event"] == "quiz"), None)
     return (
         lesson,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..drawing.sheet import Sheet, sheet_of
 from .edition import edition
 from .journal import note
 from .lesson import quiz_text
-from .prediction import Form, Reveal
+from .prediction import Answered, Form, Reveal
 
 
 class Quiz(Form):
@@ -18,6 +19,11 @@ class Quiz(Form):
     heads = ("question", "right is")
     told = True
     words = ("right", "not so")
+
+    def score(self, rows: Sequence[Answered]) -> str:
+        """How many answers were right, in words, and how to try again."""
+        again = ". Run this cell again for another try; your first answers are kept."
+        return super().score(rows) + (again if self.locked and self.right(rows) < len(rows) else "")
 
     @property
     def marked(self) -> Reveal:

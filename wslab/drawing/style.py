@@ -37,7 +37,7 @@ _LIGHT, _DARK = (
 )
 
 _RULES = """
-color:var(--wsv-ink);background:var(--wsv-paper);line-height:1.4;max-width:62em;margin:0 0 1em;
+color:var(--wsv-ink);background:var(--wsv-paper);line-height:1.4;max-width:62em;margin:0 0 1em;padding-left:5px;
 font-family:var(--jp-content-font-family,system-ui,sans-serif);font-size:var(--jp-content-font-size1,14px);
 p,ul,ol,dl,blockquote,pre,table{margin:0 0 .3em;padding:0;border:0;color:inherit;text-align:left}
 code,pre{font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:var(--jp-code-font-size,13px);

@@ -94,7 +94,7 @@ class CutStream:
         return repr(self.strips)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        still = {"image/svg+xml": self.strips.svg(), "text/plain": repr(self)}
+        still = {"text/html": self.strips.svg(), "text/plain": repr(self)}
         ipython = sys.modules.get("IPython")
         if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
             return still

@@ -85,8 +85,9 @@ class Strips:
         """The picture in the colours of the page, light or dark."""
         return themed(self.picture().svg)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+    def _repr_html_(self) -> str:
+        # As image/svg+xml JupyterLab makes an image of it, and a page's colours do not reach into that.
+        return self.svg()
 
 
 def _words(strip: Strip) -> list[str]:

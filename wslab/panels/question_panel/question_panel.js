@@ -114,15 +114,18 @@ function table({ model, ask, status }) {
       tell(status, waiting ?? score ?? (locked ? `Locked in. ${next}` : ""));
       tell(meaning, harmless(means ?? ""));
       if (!told) return rows.replaceChildren();
-      const heads = columns.map((words) => element("th", { scope: "col" }, harmless(words)));
-      const body = told.map(([name, ...cells]) =>
-        element(
-          "tr",
-          { "data-so": cells[2] },
-          element("th", { scope: "row" }, harmless(name)),
-          ...cells.map((words) => element("td", harmless(words))),
-        ),
-      );
+      const why = told.some((row) => row.at(-1)); // all is right where there is none
+      const heads = columns.slice(0, why ? 5 : 4).map((words) => element("th", { scope: "col" }, harmless(words)));
+      const body = told
+        .map(([name, ...said]) => [name, said.slice(0, why ? 4 : 3)])
+        .map(([name, cells]) =>
+          element(
+            "tr",
+            { "data-so": cells[2] },
+            element("th", { scope: "row" }, harmless(name)),
+            ...cells.map((words) => element("td", harmless(words))),
+          ),
+        );
       rows.replaceChildren(
         element(
           "table.answers",
