@@ -90,11 +90,8 @@ def _row(lesson: str, told: list[dict[str, Any]]) -> tuple[str, ...]:
     tries = [event for event in told if event["event"] == "tried"]
     hints = sum(event["event"] == "hint" for event in told)
     solved = any(event.get("solved") for event in tries)
-    exercise = (
-        f"{'solved' if solved else 'not yet'}, {len(tries)} tr{'y' if len(tries) == 1 else 'ies'}, {count(hints, 'hint')}"
-        if tries
-        else ""
-    )
+    tried = f"{len(tries)} tr{'y' if len(tries) == 1 else 'ies'}, {count(hints, 'hint')}"
+    exercise = f"{'solved' if solved else 'not yet'}, {tried}" if tries else ""
     quiz = next((event for event in told if event["event"] == "quiz"), None)
     return (
         lesson,
