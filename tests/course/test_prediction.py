@@ -180,6 +180,20 @@ class TestHeldBack:
         guess.skip()
         assert "Hello" in repr(later.trace)
 
+    def test_who_answers_a_later_question_has_gone_past_those_before_it(self):
+        before = predict("Who?", {"who": ["a", "b"]})
+        guess, after = predict("When?", {"when": ["a", "b"]}), Lab(carrier="memory")
+        self.record(after)
+        guess.answer(when="a")
+        assert "Hello" in repr(after.trace)
+        assert "outcome" not in repr(before.reveal("the outcome"))
+        last, latest = predict("Where?", {"where": ["a", "b"]}), Lab(carrier="memory")
+        self.record(latest)
+        before.answer(who="a")
+        assert "Hello" not in repr(latest.trace)
+        last.skip()
+        assert "Hello" in repr(latest.trace)
+
     def test_code_reads_every_record(self):
         lab = Lab(carrier="memory")
         predict("Who?", {"who": ["a", "b"]})

@@ -145,7 +145,8 @@ holds.append(_held)
 class Prediction(Form):
     """A question and what somebody expects. Made by ``predict``.
 
-    While it is open in a student's copy, the views of each lab hold back what was recorded since.
+    While it is open in a student's copy, and no later one was answered, the views of each lab hold back what was
+    recorded since.
     """
 
     def __init__(self, asked: Asked) -> None:
@@ -153,11 +154,15 @@ class Prediction(Form):
         self._outcome: dict[str, Any] | None = None
         if edition() == "student":
             told: dict[Reading, int] = {trace: trace.total for trace in traces()}
+            _open.pop(asked.name, None)  # asked anew, it is the latest
             _open[asked.name] = weakref.WeakKeyDictionary(told)
             self.watch(self._let_go)
 
     def _let_go(self) -> None:
-        if (self.locked or self.skipped) and _open.pop(self.asked.name, None) is not None:
+        if (self.locked or self.skipped) and self.asked.name in _open:
+            # Who answers this question has gone past those before it: their tables wait, the views do no longer.
+            for name in list(_open)[: list(_open).index(self.asked.name) + 1]:
+                del _open[name]
             for trace in traces():
                 tell_changed(trace)
 
