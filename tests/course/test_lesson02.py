@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
+from usual import check_usual
 
 from wslab import Lab, judge
-from wslab.course import predict, quiz
 from wslab.course.experiments import lesson02
 from wslab.protocol import build_close, build_frame, build_response
 from wslab.protocol.handshake import GUID, accept_key
@@ -100,29 +100,7 @@ def test_an_experiment_tells_what_the_lesson_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_what_many_say_is_a_surprise_with_its_reason(name: str) -> None:
-    guess = predict(f"02.{name}")
-    guess.answer({case: one.usual for case, one in guess.asked.cases.items()})
-    rows = guess.reveal(OUTCOMES[name]).rows
-    assert [row.verdict for row in rows] == ["surprise"] * len(rows)
-    assert all(row.why for row in rows)
-
-
-def test_what_was_foreseen_is_among_the_options() -> None:
-    for name, outcome in OUTCOMES.items():
-        for case, one in predict(f"02.{name}").asked.cases.items():
-            options = getattr(one.kind, "options", None)
-            if options:
-                assert {outcome[case], one.usual, *one.because} <= set(options)
-
-
-def test_the_quiz_knows_its_answers() -> None:
-    asked = quiz("02").asked
-    assert len(asked.cases) == 5
-    for case in asked.cases.values():
-        assert {case.was, case.usual, *case.because} <= set(getattr(case.kind, "options", ()))
-        assert case.was != case.usual
-        assert case.why(case.usual)
-        assert not case.why(case.was)
+    check_usual(f"02.{name}", OUTCOMES[name])
 
 
 # Each helper that turns a recording into a word gives the opposite word for the opposite recording.

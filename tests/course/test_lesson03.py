@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from usual import check_usual
 
 from wslab import Lab, build_frame, judge
-from wslab.course import predict, quiz
 from wslab.course.experiments import lesson03
 
 OUTCOMES: dict[str, dict[str, Any]] = {
@@ -55,35 +55,7 @@ def test_an_experiment_tells_what_the_lesson_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_what_many_say_is_a_surprise_with_its_reason(name: str) -> None:
-    guess = predict(f"03.{name}")
-    guess.answer({case: one.usual for case, one in guess.asked.cases.items()})
-    rows = guess.reveal(OUTCOMES[name]).rows
-    assert [row.verdict for row in rows] == ["surprise"] * len(rows)
-    assert all(row.why for row in rows)
-
-
-@pytest.mark.parametrize("name", OUTCOMES)
-def test_what_is_right_is_as_predicted_and_no_reason_is_kept_for_it(name: str) -> None:
-    guess = predict(f"03.{name}")
-    guess.answer(OUTCOMES[name])
-    assert {row.verdict for row in guess.reveal(OUTCOMES[name]).rows} == {"as predicted"}
-    for case, one in guess.asked.cases.items():
-        assert not one.why(OUTCOMES[name][case])
-        options = getattr(one.kind, "options", None)
-        if options:
-            assert {OUTCOMES[name][case], one.usual, *one.because} <= set(options)
-
-
-def test_the_quiz_knows_its_answers() -> None:
-    asked = quiz("03").asked
-    assert len(asked.cases) == 5
-    for case in asked.cases.values():
-        options = getattr(case.kind, "options", None)
-        if options:
-            assert {case.was, case.usual, *case.because} <= set(options)
-        assert not case.kind.same(case.was, case.usual)
-        assert case.why(case.usual)
-        assert not case.why(case.was)
+    check_usual(f"03.{name}", OUTCOMES[name])
 
 
 def test_what_the_quiz_says_is_so() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from usual import check_usual
 
 from wslab import Lab, Sender, build_frame, judge
-from wslab.course import predict, quiz
 from wslab.course.experiments import lesson04
 from wslab.course.experiments.lesson04 import CASES, REQUEST, poisoning, unmasking
 from wslab.protocol import parse_frame
@@ -72,21 +72,7 @@ EXPERIMENTS = {"arithmetic": arithmetic, "listener": listener, "cache": cache, "
 def test_an_experiment_tells_the_outcome_and_the_usual_answers_are_surprises_with_reasons(name: str) -> None:
     outcome = in_lab(EXPERIMENTS[name], carrier="tcp" if name == "cache" else "memory")
     assert outcome == OUTCOMES[name]
-    guess = predict(f"04.{name}")
-    guess.answer({case: asked.usual for case, asked in guess.asked.cases.items()})
-    for row in guess.reveal(outcome).rows:
-        assert row.verdict == "surprise"
-        assert row.why
-    again = predict(f"04.{name}").answer(outcome)
-    assert {row.verdict for row in again.reveal(outcome).rows} == {"as predicted"}
-
-
-def test_the_quiz_has_a_reason_for_each_usual_answer_and_an_answer_for_each_question() -> None:
-    asked = quiz("04").asked.cases
-    assert len(asked) == 5
-    for case in asked.values():
-        assert case.why(case.usual)
-        assert not case.kind.same(case.usual, case.was)
+    check_usual(f"04.{name}", outcome)
 
 
 # The same helpers, told of the opposite, say the opposite.

@@ -9,9 +9,9 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
+from usual import check_usual
 
 from wslab import Lab, Sender, build_frame
-from wslab.course import predict, quiz
 from wslab.course.experiments import lesson05, streams
 from wslab.course.experiments.lesson05 import TEXTS, parsing
 from wslab.recording.trace import Trace
@@ -57,21 +57,7 @@ EXPERIMENTS = {"reads": reads, "long": long, "drip": lesson05.dripped, "length":
 def test_an_experiment_tells_the_outcome_and_the_usual_answers_are_surprises_with_reasons(name: str) -> None:
     outcome = in_lab(EXPERIMENTS[name])
     assert outcome == OUTCOMES[name]
-    guess = predict(f"05.{name}")
-    guess.answer({case: asked.usual for case, asked in guess.asked.cases.items()})
-    for row in guess.reveal(outcome).rows:
-        assert row.verdict == "surprise"
-        assert row.why
-    again = predict(f"05.{name}").answer(outcome)
-    assert {row.verdict for row in again.reveal(outcome).rows} == {"as predicted"}
-
-
-def test_the_quiz_has_a_reason_for_each_usual_answer_and_an_answer_for_each_question() -> None:
-    asked = quiz("05").asked.cases
-    assert len(asked) == 5
-    for case in asked.values():
-        assert case.why(case.usual)
-        assert not case.kind.same(case.usual, case.was)
+    check_usual(f"05.{name}", outcome)
 
 
 # The same helpers, told of the opposite, say the opposite.

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
+from usual import check_usual
 
-from wslab import Lab, build_frame, judge, predict, quiz
+from wslab import Lab, build_frame, judge
 from wslab.course import ExerciseVerdict
 from wslab.course.experiments.lesson06 import (
     BETWEEN,
@@ -137,20 +138,11 @@ def test_a_judge_is_a_real_library() -> None:
         assert [one.accepted for one in judge(b"".join(frames), as_client=False).verdicts] == [accepted] * 2
 
 
-def usual(name: str, outcome: Any) -> None:
-    """Answered with what many say, each case is a surprise with its reason."""
-    guess = predict(name)
-    reveal = guess.answer({case: one.usual for case, one in guess.asked.cases.items()}).reveal(outcome)
-    assert [row.verdict for row in reveal.rows] == ["surprise"] * len(guess.asked.cases)
-    assert all(row.why for row in reveal.rows)
-    assert guess.asked.meaning
-
-
 def test_one_message_in_three_frames_comes_back_in_one() -> None:
     """Misconception 6."""
     outcome = in_a_lab(lambda lab: send_in_pieces(lab, ["Hel", "lo"]))
     assert [*outcome.values()] == [3, 1, 1]
-    usual("06.count", outcome)
+    check_usual("06.count", outcome)
 
 
 def test_the_counts_come_from_the_recording() -> None:
@@ -162,13 +154,13 @@ def test_a_message_must_be_utf_8_and_a_frame_need_not() -> None:
     """Misconception 7."""
     outcome = asyncio.run(outcomes(CUT))
     assert [*outcome.values()] == ["delivered", "closed with 1007", "delivered"]
-    usual("06.cut", outcome)
+    check_usual("06.cut", outcome)
 
 
 def test_only_a_whole_control_frame_may_stand_inside_a_message() -> None:
     outcome = asyncio.run(outcomes(BETWEEN))
     assert [*outcome.values()] == ["delivered", "closed with 1002", "closed with 1002", "closed with 1002"]
-    usual("06.between", outcome)
+    check_usual("06.between", outcome)
 
 
 @pytest.mark.parametrize(("cases"), [CUT, BETWEEN])
@@ -187,17 +179,10 @@ def test_the_same_words_come_of_the_opposite_recordings() -> None:
 def test_the_libraries_refuse_bad_text_at_different_times() -> None:
     outcome = when_refused()
     assert outcome == {"websockets": "at the last frame", "wsproto": "at the first frame"}
-    usual("06.first", outcome)
+    check_usual("06.first", outcome)
     good, end = row((b"a", 1, False), (b"b", 0, True))
     assert set(when_refused(good, end).values()) == {"never"}
     assert set(when_refused(build_frame(b"a", opcode=3, mask=KEY), end).values()) == {"at the first frame"}
-
-
-def test_the_quiz_has_five_questions_and_its_usual_answers_are_wrong_with_a_reason() -> None:
-    form = quiz("06")
-    form.answer({case: one.usual for case, one in form.asked.cases.items()})
-    assert len(form.marked.rows) == 5
-    assert all(row.verdict == "not so" and row.why for row in form.marked.rows)
 
 
 def test_the_slider_moves_the_cut_through_every_place() -> None:

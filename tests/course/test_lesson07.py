@@ -10,10 +10,11 @@ from functools import cache
 from typing import Any, TypeVar
 
 import pytest
+from usual import check_usual
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 
-from wslab import Lab, predict, quiz
+from wslab import Lab
 from wslab.course import ExerciseVerdict, Trial
 from wslab.course.experiments.lesson07 import (
     RUN,
@@ -106,20 +107,11 @@ def test_an_endless_loop_is_stopped() -> None:
     assert "had not returned after 1 s" in repr(asyncio.run(heartbeat.check(endless)))
 
 
-def usual(name: str, outcome: Any) -> None:
-    """Answered with what many say, each case is a surprise with its reason."""
-    guess = predict(name)
-    reveal = guess.answer({case: one.usual for case, one in guess.asked.cases.items()}).reveal(outcome)
-    assert [row.verdict for row in reveal.rows] == ["surprise"] * len(guess.asked.cases)
-    assert all(row.why for row in reveal.rows)
-    assert guess.asked.meaning
-
-
 def test_what_a_page_sends_as_a_ping_is_a_message() -> None:
     """Misconception 3."""
     outcome = asyncio.run(frames_made())
     assert [*outcome.values()] == ["TEXT", "BINARY", "TEXT"]
-    usual("07.page", outcome)
+    check_usual("07.page", outcome)
 
 
 def test_a_ping_is_told_as_a_ping() -> None:
@@ -138,7 +130,7 @@ def test_who_only_listens_learns_nothing_of_silence_and_who_pings_reports_1006()
     """Misconception 16."""
     outcome = asyncio.run(after_silence())
     assert [*outcome.values()] == ["it is open", "it is closed, 1006"]
-    usual("07.silence", outcome)
+    check_usual("07.silence", outcome)
 
 
 def test_what_a_program_is_told_is_what_it_received() -> None:
@@ -183,7 +175,7 @@ def test_the_healthy_end_gives_up_on_the_frozen_one() -> None:
     """Misconception 15."""
     outcome = who_gave_up(recording(freezes))
     assert [*outcome.values()] == GIVEN_UP
-    usual("07.frozen", outcome)
+    check_usual("07.frozen", outcome)
     said = [record.summary.split()[0] for record in recording(freezes)][2:8]
     assert said == ["TEXT", "PING", "CLOSE", "TEXT", "PONG", "CLOSE"]
 
@@ -206,7 +198,7 @@ def test_a_busy_cell_gives_up_though_the_pong_is_there() -> None:
     busy = asyncio.run(busy_cell(1))
     outcome = seen_of(busy)
     assert [*outcome.values()] == ["the client", "before the CLOSE"]
-    usual("07.busy", outcome)
+    check_usual("07.busy", outcome)
     closes = [record.summary for record in busy.records if record.summary.startswith("CLOSE")]
     assert closes == ['CLOSE 1011 "keepalive ping timeout"'] * 2
 
@@ -243,10 +235,3 @@ def test_a_ping_and_its_pong_carry_the_same() -> None:
             return [record.summary for record in lab.trace][2:]
 
     assert in_a_lab(program) == ['PING "are you there?"', 'PONG "are you there?"']
-
-
-def test_the_quiz_has_five_questions_and_its_usual_answers_are_wrong_with_a_reason() -> None:
-    form = quiz("07")
-    form.answer({case: one.usual for case, one in form.asked.cases.items()})
-    assert len(form.marked.rows) == 5
-    assert all(row.verdict == "not so" and row.why for row in form.marked.rows)

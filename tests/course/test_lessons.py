@@ -15,6 +15,7 @@ import pytest
 from nbclient import NotebookClient
 from shape import asked, broken, calls, cells, constants_in, minutes
 
+from wslab.course import quiz
 from wslab.course.copies import SOLUTION, source_folder, student
 from wslab.course.prediction import NOT_YET, WAITING
 
@@ -140,6 +141,21 @@ def test_what_many_say_is_a_surprise_with_its_reason(path: Path):
                     assert why.strip(), f"{case}: no reason"
                     seen += 1
     assert seen >= sum(len(one.cases) for one in asked(path) if not one.name.endswith(".quiz"))
+
+
+QUIZZES = [path.name[:2] for path in LESSONS if any(calls(cell, "quiz") for cell in cells(path))]
+
+
+@pytest.mark.parametrize("lesson", QUIZZES)
+def test_each_question_of_a_quiz_has_its_answer_and_a_reason_for_what_many_say(lesson: str):
+    asked = quiz(lesson).asked.cases
+    assert len(asked) == 5
+    for case in asked.values():
+        assert not case.kind.same(case.was, case.usual)
+        assert case.why(case.usual)
+        assert not case.why(case.was)
+        if options := case.kind.form()["options"]:
+            assert {case.was, case.usual, *case.because} <= set(options)
 
 
 MISCONCEPTIONS = {1, 2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 15, 17, 18, 19, 24}
