@@ -64,7 +64,7 @@ def test_what_is_left_comes_last_and_is_no_frame() -> None:
         "offset": len(REQUEST),
         "length": 2,
         "what": "a frame header without its end",
-        "violations": [{"rule": "stream-cut", "section": "RFC 6455 6.1"}],
+        "violations": [],  # nothing shows that the stream ended here
     }
     assert entries[3]["length"] == 6
 

@@ -41,6 +41,7 @@ PLAIN: Final = {
 }
 
 BODY: Final = "the body of an HTTP message"
+NEITHER: Final = "bytes that are neither HTTP nor frames"
 
 
 class Unread(NamedTuple):
@@ -77,8 +78,10 @@ class _Direction:
     begun: int = 0  # how many messages have
     opened: OpenedMessage | None = None
     inflater: Inflater | None = None
+    known: bool = True  # whether it is known if a message has begun
     close_sent: bool = False
     ended: bool = False
+    lost: bool = False  # whether bytes follow that are not known
     arriving: FrameHeader | None = None  # of the frame whose payload has come in part
     gathered: bytearray = field(default_factory=bytearray)  # that part, as far as it is kept
     need: int = 0  # how many bytes of it are judged
@@ -93,10 +96,12 @@ class Connection:
         inflate_limit: a compressed message that inflates to more bytes is given up.
         payloads: payloads and messages of at most so many bytes stay on ``Frame.payload`` and ``Message.data``. By
             default every frame keeps its ``preview`` only.
-        heads: whether the client's and the server's stream begin with an opening handshake. Where the server's does
-            not, the connection counts as open from its first byte.
-        extensions: for a connection whose handshake is not seen, the Sec-WebSocket-Extensions line that was agreed on;
-            the empty string for none, None where it is not known, so that RSV1 is not judged.
+        heads: whether the client's and the server's stream begin with an opening handshake. One that does not begins
+            in the midst of frames, or is not known at all. Where that is the server's, the connection counts as open
+            from its first byte.
+        extensions: for a connection whose handshake is not seen, and whose first frames are, the
+            Sec-WebSocket-Extensions line that was agreed on; the empty string for none. None where it begins anywhere,
+            so that neither RSV1 is judged nor whether a message has begun.
         unmask: what applies a masking key, such as a compiled one, which is many times faster for long payloads.
     """
 
@@ -120,8 +125,9 @@ class Connection:
         self._open = not heads[1]
         self._headless_client = not heads[0]
         self._agreed: bool | None = None
+        begun = extensions is not None  # then the first frame is known to be the first
         self._sides = tuple(
-            _Direction(sender, Dissector(sender, expect_head=expected), 0 if sender else MASK)
+            _Direction(sender, Dissector(sender, expect_head=expected), 0 if sender else MASK, known=expected or begun)
             for sender, expected in zip(Sender, heads, strict=True)
         )
         if self._open and extensions is not None:
@@ -206,16 +212,32 @@ class Connection:
             return []
         side.ended = True
         peer = self._sides[sender.peer]
-        unanswered = not reset and peer.close_sent and not side.close_sent and not peer.ended
+        unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent
         self.closing_violations[sender] = judge(END_RULES, EndCase(close_unanswered=unanswered))
         if reset or peer.ended:
             self._happen((sender, None), dict.fromkeys(Sender, Event.TCP_CLOSED))
         rest = self.rest(sender)
+        if rest is None:
+            return []
+        cut = None if rest.what in (BODY, NEITHER) else rest.what
+        return [rest._replace(violations=rest.violations + judge(END_RULES, EndCase(cut=cut)))]
+
+    def lose(self, sender: Sender) -> list[Unread]:
+        """The sender's next bytes are not known; return what they would have completed: at most one ``Unread``. How
+        the stream ends is held against nobody then."""
+        rest = self.rest(sender)
+        self._sides[sender].lost = True
+        # What is lost may have been the opening handshake.
+        self._open = self._open or (sender is Sender.SERVER and self.states[sender] is State.CONNECTING)
+        self._headless_client = self._headless_client or sender is Sender.CLIENT
+        self._replan()
         return [] if rest is None else [rest]
 
     def rest(self, sender: Sender) -> Unread | None:
-        """The sender's bytes so far that are no whole head and no whole frame, as though its stream ended here."""
+        """The sender's bytes so far that are no whole head and no whole frame, unless ``lose`` has told them."""
         side = self._sides[sender]
+        if side.lost:
+            return None
         dissector, header = side.dissector, side.arriving
         offset, data = dissector.next_offset, dissector.tail
         broken: tuple[Violation, ...] = ()
@@ -227,11 +249,10 @@ class Connection:
         elif not dissector.unread:
             return None
         elif dissector.mode in (Mode.BODY, Mode.UNREAD):
-            what = BODY if offset else "bytes that are neither HTTP nor frames"
+            what = BODY if offset else NEITHER
             return Unread(sender, offset, data, dissector.unread, what)
         else:
             what = f"{'an opening handshake' if dissector.mode is Mode.HEAD else 'a frame header'} without its end"
-        broken += judge(END_RULES, EndCase(cut=what))
         return Unread(sender, offset, data[:UNREAD_KEPT], dissector.received - offset, what, broken)
 
     def _want(self, side: _Direction, first: int, length: int) -> int:
@@ -260,7 +281,7 @@ class Connection:
         opcode = first & OPCODE
         data = payload if key is None else self._unmask(payload, key)
         case = self._case(side, header, data)
-        opened = side.opened
+        opened, known = side.opened, side.known
         message = self._message(side, opcode, first, index)
         body = data if case.whole else None
         inflated = note = None
@@ -273,6 +294,8 @@ class Connection:
             message.check_text(case, body)
         plainly = first in side.plain and second & MASK == side.mask_bit and is_legal(second, length)
         content = case.bad_text is not None or case.cut_text or case.bad_deflate is not None or case.control
+        if opcode == CONTINUATION and not case.in_context:
+            note = "the beginning of its message is not known"
         code, reason = close_body(data) if opcode == CLOSE else (None, None)
         seen = data[2:] if opcode == CLOSE else (data if inflated is None else inflated)
         kept = payload if case.whole and length <= self.payloads else None
@@ -287,14 +310,15 @@ class Connection:
         if opcode == CLOSE:
             side.close_sent = True
             self._happen((side.sender, index), {side.sender: Event.SENT_CLOSE, side.sender.peer: Event.RECEIVED_CLOSE})
-        if opcode == CLOSE or side.opened is not opened:
+        if opcode == CLOSE or side.opened is not opened or side.known is not known:
             self._replan()
 
     def _case(self, side: _Direction, header: FrameHeader, data: bytes) -> FrameCase:
         """A frame in its connection, before it has changed anything."""
         opened = None if side.opened is None else side.opened.opcode
         whole, too_soon = len(data) == header.payload_length, self._too_soon(side)
-        return FrameCase(*header[2:6], data, side.sender, whole, self._agreed, opened, True, too_soon, side.close_sent)
+        known, closed = side.known, side.close_sent
+        return FrameCase(*header[2:6], data, side.sender, whole, self._agreed, opened, known, too_soon, closed)
 
     def _message(self, side: _Direction, opcode: int, first: int, index: int) -> OpenedMessage | None:
         """The message that a data frame belongs to, begun or gone on with."""
@@ -309,6 +333,8 @@ class Connection:
                 side.opened = message
         elif message is not None and first & FIN:
             side.opened = None
+        # A data frame that begins or ends a message tells that none is open, or which one.
+        side.known = side.known or opcode in (TEXT, BINARY) or (opcode == CONTINUATION and bool(first & FIN))
         return message
 
     def _inflate(self, side: _Direction, case: FrameCase) -> tuple[bytes | None, str | None]:
@@ -337,7 +363,7 @@ class Connection:
         for side in self._sides:
             legal = not side.close_sent and self._too_soon(side) is None
             side.plain = PLAIN[bool(self._agreed), side.opened is not None] if legal else frozenset()
-            side.short = side.plain & _WHOLE
+            side.short = side.plain & _WHOLE if side.known else frozenset()
 
     def _agree(self, values: list[str]) -> None:
         self.deflate = agreed(values)

@@ -17,7 +17,7 @@ from ..protocol.head import Head
 from ..protocol.message import Message
 from ..protocol.words import CLOSE, OPCODE
 from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger
-from .tape import BendNote, Tape
+from .tape import BendNote, LossNote, Tape
 
 # Records of one stream that wait to be read by a peer of which nothing is known.
 WAITING = 4096
@@ -60,6 +60,12 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
                 case Kind():
                     _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, what)
                 case str():
+                    if isinstance(what, LossNote):
+                        for unread in conversation.protocol.lose(Sender(by)):
+                            words = "what follows was not recorded"
+                            _unread(ledger, at, conversation, unread._replace(what=f"{unread.what}; {words}"))
+                        if not what:
+                            continue
                     kind = Kind.BEND if isinstance(what, BendNote) else Kind.ERROR
                     said = what.encode("utf-8", "replace")
                     number = _append(ledger, at, conversation, Sender(by), kind, offset, preview=said)

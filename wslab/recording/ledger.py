@@ -75,7 +75,7 @@ class Conversation:
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
-        self.protocol = Connection(heads=(not wire.middle, not wire.middle), unmask=apply_mask)
+        self.protocol = Connection(heads=wire.heads, unmask=apply_mask)
         self.streams = (Stream(), Stream())
         self.closings: dict[Sender, CloseReport] = {}
         self.causes: dict[Cause, int] = {}  # new records that may have changed a state

@@ -77,16 +77,18 @@ class Reading:
         # Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR.
         self.rebuilt = False
 
-    def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
+    def join(
+        self, end: Sender, key: Hashable, *, number: int | None = None, heads: tuple[bool, bool] = (True, True)
+    ) -> Tap:
         """A tap for one end of a TCP connection.
 
         Args:
             end: which end this is.
             key: equal for both ends of one connection, such as a frozenset of its two socket addresses.
             number: the connection's number in the trace, which must be free; None gives it the next one.
-            middle: whether what is told begins in the midst of frames, so that no opening handshake is looked for.
+            heads: whether the client's and the server's stream are told from the opening handshake on.
         """
-        return self.tape.join(end, key, number=number, middle=middle)
+        return self.tape.join(end, key, number=number, heads=heads)
 
     def now(self) -> float:
         """Seconds since the trace began."""

@@ -40,8 +40,12 @@ class BendNote(str):
     """What a relay did to a stream, in words."""
 
 
+class LossNote(str):
+    """That the next bytes of a stream are not known, in words; empty where the recording ends."""
+
+
 # What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end.
-Told = Kind | str | BendNote | CloseReport
+Told = Kind | str | BendNote | LossNote | CloseReport
 
 
 class Chunk(NamedTuple):
@@ -58,11 +62,11 @@ class Chunk(NamedTuple):
 class Wire:
     """One TCP connection as its ends tell it."""
 
-    __slots__ = ("key", "last_entry", "live", "middle", "number", "seen", "tapped")
+    __slots__ = ("heads", "key", "last_entry", "live", "number", "seen", "tapped")
 
     def __init__(self, number: int, key: Hashable) -> None:
         self.number, self.key, self.last_entry = number, key, -1
-        self.middle = False  # whether what is told begins in the midst of frames
+        self.heads = (True, True)  # whether the client's and the server's stream are told from the handshake on
         self.tapped = [False, False]  # whether the client's and the server's end are in the lab
         self.live = 0  # how many taps still tell
         # Of the client's and of the server's stream: bytes that the client's end and the server's end saw.
@@ -109,6 +113,10 @@ class Tap:
     def note(self, text: str, at: float | None = None) -> None:
         """This end's program failed: ``text`` says how."""
         self._tape.tell(self._wire, self.end, self.end, str(text), at)
+
+    def lost(self, text: str, at: float | None = None) -> None:
+        """What this end sends next is not known; ``text`` says why, and is empty where the recording ends."""
+        self._tape.tell(self._wire, self.end, self.end, LossNote(text), at)
 
     def bend(self, text: str) -> None:
         """A relay did something to what this end sends: ``text`` says what."""
@@ -171,7 +179,9 @@ class Tape:
         self._subscribers: tuple[Callable[[], object], ...] = ()
         self._woken = True  # whether all of them know of something new
 
-    def join(self, end: Sender, key: Hashable, *, number: int | None = None, middle: bool = False) -> Tap:
+    def join(
+        self, end: Sender, key: Hashable, *, number: int | None = None, heads: tuple[bool, bool] = (True, True)
+    ) -> Tap:
         """See ``Trace.join``."""
         with self._lock:
             wire = self._joinable.get(key)
@@ -179,7 +189,7 @@ class Tape:
             # way round it is a new connection that happens to use the same ports again.
             if wire is None or wire.tapped[end] or (not wire.live and end is Sender.CLIENT):
                 wire = self._joinable[key] = self.wire(key, number)
-                wire.middle = middle
+                wire.heads = heads
             wire.tapped[end] = True
             wire.live += 1
         self._wake()

@@ -9,18 +9,21 @@ compression and its messages' beginnings are lost. Everything else is left out a
 
 import gc
 import re
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ...drawing.visible import count
 from ..archive import LATEST, R, TraceFileError
+from ..tape import LossNote
 from .capture_out import ENDS, PROGRAM
-from .conversations import FoundConversation, StreamPart, find
+from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, Flow, Segment, Sorter, together
+from .packets import ACK, RST, CapturedStream, Flow, Segment, Sorter, together
 from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
@@ -54,6 +57,36 @@ def read_capture(data: bytes, kind: type[R]) -> R:
     return trace
 
 
+@dataclass
+class Placed:
+    """A part, and where it is told of."""
+
+    part: StreamPart
+    wire: int
+    last: Segment | None = None  # that brought its last bytes, as it is told
+
+
+class Piece(NamedTuple):
+    """Bytes of a part that became readable at once."""
+
+    piece: Segment
+    data: bytes
+    stop: int  # where they end in their sender's stream
+    heard: int  # how many bytes of the peer's stream its sender had read
+    placed: Placed
+
+
+def _told(placed: Sequence[Placed], peer: CapturedStream) -> Iterator[Piece]:
+    for one in placed:
+        skip, stop = one.part.start, one.part.run.begin
+        for piece in together(one.part.run.pieces):
+            stop += len(piece.data)
+            heard = (piece.acknowledged - peer.base) % 2**32 if piece.flags & ACK else 0
+            if data := piece.data[skip:]:
+                yield Piece(piece, data, stop, heard if heard < 2**31 else 0, one)
+            skip = max(0, skip - len(piece.data))
+
+
 class _Import:
     """Reads a capture, and makes events of what its connections hold."""
 
@@ -73,7 +106,7 @@ class _Import:
         names = self.story.names if self.own else {}
         self.ends = {place: Sender(ENDS.index(name)) for place, name in names.items() if name in ENDS}
         self.events: list[FileEvent] = []
-        self.middle: dict[int, bool] = {}  # the trace's connections, and whether each begins in the midst of frames
+        self.heads: dict[int, tuple[bool, bool]] = {}  # of each connection, whose stream begins with the handshake
         self.next_wire = len(sorter.flows)
         others: Counter[str] = Counter()
         for flow in sorter.flows:
@@ -103,7 +136,7 @@ class _Import:
         ends = {(event.wire, event.end) for event in self.events}
         if not self.own:  # both streams are as they were sent, and nothing tells when they were read
             ends |= {(wire, end.peer) for wire, end in ends}
-        trace = play(kind, self.events, ends, self.middle, source="capture", began=start, base=base, unit=1e9)
+        trace = play(kind, self.events, ends, self.heads, source="capture", began=start, base=base, unit=1e9)
         trace.notes = (*trace.notes, *self.story.problems.told())
         return trace
 
@@ -114,50 +147,88 @@ class _Import:
         name = f"connection {flow.number}"
         if found.skipped:
             self.problem(f"{name}: {count(found.skipped, 'byte')} of HTTP before the upgrade are left out")
+        if found.cut:
+            self.problem(f"{name}: {count(found.cut, 'byte')} after gaps are the ends of frames that the gaps cut")
         if found.unread:
             left_out = f"{count(found.unread, 'byte')} after gaps are left out"
             self.problem(f"{name}: {left_out}, since no frame's beginning is known")
-        wires: dict[Sender, int] = {}
+        placed: dict[Sender, list[Placed]] = {sender: [] for sender in Sender}
         for part in found.parts:
             wire = flow.number
-            if part.sender in wires:
+            if placed[part.sender]:
                 wire, self.next_wire = self.next_wire, self.next_wire + 1
                 whose = f"the {part.sender.label}'s stream"
                 self.problem(f"{name}: what could be read after a gap in {whose} is connection {wire}")
-            wires[part.sender] = wire
-            self.middle[wire] = not part.head
-            self._take_part(part, wire)
+            placed[part.sender].append(Placed(part, wire))
+            self.heads[wire] = (False, False)
+        self._take_parts(found, placed)
+        self.heads[flow.number] = self._heads(name, flow, found)
         for sender, stream in zip(Sender, found.streams, strict=True):
-            self._take_gaps(flow, found, sender)
+            self._take_gaps(flow, stream, sender, placed[sender])
+            wires = {flow.number, *(one.wire for one in placed[sender][-1:])}
             for segment in stream.ends:
-                for wire in {flow.number, wires.get(sender, flow.number)}:
+                for wire in wires:
                     self._tell(segment, wire, sender, Kind.RESET if segment.flags & RST else Kind.FIN)
         if flow.opened_by is None:
-            began = "before its frames" if self.middle.get(flow.number) else "before its opening handshake"
+            began = "before its opening handshake" if self.heads[flow.number][0] else "before its frames"
             self.problem(f"{name}: the capture began in its middle, {began}")
         if self.own:
             self._take_reads(flow, found)
 
-    def _take_part(self, part: StreamPart, wire: int) -> None:
-        skip = part.start
-        for piece in together(part.run.pieces):
-            if data := piece.data[skip:]:
-                self._tell(piece, wire, part.sender, data)
-            skip = max(0, skip - len(piece.data))
+    def _heads(self, name: str, flow: Flow, found: FoundConversation) -> tuple[bool, bool]:
+        """Whether what the client and what the server sent is known from the opening handshake on."""
+        begins = {part.sender: part.head for part in reversed(found.parts)}
+        seen = {segment.end for segment in flow.segments}
+        for sender, stream in zip(Sender, found.streams, strict=True):
+            if stream.end not in seen:
+                self.problem(f"{name}: nothing that the {sender.label} sent was captured; what needs it is not judged")
+                begins.setdefault(sender, False)
+        whole = all(begins.values())
+        return begins.get(Sender.CLIENT, whole), begins.get(Sender.SERVER, whole)
 
-    def _take_gaps(self, flow: Flow, found: FoundConversation, sender: Sender) -> None:
-        """Say which bytes of a stream are missing, in the trace too where something was read before them."""
-        name, whose, stream = f"connection {flow.number}", f"of the {sender.label}'s stream", found.streams[sender]
-        parts = [part for part in found.parts if part.sender is sender]
+    def _take_parts(self, found: FoundConversation, placed: Mapping[Sender, Sequence[Placed]]) -> None:
+        """Tell of the parts' bytes. What a packet acknowledges came before it, in whatever order both were captured."""
+        waiting = {sender: deque(_told(placed[sender], found.streams[sender.peer])) for sender in Sender}
+        read = dict.fromkeys(Sender, 0)
+        order = time = 0
+        while any(waiting.values()):
+            first, *other = sorted((queue[0].piece.order, sender) for sender, queue in waiting.items() if queue)
+            sender = first[1]
+            early = waiting[sender][0].heard > read[sender.peer]
+            if early and other and waiting[sender.peer][0].heard <= read[sender]:
+                sender = sender.peer
+            piece, data, stop, _, one = waiting[sender].popleft()
+            read[sender] = stop
+            if piece.order < order:
+                piece = piece._replace(order=order, time=time)
+            order, time = piece.order, piece.time
+            one.last = piece
+            self._tell(piece, one.wire, sender, data)
+
+    def _take_gaps(self, flow: Flow, stream: CapturedStream, sender: Sender, placed: list[Placed]) -> None:
+        """Say which bytes of a stream are missing, in the trace too where something was read before or after them."""
+        name, whose = f"connection {flow.number}", f"of the {sender.label}'s stream"
+        by_run = {id(one.part.run): one for one in placed}
+        before: Placed | None = None
         for run in stream.runs:
             if run.missing:
                 text = f"{count(run.missing, 'byte')} {whose} were not captured"
                 self.problem(f"{name}: {text}")
-                if any(part.run is not run or not part.head for part in parts):
-                    piece = run.pieces[0]
-                    self._tell(piece._replace(order=piece.order - 1), flow.number, sender, text)
+                first = run.pieces[0]
+                if before is not None and before.last is not None:
+                    self._tell(before.last, before.wire, sender, LossNote(text))
+                elif any(one.part.run is not run or not one.part.head for one in placed):
+                    self._tell(first._replace(order=first.order - 1), flow.number, sender, text)
+            before = by_run.get(id(run), before)
         if stream.unfinished:
-            self.problem(f"{name}: the last {count(stream.unfinished, 'byte')} {whose} were not captured")
+            text = f"the last {count(stream.unfinished, 'byte')} {whose} were not captured"
+            self.problem(f"{name}: {text}")
+            if before is not None and before.last is not None:
+                self._tell(before.last, before.wire, sender, LossNote(text))
+        elif before is not None and before.last is not None and not stream.ends and not self.own:
+            if before.part.run is stream.runs[-1] and (inside := unfinished(before.part)):
+                self.problem(f"{name}: the capture ends inside {inside} of the {sender.label}")
+            self._tell(before.last, before.wire, sender, LossNote())
         if stream.unlooked:
             self.problem(f"{name}: after too many gaps, {count(stream.unlooked, 'byte')} {whose} are left out")
         if stream.conflicts:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ...anatomy.field import Sender
+from ...drawing.visible import count
 from ...protocol.dissector import Dissector, Mode
 from ...protocol.head import END, Head, begins_like_head, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
@@ -43,6 +44,7 @@ class FoundConversation(NamedTuple):
     parts: list[StreamPart]  # first both senders' that belong together, then those after gaps
     skipped: int  # bytes of HTTP before the upgrade request
     unread: int  # bytes after gaps in which no frame's beginning was found
+    cut: int  # bytes after gaps that are the ends of frames that the gaps cut
 
 
 def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
@@ -51,10 +53,10 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
     roles = [streams if client == 0 else streams[::-1] for client in (0, 1) if flow.opened_by in (None, client)]
     if whole and any(stream.runs or stream.ends for stream in streams):
         parts = [StreamPart(sender, roles[0][sender].runs[0], 0, True) for sender in Sender if roles[0][sender].runs]
-        return FoundConversation(roles[0], parts, 0, 0)
+        return FoundConversation(roles[0], parts, 0, 0, 0)
     if not any(stream.runs for stream in streams):
         return "without data"
-    for look in (_upgraded, _headless):
+    for look in (_upgraded, _answered, _headless):
         for both in roles:
             if found := look(both):
                 return found
@@ -96,17 +98,41 @@ def _upgraded(streams: Streams) -> FoundConversation | None:
     return None
 
 
-def _with_rest(streams: Streams, places: tuple[int, int], starts: tuple[int, int]) -> FoundConversation:
+def _answered(streams: Streams) -> FoundConversation | None:
+    """A server's 101 to a request that was not captured."""
+    requests, responses = (stream.runs for stream in streams)
+    for which, run in enumerate(responses):
+        for start, head in _heads(run.data, Sender.SERVER):
+            if head.status == 101 and head.has_token("Upgrade", "websocket"):
+                begins = [
+                    (number, at)
+                    for number, asked in enumerate(requests)
+                    for at in asked.offsets[:CANDIDATES]
+                    if _chained(asked.data, Sender.CLIENT, at)
+                ]
+                number, at = begins[0] if begins else (len(requests), 0)
+                return _with_rest(streams, (number, which), (at, start), asked=False)
+    return None
+
+
+def _with_rest(
+    streams: Streams, places: tuple[int, int], starts: tuple[int, int], *, asked: bool = True
+) -> FoundConversation:
     """The parts that begin with the handshake, in these runs at these offsets, and what can be read after gaps."""
     parts: list[StreamPart] = []
     later: list[StreamPart] = []
-    skipped = unread = 0
+    skipped = unread = cut = 0
     for sender, stream, place, start in zip(Sender, streams, places, starts, strict=True):
         skipped += sum(len(piece.data) for run in stream.runs[:place] for piece in run.pieces) + start
         if place < len(stream.runs):
-            parts.append(StreamPart(sender, stream.runs[place], start, True))
-            unread += _after_gaps(parts[-1], stream.runs[place + 1 :], later)
-    return FoundConversation(streams, parts + later, skipped, unread)
+            run = stream.runs[place]
+            # Where its head is not known, it was lost.
+            lost = run.missing or start or place or (sender is Sender.CLIENT and not asked)
+            head = begins_like_head(run.data[start : start + HEAD]) or not lost
+            parts.append(StreamPart(sender, run, start, head))
+            left, ends = _after_gaps(parts[-1], stream.runs[place + 1 :], later)
+            unread, cut = unread + left, cut + ends
+    return FoundConversation(streams, parts + later, skipped, unread, cut)
 
 
 def _headless(streams: Streams) -> FoundConversation | None:
@@ -116,38 +142,54 @@ def _headless(streams: Streams) -> FoundConversation | None:
     if not all(chained) or sum(chained) < 2:
         return None
     later: list[StreamPart] = []
-    unread = sum(_after_gaps(part, streams[part.sender].runs[1:], later) for part in parts)
-    return FoundConversation(streams, parts + later, 0, unread)
+    left = [_after_gaps(part, streams[part.sender].runs[1:], later) for part in parts]
+    return FoundConversation(streams, parts + later, 0, *map(sum, zip(*left, strict=True)))
+
+
+def _read(part: StreamPart) -> Dissector:
+    dissector = Dissector(part.sender, expect_head=part.head)
+    dissector.feed(part.run.data[part.start :])
+    return dissector
 
 
 def _cut_frame(part: StreamPart) -> int:
     """How many bytes of the part's last frame, or of a head, are missing at its end; -1 where that is not known."""
-    dissector = Dissector(part.sender, expect_head=part.head)
-    dissector.feed(part.run.data[part.start :])
+    dissector = _read(part)
     return max(-1, dissector.next_offset - dissector.received) if dissector.mode is Mode.FRAMES else -1
 
 
-def _after_gaps(part: StreamPart, runs: list[Run], parts: list[StreamPart]) -> int:
-    """Append a part for each run behind ``part`` in which frames can be found; how many bytes had to be left."""
-    unread, cut = 0, _cut_frame(part)
+def unfinished(part: StreamPart) -> str:
+    """What a part ends inside of, in words; empty where it ends with a frame."""
+    dissector = _read(part)
+    missing = dissector.next_offset - dissector.received
+    if dissector.mode is Mode.FRAMES and missing:
+        return f"a frame, {count(missing, 'byte')} before its end," if missing > 0 else "a frame's header"
+    return "a head" if dissector.mode is Mode.HEAD and dissector.unread else ""
+
+
+def _after_gaps(part: StreamPart, runs: list[Run], parts: list[StreamPart]) -> tuple[int, int]:
+    """Append a part for each run behind ``part`` in which frames can be found; how many bytes had to be left, and how
+    many others are the ends of frames that were cut."""
+    unread, ends, cut = 0, 0, _cut_frame(part)
     for run in runs:
         data = run.data
         start = cut - run.missing  # the frame that was cut says itself where the next one begins
         if start > len(data):
             cut = start - len(data)
-            unread += len(data)
+            ends += len(data)
             continue
-        if start < 0:
-            start = next((at for at in run.offsets[:CANDIDATES] if _chained(data, part.sender, at)), -1)
-        if start < 0:
+        if start >= 0:
+            ends += start
+        elif (start := next((at for at in run.offsets[:CANDIDATES] if _chained(data, part.sender, at)), -1)) >= 0:
+            unread += start
+        else:
             unread, cut = unread + len(data), -1
             continue
-        unread += start
         found = StreamPart(part.sender, run, start, False)
         if start < len(data):
             parts.append(found)
         cut = _cut_frame(found)
-    return unread
+    return unread, ends
 
 
 def _chained(data: bytes, sender: Sender, at: int = 0) -> int:

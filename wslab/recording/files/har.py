@@ -189,9 +189,9 @@ def read_har(entries: list[Any], kind: type[R]) -> R:
             newest = newest if time is None else max(newest, time - base)
             events.append(FileEvent(len(events), newest, number, sender, sender, what))
     events.sort(key=lambda event: event.time)
-    middle = {number: not heads for number, (_, heads, _) in enumerate(conversations)}
-    ends = [(number, end) for number in middle for end in Sender]
-    trace = play(kind, events, ends, middle, source="har", began=base)
+    begins = {number: (bool(heads), bool(heads)) for number, (_, heads, _) in enumerate(conversations)}
+    ends = [(number, end) for number in begins for end in Sender]
+    trace = play(kind, events, ends, begins, source="har", began=base)
     trace.rebuilt = bool(conversations)
     trace.notes = (*([REBUILT] if conversations else []), *problems.told())
     return trace

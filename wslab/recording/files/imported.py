@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ..archive import R, TraceFileError
+from ..tape import LossNote
 
 PROBLEMS: Final = 100  # different problems that are told; more are counted
 
@@ -50,14 +51,14 @@ class FileEvent(NamedTuple):
 
 
 def play(
-    kind: type[R], events: list[FileEvent], ends: Iterable[tuple[int, Sender]], middle: dict[int, bool], *,
+    kind: type[R], events: list[FileEvent], ends: Iterable[tuple[int, Sender]], heads: dict[int, tuple[bool, bool]], *,
     source: str, began: float, base: float = 0, unit: float = 1,
 ) -> R:  # fmt: skip
     """A recording of this ``kind`` in which all this happened, in the order of the list. It is not derived yet.
 
     Args:
         ends: the connections' ends that tell of it, by number.
-        middle: by connection, whether it begins in the midst of frames.
+        heads: by connection, whether the client's and the server's stream begin with the opening handshake.
         source: the format's name.
         began: when the recording began, in seconds since 1970.
         base, unit: the events' ``time`` at that moment, and how much of it is a second.
@@ -67,7 +68,7 @@ def play(
     trace = kind(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(events)))
     trace.began = began
     taps = {
-        (wire, end): trace.join(end, (source, wire), number=wire, middle=middle.get(wire, False))
+        (wire, end): trace.join(end, (source, wire), number=wire, heads=heads.get(wire, (True, True)))
         for wire, end in sorted(ends)
     }
     for _, time, wire, end, sender, what in events:
@@ -75,6 +76,8 @@ def play(
         match what:
             case bytes():
                 (tap.sent if end is sender else tap.received)(what, at)
+            case LossNote():
+                taps[wire, sender].lost(what, at)
             case str():
                 tap.note(what, at)
             case Kind():
