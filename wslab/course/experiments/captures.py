@@ -121,8 +121,8 @@ class Talk:
         """Up to so many messages, and from the second level on what looks odd and is allowed."""
         for _ in range(self.random.randint(1, most)):
             self.frame(self.someone(), self.word())
-        if self.level > 1:
-            self.random.choice(ODDITIES)(self)
+        for odd in self.random.sample(ODDITIES, (0, 3, 1)[self.level - 1]):  # on the third level all is there twice
+            odd(self)
 
 
 def head(lines: Sequence[str]) -> bytes:
@@ -196,6 +196,14 @@ def _clean(talk: Talk) -> None:
     talk.chat(4)
     code, reason = talk.random.choice([(1000, ""), (1001, ""), (1011, "out of memory"), (4001, "şimdi değil")])
     talk.goodbye(talk.someone(), code, reason)
+
+
+def _refused(talk: Talk) -> None:
+    request, _ = talk.heads()
+    talk.put(CLIENT, request)
+    status = talk.random.choice(("403 Forbidden", "404 Not Found", "503 Service Unavailable"))
+    talk.put(SERVER, head([f"HTTP/1.1 {status}", "Connection: close", "Content-Length: 0"]))
+    talk.end(SERVER)
 
 
 def _client_unmasked(talk: Talk) -> None:
@@ -289,6 +297,7 @@ def _keepalive(talk: Talk, answered: bool) -> None:
     talk.frame(sender.peer, talk.word())
     if answered:
         talk.frame(sender.peer, payload, PONG)
+    talk.time += 20.0  # as long as many libraries wait
     talk.goodbye(sender, 1011, "keepalive ping timeout")
 
 
@@ -335,6 +344,7 @@ HAPPENINGS: Mapping[str, tuple[int, Callable[[Talk], None]]] = {
     "half a letter": (1, _half_a_letter),
     "RSV1, not agreed": (1, _rsv1_not_agreed),
     "a long form of the length": (1, _long_form),
+    "a request that is refused": (2, _refused),
     "RSV1, agreed": (2, _rsv1_agreed),
     "a ping that is not answered": (2, _ping_not_answered),
     "a ping that is answered too late for its sender": (2, _ping_answered),
@@ -348,8 +358,8 @@ HAPPENINGS: Mapping[str, tuple[int, Callable[[Talk], None]]] = {
 """What may happen in a capture, and from which level on. On one level each is as likely as another."""
 
 
-def capture(seed: object, level: int = 1, happening: str | None = None) -> Trace:
-    """A capture, as a recording.
+def drawn(seed: object, level: int = 1, happening: str | None = None) -> list[FileEvent]:
+    """What crosses in a capture: bytes and ends of streams, with their sender, connection and time.
 
     Args:
         seed: what makes it differ from others.
@@ -367,7 +377,12 @@ def capture(seed: object, level: int = 1, happening: str | None = None) -> Trace
     name = happening or chance.choice([name for name, (least, _) in HAPPENINGS.items() if least <= level])
     _, happen = HAPPENINGS[name]
     happen(talk)
-    return played(talk.events)
+    return talk.events
+
+
+def capture(seed: object, level: int = 1, happening: str | None = None) -> Trace:
+    """A capture, as a recording. Arguments and errors as for ``drawn``."""
+    return played(drawn(seed, level, happening))
 
 
 def played(events: list[FileEvent]) -> Trace:

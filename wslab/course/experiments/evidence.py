@@ -18,13 +18,13 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ...drawing.blocks import Table
 from ...drawing.sheet import Sheet, Shown, sheet_of
-from ...drawing.visible import visible
+from ...drawing.visible import count, visible
 from ...protocol.frame import Frame
 from ...protocol.words import CLOSE, PING, PONG
 from ...recording.trace import Trace
 from ..answers import Choice
 from ..edition import edition
-from ..journal import note
+from ..journal import events, note
 from ..lesson import Asked, Case
 from ..prediction import Answered, Form
 from ..quizzes import Quiz
@@ -212,6 +212,17 @@ class Accusation(Quiz):
             Answered(asked, said[at], was, self.words[not right[at]] if self.locked else "", visible(why))
             for at, (asked, (was, why)) in enumerate(zip(self.questions, shown, strict=True))
         ]
+
+    def score(self, rows: Sequence[Answered]) -> str:
+        """How much of the accusation holds, and what all first accusations on this level were worth."""
+        level = self.asked.name.partition(",")[0]
+        first: dict[str, int] = {}
+        for event in events():
+            if event["event"] == "accused" and event["name"].partition(",")[0] == level:
+                first.setdefault(event["name"], int(event.get("right", 0)))
+        so_far = f"{sum(first.values())} of {count(len(self.questions) * len(first), 'point')}"
+        where = f"on {level.partition('.')[2]}, in {count(len(first), 'capture')}"
+        return f"{super().score(rows)}. So far {where}: {so_far}." if self.locked and first else super().score(rows)
 
     def _sheet(self) -> Sheet:
         if self.locked or edition() == "student":
