@@ -23,11 +23,11 @@ from wslab.course import predict, quiz
 from wslab.course.experiments import lesson15
 from wslab.course.experiments.captures import HAPPENINGS, LEVELS, Talk, capture, drawn, played
 from wslab.course.experiments.evidence import (
-    NO_FINDING,
+    NO_CHARGE,
     SECTIONS,
     WHO,
     board,
-    findings,
+    charges,
     points,
     sealed,
 )
@@ -64,7 +64,7 @@ WANTED = {
 def test_two_judges_who_share_nothing_find_the_same_and_an_answer_scores_in_full(level: int) -> None:
     for seed in SEEDS:
         trace, truth = capture(seed, level), second_opinion(drawn(seed, level))
-        assert [(one.record, one.who, one.section) for one in findings(trace)] == truth, f"seed {seed}"
+        assert [(one.record, one.who, one.section) for one in charges(trace)] == truth, f"seed {seed}"
         for answer in truth or [NOBODY]:
             assert points(trace, answer) == 1
         assert len(trace) == len(things(drawn(seed, level)))
@@ -98,7 +98,7 @@ def test_a_blank_a_random_and_an_accuse_everybody_answer_score_low(level: int) -
 def test_what_happens_is_what_is_found(level: int) -> None:
     for name, (least, _) in HAPPENINGS.items():
         for seed in range(12) if least <= level else ():
-            found = findings(capture(seed, level, name))
+            found = charges(capture(seed, level, name))
             assert {one.section for one in found} == {section for section in [WANTED[name]] if section}, name
             between = {one.who for one in found} == {"a program between them"}
             assert between == (name in ("an Upgrade that a proxy strips", "an Accept from a proxy's cache"))
@@ -124,7 +124,7 @@ def test_real_peers_accept_the_innocent_and_refuse_the_guilty(level: int) -> Non
     refused: Counter[str] = Counter()
     for seed in range(30):
         trace = capture(seed, level)
-        found = findings(trace)
+        found = charges(trace)
         if any(one.section == "4.1" for one in found):
             continue
         extension = trace.heads(0)[1].get("Sec-WebSocket-Extensions")  # type: ignore[union-attr]
@@ -164,12 +164,12 @@ def test_the_evidence_shows_all_bytes_and_accuses_nobody() -> None:
         assert not any(head.violations for head in shown.handshakes)
         assert not any(shown.explain(record.number).violations for record in shown)
         assert shown.violations == []
-        assert findings(shown) == findings(trace)
+        assert charges(shown) == charges(trace)
 
 
 def test_an_accusation_counts_in_parts_and_is_kept() -> None:
     one = board(1, 25)
-    right = findings(one.evidence)[0]
+    right = charges(one.evidence)[0]
     assert (right.record, right.who, right.section) == (4, "the client", "5.1")
     one.accuse(4, "the server", "5.1")
     assert "2 of 3 right. So far on level 1, in 1 capture: 2 of 3 points." in repr(one)
@@ -335,9 +335,9 @@ def test_the_quiz_has_a_reason_for_each_usual_answer() -> None:
 
 def test_the_bits_do_what_the_lesson_says() -> None:
     calm = lesson15.quiet()
-    assert findings(calm) == []
+    assert charges(calm) == []
     culprits = {
-        bit: [(one.record, one.who, one.section) for one in findings(turn(calm, 2, bit).trace)][:1] for bit in range(9)
+        bit: [(one.record, one.who, one.section) for one in charges(turn(calm, 2, bit).trace)][:1] for bit in range(9)
     }
     assert culprits[0] == []
     assert culprits[1] == [(2, "the client", "5.2")]
@@ -462,4 +462,4 @@ def test_an_endless_loop_is_ended() -> None:
 
 def test_a_frame_of_lessons_is_built_as_it_says() -> None:
     assert build_frame("hello", length_form=16)[:4] == b"\x81\x7e\x00\x05"
-    assert NO_FINDING.who == "nobody"
+    assert NO_CHARGE.who == "nobody"

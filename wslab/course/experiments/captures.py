@@ -332,7 +332,7 @@ def _ping_too_long(talk: Talk) -> None:
     sender = talk.someone()
     talk.opening()
     talk.chat()
-    talk.frame(sender, bytes(talk.random.randint(126, 200)), PING)
+    talk.frame(sender, bytes(talk.random.randint(130, 200)), PING)
     talk.refuse(sender)
 
 

@@ -43,7 +43,7 @@ _PONG_OWED = (
 )
 
 
-class Finding(NamedTuple):
+class Charge(NamedTuple):
     """A broken rule: in which record it shows, whose doing that is, and where the rule stands."""
 
     record: int
@@ -54,14 +54,14 @@ class Finding(NamedTuple):
     found: str
 
 
-NO_FINDING = Finding(-1, "nobody", NOTHING, "", "", "no byte of this capture breaks a rule")
+NO_CHARGE = Charge(-1, "nobody", NOTHING, "", "", "no byte of this capture breaks a rule")
 
 
-def findings(trace: Trace) -> list[Finding]:
+def charges(trace: Trace) -> list[Charge]:
     """Every rule that is broken in a recording, computed from its bytes anew."""
     judged = bytes_alone(trace)
     broken = [
-        Finding(number, _culprit(judged, number, one.rule), one.section.rpartition(" ")[2], *one[:1], *one[2:4])
+        Charge(number, _culprit(judged, number, one.rule), one.section.rpartition(" ")[2], *one[:1], *one[2:4])
         for number, one in judged.violations
     ]
     return sorted([*broken, *_pongs_owed(judged)])
@@ -107,7 +107,7 @@ def _culprit(trace: Trace, number: int, rule: str) -> str:
     return WHO[2] if sides - broken else WHO[record.sender]
 
 
-def _pongs_owed(trace: Trace) -> Iterator[Finding]:
+def _pongs_owed(trace: Trace) -> Iterator[Charge]:
     """Pings that were never answered, though the peer answered a close frame that came behind them."""
     for connection in trace.connections:
         frames = [(one.number, trace.frame_of(one)) for one in trace.connection(connection) if one.kind is Kind.FRAME]
@@ -115,7 +115,7 @@ def _pongs_owed(trace: Trace) -> Iterator[Finding]:
             later = [frame for _, frame in frames[at + 1 :]]
             if ping.opcode == PING and ping.sender is not None and _owes(ping, later):
                 found = "this ping was not answered, and the peer answered the CLOSE behind it"
-                yield Finding(number, WHO[ping.sender.peer], "5.5.2", "ping-not-answered", _PONG_OWED, found)
+                yield Charge(number, WHO[ping.sender.peer], "5.5.2", "ping-not-answered", _PONG_OWED, found)
 
 
 def _owes(ping: Frame, later: Sequence[Frame]) -> bool:
@@ -139,7 +139,7 @@ def _owes(ping: Frame, later: Sequence[Frame]) -> bool:
 
 def who(trace: Trace) -> str:
     """Who broke a rule in a recording, in words."""
-    return next((one.who for one in findings(trace)), NO_FINDING.who)
+    return next((one.who for one in charges(trace)), NO_CHARGE.who)
 
 
 def points(trace: Trace, *accusations: Sequence[Any]) -> float:
@@ -152,14 +152,14 @@ def points(trace: Trace, *accusations: Sequence[Any]) -> float:
     """
     if not accusations:
         return 0.0
-    truths = findings(trace) or [NO_FINDING]
+    truths = charges(trace) or [NO_CHARGE]
     return sum(max(sum(_right(said, one)) for one in truths) / 3 for said in accusations) / len(accusations)
 
 
-def _right(said: Sequence[Any], truth: Finding) -> tuple[bool, bool, bool]:
+def _right(said: Sequence[Any], truth: Charge) -> tuple[bool, bool, bool]:
     """Whether record, culprit and section of an accusation are right."""
     record, culprit, section = (NOTHING if one is None else str(one).casefold() for one in said)
-    number = NOTHING if truth is NO_FINDING else str(truth.record)
+    number = NOTHING if truth is NO_CHARGE else str(truth.record)
     return record == number, culprit == truth.who, section.partition(" ")[0] == truth.section
 
 
@@ -193,18 +193,18 @@ class Accusation(Quiz):
         self._evidence = evidence
 
     @cached_property
-    def finding(self) -> Finding:
+    def charge(self) -> Charge:
         """The broken rule that agrees best with what was said."""
         said = [self.answers.get(asked, "") for asked in self.questions]
-        return max(findings(self._evidence) or [NO_FINDING], key=lambda one: sum(_right(said, one)))
+        return max(charges(self._evidence) or [NO_CHARGE], key=lambda one: sum(_right(said, one)))
 
     def rows(self, outcome: Mapping[str, Any]) -> list[Answered]:
         """A row for each question: what was said, what the bytes show, and the rule."""
-        one = self.finding
+        one = self.charge
         shown = (
-            (NOTHING if one is NO_FINDING else str(one.record), one.found),
+            (NOTHING if one is NO_CHARGE else str(one.record), one.found),
             (one.who, ""),
-            (_section(None if one is NO_FINDING else one.section), one.sentence),
+            (_section(None if one is NO_CHARGE else one.section), one.sentence),
         )
         said = [self.answers.get(asked, "") for asked in self.questions]
         right = _right(said, one)
@@ -232,7 +232,7 @@ class Accusation(Quiz):
         return Sheet("Accusation", [*Form._sheet(self).blocks, table])
 
     def _settled(self) -> None:
-        self.__dict__.pop("finding", None)
+        self.__dict__.pop("charge", None)
         note("accused", self.asked.name, right=self.right(self.rows({})), of=len(self.questions))
 
 
@@ -258,6 +258,7 @@ class Board(Shown):
 
         Raises:
             RuntimeError: somebody was accused here before.
+            KeyError: that section is not among ``SECTIONS``.
         """
         said = (NOTHING if record is None else str(record), culprit, _section(section))
         self.accusation.answer(dict(zip(self.accusation.questions, said, strict=True)))
@@ -286,8 +287,8 @@ def _widget(board: Board) -> Any:
     panel, form = LabPanel(board.evidence), board.accusation
 
     def told() -> None:
-        if form.locked and form.finding is not NO_FINDING:
-            panel.notes, panel.selected = {form.finding.record: form.finding.rule}, form.finding.record
+        if form.locked and form.charge is not NO_CHARGE:
+            panel.notes, panel.selected = {form.charge.record: form.charge.rule}, form.charge.record
 
     form.watch(told)
     told()

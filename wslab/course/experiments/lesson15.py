@@ -29,7 +29,7 @@ from ...recording.trace import Trace
 from ..exercises import Outcome, Trial, exercise
 from ..slider import Slider
 from .captures import Talk, capture, played
-from .evidence import bytes_alone, findings, sealed, who
+from .evidence import bytes_alone, charges, sealed, who
 
 # Pairs of captures that differ in one thing.
 
@@ -55,7 +55,7 @@ def side_by_side(captures: Mapping[str, Trace]) -> Slider:
 
 def suspect(trace: Trace) -> Explanation:
     """The first record that breaks a rule, explained; the capture's last frame where none does."""
-    numbers = [one.record for one in findings(trace)] or [number for number, _ in _frames(trace)][-1:]
+    numbers = [one.record for one in charges(trace)] or [number for number, _ in _frames(trace)][-1:]
     return trace.explain(numbers[0])
 
 
@@ -85,7 +85,7 @@ SIDES = {(False, False): "neither", (True, False): "the client's side", (False, 
 def seen_by_both(trace: Trace) -> dict[str, Any]:
     """How a request was answered, at which end's recording a rule is broken, and whose doing that is."""
     sides = [one.connection for one in trace if one.kind is Kind.REQUEST]
-    broken = {trace.record(one.record).connection for one in findings(trace)}
+    broken = {trace.record(one.record).connection for one in charges(trace)}
     return {
         "Which recording shows a broken rule?": SIDES.get((sides[0] in broken, sides[-1] in broken), "both"),
         "The status of the server's answer": next((one.status for one in trace if one.kind is Kind.RESPONSE), 0),
@@ -252,7 +252,7 @@ class Turned(Shown):
         self.libraries: Judgement = judge(frame, as_client=sent.sender is Sender.CLIENT, handshake=False)
 
     def _sheet(self) -> Sheet:
-        found = findings(self.trace)
+        found = charges(self.trace)
         first = [f"record {one.record}, {one.who}, section {one.section}: {one.found}" for one in found[:1]]
         # RFC 6455 has no marks between frames: where one is read wrongly, so is what stands behind it.
         rest = [f"and {len(found) - 1} more, since what stands behind it is read wrongly"] if found[1:] else []
@@ -331,7 +331,7 @@ async def detective(answer: Any, trial: Trial) -> list[Outcome]:
     for happening in trial.random.sample(ASKED, len(ASKED)):
         trace = capture(trial.random.random(), 2, happening)
         frames = frames_of(trace)
-        wanted = [(one.record, one.section) for one in findings(trace)]
+        wanted = [(one.record, one.section) for one in charges(trace)]
         came = answer(frames)
         right = came is None if not wanted else came is not None and came == wanted[0]
         words = repr(wanted[0]) if wanted else "None"
