@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ from usual import check_usual
 from wslab import Sender, build_close, build_frame, judge
 from wslab.anatomy.record import Kind
 from wslab.course import predict, quiz
+from wslab.course.copies import source_folder
 from wslab.course.experiments import lesson15
 from wslab.course.experiments.captures import HAPPENINGS, LEVELS, Talk, capture, drawn, played
 from wslab.course.experiments.evidence import (
@@ -437,21 +439,43 @@ def test_a_wrong_detective_gets_its_own_sentence(answer: Any, says: str) -> None
     assert says in " ".join(repr(verdict).split())
 
 
+def test_a_list_of_two_is_as_good_as_a_tuple() -> None:
+    check(lambda frames: (told := detective.answer(frames)) and list(told)).assert_solved()
+
+
 def test_who_accuses_nobody_or_everybody_gains_little() -> None:
     assert check(lambda frames: None).points() == 0.75
     assert check(lambda frames: [(frame[0], section) for frame in frames for section in SECTIONS]).points() == 0
     assert check(lambda frames: (frames[0][0], "5.1")).points() < 0.5
 
 
-def test_some_strange_frames_of_the_exercise_are_innocent() -> None:
-    """What the foreseen mistakes accuse does appear in captures, and breaks no rule there."""
+def test_much_on_the_second_level_looks_strange_and_is_innocent() -> None:
+    """What the lesson names and what the foreseen mistakes accuse appears in captures, and breaks no rule there."""
     seen = Counter[str]()
-    for seed in range(60):
-        for _, sender, data in lesson15.frames_of(capture(seed, 2, "nobody errs")):
-            seen["server without a mask"] += sender == "server"
-            seen["16 bits"] += data[1] & 127 == 126
-            seen["03 ed"] += data[0] == 0x82
+    for seed in range(40):
+        trace = capture(seed, 2, "nobody errs")
+        frames = [trace.frame_of(one) for one in trace if one.kind is Kind.FRAME]
+        pings = {frame.data for frame in frames if frame.opcode == 9}
+        for frame in frames:
+            seen["a server's frame without a mask"] += frame.sender is Sender.SERVER
+            seen["a length in 16 bits"] += frame.second & 127 == 126
+            seen["03 ed as a payload"] += frame.opcode == 2 and frame.data == b"\x03\xed"
+            seen["an empty message"] += frame.opcode == 1 and frame.payload_length == 0
+            seen["an answer that nobody asked for"] += frame.opcode == 10 and frame.data not in pings
+            seen["a letter that is cut in two"] += frame.opcode == 1 and not frame.fin
+            seen["Socket.IO's 0"] += (frame.data or b"").startswith(b'0{"sid"')
+            seen["a key of zeros"] += frame.masking_key == bytes(4)
+    assert len(seen) == 8
     assert min(seen.values()) >= 3
+
+
+def test_the_solution_in_the_notebook_is_right_for_others_too() -> None:
+    cells = json.loads((source_folder() / "15-detective.ipynb").read_text("utf-8"))["cells"]
+    [stub] = ["".join(cell["source"]) for cell in cells if "def accuse" in "".join(cell["source"])]
+    space: dict[str, Any] = {}
+    exec(stub, space)
+    for seed in range(5):
+        check(space["accuse"], seed_of=str(seed)).assert_solved()
 
 
 def test_an_endless_loop_is_ended() -> None:
