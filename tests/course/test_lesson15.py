@@ -62,6 +62,7 @@ WANTED = {
 # The judge.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_two_judges_who_share_nothing_find_the_same_and_an_answer_scores_in_full(level: int) -> None:
     for seed in SEEDS:
