@@ -239,5 +239,8 @@ def test_one_place_knows_the_forms_of_a_length() -> None:
         for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
         if token.type == tokenize.NUMBER and token.string in ("126", "127")
     }
-    # The exercise of lesson 05 is to read them.
-    assert written == {"wslab/protocol/header.py", "wslab/course/experiments/lesson05.py"}
+    # The exercises of lessons 05 and 16 are to read and to write them, and are tried with lengths on both sides.
+    course = {
+        f"wslab/course/experiments/{name}.py" for name in ("lesson05", "endpoint_parts", "stage_mistakes", "stages")
+    }
+    assert written == {"wslab/protocol/header.py", *course}

@@ -199,7 +199,10 @@ class ByWsproto(Peer):
                 return "pong", bytes(event.payload)
             case events.Ping():
                 return "ping", bytes(event.payload)
-            case events.CloseConnection() if self._library.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):
+            case events.CloseConnection() if self._library.state in (
+                ConnectionState.OPEN,
+                ConnectionState.LOCAL_CLOSING,
+            ):
                 # The same event tells of a close frame that came and of a fault; the state tells them apart.
                 return "gives up", str(event.reason)
             case events.CloseConnection():

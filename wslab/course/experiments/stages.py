@@ -11,7 +11,7 @@ from functools import partial
 
 from ...protocol import build_close, build_frame
 from ..exercises import Trial
-from .conversations import OPENS, SILENT, Act, Heard, Promise, Talk
+from .conversations import SILENT, Act, Promise, Talk
 
 CONTINUATION, TEXT, BINARY, PING = 0, 1, 2, 9
 GOOD_CODES = (1000, 1001, 1003, 1007, 1011, 3000, 4999)
@@ -67,13 +67,13 @@ def head_promises(trial: Trial) -> list[Promise]:
 
 def frame_promises(trial: Trial) -> list[Promise]:
     """What the server's program says arrives."""
-    said = [*trial.words(3), trial.random.randbytes(4), "", "x" * 125]
+    said: list[str | bytes] = [*trial.words(3), trial.random.randbytes(4), "", "x" * 125]
     return [Promise("reads six short messages", "each as it was sent", [Talk(_read(said), greets=tuple(said))])]
 
 
 def mask_promises(trial: Trial) -> list[Promise]:
     """What a client says arrives."""
-    said = [*trial.words(3), trial.random.randbytes(5)]
+    said: list[str | bytes] = [*trial.words(3), trial.random.randbytes(5)]
     return [Promise("sends four short messages", "each comes back", [Talk(_echoed(said))])]
 
 
@@ -96,17 +96,14 @@ def feed_promises(trial: Trial) -> list[Promise]:
     words, mask = trial.words(3), _mask(trial)
     long = [trial.random.choice("abcdefgh") * size for size in (trial.random.randint(130, 250), 66_000)]
     frames = [build_frame(word, mask=mask) for word in words]
-    half = len(frames[2]) // 2
+    half, kept = len(frames[2]) // 2, "each text comes back"
     together = Act("raw", b"".join(frames)[:-half], ("message", words[0]), "sends two frames and a half at once")
     rest = Act("raw", frames[2][-half:], ("message", words[2]), "sends the other half")
     return [
-        Promise("sends, and each byte comes alone", "each text comes back", [Talk(_echoed(words), cut=partial(_alone, 10**6))]),
-        Promise(
-            "sends two frames and a half at once", "each text comes back",
-            [Talk((together, *_read(words[1:2]), rest))],
-        ),
-        Promise("sends long texts, cut inside their lengths", "each text comes back", [Talk(_echoed(long), cut=partial(_alone, 9))]),
-    ]  # fmt: skip
+        Promise("sends texts, each byte alone", kept, [Talk(_echoed(words), cut=partial(_alone, 10**6))]),
+        Promise("sends two frames and a half at once", kept, [Talk((together, *_read(words[1:2]), rest))]),
+        Promise("sends long texts, cut inside their lengths", kept, [Talk(_echoed(long), cut=partial(_alone, 9))]),
+    ]
 
 
 def ping_promises(trial: Trial) -> list[Promise]:
@@ -194,7 +191,9 @@ def fail_promises(trial: Trial) -> list[Promise]:
     data = text.encode()
     good: tuple[Act, ...] = (
         Act("ping", b"x" * 125, ("pong", b"x" * 125), "sends a ping of 125 bytes"),
-        Act("raw", _fragments([data[:1], data[1:]], TEXT, mask), ("message", text), "sends a text, cut inside a letter"),
+        Act(
+            "raw", _fragments([data[:1], data[1:]], TEXT, mask), ("message", text), "sends a text, cut inside a letter"
+        ),
         Act("raw", _fragments([b"\xff", b"\xc3"], BINARY, mask), ("message", b"\xff\xc3"), "sends bytes in two frames"),
         Act("raw", build_close(code, mask=mask), ("close", code), f"closes with {code}"),
     )
@@ -208,5 +207,3 @@ def article_promises(trial: Trial) -> list[Promise]:
     """The article's conversation."""
     acts = (*_read(["Hello client!"]), *_echoed(["Hello server!"]), Act("close", (1000,), ("close", 1000), "closes"))
     return [Promise("says what the article's page says", "Hello client!", [Talk(acts, greets=("Hello client!",))])]
-
-
