@@ -237,7 +237,12 @@ async def keeps(lab: Lab, make: Callable[[], Any], promise: Promise) -> list[Out
     Returns:
         An outcome for each library. One that was told otherwise says of which conversation, and holds no other.
     """
-    return [await _kept(lab, make, promise, peer) for peer in PEERS]
+    outcomes: list[Outcome] = []
+    for peer in PEERS:
+        outcomes.append(await _kept(lab, make, promise, peer))
+        if outcomes[-1].came == in_words(SILENT):
+            break  # the other one would wait as long
+    return outcomes
 
 
 async def _kept(lab: Lab, make: Callable[[], Any], promise: Promise, peer: type[Peer]) -> Outcome:
