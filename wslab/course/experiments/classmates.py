@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,7 @@ FOUR = _mates(
 
 async def caught(mates: Mapping[str, EndpointParts]) -> dict[str, str]:
     """By classmate, the name of the stage at which the endpoint is caught; ``never`` where it passes all."""
-    return {
-        said: stops_at(await climb(lambda parts=parts: Endpoint(parts), Trial("mates")))
-        for said, parts in mates.items()
-    }
+    return {said: stops_at(await climb(partial(Endpoint, parts), Trial("mates"))) for said, parts in mates.items()}
 
 
 async def of_notebook(path: str) -> ExerciseVerdict:

@@ -1,4 +1,4 @@
-"""``Climb``: the stages of lesson 16 as the rungs of a ladder, those that are green so far, and the one that is next."""
+"""``Climb``: the stages of lesson 16 as the rungs of a ladder: which are green so far, and which is next."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def said(verdict: Verdict) -> str:
 
 
 def differing(frames: Iterable[OddFrame]) -> dict[OddFrame, Judgement]:
-    """The frames on which ``websockets`` and ``wsproto`` differ: whether they accept, or with which code they refuse."""
+    """The frames that one library accepts and the other does not, or that they refuse with different codes."""
     found = {frame: judge(frame.data, frame.as_client) for frame in frames}
     return {frame: both for frame, both in found.items() if said(both.websockets) != said(both.wsproto)}
 
@@ -107,8 +107,8 @@ def _rule(frame: OddFrame, both: Judgement) -> str:
     """The rule that a frame breaks; where it breaks none of wslab's, the one by which a library refuses it."""
     broken = broken_rules(frame.data, as_client=frame.as_client)
     applied = [applied_rule(one, broken, as_client=frame.as_client) for one in both.verdicts]
-    told = [(rule.section, rule.sentence) for rule in (*broken, *filter(None, applied))]
-    section, sentence = next(iter(told), ("", ""))
+    rules = [*((one.section, one.sentence) for one in broken), *((one.section, one.sentence) for one in applied if one)]
+    section, sentence = next(iter(rules), ("", ""))
     return f"{section.removeprefix('RFC 6455 ')}: {sentence}"
 
 

@@ -19,6 +19,12 @@ BAD_CODES = (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000)
 NOT_UTF8 = (b"\xff", b"a\xc3(", b"\xed\xa0\x80", b"\xc0\xaf", b"ok \xf0\x9f\x91")
 
 
+def _named(messages: Iterable[object]) -> str:
+    """Messages in a few words."""
+    shown = [f'"{one}"' if isinstance(one, str) else f"{one:,}" for one in messages]
+    return ", ".join(shown)
+
+
 def _mask(trial: Trial) -> bytes:
     return trial.random.randbytes(4)
 
@@ -49,7 +55,7 @@ def _no_websocket(old: bytes, new: bytes, head: bytes) -> bytes:
 
 def head_promises(trial: Trial) -> list[Promise]:
     """A request is read as HTTP means it, and one that asks for no WebSocket is refused."""
-    case = trial.random.choice((bytes.lower, bytes.upper))
+    case, letters = trial.random.choice(((bytes.lower, "small"), (bytes.upper, "capital")))
     faults = [
         (rb"(?m)^Upgrade: websocket\r\n", b""),
         (rb"Upgrade: websocket", b"Upgrade: h2c"),
@@ -60,28 +66,31 @@ def head_promises(trial: Trial) -> list[Promise]:
     refused = [Talk(opens=("refused", 400), rewritten=partial(_no_websocket, *one)) for one in faults]
     return [
         Promise("asks as it is used to", "it opens", [Talk()]),
-        Promise("asks in other words", "it opens", [Talk(rewritten=partial(_odd_but_legal, case))]),
+        Promise(f"asks with names in {letters} letters", "it opens", [Talk(rewritten=partial(_odd_but_legal, case))]),
         Promise(f"asks for no WebSocket, {len(refused)} times", "refused 400", refused),
     ]
 
 
 def frame_promises(trial: Trial) -> list[Promise]:
     """What the server's program says arrives."""
-    said: list[str | bytes] = [*trial.words(3), trial.random.randbytes(4), "", "x" * 125]
-    return [Promise("reads six short messages", "each as it was sent", [Talk(_read(said), greets=tuple(said))])]
+    words = trial.words(3)
+    said: list[str | bytes] = [*words, trial.random.randbytes(4), "", "x" * 125]
+    return [Promise(f"reads {_named(words)} and 3 more", "each arrives", [Talk(_read(said), greets=tuple(said))])]
 
 
 def mask_promises(trial: Trial) -> list[Promise]:
     """What a client says arrives."""
-    said: list[str | bytes] = [*trial.words(3), trial.random.randbytes(5)]
-    return [Promise("sends four short messages", "each comes back", [Talk(_echoed(said))])]
+    words = trial.words(3)
+    said: list[str | bytes] = [*words, trial.random.randbytes(5)]
+    return [Promise(f"sends {_named(words)} and 5 bytes", "each comes back", [Talk(_echoed(said))])]
 
 
 def length_promises(trial: Trial) -> list[Promise]:
     """Long messages arrive, each with the shortest form of its length."""
     sizes = [126, trial.random.randint(127, 65_534), 65_535, 65_536, trial.random.randint(65_537, 80_000)]
     said = [trial.random.choice("abcdefgh") * size for size in sizes]
-    return [Promise("reads five long messages", "each as it was sent", [Talk(_read(said), greets=tuple(said))])]
+    named = f"reads texts of {_named(sizes)} bytes"
+    return [Promise(named, "each arrives", [Talk(_read(said), greets=tuple(said))])]
 
 
 def _alone(most: int, data: bytes) -> Iterator[bytes]:
@@ -96,12 +105,12 @@ def feed_promises(trial: Trial) -> list[Promise]:
     words, mask = trial.words(3), _mask(trial)
     long = [trial.random.choice("abcdefgh") * size for size in (trial.random.randint(130, 250), 66_000)]
     frames = [build_frame(word, mask=mask) for word in words]
-    half, kept = len(frames[2]) // 2, "each text comes back"
+    half, kept = len(frames[2]) // 2, "each comes back"
     together = Act("raw", b"".join(frames)[:-half], ("message", words[0]), "sends two frames and a half at once")
     rest = Act("raw", frames[2][-half:], ("message", words[2]), "sends the other half")
     return [
-        Promise("sends texts, each byte alone", kept, [Talk(_echoed(words), cut=partial(_alone, 10**6))]),
-        Promise("sends two frames and a half at once", kept, [Talk((together, *_read(words[1:2]), rest))]),
+        Promise(f"sends {_named(words)}, each byte alone", kept, [Talk(_echoed(words), cut=partial(_alone, 10**6))]),
+        Promise("sends two frames and a half, then the rest", kept, [Talk((together, *_read(words[1:2]), rest))]),
         Promise("sends long texts, cut inside their lengths", kept, [Talk(_echoed(long), cut=partial(_alone, 9))]),
     ]
 
@@ -112,7 +121,7 @@ def ping_promises(trial: Trial) -> list[Promise]:
     pings = tuple(Act("ping", one, ("pong", one), "sends a ping") for one in payloads)
     unasked = (Act("pong", payloads[0], SILENT, "sends a pong that nobody asked for"), *_echoed(trial.words(1)))
     return [
-        Promise("sends three pings", "a pong with the same bytes for each", [Talk(pings)]),
+        Promise(f"sends pings of {_named(map(len, payloads))} bytes", "each has its pong", [Talk(pings)]),
         Promise("sends a pong that nobody asked for", "no answer to it", [Talk(unasked)]),
     ]
 
@@ -140,7 +149,7 @@ def message_promises(trial: Trial) -> list[Promise]:
         Act("raw", _fragments([blob[:4], blob[4:]], BINARY, mask), ("message", blob), "sends bytes in two fragments"),
         *_echoed([text, blob]),
     )
-    return [Promise("sends messages in fragments and whole", "each comes back whole", [Talk(acts)])]
+    return [Promise(f'sends "{text}" in fragments, and more', "each comes back whole", [Talk(acts)])]
 
 
 def close_promises(trial: Trial) -> list[Promise]:
@@ -154,7 +163,7 @@ def close_promises(trial: Trial) -> list[Promise]:
     ]
     empty = Act("raw", build_close(mask=_mask(trial)), ("close", 1005), "closes without a code")
     return [
-        Promise("closes with a code and a reason, three times", "a close frame with that code", talks),
+        Promise(f"closes with {', '.join(map(str, codes))}", "a close frame with that code", talks),
         Promise("closes without a code", "a close frame without one", [Talk((empty,))]),
     ]
 
@@ -198,8 +207,8 @@ def fail_promises(trial: Trial) -> list[Promise]:
         Act("raw", build_close(code, mask=mask), ("close", code), f"closes with {code}"),
     )
     return [
-        Promise(f"breaks {len(bad)} rules", "1002 or 1007, as the RFC says", bad),
-        Promise("breaks no rule", "no fault is found", [Talk(good)]),
+        Promise(f"breaks {len(bad)} rules", "each ends with its code", bad),
+        Promise(f"breaks no rule, and closes with {code}", "no fault is found", [Talk(good)]),
     ]
 
 
