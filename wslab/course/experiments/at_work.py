@@ -9,8 +9,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...drawing.blocks import Words
-from ...drawing.sheet import Sheet, Shown
 from ...live.errors import blame
 from ...live.lab import Lab
 from ...live.raw import RawEndpoint
@@ -79,14 +77,17 @@ async def at_work(lab: Lab, make: Callable[[], Any]) -> AtWork:
     return work
 
 
-class Listing(Shown):
+class Listing:
     """The source of a class or a function."""
 
     def __init__(self, thing: Any) -> None:
         self.source = inspect.getsource(thing)
 
-    def _sheet(self) -> Sheet:
-        return Sheet("", [Words(self.source, code=True)])
+    def __repr__(self) -> str:
+        return self.source
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        return {"text/markdown": f"```python\n{self.source}```", "text/plain": self.source}
 
 
 def listing(thing: Any) -> Listing:

@@ -221,7 +221,7 @@ PEERS: tuple[type[Peer], ...] = (ByWebsockets, ByWsproto)
 class Promise(NamedTuple):
     """What an endpoint that does its part makes of some conversations."""
 
-    said: str  # what clients do
+    said: str  # what the clients do, to be read behind "both clients"
     kept: str  # what they are told by an endpoint that keeps it
     talks: Sequence[Talk]
 
@@ -235,14 +235,16 @@ async def keeps(lab: Lab, make: Callable[[], Any], promise: Promise) -> list[Out
         promise: the conversations.
 
     Returns:
-        An outcome for each library. One that was told otherwise says of which conversation, and holds no other.
+        One outcome if both were told what the promise says. Else one for each, the last with what came instead.
     """
     outcomes: list[Outcome] = []
     for peer in PEERS:
         outcomes.append(await _kept(lab, make, promise, peer))
         if outcomes[-1].came == in_words(SILENT):
             break  # the other one would wait as long
-    return outcomes
+    if all(outcome.ok for outcome in outcomes):
+        return [Outcome(f"both clients {promise.said}", promise.kept, promise.kept, ok=True)]
+    return sorted(outcomes, key=lambda outcome: outcome.ok, reverse=True)
 
 
 async def _kept(lab: Lab, make: Callable[[], Any], promise: Promise, peer: type[Peer]) -> Outcome:
@@ -253,7 +255,7 @@ async def _kept(lab: Lab, make: Callable[[], Any], promise: Promise, peer: type[
             if came != act.wanted:
                 said = f"{peer.name} {act.said or act.does}"
                 return Outcome(said, in_words(act.wanted), in_words(came, act.wanted), ok=False)
-    return Outcome(f"{peer.name} {promise.said}", promise.kept, promise.kept, ok=True)
+    return Outcome(f"{peer.name} does the same", promise.kept, promise.kept, ok=True)
 
 
 async def _held(lab: Lab, endpoint: Any, talk: Talk, peer: type[Peer]) -> list[Heard]:

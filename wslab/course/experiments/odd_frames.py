@@ -38,10 +38,19 @@ def odd_frames() -> list[OddFrame]:
     for first in range(256):
         for payload in (b"", b"a", b"\xc3", b"\xff"):
             masked = bytes([first, 0x80 | len(payload)]) + KEY + payload
-            found.append(OddFrame("a first byte", f"{first:02x} before {payload.hex() or 'nothing'}", masked))
+            found.append(
+                OddFrame("a first byte", f"first byte {first:02x} before {payload.hex() or 'nothing'}", masked)
+            )
         for payload in (b"", b"a"):
             data = bytes([first, len(payload)]) + payload
-            found.append(OddFrame("a first byte", f"{first:02x} from a server", data, as_client=False))
+            found.append(
+                OddFrame(
+                    "a first byte",
+                    f"first byte {first:02x} from a server, before {payload.hex() or 'nothing'}",
+                    data,
+                    as_client=False,
+                )
+            )
     for bits, form in FORMS.items():
         for opcode, name in NAMES.items():
             data = build_frame(b"\x03\xe8" if opcode == 8 else b"ab", opcode=opcode, mask=KEY, length_form=bits)

@@ -39,7 +39,7 @@ def _read(messages: Iterable[str | bytes]) -> tuple[Act, ...]:
 
 def key_promises(trial: Trial) -> list[Promise]:
     """A client accepts the answer to its key."""
-    return [Promise("opens a connection with a new key", "it opens", [Talk()])]
+    return [Promise("open a connection with a new key", "it opens", [Talk()])]
 
 
 def _odd_but_legal(case: Callable[[bytes], bytes], head: bytes) -> bytes:
@@ -65,9 +65,9 @@ def head_promises(trial: Trial) -> list[Promise]:
     ]
     refused = [Talk(opens=("refused", 400), rewritten=partial(_no_websocket, *one)) for one in faults]
     return [
-        Promise("asks as it is used to", "it opens", [Talk()]),
-        Promise(f"asks with names in {letters} letters", "it opens", [Talk(rewritten=partial(_odd_but_legal, case))]),
-        Promise(f"asks for no WebSocket, {len(refused)} times", "refused 400", refused),
+        Promise("ask as they are used to", "it opens", [Talk()]),
+        Promise(f"ask with names in {letters} letters", "it opens", [Talk(rewritten=partial(_odd_but_legal, case))]),
+        Promise(f"ask for no WebSocket, {len(refused)} times", "refused 400", refused),
     ]
 
 
@@ -75,21 +75,21 @@ def frame_promises(trial: Trial) -> list[Promise]:
     """What the server's program says arrives."""
     words = trial.words(3)
     said: list[str | bytes] = [*words, trial.random.randbytes(4), "", "x" * 125]
-    return [Promise(f"reads {_named(words)} and 3 more", "each arrives", [Talk(_read(said), greets=tuple(said))])]
+    return [Promise(f"read {_named(words)} and 3 more", "each arrives", [Talk(_read(said), greets=tuple(said))])]
 
 
 def mask_promises(trial: Trial) -> list[Promise]:
     """What a client says arrives."""
     words = trial.words(3)
     said: list[str | bytes] = [*words, trial.random.randbytes(5)]
-    return [Promise(f"sends {_named(words)} and 5 bytes", "each comes back", [Talk(_echoed(said))])]
+    return [Promise(f"send {_named(words)} and 5 bytes", "each comes back", [Talk(_echoed(said))])]
 
 
 def length_promises(trial: Trial) -> list[Promise]:
     """Long messages arrive, each with the shortest form of its length."""
     sizes = [126, trial.random.randint(127, 65_534), 65_535, 65_536, trial.random.randint(65_537, 80_000)]
     said = [trial.random.choice("abcdefgh") * size for size in sizes]
-    named = f"reads texts of {_named(sizes)} bytes"
+    named = f"read texts of {_named(sizes)} bytes"
     return [Promise(named, "each arrives", [Talk(_read(said), greets=tuple(said))])]
 
 
@@ -109,9 +109,9 @@ def feed_promises(trial: Trial) -> list[Promise]:
     together = Act("raw", b"".join(frames)[:-half], ("message", words[0]), "sends two frames and a half at once")
     rest = Act("raw", frames[2][-half:], ("message", words[2]), "sends the other half")
     return [
-        Promise(f"sends {_named(words)}, each byte alone", kept, [Talk(_echoed(words), cut=partial(_alone, 10**6))]),
-        Promise("sends two frames and a half, then the rest", kept, [Talk((together, *_read(words[1:2]), rest))]),
-        Promise("sends long texts, cut inside their lengths", kept, [Talk(_echoed(long), cut=partial(_alone, 9))]),
+        Promise(f"send {_named(words)}, each byte alone", kept, [Talk(_echoed(words), cut=partial(_alone, 10**6))]),
+        Promise("send two frames and a half, then the rest", kept, [Talk((together, *_read(words[1:2]), rest))]),
+        Promise("send long texts, cut inside their lengths", kept, [Talk(_echoed(long), cut=partial(_alone, 9))]),
     ]
 
 
@@ -121,8 +121,8 @@ def ping_promises(trial: Trial) -> list[Promise]:
     pings = tuple(Act("ping", one, ("pong", one), "sends a ping") for one in payloads)
     unasked = (Act("pong", payloads[0], SILENT, "sends a pong that nobody asked for"), *_echoed(trial.words(1)))
     return [
-        Promise(f"sends pings of {_named(map(len, payloads))} bytes", "each has its pong", [Talk(pings)]),
-        Promise("sends a pong that nobody asked for", "no answer to it", [Talk(unasked)]),
+        Promise(f"send pings of {_named(map(len, payloads))} bytes", "each has its pong", [Talk(pings)]),
+        Promise("send a pong that nobody asked for", "no answer to it", [Talk(unasked)]),
     ]
 
 
@@ -149,7 +149,7 @@ def message_promises(trial: Trial) -> list[Promise]:
         Act("raw", _fragments([blob[:4], blob[4:]], BINARY, mask), ("message", blob), "sends bytes in two fragments"),
         *_echoed([text, blob]),
     )
-    return [Promise(f'sends "{text}" in fragments, and more', "each comes back whole", [Talk(acts)])]
+    return [Promise(f'send "{text}" in fragments, and more', "each comes back whole", [Talk(acts)])]
 
 
 def close_promises(trial: Trial) -> list[Promise]:
@@ -163,8 +163,8 @@ def close_promises(trial: Trial) -> list[Promise]:
     ]
     empty = Act("raw", build_close(mask=_mask(trial)), ("close", 1005), "closes without a code")
     return [
-        Promise(f"closes with {', '.join(map(str, codes))}", "a close frame with that code", talks),
-        Promise("closes without a code", "a close frame without one", [Talk((empty,))]),
+        Promise(f"close with {', '.join(map(str, codes))}", "a close frame with that code", talks),
+        Promise("close without a code", "a close frame without one", [Talk((empty,))]),
     ]
 
 
@@ -207,12 +207,12 @@ def fail_promises(trial: Trial) -> list[Promise]:
         Act("raw", build_close(code, mask=mask), ("close", code), f"closes with {code}"),
     )
     return [
-        Promise(f"breaks {len(bad)} rules", "each ends with its code", bad),
-        Promise(f"breaks no rule, and closes with {code}", "no fault is found", [Talk(good)]),
+        Promise(f"break {len(bad)} rules", "each ends with its code", bad),
+        Promise(f"break no rule, and close with {code}", "no fault is found", [Talk(good)]),
     ]
 
 
 def article_promises(trial: Trial) -> list[Promise]:
     """The article's conversation."""
     acts = (*_read(["Hello client!"]), *_echoed(["Hello server!"]), Act("close", (1000,), ("close", 1000), "closes"))
-    return [Promise("says what the article's page says", "Hello client!", [Talk(acts, greets=("Hello client!",))])]
+    return [Promise("say what the article's page says", "Hello client!", [Talk(acts, greets=("Hello client!",))])]
