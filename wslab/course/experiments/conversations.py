@@ -255,7 +255,7 @@ async def _kept(lab: Lab, make: Callable[[], Any], promise: Promise, peer: type[
             if came != act.wanted:
                 said = f"{peer.name} {act.said or act.does}"
                 return Outcome(said, in_words(act.wanted), in_words(came, act.wanted), ok=False)
-    return Outcome(f"{peer.name} does the same", promise.kept, promise.kept, ok=True)
+    return Outcome(f"{peer.name}, made to {promise.said}", promise.kept, promise.kept, ok=True)
 
 
 async def _held(lab: Lab, endpoint: Any, talk: Talk, peer: type[Peer]) -> list[Heard]:
@@ -263,7 +263,7 @@ async def _held(lab: Lab, endpoint: Any, talk: Talk, peer: type[Peer]) -> list[H
     client = peer(lab, door.uri or "")
     talking = asyncio.ensure_future(_talk(client, talk))
     try:
-        await _carry(door, endpoint, talk)
+        await carry(door, endpoint, talk)
         return await talking
     finally:
         talking.cancel()
@@ -285,7 +285,7 @@ async def _talk(client: Peer, talk: Talk) -> list[Heard]:
         await client.leave()
 
 
-async def _carry(door: RawEndpoint, endpoint: Any, talk: Talk) -> None:
+async def carry(door: RawEndpoint, endpoint: Any, talk: Talk) -> None:
     """Hand bytes between a connection and an endpoint, and be the program behind it, until one of them ends."""
     head = True
     with contextlib.suppress(ConnectionError):

@@ -15,6 +15,7 @@ from .conversations import SILENT, Act, Promise, Talk
 
 CONTINUATION, TEXT, BINARY, PING = 0, 1, 2, 9
 GOOD_CODES = (1000, 1001, 1003, 1007, 1011, 3000, 4999)
+UNKNOWN = (*range(3, 8), *range(11, 16))  # opcodes that are reserved
 BAD_CODES = (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000)
 NOT_UTF8 = (b"\xff", b"a\xc3(", b"\xed\xa0\x80", b"\xc0\xaf", b"ok \xf0\x9f\x91")
 
@@ -88,9 +89,11 @@ def mask_promises(trial: Trial) -> list[Promise]:
 def length_promises(trial: Trial) -> list[Promise]:
     """Long messages arrive, each with the shortest form of its length."""
     sizes = [126, trial.random.randint(127, 65_534), 65_535, 65_536, trial.random.randint(65_537, 80_000)]
-    said = [trial.random.choice("abcdefgh") * size for size in sizes]
+    said: list[str | bytes] = [trial.random.choice("abcdefgh") * size for size in sizes]
     named = f"read texts of {_named(sizes)} bytes"
-    return [Promise(named, "each arrives", [Talk(_read(said), greets=tuple(said))])]
+    blob = trial.random.randbytes(trial.random.randint(130, 300))
+    both = [Talk(_read(said), greets=tuple(said)), Talk(_read([blob]), greets=(blob,))]
+    return [Promise(f"{named}, and {len(blob)} other bytes", "each arrives", both)]
 
 
 def _alone(most: int, data: bytes) -> Iterator[bytes]:
@@ -170,22 +173,20 @@ def close_promises(trial: Trial) -> list[Promise]:
 
 def faults(trial: Trial) -> dict[str, tuple[bytes, int]]:
     """By name: frames that break a rule, and the status code that the RFC wants for them."""
-    mask, pick = _mask(trial), trial.random.choice
+    mask = _mask(trial)
     frame = partial(build_frame, mask=mask)
     begun = frame(b"Hel", opcode=TEXT, fin=False)
-    bad = pick(NOT_UTF8)
+    bad = trial.random.choice(NOT_UTF8)
+    firsts = {"RSV1": 0xC1, "RSV2": 0xA1, "RSV3": 0x91} | {f"opcode {one}": 0x80 | one for one in UNKNOWN}
     return {
-        "a text with RSV1": (bytes([0xC1, 0x80]) + mask, 1002),
-        "a text with RSV2 or RSV3": (bytes([pick((0xA1, 0x91)), 0x80]) + mask, 1002),
-        "an opcode of 3 to 7": (bytes([0x80 | pick(range(3, 8)), 0x80]) + mask, 1002),
-        "an opcode of 11 to 15": (bytes([0x80 | pick(range(11, 16)), 0x80]) + mask, 1002),
+        **{f"a frame with {name}": (bytes([first, 0x80]) + mask, 1002) for name, first in firsts.items()},
+        **{f"the code {code}": (frame(code.to_bytes(2, "big"), opcode=8), 1002) for code in BAD_CODES},
         "a text without a mask": (build_frame("Hello"), 1002),
         "a PING with FIN 0": (frame(b"", opcode=PING, fin=False), 1002),
         "a PING of 126 bytes": (frame(b"x" * 126, opcode=PING), 1002),
         "a CONTINUATION when no message has begun": (frame(b"lo", opcode=CONTINUATION), 1002),
         "a text inside a message": (begun + frame(b"x", opcode=TEXT), 1002),
         "a close frame of one byte": (bytes([0x88, 0x81]) + mask + b"\x03", 1002),
-        "a code that must not be sent": (frame(pick(BAD_CODES).to_bytes(2, "big"), opcode=8), 1002),
         "a text that is not UTF-8": (frame(bad, opcode=TEXT), 1007),
         "a text in two frames that is not UTF-8": (_fragments([b"H", bad], TEXT, mask), 1007),
         "a close reason that is not UTF-8": (frame(b"\x03\xe8" + bad, opcode=8), 1007),
@@ -197,13 +198,13 @@ def fail_promises(trial: Trial) -> list[Promise]:
     found = faults(trial)
     bad = [Talk((Act("raw", data, ("close", code), f"sends {name}"),)) for name, (data, code) in found.items()]
     mask, code, text = _mask(trial), trial.random.choice(GOOD_CODES), trial.random.choice(trial.WIDE)
-    data = text.encode()
+    halves, ping = [text.encode()[:1], text.encode()[1:]], build_frame(b"", opcode=PING, mask=mask)
     good: tuple[Act, ...] = (
         Act("ping", b"x" * 125, ("pong", b"x" * 125), "sends a ping of 125 bytes"),
-        Act(
-            "raw", _fragments([data[:1], data[1:]], TEXT, mask), ("message", text), "sends a text, cut inside a letter"
-        ),
+        Act("raw", _fragments(halves, TEXT, mask), ("message", text), "sends a text, cut inside a letter"),
+        Act("raw", _fragments(halves, TEXT, mask, ping), ("message", text), "sends the same with a ping between"),
         Act("raw", _fragments([b"\xff", b"\xc3"], BINARY, mask), ("message", b"\xff\xc3"), "sends bytes in two frames"),
+        Act("send", b"\xff", ("message", b"\xff"), "sends bytes that are not UTF-8"),
         Act("raw", build_close(code, mask=mask), ("close", code), f"closes with {code}"),
     )
     return [
