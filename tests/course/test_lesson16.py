@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from wslab import Lab, build_close, build_frame, judge, quiz
 from wslab.anatomy.record import Kind
 from wslab.course import Trial
-from wslab.course.copies import source_folder, student
+from wslab.course.copies import nbgrader, source_folder, student
 from wslab.course.experiments import classmates, conversations, odd_frames, stages
 from wslab.course.experiments import endpoint_parts as right
 from wslab.course.experiments.at_work import at_work, listing
@@ -26,6 +26,7 @@ from wslab.course.experiments.conversations import Act, Promise, Talk
 from wslab.course.experiments.endpoint import Endpoint
 from wslab.course.experiments.endpoint_parts import RIGHT
 from wslab.course.experiments.lesson16 import STAGES, article_stage, climb, right_endpoint, stops_at
+from wslab.course.grading import tasks
 from wslab.course.stranger import Stranger
 from wslab.live.judges.comparison import broken_rules
 from wslab.live.judges.verdict import Judgement
@@ -514,6 +515,14 @@ def test_the_listing_is_the_code_that_runs() -> None:
 def solved_notebook() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     return found
+
+
+def test_nbgrader_and_wslab_grade_see_each_stage() -> None:
+    made = nbgrader(solved_notebook())
+    points = [one["metadata"]["nbgrader"].get("points") for one in made["cells"] if one["metadata"].get("nbgrader")]
+    assert [one for one in points if one] == [*(stage.exercise.points for stage in STAGES), article_stage.points]
+    graded = [task.answer for task in tasks() if task.lesson == "16"]
+    assert graded == [*RIGHT._fields, "endpoint"]
 
 
 @pytest.mark.slow

@@ -172,7 +172,7 @@ class Exercise(Shown):
         except NotImplementedError:
             return self._verdict(
                 [],
-                ['Replace "raise NotImplementedError" with your code. Run that cell, and then this one.'],
+                ['Replace "raise NotImplementedError" with your code. Run the cell that holds it, and check again.'],
                 "not begun",
             )
         except TimeoutError:

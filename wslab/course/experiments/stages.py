@@ -208,7 +208,7 @@ def fail_promises(trial: Trial) -> list[Promise]:
         Act("raw", build_close(code, mask=mask), ("close", code), f"closes with {code}"),
     )
     return [
-        Promise(f"break {len(bad)} rules", "each ends with its code", bad),
+        Promise(f"send {len(bad)} faulty frames", "each ends with its code", bad),
         Promise(f"break no rule, and close with {code}", "no fault is found", [Talk(good)]),
     ]
 
