@@ -24,6 +24,7 @@ from wslab.course.experiments.at_work import at_work, listing
 from wslab.course.experiments.climbing import ladder
 from wslab.course.experiments.conversations import Act, Promise, Talk
 from wslab.course.experiments.endpoint import Endpoint
+from wslab.course.experiments.endpoint_kinds import RETURNS
 from wslab.course.experiments.endpoint_parts import RIGHT
 from wslab.course.experiments.lesson16 import STAGES, article_stage, climb, right_endpoint, stops_at
 from wslab.course.grading import tasks
@@ -363,6 +364,19 @@ def test_a_stub_is_not_begun() -> None:
         answer = Stub if stage.part == "FrameParser" else stub
         assert "not begun" in repr(run(stage.exercise.check(answer)))
         assert "not begun" in repr(run(article_stage.check(lambda: Endpoint(RIGHT._replace(**{stage.part: answer})))))  # noqa: B023
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=NAMES)
+def test_whatever_a_part_returns_the_check_says_what_is_wanted(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversations, "WAIT", 0.1)
+    wanted, fits = RETURNS[stage.part]
+    for value in (None, -1, 10**30, "", "a\r\nb", b"x", [], (1, 2), (9, b"x"), [(1, b"", b"")], (None, b"x"), object()):
+        answer = type("Parser", (), {"feed": lambda self, data, value=value: value})
+        verdict = run(stage.exercise.check(answer if stage.part == "FrameParser" else gives(value)))
+        assert not verdict.solved
+        assert fits(value) or verdict.outcomes[-1][1:3] == (wanted, repr(value)[:60])
+        assert "Your code raised" not in repr(verdict)
+        assert "Nothing happened" not in repr(verdict)
 
 
 @pytest.mark.slow

@@ -88,6 +88,8 @@ class ByWebsockets(Peer):
             return "gives up", str(error.__cause__ or error)
         except InvalidHandshake as error:
             return "gives up", str(error)
+        except TimeoutError:
+            return SILENT
         return OPENS
 
     async def do(self, act: Act) -> Heard:

@@ -13,13 +13,17 @@ from . import stage_mistakes as mistakes
 from . import stages
 from .conversations import Promise, keeps
 from .endpoint import Endpoint
+from .endpoint_kinds import RETURNS, HeldToKind, OtherKindError
 from .endpoint_parts import RIGHT
 
 
 async def _judged(part: str, promises: Sequence[Promise], answer: Any) -> list[Outcome]:
     """Have clients talk with an endpoint in which one part is a learner's, up to the first promise that breaks."""
-    parts = RIGHT._replace(**{part: answer})
-    return await _keeps_all(lambda: Endpoint(parts), promises)
+    parts = RIGHT._replace(**{part: HeldToKind(part, answer)})
+    try:
+        return await _keeps_all(lambda: Endpoint(parts), promises)
+    except OtherKindError as error:
+        return [Outcome(f"what {part} returns", RETURNS[part][0], str(error), ok=False)]
 
 
 async def _keeps_all(make: Callable[[], Any], promises: Sequence[Promise]) -> list[Outcome]:
