@@ -239,6 +239,6 @@ def test_one_place_knows_the_forms_of_a_length() -> None:
         for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
         if token.type == tokenize.NUMBER and token.string in ("126", "127")
     }
-    # The exercises of lessons 05 and 15 are to read them.
-    exercises = {f"wslab/course/experiments/lesson{number}.py" for number in ("05", "15")}
-    assert written == {"wslab/protocol/header.py", *exercises}
+    # The exercises of lessons 05, 15 and 16 are to read and to write them, and are tried with lengths on both sides.
+    names = ("lesson05", "lesson15", "endpoint_parts", "stage_mistakes", "stages")
+    assert written == {"wslab/protocol/header.py", *(f"wslab/course/experiments/{name}.py" for name in names)}

@@ -20,7 +20,8 @@ from wslab.course.lesson import Asked, lesson, prediction_text, quiz_text
 MOST_CELLS, MOST_CELLS_MORE = 30, 40
 MOST_WORDS = 1_200
 MOST_LINES, MOST_REVEAL_LINES = 12, 5
-MINUTES = range(10, 41)
+MINUTES = range(10, 41)  # of one sitting
+SITTINGS = {"16": 3}  # lessons that are built stage by stage, and say so in their first cell
 SPOKEN = 0.1  # how far the minutes that a lesson promises may be from those that are computed, as a share
 
 Cell = dict[str, Any]
@@ -95,6 +96,11 @@ def minutes(path: Path) -> int:
     return math.ceil(seconds / 60)
 
 
+def sittings(path: Path) -> int:
+    """In how many sittings a lesson is done."""
+    return SITTINGS.get(number(path), 1)
+
+
 def promised(path: Path) -> int | None:
     """The minutes that a lesson's first cell promises."""
     found = re.search(r"(\d+) minutes", cells(path)[0]["source"])
@@ -122,8 +128,8 @@ def _sizes(path: Path) -> Iterator[str]:
             yield f"cell {cell['id']}: {lines} lines, {limit} at most"
     took, said = minutes(path), promised(path)
     if not is_more(path):
-        if took not in MINUTES:
-            yield f"takes {took} minutes, wanted {MINUTES.start} to {MINUTES.stop - 1}"
+        if math.ceil(took / sittings(path)) not in MINUTES:
+            yield f"takes {took} minutes, wanted {MINUTES.start} to {MINUTES.stop - 1} a sitting"
         if said is None or abs(said - took) > max(2, SPOKEN * took):
             yield f"the first cell promises {said} minutes, it takes {took}"
 

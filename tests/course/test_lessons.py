@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from shape import asked, broken, calls, cells, constants_in, minutes
+from shape import asked, broken, calls, cells, constants_in, minutes, sittings
 
 from wslab.course import quiz
 from wslab.course.copies import SOLUTION, source_folder, student
@@ -124,7 +124,7 @@ def test_a_students_copy_that_nobody_answered_tells_no_outcome(path: Path, ran: 
 
 
 def test_the_whole_course_takes_the_minutes_that_it_says():
-    assert all(10 <= minutes(path) <= 40 for path in LESSONS if path.name[2] != "b")
+    assert all(10 <= minutes(path) / sittings(path) <= 40 for path in LESSONS if path.name[2] != "b")
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

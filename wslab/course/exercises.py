@@ -19,7 +19,7 @@ import random
 import threading
 import types
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -118,16 +118,31 @@ class Exercise(Shown):
         self.points, self.misconception, self.variants = points, misconception, variants
         self._judge, self._hints, self._foreseen = judge, tuple(hints), tuple(foreseen)
         self.answer: Any = None  # the exercise's solution
+        self._watchers: list[Callable[[], object]] = []
 
     @property
     def _event(self) -> str:
         return f"{self.lesson}.{self.name}"
 
     @cached_property
-    def _done(self) -> Counter[str]:
-        """How often it was tried and how many hints were given; a student's journal knows it from before a restart."""
+    def _before(self) -> Sequence[Mapping[str, Any]]:
+        """What a student's journal knows of it from before a restart."""
         before = events() if edition() == "student" else ()
-        return Counter(event["event"] for event in before if event["name"] == self._event)
+        return [event for event in before if event["name"] == self._event]
+
+    @cached_property
+    def _done(self) -> Counter[str]:
+        """How often it was tried and how many hints were given."""
+        return Counter(event["event"] for event in self._before)
+
+    @cached_property
+    def solved(self) -> bool:
+        """Whether what was checked last is right."""
+        return any([event.get("solved") for event in self._before if event["event"] == "tried"][-1:])
+
+    def watch(self, wake: Callable[[], object]) -> None:
+        """Have ``wake()`` called after each check."""
+        self._watchers.append(wake)
 
     @property
     def tries(self) -> int:
@@ -157,7 +172,7 @@ class Exercise(Shown):
         except NotImplementedError:
             return self._verdict(
                 [],
-                ['Replace "raise NotImplementedError" with your code. Run that cell, and then this one.'],
+                ['Replace "raise NotImplementedError" with your code. Run the cell that holds it, and check again.'],
                 "not begun",
             )
         except TimeoutError:
@@ -174,7 +189,10 @@ class Exercise(Shown):
             lines += [f"{count(left, 'hint')} left: {self.name}.hint()"] if left else []
         if kept:
             self._done["tried"] += 1
+            self.solved = solved
             note("tried", self._event, solved=solved)
+            for wake in self._watchers:
+                wake()
         return self._verdict(outcomes, lines, "solved" if solved else "not yet", "".join(reason))
 
     def _verdict(
