@@ -1,4 +1,4 @@
-"""A show of hands: a class votes, nobody else gets in, and nothing listens beyond loopback unless that was asked for."""
+"""A show of hands: a class votes, nobody else gets in, and nothing listens beyond loopback unless that was asked."""
 
 import asyncio
 import contextlib
@@ -398,7 +398,7 @@ def is_in_a_network(request: pytest.FixtureRequest) -> None:
 def test_it_listens_on_no_other_kind_of_address(network: str) -> None:
     async def main() -> None:
         before = listening()
-        with pytest.raises(ValueError, match="network|address|Expected"):
+        with pytest.raises(ValueError, match=r"network|address|Expected"):
             await show_of_hands(question(), network=network)
         assert listening() == before
 

@@ -17,7 +17,14 @@ function door({ model, ask }) {
   const count = element("p.quiet.tabular");
   const copy = copying("Copy the address", "Copy the address of the vote", () => address.textContent, address);
   const end = button("End the vote", () => ask({ ask: "end" }));
-  const join = element("div", element("p", "Open"), address, element("p", "and give the join code"), code, copy.element);
+  const join = element(
+    "div",
+    element("p", "Open"),
+    address,
+    element("p", "and give the join code"),
+    code,
+    copy.element,
+  );
   const root = element("div.door", warning, join, count, end);
   const draw = () => {
     const { question, hands } = model.get("state");
@@ -37,17 +44,19 @@ function door({ model, ask }) {
 /** What the class says: for each case a bar and a number for each answer. */
 function bars({ model }) {
   const root = element("div.bars");
-  const line = (most) => ([answer, votes, right]) => {
-    const bar = element("div.bar");
-    bar.style.width = `${(100 * votes) / most}%`;
-    return element(
-      "tr",
-      { "data-right": right ? "yes" : null },
-      element("th", { scope: "row" }, right ? `✓ ${harmless(answer)}` : harmless(answer)),
-      element("td", { "aria-hidden": "true" }, bar),
-      element("td.tabular", String(votes)),
-    );
-  };
+  const line =
+    (most) =>
+    ([answer, votes, right]) => {
+      const bar = element("div.bar");
+      bar.style.width = `${(100 * votes) / most}%`;
+      return element(
+        "tr",
+        { "data-right": right ? "yes" : null },
+        element("th", { scope: "row" }, right ? `✓ ${harmless(answer)}` : harmless(answer)),
+        element("td", { "aria-hidden": "true" }, bar),
+        element("td.tabular", String(votes)),
+      );
+    };
   const chart = ([name, told]) =>
     element(
       "table",

@@ -1,0 +1,169 @@
+"""A class votes in Chromium, bars grow in JupyterLab, and the teacher reveals; the projector is driven by keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import LabPages
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+pytestmark = pytest.mark.browser
+
+ASK = """
+from wslab.course import Choice, Number, Order, predict, show_of_hands, teacher
+guess = predict(
+    "You send Hello both ways. What crosses?",
+    {
+        "bytes from the client": Number(unit="bytes"),
+        "who speaks first": Choice("the client", "the server"),
+        "in which order": Order("frame", "GET", "101"),
+    },
+    because={"bytes from the client": {7: "A client masks its frame: the key takes four bytes more."}},
+    meaning="A frame is two bytes and the letters.",
+)
+"""
+VOTE = """
+hands = await show_of_hands(guess)
+hands
+"""
+REVEAL = """
+outcome = {"bytes from the client": 1815, "who speaks first": "the client", "in which order": ["GET", "101", "frame"]}
+guess.reveal(outcome)
+"""
+PRINT = "print(hands.address, hands.code)"
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def student(chromium: Browser) -> Iterator[BrowserContext]:
+    """A student's own browser, as large as a phone."""
+    context = chromium.new_context(viewport=PHONE)
+    yield context
+    context.close()
+
+
+def come(context: BrowserContext, address: str, code: str) -> Page:
+    """Open the page and join, by keyboard alone."""
+    page = context.new_page()
+    page.goto(address)
+    expect(page.get_by_label("The join code")).to_be_focused()
+    page.keyboard.type(code)
+    page.keyboard.press("Enter")
+    return page
+
+
+def test_a_class_votes_bars_grow_and_the_teacher_reveals(
+    lab_page: LabPages, student: BrowserContext, tmp_path: Path
+) -> None:
+    notebook = lab_page(ASK, VOTE, REVEAL, PRINT)
+    notebook.run(0, 1, 3)
+    address, code = notebook.text(3).split()
+    panel = notebook.panels.nth(0)
+    expect(panel).to_contain_text(address)
+    expect(panel).to_contain_text(f"{code[:3]}-{code[3:]}")
+    expect(panel).to_contain_text("Only browsers on this machine can vote.")
+
+    page = come(student, address, "AAAAAA")
+    expect(page.get_by_role("status")).to_have_text("You are not in: this is not the join code.")
+    expect(page.get_by_label("The join code")).to_be_focused()
+    page.keyboard.type(code.lower())
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="You send Hello both ways.")).to_be_focused()
+    expect(panel).to_contain_text("0 votes, 1 connected")
+
+    focused = page.locator(":focus")
+    page.keyboard.press("Tab")
+    page.keyboard.type("7 <b>bytes</b>")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_label("the server")).to_be_checked()
+    while 'Move "frame" down' not in (focused.get_attribute("aria-label") or ""):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("frame is now at place 3.")
+    page.screenshot(path=tmp_path / "phone.png")
+    assert Axe().run(page).violations_count == 0
+    while focused.inner_text() != "Vote":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Your vote is in. You may change it until your teacher reveals.")
+    expect(panel).to_contain_text("1 vote, 1 connected")
+    server = panel.get_by_role("row", name="the server")
+    expect(server).to_contain_text("1")
+    wide = server.locator(".wslab-bar").bounding_box()
+    assert wide is not None
+    assert wide["width"] > 20
+
+    # A page that is opened again is the same voter.
+    page.close()
+    page = come(student, address, code)
+    expect(page.get_by_label("bytes from the client")).to_have_value("7 <b>bytes</b>")
+    page.get_by_label("the client", exact=True).check()
+    page.get_by_role("button", name="Vote").click()
+    expect(panel.get_by_role("row", name="the client")).to_contain_text("1")
+    expect(server).to_contain_text("0")
+
+    notebook.run(2)
+    assert "1815" not in panel.inner_html() + page.content()
+    panel.get_by_role("button", name="Reveal").click()
+    expect(panel.locator(".wslab-status")).to_have_text("2 of 3 as predicted")
+    expect(panel.get_by_role("row", name="✓ the client")).to_be_visible()
+    expect(panel).to_contain_text("A client masks its frame")
+    expect(page.get_by_role("status")).to_have_text("This is what happened.")
+    expect(page.get_by_text("It was: 1815")).to_be_visible()
+    expect(page.get_by_role("button", name="Vote")).to_be_disabled()
+    page.screenshot(path=tmp_path / "phone-after.png", full_page=True)
+    for theme in ("light", "dark"):
+        notebook.picture(tmp_path / f"{theme}.png", theme=theme, width=1280)
+    notebook.picture(tmp_path / "narrow.png", theme="light", width=800)
+
+    panel.get_by_role("button", name="End the vote").click()
+    expect(panel).to_contain_text("The vote has ended with 1 vote.")
+
+
+SECOND = """
+other = predict("What is the first byte of the frame?", {"it is": ["81", "01", "80"]}, meaning="FIN and opcode 1.")
+"""
+
+
+def test_predictions_are_shown_one_a_screen_and_turned_by_keys(lab_page: LabPages, tmp_path: Path) -> None:
+    notebook = lab_page(ASK, "teacher()", SECOND, REVEAL, "other.reveal('81')")
+    notebook.run(0, 1, 2, 3, 4)
+    panel = notebook.panels.nth(0)
+    press = notebook.page.keyboard.press
+    expect(panel).to_contain_text("1 of 2")
+    expect(panel.get_by_role("group", name="You send Hello both ways.")).to_be_visible()
+    assert "1815" not in panel.inner_html()
+    notebook.picture(tmp_path / "before.png", theme="light", width=1280)
+    panel.get_by_role("button", name="Next").focus()
+    press("PageDown")
+    expect(panel).to_contain_text("2 of 2")
+    expect(panel).to_contain_text("What is the first byte of the frame?")
+    assert "opcode 1" not in panel.inner_html()
+    panel.get_by_label("01").check()
+    panel.get_by_role("button", name="Lock in my prediction").click()
+    expect(panel.get_by_role("row", name="it is")).to_contain_text("surprise")
+    expect(panel.get_by_role("status")).to_be_focused()
+    press("PageUp")
+    expect(panel).to_contain_text("1 of 2")
+    panel.get_by_label("bytes from the client").fill("r")  # a letter that is typed is no key
+    press("r")
+    assert "1815" not in panel.inner_html()
+    panel.get_by_role("button", name="Fill the screen").focus()
+    press("f")
+    notebook.page.wait_for_function("document.fullscreenElement !== null")
+    press("r")
+    expect(panel.get_by_role("row", name="bytes from the client")).to_contain_text("1815")
+    left, right = (panel.locator(f".wslab-{side}").bounding_box() for side in ("left", "right"))
+    assert left is not None
+    assert right is not None
+    assert left["x"] + left["width"] <= right["x"]
+    notebook.page.screenshot(path=tmp_path / "full.png")
+    press("f")
+    notebook.page.wait_for_function("document.fullscreenElement === null")
+    # The notebook got none of these keys.
+    assert len(notebook.outputs()) == 5
