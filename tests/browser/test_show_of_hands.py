@@ -112,14 +112,16 @@ def test_a_class_votes_bars_grow_and_the_teacher_reveals(
     panel.get_by_role("button", name="Reveal").click()
     expect(panel.locator(".wslab-status")).to_have_text("2 of 3 as predicted")
     expect(panel.get_by_role("row", name="✓ the client")).to_be_visible()
+    expect(panel.get_by_role("columnheader", name="the class said")).to_be_visible()
     expect(panel).to_contain_text("A client masks its frame")
     expect(page.get_by_role("status")).to_have_text("This is what happened.")
-    expect(page.get_by_text("It was: 1815")).to_be_visible()
-    expect(page.get_by_role("button", name="Vote")).to_be_disabled()
+    expect(page.get_by_text("You said: 7 <b>bytes</b>. It was: 1815.")).to_be_visible()
+    expect(page.get_by_role("button", name="Vote")).to_have_count(0)
     page.screenshot(path=tmp_path / "phone-after.png", full_page=True)
-    for theme in ("light", "dark"):
-        notebook.picture(tmp_path / f"{theme}.png", theme=theme, width=1280)
-    notebook.picture(tmp_path / "narrow.png", theme="light", width=800)
+    for theme, width in (("light", 1280), ("dark", 800)):
+        notebook.theme(theme)
+        expect(notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
+        notebook.picture(tmp_path / f"{theme}-{width}.png", theme=theme, width=width)
 
     panel.get_by_role("button", name="End the vote").click()
     expect(panel).to_contain_text("The vote has ended with 1 vote.")

@@ -277,7 +277,7 @@ class ShowOfHands(Closes, Shown):
         """What the teacher's page shows."""
         return {
             "address": self.address, "code": spaced(self.code), "warning": self.warning, "voters": self.voters,
-            "present": self.present, "ended": self.lab.closed,
+            "present": self.present, "ended": self.lab.closed, "beyond": bool(self._network or self._public),
             "bars": [[case, [list(bar) for bar in bars]] for case, bars in self.bars.items()],
         }  # fmt: skip
 

@@ -12,8 +12,8 @@ const TURNS = { PageDown: 1, ArrowRight: 1, PageUp: -1, ArrowLeft: -1 };
 /** How a class joins: the address, the code, who may come, and how many have voted. */
 function door({ model, ask }) {
   const warning = element("p.warning", { role: "alert" });
-  const address = element("p.address.mono");
-  const code = element("p.code.mono");
+  const address = element("p.address");
+  const code = element("p.code");
   const count = element("p.quiet.tabular");
   const copy = copying("Copy the address", "Copy the address of the vote", () => address.textContent, address);
   const end = button("End the vote", () => ask({ ask: "end" }));
@@ -31,6 +31,7 @@ function door({ model, ask }) {
     root.hidden = !hands;
     if (!hands) return;
     tell(warning, hands.ended ? "" : hands.warning);
+    warning.classList.toggle("wslab-quiet", !hands.beyond);
     tell(address, hands.address);
     tell(code, hands.code);
     join.hidden = end.hidden = hands.ended;
@@ -65,7 +66,7 @@ function bars({ model }) {
     );
   const draw = whenChanged(
     () => JSON.stringify(model.get("state").hands?.bars),
-    () => fill(root, ...(model.get("state").hands?.bars ?? []).map(chart)),
+    () => fill(root, (model.get("state").hands?.bars ?? []).map(chart)),
   );
   return { root, draw };
 }

@@ -74,6 +74,8 @@ class Projector(Panel):
             "places": len(guesses),
             "hands": vote.state() if vote is not None else None,
         }
+        if vote is not None and "columns" in told:
+            told["columns"] = [words.replace("you said", "the class said") for words in told["columns"]]
         self.set_trait("state", told)
         if self.snapshot:
             self._keep()
