@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import LabPages
+from conftest import LabPages, Run
+from jupyter_process import ALONE, JupyterServer, jupyter_process
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from wslab.course import predict, show_of_hands
 
 pytestmark = pytest.mark.browser
 
@@ -125,6 +128,45 @@ def test_a_class_votes_bars_grow_and_the_teacher_reveals(
 
     panel.get_by_role("button", name="End the vote").click()
     expect(panel).to_contain_text("The vote has ended with 1 vote.")
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A Jupyter server as a hub starts them, and this process as a kernel of it."""
+    home: Path = tmp_path_factory.mktemp("hub")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(home / "runtime"))
+        patch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ann/")
+        with jupyter_process("jupyter_server", home, ALONE, "--ServerApp.base_url=/user/ann/") as running:
+            yield running
+
+
+def test_on_a_hub_a_class_votes_through_the_jupyter_server_without_a_login(
+    student: BrowserContext, hub: JupyterServer, elsewhere: Run
+) -> None:
+    guess = predict("Who speaks first?", {"it is": ["the client", "the server"]})
+    vote = elsewhere(show_of_hands(guess, network=True))
+    try:
+        vote.seen_from(hub.url.removesuffix("/user/ann/"), hub.url, loopback=True)
+        assert vote.address.startswith(f"{hub.url}wslab/")
+        page = come(student, vote.address, vote.code)
+        page.get_by_label("the server").check()
+        page.get_by_role("button", name="Vote").click()
+        expect(page.get_by_role("status")).to_contain_text("Your vote is in.")
+        assert [tuple(bar) for bar in vote.bars["it is"]] == [("the server", 1, None), ("the client", 0, None)]
+        page.reload()
+        page.keyboard.type(vote.code)
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("the server")).to_be_checked()
+        assert vote.voters == 1
+        # What else the Jupyter server has stays closed to who has no login.
+        assert page.request.get(f"{hub.url}api/kernels").status == 403
+        assert page.request.get(f"{hub.url}wslab/").status == 403
+    finally:
+        elsewhere(vote.close())
+    page.get_by_label("the client").check()
+    expect(page.get_by_role("status")).to_have_text("The vote has ended.")
+    assert page.request.get(vote.address).status == 403  # a door that is gone is nobody's
 
 
 SECOND = """
