@@ -120,6 +120,11 @@ class Exercise(Shown):
         self.answer: Any = None  # the exercise's solution
 
     @property
+    def mistakes(self) -> tuple[str, ...]:
+        """The sentences for the mistakes that are foreseen."""
+        return tuple(sentence for _, sentence in self._foreseen)
+
+    @property
     def _event(self) -> str:
         return f"{self.lesson}.{self.name}"
 
