@@ -30,13 +30,11 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 
 from ..drawing.blocks import Table, Words
 from ..drawing.sheet import Sheet, Shown
@@ -109,8 +107,18 @@ class ShowOfHands(Closes, Shown):
 
     async def start(self) -> None:
         """Listen, and serve the page."""
+        hands = self
+
+        class Guest(ServerConnection):
+            """Who comes; one too many is cut off before a byte is read."""
+
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                if len(hands.server.accepted) > MOST_CONNECTIONS:
+                    self.transport.abort()
+
         self.server = await self.lab.open(
-            self._vote, self._network, origins=[], process_request=self._room, max_size=LONGEST, max_queue=4,
+            self._vote, self._network, origins=[], create_connection=Guest, max_size=LONGEST, max_queue=4,
             ping_interval=20, ping_timeout=20,
         )  # fmt: skip
         self.address = self.server.page(PAGE).uri
@@ -134,11 +142,6 @@ class ShowOfHands(Closes, Shown):
             self._changed()
 
     # Who may come in, and what is said to them. All of this runs on the server's loop.
-
-    def _room(self, connection: ServerConnection, request: Request) -> Response | None:
-        if len(self.server.accepted) > MOST_CONNECTIONS:
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.\n")
-        return None
 
     async def _vote(self, connection: ServerConnection) -> None:
         try:
