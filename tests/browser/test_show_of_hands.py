@@ -12,6 +12,7 @@ from jupyter_process import ALONE, JupyterServer, jupyter_process
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from wslab.course import predict, show_of_hands
+from wslab.course.hands import own_address
 
 pytestmark = pytest.mark.browser
 
@@ -120,14 +121,34 @@ def test_a_class_votes_bars_grow_and_the_teacher_reveals(
     expect(page.get_by_role("status")).to_have_text("This is what happened.")
     expect(page.get_by_text("You said: 7 <b>bytes</b>. It was: 1815.")).to_be_visible()
     expect(page.get_by_role("button", name="Vote")).to_have_count(0)
+    assert Axe().run(page).violations_count == 0
     page.screenshot(path=tmp_path / "phone-after.png", full_page=True)
     for theme, width in (("light", 1280), ("dark", 800)):
         notebook.theme(theme)
         expect(notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
+        assert Axe().run(notebook.page, context=".wslab-projector").violations_count == 0
         notebook.picture(tmp_path / f"{theme}-{width}.png", theme=theme, width=width)
 
     panel.get_by_role("button", name="End the vote").click()
     expect(panel).to_contain_text("The vote has ended with 1 vote.")
+
+
+def test_a_network_is_warned_of_in_the_cell_before_anybody_votes(lab_page: LabPages, tmp_path: Path) -> None:
+    try:
+        here = own_address()
+    except OSError as error:
+        pytest.skip(str(error))
+    notebook = lab_page(ASK, "hands = await show_of_hands(guess, network=True)\nhands", "await hands.close()")
+    notebook.run(0, 1)
+    panel = notebook.panels.nth(0)
+    expect(panel.get_by_role("alert")).to_contain_text("WARNING: everybody in your network")
+    expect(panel).to_contain_text(f"http://{here}:")
+    notebook.picture(tmp_path / "network.png", theme="light", width=1280)
+    notebook.run(1)  # again: another vote in the place of this one
+    expect(notebook.panels).to_have_count(1)
+    notebook.run(2)
+    expect(panel).to_contain_text("The vote has ended with 0 votes.")
+    expect(panel.get_by_role("button", name="End the vote")).to_have_count(0)
 
 
 @pytest.fixture(scope="module")
