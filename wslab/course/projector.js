@@ -25,12 +25,12 @@ function door({ model, ask }) {
     code,
     copy.element,
   );
-  const root = element("div.door", warning, join, count, end);
+  const root = element("div.door", join, count, end);
   const draw = () => {
     const { question, hands } = model.get("state");
     root.hidden = !hands;
+    tell(warning, hands && !hands.ended ? hands.warning : "");
     if (!hands) return;
-    tell(warning, hands.ended ? "" : hands.warning);
     warning.classList.toggle("wslab-quiet", !hands.beyond);
     tell(address, hands.address);
     tell(code, hands.code);
@@ -39,7 +39,7 @@ function door({ model, ask }) {
     tell(count, hands.ended ? `The vote has ended with ${votes}.` : `${votes}, ${hands.present} connected`);
     root.setAttribute("aria-label", `How to vote on: ${harmless(question)}`);
   };
-  return { root, draw, remove: copy.remove };
+  return { root, warning, draw, remove: copy.remove };
 }
 
 /** What the class says: for each case a bar and a number for each answer. */
@@ -98,7 +98,13 @@ function build(context) {
     event.stopPropagation();
     act();
   };
-  const root = element("div.asking", { tabindex: "-1", onkeydown }, bar, element("div.sides", left, right));
+  const root = element(
+    "div.asking",
+    { tabindex: "-1", onkeydown },
+    bar,
+    way.warning,
+    element("div.sides", left, right),
+  );
   ask({ ask: "where", origin: location.origin, root: jupyterServer().root, loopback: isLoopback(location.hostname) });
 
   const draw = () => {
