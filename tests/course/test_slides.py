@@ -3,9 +3,11 @@
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from wslab.cli import main
 from wslab.course import copies, slides
@@ -73,6 +75,40 @@ def test_a_tall_picture_loses_its_last_figures_unless_too_little_would_be_left(h
     assert len(list(root)) == kept
     bottom = 24 + sum(heights[:kept]) + 26 * (kept - 1) + 24
     assert root.get("viewBox") == f"0 0 960 {bottom}"
+
+
+FOREIGN = (
+    '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg width="460.8pt" height="345pt" viewBox="0 0 460.8 345" version="1.1">'
+    '<path stroke-width="2" d="M0 0"/></svg>'
+)
+
+
+@pytest.mark.parametrize("sized", ["", ' viewBox="0 0 460.8 345"'])
+def test_a_picture_that_others_drew_is_placed_too(sized: str):
+    drawn = slides.slide(notebook(), FOREIGN.replace(' viewBox="0 0 460.8 345"', sized))
+    (inner,) = [each for each in ET.fromstring(drawn) if each.tag.endswith("}svg")]
+    assert (inner.get("width"), inner.get("viewBox")) == ("1480", "0 0 460.8 345")
+    assert 'stroke-width="2"' in drawn
+
+
+class Plot:
+    """Saves itself as matplotlib's figures do."""
+
+    def savefig(self, file: Any, format: str) -> None:
+        """Write it."""
+        file.write(f"<svg {format}/>".encode())
+
+
+class Showing:
+    """Shows itself as SVG."""
+
+    def _repr_svg_(self) -> str:
+        return "<svg/>"
+
+
+@pytest.mark.parametrize(("value", "svg"), [(Plot(), "<svg svg/>"), (Showing(), "<svg/>"), (42, None), ("x", None)])
+def test_what_shows_itself_as_svg_is_a_hero(value: Any, svg: str | None):
+    assert slides._svg(SimpleNamespace(display_formatter=DisplayFormatter()), value) == svg
 
 
 @pytest.mark.slow

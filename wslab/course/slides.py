@@ -6,6 +6,7 @@ there. Nothing is kept from one lesson to the next.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -31,6 +32,9 @@ DEADLINE = 60  # seconds for a cell
 # A lesson's question is bold, or stands behind a bold label.
 QUESTION_OF = re.compile(r"\*\*(?:[^*?]*\*\*)?([^*?]+\?)(?:\*\*|\s|$)")
 FIGURE = re.compile(rf'\n<g transform="translate\({EDGE} ([\d.]+)\)">')  # each begins so in a picture
+ROOT = re.compile(r"<svg\b[^>]*>")
+SIZE = re.compile(r'\s(width|height)="([\d.]+)[a-z]*"')
+SVG = "image/svg+xml"
 SHRUNK = 1.2  # how many times smaller than the slide's width a tall picture may become before its end is left out
 
 
@@ -105,14 +109,22 @@ def draw(path: str) -> bool:
 
     shell: Any = get_ipython()
     value = shell.user_ns["Out"].get(shell.execution_count - 1)
-    if isinstance(value, QUIET):
-        return False
+    svg = None if value is None or isinstance(value, QUIET) else _svg(shell, value)
+    if svg is not None:
+        Path(path).write_text(svg, encoding="utf-8")
+    return svg is not None
+
+
+def _svg(shell: Any, value: Any) -> str | None:
+    """A value as SVG: a panel's picture, a plot, or what it shows itself with; None where it shows none."""
     shown = value.panel if isinstance(value, Alive) else value
-    picture = getattr(shown, "picture", None)
-    made = picture() if callable(picture) else None
-    if isinstance(made, Picture):
-        Path(path).write_text(made.svg, encoding="utf-8")
-    return isinstance(made, Picture)
+    if callable(picture := getattr(shown, "picture", None)) and isinstance(made := picture(), Picture):
+        return made.svg
+    if callable(save := getattr(value, "savefig", None)):  # a figure of matplotlib
+        save(buffer := io.BytesIO(), format="svg")
+        return buffer.getvalue().decode()
+    shows: str | None = shell.display_formatter.format(value, include={SVG})[0].get(SVG)
+    return shows
 
 
 def slide(notebook: Notebook, picture: str) -> str:
@@ -133,14 +145,23 @@ def slide(notebook: Notebook, picture: str) -> str:
         y += size * 0.4
     wide, high = WIDTH - 2 * MARGIN, HEIGHT - MARGIN - y
     placed = f'x="{MARGIN}" y="{y:g}" width="{wide}" height="{high:g}" preserveAspectRatio="xMidYMin meet"'
-    inner = _begun(picture, SHRUNK * high / wide)
-    inner = re.sub(r' width="[\d.]+" height="[\d.]+"', f" {placed}", inner, count=1)
+    inner = _placed(_begun(picture, SHRUNK * high / wide), placed)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="{SANS}">\n<title>{escape(title)}</title>\n'
         + "\n".join([*parts, inner])
         + "</svg>\n"
     )
+
+
+def _placed(svg: str, attributes: str) -> str:
+    """An SVG document as a part of another, with these attributes instead of its own width and height."""
+    root = ROOT.search(svg)
+    assert root is not None, "a picture is SVG"
+    tag, size = root[0], dict(SIZE.findall(root[0]))
+    if "viewBox=" not in tag and len(size) == 2:
+        attributes += f' viewBox="0 0 {size["width"]} {size["height"]}"'
+    return f"{SIZE.sub('', tag)[:-1]} {attributes}>{svg[root.end() :]}"
 
 
 def _begun(picture: str, most: float) -> str:
