@@ -7,7 +7,6 @@ import html
 import importlib
 import inspect
 import json
-import math
 import re
 import sys
 import textwrap
@@ -15,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from wslab.course import plan
 from wslab.course.lesson import Asked, lesson, prediction_text, quiz_text
+from wslab.course.plan import words
 
 MOST_CELLS, MOST_CELLS_MORE = 30, 40
 MOST_WORDS = 1_200
@@ -41,11 +42,6 @@ def number(path: Path) -> str:
 def is_more(path: Path) -> bool:
     """Whether it is a notebook for the curious."""
     return path.name[2] == "b"
-
-
-def words(text: str) -> int:
-    """How many words are read, without the marks of Markdown."""
-    return len(re.findall(r"\w[\w'’.:/-]*", text))
 
 
 def without_solution(source: str) -> str:
@@ -78,22 +74,8 @@ def asked(path: Path) -> Iterator[Asked]:
 
 
 def minutes(path: Path) -> int:
-    """How long a lesson takes: 200 words a minute, 30 s a cell, 90 s a prediction, 60 s a picture, 8 an exercise."""
-    all_cells = cells(path)
-    code = [cell for cell in all_cells if cell["cell_type"] == "code"]
-    read = sum(words(cell["source"]) for cell in all_cells if cell["cell_type"] == "markdown")
-    seconds = read / 200 * 60
-    for cell in code:
-        markup = [html for output in cell["outputs"] for html in [output.get("data", {}).get("text/html")] if html]
-        if calls(cell, "predict"):
-            seconds += 90
-        elif calls(cell, "check"):
-            seconds += 8 * 60
-        elif markup and not calls(cell, "reveal") and not calls(cell, "quiz"):
-            seconds += 60
-        else:
-            seconds += 30
-    return math.ceil(seconds / 60)
+    """How long a lesson takes."""
+    return plan.minutes(cells(path))
 
 
 def sittings(path: Path) -> int:

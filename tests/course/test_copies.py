@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wslab.course import copies
+from wslab.course import copies, plan
 from wslab.course.copies import LAID_OUT, fresh, nbgrader, student, teacher, working_copy, write_edition
 
 EXPERIMENT = '''"""A lesson's module."""
@@ -76,7 +76,7 @@ def test_a_teacher_gets_outputs_solutions_and_a_note_at_each_prediction(monkeypa
     from wslab.course.lesson import Asked, Case
 
     told = Asked("02.x", "How many?", {"bytes": Case(Number(), 5, {5: "You counted letters."})}, "It is seven.")
-    monkeypatch.setattr(copies, "prediction_text", lambda _: told)
+    monkeypatch.setattr(plan, "prediction_text", lambda _: told)
     made = teacher(notebook(*LESSON["cells"], cell("ask", 'guess = predict("02.x")\nguess')))
     note = "".join(made["cells"][-1]["source"])
     for words in ("How many?", "*5*", "You counted letters.", "It is seven."):

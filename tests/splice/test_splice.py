@@ -619,3 +619,32 @@ def test_a_jupyter_server_with_tls_splices_too(home: Path) -> None:
     options = [ALONE, "--ServerApp.base_url=/x/", f"--ServerApp.certfile={pem}", f"--ServerApp.keyfile={pem}"]
     with jupyter_process("jupyter_server", home, *options) as server:
         run(main(server))
+
+
+def test_a_public_door_is_for_whoever_knows_it_and_for_no_page_of_another_origin(jupyter: JupyterServer) -> None:
+    """What a show of hands opens on a hub, where a class has no login at its teacher's server."""
+
+    async def main() -> None:
+        async with Lab() as lab:
+            server = await lab.serve(origins=[None, origin(jupyter)])
+            server.page()
+            door = server.door(public=True)
+            assert doors.find(door.key, public=True) == server.port
+            async with connect(address(jupyter, door), proxy=None, origin=origin(jupyter)) as client:
+                await client.send("no login")
+                assert await client.recv() == "no login"
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(address(jupyter, door), proxy=None, origin="http://evil.example")
+            assert refused.value.response.status_code == 403
+            assert status(await exchange(jupyter, "GET", f"/x/{door.path}")) == 200
+            assert status(await exchange(jupyter, "GET", f"/x/{door.path}api/kernels")) == 404
+            # Another lab's door stays a private one.
+            async with Lab() as other:
+                private = (await other.serve()).door()
+                assert doors.find(private.key, public=True) is None
+                with pytest.raises(InvalidStatus) as refused:
+                    await connect(address(jupyter, private), proxy=None)
+                assert refused.value.response.status_code == 403
+                assert status(await exchange(jupyter, "GET", f"/x/{private.path}")) == 403
+
+    run(main())

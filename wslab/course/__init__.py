@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from .exercises import Outcome as Outcome
     from .exercises import Trial as Trial
     from .exercises import exercise as exercise
+    from .hands import show_of_hands as show_of_hands
     from .journal import Progress as Progress
     from .journal import progress as progress
     from .prediction import Prediction as Prediction
     from .prediction import Reveal as Reveal
     from .prediction import predict as predict
+    from .projector import teacher as teacher
     from .quizzes import Quiz as Quiz
     from .quizzes import quiz as quiz
 
@@ -35,6 +37,8 @@ _HOME = {
     **dict.fromkeys(("Progress", "progress"), ".journal"),
     **dict.fromkeys(("Prediction", "Reveal", "predict"), ".prediction"),
     **dict.fromkeys(("Quiz", "quiz"), ".quizzes"),
+    "show_of_hands": ".hands",
+    "teacher": ".projector",
 }
 
 

@@ -1,4 +1,4 @@
-"""The course's commands: ``wslab edition``, ``wslab submit``, ``wslab grade``, ``wslab doctor``."""
+"""The course's commands: ``wslab edition``, ``wslab slides``, ``wslab submit``, ``wslab grade``, ``wslab doctor``."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def add_to(command: Callable[[Callable[[argparse.Namespace], int], str], Add]) -
     add("kind", choices=sorted(EDITIONS), help="which edition")
     add("folder", type=Path, metavar="DIR", help="where to; it is made")
 
+    add = command(slides, "draw the panel that each lesson begins with, for slides")
+    add("folder", type=Path, metavar="DIR", help="where to; it is made")
+
     add = command(submit, "pack your notebooks for your teacher")
     add("folder", nargs="?", type=Path, metavar="DIR", help=f"your notebooks; {WORKING_COPY} if not given")
     add("--name", default="", help="your name, as your teacher knows you")
@@ -41,6 +44,21 @@ def edition(options: argparse.Namespace) -> int:
     written = write_edition(options.kind, options.folder)
     print(f"wrote {len(written)} files to {options.folder}")
     return 0
+
+
+def slides(options: argparse.Namespace) -> int:
+    """Writes an SVG picture for each lesson: its title, its question, and the panel or picture that it begins with.
+
+    It runs the first cells of each lesson, which takes a few seconds a lesson.
+    """
+    from .slides import slides as drawn
+
+    missing: list[str] = []
+    written = drawn(options.folder, missing.append)
+    print(f"wrote {len(written)} slides to {options.folder}")
+    for sentence in missing:
+        print(f"wslab slides: {sentence}", file=sys.stderr)
+    return 1 if missing else 0
 
 
 def submit(options: argparse.Namespace) -> int:

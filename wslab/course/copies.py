@@ -7,7 +7,6 @@ learner: a notebook in it that was touched is never written over.
 
 from __future__ import annotations
 
-import ast
 import copy
 import hashlib
 import json
@@ -18,7 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .lesson import Asked, prediction_text
+from .lesson import Asked
+from .plan import half_the_room, imported, plan, predictions
 
 SOLUTION = re.compile(r"### BEGIN SOLUTION.*?### END SOLUTION", re.DOTALL)
 STUB = "raise NotImplementedError"
@@ -51,17 +51,19 @@ def student(notebook: Notebook) -> Notebook:
 
 
 def teacher(notebook: Notebook) -> Notebook:
-    """A teacher's copy: outputs, solutions, and a note at each prediction: what to ask, and what to say to whom."""
+    """A teacher's copy: outputs, solutions, a plan at its beginning, and a note at each prediction: what to ask, and
+    what to say to whom."""
     made = _marked(notebook, "teacher")
-    cells: list[dict[str, Any]] = []
+    cells = [_markdown("plan", plan(made["cells"]))]
     for cell in made["cells"]:
         cells.append(cell)
-        cells += [
-            {"cell_type": "markdown", "id": f"note-{cell['id']}"[:64], "metadata": {}, "source": _lines(_note(asked))}
-            for asked in _asked(cell)
-        ]
+        cells += [_markdown(f"note-{cell['id']}", _note(asked)) for asked in predictions(cell)]
     made["cells"] = cells
     return made
+
+
+def _markdown(name: str, text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": name[:64], "metadata": {}, "source": _lines(text)}
 
 
 def nbgrader(notebook: Notebook) -> Notebook:
@@ -78,7 +80,7 @@ def nbgrader(notebook: Notebook) -> Notebook:
         if SOLUTION.search(_source(cell)):
             cell["metadata"]["nbgrader"] = _graded(cell["id"], solution=True)
         for name, answer in CALLED.findall(_source(cell)) if cell["cell_type"] == "code" else ():
-            points = getattr(import_module(imported(made, name)), name).points
+            points = getattr(import_module(imported(made["cells"], name)), name).points
             test = f"points-{cell['id']}"[:64]
             cells.append(
                 {
@@ -99,19 +101,6 @@ def _graded(name: str, *, solution: bool = False, grade: bool = False) -> dict[s
         "schema_version": 3, "cell_type": "code", "grade_id": name, "solution": solution, "grade": grade,
         "locked": grade, "task": False,
     }  # fmt: skip
-
-
-def imported(notebook: Notebook, name: str) -> str:
-    """The module from which a notebook imports a name.
-
-    Raises:
-        LookupError: no cell imports it.
-    """
-    for cell in _code(notebook):
-        for node in ast.walk(ast.parse(_source(cell))):
-            if isinstance(node, ast.ImportFrom) and any((one.asname or one.name) == name for one in node.names):
-                return node.module or ""
-    raise LookupError(f"no cell imports the exercise {name!r}")
 
 
 EDITIONS: dict[str, Callable[[Notebook], Notebook]] = {"student": student, "teacher": teacher, "nbgrader": nbgrader}
@@ -252,18 +241,9 @@ def _lines(text: str) -> list[str]:
     return text.splitlines(keepends=True)
 
 
-def _asked(cell: dict[str, Any]) -> list[Asked]:
-    """The predictions of a lesson that a cell asks for."""
-    if cell["cell_type"] != "code":
-        return []
-    return [prediction_text(name) for name in re.findall(r"""\bpredict\(["'](\d\d\.[\w-]+)["']\)""", _source(cell))]
-
-
 def _note(asked: Asked) -> str:
     lines = [f"**For the teacher.** Ask: {asked.question} Two minutes, and each learner writes an answer down."]
-    for name, case in asked.cases.items():
-        if case.usual is not None:
-            lines.append(f"- {name}: half the room says *{case.kind.shown(case.usual)}*. {case.why(case.usual)}")
+    lines += half_the_room(asked)
     if asked.meaning:
         lines.append(f"\nTo say at the end: {asked.meaning}")
     return "\n".join(lines)

@@ -121,6 +121,11 @@ class Exercise(Shown):
         self._watchers: list[Callable[[], object]] = []
 
     @property
+    def mistakes(self) -> tuple[str, ...]:
+        """The sentences for the mistakes that are foreseen."""
+        return tuple(sentence for _, sentence in self._foreseen)
+
+    @property
     def _event(self) -> str:
         return f"{self.lesson}.{self.name}"
 

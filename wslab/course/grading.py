@@ -20,8 +20,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .copies import CALLED, imported, sources
+from .copies import CALLED, sources
 from .exercises import Exercise, ExerciseVerdict
+from .plan import imported
 from .stranger import Stranger
 
 MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?")
@@ -75,7 +76,7 @@ def tasks() -> list[Task]:
     for file, notebook in sources().items():
         for cell in notebook["cells"]:
             for name, answer in CALLED.findall("".join(cell["source"])) if cell["cell_type"] == "code" else ():
-                module = imported(notebook, name)
+                module = imported(notebook["cells"], name)
                 found.append(Task(file[:2], getattr(import_module(module), name), answer))
     return found
 

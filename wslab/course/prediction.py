@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..drawing.blocks import Items, Table, Words
 from ..drawing.sheet import Sheet, Shown
@@ -142,6 +142,36 @@ def _held(trace: Reading) -> int | None:
 holds.append(_held)
 
 
+class Voting(Protocol):
+    """A class's vote on a prediction, as far as a panel needs it."""
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows."""
+
+    def watch(self, wake: Callable[[], object]) -> None:
+        """Have ``wake()`` called at each change."""
+
+    def seen_from(self, origin: str, root: str | None, loopback: bool) -> None:
+        """Learn where the teacher's page is."""
+
+    def reveal(self) -> None:
+        """End the voting."""
+
+    def end(self) -> None:
+        """Begin to close it."""
+
+
+made: list[weakref.ref[Prediction]] = []  # the predictions of this kernel, the oldest first
+votes: weakref.WeakKeyDictionary[Prediction, Voting] = weakref.WeakKeyDictionary()  # what a class votes on
+listeners: weakref.WeakSet[Callable[[], object]] = weakref.WeakSet()  # called when there is more of either
+
+
+def tell_listeners() -> None:
+    """Tell those who show all predictions that there is another one, or a vote on one."""
+    for tell in list(listeners):
+        tell()
+
+
 class Prediction(Form):
     """A question and what somebody expects. Made by ``predict``.
 
@@ -152,6 +182,8 @@ class Prediction(Form):
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
         self._outcome: dict[str, Any] | None = None
+        made.append(weakref.ref(self))
+        tell_listeners()
         if edition() == "student":
             told: dict[Reading, int] = {trace: trace.total for trace in traces()}
             _open.pop(asked.name, None)  # asked anew, it is the latest
@@ -165,6 +197,15 @@ class Prediction(Form):
                 del _open[name]
             for trace in traces():
                 tell_changed(trace)
+
+    @property
+    def outcome(self) -> Reveal | None:
+        """What happened, beside the prediction; None before the experiment ran."""
+        return None if self._outcome is None else Reveal(self, self._outcome)
+
+    def agrees(self, case: str, said: Any) -> bool | None:
+        """Whether an answer to a case agrees with what happened; None before the experiment ran."""
+        return None if self._outcome is None else self.asked.cases[case].kind.same(said, self._outcome[case])
 
     def after(self, view: T) -> T | Later:
         """What shows the outcome too: it waits for the prediction, and then shows itself in the same place.

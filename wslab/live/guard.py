@@ -6,7 +6,7 @@ Every page that a browser shows can reach 127.0.0.1. Two checks stand against it
   stops pages, not programs, which need not send any. ``websockets`` checks it; wslab's default is "none at all".
 - *Host*: a page of ``evil.example`` whose name was pointed at 127.0.0.1 after it was loaded (DNS rebinding) is of the
   server's own origin in the browser's eyes, but its requests still carry ``Host: evil.example``. Only names of this
-  machine are answered.
+  machine are answered, and the address in a network (``network``) on which somebody chose to listen.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def check_origin(origin: str) -> str:
     return origin
 
 
-def refuse(request: Request) -> tuple[int, str] | None:
+def refuse(request: Request, network: str = "") -> tuple[int, str] | None:
     """The HTTP status and text with which ``request`` is refused for its Host, or None. Does not check Origin."""
     hosts = request.headers.get_all("Host")
     if len(hosts) != 1:
@@ -86,16 +86,16 @@ def refuse(request: Request) -> tuple[int, str] | None:
         match = AUTHORITY.fullmatch(authority)
         if match is None:
             return 400, MALFORMED
-        if not is_loopback(match[1]):
+        if not is_loopback(match[1]) and match[1] != network:
             return 403, FOREIGN
     return None
 
 
-def guarded(*answering: ProcessRequest | None) -> ProcessRequest:
+def guarded(*answering: ProcessRequest | None, network: str = "") -> ProcessRequest:
     """A ``process_request=`` that refuses foreign hosts and then asks the given ones in turn, until one responds."""
 
     def process(connection: ServerConnection, request: Request) -> Awaitable[Response | None] | Response | None:
-        if (refusal := refuse(request)) is not None:
+        if (refusal := refuse(request, network)) is not None:
             return connection.respond(*refusal)
         responses = (each(connection, request) for each in answering if each is not None)
         return next((response for response in responses if response is not None), None)

@@ -63,7 +63,7 @@ class Server(Closes):
         self._doors: list[Door] = []
         self._door_lock = threading.Lock()
 
-    async def start(self, handler: Handler, port: int, kwargs: dict[str, Any]) -> None:
+    async def start(self, handler: Handler, port: int, kwargs: dict[str, Any], network: str) -> None:
         """Listen; see ``Lab.serve``. Runs on the server's loop."""
         kernel.let_interrupts_arrive(asyncio.get_running_loop())
         estate, accepted, pages, numbers = self._lease.estate, self.accepted, self._pages, itertools.count()
@@ -93,15 +93,15 @@ class Server(Closes):
         options |= {"server_header": "wslab", "logger": estate.logger, **kwargs}
         if options["origins"] is not None:
             options["origins"] = self._origins = [*options["origins"]]
-        options["process_request"] = guard.guarded(with_page, options.get("process_request"))
+        options["process_request"] = guard.guarded(with_page, options.get("process_request"), network=network)
         options["create_connection"] = tap.tapping(options.get("create_connection") or ServerConnection, joint)
         if options.get("sock") is None:
-            options |= estate.carrier.listening(port)
+            options |= estate.carrier.listening(port) | ({"host": network} if network else {})
         try:
             self._server = await serve(handle, **options)
         except OSError as error:
             raise port_taken(port, error) from None
-        self._secure = options.get("ssl") is not None
+        self._secure, self._hosts = options.get("ssl") is not None, (network,) if network else (ADDRESS, "localhost")
         end = partial(_end, self._server, accepted, handling, self._doors)
         self.port = port_of(self._server)
         self._closer = estate.serving = Closer(estate.carrier, end, self.port)
@@ -110,7 +110,7 @@ class Server(Closes):
     def uri(self) -> str:
         """Where to connect to: ``ws://127.0.0.1:PORT/``; with TLS ``wss://localhost:PORT/``."""
         # By name, since a client names in its ClientHello (SNI, RFC 6066 3) whom it wants, but never an address.
-        return f"wss://localhost:{self.port}/" if self._secure else f"ws://{ADDRESS}:{self.port}/"
+        return f"wss://localhost:{self.port}/" if self._secure else f"ws://{self._hosts[0]}:{self.port}/"
 
     @property
     def connections(self) -> tuple[ServerConnection, ...]:
@@ -146,18 +146,18 @@ class Server(Closes):
         self._check_tcp("a browser could reach")
         if not self.is_serving():
             raise NoServer(CLOSED)
-        page = Page(html, port, self.port, self._secure)
+        page = Page(html, port, self.port, self._secure, self._hosts)
         self._pages[:] = [page]
         for origin in page.origins:
             self.admit(origin)
         return replace(page, server=self)
 
-    def door(self) -> Door:
+    def door(self, *, public: bool = False) -> Door:
         """The door by which pages of this user's Jupyter server reach this server, at ``base_url`` + ``door.path``.
 
-        It is opened once and closed with the server. The Jupyter server needs wslab (``wslab.splice`` passes on), and
-        the pages' origin must be admitted. Thread-safe. Raises NoServer where this server is closed, speaks TLS, or is
-        one in memory.
+        It is opened once and closed with the server, and ``public`` to whoever knows its path. The Jupyter server needs
+        wslab (``wslab.splice`` passes on), and the pages' origin must be admitted. Thread-safe. Raises NoServer where
+        this server is closed, speaks TLS, or is one in memory.
         """
         from .jupyter import doors
 
@@ -167,7 +167,7 @@ class Server(Closes):
             raise NoServer(f"a page's TLS ends at the Jupyter server, and this server wants it, too: {otherwise}")
         with self._door_lock:
             if not self._doors and self.is_serving():
-                self._doors.append(doors.open(self.port))
+                self._doors.append(doors.open(self.port, public=public))
             if self._closer.begun:  # perhaps too early to see that door
                 for door in self._doors:
                     door.close()
@@ -190,7 +190,7 @@ class Server(Closes):
             await self._lease.estate.carrier.run(self._server.wait_closed())
 
     def __repr__(self) -> str:
-        return f"<Server on {ADDRESS}, {'listening' if self.is_serving() else 'closed'}>"
+        return f"<Server on {self._hosts[0]}, {'listening' if self.is_serving() else 'closed'}>"
 
 
 async def _end(
@@ -215,9 +215,12 @@ async def _end(
 
 
 async def start(
-    lease: Lease, handler: Handler, host: str | None, port: int, tls: bool, kwargs: dict[str, Any]
+    lease: Lease, handler: Handler, host: str | None, port: int, tls: bool, kwargs: dict[str, Any], network: str = ""
 ) -> Server:
-    """Start a lab's server, in place of the one that it has; see ``Lab.serve``."""
+    """Start a lab's server, in place of the one that it has; see ``Lab.serve``.
+
+    With ``network`` it listens on that address instead of 127.0.0.1: for a show of hands, and for nothing else.
+    """
     estate = lease.estate.open()
     guard.check_host(host)
     if tls:
@@ -233,5 +236,5 @@ async def start(
         estate.serving = None
     await estate.make_room(port)
     server = Server(lease)
-    await estate.carrier.run(server.start(handler, port, kwargs))
+    await estate.carrier.run(server.start(handler, port, kwargs, network))
     return server

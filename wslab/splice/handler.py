@@ -2,6 +2,7 @@
 
 A request passes only if Jupyter knows its sender, the sender may execute code in kernels, the page that sent it is of
 an origin that Jupyter allows (RFC 6455 10.2), and its path names a door of this user. It passes to that door's port.
+A public door, which a show of hands opens, asks neither who nor what for: a class may vote, and execute no code.
 """
 
 import json
@@ -9,7 +10,7 @@ import re
 from typing import Any
 
 from jupyter_core.utils import ensure_async
-from jupyter_server.auth.decorator import ws_authenticated
+from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
@@ -30,9 +31,10 @@ PAGE_HEADERS = ("Content-Type", "Content-Security-Policy", "X-Content-Type-Optio
 class _Authenticated(WebSocketMixin, JupyterHandler):
     """Checks what Jupyter's own WebSocket handlers check: who asks, what that user may do, and which page it is."""
 
-    async def _check(self) -> None:
+    async def _check(self, public: bool = False) -> None:
         # A lab runs in a kernel, so only a user who may execute code there may talk to it.
-        if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")):
+        user, may = self.current_user, self.authorizer.is_authorized
+        if not public and not (user and await ensure_async(may(self, user, "execute", "kernels"))):
             raise HTTPError(403)
         # RFC 6455 10.2: "Servers that are not intended to process input from any web page but only for certain sites
         # SHOULD verify the |Origin| field is an origin they expect."
@@ -49,7 +51,7 @@ class _Authenticated(WebSocketMixin, JupyterHandler):
 class StatusHandler(_Authenticated):
     """``GET <base_url>/wslab/``: tells a page, which has to choose its way to the lab, that the splice is there."""
 
-    @ws_authenticated
+    @allow_unauthenticated  # _check asks who it is
     async def get(self) -> None:
         """Answer ``{"splice": 1}``."""
         await self._check()
@@ -60,10 +62,10 @@ class StatusHandler(_Authenticated):
 class SpliceHandler(_Authenticated):
     """``GET <base_url>/wslab/<key>/...``: an upgrade request passes whole; another request can read a lab's page."""
 
-    @ws_authenticated
+    @allow_unauthenticated  # through a public door; _check asks who comes to any other
     async def get(self, key: str) -> None:
         """Find the port of that key, and join the connection to it."""
-        await self._check()
+        await self._check(public=doors.find(key, public=True) is not None)
         if self.request.body or "Transfer-Encoding" in self.request.headers:
             raise HTTPError(400, BODY)
         port = doors.find(key)

@@ -1,10 +1,12 @@
 """Doors: the ports of this user's labs that a page may reach through the user's own Jupyter server.
 
 The threat: a Jupyter server that passed requests on to any port of its machine would give every page that it serves,
-and every user whom it lets in, a way around firewalls. Three checks stand against it:
+and every user whom it lets in, a way around firewalls. Four checks stand against it:
 
 - *One port a door.* A lab that is to be reached writes a door: a file, named by a random key of 128 bits, that names
   one port. ``wslab.splice``, in the Jupyter server, passes on to the port that it finds by that key and to no other.
+- *Who has the key.* A private door is for those who may execute code on the Jupyter server. A public one, which only a
+  show of hands opens, is for everybody who was told its path; what is behind it asks for a code of its own.
 - *Only this user's doors.* A door is believed if its file belongs to this user and nobody else may read it.
 - *No door outlives its kernel.* A door names the process that wrote it. If that process is gone, or its number now
   belongs to one that began later, the door is not believed, and is removed.
@@ -53,7 +55,7 @@ class Door:
         return "<Door>"
 
 
-def open(port: int) -> Door:
+def open(port: int, *, public: bool = False) -> Door:
     """Open a door to a port of 127.0.0.1 on which this process, or a child of it, listens.
 
     Close it with the server; it ends with this process in any case. Raises ValueError where ``port`` is no number from
@@ -70,13 +72,13 @@ def open(port: int) -> Door:
     door = Door(secrets.token_hex(16), port)
     written = place / f"{door.key}.new"
     with secure_write(str(written)) as file:
-        json.dump({"port": port, "pid": os.getpid(), "started": _started(os.getpid())}, file)
+        json.dump({"port": port, "pid": os.getpid(), "started": _started(os.getpid()), "public": public}, file)
     written.replace(place / door.key)  # in one step, so that no reader finds half a door
     return door
 
 
-def find(key: str) -> int | None:
-    """The port behind the door of that key; None if there is no such door, or if it is not believed.
+def find(key: str, *, public: bool = False) -> int | None:
+    """The port behind the door (the ``public`` door) of that key; None if there is none, or if it is not believed.
 
     It does not ask whether anything listens on the port.
     """
@@ -89,13 +91,13 @@ def find(key: str) -> int | None:
             if not _private(os.fstat(descriptor)):
                 return None
             told = json.load(file)
-        port, pid, started = int(told["port"]), int(told["pid"]), told["started"]
+        port, pid, started, opened = int(told["port"]), int(told["pid"]), told["started"], told.get("public") is True
     except (OSError, ValueError, TypeError, KeyError):
         return None
     if not _runs(pid) or _started(pid) != started:
         _remove(path)
         return None
-    return port if port in PORTS else None
+    return port if port in PORTS and opened >= public else None
 
 
 def _private(status: os.stat_result) -> bool:

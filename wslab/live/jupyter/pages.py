@@ -24,7 +24,6 @@ from ..showing import LivePanel, panel_of
 if TYPE_CHECKING:
     from .doors import Door
 
-HOSTS = (ADDRESS, "localhost")  # the names by which a browser on this machine reaches a lab's port
 # Where a splice may say that it serves the page: no character of it has a meaning in a policy or in a page.
 PREFIX = re.compile(r"/(?:[A-Za-z0-9._~@%+-]+/)*wslab/[0-9a-f]{32}/", re.ASCII)
 POLICY = (
@@ -60,6 +59,7 @@ class Page:
     written_port: int
     port: int
     secure: bool
+    hosts: tuple[str, ...]  # the names by which a browser reaches the port
     # What serves it; None in the server's own copy, which must not keep the server.
     server: Serves | None = field(default=None, compare=False)
 
@@ -76,16 +76,16 @@ class Page:
     @property
     def origins(self) -> tuple[str, ...]:
         """What the page calls its origin when it is opened there."""
-        return tuple(f"{'https' if self.secure else 'http'}://{host}:{self.port}" for host in HOSTS)
+        return tuple(f"{'https' if self.secure else 'http'}://{host}:{self.port}" for host in self.hosts)
 
     def respond(self, connection: ServerConnection, request: Request) -> Response | None:
         """The page, or None if ``request`` asks for something else: for an upgrade, or for another path."""
         if request.method != "GET" or "Upgrade" in request.headers or request.path.partition("?")[0] != "/":
             return None
         scheme = "wss" if self.secure else "ws"
-        written = re.compile(rf"wss?://({'|'.join(map(re.escape, HOSTS))}):{self.written_port}(?![0-9])(/?)")
+        written = re.compile(rf"wss?://({re.escape(ADDRESS)}|localhost):{self.written_port}(?![0-9])(/?)")
         if (spliced := _spliced(request)) is None:
-            policy = POLICY.format(" ".join(f"{scheme}://{host}:{self.port}" for host in HOSTS))
+            policy = POLICY.format(" ".join(f"{scheme}://{host}:{self.port}" for host in self.hosts))
             html = written.sub(rf"{scheme}://\1:{self.port}\2", self.html)
         else:
             # The browser may have come by http or, as through a hub, by https. A relative address suits both.
