@@ -334,7 +334,8 @@ def test_the_lanes_as_text_have_one_width() -> None:
 def test_the_picker_shows_one_of_them() -> None:
     picker = pick_damage(damages())
     assert repr(picker).startswith("the line Upgrade is taken out\n")
-    assert set(picker._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
+    assert set(picker._repr_mimebundle_()) == {"text/html", "text/plain"}
+    assert "<pre>● client" in picker._repr_mimebundle_()["text/html"]
 
 
 def test_the_ends_are_known_whichever_connection_began_first() -> None:

@@ -23,7 +23,7 @@ from ...live.relay.bends import Bend, Fin, FlipBits, Hold, IdleClose, Inject, Si
 from ...protocol import parse_frame
 from ...recording.trace import Trace
 from .strips import Stretch, Strip, Strips
-from .three_lanes import LanesPicker, ThreeLanes, crossings, ends
+from .three_lanes import LanesPicker, ThreeLanes, crossings, ends, in_page
 
 GREETING = "Hello server!"
 QUIET = 0.5  # seconds in which a greeting comes back, or does not
@@ -60,8 +60,8 @@ class Greeting(NamedTuple):
     def __repr__(self) -> str:
         return repr(self.lanes)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return self.lanes._repr_mimebundle_()
+    def _repr_html_(self) -> str:
+        return self.lanes._repr_html_()
 
 
 async def _echo(connection: ServerConnection) -> None:
@@ -149,14 +149,21 @@ def _length(stream: bytes) -> int:
     return frame.header_length + frame.payload_length
 
 
-def both_frames(greeting: Greeting) -> Strips:
+class FrameRows(Strips):
+    """Strips that are a part of their page."""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": in_page(self.svg(), repr(self)), "text/plain": repr(self)}
+
+
+def both_frames(greeting: Greeting) -> FrameRows:
     """A client's first frame as it left the client and as it reached the server, what differs with a red frame."""
     wrote, read = first_frames(greeting.trace)
     other = [at for at, pair in enumerate(zip(wrote, read, strict=False)) if pair[0] != pair[1]]
     marks = [Stretch("", at, at + 1, strong=True) for at in other]
     parts = [("header", 0, 2), ("masking key", 2, 6), ("payload, masked", 6, len(wrote))]
     runs = [Stretch(*part) for part in parts]
-    return Strips(
+    return FrameRows(
         f"One frame on both sides of the relay: {greeting.relay or 'nothing is changed'}",
         [
             Strip("as the client wrote it", wrote, runs, letters=False),

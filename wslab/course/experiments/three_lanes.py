@@ -155,8 +155,14 @@ class ThreeLanes:
         """The picture in the colours of the page, light or dark."""
         return themed(self.picture().svg)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+    def _repr_html_(self) -> str:
+        return in_page(self.svg(), repr(self))
+
+
+def in_page(svg: str, said: str) -> str:
+    """A picture as a part of its page, whose colours and width it takes; where a page strips it, its text remains."""
+    sheet = "<style>.wslab-in-page>pre{display:none}</style>"
+    return f'<div class="wslab-in-page">{sheet}{svg}<pre>{escape(said)}</pre></div>'
 
 
 def _line(one: Passage) -> str:
@@ -230,7 +236,7 @@ class LanesPicker:
         return f"{self.at}\n\n{self.stops[self.at]!r}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        still = {"image/svg+xml": self.stops[self.at].svg(), "text/plain": repr(self)}
+        still = {"text/html": self.stops[self.at]._repr_html_(), "text/plain": repr(self)}
         ipython = sys.modules.get("IPython")
         if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
             return still
