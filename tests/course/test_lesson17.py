@@ -147,6 +147,7 @@ def test_a_message_is_told_by_what_says_most() -> None:
     assert said("status", execution_state="busy") == "status busy"
     assert said("complete_reply", matches=["print", "printed"], status="ok") == "complete_reply print, printed"
     assert said("execute_request", code="1 + 1") == 'execute_request "1 + 1"'
+    assert said("execute_request", code="1 + 1\n2") == 'execute_request "1 + 1" …'
     assert said("history_request") == "history_request"
 
 

@@ -19,6 +19,7 @@ from ...drawing.sheet import Sheet, Shown
 from ...drawing.table import Column
 from ...live.lab import Lab
 from ...live.relay.bends import Bend, OneByte
+from ...live.relay.relay import Relay
 from ...protocol import build_frame, build_request, build_response, parse_frame
 from ...recording.trace import Trace
 
@@ -114,6 +115,13 @@ class ChunkCounts(Shown):
     def _sheet(self) -> Sheet:
         columns = ("the relay", "messages sent", "chunks that left the relay", "what came back")
         return Sheet("Chunks and messages", [Table(columns, self.rows, row_heading=0)])
+
+
+async def until_held(relay: Relay, chunks: int) -> None:
+    """Wait until so many chunks are held at a relay. Raises TimeoutError after five seconds."""
+    async with asyncio.timeout(5):
+        while relay.held != chunks:  # noqa: ASYNC110 - what is held is noted a moment before it is
+            await asyncio.sleep(0.01)
 
 
 # 200 clients.

@@ -231,10 +231,16 @@ WORDS = ("execution_state", "matches", "status")
 def told(message: JupyterMessage) -> str:
     """A message in a few words: its type, and the part of its content that says most."""
     content = message.content
-    quoted = [quote(str(content[key])) for key in SAID if key in content]
+    quoted = [_quoted(str(content[key]), whole=key != "code") for key in SAID if key in content]
     listed = [content[key] if isinstance(content[key], list) else [content[key]] for key in WORDS if key in content]
     plain = [", ".join(map(str, one)) for one in listed]
     return " ".join([message.type, *[*quoted, *plain][:1]])
+
+
+def _quoted(text: str, *, whole: bool) -> str:
+    """A text in quotes; of a cell's code the first line, since what it prints stands on the ladder too."""
+    first, more, _ = text.partition("\n")
+    return quote(text) if whole or not more else f"{quote(first)} …"
 
 
 # What the predictions ask.

@@ -17,15 +17,16 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ...anatomy.records import is_close
 from ...drawing import style
-from ...drawing.pen import CODE, SIZE, WIDTH, fitted, line, mark, rect, solid, text
+from ...drawing.pen import CODE, WIDTH, fitted, line, mark, rect, solid, text
 from ...drawing.picture import Picture
 from ...drawing.style import themed
 from ...drawing.visible import cells, clip, pad
 from ...recording.trace import Trace
 
 _LANES = (30.0, WIDTH / 2, WIDTH - 30.0)  # where client, relay and server stand
-_TOP, _ROW, _FALL, _MARGIN = 78.0, 44.0, 9.0, 16  # heights in pixels: above the first arrow, of a row, of an arrow
+_TOP, _ROW, _FALL, _MARGIN = 66.0, 46.0, 9.0, 16  # heights in pixels: above the first arrow, of a row, of an arrow
 _NAMES = ("● client", "◆ relay", "■ server")
+_LETTERS = 14.0  # their size: a narrow page makes the picture smaller
 _HALF = 38  # columns between two lanes, in text
 
 
@@ -136,12 +137,12 @@ class ThreeLanes:
         for lane, name, x, anchor in zip((0, 2, 1), self._names, _LANES, ("start", "middle", "end"), strict=True):
             at = {"start": 0.0, "middle": x, "end": float(WIDTH)}[anchor]
             ink = style.INK if lane == 2 else style.LANE_INKS[lane]
-            parts.append(text(at, 18, name, size=15, anchor=anchor, weight=700, ink=ink))
+            parts.append(text(at, 18, name, size=17, anchor=anchor, weight=700, ink=ink))
         for place, one in enumerate(self.crossed):
             parts += _arrows(one, _TOP + _ROW * place)
         if self.told:
-            parts.append(text(0, bottom + 24, self.told, size=14, weight=700))
-        width, height = WIDTH + 2 * _MARGIN, round(bottom + 2 * _MARGIN + (24 if self.told else 0))
+            parts.append(text(0, bottom + 26, self.told, size=16, weight=700))
+        width, height = WIDTH + 2 * _MARGIN, round(bottom + 2 * _MARGIN + (28 if self.told else 0))
         svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}">\n<title>Client, relay and server</title>\n'
@@ -205,7 +206,7 @@ def _arrow(said: str, start: float, end: float, y: float, sender: Sender, *, arr
     way = 1 if end > start else -1
     lost = f"M{end - 15 * way} {y + _FALL - 6}l10 11m-10 0l10 -11"
     tip = solid(f"M{end - way} {y + _FALL}l{-11 * way} -5v10z", ink)
-    shown = fitted(said, abs(end - start) - 40, SIZE, code=True)
+    shown = fitted(said, abs(end - start) - 40, _LETTERS, code=True)
     x, anchor = start + 14 * way, "start" if way > 0 else "end"
     dashes = ' stroke-dasharray="2 4"' if said.startswith(("FIN", "RST")) else ""
     return [
@@ -217,7 +218,7 @@ def _arrow(said: str, start: float, end: float, y: float, sender: Sender, *, arr
         ),
         tip if arrives else line(lost, ink=style.RED, width=2.4),
         mark(sender, start, y, 4),
-        text(x, y - 7, shown, anchor=anchor, ink=style.RED if red else style.INK, more=CODE),
+        text(x, y - 8, shown, size=_LETTERS, anchor=anchor, ink=style.RED if red else style.INK, more=CODE),
     ]
 
 
