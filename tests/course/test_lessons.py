@@ -19,7 +19,7 @@ from wslab.course import quiz
 from wslab.course.copies import SOLUTION, source_folder, student
 from wslab.course.prediction import NOT_YET, WAITING
 
-NOT_YET_CUT = {"09", "11", "12"}  # those that do not have the shape of a lesson yet
+NOT_YET_CUT = {"09", "11"}  # those that do not have the shape of a lesson yet
 LESSONS = [path for path in sorted(source_folder().glob("*.ipynb")) if path.name[:2] not in NOT_YET_CUT]
 
 
@@ -143,6 +143,7 @@ def test_what_many_say_is_a_surprise_with_its_reason(path: Path):
     assert seen >= sum(len(one.cases) for one in asked(path) if not one.name.endswith(".quiz"))
 
 
+<<<<<<< HEAD
 QUIZZES = [path.name[:2] for path in LESSONS if any(calls(cell, "quiz") for cell in cells(path))]
 
 
@@ -159,6 +160,9 @@ def test_each_question_of_a_quiz_has_its_answer_and_a_reason_for_what_many_say(l
 
 
 MISCONCEPTIONS = set(range(1, 29))
+=======
+MISCONCEPTIONS = {1, 2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 18, 19, 21, 22, 24, 28}
+>>>>>>> l12
 
 
 def test_each_misconception_of_these_lessons_has_its_prediction():

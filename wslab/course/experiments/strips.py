@@ -92,7 +92,7 @@ class Strips:
 
 def _words(strip: Strip) -> list[str]:
     shown = "".join(map(character, strip.data)) if strip.letters else ""
-    runs = [f"{run.name}: {_span(run)}" for run in strip.runs]
+    runs = [f"{run.name}: {_span(run)}" for run in strip.runs if run.name]
     edges = [
         f"{name} behind byte {', '.join(map(str, places))}"
         for name, places in zip(strip.edges, (strip.above, strip.below), strict=True)
