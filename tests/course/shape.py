@@ -7,6 +7,7 @@ import html
 import importlib
 import inspect
 import json
+import math
 import re
 import sys
 import textwrap

@@ -13,9 +13,9 @@ from wslab.course.experiments.lesson12b import (
     CONNECT,
     GET,
     WAYS,
+    Bending,
     BothVersions,
     ChunkCounts,
-    Talk,
     again,
     byte_by_byte,
     converse,
@@ -63,7 +63,7 @@ def test_joined_frames_leave_in_one_chunk() -> None:
 
 
 def test_other_conversations_give_other_words() -> None:
-    async def refused() -> Talk:
+    async def refused() -> Bending:
         async with Lab(seed=12) as lab:
             await lab.serve()
             relay = await lab.relay(bends=[StripHeader("Upgrade")])
@@ -72,7 +72,7 @@ def test_other_conversations_give_other_words() -> None:
                     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
                 )
                 await raw.recv_to_end()
-            return Talk(["one"], [], relay.trace)
+            return Bending(["one"], [], relay.trace)
 
     assert [*asyncio.run(refused()).outcome.values()] == ["fails", 0, "no"]
 

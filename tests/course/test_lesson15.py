@@ -23,7 +23,7 @@ from wslab.anatomy.record import Kind
 from wslab.course import predict, quiz
 from wslab.course.copies import source_folder
 from wslab.course.experiments import lesson15
-from wslab.course.experiments.captures import HAPPENINGS, LEVELS, Talk, capture, drawn, played
+from wslab.course.experiments.captures import HAPPENINGS, LEVELS, DrawnCapture, capture, drawn, played
 from wslab.course.experiments.evidence import (
     NO_CHARGE,
     SECTIONS,
@@ -286,7 +286,7 @@ def _without_upgrade(events: list[Any]) -> list[Any]:
 
 
 def test_a_conversation_that_goes_the_other_way_turns_each_sentence_over() -> None:
-    talk = Talk(random.Random(1))
+    talk = DrawnCapture(random.Random(1))
     request, response = talk.heads(stale=True)  # the Accept does not follow from the key
     talk.put(Sender.CLIENT, request)
     talk.put(Sender.SERVER, response)
@@ -299,7 +299,7 @@ def test_a_conversation_that_goes_the_other_way_turns_each_sentence_over() -> No
     told = true_or_false(played(talk.events))
     whole = {sentence: "false" if sentence in TRUE else "true" for sentence in SENTENCES}
     assert told == whole | {SENTENCES[5]: "false"}  # G is 0100 0111: FIN is 0
-    plain = Talk(random.Random(1))
+    plain = DrawnCapture(random.Random(1))
     plain.opening()
     plain.frame(Sender.CLIENT, "şğü")
     plain.frame(Sender.SERVER, "abc")

@@ -143,7 +143,6 @@ def test_what_many_say_is_a_surprise_with_its_reason(path: Path):
     assert seen >= sum(len(one.cases) for one in asked(path) if not one.name.endswith(".quiz"))
 
 
-<<<<<<< HEAD
 QUIZZES = [path.name[:2] for path in LESSONS if any(calls(cell, "quiz") for cell in cells(path))]
 
 
@@ -160,9 +159,6 @@ def test_each_question_of_a_quiz_has_its_answer_and_a_reason_for_what_many_say(l
 
 
 MISCONCEPTIONS = set(range(1, 29))
-=======
-MISCONCEPTIONS = {1, 2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 18, 19, 21, 22, 24, 28}
->>>>>>> l12
 
 
 def test_each_misconception_of_these_lessons_has_its_prediction():

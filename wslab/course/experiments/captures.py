@@ -30,7 +30,7 @@ LEVELS = (1, 2, 3)
 
 
 @dataclass
-class Talk:
+class DrawnCapture:
     """A conversation that is being drawn.
 
     Args:
@@ -139,18 +139,18 @@ def deflated(text: str) -> bytes:
 # What looks odd and is allowed.
 
 
-def _pong_unasked(talk: Talk) -> None:
+def _pong_unasked(talk: DrawnCapture) -> None:
     # RFC 6455 5.5.3: "A Pong frame MAY be sent unsolicited."
     talk.frame(talk.someone(), b"", PONG)
 
 
-def _pinged(talk: Talk) -> None:
+def _pinged(talk: DrawnCapture) -> None:
     sender, payload = talk.someone(), talk.random.randbytes(4)
     talk.frame(sender, payload, PING)
     talk.frame(sender.peer, payload, PONG)
 
 
-def _cut_letter(talk: Talk) -> None:
+def _cut_letter(talk: DrawnCapture) -> None:
     # RFC 6455 5.6: "a particular text frame might include a partial UTF-8 sequence"
     sender, text = talk.someone(), talk.random.choice(WIDE).encode()
     talk.frame(sender, text[:1], fin=False)
@@ -158,31 +158,31 @@ def _cut_letter(talk: Talk) -> None:
     talk.frame(sender, text[1:], CONTINUATION)
 
 
-def _nothing_said(talk: Talk) -> None:
+def _nothing_said(talk: DrawnCapture) -> None:
     talk.frame(talk.someone())
 
 
-def _key_of_zeros(talk: Talk) -> None:
+def _key_of_zeros(talk: DrawnCapture) -> None:
     talk.put(CLIENT, build_frame(talk.word(), mask=bytes(4)))
 
 
-def _needs_16_bits(talk: Talk) -> None:
+def _needs_16_bits(talk: DrawnCapture) -> None:
     talk.frame(talk.someone(), "news " * 30)
 
 
-def _looks_like_http(talk: Talk) -> None:
+def _looks_like_http(talk: DrawnCapture) -> None:
     talk.frame(talk.someone(), "GET / HTTP/1.1\r\n\r\n")
 
 
-def _looks_like_a_close(talk: Talk) -> None:
+def _looks_like_a_close(talk: DrawnCapture) -> None:
     talk.frame(talk.someone(), b"\x03\xed", BINARY)  # 1005, in a frame that closes nothing
 
 
-def _looks_like_an_opcode(talk: Talk) -> None:
+def _looks_like_an_opcode(talk: DrawnCapture) -> None:
     talk.frame(SERVER, f'0{{"sid":"{talk.random.randbytes(4).hex()}"}}')
 
 
-ODDITIES: Sequence[Callable[[Talk], None]] = (
+ODDITIES: Sequence[Callable[[DrawnCapture], None]] = (
     _pong_unasked, _pinged, _cut_letter, _nothing_said, _key_of_zeros, _needs_16_bits, _looks_like_http,
     _looks_like_a_close, _looks_like_an_opcode,
 )  # fmt: skip
@@ -191,14 +191,14 @@ ODDITIES: Sequence[Callable[[Talk], None]] = (
 # What may happen. Each is a whole conversation.
 
 
-def _clean(talk: Talk) -> None:
+def _clean(talk: DrawnCapture) -> None:
     talk.opening()
     talk.chat(4)
     code, reason = talk.random.choice([(1000, ""), (1001, ""), (1011, "out of memory"), (4001, "şimdi değil")])
     talk.goodbye(talk.someone(), code, reason)
 
 
-def _refused(talk: Talk) -> None:
+def _refused(talk: DrawnCapture) -> None:
     request, _ = talk.heads()
     talk.put(CLIENT, request)
     status = talk.random.choice(("403 Forbidden", "404 Not Found", "503 Service Unavailable"))
@@ -206,28 +206,28 @@ def _refused(talk: Talk) -> None:
     talk.end(SERVER)
 
 
-def _client_unmasked(talk: Talk) -> None:
+def _client_unmasked(talk: DrawnCapture) -> None:
     talk.opening()
     talk.chat()
     talk.frame(CLIENT, talk.word(), mask=None)
     talk.refuse(CLIENT)
 
 
-def _server_masked(talk: Talk) -> None:
+def _server_masked(talk: DrawnCapture) -> None:
     talk.opening()
     talk.chat()
     talk.frame(SERVER, talk.word(), mask=talk.random.randbytes(4))  # type: ignore[arg-type]
     talk.refuse(SERVER)
 
 
-def _wrong_accept(talk: Talk) -> None:
+def _wrong_accept(talk: DrawnCapture) -> None:
     request, response = talk.heads(stale=True)
     talk.put(CLIENT, request)
     talk.put(SERVER, response)
     talk.end(CLIENT)
 
 
-def _stale_accept(talk: Talk) -> None:
+def _stale_accept(talk: DrawnCapture) -> None:
     """The proxy answers from its cache, and the server's own answer gets no further."""
     request, old = talk.heads(stale=True)
     key = request.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0].decode()
@@ -237,7 +237,7 @@ def _stale_accept(talk: Talk) -> None:
     talk.end(CLIENT)
 
 
-def _stripped_upgrade(talk: Talk) -> None:
+def _stripped_upgrade(talk: DrawnCapture) -> None:
     request, _ = talk.heads()
     talk.put(CLIENT, request, {1: request.replace(b"Upgrade: websocket\r\n", b"")})
     refusal = ["HTTP/1.1 426 Upgrade Required", "Upgrade: websocket", "Connection: close", "Content-Length: 0"]
@@ -245,7 +245,7 @@ def _stripped_upgrade(talk: Talk) -> None:
     talk.end(SERVER)
 
 
-def _code_never_sent(talk: Talk) -> None:
+def _code_never_sent(talk: DrawnCapture) -> None:
     sender = talk.someone()
     talk.opening()
     talk.chat()
@@ -254,7 +254,7 @@ def _code_never_sent(talk: Talk) -> None:
     talk.end(SERVER)
 
 
-def _half_a_letter(talk: Talk) -> None:
+def _half_a_letter(talk: DrawnCapture) -> None:
     sender, text = talk.someone(), (talk.word() + talk.random.choice(WIDE)).encode()
     talk.opening()
     talk.chat()
@@ -262,7 +262,7 @@ def _half_a_letter(talk: Talk) -> None:
     talk.refuse(sender, 1007)
 
 
-def _compressed(talk: Talk, agreed: bool) -> None:
+def _compressed(talk: DrawnCapture, agreed: bool) -> None:
     sender = talk.someone()
     talk.opening(DEFLATE if agreed else "", offered=agreed or talk.level > 1 or None)
     talk.chat()
@@ -273,15 +273,15 @@ def _compressed(talk: Talk, agreed: bool) -> None:
         talk.refuse(sender)
 
 
-def _rsv1_not_agreed(talk: Talk) -> None:
+def _rsv1_not_agreed(talk: DrawnCapture) -> None:
     _compressed(talk, agreed=False)
 
 
-def _rsv1_agreed(talk: Talk) -> None:
+def _rsv1_agreed(talk: DrawnCapture) -> None:
     _compressed(talk, agreed=True)
 
 
-def _long_form(talk: Talk) -> None:
+def _long_form(talk: DrawnCapture) -> None:
     talk.opening()
     talk.chat()
     talk.frame(talk.someone(), talk.word(), length_form=talk.random.choice((16, 64)) if talk.level == 3 else 16)
@@ -289,7 +289,7 @@ def _long_form(talk: Talk) -> None:
     talk.goodbye(talk.someone())
 
 
-def _keepalive(talk: Talk, answered: bool) -> None:
+def _keepalive(talk: DrawnCapture, answered: bool) -> None:
     sender, payload = talk.someone(), talk.random.randbytes(4)
     talk.opening()
     talk.chat()
@@ -301,15 +301,15 @@ def _keepalive(talk: Talk, answered: bool) -> None:
     talk.goodbye(sender, 1011, "keepalive ping timeout")
 
 
-def _ping_not_answered(talk: Talk) -> None:
+def _ping_not_answered(talk: DrawnCapture) -> None:
     _keepalive(talk, answered=False)
 
 
-def _ping_answered(talk: Talk) -> None:
+def _ping_answered(talk: DrawnCapture) -> None:
     _keepalive(talk, answered=True)
 
 
-def _message_inside_message(talk: Talk) -> None:
+def _message_inside_message(talk: DrawnCapture) -> None:
     sender = talk.someone()
     talk.opening()
     talk.chat()
@@ -318,7 +318,7 @@ def _message_inside_message(talk: Talk) -> None:
     talk.refuse(sender)
 
 
-def _data_after_close(talk: Talk) -> None:
+def _data_after_close(talk: DrawnCapture) -> None:
     sender = talk.someone()
     talk.opening()
     talk.chat()
@@ -328,7 +328,7 @@ def _data_after_close(talk: Talk) -> None:
     talk.end(SERVER)
 
 
-def _ping_too_long(talk: Talk) -> None:
+def _ping_too_long(talk: DrawnCapture) -> None:
     sender = talk.someone()
     talk.opening()
     talk.chat()
@@ -336,7 +336,7 @@ def _ping_too_long(talk: Talk) -> None:
     talk.refuse(sender)
 
 
-HAPPENINGS: Mapping[str, tuple[int, Callable[[Talk], None]]] = {
+HAPPENINGS: Mapping[str, tuple[int, Callable[[DrawnCapture], None]]] = {
     "nobody errs": (1, _clean),
     "a client does not mask": (1, _client_unmasked),
     "a wrong Accept": (1, _wrong_accept),
@@ -373,7 +373,7 @@ def drawn(seed: object, level: int = 1, happening: str | None = None) -> list[Fi
     if level not in LEVELS:
         raise ValueError(f"level={level!r}: the levels are 1, 2 and 3")
     chance = random.Random(f"capture {level} {seed}")
-    talk = Talk(chance, level)
+    talk = DrawnCapture(chance, level)
     name = happening or chance.choice([name for name, (least, _) in HAPPENINGS.items() if least <= level])
     _, happen = HAPPENINGS[name]
     happen(talk)

@@ -53,7 +53,7 @@ def late(handshake: float, echo: float, *, changed: bool) -> dict[str, str]:
     }
 
 
-class Talk(NamedTuple):
+class Bending(NamedTuple):
     """What came back through a relay for what was sent, and what the relay recorded."""
 
     sent: Sequence[str]
@@ -86,7 +86,7 @@ def _data(record: Record) -> bool:
     return record.kind is Kind.FRAME and record.sender is Sender.CLIENT and record.first & 15 < 8
 
 
-async def converse(*bends: Bend, messages: Sequence[str] = MESSAGES) -> Talk:
+async def converse(*bends: Bend, messages: Sequence[str] = MESSAGES) -> Bending:
     """Send messages through a relay, one after another without waiting, and read as many back."""
     async with Lab(seed=12) as lab:
         await lab.serve()
@@ -96,10 +96,10 @@ async def converse(*bends: Bend, messages: Sequence[str] = MESSAGES) -> Talk:
                 await ws.send(message)
             back = [str(await ws.recv()) for _ in messages]
         await relay.settled()
-        return Talk(messages, back, relay.trace)
+        return Bending(messages, back, relay.trace)
 
 
-async def byte_by_byte() -> Talk:
+async def byte_by_byte() -> Bending:
     """Three messages; each of the client's bytes leaves the relay alone, a millisecond after the one before."""
     return await converse(OneByte(gap=0.001, direction="client"))
 
@@ -107,7 +107,7 @@ async def byte_by_byte() -> Talk:
 class ChunkCounts(Shown):
     """In how many chunks the frames of several conversations left a relay, and what came back."""
 
-    def __init__(self, talks: Mapping[str, Talk]) -> None:
+    def __init__(self, talks: Mapping[str, Bending]) -> None:
         self.rows = [
             (name, str(len(talk.sent)), str(talk.chunks), ", ".join(talk.back)) for name, talk in talks.items()
         ]

@@ -28,7 +28,7 @@ from ...protocol.words import BINARY, CLOSE
 from ...recording.trace import Trace
 from ..exercises import Outcome, Trial, exercise
 from ..slider import Slider
-from .captures import Talk, capture, played
+from .captures import DrawnCapture, capture, played
 from .evidence import bytes_alone, charges, sealed, who
 
 # Pairs of captures that differ in one thing.
@@ -234,7 +234,7 @@ class Proof(Shown):
 
 def quiet() -> Trace:
     """A capture in which nobody breaks a rule: the client says hello, the server answers, and both close."""
-    talk = Talk(random.Random(15))
+    talk = DrawnCapture(random.Random(15))
     talk.opening(offered=False)
     talk.frame(Sender.CLIENT, "hello")
     talk.frame(Sender.SERVER, "good morning")
