@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import dpkt
 import pytest
 from packets import GREETING, MASK, Packet, Talk, greeting, pcap
 
 from wslab.anatomy.record import Kind
-from wslab.protocol import build_frame
+from wslab.protocol import build_frame, build_request, build_response
 from wslab.protocol.words import BINARY
 from wslab.recording.files.capture_in import read_capture
 from wslab.recording.trace import Trace
@@ -119,3 +120,101 @@ def bent() -> Iterator[tuple[str, list[Packet]]]:
 @pytest.mark.parametrize("packets", [pytest.param(packets, id=name) for name, packets in bent()])
 def test_whatever_a_capture_does_to_a_packet_nobody_is_accused(packets: list[Packet]):
     assert accused(read(packets)) == []
+
+
+WEBKIT = {"Sec-WebSocket-Extensions": "x-webkit-deflate-frame"}
+
+
+def test_an_extension_that_is_not_known_here_may_use_what_is_reserved():
+    request = build_request(headers=WEBKIT)
+    lines = [("c", request), ("s", build_response("dGhlIHNhbXBsZSBub25jZQ==", headers=WEBKIT))]
+    lines += [("s", build_frame(b"\xf2\x48\xcd\xc9\xc9\x07\x00", opcode=1, rsv1=True))]
+    lines += [("s", build_frame(b"", opcode=3, rsv3=True))]
+    trace = read(Talk().open().say(lines).packets)
+    assert accused(trace) == []
+    note = 'not inflated: an extension that is not known here was agreed, "x-webkit-deflate-frame"'
+    assert trace.frames[0].note == note
+
+
+def test_rsv1_where_it_is_known_that_nothing_was_agreed():
+    trace = read(Talk().open().say([*GREETING[:2], ("s", build_frame(b"\xf2", opcode=1, rsv1=True))]).packets)
+    assert accused(trace) == ["rsv-not-agreed"]
+    assert trace.frames[0].note == "not inflated: permessage-deflate was not agreed"
+
+
+@pytest.mark.parametrize("garbage", [b"\0", b"x", GREETING[2][1][-1:]])
+def test_keep_alive_probes_are_no_data(garbage: bytes):
+    idle = Talk().open().say(GREETING[:4])
+    for _ in range(3):
+        idle.put("c", garbage, seq=idle.next["c"] - 1)
+        idle.put("s")
+    trace = read(idle.say(GREETING[4:]).close().packets)
+    assert [message.data for message in trace.messages] == [b"Hello server!", b"Hello client!"]
+    assert trace.notes == ("connection 0: 3 keep-alive probes of the client are left out",)
+
+
+def test_a_capture_that_begins_with_a_probe():
+    idle = Talk()
+    idle.put("c", b"\0", seq=idle.next["c"] - 1)
+    time, probe = idle.packets[0]
+    idle.packets[0] = time, probe[:33] + b"\x10" + probe[34:]  # an ACK, without PSH
+    trace = read(idle.say(GREETING[2:4]).packets)
+    assert [message.data for message in trace.messages] == [b"Hello server!", b"Hello client!"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "port", "name"),
+    [(17, 2152, "GTP"), (17, 4789, "VXLAN"), (4, 0, "IP in IP"), (41, 0, "IPv6 in IP"), (47, 0, "GRE")],
+)
+def test_what_is_in_a_tunnel_is_said_to_be_there(protocol: int, port: int, name: str):
+    inside = dpkt.udp.UDP(sport=port, dport=port, data=b"inside") if protocol == 17 else b"inside"
+    tunnel = dpkt.ip.IP(src=b"\1\1\1\1", dst=b"\2\2\2\2", p=protocol, data=inside)
+    tunnel.len = len(tunnel)
+    trace = read([(0.0, bytes(tunnel)), *greeting().packets])
+    assert trace.notes == (
+        f"1 packet left out: in {name}, a tunnel that is not read",
+        "the connections' numbers are not Wireshark's, which counts those in tunnels too",
+    )
+
+
+@pytest.mark.parametrize(("kind", "name"), [(0x8847, "MPLS"), (0x8864, "PPPoE")])
+def test_other_links_in_ethernet(kind: int, name: str):
+    trace = read_capture(pcap([(0.0, bytes(12) + kind.to_bytes(2, "big") + b"inside")], link=1), Trace)
+    assert trace.notes == (f"1 packet left out: in {name}, a tunnel that is not read",)
+
+
+LENGTHS = bytes.fromhex("0000006c") + bytes(range(108))
+H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([("s", LENGTHS)], "not WebSocket"),
+        ([("c", H2C), ("s", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
+        ([("c", GREETING[0][1].replace(b"\r\n", b"\n"))], "HTTP whose lines end in a bare LF, which is not read here"),
+        ([("c", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")], "HTTP without an upgrade to WebSocket"),
+    ],
+)
+def test_the_reason_why_a_connection_is_left_out(lines: list[tuple[str, bytes]], reason: str):
+    assert read(Talk().say(lines).packets).notes == (f"1 TCP connection left out: {reason}",)
+
+
+def test_packets_that_were_captured_cut_short():
+    packets = [(time, packet[:80]) for time, packet in greeting().packets]
+    assert read(packets).notes == ("1 TCP connection left out: HTTP in packets that were captured cut short",)
+
+
+def test_frames_in_the_midst_of_which_a_capture_began_stay_found():
+    trace = read(Talk().say([("s", build_frame("a", fin=False)), ("s", build_frame("b", opcode=0))]).packets)
+    assert len(trace.frames) == 2
+    assert any("that they are WebSocket is a guess" in note for note in trace.notes)
+
+
+def test_a_101_whose_request_was_lost():
+    lost = greeting()
+    del lost.packets[3]
+    trace = read(lost.packets)
+    assert next(iter(trace.records)).kind is Kind.RESPONSE
+    assert len(trace.frames) == 4
+    assert accused(trace) == []

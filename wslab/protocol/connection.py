@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from ..anatomy.field import Sender, Violation
-from ..drawing.visible import count
-from .deflate import Inflater, Parameters, agreed
+from ..drawing.visible import count, quote
+from .deflate import NAME, Inflater, Parameters, agreed, parse_extensions
 from .dissector import UNREAD_KEPT, Dissector, Mode
 from .frame import PREVIEW, Frame, close_body
 from .head import Head
@@ -125,6 +125,7 @@ class Connection:
         self._open = not heads[1]
         self._headless_client = not heads[0]
         self._agreed: bool | None = None
+        self._foreign: str | None = None  # an agreed extension that is not known here
         begun = extensions is not None  # then the first frame is known to be the first
         self._sides = tuple(
             _Direction(sender, Dissector(sender, expect_head=expected), 0 if sender else MASK, known=expected or begun)
@@ -318,7 +319,8 @@ class Connection:
         opened = None if side.opened is None else side.opened.opcode
         whole, too_soon = len(data) == header.payload_length, self._too_soon(side)
         known, closed = side.known, side.close_sent
-        return FrameCase(*header[2:6], data, side.sender, whole, self._agreed, opened, known, too_soon, closed)
+        agreed = (self._agreed, self._foreign)
+        return FrameCase(*header[2:6], data, side.sender, whole, *agreed, opened, known, too_soon, closed)
 
     def _message(self, side: _Direction, opcode: int, first: int, index: int) -> OpenedMessage | None:
         """The message that a data frame belongs to, begun or gone on with."""
@@ -342,7 +344,11 @@ class Connection:
         case.compressed = True
         inflated = None
         if side.inflater is None:
-            return None, "not inflated: it is not known that permessage-deflate was agreed"
+            unknown = "it is not known that permessage-deflate was agreed"
+            why = "permessage-deflate was not agreed" if self._agreed is False else unknown
+            if self._foreign is not None:
+                why = f"an extension that is not known here was agreed, {quote(self._foreign)}"
+            return None, f"not inflated: {why}"
         if case.whole:
             inflated, case.bad_deflate = side.inflater.inflate(case.data, final=bool(case.first & FIN))
         else:
@@ -368,6 +374,8 @@ class Connection:
     def _agree(self, values: list[str]) -> None:
         self.deflate = agreed(values)
         self._agreed = self.deflate is not None
+        named = (extension.name for extension in parse_extensions(values)[0])
+        self._foreign = next((name for name in named if name != NAME), None)
         for side in self._sides:
             side.inflater = self.deflate.inflater(side.sender, self.inflate_limit) if self.deflate else None
 

@@ -67,6 +67,7 @@ class FrameCase:
     sender: Sender | None = None
     whole: bool = True  # whether ``data`` is the whole payload
     deflate: bool | None = None  # whether permessage-deflate was agreed; None where the handshake is not known
+    foreign: str | None = None  # an agreed extension that is not known here: it may use reserved bits and opcodes
     opened: int | None = None  # opcode of the fragmented message that the sender has begun and not ended
     in_context: bool = False  # whether the frames before this one are known
     too_soon: str | None = None  # why the connection was not yet open, or never was
@@ -175,7 +176,9 @@ _RSV: Final = {"RSV1": 1, "RSV2": 2, "RSV3": 3}  # the bits of the first byte in
 @_frame("rsv-not-agreed", "RFC 6455 5.2")
 def _rsv(case: FrameCase) -> Iterator[Breach]:
     """MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."""
-    agreed = () if case.deflate is False else ("RSV1",)
+    agreed = ("RSV1",) if case.deflate is not False else ()
+    if case.foreign is not None:
+        return
     found = [(bit, name) for name, bit in _RSV.items() if case.first & 0b10000000 >> bit and name not in agreed]
     if found:
         (first, _), (last, _) = found[0], found[-1]
@@ -187,14 +190,15 @@ def _rsv(case: FrameCase) -> Iterator[Breach]:
 def _rsv1_not_first(case: FrameCase) -> Iterator[Breach]:
     """An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first fragments of a data
     message."""
-    if case.first & RSV1 and case.deflate is not False and (case.control or case.opcode == CONTINUATION):
+    ours = case.deflate is not False and case.foreign is None
+    if case.first & RSV1 and ours and (case.control or case.opcode == CONTINUATION):
         yield Breach(f"RSV1 set on a {opcode_name(case.opcode)} frame", 1, 1)
 
 
 @_frame("opcode-reserved", "RFC 6455 5.2")
 def _reserved_opcode(case: FrameCase) -> Iterator[Breach]:
     """If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket Connection_."""
-    if case.opcode not in OPCODES:
+    if case.opcode not in OPCODES and case.foreign is None:
         yield Breach(f"opcode {case.opcode} is reserved", 4, 4)
 
 

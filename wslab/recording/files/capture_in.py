@@ -23,7 +23,7 @@ from ..tape import LossNote
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, CapturedStream, Flow, Segment, Sorter, together
+from .packets import ACK, RST, TUNNEL, CapturedStream, Flow, Segment, Sorter, together
 from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
@@ -121,6 +121,8 @@ class _Import:
             self.problem(f"{count(number, 'TCP connection')} left out: {reason}")
         for reason, number in sorter.left_out.items():
             self.problem(f"{count(number, 'packet')} left out: {reason}")
+        if self.events and any(reason.endswith(TUNNEL) for reason in sorter.left_out):
+            self.problem("the connections' numbers are not Wireshark's, which counts those in tunnels too")
 
     def trace(self, kind: type[R]) -> R:
         """All of it as a recording."""
@@ -170,7 +172,8 @@ class _Import:
                 for wire in wires:
                     self._tell(segment, wire, sender, Kind.RESET if segment.flags & RST else Kind.FIN)
         if flow.opened_by is None:
-            began = "before its opening handshake" if self.heads[flow.number][0] else "before its frames"
+            guess = "before its frames; that they are WebSocket is a guess, since no opening handshake was captured"
+            began = "before its opening handshake" if any(self.heads[flow.number]) else guess
             self.problem(f"{name}: the capture began in its middle, {began}")
         if self.own:
             self._take_reads(flow, found)
@@ -231,6 +234,8 @@ class _Import:
             self._tell(before.last, before.wire, sender, LossNote())
         if stream.unlooked:
             self.problem(f"{name}: after too many gaps, {count(stream.unlooked, 'byte')} {whose} are left out")
+        if stream.probes:
+            self.problem(f"{name}: {count(stream.probes, 'keep-alive probe')} of the {sender.label} are left out")
         if stream.conflicts:
             again = f"{count(stream.conflicts, 'byte')} {whose} were sent again as others"
             self.problem(f"{name}: {again}; the first are kept")

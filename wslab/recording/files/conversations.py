@@ -9,10 +9,11 @@ frame with a hole in it is a frame that is cut.
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ...anatomy.field import Sender
-from ...drawing.visible import count
+from ...drawing.visible import count, quote
 from ...protocol.dissector import Dissector, Mode
 from ...protocol.head import END, Head, begins_like_head, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
@@ -23,6 +24,7 @@ CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning 
 CHAINED: Final = 64  # frames that are looked at when bytes without a handshake are judged
 HEAD: Final = 2**14  # bytes in which a head's first line, or its Upgrade line, is looked for
 _CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+")
+_BARE: Final = re.compile(rb"\A[^\r\n]+\n")  # a first line without CR
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
 
 Streams = tuple[CapturedStream, CapturedStream]  # what the client sent, and what the server sent
@@ -60,12 +62,19 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
         for both in roles:
             if found := look(both):
                 return found
-    first = [stream.runs[0].pieces[0].data for stream in streams if stream.runs]
+    first = [stream.runs[0].data for stream in streams if stream.runs]
     if any(data.startswith(b"\x16\x03") for data in first):
         return "TLS, which cannot be read without its keys"
-    if any(begins_like_head(data) for data in first):
-        return "HTTP without an upgrade to WebSocket"
-    return "not WebSocket"
+    if not any(begins_like_head(data) for data in first):
+        return "not WebSocket"
+    if any(len(segment.data) < segment.length for segment in flow.segments):
+        return "HTTP in packets that were captured cut short"
+    if any(_BARE.search(data) for data in first):
+        return "HTTP whose lines end in a bare LF, which is not read here"
+    others = [token for data in first for _, head in _heads(data, Sender.CLIENT) for token in head.tokens("Upgrade")]
+    if others:
+        return f"HTTP with an upgrade to {quote(others[0])}, and not to WebSocket"
+    return "HTTP without an upgrade to WebSocket"
 
 
 def _upgraded(streams: Streams) -> FoundConversation | None:
@@ -139,11 +148,18 @@ def _headless(streams: Streams) -> FoundConversation | None:
     """Bytes that are frames from their first one on, though no handshake was captured."""
     parts = [StreamPart(sender, streams[sender].runs[0], 0, False) for sender in Sender if streams[sender].runs]
     chained = [_chained(part.run.data, part.sender) for part in parts]
-    if not all(chained) or sum(chained) < 2:
+    if not all(chained) or sum(chained) < 2 or not any(map(_begins_messages, parts)):
         return None
     later: list[StreamPart] = []
     left = [_after_gaps(part, streams[part.sender].runs[1:], later) for part in parts]
     return FoundConversation(streams, parts + later, 0, *map(sum, zip(*left, strict=True)))
+
+
+def _begins_messages(part: StreamPart) -> bool:
+    """Whether a part's first frames are more than continuations of what nobody has seen."""
+    found = Dissector(part.sender, expect_head=False).feed(part.run.data[part.start :])
+    headers = islice(map(found.header, range(len(found))), CHAINED)
+    return any(header.first & OPCODE != CONTINUATION for header in headers)
 
 
 def _read(part: StreamPart) -> Dissector:

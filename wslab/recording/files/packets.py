@@ -43,6 +43,15 @@ LINKS: Final[dict[int, tuple[int, int | None]]] = {
     **dict.fromkeys((12, 14, 101, 228, 229), (0, None)),  # raw IP, also as some systems number it; raw IPv4; raw IPv6
 }
 
+# What is inside tunnels is not read, and Wireshark counts its connections.
+TUNNEL: Final = ", a tunnel that is not read"
+_TUNNELS: Final = {kind: f"in {name}{TUNNEL}" for kind, name in {4: "IP in IP", 41: "IPv6 in IP", 47: "GRE"}.items()}
+_UDP: Final = 17
+_PORTS: Final = {port: f"in {name}{TUNNEL}" for port, name in {2152: "GTP", 4789: "VXLAN", 6081: "Geneve"}.items()}
+_ETHERTYPES: Final = {
+    kind: f"in {name}{TUNNEL}" for kind, name in {0x8847: "MPLS", 0x8848: "MPLS", 0x8864: "PPPoE"}.items()
+}
+
 RUNS: Final = 64  # runs of one direction that are looked at
 _CIRCLE: Final = 2**32  # sequence numbers wrap (RFC 9293 section 3.4)
 
@@ -94,9 +103,9 @@ class Sorter:
     def _add(self, order: int, time: int, link: int, data: bytes, place: int) -> str | None:
         if link not in LINKS:
             return f"on a link of type {link}, which is not read here"
-        start = _ip(data, *LINKS[link])
+        start, kind = _ip(data, *LINKS[link])
         if start < 0:
-            return "no IP"
+            return _ETHERTYPES.get(kind, "no IP")
         usual = data[start] == 0x45 and len(data) >= start + 34  # IPv4 without options, as nearly every packet is
         if usual:
             _, length, fragment, protocol, hosts, ports, sequence, acknowledged, offset, flags = _USUAL(data, start)
@@ -114,7 +123,8 @@ class Sorter:
         if fragment & 0x3FFF:  # an offset, or more to come
             return "fragments of IP packets, which are not put together here"
         if protocol != TCP:
-            return "no TCP"
+            port = _U16(data, at + 2)[0] if protocol == _UDP else 0
+            return _TUNNELS.get(protocol) or _PORTS.get(port, "no TCP")
         if not usual:
             ports, sequence, acknowledged, offset, flags = _TCP(data, at)
         if not length:  # segmentation offload: the card fills the length in after the capture has seen the packet
@@ -144,19 +154,21 @@ class Sorter:
         return flow, 0
 
 
-def _ip(data: bytes, start: int, typed: int | None) -> int:
-    """Where IP begins behind VLAN tags, or -1 where the packet holds none. ``start``, ``typed``: as in ``LINKS``."""
+def _ip(data: bytes, start: int, typed: int | None) -> tuple[int, int]:
+    """Where IP begins behind VLAN tags, or -1 where the packet holds none; and the EtherType, 0 where there is none.
+    ``start``, ``typed``: as in ``LINKS``."""
+    kind = 0
     if typed is None:
-        return start
+        return start, kind
     for _ in range(_NESTED):
         (kind,) = _U16(data, typed)
         if kind in _IP:
-            return start
+            return start, kind
         if kind not in _TAGS:
-            break
+            return -1, kind
         start += 4
         typed = start - 2
-    return -1
+    return -1, kind
 
 
 def _after_extensions(data: bytes, at: int, kind: int) -> tuple[int, int, int]:
@@ -226,10 +238,11 @@ class Run:
 class CapturedStream:
     """What one end of a TCP connection sent."""
 
-    __slots__ = ("base", "conflicts", "end", "ends", "runs", "unfinished", "unlooked")
+    __slots__ = ("base", "conflicts", "end", "ends", "probes", "runs", "unfinished", "unlooked")
 
     def __init__(self, flow: Flow, end: int) -> None:
         self.end = end  # which end of the flow it is
+        self.probes = 0  # keep-alive probes: a byte that was sent before, or any other in its stead
         self.ends: list[Segment] = []  # FIN and RST, each with the ``order`` and ``time`` of when it became readable
         syn = flow.syns[end]
         begun = syn is not None
@@ -249,6 +262,9 @@ class CapturedStream:
             if flags & SYN:
                 sequence += 1
             if not begun:
+                if segment.data == b"\0" and not flags & (PSH | FIN_FLAG | SYN):
+                    self.probes += 1  # at the beginning of a capture nothing else can be known of it
+                    continue
                 begun = True
                 self.base = reference = sequence
             at = newest
@@ -256,6 +272,11 @@ class CapturedStream:
                 # What is less than half the circle away lies ahead.
                 ahead = (sequence - reference) % _CIRCLE
                 at += ahead if ahead < _CIRCLE // 2 else ahead - _CIRCLE
+            if length == 1 and 0 <= at == newest - 1 and not flags & (FIN_FLAG | SYN):
+                # "an implementation SHOULD send a keep-alive segment with no data; however, it MAY be configurable to
+                # send a keep-alive segment containing one garbage octet" (RFC 9293 3.8.4)
+                self.probes += 1
+                continue
             if length:
                 placed.append((at, segment))
                 if at + length > newest:
