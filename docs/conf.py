@@ -1,0 +1,97 @@
+"""How Sphinx builds these pages: ``python3 run.py docs``, or ``sphinx-build -W -c docs . build/docs``.
+
+It needs no network. The source folder is the repository, so that a link between a page and a notebook is the same here
+and on GitHub. The notebooks are shown as they were committed, with their outputs, and are not run.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from wslab.course.copies import SOLUTION, source_folder
+from wslab.course.lesson import ended_by, misconceptions
+
+project = "wslab"
+author = "the authors of wslab"
+language = "en"
+root_doc = "docs/index"
+include_patterns = ["docs/*.md", "notebooks/*.ipynb", "benchmarks/README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+exclude_patterns = [".*", "build", "dist", "tests", "wslab", "wslab-notebooks", "**/.ipynb_checkpoints"]
+extensions = ["myst_nb"]
+
+# Each link is checked, also to a heading. With -W, which run.py and the tests give, a warning is an error.
+nitpicky = True
+myst_heading_anchors = 3
+nb_execution_mode = "off"
+# The scripts that draw widgets would be fetched from the internet. A panel's text stands in the notebook as well.
+nb_ipywidgets_js: dict[str, Any] = {}
+html_theme = "furo"
+html_title = "wslab"
+html_static_path = ["looks/docs.css"]
+html_extra_path = ["looks/index.html"]  # leads from the folder's top to docs/index.html
+html_css_files = ["docs.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_copyright = False
+html_show_sphinx = False
+html_use_index = False
+linkcheck_timeout = 20
+linkcheck_retries = 2
+
+OPEN = """```{note}
+This page is for reading. Outcomes and solutions are folded: predict first, then open them. To run the lesson, to
+touch its panels and to have your answers judged, open your own copy with `wslab lab`.
+```"""
+FOLDS = (  # what a cell's source holds, what of the cell is folded, and what the fold says
+    (SOLUTION, "hide-input", "Write it yourself first. Then open the solution."),
+    (re.compile(r"\.reveal\("), "hide-output", "Predict first. Then open what happened."),
+    (re.compile(r"^quiz\(", re.MULTILINE), "hide-output", "Answer first. Then open the answers."),
+)
+
+
+def fold(app: Sphinx, name: str, source: list[str]) -> None:
+    """Fold what tells an outcome in a lesson, and say at its beginning what the page is for."""
+    if not name.startswith("notebooks/"):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        text = "".join(cell["source"])
+        for pattern, tag, says in FOLDS if cell["cell_type"] == "code" else ():
+            if pattern.search(text):
+                cell["metadata"].setdefault("tags", []).append(tag)
+                prompts = {"code_prompt_show": says, "code_prompt_hide": says}
+                cell["metadata"].setdefault("mystnb", {}).update(prompts)
+    note = {"cell_type": "markdown", "id": "what-this-page-is-for", "metadata": {}, "source": OPEN}
+    notebook["cells"].insert(1, note)
+    source[0] = json.dumps(notebook)
+
+
+class Misconceptions(SphinxDirective):
+    """The table of what learners get wrong and which lesson ends it, made from the lessons' texts."""
+
+    def run(self) -> list[nodes.Node]:
+        """The table."""
+        lines = ["| | Many say | What you do and see | Prediction |", "|---|---|---|---|"]
+        for number, one in misconceptions().items():
+            lines.append(f"| {number} | {one.claim} | {one.end} | {', '.join(map(self._link, ended_by(number)))} |")
+        return self.parse_text_to_nodes("\n".join(lines))
+
+    def _link(self, prediction: str) -> str:
+        lesson = prediction.partition(".")[0]
+        (notebook, *_) = sorted(source_folder().glob(f"{lesson}-*.ipynb"))
+        return f"[`{prediction}`](../notebooks/{notebook.name})"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Add to Sphinx what is this documentation's own."""
+    app.connect("source-read", fold)
+    app.add_directive("misconceptions", Misconceptions)
+    return {"parallel_read_safe": True}
