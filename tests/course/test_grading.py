@@ -89,6 +89,7 @@ ATTEMPTS = {
         """,
     "returns_an_endless_list": "def twice(word):\n    a = []\n    a.append(a)\n    return a\n",
     "exits": "import os\ndef twice(word):\n    os._exit(0)\n",
+    "exits_before_it_is_called": "import sys\nend = sys.exit()\ndef twice(word):\n    return word * 2\n",
     "raises_system_exit": "def twice(word):\n    raise SystemExit\n",
 }
 

@@ -38,6 +38,9 @@ class Stranger:
 
     Args:
         notebook: the notebook, as text.
+
+    Raises:
+        EndlessLoopError: what it defines did not come to an end in time, or it ended the process.
     """
 
     def __init__(self, notebook: str) -> None:
@@ -49,7 +52,11 @@ class Stranger:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self._folder.name,
             env={**kept, "HOME": self._folder.name}, start_new_session=True,
         )  # fmt: skip
-        self._ask(BEGIN, "begin", notebook)
+        try:
+            self._ask(BEGIN, "begin", notebook)
+        except EndlessLoopError:
+            self.end()
+            raise
 
     def __enter__(self) -> Stranger:
         return self
