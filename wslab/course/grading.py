@@ -27,7 +27,9 @@ from .stranger import Stranger
 MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?")
 CANVAS = re.compile(r"(?P<login>[^_]+)_(?:LATE_)?(?P<id>\d+)_(?P<submission>\d+)_.+")
 LARGEST = 64 << 20  # bytes of one notebook that are read
-NEVER_BEGAN = "A definition or an assignment of the notebook never ends, or ends Python. None of its functions was called."
+NEVER_BEGAN = (
+    "A definition or an assignment of the notebook never ends, or ends Python. None of its functions was called."
+)
 
 
 class Submission(NamedTuple):
