@@ -7,6 +7,8 @@ and on GitHub. The notebooks are shown as they were committed, with their output
 import json
 import re
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from wslab.course.copies import SOLUTION, source_folder
+from wslab.course.copies import CALLED, SOLUTION, imported, source_folder, sources
 from wslab.course.lesson import ended_by, misconceptions
 
 project = "wslab"
@@ -33,6 +35,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"
 # The scripts that draw widgets would be fetched from the internet. A panel's text stands in the notebook as well.
 nb_ipywidgets_js: dict[str, Any] = {}
+highlight_language = "text"  # of blocks that name none
 html_theme = "furo"
 html_title = "wslab"
 html_static_path = ["looks/docs.css"]
@@ -74,24 +77,58 @@ def fold(app: Sphinx, name: str, source: list[str]) -> None:
     source[0] = json.dumps(notebook)
 
 
-class Misconceptions(SphinxDirective):
-    """The table of what learners get wrong and which lesson ends it, made from the lessons' texts."""
+class MadeTable(SphinxDirective):
+    """A table that is made from the course when the pages are built."""
+
+    headings: tuple[str, ...]
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Its rows, each cell as Markdown."""
+        raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
         """The table."""
-        lines = ["| | Many say | What you do and see | Prediction |", "|---|---|---|---|"]
+        lines = [self.headings, ["---"] * len(self.headings), *self.rows()]
+        return self.parse_text_to_nodes("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
+
+
+class Misconceptions(MadeTable):
+    """What learners get wrong, and the predictions that end it."""
+
+    headings = ("", "Many say", "What you do and see", "Prediction")
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """A row a misconception."""
         for number, one in misconceptions().items():
-            lines.append(f"| {number} | {one.claim} | {one.end} | {', '.join(map(self._link, ended_by(number)))} |")
-        return self.parse_text_to_nodes("\n".join(lines))
+            yield number, one.claim, one.end, ", ".join(map(self._link, ended_by(number))) or "not written yet"
 
     def _link(self, prediction: str) -> str:
         lesson = prediction.partition(".")[0]
-        (notebook, *_) = sorted(source_folder().glob(f"{lesson}-*.ipynb"))
+        (notebook,) = source_folder().glob(f"{lesson}-*.ipynb")
         return f"[`{prediction}`](../notebooks/{notebook.name})"
+
+
+class Lessons(MadeTable):
+    """The lessons, with what a teacher plans by."""
+
+    headings = ("Lesson", "Minutes", "Predictions", "Exercises, and their points")
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """A row a notebook."""
+        for name, notebook in sources().items():
+            cells = ["".join(cell["source"]) for cell in notebook["cells"]]
+            title = cells[0].partition("\n")[0].lstrip("# ")
+            minutes = re.search(r"(\d+) minutes", cells[0])
+            asked = sum(len(re.findall(r"\bpredict\(", text)) for text in cells)
+            judged = [exercise for text in cells for exercise, _ in CALLED.findall(text)]
+            points = [getattr(import_module(imported(notebook, exercise)), exercise).points for exercise in judged]
+            told = ", ".join(f"`{exercise}` ({each})" for exercise, each in zip(judged, points, strict=True))
+            yield f"[{title}](../notebooks/{name})", minutes[1] if minutes else "", asked, told
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add to Sphinx what is this documentation's own."""
     app.connect("source-read", fold)
     app.add_directive("misconceptions", Misconceptions)
+    app.add_directive("lessons", Lessons)
     return {"parallel_read_safe": True}
