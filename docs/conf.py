@@ -46,6 +46,7 @@ html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
 html_use_index = False
+html_show_search_summary = False  # it would fetch each page that was found, which a browser refuses for files
 linkcheck_timeout = 20
 linkcheck_retries = 2
 
@@ -75,6 +76,14 @@ def fold(app: Sphinx, name: str, source: list[str]) -> None:
     note = {"cell_type": "markdown", "id": "what-this-page-is-for", "metadata": {}, "source": OPEN}
     notebook["cells"].insert(1, note)
     source[0] = json.dumps(notebook)
+
+
+def ease(app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Mend what the theme leaves out: the rank of the headings in its menu, and that the keyboard reaches wide code."""
+    if menu := context.get("furo_navigation_tree"):
+        context["furo_navigation_tree"] = menu.replace('role="heading"', 'role="heading" aria-level="2"')
+    if body := context.get("body"):
+        context["body"] = body.replace("<pre>", '<pre tabindex="0">')
 
 
 class MadeTable(SphinxDirective):
@@ -129,6 +138,7 @@ class Lessons(MadeTable):
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add to Sphinx what is this documentation's own."""
     app.connect("source-read", fold)
+    app.connect("html-page-context", ease, priority=900)  # after the theme
     app.add_directive("misconceptions", Misconceptions)
     app.add_directive("lessons", Lessons)
     return {"parallel_read_safe": True}
