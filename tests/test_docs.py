@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -133,10 +134,14 @@ def test_a_broken_link_would_be_found(tmp_path: Path) -> None:
     assert OUTSIDE.search("@import 'https://fonts.example/x.css'")
 
 
-def test_outcomes_are_folded_in_a_lesson(built: Path) -> None:
-    """Each reveal stands behind a fold, and so does each solution."""
-    page = (built / "notebooks/04-masks.html").read_text(encoding="utf-8")
-    reveals = len(re.findall(r"Predict first\. Then open what happened\.</p>\s*<p", page))
-    assert reveals == 4
-    assert "Write it yourself first. Then open the solution." in page
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_tells_an_outcome_is_folded(built: Path, path: Path) -> None:
+    page = (built / f"notebooks/{path.stem}.html").read_text(encoding="utf-8")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code" and cell["outputs"]]
+    telling = sum(bool(re.search(r"\.(reveal|after)\(", source)) for source in code)
+    assert page.count('<p class="collapsed admonition-title">Predict first. Then open what happened.</p>') == telling
+    stubs = sum("### BEGIN SOLUTION" in "".join(cell["source"]) for cell in cells)
+    said = "Write it yourself first. Then open the solution."
+    assert page.count(f'<p class="collapsed admonition-title">{said}</p>') == stubs
     assert "This page is for reading." in page
