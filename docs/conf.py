@@ -61,6 +61,17 @@ FOLDS = (  # what a cell's source holds, what of the cell is folded, and what th
 )
 
 
+def link(app: Sphinx, name: str, source: list[str]) -> None:
+    """Make a link of each ``lesson 13`` in these pages, from when that lesson is there."""
+
+    def linked(found: re.Match[str]) -> str:
+        there = sorted(source_folder().glob(f"{found[1]}-*.ipynb"))
+        return f"[{found[0]}](../notebooks/{there[0].name})" if there else found[0]
+
+    if name.startswith("docs/"):
+        source[0] = re.sub(r"(?<!\[)\b[Ll]esson (\d\d)\b", linked, source[0])
+
+
 def fold(app: Sphinx, name: str, source: list[str]) -> None:
     """Fold what tells an outcome in a lesson, and say at its beginning what the page is for."""
     if not name.startswith("notebooks/"):
@@ -137,6 +148,7 @@ class Lessons(MadeTable):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add to Sphinx what is this documentation's own."""
+    app.connect("source-read", link)
     app.connect("source-read", fold)
     app.connect("html-page-context", ease, priority=900)  # after the theme
     app.add_directive("misconceptions", Misconceptions)
