@@ -8,7 +8,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from sphinx.util.docutils import SphinxDirective
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from wslab.course.copies import CALLED, SOLUTION, imported, source_folder, sources
+from wslab.course.copies import CALLED, SOLUTION, source_folder, sources
+from wslab.course.grading import tasks
 from wslab.course.lesson import ended_by, misconceptions
 
 project = "wslab"
@@ -135,14 +135,14 @@ class Lessons(MadeTable):
 
     def rows(self) -> Iterator[tuple[object, ...]]:
         """A row a notebook."""
+        points = {task.name: task.exercise.points for task in tasks()}
         for name, notebook in sources().items():
             cells = ["".join(cell["source"]) for cell in notebook["cells"]]
             title = cells[0].partition("\n")[0].lstrip("# ")
             minutes = re.search(r"(\d+) minutes", cells[0])
             asked = sum(len(re.findall(r"\bpredict\(", text)) for text in cells)
             judged = [exercise for text in cells for exercise, _ in CALLED.findall(text)]
-            points = [getattr(import_module(imported(notebook, exercise)), exercise).points for exercise in judged]
-            told = ", ".join(f"`{exercise}` ({each})" for exercise, each in zip(judged, points, strict=True))
+            told = ", ".join(f"`{exercise}` ({points[f'{name[:2]}.{exercise}']})" for exercise in judged)
             yield f"[{title}](../notebooks/{name})", minutes[1] if minutes else "", asked, told
 
 

@@ -21,15 +21,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .copies import CALLED, imported, sources
-from .exercises import EndlessLoopError, Exercise, ExerciseVerdict
+from .exercises import Exercise, ExerciseVerdict
 from .stranger import Stranger
 
 MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?")
 CANVAS = re.compile(r"(?P<login>[^_]+)_(?:LATE_)?(?P<id>\d+)_(?P<submission>\d+)_.+")
 LARGEST = 64 << 20  # bytes of one notebook that are read
-NEVER_BEGAN = (
-    "A definition or an assignment of the notebook never ends, or ends Python. None of its functions was called."
-)
 
 
 class Submission(NamedTuple):
@@ -159,12 +156,7 @@ def grade_one(submission: Submission) -> Graded:
 
 
 async def _judged(task: Task, notebook: str, submission: Submission) -> ExerciseVerdict:
-    try:
-        stranger = Stranger(notebook)
-    except EndlessLoopError:
-        name, points = task.exercise.name, task.exercise.points
-        return ExerciseVerdict(name, (), [NEVER_BEGAN], points, f"{name}: not yet")
-    with stranger:
+    with Stranger(notebook) as stranger:
         return await task.exercise.check(stranger.answer(task.answer), seed_of=submission.student, kept=False)
 
 
