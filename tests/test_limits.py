@@ -30,6 +30,8 @@ CALLED: dict[str, Callable[..., Any]] = {
     "lab.connect": connect.__init__,
     "lab.settled": Lab.settled,
 }
+COMING = {"hands", "ballot", "slides"}
+"""Modules whose limits are told already and compared from when they are there."""
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LIMITING = re.compile(r"(^|_)(MOST|LARGEST|LONGEST|KEPT|LIMIT|PATIENCE|TIMEOUT|DEADLINE|GRACE|CAPACITY|MEMORY)(_|$)")
 NO_LIMITS = {
@@ -58,6 +60,8 @@ def settings(cell: str) -> Iterator[tuple[str, float]]:
         yield f"{called}({argument}=)", float(inspect.signature(CALLED[called]).parameters[argument].default)
     for stem, name in re.findall(r"`(\w+)\.([A-Z_]+)`", cell):
         there = [module for module in DOTTED if module.rpartition(".")[2] == stem]
+        if not there and stem in COMING:
+            continue
         (found,) = [module for module in there if hasattr(import_module(module), name)]
         yield f"{found.removeprefix('wslab.')}.{name}", float(getattr(import_module(found), name))
 
@@ -66,7 +70,7 @@ def settings(cell: str) -> Iterator[tuple[str, float]]:
 def test_a_default_is_the_codes(row: list[str]) -> None:
     _, default, outcome, setting = row
     named = list(settings(setting))
-    assert {value for _, value in named} <= {numbers(default)[0]} or "quarter" in setting
+    assert {value for _, value in named} <= set(numbers(default)[:1]) or "quarter" in setting
     assert outcome.endswith(".")
 
 
