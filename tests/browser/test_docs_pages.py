@@ -70,6 +70,17 @@ def test_an_outcome_is_folded_and_opens(built: Path, page: Page) -> None:
     expect(outcome).to_be_visible()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_output_takes_the_theme_that_the_reader_chose(built: Path, page: Page, theme: str) -> None:
+    page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    page.goto((built / "notebooks/04-masks.html").as_uri())
+    ink, ground = page.locator(".wsv").first.evaluate(
+        "(one) => [getComputedStyle(one).color, getComputedStyle(document.body).backgroundColor]"
+        ".map((told) => Number(told.match(/\\d+/)[0]))"
+    )
+    assert (ink < 100 < ground) if theme == "light" else (ink > 150 > ground)
+
+
 @pytest.mark.parametrize("name", ["docs/limits", "notebooks/03-the-two-bytes-that-rule"])
 def test_axe_finds_nothing_serious(built: Path, page: Page, name: str) -> None:
     page.goto((built / f"{name}.html").as_uri())
