@@ -1,6 +1,6 @@
 # The same commands for those who have make; run.py needs Python alone.
 
-.PHONY: lab test check notebooks bench
+.PHONY: lab test check notebooks docs bench
 
-lab test check notebooks bench:
+lab test check notebooks docs bench:
 	@python3 run.py $@

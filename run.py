@@ -5,6 +5,7 @@
     python3 run.py test [pytest's arguments]       checks and tests everything; with arguments, runs pytest alone
     python3 run.py check                           style and types only
     python3 run.py notebooks [notebook ...]        executes the notebooks (all of them) and stores their outputs
+    python3 run.py docs [linkcheck]                builds docs/ and the lessons as pages; or asks the links outside
     python3 run.py bench                           prints the measured ratios
     python3 run.py install                         only sets up what `test` needs
 
@@ -72,6 +73,7 @@ def main(argv):
         "test": test,
         "check": check,
         "notebooks": notebooks,
+        "docs": docs,
         "bench": bench,
         "install": install_all,
     }
@@ -129,6 +131,18 @@ def notebooks(arguments):
     """Execute notebooks and store their outputs in place."""
     install("test")
     return run(["python", "tests/notebooks/execute.py", *arguments])
+
+
+def docs(arguments):
+    """Build the pages without a network, or with another of Sphinx's builders, such as linkcheck, which needs one."""
+    install("docs")
+    builder = arguments[0] if arguments else "html"
+    target = "build/docs/%s" % builder
+    options = ["-W", "--keep-going", "-q", "-b", builder, "-c", "docs", "-d", "build/docs/trees", *arguments[1:]]
+    status = run(["sphinx-build", *options, ".", target])
+    if not status and builder == "html":
+        print("open %s" % (ROOT / target / "index.html"))
+    return status
 
 
 def bench(arguments):

@@ -89,6 +89,7 @@ ATTEMPTS = {
         """,
     "returns_an_endless_list": "def twice(word):\n    a = []\n    a.append(a)\n    return a\n",
     "exits": "import os\ndef twice(word):\n    os._exit(0)\n",
+    "exits_before_it_is_called": "import sys\nend = sys.exit()\ndef twice(word):\n    return word * 2\n",
     "raises_system_exit": "def twice(word):\n    raise SystemExit\n",
 }
 
@@ -190,10 +191,10 @@ class TestReport:
 
     def test_the_report_counts_each_foreseen_mistake(self, graded: list[Graded]):
         told = report(graded)
-        assert "10 of 30 solved it; 2 did not hand it in." in told
+        assert "10 of 30 solved it; 2 did not hand it in, and 2 did not begin it." in told
         assert "- 8 × You gave the word back as it is." in told
         assert "- 5 × Half." in told
-        assert "- 5 × something that was not foreseen" in told  # three that raise, two stubs
+        assert "- 3 × something that was not foreseen" in told  # those that raise
 
     def test_what_is_written(self, graded: list[Graded], tmp_path: Path):
         written = write(graded, tmp_path / "out")

@@ -203,10 +203,12 @@ def report(graded: Sequence[Graded]) -> str:
         all_marks = [one.marks[at] for one in graded]
         solved = sum(one.points >= one.most for one in all_marks)
         missing = sum(one.said == "not handed in" for one in all_marks)
-        lines += [f"## {mark.exercise}", "", f"{solved} of {len(graded)} solved it; {missing} did not hand it in.", ""]
+        untouched = sum(one.said.startswith(f"{mark.exercise.partition('.')[2]}: not begun") for one in all_marks)
+        left = f"{missing} did not hand it in, and {untouched} did not begin it"
+        lines += [f"## {mark.exercise}", "", f"{solved} of {len(graded)} solved it; {left}.", ""]
         mistakes = Counter(one.mistake for one in all_marks if one.mistake)
         lines += [f"- {count} × {sentence}" for sentence, count in mistakes.most_common()]
-        other = sum(one.points < one.most and not one.mistake for one in all_marks) - missing
+        other = sum(one.points < one.most and not one.mistake for one in all_marks) - missing - untouched
         lines += [f"- {other} × something that was not foreseen"] if other else []
         lines += [""]
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from .answers import Text, kind_of
 
 FOLDER = files(__package__) / "lessons"
+MISCONCEPTIONS = files(__package__) / "misconceptions.toml"
 
 
 class Case(NamedTuple):
@@ -41,6 +42,35 @@ class Asked(NamedTuple):
     misconceptions: tuple[int, ...] = ()  # by their numbers in the course's list
 
 
+class Misconception(NamedTuple):
+    """What many learners believe, and what shows that it is otherwise."""
+
+    claim: str
+    end: str  # what a learner does and sees, in a sentence or two
+
+
+@cache
+def misconceptions() -> Mapping[int, Misconception]:
+    """What learners get wrong, by the numbers that the lessons name."""
+    told = tomllib.loads(MISCONCEPTIONS.read_text(encoding="utf-8"))["misconception"]
+    return {number: Misconception(**one) for number, one in enumerate(told, 1)}
+
+
+def ended_by(number: int) -> list[str]:
+    """The predictions that end a misconception, by name, such as ``08.abnormal``."""
+    return [
+        f"{told}.{name}"
+        for told in numbers()
+        for name, text in lesson(told).get("predict", {}).items()
+        if number in text.get("misconceptions", ())
+    ]
+
+
+def numbers() -> list[str]:
+    """The numbers of the lessons that have texts, in order."""
+    return sorted(path.name.removesuffix(".toml") for path in FOLDER.iterdir() if path.name.endswith(".toml"))
+
+
 @cache
 def lesson(number: str) -> Mapping[str, Any]:
     """A lesson's texts.
@@ -50,8 +80,7 @@ def lesson(number: str) -> Mapping[str, Any]:
     """
     file = FOLDER / f"{number}.toml"
     if not file.is_file():
-        there = sorted(path.name.removesuffix(".toml") for path in FOLDER.iterdir() if path.name.endswith(".toml"))
-        raise LookupError(f"lesson {number!r}: there is none; expected one of {', '.join(there)}")
+        raise LookupError(f"lesson {number!r}: there is none; expected one of {', '.join(numbers())}")
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 

@@ -37,7 +37,7 @@ class Stranger:
     """A learner's notebook in a process of its own. A context manager.
 
     Args:
-        notebook: the notebook, as text.
+        notebook: the notebook, as text. Where it does not even begin, each call raises StrangerError.
     """
 
     def __init__(self, notebook: str) -> None:
@@ -49,7 +49,11 @@ class Stranger:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self._folder.name,
             env={**kept, "HOME": self._folder.name}, start_new_session=True,
         )  # fmt: skip
-        self._ask(BEGIN, "begin", notebook)
+        self._begun = True
+        try:
+            self._ask(BEGIN, "begin", notebook)
+        except EndlessLoopError:
+            self._begun = False
 
     def __enter__(self) -> Stranger:
         return self
@@ -92,6 +96,8 @@ class Stranger:
         raise StrangerError(str(told))
 
     def _ask(self, seconds: float, *question: Any) -> tuple[str, Any]:
+        if not self._begun:
+            raise StrangerError("something that the notebook defines or assigns never ends, or it ends Python")
         late = threading.Timer(seconds, self._process.kill)
         late.start()
         try:
