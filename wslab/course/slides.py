@@ -55,7 +55,7 @@ def slides(folder: Path, told: Callable[[str], object] = print) -> list[Path]:
             continue
         try:
             picture = hero(notebook)
-        except RuntimeError as error:
+        except (RuntimeError, TimeoutError) as error:
             told(f"{name}: {error}")
             continue
         path = folder / f"{Path(name).stem}.svg"
