@@ -81,7 +81,7 @@ def logged_in(trace: Trace, page: Page) -> bool:
 # The hijack.
 
 HIJACK = """\
-// "Evil" runs here: in the page that you read this on.
+// This runs in the page that you read this in. The page is not the bank's.
 const here = location.hostname;
 if (!["localhost", "127.0.0.1"].includes(here))
   throw new Error(`This page comes from ${here}. The hijack needs a browser on the machine of the kernel.`);
@@ -286,8 +286,8 @@ def _lets(**headers: str) -> Callable[[Any], object]:
     ],
     foreseen=[
         (
-            lambda f: not isinstance(f({"Origin": OWN, "Cookie": "session=ada"}, OWN, TOKEN), bool),
-            "Your function must return True or False.",
+            lambda f: f({"Origin": OWN, "Cookie": "session=ada"}, OWN, TOKEN) is None,
+            "Your function returned None. Is a return missing?",
         ),
         (
             _lets(origin=f"{OWN}.evil.example", cookie="session=ada"),

@@ -42,7 +42,7 @@ LEFT_OUT: Final = (
 )
 IN_THE_DARK: Final = (
     "the path and every header; opcodes, masking keys, payloads, close codes. `application_data` is the type of all of "
-    "it. That it is WebSocket is said nowhere, and can be guessed: a browser offers http/1.1 alone for wss:"
+    "it. That it is WebSocket is said nowhere, and can be guessed: Chromium offers http/1.1 alone for wss:"
 )
 LENGTHS: Final = (
     "TLS 1.3 makes what it carries 17 bytes longer, with these ciphers and without padding: the length of a frame can "
