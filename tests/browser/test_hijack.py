@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import LabPages, NotebookPage
-from driver import write_notebook
+from conftest import NotebookPage
+from driver import CHROMIUM_ARGUMENTS, jupyter_server, write_notebook
 from jupyter_process import JupyterServer
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 pytestmark = pytest.mark.browser
 
@@ -119,3 +120,25 @@ def test_the_learners_own_page_reads_the_bank_in_two_ways_of_five(notebook: Note
     said = json.loads(notebook.text(6))
     assert said["status"] == "403"
     assert said["events"] == [["new WebSocket()", None, None], ["error", None, None], ["close", 1006, ""]]
+
+
+def test_on_another_machine_it_says_what_it_cannot_show(
+    playwright_api: Playwright, chromium_path: str, tmp_path: Path
+) -> None:
+    """A page of hub.example, as of a hub: no row tells an outcome, and the panel says why."""
+    rule = "--host-resolver-rules=MAP hub.example 127.0.0.1"
+    browser = playwright_api.chromium.launch(executable_path=chromium_path, args=[*CHROMIUM_ARGUMENTS, rule])
+    with jupyter_server(tmp_path, "--ServerApp.allow_remote_access=True") as server:
+        write_notebook(server.folder / "far.ipynb", [BANK, GUESS, ATTACK, SHOW, "attack.run()", GUARDED])
+        far = NotebookPage(browser.new_page(), lab_at("hub.example", server), "far.ipynb")
+        far.open()
+        far.run(0, 1, 2, 3)
+        far.panels.nth(2).get_by_role("button", name="I would rather see").click()
+        far.run(4, 5)
+        for panel in far.page.get_by_role("region", name="Browser panel").all():
+            expect(panel).to_contain_text("The server is not on hub.example: it runs where the notebook computes.")
+        rows = far.panels.nth(2).get_by_role("row")
+        expect(rows).to_have_count(5)
+        expect(rows.filter(has_text="not shown here")).to_have_count(4)
+        far.shut_down()
+    browser.close()

@@ -38,17 +38,22 @@ BANK_PAGE = """\
 <!doctype html>
 <meta charset="utf-8">
 <title>The bank</title>
+<style>body { font: 1.3em system-ui; margin: 3em }</style>
 <h1>The bank</h1>
-<p>You are logged in as Ada: <output id="said"></output></p>
+<p>Welcome, Ada: <output id="said"></output>.</p>
+<p>You are logged in. Go back to your notebook now.</p>
 <script>
   document.cookie = "session=ada; path=/chat";
   document.cookie = "session=ada; path=/strict; SameSite=Strict";
   const socket = new WebSocket(`ws://${location.host}/chat`);
   socket.onmessage = (event) => {
     said.textContent = event.data;
-    // The bank has two names, and a cookie belongs to one of them. So this page logs you in under both.
-    const other = location.hostname === "localhost" ? "127.0.0.1" : "localhost";
-    if (!location.search) location.replace(`http://${other}:${location.port}/?again`);
+    // The bank has two names, and a cookie belongs to one.
+    // So this page logs you in under both.
+    const here = location.hostname;
+    const other = here === "localhost" ? "127.0.0.1" : "localhost";
+    const there = `http://${other}:${location.port}/?again`;
+    if (!location.search) location.replace(there);
   };
 </script>
 """
@@ -80,27 +85,40 @@ def logged_in(trace: Trace, page: Page) -> bool:
 
 # The hijack.
 
-HIJACK = """\
-// This runs in the page that you read this in. The page is not the bank's.
+LOCAL = """\
 const here = location.hostname;
 if (!["localhost", "127.0.0.1"].includes(here))
-  throw new Error(`This page comes from ${here}. The hijack needs a browser on the machine of the kernel.`);
-const other = here === "localhost" ? "127.0.0.1" : "localhost";
-for (const at of [`${here}:1234/chat`, `${here}:1234/strict`, `${other}:1234/chat`]) {
-  const socket = new WebSocket(`ws://${at}`);
-  await new Promise((resolve) => { socket.onmessage = socket.onclose = resolve; });
-  socket.close();
-}
-const answer = await fetch(`http://${here}:1234/chat`, { credentials: "include" }).catch(String);
-console.log("fetch:", typeof answer === "string" ? answer : await answer.text());
+  throw new Error("The server is not on " + here +
+    ": it runs where the notebook computes.");
 """
-KNOCK = """\
-const here = location.hostname;
-if (!["localhost", "127.0.0.1"].includes(here))
-  throw new Error(`This page comes from ${here}. It cannot reach a server on the machine of the kernel.`);
-const socket = new WebSocket(`ws://${here}:1234/chat`);
-socket.onmessage = (event) => console.log("read:", event.data);
-socket.onclose = () => console.log("nothing more to read");
+"""A lesson's program ends here in a page that cannot reach the kernel's machine under a name of its own."""
+HIJACK = f"""\
+// This runs in the page that you read this in.
+// It is not the bank's page.
+{LOCAL}const other = here === "localhost"
+  ? "127.0.0.1" : "localhost";
+const ask = async (address) => {{
+  const socket = new WebSocket(address);
+  await new Promise((done) => {{
+    socket.onmessage = socket.onclose = done;
+  }});
+  socket.close();
+}};
+await ask(`ws://${{here}}:1234/chat`);
+await ask(`ws://${{here}}:1234/strict`);
+await ask(`ws://${{other}}:1234/chat`);
+
+const url = `http://${{here}}:1234/chat`;
+await fetch(url, {{ credentials: "include" }})
+  .then((answer) => answer.text())
+  .then((text) => console.log("fetch:", text))
+  .catch((error) => console.log("fetch:", error));
+"""
+KNOCK = f"""\
+{LOCAL}const url = `ws://${{here}}:1234/chat`;
+const socket = new WebSocket(url);
+socket.onmessage = ({{ data }}) =>
+  console.log("read:", data);
 """
 FETCHED = "fetch: "
 
