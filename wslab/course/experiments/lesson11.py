@@ -25,7 +25,7 @@ from ...recording.trace import Trace
 from ..exercises import Outcome, Trial, exercise
 from ..prediction import Awaited
 from .lesson04 import eavesdrop
-from .pages import REFUSED, PageProgram, read_by
+from .pages import LOCAL, REFUSED, PageProgram, read_by
 
 BALANCE = "your balance is 1815 pounds"
 STRANGER = "please log in"
@@ -85,13 +85,6 @@ def logged_in(trace: Trace, page: Page) -> bool:
 
 # The hijack.
 
-LOCAL = """\
-const here = location.hostname;
-if (!["localhost", "127.0.0.1"].includes(here))
-  throw new Error("The server is not on " + here +
-    ": it runs where the notebook computes.");
-"""
-"""A lesson's program ends here in a page that cannot reach the kernel's machine under a name of its own."""
 HIJACK = f"""\
 // This runs in the page that you read this in.
 // It is not the bank's page.

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ...anatomy.record import Record
 from ...panels.browser_panel.browser_panel import BrowserPanel
 from ...panels.browser_panel.page_run import PageEvent, Way
 
+LOCAL = """\
+const here = location.hostname;
+if (!["localhost", "127.0.0.1"].includes(here))
+  throw new Error("The server is not on " + here +
+    ": it runs where the notebook computes.");
+"""
+"""A lesson's program ends here in a page that cannot reach the kernel's machine under a name of its own."""
 REFUSED = "nothing"  # what a page reads of a socket that gave it no message
 
 
@@ -30,6 +38,13 @@ class PageProgram(BrowserPanel):
     def watch(self, wake: Callable[[], object]) -> None:
         """Have ``wake()`` called, on any thread, when the page or the recording may have told more."""
         self._watchers.append(wake)
+
+    @property
+    def records(self) -> list[Record]:
+        """What crossed on the connections that the last run opened."""
+        with self._lock:
+            self._untold |= self._last.match()
+            return self._last.records
 
     def _servers(self) -> Iterator[tuple[Any, Way]]:
         for server, way in super()._servers():
