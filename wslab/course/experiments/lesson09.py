@@ -16,6 +16,7 @@ from ...anatomy.field import Sender
 from ...drawing.visible import quote
 from ...live.errors import NodeMissing
 from ...live.lab import Lab
+from ...recording.trace import Trace
 from ..exercises import Outcome, Trial, exercise
 from .pages import PageProgram
 
@@ -70,6 +71,15 @@ async def choices(lab: Lab) -> dict[str, str]:
     return outcomes
 
 
+MUST = {"host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version"}
+
+
+def other_headers(trace: Trace, connection: int) -> list[str]:
+    """The names of a request's headers, without those that every client must send (RFC 6455 4.1)."""
+    request, _ = trace.heads(connection)
+    return [name for name, _ in request.headers if name.lower() not in MUST] if request else []
+
+
 # The exercise: a goodbye in JavaScript.
 
 MOST = 123  # bytes of a reason: RFC 6455 5.5 allows a payload of 125, and 5.5.1 takes two of them for the code
@@ -91,9 +101,10 @@ for (const [status, text] of cases) {
 }
 """
 IN_PAGE = """\
+const text = TEXT;
 const socket = new WebSocket("ws://localhost:1234");
 socket.onopen = () =>
-  goodbye(socket, STATUS, TEXT);
+  goodbye(socket, STATUS, text);
 """
 PATIENCE = 4.0  # seconds for a program with four goodbyes
 HAND = "\N{WAVING HAND SIGN}"  # four bytes in UTF-8, and two of JavaScript's characters
@@ -123,8 +134,12 @@ def brief(code: int | None, text: str) -> str:
     return f"{code} {quote(text)}" if size < 30 else f"{code} {quote(text[:6])}… of {size} bytes"
 
 
-def try_in_page(lab: Lab, program: str, status: int, text: str) -> PageProgram:
-    """A panel in which the page itself says goodbye with the learner's function."""
+def try_in_page(lab: Lab, answer: Callable[[], str], status: int, text: str) -> PageProgram | str:
+    """A panel in which the page itself says goodbye with the learner's function; words where there is none yet."""
+    try:
+        program = answer()
+    except NotImplementedError:
+        return "Write your program first, and then run this cell again."
     calls = IN_PAGE.replace("STATUS", str(status)).replace("TEXT", json.dumps(text))
     return PageProgram(lab, f"{program.strip()}\n\n{calls}")
 
