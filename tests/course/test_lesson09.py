@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 import pytest
 from usual import check_usual
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from wslab import Lab, Sender, quiz
 from wslab.course import ExerciseVerdict, Trial
+from wslab.course.experiments.engine_io import OPEN, layers, talk
 from wslab.course.experiments.lesson09 import (
     MOST,
     choices,
@@ -347,6 +349,42 @@ def test_the_articles_name_for_the_server_is_another_name_of_todays() -> None:
             return client.output.strip()
 
     assert in_a_lab(main) == "true"
+
+
+# A layer above.
+
+
+def layered(answer: str | None) -> dict[str, str]:
+    async def main(lab: Lab) -> dict[str, str]:
+        await talk(lab, answer)
+        return layers(lab.trace)
+
+    return in_a_lab(main)
+
+
+def test_socket_io_is_text_above_and_closes_who_does_not_answer() -> None:
+    """Misconception 14."""
+    told = layered(None)
+    assert list(told.values()) == ["1, text", "a TEXT frame", "is closed"]
+    check_usual("09.layer", told)
+    assert OPEN.startswith('0{"sid"')
+
+
+def test_who_answers_is_kept_and_another_server_is_read_otherwise() -> None:
+    assert list(layered("3").values()) == ["1, text", "a TEXT frame", "is kept"]
+
+    async def pinging(connection: ServerConnection) -> None:
+        await connection.send(b"0")
+        await (await connection.ping())
+
+    async def main(lab: Lab) -> dict[str, str]:
+        await lab.serve(pinging)
+        async with lab.connect() as ws:
+            async for _ in ws:
+                pass
+        return layers(lab.trace)
+
+    assert list(in_a_lab(main).values()) == ["2, binary", "a PING frame", "is closed"]
 
 
 # The exercise.

@@ -147,7 +147,7 @@ def test_what_many_say_is_a_surprise_with_its_reason(path: Path):
     assert seen >= sum(len(one.cases) for one in asked(path) if not one.name.endswith(".quiz"))
 
 
-MISCONCEPTIONS = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 17, 18, 19, 20, 21, 24, 25, 26}
+MISCONCEPTIONS = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 24, 25, 26}
 
 
 def test_each_misconception_of_these_lessons_has_its_prediction():
