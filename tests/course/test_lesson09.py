@@ -481,6 +481,6 @@ def test_the_panel_for_the_exercise_waits_for_a_program() -> None:
         return try_in_page(lab, stub, 401, "bye"), try_in_page(lab, page_goodbye, 401, 'say "bye"')
 
     waiting, panel = in_a_lab(main)
-    assert waiting == "Write your program first, and then run this cell again."
+    assert repr(waiting) == "Write your program first, and then run this cell again."
     assert 'const text = "say \\"bye\\"";' in panel.code
     assert panel.code.startswith("function goodbye")

@@ -13,6 +13,8 @@ from typing import Any
 from websockets.exceptions import ProtocolError
 
 from ...anatomy.field import Sender
+from ...drawing.blocks import Words
+from ...drawing.sheet import Sheet, Shown
 from ...drawing.visible import quote
 from ...live.errors import NodeMissing
 from ...live.lab import Lab
@@ -134,12 +136,19 @@ def brief(code: int | None, text: str) -> str:
     return f"{code} {quote(text)}" if size < 30 else f"{code} {quote(text[:6])}… of {size} bytes"
 
 
-def try_in_page(lab: Lab, answer: Callable[[], str], status: int, text: str) -> PageProgram | str:
+class NoProgram(Shown):
+    """Stands where a program is still to be written."""
+
+    def _sheet(self) -> Sheet:
+        return Sheet("No program yet", [Words("Write your program first, and then run this cell again.")])
+
+
+def try_in_page(lab: Lab, answer: Callable[[], str], status: int, text: str) -> PageProgram | NoProgram:
     """A panel in which the page itself says goodbye with the learner's function; words where there is none yet."""
     try:
         program = answer()
     except NotImplementedError:
-        return "Write your program first, and then run this cell again."
+        return NoProgram()
     calls = IN_PAGE.replace("STATUS", str(status)).replace("TEXT", json.dumps(text))
     return PageProgram(lab, f"{program.strip()}\n\n{calls}")
 
