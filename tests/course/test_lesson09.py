@@ -443,6 +443,8 @@ def test_the_reference_is_solved_for_more_seeds() -> None:
         (doing("socket.close(4001, 'bye');"), "The code is not 4000 and the status"),
         (doing("socket.close(4000 + status, [...text].slice(0, 30).join(''));"), "The reason is not what is wanted"),
         (doing("socket.close(4000 + status,, text);"), "SyntaxError"),
+        (doing("require('fs').rmSync(text);"), "It has what a page has, and nothing of Node's"),
+        (doing("socket.close(4000 + process.pid, text);"), "ReferenceError: process"),
     ],
 )
 def test_a_foreseen_mistake_gets_its_own_sentence(answer: Any, says: str) -> None:
@@ -454,8 +456,12 @@ def test_a_foreseen_mistake_gets_its_own_sentence(answer: Any, says: str) -> Non
 @pytest.mark.usefixtures("node_path")
 @pytest.mark.slow
 def test_an_endless_loop_in_node_and_one_in_python_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wslab.course.experiments.lesson09.PATIENCE", 1.0)
-    assert "had not ended after 1 s" in " ".join(repr(check(doing("for (;;) {}"))).split())
+    monkeypatch.setattr("wslab.course.experiments.lesson09.PATIENCE", 3.0)
+    for body, says in {
+        "for (;;) {}": "Script execution timed out after 1000ms",
+        "(function again() { Promise.resolve().then(again); })();": "had not ended after 3 s",
+    }.items():
+        assert says in " ".join(repr(check(doing(body))).split())
 
     def endless() -> str:
         while True:

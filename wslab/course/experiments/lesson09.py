@@ -85,16 +85,24 @@ def other_headers(trace: Trace, connection: int) -> list[str]:
 # The exercise: a goodbye in JavaScript.
 
 MOST = 123  # bytes of a reason: RFC 6455 5.5 allows a payload of 125, and 5.5.1 takes two of them for the code
+# The program gets what a page has for this, and nothing of Node's: a submission's mistake then harms nobody. An attack
+# can still leave such a context, as wslab.course.stranger says of Python.
 FAREWELLS = """\
-const cases = JSON.parse(process.argv[2]);
+const vm = await import("node:vm");
+const [program, cases] = JSON.parse(process.argv[2]);
+const page = vm.createContext({ TextEncoder, TextDecoder, console });
+const run = (code) => vm.runInContext(code, page, { timeout: 1000 });
+run(program);
 for (const [status, text] of cases) {
   const socket = new WebSocket("ws://localhost:1234");
   await new Promise((go) => (socket.onopen = go));
   const over = new Promise((go) => (socket.onclose = go));
   let said = "nothing was thrown";
   try {
-    goodbye(socket, status, text);
+    Object.assign(page, { socket, status, text });
+    run("goodbye(socket, status, text)");
   } catch (error) {
+    if (error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
     said = `${error.name}: ${error.message}`;
   }
   if (socket.readyState === 1) socket.close();
@@ -187,6 +195,10 @@ def _came(program: Any, test: Callable[[Outcome], object]) -> bool:
             "You count letters. A reason has at most 123 bytes, and 👋 takes four of them in UTF-8.",
         ),
         (
+            lambda f: _came(f, lambda one: "Error: " in one.came),
+            "Your function threw an exception, which stands under came. It has what a page has, and nothing of Node's.",
+        ),
+        (
             lambda f: _came(f, lambda one: one.came.startswith("1005")),
             "Your function closes without a code. The server reports that as 1005.",
         ),
@@ -212,8 +224,8 @@ async def farewell(answer: Any, trial: Trial) -> list[Outcome]:
     async with Lab() as lab:
         await lab.serve()
         try:
-            script, arguments = f"{program}\n{FAREWELLS}", [json.dumps(cases)]
-            async with await lab.node(script, kind="client", arguments=arguments) as client:
+            arguments = [json.dumps([program, cases])]
+            async with await lab.node(FAREWELLS, kind="client", arguments=arguments) as client:
                 async with asyncio.timeout(PATIENCE):
                     await client.wait_closed()
                 lines = client.lines
@@ -225,7 +237,7 @@ async def farewell(answer: Any, trial: Trial) -> list[Outcome]:
         reports = [lab.trace.closings(connection)[Sender.SERVER] for connection in lab.trace.connections]
     said = [line.removeprefix(SAID) for line in lines if line.startswith(SAID)]
     if len(said) < len(cases):
-        error = next((line for line in lines if "Error" in line), "it ended too early")
+        error = next((line.removeprefix("thrown: ") for line in lines if "Error" in line), "it ended too early")
         return [Outcome("the program", "it runs", error, False)]
     outcomes = []
     for (status, text), thrown, report in zip(cases, said, reports, strict=True):
