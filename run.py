@@ -34,7 +34,7 @@ CHECKS = {
     "mypy": ["mypy", "--strict", "wslab"],
     "biome": ["node", BIOME, "check", "--error-on-warnings"],
 }
-NEEDS_NODE = "notebooks/09-javascript-and-other-peers.ipynb"
+NEEDS_NODE = ["notebooks/09-javascript-and-other-peers.ipynb", "notebooks/09b-more.ipynb"]
 NBVAL = ["pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=30", "-q", "notebooks"]
 TESTS = {
     **CHECKS,
@@ -105,9 +105,9 @@ def test(arguments):
     install_all([])
     if arguments:
         return run(["pytest", *arguments])
-    left_out = [] if shutil.which("node") else ["--ignore=%s" % NEEDS_NODE]
+    left_out = [] if shutil.which("node") else ["--ignore=%s" % path for path in NEEDS_NODE]
     if left_out:
-        say("%s needs Node, and is not run" % NEEDS_NODE)
+        say("%s need Node, and are not run" % " and ".join(NEEDS_NODE))
     steps = possible(TESTS)
     return run_all({name: [*command, *left_out] if command is NBVAL else command for name, command in steps.items()})
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
 
 from wslab.live.article import CLIENT_PAGE, CLIENT_SCRIPT
 from wslab.live.lab import Lab
@@ -101,6 +102,20 @@ async def talk(connection: ServerConnection) -> None:
     async for message in connection:
         if message == "now":
             await connection.close(4002, "the server goes")
+
+
+def test_a_fetch_of_a_known_port_is_led_there_as_a_socket_is(node_path: str) -> None:
+    code = """
+const told = async (from) => fetch(from).then(async (answer) => `${answer.status} ${await answer.text()}`, String);
+console.log(await told("http://localhost:1234/chat"), await told("data:text/plain,here"), await told("ftp://x"));
+console.log("END");
+"""
+
+    def answer(connection: ServerConnection, request: Request) -> Response:
+        return connection.respond(200, f"{request.path} by http")
+
+    noted, _, _ = in_page(node_path, code, talk, process_request=answer)
+    assert noted[0]["text"] == "200 /chat by http 200 here TypeError: fetch failed"
 
 
 def test_the_articles_code_is_noted_event_by_event(node_path: str) -> None:

@@ -8,7 +8,7 @@ shows the outcomes beside what many say; in a student's copy it shows none.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..drawing.blocks import Items, Table, Words
@@ -26,6 +26,8 @@ NOT_YET = "predict first"
 LATER = "Answer the question above first; this fills in by itself."
 WAITING = "Answer above first; this table fills in by itself."
 UNANSWERED = "Nobody has predicted here; the second column shows what many say."
+NOT_SHOWN = "not shown here"
+NEEDS_A_PAGE = "What is not shown here happens in a page: it fills in when the panel's program has run in a browser."
 
 
 class Answered(NamedTuple):
@@ -36,6 +38,43 @@ class Answered(NamedTuple):
     was: str
     verdict: str
     why: str
+
+
+class Source(Protocol):
+    """What tells an outcome bit by bit."""
+
+    def watch(self, wake: Callable[[], object]) -> None:
+        """Have ``wake()`` called when it may have told more."""
+
+
+class Awaited(Mapping[str, Any]):
+    """An outcome that comes by itself while a page runs a program: what it has not told yet is None.
+
+    Args:
+        source: what tells it, such as ``wslab.course.experiments.pages.PageProgram``.
+        read: what is known by now, by case. Once it knows all, that stays the outcome.
+    """
+
+    def __init__(self, source: Source, read: Callable[[], Mapping[str, Any]]) -> None:
+        self.watch = source.watch
+        self._read = read
+        self._all: Mapping[str, Any] | None = None
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What is known by now, by case."""
+        if self._all is None and None not in (now := self._read()).values():
+            self._all = now
+        return now if self._all is None else self._all
+
+    def __getitem__(self, case: str) -> Any:
+        return self.told[case]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.told)
+
+    def __len__(self) -> int:
+        return len(self.told)
 
 
 class Form(Alive, Shown):
@@ -96,6 +135,8 @@ class Form(Alive, Shown):
 
     def _row(self, name: str, case: Case, was: Any) -> Answered:
         said = self.answers[name] if self.locked else case.usual
+        if was is None:
+            return Answered(name, "" if said is None else case.kind.shown(said), NOT_SHOWN, "", "")
         if said is None:
             return Answered(name, "", case.kind.shown(was), "", "")
         right = case.kind.same(said, was)
@@ -108,7 +149,8 @@ class Form(Alive, Shown):
 
     def score(self, rows: Sequence[Answered]) -> str:
         """How many answers were right, in words."""
-        return f"{self.right(rows)} of {len(rows)} {self.words[0]}" if self.locked else UNANSWERED
+        shown = sum(row.was != NOT_SHOWN for row in rows)
+        return f"{self.right(rows)} of {shown} {self.words[0]}" if self.locked else UNANSWERED
 
     def state(self) -> dict[str, Any]:
         """What the page shows."""
@@ -181,7 +223,8 @@ class Prediction(Form):
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
-        self._outcome: dict[str, Any] | None = None
+        self._outcome: Mapping[str, Any] | None = None
+        self._noted = False
         made.append(weakref.ref(self))
         tell_listeners()
         if edition() == "student":
@@ -221,28 +264,34 @@ class Prediction(Form):
         """What happened, beside the prediction. It shows nothing before the form is locked in or skipped.
 
         Args:
-            outcome: what happened; for several cases a mapping from case to outcome.
+            outcome: what happened; for several cases a mapping from case to outcome, which may be ``Awaited``.
 
         Raises:
             KeyError: the outcome lacks a case that was asked, or knows one that was not.
         """
-        told = dict(outcome) if isinstance(outcome, Mapping) else dict.fromkeys(self.asked.cases, outcome)
+        told: Mapping[str, Any] = outcome if isinstance(outcome, Mapping) else dict.fromkeys(self.asked.cases, outcome)
         if set(told) != set(self.asked.cases):
             raise KeyError(
                 f"asked was {', '.join(self.asked.cases)}; the outcome tells of {', '.join(map(str, told))}: "
                 "give an outcome for each case. If this name stands for another prediction now, run its own cell again"
             )
-        self._outcome, self.told = told, True
+        self._outcome, self.told, self._noted = told, True, False
         self._changed()
-        if self.locked:
-            self._note()
+        self._settled()
+        if isinstance(told, Awaited):
+            told.watch(self._came)
         return Reveal(self, told)
 
+    def _came(self) -> None:
+        self._settled()
+        self._changed()
+
     def _settled(self) -> None:
-        if self._outcome is not None:
+        if self.locked and not self._noted and self._outcome is not None and None not in self._outcome.values():
             self._note()
 
     def _note(self) -> None:
+        self._noted = True
         rows = self.rows(self._outcome or {})
         note("predicted", self.asked.name, answers=self.answers, surprises=len(rows) - self.right(rows), of=len(rows))
 
@@ -305,7 +354,7 @@ class Reveal(Alive, Shown):
             "columns": self._columns,
             "rows": [list(row) for row in self.rows],
             "score": self._form.score(self.rows),
-            "meaning": self._form.asked.meaning,
+            "meaning": NEEDS_A_PAGE if None in self._outcome.values() else self._form.asked.meaning,
         }
 
     @property
@@ -319,7 +368,8 @@ class Reveal(Alive, Shown):
     def _sheet(self) -> Sheet:
         table = Table(self._columns, self.rows, self._form.asked.question, row_heading=0)
         if self.open or edition() != "student":
-            said = [self._form.score(self.rows), self._form.asked.meaning]
+            lacks = NEEDS_A_PAGE if None in self._outcome.values() else ""
+            said = [self._form.score(self.rows), lacks, self._form.asked.meaning]
         else:
             said = [WAITING]
         return Sheet("Outcome", [table, *(Words(one, close=True) for one in said if one)])

@@ -148,6 +148,7 @@ class TappedTransport:
     def reset(self) -> None:
         """Note RST and send it, at once."""
         self.tap.reset_sent()
+        self.fin_sent = True  # none follows
         if self._transport.get_extra_info("socket") is None:  # it is one in memory
             cast(Any, self._transport).reset()
         else:

@@ -41,12 +41,12 @@ LEFT_OUT: Final = (
     "are, and how long, differs from one TLS library to the next. They are in `.records`"
 )
 IN_THE_DARK: Final = (
-    "the path and every header, so that it is WebSocket at all; opcodes, masking keys, payloads, close codes. "
-    "`application_data` is the type of all of it"
+    "the path and every header; opcodes, masking keys, payloads, close codes. `application_data` is the type of all of "
+    "it. That it is WebSocket is said nowhere, and can be guessed: Chromium offers http/1.1 alone for wss:"
 )
 LENGTHS: Final = (
-    "TLS 1.3 makes what it carries 17 bytes longer, always: the length of a frame can be told, and from lengths, times "
-    "and directions often what is being done"
+    "TLS 1.3 makes what it carries 17 bytes longer, with these ciphers and without padding: the length of a frame can "
+    "be told, and from lengths, times and directions often what is being done"
 )
 
 

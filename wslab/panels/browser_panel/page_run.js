@@ -147,6 +147,12 @@ function watched(Real, { note, address, isStopped }) {
   return { WebSocket, sockets };
 }
 
+/** Where a `fetch` of the code leads: a known port that can be reached directly, or where it says. */
+function toHttp(from, address) {
+  const { href } = address(from);
+  return /^https?:/.test(href) ? href : from;
+}
+
 /** A console that notes what it is given and hands it on to the browser's own. */
 function noting(real, note) {
   const said = (level, text) => note({ what: "console", level, text: clean(text), words: "" });
@@ -236,7 +242,8 @@ export function run(code, { number, note: noted, address, scope = globalThis }) 
 
   const { setTimeout, setInterval, clear } = clock;
   const timing = { setTimeout, setInterval, clearTimeout: clear, clearInterval: clear };
-  const given = { WebSocket, console: noting(scope.console, note), ...timing };
+  const fetch = (from, options) => scope.fetch(toHttp(from, address), options);
+  const given = { WebSocket, fetch, console: noting(scope.console, note), ...timing };
   try {
     const body = new Async(...Object.keys(given), `${code}\n//# sourceURL=${name}`);
     body
