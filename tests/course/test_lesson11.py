@@ -13,6 +13,7 @@ from websockets.asyncio.server import ServerConnection
 
 from wslab import Lab, predict, quiz
 from wslab.course import ExerciseVerdict, Trial
+from wslab.course.awaited import Awaited
 from wslab.course.experiments.lesson11 import (
     ACCOUNTS,
     BALANCE,
@@ -38,7 +39,7 @@ from wslab.course.experiments.lesson11 import (
     with_page,
 )
 from wslab.course.experiments.trust import connects
-from wslab.course.prediction import NEEDS_A_PAGE, NOT_SHOWN, Awaited
+from wslab.course.prediction import NEEDS_A_PAGE, NOT_SHOWN
 from wslab.live.relay.bends import FlipBits
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ shows the outcomes beside what many say; in a student's copy it shows none.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..drawing.blocks import Items, Table, Words
@@ -17,6 +17,7 @@ from ..live.estate import traces
 from ..live.showing import Alive, tell_changed
 from ..recording.reading import Reading, holds
 from .answers import Choice, Text
+from .awaited import Awaited
 from .edition import edition
 from .journal import note
 from .lesson import Asked, Case, prediction_text
@@ -38,43 +39,6 @@ class Answered(NamedTuple):
     was: str
     verdict: str
     why: str
-
-
-class Source(Protocol):
-    """What tells an outcome bit by bit."""
-
-    def watch(self, wake: Callable[[], object]) -> None:
-        """Have ``wake()`` called when it may have told more."""
-
-
-class Awaited(Mapping[str, Any]):
-    """An outcome that comes by itself while a page runs a program: what it has not told yet is None.
-
-    Args:
-        source: what tells it, such as ``wslab.course.experiments.pages.PageProgram``.
-        read: what is known by now, by case. Once it knows all, that stays the outcome.
-    """
-
-    def __init__(self, source: Source, read: Callable[[], Mapping[str, Any]]) -> None:
-        self.watch = source.watch
-        self._read = read
-        self._all: Mapping[str, Any] | None = None
-
-    @property
-    def told(self) -> Mapping[str, Any]:
-        """What is known by now, by case."""
-        if self._all is None and None not in (now := self._read()).values():
-            self._all = now
-        return now if self._all is None else self._all
-
-    def __getitem__(self, case: str) -> Any:
-        return self.told[case]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.told)
-
-    def __len__(self) -> int:
-        return len(self.told)
 
 
 class Form(Alive, Shown):

@@ -22,8 +22,8 @@ from ...live.lab import Lab
 from ...live.relay.relay import Relay
 from ...live.tls.eavesdropping import Eavesdropped
 from ...recording.trace import Trace
+from ..awaited import Awaited
 from ..exercises import Outcome, Trial, exercise
-from ..prediction import Awaited
 from .lesson04 import eavesdrop
 from .pages import LOCAL, REFUSED, PageProgram, read_by
 

@@ -16,7 +16,7 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ...live.lab import Lab
 from ...protocol import Head
-from ..prediction import Awaited
+from ..awaited import Awaited
 from .pages import LOCAL, PageProgram, of_socket
 
 
