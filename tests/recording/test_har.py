@@ -158,6 +158,55 @@ def test_times_that_go_back_or_are_missing_stand_still():
     assert any("no usable time" in note for note in trace.notes)
 
 
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000], ids=["Chromium", "Playwright, milliseconds", "microseconds"])
+def test_times_in_the_unit_of_their_producer(unit: int):
+    begun = 1767323045.678  # what startedDateTime says
+    times = [begun + 0.015, begun + 0.7]
+    trace = read_har([entry([{"type": "send", "time": at * unit, "opcode": 1, "data": "a"} for at in times])])
+    frames = [record for record in trace.records if record.kind is Kind.FRAME]
+    assert [frame.time for frame in frames] == pytest.approx([0.015, 0.7], abs=1e-5)
+    assert not any("usable time" in note for note in trace.notes)
+
+
+@pytest.mark.parametrize("time", [-1, float("nan"), 1e30, True, "soon", None])
+def test_what_is_no_time_in_any_unit(time: Any):
+    trace = read_har([entry([{"type": "send", "time": time, "opcode": 1, "data": "a"}])])
+    assert any("usable time" in note for note in trace.notes)
+
+
+def test_messages_that_the_file_leaves_out():
+    left_out = entry()
+    del left_out["_webSocketMessages"]
+    trace = read_har([left_out])
+    assert "the file holds no messages of a WebSocket: what wrote it left them out" in trace.notes
+    assert not any("left them out" in note for note in read_har([entry([])]).notes)  # there were none
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"code": 1011, "reason": "oops", "timestamp": 1767323048.678}, 'the file says: closed with 1011 "oops"'),
+        ({"code": 1005}, "the file says: closed with 1005"),
+        ("disconnected", "the file says: the connection ended without a close frame"),
+    ],
+)
+def test_the_end_as_http_toolkit_tells_it(told: Any, said: str):
+    trace = read_har([entry([], _webSocketClose=told)])
+    last = trace.records[-1]
+    assert last.kind is Kind.ERROR
+    assert said in " ".join(repr(trace.explain(last.number)).split())
+    assert "how it was closed" not in trace.notes[0]
+    if isinstance(told, dict) and "timestamp" in told:
+        assert last.time == pytest.approx(3.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("told", [None, [], {}, {"code": "1000"}, {"code": True}, 5])
+def test_an_end_that_is_none_is_not_told(told: Any):
+    trace = read_har([entry([], _webSocketClose=told)])
+    assert [record.kind for record in trace.records] == [Kind.REQUEST, Kind.RESPONSE]
+    assert "how it was closed" in trace.notes[0]
+
+
 def test_own_export_comes_back_with_its_messages(tmp_path: Path):
     trace = Trace()
     conversation(trace, "one")

@@ -222,7 +222,8 @@ class Accusation(Quiz):
                 first.setdefault(event["name"], int(event.get("right", 0)))
         so_far = f"{sum(first.values())} of {count(len(self.questions) * len(first), 'point')}"
         where = f"on {level.partition('.')[2]}, in {count(len(first), 'capture')}"
-        return f"{super().score(rows)}. So far {where}: {so_far}." if self.locked and first else super().score(rows)
+        said = Form.score(self, rows)  # a quiz's own words invite to try the same questions again
+        return f"{said}. So far {where}: {so_far}." if self.locked and first else said
 
     def _sheet(self) -> Sheet:
         if self.locked or edition() == "student":

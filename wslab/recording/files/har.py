@@ -2,7 +2,8 @@
 
 Theory. An HTTP Archive is JSON: one entry a request. For a WebSocket, Chrome's DevTools, Playwright and others add the
 list ``_webSocketMessages`` to the entry of the handshake: ``type`` is "send" or "receive" (or "error"), ``time``
-seconds since 1970, ``opcode`` 1 or 2, ``data`` a text, or base64 of bytes. Nothing else of the protocol is in it.
+seconds since 1970 (Playwright: milliseconds), ``opcode`` 1 or 2, ``data`` a text, or base64 of bytes. HTTP Toolkit adds
+``_webSocketClose``. Nothing else of the protocol is in it.
 
 Written, an archive says in its ``comment`` what it leaves out. Read, a message is told again as one whole frame in its
 shortest form, from the client masked with a key of zeros, which leaves the payload as it is; the handshake is made of
@@ -23,7 +24,7 @@ from typing import Any, Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
-from ...drawing.visible import count
+from ...drawing.visible import count, quote
 from ...protocol.builder import build_frame
 from ...protocol.head import TOKEN, Head, parse_head
 from ...protocol.words import BINARY, CLOSE, CONTINUATION, FIN, OPCODE, PING, PONG, TEXT
@@ -161,6 +162,7 @@ def read_har(entries: list[Any], kind: type[R]) -> R:
     problems = Problems()
     conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said]]] = []
     others = read = 0
+    ends_told = False
     for entry in entries:
         if not isinstance(entry, dict):
             problems.note("an entry is left out: it is no object")
@@ -176,7 +178,12 @@ def read_har(entries: list[Any], kind: type[R]) -> R:
         if len(messages) < len(listed or []):
             problems.note(f"only the first {MESSAGES:,} messages are read")
         read += len(messages)
+        if not messages and entry.get("_webSocketMessages") is None:
+            problems.note("the file holds no messages of a WebSocket: what wrote it left them out")
         said = [message for one in messages if (message := _message(one, problems)) is not None]
+        if (end := _closed(entry.get("_webSocketClose"))) is not None:
+            said.append(end)
+            ends_told = True
         conversations.append((_moment(entry.get("startedDateTime")), _heads(entry, bool(said), problems), said))
     if others:
         problems.note(f"{others:,} of {len(entries):,} entries left out: they are no WebSocket's")
@@ -193,7 +200,8 @@ def read_har(entries: list[Any], kind: type[R]) -> R:
     ends = [(number, end) for number in begins for end in Sender]
     trace = play(kind, events, ends, begins, source="har", began=base)
     trace.rebuilt = bool(conversations)
-    trace.notes = (*([REBUILT] if conversations else []), *problems.told())
+    told = REBUILT.replace("pings, pongs and how it was closed", "pings and pongs") if ends_told else REBUILT
+    trace.notes = (*([told] if conversations else []), *problems.told())
     return trace
 
 
@@ -230,8 +238,22 @@ def _message(told: Any, problems: Problems) -> _Said | None:
 
 
 def _seconds(value: Any) -> float | None:
-    """Seconds since 1970, if that is what the value can be: from 0 to the year 9999."""
-    return float(value) if type(value) in (int, float) and 0 <= value < LATEST else None
+    """Seconds since 1970, if that is what the value can be: from 0 to the year 9999. A number that is too large for
+    seconds counts milliseconds, as Playwright does, or else microseconds."""
+    if type(value) not in (int, float) or not value >= 0:
+        return None
+    return next((value / unit for unit in (1, 1e3, 1e6) if value < LATEST * unit), None)
+
+
+def _closed(told: Any) -> _Said | None:
+    """What HTTP Toolkit tells of the end; it does not say who closed."""
+    if told == "disconnected":
+        return _Said(None, Sender.SERVER, "the file says: the connection ended without a close frame")
+    if not isinstance(told, dict) or type(code := told.get("code")) is not int:
+        return None
+    reason = told.get("reason")
+    because = f" {quote(reason[:125])}" if isinstance(reason, str) and reason else ""
+    return _Said(_seconds(told.get("timestamp")), Sender.SERVER, f"the file says: closed with {code}{because}")
 
 
 def _moment(value: Any) -> float | None:

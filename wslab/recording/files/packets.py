@@ -273,8 +273,7 @@ class CapturedStream:
                 ahead = (sequence - reference) % _CIRCLE
                 at += ahead if ahead < _CIRCLE // 2 else ahead - _CIRCLE
             if length == 1 and 0 <= at == newest - 1 and not flags & (FIN_FLAG | SYN):
-                # "an implementation SHOULD send a keep-alive segment with no data; however, it MAY be configurable to
-                # send a keep-alive segment containing one garbage octet" (RFC 9293 3.8.4)
+                # A keep-alive may hold one byte of garbage, where the last byte stood (RFC 9293 3.8.4).
                 self.probes += 1
                 continue
             if length:
