@@ -318,12 +318,26 @@ def _half(head: Head) -> str:
     return "RFC 6455 4.1" if head.sender is Sender.CLIENT else "RFC 6455 4.2.2"
 
 
+def _refused(head: Head) -> bool:
+    """Whether this is a response that makes no WebSocket connection."""
+    return head.sender is Sender.SERVER and head.status != 101
+
+
 def _upgrade(value: str, head: Head, request: Head | None) -> Told:
+    if _refused(head):
+        # An offer for a later request (RFC 9110 7.8).
+        return Told(f"what the server can change to: {quote(value)}; it does not now", "RFC 9110 7.8")
     good = f"{'asks to change' if head.sender is Sender.CLIENT else 'changes'} the protocol to WebSocket"
     return Told(good if _names(value, "websocket") else f"{quote(value)} is not websocket", _half(head))
 
 
 def _connection(value: str, head: Head, request: Head | None) -> Told:
+    if _refused(head):
+        ends = _names(value, "close")
+        said = (
+            "the server closes the TCP connection after this" if ends else f"options of this connection: {quote(value)}"
+        )
+        return Told(said, "RFC 9112 9.3" if ends else "RFC 9110 7.6.1")
     good = "names Upgrade, so the Upgrade header holds for this connection"
     return Told(good if _names(value, "upgrade") else f"{quote(value)} does not name Upgrade", _half(head))
 
