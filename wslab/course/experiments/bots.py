@@ -17,12 +17,11 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from ..exercises import EndlessLoopError, watched
+from ..exercises import EndlessLoopError, Trial, watched
 from ..stranger import StandIn, hosted
 from .halls import waiting
 
 FAST, MESSAGES, SIZE = 3, 100, 100_000  # bots that read, messages, and bytes of each: less fits into loopback's buffers
-VANISHES = 10  # after so many messages one bot is gone
 LIMIT = 0.5  # seconds that one message may take
 MOST_HELD = 1_000_000  # bytes that may wait in the server
 SOON = 0.2  # seconds in which a loop that runs comes to its next turn
@@ -83,7 +82,9 @@ class Floor:
         with contextlib.suppress(TimeoutError):
             self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(2 * LIMIT)
+        self._thread.join(4 * LIMIT)  # an endless loop is stopped after a second
+        if not self._thread.is_alive():
+            self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10 * LIMIT)
@@ -117,12 +118,28 @@ class Floor:
             await self._news.wait()
 
     async def _end(self) -> None:
-        self._server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        for connection in self._server.connections | self._members:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in self._members:
             connection.transport.abort()
-        await asyncio.sleep(0)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        self._server.close()
+        await self._server.wait_closed()
+
+
+class Cast(NamedTuple):
+    """Five bots, in the order in which they join."""
+
+    frozen: int  # which of them never reads
+    vanishing: int  # which of them vanishes
+    vanishes: int  # after so many messages
+
+
+def cast(trial: Trial) -> Cast:
+    """Draw who is frozen, and who vanishes when: before loopback's buffers are full."""
+    frozen, vanishing = trial.random.sample(range(FAST + 2), 2)
+    return Cast(frozen, vanishing, trial.random.randint(5, 20))
 
 
 class Sent(NamedTuple):
@@ -136,22 +153,21 @@ class Sent(NamedTuple):
     words: str
 
 
-async def send_to_bots(answer: SendAll | StandIn) -> Sent:
-    """Have an answer send 100 messages to three fast bots, a frozen one and one that vanishes after ten.
+async def send_to_bots(answer: SendAll | StandIn, roles: Cast) -> Sent:
+    """Have an answer send 100 messages to three fast bots, a frozen one and one that vanishes.
 
     Raises NotImplementedError for an empty stub, and EndlessLoopError where it computes and never awaits.
     """
-    async with _floor(answer) as floor:
-        bots = [await _bot(floor.port()) for _ in range(FAST + 2)]
-        fast, vanishing = bots[:FAST], bots[-1]  # the one between them never reads
+    async with _floor(answer) as floor, _bots(floor.port(), FAST + 2) as bots:
+        fast = [bot for place, bot in enumerate(bots) if place not in (roles.frozen, roles.vanishing)]
         await asyncio.to_thread(floor.settle, len(bots))
         got, news = [0] * FAST, asyncio.Event()
         reading = [asyncio.ensure_future(_read(bot, got, place, news)) for place, bot in enumerate(fast)]
         done = held = 0
         raised = words = ""
         for number in range(MESSAGES):
-            if number == VANISHES:
-                vanishing.transport.abort()
+            if number == roles.vanishes:
+                bots[roles.vanishing].transport.abort()
                 await asyncio.to_thread(floor.settle, len(bots) - 1)
             in_time, waits, raised, words = await asyncio.to_thread(floor.tell, f"{number:{SIZE}}")
             held = max(held, waits)
@@ -163,15 +179,22 @@ async def send_to_bots(answer: SendAll | StandIn) -> Sent:
                 while min(got) < done:
                     news.clear()
                     await news.wait()
-        left = await asyncio.to_thread(floor.members)
+        for task in reading:
+            task.cancel()
+        return Sent(done, tuple(got), held, await asyncio.to_thread(floor.members), raised, words)
+
+
+@contextlib.asynccontextmanager
+async def _bots(port: int, number: int) -> AsyncIterator[list[ClientConnection]]:
+    """So many connections to a port, which all end at once."""
+    uri = f"ws://127.0.0.1:{port}/"
+    bots = [await connect(uri, proxy=None, max_size=None, **OPTIONS) for _ in range(number)]
+    try:
+        yield bots
+    finally:
         for bot in bots:
             bot.transport.abort()
-        await asyncio.gather(*reading)
-        return Sent(done, tuple(got), held, left, raised, words)
-
-
-async def _bot(port: int) -> ClientConnection:
-    return await connect(f"ws://127.0.0.1:{port}/", proxy=None, max_size=None, **OPTIONS)
+        await asyncio.gather(*(bot.wait_closed() for bot in bots))
 
 
 async def _read(bot: ClientConnection, got: list[int], place: int, news: asyncio.Event) -> None:

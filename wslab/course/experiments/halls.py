@@ -100,7 +100,7 @@ async def join(lab: Lab, path: str = "/") -> Any:
     return member
 
 
-class Heard(NamedTuple):
+class Delivered(NamedTuple):
     """What came of messages to a hall in which one member has stopped reading."""
 
     sent: int  # messages that were to be sent
@@ -109,7 +109,7 @@ class Heard(NamedTuple):
     held: int  # bytes that waited in the server for the frozen member, at most
 
 
-async def one_stops_reading(way: Way, *, members: int = 50, messages: int = 100, size: int = 4000) -> Heard:
+async def one_stops_reading(way: Way, *, members: int = 50, messages: int = 100, size: int = 4000) -> Delivered:
     """Send messages to a hall in which one member has stopped reading, until the others get no more of them.
 
     Args:
@@ -142,17 +142,17 @@ async def one_stops_reading(way: Way, *, members: int = 50, messages: int = 100,
         for task in reading:
             task.cancel()
         frozen.transport.abort()  # it would answer no goodbye
-        return Heard(messages, size, tuple(got), held)
+        return Delivered(messages, size, tuple(got), held)
 
 
-def what_others_get(heard: Heard) -> str:
+def what_others_get(heard: Delivered) -> str:
     """The messages that the others read, in words."""
     if all(number == heard.sent for number in heard.got):
         return f"all {heard.sent} messages"
     return "some, and then nothing" if any(heard.got) else "nothing"
 
 
-def where_they_wait(heard: Heard) -> str:
+def where_they_wait(heard: Delivered) -> str:
     """Where the messages are that the frozen member does not read."""
     return "in the server's memory" if 2 * heard.held > heard.sent * heard.size else "on their way"
 

@@ -21,8 +21,8 @@ from ...live.relay.bends import Silence
 from ...live.server import Handler
 from ...recording.trace import Slice, Trace
 from ..exercises import Outcome, Trial, exercise
-from .bots import FAST, MESSAGES, MOST_HELD, Sent, send_to_bots
-from .halls import Heard, Way, one_stops_reading, what_others_get, where_they_wait
+from .bots import FAST, MESSAGES, MOST_HELD, Sent, cast, send_to_bots
+from .halls import Delivered, Way, one_stops_reading, what_others_get, where_they_wait
 
 # One says Hello.
 
@@ -42,7 +42,7 @@ async def say_hello(chat: Handler) -> Trace:
 # One member stops reading.
 
 
-def heard_by_others(runs: Sequence[tuple[str, Heard]]) -> dict[str, str]:
+def heard_by_others(runs: Sequence[tuple[str, Delivered]]) -> dict[str, str]:
     """What the others got in each way of sending, as cases, and where the frozen member's messages are in the last."""
     told = {f"{name}: the others get": what_others_get(heard) for name, heard in runs}
     name, last = runs[-1]
@@ -294,10 +294,10 @@ def _did(makes: Callable[[Sent], object]) -> Callable[[Any], object]:
 async def sending(answer: Any, trial: Trial) -> list[Outcome]:
     """Write ``send_all(members, text)``: send a text to all members of a room, whoever they are.
 
-    Five bots are in the room: three read fast, one never reads, and one vanishes after ten messages. There are 100
-    messages of 100 kB. Whom the server cannot keep up with has to be cut off; nobody else may wait or lose a message.
+    Five bots are in the room: three read fast, one never reads, and one vanishes on the way. There are 100 messages of
+    100 kB. Whom the server cannot keep up with has to be cut off; nobody else may wait or lose a message.
     """
-    sent = _last[answer] = await send_to_bots(answer)
+    sent = _last[answer] = await send_to_bots(answer, cast(trial))
     all_got = sent.done == MESSAGES and set(sent.got) == {MESSAGES}
     in_time = not sent.raised and sent.done == MESSAGES
     stuck = f"message {sent.done + 1} raised {sent.raised}" if sent.raised else f"message {sent.done + 1} took longer"
@@ -319,7 +319,8 @@ async def sending(answer: Any, trial: Trial) -> list[Outcome]:
 @sending.reference
 async def send_all(members: Collection[ServerConnection], text: str) -> None:
     """Send to all without waiting, and cut off for whom too much waits."""
-    broadcast(members, text)
-    for member in list(members):
+    everybody = list(members)
+    broadcast(everybody, text)
+    for member in everybody:
         if member.transport.get_write_buffer_size() > 500_000:
             member.transport.abort()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from ...drawing.blocks import Table, Words
 from ...drawing.sheet import Sheet, Shown
 from ...live.waiting import keep
-from .halls import SLOW, SPEAK, Speaker, Way, join, opened
+from .halls import SLOW, SPEAK, Hall, Speaker, Way, join, opened
 
 RATE, MESSAGES, SIZE = 50, 500, 4000  # messages a second, in a run, and bytes of each
 LONGEST = 60.0  # seconds that a run takes at most, however long it stands still
@@ -65,10 +66,10 @@ class Readers(Shown):
             await self.ways[self.way](members, text)  # it may be chosen anew at any time
 
         try:
-            async with asyncio.timeout(LONGEST), opened(send) as (_, lab):
+            async with asyncio.timeout(LONGEST), opened(send) as (hall, lab):
                 fast, slow = await join(lab), await join(lab, SLOW)
-                reading = [asyncio.ensure_future(self._read("fast", fast)), asyncio.ensure_future(self._dawdle(slow))]
-                looking = asyncio.ensure_future(self._look())
+                reading = [asyncio.ensure_future(self._read(fast)), asyncio.ensure_future(self._dawdle(slow))]
+                looking = asyncio.ensure_future(self._look(hall))
                 try:
                     await self._speak(Speaker(await lab.connect(SPEAK)))
                 finally:
@@ -92,29 +93,23 @@ class Readers(Shown):
             due = max(due + 1 / RATE, clock())  # after a halt it does not hurry
             await asyncio.sleep(due - clock())
 
-    async def _read(self, name: str, member: Any) -> None:
-        try:
+    async def _read(self, member: Any) -> None:
+        with contextlib.suppress(ConnectionClosed):
             async for _ in member:
-                self.numbers[name] += 1
-        except ConnectionClosed:
-            self._say(f"The server has cut off the {name} member.")
+                self.numbers["fast"] += 1
 
     async def _dawdle(self, member: Any) -> None:
-        try:
+        with contextlib.suppress(ConnectionClosed):
             while True:
                 if self.pace:
                     await member.recv()
                     self.numbers["slow"] += 1
                 await asyncio.sleep(1 / self.pace if self.pace else AGAIN)
-                if member.transport.is_closing():
-                    break
-        except ConnectionClosed:
-            pass
-        self._say("The server has cut off the slow member.")
 
-    async def _look(self) -> None:
+    async def _look(self, hall: Hall) -> None:
         while True:
-            self._draw()
+            gone = self.numbers["sent"] and len(hall.members) < 2
+            self._say("The server has cut off the slow member." if gone else "Running.")
             await asyncio.sleep(AGAIN)
 
     def _say(self, said: str) -> None:
@@ -139,20 +134,26 @@ def _widget(readers: Readers) -> Any:
 
     loop = asyncio.get_running_loop()
     wide = {"description_width": "14em"}
-    most = {"held": MESSAGES * SIZE // 1000}
+    most, colours = {"held": MESSAGES * SIZE // 1000}, {"fast": "success", "slow": "info", "held": "danger"}
     bars = {
         name: ipywidgets.IntProgress(
-            max=most.get(name, MESSAGES), description=words, style=wide, layout={"width": "34em", "max_width": "85%"}
+            max=most.get(name, MESSAGES),
+            description=words,
+            bar_style=colours.get(name, ""),
+            style=wide,
+            layout={"width": "40em", "max_width": "85%"},
         )
         for name, words in ROWS.items()
     }
     counts = {name: ipywidgets.Label("0") for name in ROWS}
     said = ipywidgets.Label(readers.said)
-    ways = ipywidgets.RadioButtons(options=list(readers.ways), value=readers.way, description="The server", style=wide)
+    ways = ipywidgets.RadioButtons(
+        options=list(readers.ways), value=readers.way, description="the server sends", style=wide
+    )
     ways.layout.width = "max-content"
     pace = ipywidgets.IntSlider(
-        min=0, max=RATE, value=readers.pace, description="The slow member reads, a second", style=wide,
-        layout={"width": "34em", "max_width": "90%"},
+        min=0, max=RATE, value=readers.pace, description="slow member reads / s", style=wide,
+        layout={"width": "40em", "max_width": "90%"},
     )  # fmt: skip
     start, stop = ipywidgets.Button(description="Start"), ipywidgets.Button(description="Stop")
 
