@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
@@ -19,7 +20,7 @@ from websockets.protocol import State
 
 from ..exercises import EndlessLoopError, Trial, watched
 from ..stranger import StandIn, hosted
-from .halls import waiting
+from .halls import hold_little, waiting
 
 FAST, MESSAGES, SIZE = 3, 100, 100_000  # bots that read, messages, and bytes of each: less fits into loopback's buffers
 LIMIT = 0.5  # seconds that one message may take
@@ -159,6 +160,7 @@ async def send_to_bots(answer: SendAll | StandIn, roles: Cast) -> Sent:
     Raises NotImplementedError for an empty stub, and EndlessLoopError where it computes and never awaits.
     """
     async with _floor(answer) as floor, _bots(floor.port(), FAST + 2) as bots:
+        hold_little(bots[roles.frozen], socket.SO_RCVBUF)  # else it depends on the machine when the others have to wait
         fast = [bot for place, bot in enumerate(bots) if place not in (roles.frozen, roles.vanishing)]
         await asyncio.to_thread(floor.settle, len(bots))
         got, news = [0] * FAST, asyncio.Event()

@@ -32,7 +32,8 @@ def waiting(connection: Connection) -> int:
     return connection.transport.get_write_buffer_size()
 
 
-def _hold_little(connection: Connection, option: int) -> None:
+def hold_little(connection: Connection, option: int) -> None:
+    """Tell the operating system to keep little of what is sent, or received, as ``option`` says."""
     connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, LITTLE)
 
 
@@ -56,7 +57,7 @@ class Hall:
                     await connection.send(str(max(map(waiting, self.members), default=0)))
                 return
             if connection.request.path == SLOW:
-                _hold_little(connection, socket.SO_SNDBUF)
+                hold_little(connection, socket.SO_SNDBUF)
             self.members.append(connection)
             try:
                 await connection.wait_closed()
@@ -96,7 +97,7 @@ async def join(lab: Lab, path: str = "/") -> Any:
     """A new member of the lab's hall; at ``/slow``, one for whom the system holds little."""
     member = await lab.connect(path)
     if path == SLOW:
-        _hold_little(member, socket.SO_RCVBUF)
+        hold_little(member, socket.SO_RCVBUF)
     return member
 
 

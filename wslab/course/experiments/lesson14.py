@@ -10,12 +10,16 @@ import asyncio
 import contextlib
 import weakref
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 
+from ...anatomy.record import Kind
+from ...drawing.blocks import Words
+from ...drawing.sheet import Sheet, Shown, sheet_of
 from ...live.lab import Lab
 from ...live.relay.bends import Silence
 from ...live.server import Handler
@@ -205,13 +209,24 @@ async def come_back(chat: Handler) -> dict[str, str]:
 # A handler fails.
 
 
-class Failed(NamedTuple):
-    """What came of a message that a handler fails on."""
+@dataclass(repr=False)
+class Failed(Shown):
+    """What came of a message that a handler fails on; it shows the cause, and what crossed on Ada's connection."""
 
     ada: int | None  # the code that her program was told; None while she is connected
     bob: int | None
     kept: int  # how many of the two the handler's list still holds
     records: Slice  # of her connection
+
+    @property
+    def cause(self) -> str:
+        """What the handler raised and where, as it was recorded; empty where it raised nothing."""
+        trace = self.records.trace
+        return "".join(trace.ledger.texts[one.number] for one in self.records if one.kind is Kind.ERROR)
+
+    def _sheet(self) -> Sheet:
+        cause = self.cause or "nothing"
+        return Sheet("A handler", [Words(f"It raised {cause}"), *sheet_of(self.records).blocks])
 
     @property
     def cases(self) -> dict[str, Any]:

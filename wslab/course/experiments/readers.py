@@ -40,6 +40,7 @@ class Readers(Shown):
         self.numbers = dict.fromkeys(ROWS, 0)
         self.said = "Not started."
         self._running: asyncio.Task[None] | None = None
+        self._sending: asyncio.Future[None] | None = None  # belongs to the server's loop
         self._drawn: list[Any] = []  # called when a number has changed
 
     def _sheet(self) -> Sheet:
@@ -52,6 +53,12 @@ class Readers(Shown):
         self.stop()
         self._running = keep(asyncio.ensure_future(self._run()))
 
+    def choose(self, way: str) -> None:
+        """Send in another way from now on. A message that waits for somebody is given up."""
+        self.way, sending = way, self._sending
+        if sending is not None and not sending.done():
+            sending.get_loop().call_soon_threadsafe(sending.cancel)
+
     def stop(self) -> None:
         """End the run."""
         if self._running is not None:
@@ -63,7 +70,8 @@ class Readers(Shown):
         self._say("Running.")
 
         async def send(members: Any, text: str) -> None:
-            await self.ways[self.way](members, text)  # it may be chosen anew at any time
+            self._sending = asyncio.ensure_future(self.ways[self.way](members, text))
+            await asyncio.wait({self._sending})
 
         try:
             async with asyncio.timeout(LONGEST), opened(send) as (hall, lab):
@@ -163,7 +171,7 @@ def _widget(readers: Readers) -> Any:
         said.value = readers.said
 
     readers._drawn.append(draw)
-    ways.observe(lambda change: setattr(readers, "way", change["new"]), "value")
+    ways.observe(lambda change: readers.choose(change["new"]), "value")
     pace.observe(lambda change: setattr(readers, "pace", change["new"]), "value")
     # A button may be heard on another thread; the run belongs to the kernel's loop.
     start.on_click(lambda _: loop.call_soon_threadsafe(readers.start))
