@@ -51,11 +51,12 @@ let socket = null;
 let last = null; // the number of the last message that was seen
 let wait = 200; // milliseconds before the next try
 let wanted = false;
+let room = ""; // the room whose messages are shown
 
 function connect() {
   const query = new URLSearchParams({ name: at("name").value });
   if (last !== null) query.set("last", last);
-  socket = new WebSocket("ws://localhost:1234/" + at("room").value + "?" + query);
+  socket = new WebSocket("ws://localhost:1234/" + room + "?" + query);
   socket.onopen = () => {
     wait = 200;
     at("state").textContent = "You are in the room.";
@@ -81,6 +82,11 @@ function connect() {
 at("join").onsubmit = (event) => {
   event.preventDefault();
   if (socket !== null && socket.readyState < WebSocket.CLOSING) return;
+  if (at("room").value !== room) {
+    room = at("room").value;
+    last = null;
+    at("log").replaceChildren();
+  }
   wanted = true;
   connect();
 };

@@ -35,11 +35,12 @@ async def say_hello(chat: Handler) -> Trace:
     """Ada and Bob join a room, and Ada says Hello; the recording. Its record 9 is the frame to Bob."""
     async with Lab(seed=14) as lab:
         await lab.serve(chat)
-        async with lab.connect("/shed?name=Ada") as ada, lab.connect("/shed?name=Bob") as bob:
-            for member in (ada, ada, bob):
-                await member.recv()
-            await ada.send("Hello")
-            await bob.recv()
+        async with lab.connect("/shed?name=Ada") as ada:
+            await ada.recv()  # each waits for what it is told, so that the order is the same in every run
+            async with lab.connect("/shed?name=Bob") as bob:
+                await asyncio.gather(ada.recv(), bob.recv())
+                await ada.send("Hello")
+                await asyncio.gather(ada.recv(), bob.recv())
         return lab.trace
 
 
