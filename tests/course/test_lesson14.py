@@ -411,7 +411,7 @@ def test_a_handler_that_raises_ends_its_own_connection_with_1011_and_cleans_noth
     assert [*failed.cases.values()] == [1011, "stays connected", "holds both"]
     check_usual("14.fails", failed.cases)
     assert failed.cause.startswith("ZeroDivisionError: division by zero")
-    assert failed.cause in repr(failed).replace("\n", " ")
+    assert f"The handler raised {failed.cause}" in repr(failed).replace("\n", " ")
 
 
 def test_a_careful_handler_is_another_outcome() -> None:

@@ -227,7 +227,7 @@ class Failed(Shown):
 
     def _sheet(self) -> Sheet:
         cause = self.cause or "nothing"
-        return Sheet("A handler", [Words(f"It raised {cause}"), *sheet_of(self.records).blocks])
+        return Sheet("A handler", [Words(f"The handler raised {cause}"), *sheet_of(self.records).blocks])
 
     @property
     def cases(self) -> dict[str, Any]:
@@ -311,7 +311,7 @@ async def sending(answer: Any, trial: Trial) -> list[Outcome]:
     """Write ``send_all(members, text)``: send a text to all members of a room, whoever they are.
 
     Five bots are in the room: three read fast, one never reads, and one vanishes on the way. There are 100 messages of
-    100 kB. Whom the server cannot keep up with has to be cut off; nobody else may wait or lose a message.
+    100 kB. A member who reads too slowly has to be cut off; nobody else may wait or lose a message.
     """
     sent = _last[answer] = await send_to_bots(answer, cast(trial))
     all_got = sent.done == MESSAGES and set(sent.got) == {MESSAGES}
