@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from typing import IO, Any
 
 from .exercises import EndlessLoopError
@@ -95,6 +96,13 @@ class Stranger:
                 raise NotImplementedError
         raise StrangerError(str(told))
 
+    def host(self, maker: str, name: str) -> StandIn:
+        """A stand-in for ``maker(answer)`` in the other process; see ``hosted``."""
+        kind, told = self._ask(BEGIN, "host", maker, name)
+        if kind == "none":
+            raise NotImplementedError
+        return StandIn(self, [told])
+
     def _ask(self, seconds: float, *question: Any) -> tuple[str, Any]:
         if not self._begun:
             raise StrangerError("something that the notebook defines or assigns never ends, or it ends Python")
@@ -133,6 +141,17 @@ class StandIn:
         if name.startswith("_"):
             raise AttributeError(name)
         return StandIn(self._stranger, [*self._path, name])
+
+
+def hosted(answer: StandIn, maker: str) -> StandIn:
+    """What a maker of this package makes of a learner's function, in the other process: for an answer that is given
+    what is no plain value, such as a connection.
+
+    Args:
+        answer: the stand-in for the function.
+        maker: ``module:name`` of what takes the function and returns an object; its methods take and give plain values.
+    """
+    return answer._stranger.host(maker, answer._path[0])
 
 
 def _put(pipe: IO[bytes], value: Any) -> None:
@@ -222,6 +241,9 @@ def _main() -> None:
             space = define(json.loads(rest[0]))
             _put(told, ("value", None))
             continue
+        if question == "host":
+            _put(told, _host(space, objects, *rest))
+            continue
         _put(told, _answer(space, objects, *rest))
 
 
@@ -232,6 +254,14 @@ def _limit() -> None:
         return
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _host(space: dict[str, Any], objects: dict[str, Any], maker: str, name: str) -> tuple[str, Any]:
+    if name not in space:
+        return "none", name
+    module, _, made = maker.partition(":")
+    objects[key := f"object {len(objects)}"] = getattr(import_module(module), made)(space[name])
+    return "object", key
 
 
 def _answer(
