@@ -142,7 +142,7 @@ def test_what_many_say_is_a_surprise_with_its_reason(path: Path):
     assert seen >= sum(len(one.cases) for one in asked(path) if not one.name.endswith(".quiz"))
 
 
-MISCONCEPTIONS = {1, 2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 15, 17, 18, 19, 24}
+MISCONCEPTIONS = {1, 2, 3, 5, 6, 7, 8, 9, 11, 12, 13, 15, 17, 18, 19, 23, 24}
 
 
 def test_each_misconception_of_these_lessons_has_its_prediction():
