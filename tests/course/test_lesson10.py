@@ -14,22 +14,10 @@ from usual import check_usual
 
 from wslab import Lab, build_frame, judge
 from wslab.course import quiz
-from wslab.course.experiments import lesson10
-from wslab.course.experiments.lesson10 import (
-    DIGITS,
-    LEAD_IN,
-    MESSAGES,
-    TEXT,
-    Burglary,
-    Round,
-    Thief,
-    Token,
-    Vault,
-    Window,
-    burglary,
-    burgle,
-    pin_of,
-)
+from wslab.course.experiments import deflated, lesson10, vaults
+from wslab.course.experiments.deflated import Token
+from wslab.course.experiments.lesson10 import MESSAGES, TEXT, Thief, Window, burglary
+from wslab.course.experiments.vaults import DIGITS, LEAD_IN, Burglary, Round, Vault, burgle, pin_of
 
 SIZES = {
     "the text": "40 to 45 bytes",
@@ -74,7 +62,7 @@ def test_the_first_message_gains_nothing_a_repeated_one_shrinks_and_random_bytes
 
 def test_the_three_texts_take_44_and_7_and_6_bytes() -> None:
     trace = in_lab(lambda lab: talk(lab, *MESSAGES)).trace
-    sizes = [lesson10.size_of(frame) for frame in lesson10.answers(trace)]
+    sizes = [deflated.size_of(frame) for frame in deflated.answers(trace)]
     assert sizes[:3] == [44, 7, 6]
     assert sizes[3] > 45
     assert [len(message) for message in MESSAGES] == [43] * 4
@@ -90,11 +78,11 @@ def test_without_compression_all_sizes_are_told_as_45_bytes() -> None:
 
 def test_tls_and_a_client_that_forgets_leave_the_vault_open_and_a_server_that_forgets_shuts_it() -> None:
     """Misconception 23."""
-    attacks = asyncio.run(lesson10.three_vaults())
-    outcome = lesson10.opened(attacks)
+    attacks = asyncio.run(vaults.three_vaults())
+    outcome = vaults.opened(attacks)
     assert outcome == VAULTS
     check_usual("10.vaults", outcome)
-    slider = lesson10.vault_slider(attacks)
+    slider = vaults.vault_slider(attacks)
     assert "→ PIN is 3526" in repr(slider)
     slider.at = "server forgets"
     assert "no size stands out" in repr(slider)
@@ -103,7 +91,7 @@ def test_tls_and_a_client_that_forgets_leave_the_vault_open_and_a_server_that_fo
 
 def test_another_pin_than_the_vaults_is_told_as_shut() -> None:
     found = Burglary((Round("735", (7, 6, *[7] * 8)),))
-    assert lesson10.opened({"one": ("7351", found), "other": ("7352", found)}) == {
+    assert vaults.opened({"one": ("7351", found), "other": ("7352", found)}) == {
         "one": "it opens",
         "other": "it stays shut",
     }
@@ -138,7 +126,7 @@ def test_a_right_guess_is_one_byte_shorter_a_digit_and_leads_to_the_pin() -> Non
     assert found.pin == pin_of(10) == "3526"
     for one in found.rounds:
         assert sorted(one.sizes) == [6, *[7] * 9]
-    assert repr(lesson10.guesses(found)).splitlines()[-1] == "    → PIN is 3526"
+    assert repr(vaults.guesses(found)).splitlines()[-1] == "    → PIN is 3526"
 
 
 def test_the_window_decides_whether_a_text_is_copied() -> None:
@@ -164,7 +152,7 @@ def test_the_quiz_has_a_reason_for_each_usual_answer() -> None:
 
 
 def test_a_right_guess_is_one_copy_and_a_wrong_one_a_copy_and_a_letter() -> None:
-    said = repr(lesson10.steps(asyncio.run(lesson10.two_guesses())))
+    said = repr(deflated.steps(asyncio.run(vaults.two_guesses())))
     right, wrong = said.split('The answer "')[1:]
     assert right.startswith('PIN is 7"')
     assert "copy 8 from 12 back: bytes 0 to 7\n" in right
@@ -183,20 +171,20 @@ def test_tokens_are_what_zlib_inflates_to(seed: int) -> None:
     engine.compress(before)
     engine.flush(zlib.Z_SYNC_FLUSH)
     payload = (engine.compress(said) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]
-    found = lesson10.tokens(payload, before)
+    found = deflated.tokens(payload, before)
     assert b"".join(one.data for one in found) == said
     assert all(one.back or len(one.data) == 1 for one in found)
 
 
 def test_tokens_of_hello_are_its_letters_and_other_codes_are_refused() -> None:
-    assert lesson10.tokens(bytes.fromhex("f2 48 cd c9 c9 07 00"), b"") == [Token(bytes([one])) for one in b"Hello"]
+    assert deflated.tokens(bytes.fromhex("f2 48 cd c9 c9 07 00"), b"") == [Token(bytes([one])) for one in b"Hello"]
     with pytest.raises(ValueError, match="a block of type 2"):
-        lesson10.tokens(zlib.compress(bytes(random.Random(1).choices(b"abcd", k=3000)))[2:], b"")
+        deflated.tokens(zlib.compress(bytes(random.Random(1).choices(b"abcd", k=3000)))[2:], b"")
 
 
 def test_the_nine_bytes_are_those_of_the_rfc_and_the_payload_is_longer_than_the_word() -> None:
     lab = in_lab(lambda lab: talk(lab, "Hello"))
-    frame = lab.trace.frame(lesson10.last_answer(lab.trace))
+    frame = lab.trace.frame(deflated.last_answer(lab.trace))
     # RFC 7692 7.2.3.1: "0xc1 0x07 0xf2 0x48 0xcd 0xc9 0xc9 0x07 0x00"
     assert (frame.raw or b"").hex(" ") == "c1 07 f2 48 cd c9 c9 07 00"
     assert frame.payload_length > len("Hello")
@@ -228,7 +216,7 @@ def test_the_vault_shows_its_attack_without_a_kernel_and_has_buttons_with_one() 
     shut = Vault(Burglary((Round("", (6, *[7] * 9)),)))
     assert set(shut._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
     assert "→ PIN is 0" in repr(shut)
-    buttons, tell, page = lesson10.vault_form(shut).children
+    buttons, tell, page = vaults.vault_form(shut).children
     assert [one.description for one in buttons.children] == ["Try ten digits", "Another PIN"]
     assert tell.value == "The vault is shut."
     assert "round 1" in page.value
@@ -282,8 +270,8 @@ def test_a_digit_alone_is_never_copied() -> None:
 
     async def main() -> list[int]:
         async with Lab(carrier="memory") as lab:
-            await lesson10.open_vault(lab, "7391")
-            return [(await lesson10.overheard(lab, [digit]))[0] for digit in DIGITS]
+            await vaults.open_vault(lab, "7391")
+            return [(await vaults.overheard(lab, [digit]))[0] for digit in DIGITS]
 
     assert len(set(asyncio.run(main()))) == 1
 
