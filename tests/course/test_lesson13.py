@@ -15,7 +15,7 @@ from usual import check_usual
 
 from wslab.course import Trial, quiz
 from wslab.course.experiments import bills, lesson13, ways
-from wslab.course.experiments.bills import FOUR, INTERVALS, RATES, Costs, Curves, Visit, a_minute, bill
+from wslab.course.experiments.bills import FOUR, INTERVALS, RATES, Costs, Curves, Stay, a_minute, bill
 from wslab.course.experiments.lesson13 import choose, choosing, simplest, situations
 from wslab.course.experiments.ways import (
     COMPRESSED,
@@ -25,7 +25,7 @@ from wslab.course.experiments.ways import (
     UPDATES,
     WAYS,
     WEBSOCKET,
-    Delivery,
+    Delivered,
     Feed,
     serving,
     update,
@@ -49,7 +49,7 @@ BACK = {
 
 
 @cache
-def made() -> dict[str, Delivery]:
+def made() -> dict[str, Delivered]:
     return asyncio.run(ways.deliveries())
 
 
@@ -100,7 +100,7 @@ def test_a_page_that_talks_back_pays_for_a_request_each_time() -> None:
 
 
 def test_the_same_helpers_told_of_the_opposite_say_the_opposite() -> None:
-    one = Delivery("", 10, 100, 90, (0.1, 0.1))
+    one = Delivered("", 10, 100, 90, (0.1, 0.1))
     many = one._replace(bytes=1000, delays=(0.0, 0.02))
     told = lesson13.against_websocket({**dict.fromkeys(WAYS, one), WEBSOCKET: many})
     assert set(told.values()) == {"less"}
@@ -215,7 +215,7 @@ def test_a_page_that_does_not_say_what_it_has_loses_what_comes_in_the_gap() -> N
 
 def test_the_bill_is_what_a_delivery_costs() -> None:
     """A visit of a quarter of a minute with 20 updates, against 20 updates that were delivered."""
-    told = bill(costs()._replace(alive=dict.fromkeys(FOUR, 0)), Visit(80, False, 1, 0.25))
+    told = bill(costs()._replace(alive=dict.fromkeys(FOUR, 0)), Stay(80, False, 1, 0.25))
     for way in (LONG_POLLING, EVENTS, WEBSOCKET):
         assert told[way] == pytest.approx(asyncio.run(ways.deliver(way, 20)).bytes)
 

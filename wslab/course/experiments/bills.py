@@ -26,7 +26,7 @@ from .ways import (
     LONG_POLLING,
     POLLING,
     WEBSOCKET,
-    Delivery,
+    Delivered,
     Feed,
     Socket,
     chunk,
@@ -60,7 +60,7 @@ class Costs(NamedTuple):
     delay: Mapping[str, float]  # by way, the mean; for polling, as a share of the interval
 
 
-async def measure(made: Mapping[str, Delivery] | None = None) -> Costs:
+async def measure(made: Mapping[str, Delivered] | None = None) -> Costs:
     """Measure what each way costs.
 
     Args:
@@ -98,7 +98,7 @@ async def measure(made: Mapping[str, Delivery] | None = None) -> Costs:
     )
 
 
-class Visit(NamedTuple):
+class Stay(NamedTuple):
     """Somebody who looks at a page for a while."""
 
     updates: float  # a minute
@@ -107,7 +107,7 @@ class Visit(NamedTuple):
     minutes: float
 
 
-def bill(costs: Costs, visit: Visit) -> dict[str, float]:
+def bill(costs: Costs, visit: Stay) -> dict[str, float]:
     """The bytes that a visit takes in each way. Polls come as seldom as the delay allows."""
     seconds, updates = 60 * visit.minutes, visit.updates * visit.minutes
     said = {way: costs.say[way] * updates if visit.talks else 0 for way in FOUR}
@@ -134,7 +134,7 @@ def a_minute(costs: Costs, rate: float, *, talks: bool, every: float) -> dict[st
         talks: whether the page says as much as it gets.
         every: seconds between two polls.
     """
-    return {way: size / 60 for way, size in bill(costs, Visit(rate, talks, every, 60)).items()}
+    return {way: size / 60 for way, size in bill(costs, Stay(rate, talks, every, 60)).items()}
 
 
 def rounded(value: float, digits: int = 2) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ...protocol import build_frame
 from ..exercises import Outcome, Trial, exercise
-from .bills import FOUR, Costs, Visit, bill, measure
+from .bills import FOUR, Costs, Stay, bill, measure
 from .page_requests import page_request
 from .strips import Stretch, Strip, Strips
 from .ways import (
@@ -20,7 +20,7 @@ from .ways import (
     LONG_POLLING,
     POLLING,
     WEBSOCKET,
-    Delivery,
+    Delivered,
     Feed,
     deliver,
     event,
@@ -36,13 +36,13 @@ def times(size: float, other: float) -> str:
     return next((words for bound, words in bounds.items() if ratio <= bound), "over 10 times")
 
 
-def against_websocket(made: Mapping[str, Delivery]) -> dict[str, str]:
+def against_websocket(made: Mapping[str, Delivered]) -> dict[str, str]:
     """The bytes of each way against WebSocket's, as cases."""
     names = {POLLING: "polling, every 0.2 s", LONG_POLLING: LONG_POLLING, EVENTS: EVENTS, COMPRESSED: COMPRESSED}
     return {name: times(made[way].bytes, made[WEBSOCKET].bytes) for way, name in names.items()}
 
 
-def waits(made: Mapping[str, Delivery]) -> dict[str, str]:
+def waits(made: Mapping[str, Delivered]) -> dict[str, str]:
     """The mean delay of two ways in words, as cases."""
     names = {POLLING: "polling, every 0.2 s", LONG_POLLING: LONG_POLLING}
     return {name: nearest(made[way].delay) for way, name in names.items()}
@@ -147,23 +147,23 @@ async def bursts(*, remembers: bool, pairs: int = 5) -> str:
 TWICE = 2  # the simplest way may cost so many times the cheapest
 
 
-class Situation(NamedTuple):
+class PageKind(NamedTuple):
     """A page, and what is asked of it."""
 
     name: str
-    visit: Visit
+    visit: Stay
 
 
-def situations(trial: Trial) -> list[Situation]:
+def situations(trial: Trial) -> list[PageKind]:
     """Five pages, each with numbers by chance, in an order by chance."""
     chance = trial.random
     minutes = chance.choice([0.25, 0.4, 0.5])
     pages = [
-        Situation("weather", Visit(chance.choice([0.1, 0.2]), False, chance.choice([600, 900]), chance.randint(3, 8))),
-        Situation("a payment", Visit(1 / minutes, False, chance.choice([0.5, 1]), minutes)),
-        Situation("prices", Visit(chance.randint(30, 120), False, chance.choice([0.5, 1, 2]), chance.randint(10, 60))),
-        Situation("a chat", Visit(chance.randint(5, 30), True, chance.choice([0.5, 1]), chance.randint(20, 60))),
-        Situation("a game", Visit(chance.randint(300, 900), True, chance.choice([0.1, 0.2]), chance.randint(5, 20))),
+        PageKind("weather", Stay(chance.choice([0.1, 0.2]), False, chance.choice([600, 900]), chance.randint(3, 8))),
+        PageKind("a payment", Stay(1 / minutes, False, chance.choice([0.5, 1]), minutes)),
+        PageKind("prices", Stay(chance.randint(30, 120), False, chance.choice([0.5, 1, 2]), chance.randint(10, 60))),
+        PageKind("a chat", Stay(chance.randint(5, 30), True, chance.choice([0.5, 1]), chance.randint(20, 60))),
+        PageKind("a game", Stay(chance.randint(300, 900), True, chance.choice([0.1, 0.2]), chance.randint(5, 20))),
     ]
     chance.shuffle(pages)
     return pages
@@ -238,7 +238,7 @@ async def choosing(answer: Any, trial: Trial) -> list[Outcome]:
     return outcomes
 
 
-def _told(name: str, visit: Visit) -> str:
+def _told(name: str, visit: Stay) -> str:
     says = "talks" if visit.talks else "listens"
     return f"{name}: {visit.updates:g} a minute, {says}, {visit.delay:g} s, {visit.minutes:g} minutes"
 

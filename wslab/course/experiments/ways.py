@@ -93,7 +93,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-class Wire:
+class CountedWire:
     """A client's TCP connection whose bytes are counted."""
 
     def __init__(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -196,7 +196,7 @@ async def messages(feed: Feed, connection: ServerConnection) -> None:
 # The clients. Each takes a wire and a feed, and returns when so many updates have come.
 
 
-async def _poll(wire: Wire, feed: Feed, total: int) -> int:
+async def _poll(wire: CountedWire, feed: Feed, total: int) -> int:
     due = _now()
     while len(feed.arrived) < total:
         due += EVERY
@@ -205,7 +205,7 @@ async def _poll(wire: Wire, feed: Feed, total: int) -> int:
     return 0
 
 
-async def _wait(wire: Wire, feed: Feed, total: int) -> int:
+async def _wait(wire: CountedWire, feed: Feed, total: int) -> int:
     while len(feed.arrived) < total:
         _take(feed, (await wire.fetch(f"/wait?after={len(feed.arrived):03}"))[1])
     return 0
@@ -216,7 +216,7 @@ def _take(feed: Feed, body: bytes) -> None:
         feed.arrive(json.dumps(one, separators=(",", ":")))
 
 
-async def _listen(wire: Wire, feed: Feed, total: int) -> int:
+async def _listen(wire: CountedWire, feed: Feed, total: int) -> int:
     await wire.send(page_request(wire.port, "/events"))
     await wire.until(b"\r\n\r\n")
     opening = wire.bytes
@@ -231,7 +231,7 @@ async def _listen(wire: Wire, feed: Feed, total: int) -> int:
 class Socket:
     """A WebSocket client on a wire: ``websockets`` makes and reads the bytes."""
 
-    def __init__(self, wire: Wire, *, compressed: bool = False) -> None:
+    def __init__(self, wire: CountedWire, *, compressed: bool = False) -> None:
         self.wire = wire
         extensions = [ClientPerMessageDeflateFactory(client_max_window_bits=True)] if compressed else None
         uri = parse_uri(f"ws://{ADDRESS}:{wire.port}/")
@@ -266,7 +266,7 @@ class Socket:
                 await self.wire.send(data)
 
 
-async def _open(wire: Wire, feed: Feed, total: int, *, compressed: bool = False) -> int:
+async def _open(wire: CountedWire, feed: Feed, total: int, *, compressed: bool = False) -> int:
     socket = Socket(wire, compressed=compressed)
     await socket.open()
     opening = wire.bytes
@@ -277,11 +277,11 @@ async def _open(wire: Wire, feed: Feed, total: int, *, compressed: bool = False)
     return opening
 
 
-async def _open_compressed(wire: Wire, feed: Feed, total: int) -> int:
+async def _open_compressed(wire: CountedWire, feed: Feed, total: int) -> int:
     return await _open(wire, feed, total, compressed=True)
 
 
-WAYS: dict[str, Callable[[Wire, Feed, int], Awaitable[int]]] = {
+WAYS: dict[str, Callable[[CountedWire, Feed, int], Awaitable[int]]] = {
     POLLING: _poll,
     LONG_POLLING: _wait,
     EVENTS: _listen,
@@ -290,7 +290,7 @@ WAYS: dict[str, Callable[[Wire, Feed, int], Awaitable[int]]] = {
 }
 
 
-class Delivery(NamedTuple):
+class Delivered(NamedTuple):
     """What it took to bring updates to a client in one way."""
 
     way: str
@@ -311,7 +311,7 @@ class Delivery(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def serving(feed: Feed, way: str) -> AsyncIterator[Wire]:
+async def serving(feed: Feed, way: str) -> AsyncIterator[CountedWire]:
     """A server that brings updates in one way, and a client's wire to it."""
     tasks: set[asyncio.Task[Any]] = set()
 
@@ -342,7 +342,7 @@ async def serving(feed: Feed, way: str) -> AsyncIterator[Wire]:
     else:
         server = await asyncio.start_server(accept, ADDRESS, 0)
     port = next(iter(server.sockets)).getsockname()[1]
-    wire = Wire(port, *await asyncio.open_connection(ADDRESS, port))
+    wire = CountedWire(port, *await asyncio.open_connection(ADDRESS, port))
     try:
         yield wire
     finally:
@@ -353,7 +353,7 @@ async def serving(feed: Feed, way: str) -> AsyncIterator[Wire]:
         await server.wait_closed()
 
 
-async def deliver(way: str, updates: int = UPDATES) -> Delivery:
+async def deliver(way: str, updates: int = UPDATES) -> Delivered:
     """Bring updates to a client in one way. Polls go by the clock; else an update comes when the last has arrived."""
     feed = Feed()
     async with serving(feed, way) as wire:
@@ -371,9 +371,9 @@ async def deliver(way: str, updates: int = UPDATES) -> Delivery:
             feed.publish()
         opening = await receiving
         delays = tuple(there - here for here, there in zip(feed.published, feed.arrived, strict=True))
-        return Delivery(way, updates, wire.bytes, opening, delays)
+        return Delivered(way, updates, wire.bytes, opening, delays)
 
 
-async def deliveries(*ways: str, updates: int = UPDATES) -> dict[str, Delivery]:
+async def deliveries(*ways: str, updates: int = UPDATES) -> dict[str, Delivered]:
     """The same updates in each of these ways, one after another; all that there are, if none is named."""
     return {way: await deliver(way, updates) for way in ways or WAYS}
