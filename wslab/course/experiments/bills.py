@@ -277,11 +277,11 @@ def curves_form(curves: Curves) -> Any:
     def slider(label: str, places: Sequence[float], at: float) -> Any:
         return ipywidgets.SelectionSlider(
             options=[(f"{place:g}", place) for place in places], value=at, description=label,
-            style={"description_width": "11em"}, layout={"width": "100%", "max_width": "40em"},
+            style={"description_width": "9em"}, layout={"width": "100%", "max_width": "40em"},
         )  # fmt: skip
 
     rate = slider("updates a minute", RATES, curves.rate)
-    every = slider("seconds between polls", INTERVALS, curves.every)
+    every = slider("poll every (s)", INTERVALS, curves.every)
     talks = ipywidgets.Checkbox(curves.talks, description="the client talks back", indent=False)
     page, table = ipywidgets.HTML(), ipywidgets.HTML()
 

@@ -21,18 +21,21 @@ SOCKET_LINES = tuple(one.partition(": ")[::2] for one in (*_FRESH, *_AGENT, *_LA
 
 def page_request(port: int, target: str, body: str | None = None) -> bytes:
     """What Chromium sends when a page fetches ``target``, opens it as an event stream, or posts a body."""
-    stream = target == "/events"
+    stream, posts = target == "/events", body is not None
     lines = [
-        f"{'GET' if body is None else 'POST'} {target} HTTP/1.1",
+        f"{'POST' if posts else 'GET'} {target} HTTP/1.1",
         f"Host: {ADDRESS}:{port}",
         "Connection: keep-alive",
-        *([] if body is None else [f"Content-Length: {len(body)}"]),
+        *([f"Content-Length: {len(body or '')}"] if posts else []),
         *(_FRESH if stream else ()),
         *_BRAND[:1],
         *_AGENT,
-        *_BRAND[1:],
-        *([] if body is None else ["Content-Type: text/plain;charset=UTF-8", f"Origin: http://{ADDRESS}:{port}"]),
-        f"Accept: {'text/event-stream' if stream else '*/*'}",
+        *(["Accept: text/event-stream"] if stream else []),
+        *_BRAND[1:2],
+        *(["Content-Type: text/plain;charset=UTF-8"] if posts else []),
+        *_BRAND[2:],
+        *([] if stream else ["Accept: */*"]),
+        *([f"Origin: http://{ADDRESS}:{port}"] if posts else []),
         *_FETCH,
         f"Referer: http://{ADDRESS}:{port}/",
         *_LANGUAGE,
