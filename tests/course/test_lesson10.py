@@ -27,8 +27,8 @@ SIZES = {
 }
 VAULTS = {
     "wss:": "it opens",
-    "client_no_context_takeover": "it opens",
-    "server_no_context_takeover": "it stays shut",
+    "the client forgets": "it opens",
+    "the server forgets": "it stays shut",
 }
 WINDOWS = {"a window of 512 bytes": "40 to 45 bytes", "a window of 32,768 bytes": "under 10 bytes"}
 
@@ -84,7 +84,7 @@ def test_tls_and_a_client_that_forgets_leave_the_vault_open_and_a_server_that_fo
     check_usual("10.vaults", outcome)
     slider = vaults.vault_slider(attacks)
     assert "→ PIN is 3526" in repr(slider)
-    slider.at = "server forgets"
+    slider.at = "the server forgets"
     assert "no size stands out" in repr(slider)
     assert "<svg" in slider._repr_html_()
 

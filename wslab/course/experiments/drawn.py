@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...drawing import style
 from ...drawing.pen import SANS, WIDTH, in_lines, rect, text
@@ -51,8 +52,25 @@ class Drawn:
         """The picture in the colours of the page, light or dark."""
         return themed(self.picture().svg)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return drawn(self.svg(), repr(self), **kwargs)
+
+
+def drawn(svg: str, said: str, **kwargs: Any) -> Any:
+    """What shows a drawing: in JupyterLab as a part of the page, whose colours it takes; elsewhere as an image.
+
+    Args:
+        svg: the drawing.
+        said: the text that says the same.
+        kwargs: as IPython gives them.
+    """
+    still = {"image/svg+xml": svg, "text/plain": said}
+    ipython = sys.modules.get("IPython")
+    if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
+        return still
+    import ipywidgets
+
+    return {**ipywidgets.HTML(svg)._repr_mimebundle_(**kwargs), **still}
 
 
 class Bar(NamedTuple):

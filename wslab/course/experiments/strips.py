@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...drawing import style
 from ...drawing.pen import CODE, WIDTH, line, rect, text
 from ...drawing.picture import Picture
 from ...drawing.style import themed
 from ...drawing.visible import count
+from .drawn import drawn
 
 _ABOVE, _BOX, _BELOW = 38, 26, 34  # heights, in pixels: what stands above the boxes, the boxes, what stands below
 _WIDEST = 22  # pixels of a box, where few bytes leave it the choice
@@ -85,8 +86,8 @@ class Strips:
         """The picture in the colours of the page, light or dark."""
         return themed(self.picture().svg)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return drawn(self.svg(), repr(self), **kwargs)
 
 
 def _words(strip: Strip) -> list[str]:
