@@ -237,10 +237,10 @@ def test_the_curves_have_the_shapes_that_the_lesson_tells() -> None:
 
 def test_the_table_has_no_figure_that_varies() -> None:
     slow = costs()._replace(delay={**costs().delay, WEBSOCKET: 0.3, POLLING: 0.56})
-    rows = {way: (size, delay) for way, size, delay in Curves(slow).rows()}
-    assert rows[POLLING] == ("39,000", "0.5 s")
-    assert rows[LONG_POLLING] == ("6,900", "under 0.05 s")
-    assert rows[WEBSOCKET] == ("480", "0.3 s")
+    rows = {way: (size, ratio, delay) for way, size, ratio, delay in Curves(slow).rows()}
+    assert rows[POLLING] == ("39,000", "81 ×", "0.5 s")
+    assert rows[LONG_POLLING] == ("6,900", "14 ×", "under 0.05 s")
+    assert rows[WEBSOCKET] == ("480", "1 ×", "0.3 s")
     assert "the client talks back as often" in repr(Curves(costs(), talks=True))
 
 

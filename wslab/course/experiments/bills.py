@@ -161,10 +161,11 @@ class Curves:
         says = "the client talks back as often" if self.talks else "the client only listens"
         return f"{self.rate:g} updates a minute; {says}; a poll every {self.every:g} s"
 
-    def rows(self) -> list[tuple[str, str, str]]:
-        """By way, the bytes of a minute, with two digits, and the mean delay as far as each run gives the same."""
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """By way, the bytes of a minute, these against WebSocket's, and the delay as far as each run gives the same."""
         sizes = a_minute(self.costs, self.rate, talks=self.talks, every=self.every)
-        return [(way, rounded(size), self._wait(way)) for way, size in sizes.items()]
+        one = sizes[WEBSOCKET]
+        return [(way, rounded(size), f"{rounded(size / one)} ×", self._wait(way)) for way, size in sizes.items()]
 
     def _wait(self, way: str) -> str:
         delay = self.delay(way)
@@ -181,7 +182,8 @@ class Curves:
 
     def table(self) -> Sheet:
         """The numbers where the mark stands."""
-        columns = (Column("way"), Column("bytes a minute", right=True), Column("mean delay", right=True))
+        heads = ("bytes a minute", "against WebSocket", "mean delay")
+        columns = (Column("way"), *(Column(head, right=True) for head in heads))
         return Sheet("Four ways", [Words(self.situation), Table(columns, self.rows(), row_heading=0)])
 
     def plot(self) -> Plot:
