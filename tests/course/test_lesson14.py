@@ -25,7 +25,7 @@ from wslab.course.experiments import readers
 from wslab.course.experiments.bots import FAST, MESSAGES, SIZE, Cast, Sent, cast, send_to_bots
 from wslab.course.experiments.chat import CHAT_PAGE, visitor
 from wslab.course.experiments.halls import (
-    Delivered,
+    Handed,
     one_stops_reading,
     what_others_get,
     where_they_wait,
@@ -267,12 +267,12 @@ def test_the_small_buffers_are_full_after_about_100_kb() -> None:
 
 
 def test_other_deliveries_are_other_words() -> None:
-    assert what_others_get(Delivered(10, 1, (10, 10), 0)) == "all 10 messages"
-    assert what_others_get(Delivered(10, 1, (10, 9), 0)) == "some, and then nothing"
-    assert what_others_get(Delivered(10, 1, (0, 0), 0)) == "nothing"
-    assert where_they_wait(Delivered(10, 4, (10,), 30)) == "in the server's memory"
-    assert where_they_wait(Delivered(10, 4, (10,), 10)) == "on their way"
-    told = heard_by_others([("a", Delivered(3, 1, (3,), 0)), ("b", Delivered(3, 1, (1,), 0))])
+    assert what_others_get(Handed(10, 1, (10, 10), 0)) == "all 10 messages"
+    assert what_others_get(Handed(10, 1, (10, 9), 0)) == "some, and then nothing"
+    assert what_others_get(Handed(10, 1, (0, 0), 0)) == "nothing"
+    assert where_they_wait(Handed(10, 4, (10,), 30)) == "in the server's memory"
+    assert where_they_wait(Handed(10, 4, (10,), 10)) == "on their way"
+    told = heard_by_others([("a", Handed(3, 1, (3,), 0)), ("b", Handed(3, 1, (1,), 0))])
     assert [*told.values()] == ["all 3 messages", "some, and then nothing", "on their way"]
 
 

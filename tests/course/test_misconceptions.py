@@ -5,7 +5,7 @@ import re
 from wslab.course.copies import source_folder
 from wslab.course.lesson import ended_by, misconceptions, numbers
 
-OWED = {23, 27}
+OWED: set[int] = set()
 """Misconceptions whose lessons are not written yet. This may only shrink: a test fails where an entry is not needed."""
 
 

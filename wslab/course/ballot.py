@@ -20,7 +20,7 @@ MOST_VOTERS = 400
 MOST_SHOWN = 8  # different answers to one case; the others are counted together
 
 
-class Bar(NamedTuple):
+class VoteBar(NamedTuple):
     """An answer, and how many gave it."""
 
     answer: str
@@ -92,7 +92,7 @@ class Ballot:
         with self._lock:
             return sum(map(bool, self._votes.values()))
 
-    def bars(self, right: Callable[[str, str], bool | None] = lambda case, said: None) -> dict[str, list[Bar]]:
+    def bars(self, right: Callable[[str, str], bool | None] = lambda case, said: None) -> dict[str, list[VoteBar]]:
         """By case: the answers, the most frequent one first; at most ``MOST_SHOWN``, and one for all others.
 
         Args:
@@ -100,7 +100,7 @@ class Ballot:
         """
         with self._lock:
             votes = [dict(vote) for vote in self._votes.values()]
-        made: dict[str, list[Bar]] = {}
+        made: dict[str, list[VoteBar]] = {}
         for case, kind in self._kinds.items():
             # By what is said: the words for it, and how many said so. All choices stand there from the first.
             words = {kind.read(option): option for option in _choices(kind)}
@@ -111,10 +111,11 @@ class Ballot:
                 words.setdefault(read, str(read) if isinstance(kind, Number) else kind.shown(said))
                 counts[read] += 1
             told = [
-                Bar(harmless(words[read]), number, right(case, words[read])) for read, number in counts.most_common()
+                VoteBar(harmless(words[read]), number, right(case, words[read]))
+                for read, number in counts.most_common()
             ]
             rest = told[MOST_SHOWN:]
-            others = [Bar(f"{len(rest)} other answers", sum(bar.votes for bar in rest), None)] if rest else []
+            others = [VoteBar(f"{len(rest)} other answers", sum(bar.votes for bar in rest), None)] if rest else []
             made[case] = told[:MOST_SHOWN] + others
         return made
 

@@ -15,7 +15,17 @@ from typing import Any, NamedTuple
 from .copies import source_folder
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "firefox", "firefox-esr")
-NEEDED = ("jupyterlab", "ipywidgets", "anywidget", "websockets", "wsproto", "nest_asyncio2", "nbval", "trustme")
+NEEDED = (
+    "jupyterlab",
+    "ipywidgets",
+    "anywidget",
+    "websockets",
+    "wsproto",
+    "nest_asyncio2",
+    "nbval",
+    "trustme",
+    "matplotlib",
+)
 PORTS = (1234, 8080)  # those that the article and its Node server name
 
 

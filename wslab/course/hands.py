@@ -43,7 +43,7 @@ from ..live.lab import Lab
 from ..live.server import Server
 from ..live.waiting import Closes, start_on
 from . import prediction
-from .ballot import Ballot, Bar
+from .ballot import Ballot, VoteBar
 from .prediction import Prediction
 
 PAGE = files(__package__).joinpath("hands.html").read_text(encoding="utf-8")
@@ -218,7 +218,7 @@ class ShowOfHands(Closes, Shown):
         return len(self._present)
 
     @property
-    def bars(self) -> dict[str, list[Bar]]:
+    def bars(self) -> dict[str, list[VoteBar]]:
         """By case: the answers, the most frequent one first. Which is right is told when the teacher has revealed."""
         return self._ballot.bars(self._guess.agrees) if self._ballot.over else self._ballot.bars()
 

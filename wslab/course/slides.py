@@ -123,6 +123,8 @@ def _svg(shell: Any, value: Any) -> str | None:
     if callable(save := getattr(value, "savefig", None)):  # a figure of matplotlib
         save(buffer := io.BytesIO(), format="svg")
         return buffer.getvalue().decode()
+    if callable(drawn := getattr(value, "svg", None)) and isinstance(made := drawn(), str):
+        return made
     shows: str | None = shell.display_formatter.format(value, include={SVG})[0].get(SVG)
     return shows
 

@@ -107,7 +107,7 @@ at("leave").onclick = () => {
 """
 
 
-class Visitor(NamedTuple):
+class PageMember(NamedTuple):
     """Who a connection says it is, by the path and the query of its request: ``/garden?name=Ada&last=7``."""
 
     room: str
@@ -115,7 +115,7 @@ class Visitor(NamedTuple):
     last: int  # the number of the last message that it has seen; larger than every number where it names none
 
 
-def visitor(connection: ServerConnection) -> Visitor:
+def visitor(connection: ServerConnection) -> PageMember:
     """Read who connects. A name has 20 characters at most and no colon; who gives none is called ``somebody``."""
     assert connection.request is not None
     parts = urlsplit(connection.request.path)
@@ -123,4 +123,4 @@ def visitor(connection: ServerConnection) -> Visitor:
     name = " ".join(asked.get("name", [""])[0].replace(":", " ").split())[:LONGEST_NAME]
     last = asked.get("last", [""])[0]
     seen = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else sys.maxsize
-    return Visitor(parts.path, name or "somebody", seen)
+    return PageMember(parts.path, name or "somebody", seen)

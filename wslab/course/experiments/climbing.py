@@ -94,7 +94,7 @@ class Climb:
         ]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        still = {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        still = {"text/html": self.svg(), "text/plain": repr(self)}
         ipython = sys.modules.get("IPython")
         if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
             return still

@@ -101,7 +101,7 @@ async def join(lab: Lab, path: str = "/") -> Any:
     return member
 
 
-class Delivered(NamedTuple):
+class Handed(NamedTuple):
     """What came of messages to a hall in which one member has stopped reading."""
 
     sent: int  # messages that were to be sent
@@ -110,7 +110,7 @@ class Delivered(NamedTuple):
     held: int  # bytes that waited in the server for the frozen member, at most
 
 
-async def one_stops_reading(way: Way, *, members: int = 50, messages: int = 100, size: int = 4000) -> Delivered:
+async def one_stops_reading(way: Way, *, members: int = 50, messages: int = 100, size: int = 4000) -> Handed:
     """Send messages to a hall in which one member has stopped reading, until the others get no more of them.
 
     Args:
@@ -143,17 +143,17 @@ async def one_stops_reading(way: Way, *, members: int = 50, messages: int = 100,
         for task in reading:
             task.cancel()
         frozen.transport.abort()  # it would answer no goodbye
-        return Delivered(messages, size, tuple(got), held)
+        return Handed(messages, size, tuple(got), held)
 
 
-def what_others_get(heard: Delivered) -> str:
+def what_others_get(heard: Handed) -> str:
     """The messages that the others read, in words."""
     if all(number == heard.sent for number in heard.got):
         return f"all {heard.sent} messages"
     return "some, and then nothing" if any(heard.got) else "nothing"
 
 
-def where_they_wait(heard: Delivered) -> str:
+def where_they_wait(heard: Handed) -> str:
     """Where the messages are that the frozen member does not read."""
     return "in the server's memory" if 2 * heard.held > heard.sent * heard.size else "on their way"
 

@@ -26,7 +26,7 @@ from ...live.server import Handler
 from ...recording.trace import Slice, Trace
 from ..exercises import Outcome, Trial, exercise
 from .bots import FAST, MESSAGES, MOST_HELD, Sent, cast, send_to_bots
-from .halls import Delivered, Way, one_stops_reading, what_others_get, where_they_wait
+from .halls import Handed, Way, one_stops_reading, what_others_get, where_they_wait
 
 # One says Hello.
 
@@ -47,7 +47,7 @@ async def say_hello(chat: Handler) -> Trace:
 # One member stops reading.
 
 
-def heard_by_others(runs: Sequence[tuple[str, Delivered]]) -> dict[str, str]:
+def heard_by_others(runs: Sequence[tuple[str, Handed]]) -> dict[str, str]:
     """What the others got in each way of sending, as cases, and where the frozen member's messages are in the last."""
     told = {f"{name}: the others get": what_others_get(heard) for name, heard in runs}
     name, last = runs[-1]
