@@ -95,7 +95,7 @@ def author(arguments):
 
 def lab(arguments):
     """Open JupyterLab on a student's copy of the course."""
-    install()
+    install("course")
     install_node_packages("wslab", needed=False)
     return run(["wslab", "lab", *arguments])
 

@@ -239,7 +239,7 @@ def test_environment_suits_repo2docker() -> None:
     assert specs["python"] == "=3.12"
     assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains("3.12")
     assert set(specs) >= CONDA_ONLY
-    assert [line["pip"] for line in content["dependencies"] if isinstance(line, dict)] == [["-e ."]]
+    assert [line["pip"] for line in content["dependencies"] if isinstance(line, dict)] == [["-e .[course]"]]
     # A folder of that name would hide this file from repo2docker.
     assert not (ROOT / "binder").exists()
     assert not (ROOT / ".binder").exists()
