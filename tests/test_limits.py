@@ -74,6 +74,7 @@ def test_a_default_is_the_codes(row: list[str]) -> None:
     assert outcome.endswith(".")
 
 
+@pytest.mark.lengthy
 def test_each_limit_of_the_code_is_told() -> None:
     told = {name for row in ROWS for name, _ in settings(row[3])}
     missing, spared = [], set()

@@ -145,6 +145,7 @@ def test_a_voter_has_one_vote_also_after_coming_back() -> None:
 
 
 @pytest.mark.parametrize("code", ["", "AAA-AAA", None, 7, ["x"], "\ud800", "ß" * 300, {"a": 1}])
+@pytest.mark.lengthy
 def test_a_wrong_join_code_gets_nowhere(code: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hands, "SLOW", 0.05)
 
@@ -199,6 +200,7 @@ def test_it_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> Non
     run(main)
 
 
+@pytest.mark.lengthy
 def test_guessing_is_slow_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guess that is wrong holds one of a few places for a while, so more connections make no more guesses."""
     monkeypatch.setattr(hands, "SLOW", 0.1)
@@ -335,6 +337,7 @@ anything = st.recursive(
 
 
 @given(kinds, st.lists(anything, max_size=8))
+@pytest.mark.lengthy
 def test_no_vote_does_any_harm_whatever_it_holds(kind: Text, said: list[Any]) -> None:
     votes = ballot.Ballot({"x": kind})
     for one in said:

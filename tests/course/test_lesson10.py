@@ -76,6 +76,7 @@ def test_without_compression_all_sizes_are_told_as_45_bytes() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.lengthy
 def test_tls_and_a_client_that_forgets_leave_the_vault_open_and_a_server_that_forgets_shuts_it() -> None:
     """Misconception 23."""
     attacks = asyncio.run(vaults.three_vaults())
@@ -255,6 +256,7 @@ ONE = thief(
         (thief(connections=lambda self, known: [["PIN is 7"]] * 41), "wanted is a list of lists"),
     ],
 )
+@pytest.mark.lengthy
 def test_a_wrong_thief_gets_its_own_sentence(answer: Any, says: str) -> None:
     verdict = check(answer)
     assert not verdict.solved

@@ -423,6 +423,7 @@ MISTAKES: list[tuple[Callable[[Mapping[str, str], str, str], Any], str]] = [
 
 
 @pytest.mark.parametrize(("answer", "says"), MISTAKES)
+@pytest.mark.lengthy
 def test_a_foreseen_mistake_gets_its_own_sentence(answer: Any, says: str) -> None:
     verdict = check(answer)
     assert not verdict.solved

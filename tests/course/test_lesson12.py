@@ -153,6 +153,7 @@ WRONG: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("mistake", WRONG)
+@pytest.mark.lengthy
 def test_a_wrong_answer_gets_its_own_sentence(mistake: str) -> None:
     answer, sentence = WRONG[mistake]
     verdict = asyncio.run(delivery.check(answer))
@@ -213,6 +214,7 @@ def test_six_damages_give_six_answers() -> None:
     check_usual("12.broken", outcome)
 
 
+@pytest.mark.lengthy
 def test_without_damage_the_greeting_comes_back() -> None:
     assert what_programs_got(dict.fromkeys(DAMAGES, greeting())) == dict.fromkeys(DAMAGES, GREETING)
     assert greeting(FlipBits(0)).got == greeting(FlipBits(9)).got == "nothing"

@@ -61,6 +61,7 @@ def costs() -> Costs:
 # The predictions.
 
 
+@pytest.mark.lengthy
 def test_a_thousand_updates_cost_most_by_long_polling() -> None:
     outcome = lesson13.against_websocket(made())
     assert outcome == BYTES
@@ -320,6 +321,7 @@ def test_two_hundred_seeds_are_solvable_with_room_to_spare() -> None:
             assert not any(1.6 < ratio < 2.5 for ratio in ratios)
 
 
+@pytest.mark.lengthy
 def test_fifty_seeds_are_judged() -> None:
     for seed in range(50):
         check(choosing.answer, seed_of=str(seed)).assert_solved()

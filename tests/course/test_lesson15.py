@@ -98,6 +98,7 @@ def test_a_blank_a_random_and_an_accuse_everybody_answer_score_low(level: int) -
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.lengthy
 def test_what_happens_is_what_is_found(level: int) -> None:
     for name, (least, _) in HAPPENINGS.items():
         for seed in range(12) if least <= level else ():
@@ -156,6 +157,7 @@ def test_a_level_that_there_is_not_is_named() -> None:
 # The board.
 
 
+@pytest.mark.lengthy
 def test_the_evidence_shows_all_bytes_and_accuses_nobody() -> None:
     for level, seed in product(LEVELS, range(20)):
         trace = capture(seed, level)
@@ -479,6 +481,7 @@ def test_the_solution_in_the_notebook_is_right_for_others_too() -> None:
         check(space["accuse"], seed_of=str(seed)).assert_solved()
 
 
+@pytest.mark.lengthy
 def test_an_endless_loop_is_ended() -> None:
     started = time.perf_counter()
     assert "had not returned after 1 s" in repr(check(endless))

@@ -104,6 +104,7 @@ def test_libraries_that_agree_or_change_places_are_told_as_such() -> None:
     assert list(one.values())[:2] == [1, "a status code"]
 
 
+@pytest.mark.lengthy
 def test_four_classmates_are_caught_where_nobody_looks() -> None:
     """Misconception 7: an endpoint that wants each frame of a text to be UTF-8 refuses a right client."""
     caught = run(classmates.caught(classmates.FOUR))
@@ -111,6 +112,7 @@ def test_four_classmates_are_caught_where_nobody_looks() -> None:
     check_usual("16.mates", caught)
 
 
+@pytest.mark.lengthy
 def test_a_right_endpoint_is_never_caught_and_another_mistake_elsewhere() -> None:
     others = {"right": RIGHT, "no pong": RIGHT._replace(reply=lambda *_: None)}
     assert run(classmates.caught(others)) == {"right": "never", "no pong": "the ping"}
@@ -128,6 +130,7 @@ def test_the_quiz_has_a_reason_for_each_usual_answer_and_an_answer_for_each_ques
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=NAMES)
+@pytest.mark.lengthy
 def test_a_right_part_is_solved_and_no_mistake_is_seen_in_it(stage: Any) -> None:
     verdict = run(stage.exercise.check(stage.exercise.answer))
     verdict.assert_solved()
@@ -152,6 +155,7 @@ def test_it_does_so_for_fifty_seeds() -> None:
 
 
 @pytest.mark.parametrize("seed", range(50))
+@pytest.mark.lengthy
 def test_what_the_faults_break_is_told_from_the_bytes_alone(seed: int) -> None:
     """The promises ask for what wslab's own rules and both libraries, as servers, say of the same bytes."""
     for name, (data, code) in stages.faults(Trial(str(seed))).items():
@@ -194,6 +198,7 @@ TEN = list(zip(classmates.TEN.items(), STAGES, strict=True))
 
 
 @pytest.mark.parametrize(("mate", "stage"), TEN, ids=NAMES)
+@pytest.mark.lengthy
 def test_a_wrong_endpoint_fails_at_its_stage_with_a_sentence_of_its_own(
     mate: Any, stage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +349,7 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
     [(stage, answer, says) for stage in STAGES for answer, says in WRONG[stage.part]],
     ids=lambda value: value if isinstance(value, str) else "",
 )
+@pytest.mark.lengthy
 def test_a_wrong_part_gets_its_own_sentence(
     stage: Any, answer: Any, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,6 +359,7 @@ def test_a_wrong_part_gets_its_own_sentence(
     assert says in verdict.mistake, repr(verdict)
 
 
+@pytest.mark.lengthy
 def test_a_stub_is_not_begun() -> None:
     def stub(*_: Any) -> Any:
         raise NotImplementedError
@@ -367,6 +374,7 @@ def test_a_stub_is_not_begun() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=NAMES)
+@pytest.mark.lengthy
 def test_whatever_a_part_returns_the_check_says_what_is_wanted(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversations, "WAIT", 0.1)
     wanted, fits = RETURNS[stage.part]

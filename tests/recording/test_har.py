@@ -278,6 +278,7 @@ def replaced(value: Any, way: tuple[Any, ...], odd: Any) -> Any:
 
 
 @pytest.mark.parametrize("way", places(entry([message(), message("receive", data="Hi")])), ids=str)
+@pytest.mark.lengthy
 def test_a_value_of_any_type_in_any_place_loses_no_other_conversation(way: tuple[Any, ...]) -> None:
     good = entry([message(), message("receive", data="Hi")])
     for odd in ODD:
