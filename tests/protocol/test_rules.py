@@ -44,6 +44,8 @@ class Example(NamedTuple):
     """In place of the two numbers: the bytes that are blamed, at their last place in the head."""
     also: tuple[str, ...] = ()
     """Rules that cannot but be broken with it."""
+    ends: Sequence[Sender] = tuple(Sender)
+    """Who ends its stream first."""
 
 
 def server(*frames: bytes, deflate: bool = False) -> dict[str, list[bytes]]:
@@ -79,6 +81,20 @@ def more_said(blamed: bytes, *lines: bytes, asked: dict[str, str] | None = None)
     )
 
 
+AT_THE_END = ("close-not-answered", "stream-cut", "request-not-answered")
+NO_HOSTS = ("a b", "a/b", "user@a", "[::1", "a:80x", "%zz")
+NO_PARAMETERS = (
+    "server_max_window_bits=16",
+    "server_max_window_bits=7",
+    "server_max_window_bits=08",
+    "client_max_window_bits=0",
+    "client_max_window_bits=10; client_max_window_bits=10",
+    "server_no_context_takeover; server_no_context_takeover",
+    "server_no_context_takeover=1",
+    "client_no_context_takeover=true",
+    "mem_level=9",
+)
+
 EXAMPLES: dict[str, list[Example]] = {
     "request-malformed": [
         Example([PLAIN_REQUEST[:-2] + b"no colon\r\n\r\n"], [REFUSED], blamed=GET),
@@ -86,7 +102,15 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "request-not-get": [request(b"POST", method="POST")],
     "request-http-version": [request(b"HTTP/1.0", version="HTTP/1.0")],
-    "request-target": [request(b"chat", target="chat")],
+    "request-target": [
+        request(b"chat", target="chat"),
+        request(b"\xc3", target="/\xc3\xa9"),
+        request(b"\0", target="/a\0b"),
+        request(b'"', target='/?q="'),
+        request(b"%", target="/100%"),
+    ],
+    "request-target-fragment": [request(b"#top", target="/chat#top"), request(b"#", target="/#")],
+    "host-invalid": [request(f"Host: {value}\r\n".encode(), {"Host": value}) for value in NO_HOSTS],
     "host-missing": [request(GET, {"Host": None})],
     "host-doubled": [more(b"Host: b\r\n")],
     "request-upgrade": [request(GET, {"Upgrade": None}), request(b"Upgrade: h2c\r\n", {"Upgrade": "h2c"})],
@@ -110,6 +134,10 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "subprotocols-malformed": [more(f"{PROTOCOL}: {value}\r\n".encode()) for value in ("a, a", ",", "a(b")],
     "extensions-malformed": [more(f"{EXTENSIONS}: {value}\r\n".encode()) for value in ("a=b", ";", "")],
+    "deflate-offer-invalid": [
+        more(f"{EXTENSIONS}: permessage-deflate; {value}\r\n".encode())
+        for value in (*NO_PARAMETERS, "server_max_window_bits")
+    ],
     "response-malformed": [
         Example(server=[PLAIN_RESPONSE.replace(SWITCHING, b"HTTP/1.1 101\r\n")], blamed=b"HTTP/1.1 101\r\n")
     ],
@@ -140,6 +168,13 @@ EXAMPLES: dict[str, list[Example]] = {
             b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10\r\n",
             asked={EXTENSIONS: "permessage-deflate"},
         )
+    ],
+    "deflate-response-invalid": [
+        more_said(
+            f"Sec-WebSocket-Extensions: permessage-deflate; {value}\r\n".encode(),
+            asked={EXTENSIONS: "permessage-deflate; client_max_window_bits"},
+        )
+        for value in (*NO_PARAMETERS, "server_max_window_bits", "client_max_window_bits")
     ],
     "no-http-response": [Example(server=[b"SSH-2.0\r\n\r\n"], blamed=b"SSH-2.0\r\n")],
     "versions-not-listed": [
@@ -217,12 +252,13 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "stream-cut": [Example(**server(b"\x81")), Example(**server(b"\x81\x05abc")), Example([PLAIN_REQUEST[:-2]], [])],
     "close-not-answered": [Example(**server(build_close(1000)))],
+    "request-not-answered": [Example([PLAIN_REQUEST], [], ends=(SERVER, CLIENT))],
 }
 
 
 def broken(example: Example) -> list[tuple[Head | Frame | Unread | Sender, Violation]]:
     connection = Connection()
-    both = converse(connection, example.client, example.server)
+    both = converse(connection, example.client, example.server, example.ends)
     found: list[tuple[Head | Frame | Unread | Sender, Violation]] = [
         (thing, violation)
         for things in both
@@ -255,7 +291,7 @@ def test_a_broken_rule_is_found_where_it_is_broken(rule: str, number: int) -> No
     found = [
         (thing, violation)
         for thing, violation in broken(example)
-        if violation.rule not in ("close-not-answered", "stream-cut") or rule == violation.rule
+        if violation.rule not in AT_THE_END or rule == violation.rule
     ]
     assert {violation.rule for _, violation in found} - set(example.also) == {rule}
     thing, violation = next(pair for pair in found if pair[1].rule == rule)
@@ -271,6 +307,7 @@ def test_a_broken_rule_is_found_where_it_is_broken(rule: str, number: int) -> No
         assert violation.start + violation.width <= (thing.header_length + thing.payload_length) * 8
 
 
+OFFERS = ("client_max_window_bits", "client_max_window_bits=8; server_max_window_bits=15", 'server_max_window_bits="9"')
 LEGAL = [
     Example(),
     Example(**client(build_frame("Hello", mask=KEY), build_close(1000, "bye", mask=KEY))),
@@ -281,6 +318,12 @@ LEGAL = [
     Example(**server(build_close(1000), build_frame(opcode=10))),
     Example([build_request(headers={"Connection": "keep-alive, Upgrade", "upgrade": "WebSocket"})]),
     Example([build_request("http://127.0.0.1/chat")]),
+    Example([build_request("/a-b_c.d~e!f$g&h'i(j)k*l+m,n;o=p:q@r/s?t/u?v%20w")]),
+    *(Example([build_request(headers={"Host": host})]) for host in ("", "a", "a:", "a:80", "[::1]:80", "a_b.c%20")),
+    *(
+        Example([build_request(headers={"Sec-WebSocket-Extensions": f"permessage-deflate; {offer}"})])
+        for offer in OFFERS
+    ),
     Example([REQUEST], [RESPONSE, build_frame(bytes.fromhex("f248cdc9c90700"), rsv1=True)]),
     Example([PLAIN_REQUEST], [REFUSED + b"the body of a refusal"]),
     Example([PLAIN_REQUEST], [b"HTTP/1.1 103 Early Hints\r\n\r\n" + PLAIN_RESPONSE, build_frame("x")]),

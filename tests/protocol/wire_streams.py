@@ -70,9 +70,10 @@ def chop(data: bytes, cuts: Iterable[int]) -> list[bytes]:
 
 
 def converse(
-    connection: Connection, client: Iterable[bytes], server: Iterable[bytes]
+    connection: Connection, client: Iterable[bytes], server: Iterable[bytes], ends: Iterable[Sender] = Sender
 ) -> tuple[list[Thing], list[Thing]]:
-    """Feed the request, all of the server's bytes, the rest of the client's; return what came of each direction."""
+    """Feed the request, all of the server's bytes, the rest of the client's, and the ends in that order; return what
+    came of each direction."""
     found: tuple[list[Thing], list[Thing]] = ([], [])
     later = []
     waiting = True
@@ -83,7 +84,7 @@ def converse(
         found[1].extend(connection.feed(SERVER, chunk))
     for chunk in later:
         found[0].extend(connection.feed(CLIENT, chunk))
-    for sender in Sender:
+    for sender in ends:
         found[sender].extend(connection.end(sender))
     return found
 

@@ -214,7 +214,10 @@ class Connection:
         side.ended = True
         peer = self._sides[sender.peer]
         unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent
-        self.closing_violations[sender] = judge(END_RULES, EndCase(close_unanswered=unanswered))
+        silent = not (reset or side.lost or peer.lost or side.dissector.received or self._open or peer.ended)
+        no_answer = silent and sender is Sender.SERVER and self.request is not None
+        case = EndCase(close_unanswered=unanswered, no_answer=no_answer)
+        self.closing_violations[sender] = judge(END_RULES, case)
         if reset or peer.ended:
             self._happen((sender, None), dict.fromkeys(Sender, Event.TCP_CLOSED))
         rest = self.rest(sender)

@@ -12,6 +12,7 @@ import zlib
 from typing import Final, NamedTuple
 
 from ..anatomy.field import Sender
+from ..drawing.visible import quote
 
 NAME: Final = "permessage-deflate"
 TAIL: Final = b"\x00\x00\xff\xff"  # what the sender left off (RFC 7692 section 7.2.1)
@@ -63,6 +64,35 @@ def parse_extensions(values: list[str]) -> tuple[list[Extension], str | None]:
         parameters = tuple((m[1], m[2] if m[2] is not None else m[3]) for m in pieces[1:] if m)
         extensions.append(Extension(pieces[0][1], parameters))
     return extensions, None
+
+
+# Whether a parameter has a value: always, never, or as its sender likes.
+_VALUED: Final[dict[str, bool | None]] = {
+    "server_no_context_takeover": False,
+    "client_no_context_takeover": False,
+    "server_max_window_bits": True,
+    "client_max_window_bits": None,
+}
+
+
+def wrong_parameter(extension: Extension, *, offered: bool) -> str | None:
+    """What is wrong with the parameters of permessage-deflate (RFC 7692 sections 7.1.1 and 7.1.2), in words; None where
+    nothing is. ``offered`` says whether a client offers them, and else a server agrees to them."""
+    seen: set[str] = set()
+    for name, value in extension.parameters:
+        if name not in _VALUED:
+            return f"{quote(name)} is no parameter of {NAME}"
+        if name in seen:
+            return f"{name} is given twice"
+        seen.add(name)
+        valued = _VALUED[name] if offered or name != "client_max_window_bits" else True
+        if valued is False and value is not None:
+            return f"{name} has a value, {quote(value)}"
+        if valued and value is None:
+            return f"{name} has no value"
+        if value is not None and valued is not False and value not in _WINDOW_BITS:
+            return f"{name} is {quote(value)}, and no number from 8 to 15"
+    return None
 
 
 def agreed(values: list[str]) -> Parameters | None:

@@ -10,6 +10,7 @@ own sentence, shortened at the ends only. To add a rule, write one more check.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from ..anatomy.field import Sender, Violation
 from ..drawing.visible import count, quote
-from .deflate import NAME, Extension, parse_extensions
+from .deflate import NAME, Extension, parse_extensions, wrong_parameter
 from .handshake import accept_key, decode_key
 from .head import TOKEN, Head
 from .header import FORM_OF, FORMS, shortest_form
@@ -336,6 +337,10 @@ def _close_reason_utf8(case: FrameCase) -> Iterator[Breach]:
 
 # The request.
 
+# A host and an optional port (RFC 3986 section 3.2.2), and what no path and query may hold (sections 3.3 and 3.4).
+_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-fv:.]+\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::\d*)?", re.ASCII)
+_NO_TARGET: Final = re.compile(r"[^\w\-.~!$&'()*+,;=:@/?%\[\]]|%(?![0-9A-Fa-f]{2})", re.ASCII)
+
 REQUEST_RULES: Final[list[Rule[HeadCase]]] = []
 _request = partial(_rule, REQUEST_RULES)
 
@@ -367,9 +372,21 @@ def _request_version(case: HeadCase) -> Iterator[Breach]:
 def _request_target(case: HeadCase) -> Iterator[Breach]:
     """The "Request-URI" part of the request MUST match the /resource name/ defined in Section 3 (a relative URI) or be
     an absolute http/https URI"""
-    target = case.head.target
-    if target is not None and not target.lower().startswith(("/", "http://", "https://")):
-        yield Breach(f"the Request-URI is {quote(target)}", (len(case.head.method or "") + 1) * 8, len(target) * 8)
+    target, start = case.head.target or "/", (len(case.head.method or "") + 1) * 8
+    if not target.lower().startswith(("/", "http://", "https://")):
+        yield Breach(f"the Request-URI is {quote(target)}", start, len(target) * 8)
+    elif odd := _NO_TARGET.search(target.partition("#")[0]):
+        found = f"the Request-URI holds {quote(odd[0])}, which must be written in percent-encoding"
+        yield Breach(found, start + odd.start() * 8, 8)
+
+
+@_request("request-target-fragment", "RFC 6455 3")
+def _request_fragment(case: HeadCase) -> Iterator[Breach]:
+    """Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on these URIs."""
+    target = case.head.target or "/"
+    if (at := target.find("#")) >= 0:
+        start = (len(case.head.method or "") + 1 + at) * 8
+        yield Breach(f"a fragment, {quote(target[at:])}", start, (len(target) - at) * 8)
 
 
 _request(
@@ -383,6 +400,16 @@ _request(
     " header field and to any request message that contains more than one Host header field line or a Host header"
     " field with an invalid field value.",
 )(partial(_doubled, "Host"))  # fmt: skip
+
+
+@_request("host-invalid", "RFC 9112 3.2")
+def _host(case: HeadCase) -> Iterator[Breach]:
+    """A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
+    header field and to any request message that contains more than one Host header field line or a Host header field
+    with an invalid field value."""
+    for value, place in case.each("Host"):
+        if not _HOST.fullmatch(value):
+            yield Breach(f"{quote(value)} is no host with an optional port", *place)
 
 
 @_request("request-upgrade", "RFC 6455 4.1")
@@ -470,6 +497,20 @@ def _extensions(case: HeadCase) -> Iterator[Breach]:
         yield Breach("no extension is named", *place)
 
 
+def _parameters(offered: bool, case: HeadCase) -> Iterator[Breach]:
+    for extension in _named(case.head):
+        if extension.name == NAME and (wrong := wrong_parameter(extension, offered=offered)) is not None:
+            yield Breach(wrong, *case.line("Sec-WebSocket-Extensions"))
+            return
+
+
+_request(
+    "deflate-offer-invalid", "RFC 7692 7",
+    "A server MUST decline an extension negotiation offer for this extension if any of the following conditions are "
+    "met",
+)(partial(_parameters, True))  # fmt: skip
+
+
 # The response that accepts.
 
 ACCEPTANCE_RULES: Final[list[Rule[HeadCase]]] = []
@@ -484,8 +525,11 @@ _acceptance(
 def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
     """the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error code
     (such as 400 Bad Request)."""
-    if case.request and case.request.violations:
-        names = ", ".join(dict.fromkeys(violation.rule for violation in case.request.violations))
+    # An offer that is declined leaves the request as good as it was.
+    found = case.request.violations if case.request else ()
+    broken = [violation.rule for violation in found if violation.rule != "deflate-offer-invalid"]
+    if broken:
+        names = ", ".join(dict.fromkeys(broken))
         yield Breach(f"101 for a request that breaks {names}", *case.first_line)
 
 
@@ -569,6 +613,13 @@ def _window_not_offered(case: HeadCase) -> Iterator[Breach]:
         yield Breach("client_max_window_bits, which the client did not offer", *case.line("Sec-WebSocket-Extensions"))
 
 
+_acceptance(
+    "deflate-response-invalid", "RFC 7692 7",
+    "A client MUST _Fail the WebSocket Connection_ if the peer server accepted an extension negotiation offer for this "
+    "extension with an extension negotiation response meeting any of the following conditions",
+)(partial(_parameters, False))  # fmt: skip
+
+
 # The response that refuses.
 
 REFUSAL_RULES: Final[list[Rule[HeadCase]]] = []
@@ -596,6 +647,7 @@ class EndCase(NamedTuple):
 
     cut: str | None = None  # what was cut off: a head, a frame header, a payload
     close_unanswered: bool = False  # whether the peer sent a close frame, and this sender none before an end in order
+    no_answer: bool = False  # whether a server ended in order, and sent nothing in answer to a request
 
 
 END_RULES: Final[list[Rule[EndCase]]] = []
@@ -615,6 +667,13 @@ def _close_unanswered(case: EndCase) -> Iterator[Breach]:
     frame in response."""
     if case.close_unanswered:
         yield Breach("the stream ends, and the peer's close frame was not answered")
+
+
+@_end("request-not-answered", "RFC 6455 4.2.2")
+def _not_answered(case: EndCase) -> Iterator[Breach]:
+    """If the server does not wish to accept this connection, it MUST return an appropriate HTTP error code"""
+    if case.no_answer:
+        yield Breach("the stream ends, and nothing was sent in answer to the request")
 
 
 # Every rule that is checked. Each name appears once.
