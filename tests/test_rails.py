@@ -134,9 +134,9 @@ def test_a_file_is_no_longer_than_its_budget() -> None:
     assert {name: length for name, length in longer.items() if length > LEFT_LONGER[name]} == {}
 
 
-MOST_LINES = 21_000
+MOST_LINES = 21_100
 """Of Python in the package, without ``course/``."""
-MOST_STATEMENTS = 13_650
+MOST_STATEMENTS = 13_700
 """Of that Python: nodes of its syntax trees."""
 MOST_WEB_LINES = 8_080
 """Of JavaScript and CSS."""

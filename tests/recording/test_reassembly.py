@@ -258,7 +258,7 @@ class TestConnections:
         assert trace.connections == [1, 4]
         assert set(trace.notes) == {
             "1 TCP connection left out: not WebSocket",
-            "1 TCP connection left out: TLS, which cannot be read without its keys",
+            "1 TCP connection left out: TLS, which is not decrypted here",
             "1 TCP connection left out: without data",
         }
 

@@ -16,6 +16,12 @@ class Sender(IntEnum):
     CLIENT = 0
     SERVER = 1
 
+    def __eq__(self, other: object) -> bool:
+        # A comparison with a word that is silently false would mislead a learner.
+        return self.label == other if isinstance(other, str) else int.__eq__(self, other)
+
+    __hash__ = int.__hash__
+
     @property
     def label(self) -> str:
         """``"client"`` or ``"server"``."""

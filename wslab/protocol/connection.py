@@ -187,7 +187,7 @@ class Connection:
                     shown = bytes(said if length <= PREVIEW else said[:PREVIEW])
                     values = (
                         sender, index, base + mark, start - mark + 1, length, first, second, key,
-                        (), shown, kept, None, None, None, number, True, None,
+                        (), shown, kept, None, None, None, number, True, None, None,
                     )  # fmt: skip
                     out.append(_new(Frame, values))
                     if number is not None:

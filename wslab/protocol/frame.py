@@ -41,6 +41,7 @@ class Frame(NamedTuple):
     message: int | None = None
     complete: bool = True  # whether its last byte has come
     note: str | None = None  # what could not be read of it, and why
+    connection: int | None = None  # of a recording: the number of its connection there
 
     @property
     def fin(self) -> bool:

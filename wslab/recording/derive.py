@@ -132,7 +132,7 @@ def _stored(
             case Frame():  # what most events are, so it goes the short way round ``_append``
                 (
                     _, index, offset, header_length, payload_length, first, second, _, violations, preview,
-                    _, inflated, status, _, message, _, note,
+                    _, inflated, status, _, message, _, note, _,
                 ) = event  # fmt: skip
                 if len(preview) > PREVIEW:
                     preview = preview[:PREVIEW]

@@ -356,6 +356,7 @@ class Reading:
             record.second, key, ledger.violations.get(number, ()), record.preview,
             payload=None if raw is None else raw[record.header_length :], inflated=ledger.inflated.get(number),
             message=None if message == NO_MESSAGE else message, note=ledger.texts.get(number),
+            connection=record.connection,
         )  # fmt: skip
         if record.first & OPCODE == CLOSE and frame.data is not None:
             code, reason = close_body(frame.data)

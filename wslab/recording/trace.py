@@ -21,6 +21,7 @@ from ..drawing.visible import count, visible
 from ..protocol.connection import Unread
 from ..protocol.dissection import Dissection
 from ..protocol.dissector import UNREAD_KEPT
+from ..protocol.frame import Frame
 from ..protocol.head import parse_head
 from .reading import Reading
 from .tape import Tap
@@ -52,6 +53,11 @@ class Slice(Shown):
         """The records, as far as the trace still keeps them."""
         records, number = self.trace.between(self.start, self.stop), self.connection
         return records if number is None else [record for record in records if record.connection == number]
+
+    @property
+    def frames(self) -> list[Frame]:
+        """Those of them that are frames, as far as they are kept."""
+        return [self.trace.frame_of(record) for record in self.records if record.kind is Kind.FRAME]
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)

@@ -64,7 +64,7 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
                 return found
     first = [stream.runs[0].data for stream in streams if stream.runs]
     if any(data.startswith(b"\x16\x03") for data in first):
-        return "TLS, which cannot be read without its keys"
+        return "TLS, which is not decrypted here"
     if not any(begins_like_head(data) for data in first):
         return "not WebSocket"
     if any(len(segment.data) < segment.length for segment in flow.segments):

@@ -248,7 +248,7 @@ class CapturedStream:
         begun = syn is not None
         self.base = (syn + 1) % _CIRCLE if syn is not None else 0  # the sequence number of the first byte
         placed: list[tuple[int, Segment]] = []
-        reference, newest = self.base, 0
+        reference, newest, tail = self.base, 0, b""
         fin: tuple[int, Segment] | None = None
         for segment in flow.segments:
             _, _, sender, sequence, _, flags, _, length, _ = segment
@@ -272,14 +272,14 @@ class CapturedStream:
                 # What is less than half the circle away lies ahead.
                 ahead = (sequence - reference) % _CIRCLE
                 at += ahead if ahead < _CIRCLE // 2 else ahead - _CIRCLE
-            if length == 1 and 0 <= at == newest - 1 and not flags & (FIN_FLAG | SYN):
+            if length == 1 and 0 <= at == newest - 1 and segment.data != tail and not flags & (FIN_FLAG | SYN):
                 # A keep-alive may hold one byte of garbage, where the last byte stood (RFC 9293 3.8.4).
                 self.probes += 1
                 continue
             if length:
                 placed.append((at, segment))
                 if at + length > newest:
-                    newest = at + length
+                    newest, tail = at + length, segment.data[-1:]
                     reference = (self.base + newest) % _CIRCLE
             if flags & FIN_FLAG and fin is None:
                 fin = (at + length, segment)

@@ -27,7 +27,7 @@ PCAP: Final = {
     for order in "<>"
 }
 
-_SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
+_SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _PACKET, _SECRETS = 0x0A0D0D0A, 1, 2, 3, 6, 10
 # Options: of any block; if_name, shb_userappl, if_tsresol, if_tsoffset.
 _COMMENT, _NAME, _PROGRAM, _RESOLUTION, _OFFSET = 1, 2, 4, 9, 14
 _ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
@@ -145,6 +145,8 @@ def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
                 places += 1
             else:
                 note("an interface block is too short for its own header")
+        elif kind == _SECRETS:
+            note("the file holds secrets of TLS; nothing is decrypted here")
         elif kind == _SECTION and sections == 1:
             options = _options(data, at + 24, stop, order)
             story.program = _text(options.get(_PROGRAM, b""))
