@@ -12,15 +12,16 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .course.commands import add_to as commands_of_the_course
 
 if TYPE_CHECKING:
     import asyncio
 
+    from .anatomy.record import Record
     from .protocol.dissection import Dissection
     from .recording.trace import Trace
 
@@ -317,7 +318,7 @@ def _dissect(options: argparse.Namespace) -> int:
         dissection = dissect(_read(options.client), _read(options.server))
     except OSError as error:
         return _fail("dissect", f"cannot read {error.filename}: {error.strerror}", 2)
-    return _print_dissections([(0, dissection)], as_json=options.json)
+    return _print_dissections([(0, dissection, [])], as_json=options.json)
 
 
 def _dissect_file(options: argparse.Namespace) -> int:
@@ -329,7 +330,7 @@ def _dissect_file(options: argparse.Namespace) -> int:
         trace = Trace.open(options.file)
     except TraceFileError as error:
         return _fail("dissect", error, 2)
-    found = list(dissections(trace))
+    found = [(number, dissection, trace.connection(number).records) for number, dissection in dissections(trace)]
     for note in trace.notes:
         _fail("dissect", visible(note), 0)
     if not found:
@@ -337,20 +338,37 @@ def _dissect_file(options: argparse.Namespace) -> int:
     return _print_dissections(found, as_json=options.json)
 
 
-def _print_dissections(dissections: Sequence[tuple[int, Dissection]], *, as_json: bool) -> int:
+def _print_dissections(dissections: Sequence[tuple[int, Dissection, Sequence[Record]]], *, as_json: bool) -> int:
     try:
-        for place, (number, dissection) in enumerate(dissections):
+        for place, (number, dissection, records) in enumerate(dissections):
             if as_json:
-                for entry in dissection.json_objects(number):
+                for entry in _entries(number, dissection, records):
                     print(json.dumps(entry))
                 continue
             if len(dissections) > 1:
                 print(f"{chr(10) if place else ''}connection {number}\n")
-            print(dissection)
+            for record in records:
+                print(f"{record.time:12.6f} s  {record.sender.label}  {record.summary}")
+            print("\n" * bool(records) + str(dissection))
         sys.stdout.flush()
     except BrokenPipeError:
         _seen_enough()
     return 0
+
+
+def _entries(number: int, dissection: Dissection, records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a connection; where it was recorded, each with its time, and with how the streams ended."""
+    from .anatomy.record import Kind
+
+    ends = {Kind.FIN: "FIN", Kind.RESET: "RST"}
+    times = {(one.sender.label, one.offset): round(one.time, 6) for one in records if one.kind not in ends}
+    for entry in dissection.json_objects(number):
+        at = times.get((str(entry["sender"]), entry["offset"]))
+        yield entry if at is None else {**entry, "time": at}
+    for one in records:
+        if how := ends.get(one.kind):
+            at = round(one.time, 6)
+            yield {"kind": "end", "connection": number, "sender": one.sender.label, "how": how, "time": at}
 
 
 def _read(name: str | None) -> bytes:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from packets import GREETING, MASK, STREAMS, Talk, greeting, pcap
+from packets import GREETING, MASK, RST, STREAMS, Talk, greeting, pcap
 
 from wslab import cli
 from wslab.anatomy.field import Sender
@@ -21,7 +21,9 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int
 
 
 def objects(out: str) -> list[dict[str, object]]:
-    return [json.loads(line) for line in out.splitlines()]
+    """What was printed, without what only a recording knows: times, and how the streams ended."""
+    entries = [json.loads(line) for line in out.splitlines()]
+    return [{key: each for key, each in one.items() if key != "time"} for one in entries if one["kind"] != "end"]
 
 
 @pytest.fixture
@@ -35,10 +37,37 @@ def test_the_same_as_of_the_raw_streams(capture: Path, tmp_path: Path, capsys: p
     for name, data in zip(("client", "server"), STREAMS.values(), strict=True):
         (tmp_path / name).write_bytes(data)
     raw = run(capsys, "--json", "--client", tmp_path / "client", "--server", tmp_path / "server")
-    assert run(capsys, "--json", capture) == raw == (0, raw[1], "")
+    status, out, err = run(capsys, "--json", capture)
+    assert (status, objects(out), err) == (0, objects(raw[1]), "")
     assert len(objects(raw[1])) == 6
     streams = run(capsys, "--client", tmp_path / "client", "--server", tmp_path / "server")
-    assert run(capsys, capture) == streams
+    _, recorded, _ = run(capsys, capture)
+    assert recorded.endswith(streams[1])
+
+
+def test_when_things_happened_and_how_tcp_ended(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    entries = [json.loads(line) for line in run(capsys, "--json", capture)[1].splitlines()]
+    assert all(isinstance(entry["time"], float) for entry in entries)
+    ends = [(entry["sender"], entry["how"]) for entry in entries if entry["kind"] == "end"]
+    assert ends == [("server", "FIN"), ("client", "FIN")]
+    lines = run(capsys, capture)[1].split("\n\n")[0].splitlines()
+    assert [line.split()[2] for line in lines] == [
+        "client",
+        "server",
+        "client",
+        "server",
+        "client",
+        "server",
+        "server",
+        "client",
+    ]
+    assert lines[2].split() == ["0.002000", "s", "client", "TEXT", '"Hello', 'server!"']
+    assert lines[-1].endswith("client  FIN, end of stream")
+    torn = Talk().open().say(GREETING[:3])
+    torn.put("s", flags=RST)
+    (tmp_path / "torn").write_bytes(pcap(torn.packets))
+    last = json.loads(run(capsys, "--json", tmp_path / "torn")[1].splitlines()[-1])
+    assert (last["kind"], last["sender"], last["how"]) == ("end", "server", "RST")
 
 
 def test_every_format(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
