@@ -136,7 +136,7 @@ async def small_and_large(size: int) -> str:
                 said = f"it closes with {client.close_code}: {client.close_reason}"
             frame = next(frame for frame in lab.trace.frames if frame.sender is Sender.CLIENT)
         times = round(size / size_of(frame), -2)
-        return f"{size:,} letters, about {times:,.0f} times smaller on the wire. The server: {said}"
+        return f"{size:,} letters, about {times:,.0f} times smaller on the wire.\nThe server: {said}"
 
 
 # The exercise.

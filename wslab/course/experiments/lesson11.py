@@ -266,6 +266,8 @@ def visitors(own: str, token: str) -> list[Visitor]:
     return [
         Visitor("the bank's page, logged in", {"Origin": own, **ada}, True),
         Visitor("the bank's page, not logged in", {"Origin": own, **other}, False),
+        Visitor("the bank's page, with a cookie old_session", {"Origin": own, "Cookie": "old_session=ada"}, False),
+        Visitor("the bank's page, with two cookies", {"Origin": own, "Cookie": "theme=dark; session=ada"}, True),
         Visitor("a foreign page, with the bank's session", {"Origin": "https://evil.example", **ada}, False),
         Visitor("a page whose origin begins alike", {"Origin": f"{own}.evil.example", **ada}, False),
         Visitor("the bank's page over http:", {"Origin": own.replace("https:", "http:"), **ada}, False),
@@ -316,6 +318,14 @@ def _lets(**headers: str) -> Callable[[Any], object]:
             _lets(origin=OWN, cookie="theme=dark"),
             "The bank's page got in without a session. The origin says which page it is, and not who sits before it.",
         ),
+        (
+            _lets(origin=OWN, cookie="old_session=ada"),
+            "A cookie old_session got in: compare the beginning of each cookie; they are parted by semicolons.",
+        ),
+        (
+            lambda f: not f({"Origin": OWN, "Cookie": "theme=dark; session=ada"}, OWN, TOKEN),
+            "A customer with two cookies was kept out: the session may stand behind another one.",
+        ),
         (_lets(), "A program without a token got in. An origin that is absent proves nothing."),
         (
             _lets(cookie="session=ada"),
@@ -347,7 +357,8 @@ async def door(answer: Any, trial: Trial) -> list[Outcome]:
     outcomes = []
     coming = visitors(own, token)
     trial.random.shuffle(coming)
-    answer(coming[0].headers, own, token)  # here an exception is the learner's, and in a server it would be a 500
+    for visitor in coming:  # here an exception is the learner's, and in a server it would be a 500
+        answer(visitor.headers, own, token)
     async with Lab(carrier="memory") as lab:
         await lab.serve(origins=None, process_request=ask)
         for visitor in coming:
@@ -369,5 +380,6 @@ async def _status(lab: Lab, headers: Mapping[str, str]) -> int:
 def let_in(headers: Mapping[str, str], own: str, token: str) -> bool:
     """Whether the bank lets this client in."""
     if "Origin" in headers:
-        return headers["Origin"] == own and "session=" in headers.get("Cookie", "")
+        cookies = headers.get("Cookie", "").split(";")
+        return headers["Origin"] == own and any(cookie.strip().startswith("session=") for cookie in cookies)
     return headers.get("Authorization") == f"Bearer {token}"
