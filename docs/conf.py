@@ -57,6 +57,7 @@ touch its panels and to have your answers judged, open your own copy with `wslab
 FOLDS = (  # what a cell's source holds, what of the cell is folded, and what the fold says
     (SOLUTION, "hide-input", "Write it yourself first. Then open the solution."),
     (re.compile(r"\.(?:reveal|after)\("), "hide-output", "Predict first. Then open what happened."),
+    (re.compile(r"^board\(", re.MULTILINE), "hide-output", "Open the capture, and below it what the judge finds."),
     (re.compile(r"^quiz\(", re.MULTILINE), "hide-output", "Answer first. Then open the answers."),
 )
 

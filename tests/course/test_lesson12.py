@@ -315,7 +315,9 @@ def test_what_a_relay_changed_kept_and_made_is_seen() -> None:
     assert stripped.crossed[0] == Passage(CLIENT, "GET /", "GET /, no Upgrade", changed=True)
     cut = greeting(FlipBits(9)).lanes
     assert cut.crossed[-1] == Passage(CLIENT, f'TEXT "{GREETING}"', "bytes, and no whole frame", changed=True)
-    ended = [(one.near, one.far) for one in damages()["TCP ends (FIN) behind the handshake"].lanes.crossed]
+    ended = [
+        (one.near, one.far) for one in damages()["the server's stream ends (FIN) after the handshake"].lanes.crossed
+    ]
     assert ("FIN, end of stream", "") in ended
     assert ("", f'TEXT "{GREETING}"') in ended
 

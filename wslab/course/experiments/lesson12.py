@@ -224,8 +224,8 @@ async def delivery(answer: Any, trial: Trial) -> list[Outcome]:
     lost, unconfirmed = Loss(Sender.CLIENT, first), Loss(Sender.SERVER, second)
     ways = {
         "nothing happens on the way": [],
-        f"behind {first} texts it is cut": [lost],
-        f"behind {second} confirmations it is cut": [unconfirmed],
+        f"it is cut after {first} texts": [lost],
+        f"it is cut after {second} confirmations": [unconfirmed],
         "both, one after the other": [lost, unconfirmed],
     }
     # One after another, since a loop without an end is stopped only where it is awaited and no task of its own.

@@ -77,7 +77,7 @@ LEAVES = {
     "her program is killed": Leave(cable=False),
     "her cable is pulled, and nobody says anything": Leave(cable=True),
     "her cable is pulled, and the server sends her a message": Leave(cable=True, said=True),
-    "her cable is pulled, and the server pings every 0.2 s": Leave(cable=True, pings=True),
+    "her cable is pulled, and the server pings every 0.2 s and waits 0.2 s": Leave(cable=True, pings=True),
 }
 
 
@@ -165,7 +165,7 @@ class Listener:
 
 ASKS: dict[str, Callable[[int, int], str]] = {  # from the last number sent to her, and the last that she has seen
     "she names no number": lambda sent, seen: "",
-    "the server goes on behind the last message that it sent her": lambda sent, seen: f"&last={sent}",
+    "the server goes on after the last message that it sent her": lambda sent, seen: f"&last={sent}",
     "the server sends everything again": lambda sent, seen: "&last=0",
     "she names the last number that she has seen": lambda sent, seen: f"&last={seen}",
 }

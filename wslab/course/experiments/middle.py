@@ -34,11 +34,11 @@ SENT, THROUGH = 1000, 30  # messages that are sent, and that a relay hands on
 
 DAMAGES: Mapping[str, Bend] = {
     "the line Upgrade is taken out": StripHeader("Upgrade"),
-    "the MASK bit is turned over": FlipBits(8),
-    "the highest bit of the H is turned over": FlipBits(48),
-    "the lowest bit of the H is turned over": FlipBits(55),
+    "the MASK bit is flipped": FlipBits(8),
+    "the highest bit of the H is flipped": FlipBits(48),
+    "the lowest bit of the H is flipped": FlipBits(55),
     "a ping is put in": Inject(PING, at="frames"),
-    "TCP ends (FIN) behind the handshake": Fin(direction="server", at="frames"),
+    "the server's stream ends (FIN) after the handshake": Fin(direction="server", at="frames"),
 }  # a bit's place is counted from the frame's first bit
 
 

@@ -74,7 +74,7 @@ def _argued_about() -> Iterable[OddFrame]:
         "a zero byte": build_frame("\0", opcode=1, mask=KEY),
         "a close reason that is not UTF-8": build_frame(b"\x03\xe8\xff", opcode=8, mask=KEY),
     }.items():
-        yield OddFrame("a row of frames", name, data)
+        yield OddFrame("several frames in a row", name, data)
     longest = {"with the first bit set": "81ff8000000000000000", "of 16 TiB": "82ff00000fffffffffff"}
     for name, header in longest.items():
         yield OddFrame("a length", f"a length {name}", bytes.fromhex(header) + KEY)
