@@ -147,7 +147,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "gives up": (gives_up, "Your function ends with the connection"),
     "counts anew": (counts_anew, "You count anew on each connection"),
     "counts from 0": (counts_from_0, "You count anew on each connection"),
-    "goes on": (goes_on_behind_what_was_sent, "You go on behind the last text that was sent"),
+    "goes on": (goes_on_behind_what_was_sent, "You go on after the last text that was sent"),
     "bare texts": (sends_bare_texts, "Your message has another form"),
 }
 

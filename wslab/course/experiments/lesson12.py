@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as dial
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
@@ -16,19 +18,24 @@ from ...live.lab import Lab
 from ...live.relay.bends import Bend, Hold
 from ...live.relay.relay import Relay
 from ...recording.trace import Trace
-from ..exercises import Outcome, Trial, exercise
+from ..exercises import EndlessLoopError, Outcome, Trial, exercise
+from ..stranger import StandIn, hosted
 
 TEXTS = 12
+RETURNS = "it returns"
+LONGEST, STEP = 5.0, 0.5  # seconds that a function of another process may take, and between two looks at it
 Connect = Callable[[], Any]
 
 
 class ConfirmingStore:
     """A server's memory: it keeps the first text of each number, and confirms every number that it reads."""
 
-    def __init__(self) -> None:
-        self.kept: dict[int, str] = {}
-        self.strange: list[str] = []  # messages that are none
-        self.again: list[str] = []  # messages with the number of another text
+    def __init__(
+        self, kept: dict[int, str] | None = None, strange: Sequence[str] = (), again: Sequence[str] = ()
+    ) -> None:
+        self.kept = kept or {}
+        self.strange = list(strange)  # messages that are none
+        self.again = list(again)  # messages with the number of another text
 
     def read(self, message: str) -> str | None:
         """Take a message, such as ``7 wire``; the confirmation, or None where it is no such message."""
@@ -99,9 +106,12 @@ async def _delivered(answer: Any, texts: Sequence[str], cuts: Sequence[Loss], to
             used += 1
             return lab.connect(relays[min(used, len(relays)) - 1].uri, close_timeout=0.2)
 
-        ended = "it returns"
+        ended = RETURNS
         try:
-            await answer(connect, list(texts))
+            if isinstance(answer, StandIn):
+                ended = await _elsewhere(answer, [relay.uri for relay in relays], list(texts))
+            else:
+                await answer(connect, list(texts))
         except ConnectionClosed as closed:
             ended = f"it gives up: {type(closed).__name__}"
     whole = dict(enumerate(texts))
@@ -110,7 +120,7 @@ async def _delivered(answer: Any, texts: Sequence[str], cuts: Sequence[Loss], to
     came = f"{right} of {len(texts)} texts" + (f", and {extra} that it cannot place" if extra else "")
     wanted = f"{len(texts)} of {len(texts)} texts"
     return [
-        Outcome(told, "it returns", ended, ended == "it returns"),
+        Outcome(told, RETURNS, ended, ended == RETURNS),
         Outcome(told, wanted, came, came == wanted),
     ]
 
@@ -157,6 +167,9 @@ class _Tried(NamedTuple):
 
 def _paper(answer: Any) -> _Tried:
     """What an answer does with four texts where the first connection takes two of them."""
+    if isinstance(answer, StandIn):
+        kept, strange, again, connections, error = hosted(answer, COURIER).paper()
+        return _Tried(ConfirmingStore(kept, strange, again), connections, error)
     store = ConfirmingStore()
     papers: list[_Paper] = []
 
@@ -170,6 +183,59 @@ def _paper(answer: Any) -> _Tried:
     except Exception as raised:
         error = type(raised).__name__
     return _Tried(store, len(papers), error)
+
+
+class Courier:
+    """A learner's function at work in the process that it belongs to; its methods take and give plain values."""
+
+    def __init__(self, deliver: Callable[..., Any]) -> None:
+        self._deliver, self._how = deliver, ""
+        self._ended = threading.Event()
+
+    def paper(self) -> tuple[dict[int, str], list[str], list[str], int, str]:
+        """What the function does on paper, see ``_paper``: what is kept, strange and sent again, connections, error."""
+
+        def at_once(*args: Any) -> None:
+            with contextlib.suppress(StopIteration):
+                self._deliver(*args).send(None)
+
+        tried = _paper(at_once)
+        return tried.store.kept, tried.store.strange, tried.store.again, tried.connections, tried.error
+
+    def begin(self, uris: list[str], texts: list[str]) -> None:
+        """Begin to deliver the texts, over the first address first; the last one serves for all further connections."""
+        left = iter(uris)
+        last = uris[-1]
+
+        def connect() -> Any:
+            return dial(next(left, last), close_timeout=0.2, proxy=None, ping_interval=None)
+
+        def work() -> None:
+            try:
+                asyncio.run(self._deliver(connect, texts))
+                self._how = RETURNS
+            except BaseException as error:
+                self._how = f"it gives up: {type(error).__name__}"
+            self._ended.set()
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def ended(self, seconds: float) -> str:
+        """How it ended, waiting so long at most; empty while it works."""
+        return self._how if self._ended.wait(seconds) else ""
+
+
+COURIER = f"{__name__}:{Courier.__name__}"
+
+
+async def _elsewhere(answer: StandIn, uris: list[str], texts: list[str]) -> str:
+    """Have a function of another process deliver; how it ended."""
+    courier = await asyncio.to_thread(hosted, answer, COURIER)
+    await asyncio.to_thread(courier.begin, uris, texts)
+    for _ in range(round(LONGEST / STEP)):
+        if how := await asyncio.to_thread(courier.ended, STEP):
+            return str(how)
+    raise EndlessLoopError(f"your function had not returned after {LONGEST:g} s")
 
 
 def _probe(says: Callable[[_Tried], object]) -> Callable[[Any], object]:
@@ -208,7 +274,7 @@ WHOLE = {0: "a", 1: "b", 2: "c", 3: "d"}
         ),
         (
             _probe(lambda tried: tried.store.kept != WHOLE),
-            "You go on behind the last text that was sent. Send again what was not confirmed.",
+            "You go on after the last text that was sent. Send again what was not confirmed.",
         ),
     ],
 )
