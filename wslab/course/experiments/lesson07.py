@@ -273,7 +273,8 @@ def _probe(says: Callable[[Any, Any, Situation], object]) -> Callable[[Any], obj
     hints=[
         "A ping is traffic. Which of the two numbers decides how long the proxy sees nothing?",
         "While the handler computes, nothing is answered. Which number must be larger than `pause`?",
-        "A dead peer is noticed after `ping_interval + ping_timeout + close_timeout` seconds at the latest. The last is 0.1 s here.",
+        "A dead peer is noticed after `ping_interval + ping_timeout + close_timeout` seconds at the latest. "
+        "The last is 0.1 s here.",
     ],
     foreseen=[
         (_probe(lambda interval, _, __: interval is None), "Without pings nothing crosses, and the proxy closes."),
