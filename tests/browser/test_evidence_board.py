@@ -33,6 +33,7 @@ def test_somebody_is_accused_by_keyboard_and_then_the_rule_is_shown(lab_page: La
     capture.locator(".wslab-scroller").focus()
     for _ in range(5):
         press("ArrowDown")
+    capture.locator("summary", has_text="Every field").press("Enter")
     expect(capture.get_by_text("the payload is not masked").first).to_be_visible()
 
     form.get_by_role("radiogroup", name="Which record shows it?").get_by_label("3", exact=True).focus()
