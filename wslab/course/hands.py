@@ -84,6 +84,16 @@ class _OpenLab(Lab):
         return await server.start(self._lease, handler, None, 0, False, kwargs, network=network)
 
 
+class Guest(ServerConnection):
+    """Who comes; one too many is cut off before a byte is read."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count those whose handlers run, this one among them."""
+        super().connection_made(transport)
+        if len(self.server.handler_tasks) > MOST_CONNECTIONS:
+            self.transport.abort()
+
+
 class ShowOfHands(Closes, Shown):
     """A vote on a prediction, as ``show_of_hands`` opens it. As text it says how to join, and the votes.
 
@@ -107,16 +117,6 @@ class ShowOfHands(Closes, Shown):
 
     async def start(self) -> None:
         """Listen, and serve the page."""
-        hands = self
-
-        class Guest(ServerConnection):
-            """Who comes; one too many is cut off before a byte is read."""
-
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                super().connection_made(transport)
-                if len(hands.server.accepted) > MOST_CONNECTIONS:
-                    self.transport.abort()
-
         self.server = await self.lab.open(
             self._vote, self._network, origins=[], create_connection=Guest, max_size=LONGEST, max_queue=4,
             ping_interval=20, ping_timeout=20,
@@ -250,6 +250,8 @@ class ShowOfHands(Closes, Shown):
     async def close(self) -> None:
         """End the vote: close its pages' connections and listen no more."""
         await self.lab.close()
+        if self in _open:
+            _open.remove(self)
         self._wake()
 
     def end(self) -> None:
@@ -364,6 +366,6 @@ async def show_of_hands(guess: Prediction, *, network: bool | str = False) -> Sh
     hands = ShowOfHands(guess, address, public=bool(network) and not address)
     await hands.start()
     _open[:] = [hands]
-    prediction.votes[guess] = hands
+    guess.vote = hands
     prediction.tell_listeners()
     return hands

@@ -168,7 +168,6 @@ class Voting(Protocol):
 
 
 made: list[weakref.ref[Prediction]] = []  # the predictions of this kernel, the oldest first
-votes: weakref.WeakKeyDictionary[Prediction, Voting] = weakref.WeakKeyDictionary()  # what a class votes on
 listeners: weakref.WeakSet[Callable[[], object]] = weakref.WeakSet()  # called when there is more of either
 
 
@@ -184,6 +183,8 @@ class Prediction(Form):
     While it is open in a student's copy, and no later one was answered, the views of each lab hold back what was
     recorded since.
     """
+
+    vote: Voting | None = None  # of a class, on this prediction
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)

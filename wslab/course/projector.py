@@ -60,7 +60,7 @@ class Projector(Panel):
         if guess is None:
             self.set_trait("state", {"question": EMPTY, "cases": [], "place": 0, "places": 0})
             return
-        vote = prediction.votes.get(guess)
+        vote = guess.vote
         for thing in (guess, vote):
             if thing is not None and thing not in self._watched:
                 self._watched.add(thing)
@@ -84,12 +84,12 @@ class Projector(Panel):
         guess = self._guess
         if guess is None:
             return Sheet("For the projector", [Words(EMPTY)])
-        shown: Any = prediction.votes.get(guess) or (guess.outcome if guess.locked or guess.skipped else None) or guess
+        shown: Any = guess.vote or (guess.outcome if guess.locked or guess.skipped else None) or guess
         return Sheet("For the projector", sheet_of(shown).blocks)
 
     @property
     def _vote(self) -> Voting | None:
-        return None if self._guess is None else prediction.votes.get(self._guess)
+        return None if self._guess is None else self._guess.vote
 
     def _answer_lock(self, question: Question) -> None:
         if self._guess is not None:
