@@ -30,8 +30,6 @@ CALLED: dict[str, Callable[..., Any]] = {
     "lab.connect": connect.__init__,
     "lab.settled": Lab.settled,
 }
-COMING = {"hands", "ballot", "slides"}
-"""Modules whose limits are told already and compared from when they are there."""
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LIMITING = re.compile(r"(^|_)(MOST|LARGEST|LONGEST|KEPT|LIMIT|PATIENCE|TIMEOUT|DEADLINE|GRACE|CAPACITY|MEMORY)(_|$)")
 NO_LIMITS = {
@@ -60,8 +58,6 @@ def settings(cell: str) -> Iterator[tuple[str, float]]:
         yield f"{called}({argument}=)", float(inspect.signature(CALLED[called]).parameters[argument].default)
     for stem, name in re.findall(r"`(\w+)\.([A-Z_]+)`", cell):
         there = [module for module in DOTTED if module.rpartition(".")[2] == stem]
-        if not there and stem in COMING:
-            continue
         (found,) = [module for module in there if hasattr(import_module(module), name)]
         yield f"{found.removeprefix('wslab.')}.{name}", float(getattr(import_module(found), name))
 

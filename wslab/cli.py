@@ -330,7 +330,10 @@ def _dissect_file(options: argparse.Namespace) -> int:
         trace = Trace.open(options.file)
     except TraceFileError as error:
         return _fail("dissect", error, 2)
-    found = [(number, dissection, trace.connection(number).records) for number, dissection in dissections(trace)]
+    records: dict[int, list[Record]] = {}
+    for record in trace.records:
+        records.setdefault(record.connection, []).append(record)
+    found = [(number, dissection, records.get(number, [])) for number, dissection in dissections(trace)]
     for note in trace.notes:
         _fail("dissect", visible(note), 0)
     if not found:

@@ -17,6 +17,7 @@ from shape import asked, broken, calls, cells, constants_in, minutes, sittings
 
 from wslab.course import quiz
 from wslab.course.copies import SOLUTION, source_folder, student
+from wslab.course.lesson import misconceptions
 from wslab.course.prediction import NOT_SHOWN, NOT_YET, WAITING
 
 IN_A_PAGE = {"09", "11"}  # lessons of which a part happens in a page, and is asserted by tests that drive one
@@ -162,12 +163,9 @@ def test_each_question_of_a_quiz_has_its_answer_and_a_reason_for_what_many_say(l
             assert {case.was, case.usual, *case.because} <= set(options)
 
 
-MISCONCEPTIONS = set(range(1, 29))
-
-
 def test_each_misconception_of_these_lessons_has_its_prediction():
     told = {number for path in LESSONS for one in asked(path) for number in one.misconceptions}
-    assert told >= MISCONCEPTIONS
+    assert told == set(misconceptions())
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

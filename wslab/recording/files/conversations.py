@@ -113,13 +113,14 @@ def _answered(streams: Streams) -> FoundConversation | None:
     for which, run in enumerate(responses):
         for start, head in _heads(run.data, Sender.SERVER):
             if head.status == 101 and head.has_token("Upgrade", "websocket"):
-                begins = [
+                begins = (
                     (number, at)
                     for number, asked in enumerate(requests)
+                    for data in [asked.data]  # joined once
                     for at in asked.offsets[:CANDIDATES]
-                    if _chained(asked.data, Sender.CLIENT, at)
-                ]
-                number, at = begins[0] if begins else (len(requests), 0)
+                    if _chained(data, Sender.CLIENT, at)
+                )
+                number, at = next(begins, (len(requests), 0))
                 return _with_rest(streams, (number, which), (at, start), asked=False)
     return None
 
