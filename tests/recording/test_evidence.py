@@ -9,11 +9,13 @@ import dpkt
 import pytest
 from packets import GREETING, MASK, Packet, Talk, greeting, pcap, pcapng
 
+from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_frame, build_request, build_response
 from wslab.protocol.words import BINARY
+from wslab.recording.derive import FEWEST
 from wslab.recording.files.capture_in import read_capture
-from wslab.recording.trace import Trace
+from wslab.recording.trace import Trace, dissections
 
 LONG = build_frame(bytes(3000), opcode=BINARY, mask=MASK)
 PARTS = [
@@ -237,3 +239,22 @@ def test_a_file_with_secrets_says_that_nothing_is_decrypted():
     secrets = struct.pack("<IIII", 10, 20, 0x544C534B, 0) + struct.pack("<I", 20)
     trace = read_capture(pcapng(greeting().packets) + secrets, Trace)
     assert trace.notes == ("the file holds secrets of TLS; nothing is decrypted here",)
+
+
+@pytest.mark.slow
+def test_a_capture_of_many_connections_keeps_them_all():
+    packets = [
+        one for port in range(3500) for one in Talk(client=(b"\x0a\0\0\3", 2000 + port)).say(GREETING[:2]).packets
+    ]
+    trace = read(packets)
+    assert trace.connections == list(range(3500))
+    assert len(list(dissections(trace))) == 3500
+
+
+def test_connections_that_were_dropped_are_left_out_of_a_dissection():
+    trace = Trace(max_entries=100)
+    for number in range(FEWEST + 5):
+        tap = trace.join(Sender.CLIENT, number)
+        tap.sent(GREETING[0][1])
+        tap.left()
+    assert len(list(dissections(trace))) == len(trace.connections) <= FEWEST + 1

@@ -275,7 +275,8 @@ def dissections(trace: Reading) -> Iterator[tuple[int, Dissection]]:
     with trace.still():
         kept: dict[int, list[Record]] = {number: [] for number in trace.connections}
         for record in trace.records:
-            kept.setdefault(record.connection, []).append(record)
+            if record.connection in kept:  # else the connection was dropped before its last record
+                kept[record.connection].append(record)
         for number in sorted(kept):
             yield number, _dissection(trace, number, kept[number])
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ..archive import R, TraceFileError
+from ..derive import RECORDS_EACH
 from ..tape import LossNote
 
 PROBLEMS: Final = 100  # different problems that are told; more are counted
@@ -65,7 +66,8 @@ def play(
     """
     size = sum(len(event.what) for event in events if isinstance(event.what, bytes))
     # A quarter of the bytes may be inflated ones, which is what the least is for.
-    trace = kind(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(events)))
+    wires = len({event.wire for event in events})  # all of them are kept, though they are over
+    trace = kind(max_bytes=max(2**24, 2 * size), max_entries=max(200_000, 2 * len(events), RECORDS_EACH * wires))
     trace.began = began
     taps = {
         (wire, end): trace.join(end, (source, wire), number=wire, heads=heads.get(wire, (True, True)))
