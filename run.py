@@ -19,6 +19,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -36,12 +38,12 @@ CHECKS = {
 }
 NEEDS_NODE = ["notebooks/09-javascript-and-other-peers.ipynb", "notebooks/09b-more.ipynb"]
 NBVAL = ["pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=30", "-q", "notebooks"]
-TESTS = {
-    **CHECKS,
-    "notebooks": NBVAL,
+TESTS = {**CHECKS, "notebooks": NBVAL, "pytest": ["pytest", "--half=others"]}
+# These run beside the others: a test of a browser waits most of its time.
+TESTS_BESIDE = {
     # Again, with another order of sets and dicts of strings: no output may depend on it.
     "notebooks again": NBVAL,
-    "pytest": ["pytest"],
+    "pytest in browsers": ["pytest", "--half=browser"],
 }
 ENVIRONMENT = {"notebooks": {"PYTHONHASHSEED": "1"}, "notebooks again": {"PYTHONHASHSEED": "2"}}
 
@@ -108,8 +110,11 @@ def test(arguments):
     left_out = [] if shutil.which("node") else ["--ignore=%s" % path for path in NEEDS_NODE]
     if left_out:
         say("%s need Node, and are not run" % " and ".join(NEEDS_NODE))
-    steps = possible(TESTS)
-    return run_all({name: [*command, *left_out] if command is NBVAL else command for name, command in steps.items()})
+    steps, beside = (
+        {name: [*command, *left_out] if command is NBVAL else command for name, command in steps.items()}
+        for steps in (possible(TESTS), TESTS_BESIDE)
+    )
+    return run_all(steps, beside)
 
 
 def install_all(arguments):
@@ -159,18 +164,37 @@ def possible(steps):
     return {name: command for name, command in steps.items() if name != "biome"}
 
 
-def run_all(steps):
-    """Run every step, even when one fails; 1 if any did."""
+def run_all(steps, beside=()):
+    """Run every step, even when one fails, and those of ``beside`` at the same time; 1 if any did.
+
+    What the steps of ``beside`` print is shown once the others are over.
+    """
     failed = []
-    for name, command in steps.items():
-        print("== %s" % name, flush=True)
-        if run(command, **ENVIRONMENT.get(name, {})):
-            failed.append(name)
+
+    def run_each(steps, output=None):
+        for name in steps:
+            print("== %s" % name, file=output, flush=True)
+            if run(steps[name], output, **ENVIRONMENT.get(name, {})):
+                failed.append(name)
+
+    with tempfile.TemporaryFile("w+", errors="replace") as printed:
+        other = threading.Thread(target=run_each, args=(beside, printed))
+        other.start()
+        if beside:
+            print("running at the same time, shown afterwards: %s" % ", ".join(beside), flush=True)
+        run_each(steps)
+        other.join()
+        printed.seek(0)
+        shutil.copyfileobj(printed, sys.stdout)
+    sys.stdout.flush()
     return say("failed: " + ", ".join(failed)) if failed else 0
 
 
-def run(command, **environment):
-    """Run a command of the private environment, as if it were activated; its exit status."""
+def run(command, output=None, **environment):
+    """Run a command of the private environment, as if it were activated; its exit status.
+
+    ``output`` is a file for what it prints; None leaves it on the screen.
+    """
     path = os.pathsep.join([str(BIN), os.environ.get("PATH", "")])
     variables = {**os.environ, "VIRTUAL_ENV": str(VENV), "PATH": path, **environment}
     variables.pop("PYTHONHOME", None)
@@ -179,7 +203,7 @@ def run(command, **environment):
     program = shutil.which(command[0], path=path)
     if program is None:
         return say("%s is not on this machine" % command[0])
-    process = subprocess.Popen([program, *command[1:]], env=variables)
+    process = subprocess.Popen([program, *command[1:]], env=variables, stdout=output, stderr=output)
     while True:
         try:
             return process.wait()
