@@ -7,6 +7,8 @@
     python3 run.py notebooks [notebook ...]        executes the notebooks (all of them) and stores their outputs
     python3 run.py docs [linkcheck]                builds docs/ and the lessons as pages; or asks the links outside
     python3 run.py bench                           prints the measured ratios
+    python3 run.py lock                            pins the newest versions that fit for `test`; needs a network
+    python3 run.py audit                           asks which pinned versions have known holes; needs a network
     python3 run.py install                         only sets up what `test` needs
 
 Each first makes the private environment ``.venv`` in this folder and installs what it needs there. That takes
@@ -27,6 +29,9 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+
+# What `test` installs, each version with its hashes. `lab` takes whatever fits, as pip and conda do.
+LOCKED = "tests/requirements.txt"
 
 # Biome formats and lints JavaScript and CSS; biome.jsonc tells it how. It is a Node package of its own.
 BIOME = "tests/style/node_modules/@biomejs/biome/bin/biome"
@@ -77,6 +82,8 @@ def main(argv):
         "notebooks": notebooks,
         "docs": docs,
         "bench": bench,
+        "lock": lock,
+        "audit": audit,
         "install": install_all,
     }
     if sys.version_info < (3, 11):
@@ -156,6 +163,25 @@ def bench(arguments):
     return run_all({path.name: ["python", str(path), *arguments] for path in sorted(ROOT.glob("benchmarks/*.py"))})
 
 
+def lock(arguments):
+    """Write the versions and hashes that the tests' environment takes, for every platform and Python."""
+    install("supply")
+    command = ["uv", "pip", "compile", "pyproject.toml", "--universal", "--python-version=3.11", "--extra=test"]
+    # Also what builds wslab itself: hatchling, and what it needs for an editable install.
+    command += ["--group=build", "--generate-hashes", "--no-header", "--no-annotate", "--upgrade", "--quiet"]
+    return run([*command, "--output-file=%s" % LOCKED, *arguments])
+
+
+def audit(arguments):
+    """Ask PyPI's and npm's advisories about every pinned version."""
+    install("supply")
+    steps = {LOCKED: ["pip-audit", "--strict", "--disable-pip", "--requirement=%s" % LOCKED, *arguments]}
+    for lock in node_locks("tests", "wslab"):
+        folder = lock.parent.relative_to(ROOT).as_posix()
+        steps[folder] = ["npm", "audit", "--prefix=%s" % folder]
+    return run_all(steps)
+
+
 def possible(steps):
     """The steps without Biome's where Node or npm is missing, unless nothing may be left out."""
     if (shutil.which("node") and (ROOT / BIOME).exists()) or os.environ.get("WSLAB_REQUIRE_ALL") == "1":
@@ -213,7 +239,8 @@ def run(command, output=None, **environment):
 
 def install(extra=""):
     """Make the private environment and install this folder there, unless that is done already."""
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(VENV).encode()).hexdigest()
+    wanted = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", LOCKED)) + str(VENV).encode()
+    wanted = hashlib.sha256(wanted).hexdigest()
     stamps = [VENV / "installed-test", VENV / ("installed-" + extra)]
     works = PYTHON.exists() and subprocess.call([str(PYTHON), "-c", ""], stderr=subprocess.DEVNULL) == 0
     if works and any(stamp.exists() and stamp.read_text() == wanted for stamp in stamps):
@@ -227,8 +254,12 @@ def install(extra=""):
     if subprocess.call([*pip, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         pip = [sys.executable, "-m", "pip", "--python", str(PYTHON)]
     print("installing wslab and what it needs; the first time takes a minute or two", flush=True)
-    target = str(ROOT) + ("[%s]" % extra if extra else "")
-    must([*pip, "install", "-qq", "--disable-pip-version-check", "--editable", target])
+    pip += ["install", "-qq", "--disable-pip-version-check"]
+    if extra == "test":
+        must([*pip, "--require-hashes", "--requirement", LOCKED])
+        must([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
+    else:
+        must([*pip, "--editable", str(ROOT) + ("[%s]" % extra if extra else "")])
     stamps[-1].write_text(wanted)
 
 
@@ -264,12 +295,16 @@ def may_sudo():
     return bool(shutil.which("sudo")) and subprocess.call(["sudo", "-n", "true"], stdout=quiet, stderr=quiet) == 0
 
 
+def node_locks(*folders):
+    """Every package-lock.json in these folders."""
+    locks = {lock for folder in folders for lock in ROOT.glob("%s/**/package-lock.json" % folder)}
+    return sorted(lock for lock in locks if "node_modules" not in lock.parts)
+
+
 def install_node_packages(*folders, needed=True):
     """Install what each package-lock.json in these folders names, unless that is done already."""
     npm = shutil.which("npm")
-    locks = [lock for folder in folders for lock in ROOT.glob("%s/**/package-lock.json" % folder)]
-    locks = [lock for lock in locks if "node_modules" not in lock.parts]
-    for lock in sorted(locks):
+    for lock in node_locks(*folders):
         stamp = lock.parent / "node_modules" / ".installed"
         wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
         if npm and not (stamp.exists() and stamp.read_text() == wanted):
