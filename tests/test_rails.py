@@ -134,11 +134,11 @@ def test_a_file_is_no_longer_than_its_budget() -> None:
     assert {name: length for name, length in longer.items() if length > LEFT_LONGER[name]} == {}
 
 
-MOST_LINES = 21_100
+MOST_LINES = 21_700
 """Of Python in the package, without ``course/``."""
-MOST_STATEMENTS = 13_700
+MOST_STATEMENTS = 14_100
 """Of that Python: nodes of its syntax trees."""
-MOST_WEB_LINES = 8_080
+MOST_WEB_LINES = 8_160
 """Of JavaScript and CSS."""
 WIDEST = 120
 """Columns of a line of JavaScript; the formatter does not break comments and long texts."""

@@ -76,7 +76,11 @@ def test_a_frame_with_a_hole_has_a_record():
     trace = read(holed.packets)
     assert accused(trace) == []
     (cut,) = (record for record in trace.records if record.kind is Kind.UNREAD)
+    assert cut.summary == "BINARY cut short: 992 of 3,000 bytes"
     said = " ".join(repr(trace.explain(cut.number)).split())
+    assert said.startswith("BINARY frame, cut short")
+    *_, extended, key, payload = trace.explain(cut.number).fields
+    assert (extended.value, key.value, payload.width) == (3000, MASK, 992 * 8)
     assert "a frame with 992 of 3,000 bytes of payload; what follows was not recorded" in said
     assert "connection 0: 1,008 bytes after gaps are the ends of frames that the gaps cut" in trace.notes
     assert not any("no frame's beginning is known" in note for note in trace.notes)

@@ -53,6 +53,7 @@ class Unread(NamedTuple):
     length: int  # how many there are
     what: str  # what they are, in plain words
     violations: tuple[Violation, ...] = ()
+    header: FrameHeader | None = None  # where they are a frame with a part of its payload
 
     def __str__(self) -> str:
         left = "" if self.what == BODY else " left over"
@@ -257,7 +258,7 @@ class Connection:
             return Unread(sender, offset, data, dissector.unread, what)
         else:
             what = f"{'an opening handshake' if dissector.mode is Mode.HEAD else 'a frame header'} without its end"
-        return Unread(sender, offset, data[:UNREAD_KEPT], dissector.received - offset, what, broken)
+        return Unread(sender, offset, data[:UNREAD_KEPT], dissector.received - offset, what, broken, header)
 
     def _want(self, side: _Direction, first: int, length: int) -> int:
         """How many bytes of a payload have to be gathered."""

@@ -105,14 +105,14 @@ def _forget_conversations(tape: Tape, ledger: Ledger) -> None:
 
 def _append(
     ledger: Ledger, at: float, conversation: Conversation, sender: Sender, kind: Kind, offset: int, *,
-    payload_length: int = 0, header_length: int = 0, status: int = 0,
+    payload_length: int = 0, header_length: int = 0, status: int = 0, first: int = 0, second: int = 0,
     violations: tuple[Violation, ...] = (), preview: bytes = b"",
 ) -> int:  # fmt: skip
     records, preview = ledger.records, preview[:PREVIEW]
     number = records.append(
         PACKED.pack(
             records.total, conversation.wire.number, at, offset, payload_length, header_length, status, sender, kind,
-            0, 0, min(len(violations), 255), len(preview), preview, UNKNOWN,
+            first, second, min(len(violations), 255), len(preview), preview, UNKNOWN,
         )
     )  # fmt: skip
     ledger.places.append(PLACE.pack(0, NO_MESSAGE))
@@ -178,10 +178,12 @@ def _stored(
 
 
 def _unread(ledger: Ledger, at: float, conversation: Conversation, unread: Unread) -> None:
-    sender, offset, data, length, what, violations = unread
+    sender, offset, data, length, what, violations, header = unread
+    first, second, start = (header.first, header.second, header.header_length) if header else (0, 0, 0)
     number = _append(
         ledger, at, conversation, sender, Kind.UNREAD, offset,
-        payload_length=length, violations=violations, preview=data,
+        payload_length=length - start, header_length=start, first=first, second=second,
+        violations=violations, preview=data,
     )  # fmt: skip
     ledger.texts[number] = what
     conversation.streams[sender].waiting.append((offset + length, number, at))

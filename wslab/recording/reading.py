@@ -288,6 +288,10 @@ class Reading:
                     inflated = ledger.inflated.get(number)
                     shown = explain_frame(raw, sender=sender, offset=offset, violations=violations, inflated=inflated)
                     return shown if text is None else replace(shown, facts=(*shown.facts, ("not read", text)))
+                case Kind.UNREAD if raw and record.second:
+                    shown = explain_frame(raw, sender=sender, offset=offset, violations=violations)
+                    facts = (*shown.facts, ("Cut short", text or "the frame's end was not recorded"))
+                    return replace(shown, title=f"{shown.title}, cut short", facts=facts)
                 case Kind.UNREAD:
                     fact = "left over", text or "bytes that are no whole head and no whole frame"
                 case Kind.ERROR | Kind.BEND:
