@@ -241,6 +241,68 @@ def test_a_file_with_secrets_says_that_nothing_is_decrypted():
     assert trace.notes == ("the file holds secrets of TLS; nothing is decrypted here",)
 
 
+@pytest.mark.parametrize("later", [1, 2, 3, 5])
+def test_a_syn_that_the_capture_saw_late_opens_no_other_connection(later: int):
+    packets = greeting().packets
+    trace = read([*packets[1 : 1 + later], packets[0], *packets[1 + later :]])
+    assert (trace.connections, trace.notes) == ([0], ())
+    assert len(trace.messages) == 2
+
+
+@pytest.mark.parametrize("kept", [0, 1, 17, 60, 110])
+def test_the_rest_of_a_head_is_no_frame(kept: int):
+    """Of the 101, only these bytes and the last ones were captured: frames follow behind its empty line."""
+    head = GREETING[1][1]
+    cut = Talk().open().say([GREETING[0], ("s", head[:kept]), ("s", head[kept:-7]), ("s", head[-7:] + GREETING[3][1])])
+    del cut.packets[5]
+    trace = read(cut.say([GREETING[2], *GREETING[4:]]).close().packets)
+    assert accused(trace) == []
+    assert sorted(message.data or b"" for message in trace.messages) == [b"Hello client!", b"Hello server!"]
+
+
+NO = ("s", b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+PAGE = [("c", b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n"), ("s", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")]
+
+
+@pytest.mark.parametrize("before", [[GREETING[0], NO], [*PAGE, GREETING[0], NO], [GREETING[0], NO, GREETING[0], NO]])
+@pytest.mark.parametrize("end", ["", "c", "s"])
+def test_several_requests_on_one_connection(before: list[tuple[str, bytes]], end: str):
+    """The whole, and each direction alone: a second request is no frame."""
+    asked = Talk().open().say([*before, *GREETING]).close()
+    trace = read(of(asked, end) if end else asked.packets)
+    assert accused(trace) == []
+    assert len(trace.frames) == (2 if end else 4)
+    assert all(head.malformed is None for head in trace.handshakes)
+
+
+@pytest.mark.parametrize("gone", range(3, 9))
+def test_several_requests_of_which_one_is_cut_short(gone: int):
+    asked = Talk().open().say([*PAGE, GREETING[0], NO, *GREETING]).close()
+    time, packet = asked.packets[gone]
+    asked.packets[gone] = time, packet[: 40 + (len(packet) - 40) // 2]
+    trace = read(asked.packets)
+    assert accused(trace) == []
+    assert len(trace.frames) == 4
+
+
+@pytest.mark.parametrize("lines", [[GREETING[0], NO], [GREETING[0], ("s", GREETING[1][1])]])
+def test_a_server_whose_only_bytes_were_lost_is_not_said_to_be_silent(lines: list[tuple[str, bytes]]):
+    lost = Talk().open().say(lines).close()
+    del lost.packets[4]
+    trace = read(lost.packets)
+    assert accused(trace) == []
+    note = f"connection 0: the last {len(lines[1][1])} bytes of the server's stream were not captured"
+    assert trace.notes == (note,)
+
+
+@pytest.mark.parametrize("first", [6, 7, 8])
+def test_a_close_frame_may_have_come_before_the_capture_began(first: int):
+    """The server closes first, and the client's frames after that are all that is seen, with both ends' FIN."""
+    late = Talk().open().say([*GREETING[:2], ("s", GREETING[5][1]), GREETING[2], GREETING[4]]).close()
+    trace = read(late.packets[first:])
+    assert accused(trace) == []
+
+
 @pytest.mark.slow
 def test_a_capture_of_many_connections_keeps_them_all():
     packets = [

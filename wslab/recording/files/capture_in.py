@@ -220,6 +220,8 @@ class _Import:
                 first = run.pieces[0]
                 if before is not None and before.last is not None:
                     self._tell(before.last, before.wire, sender, LossNote(text))
+                elif not placed:
+                    self._tell(first._replace(order=first.order - 1), flow.number, sender, LossNote(text))
                 elif any(one.part.run is not run or not one.part.head for one in placed):
                     self._tell(first._replace(order=first.order - 1), flow.number, sender, text)
             before = by_run.get(id(run), before)
@@ -228,6 +230,9 @@ class _Import:
             self.problem(f"{name}: {text}")
             if before is not None and before.last is not None:
                 self._tell(before.last, before.wire, sender, LossNote(text))
+            elif not stream.runs:
+                first = next(segment for segment in flow.segments if segment.end == stream.end)
+                self._tell(first, flow.number, sender, LossNote(text))
         elif before is not None and before.last is not None and not stream.ends and not self.own:
             if before.part.run is stream.runs[-1] and (inside := unfinished(before.part)):
                 self.problem(f"{name}: the capture ends inside {inside} of the {sender.label}")

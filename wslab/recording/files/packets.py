@@ -53,6 +53,7 @@ _ETHERTYPES: Final = {
 }
 
 RUNS: Final = 64  # runs of one direction that are looked at
+LATE: Final = 8  # segments behind which a SYN that the capture saw late still begins their connection
 _CIRCLE: Final = 2**32  # sequence numbers wrap (RFC 9293 section 3.4)
 
 
@@ -187,11 +188,13 @@ def _after_extensions(data: bytes, at: int, kind: int) -> tuple[int, int, int]:
 
 
 def _begins_anew(flow: Flow, end: int, sequence: int, flags: int) -> bool:
-    """Whether a SYN opens a new connection on sockets that were used before, and is no repeated one."""
+    """Whether a SYN opens a new connection on sockets that were used before, and is neither repeated nor seen late."""
     syn = flow.syns[end]
-    if syn is None:
-        return not flags & ACK and bool(flow.segments) and flow.opened_by != 1 - end
-    return syn != sequence
+    if syn is not None:
+        return syn != sequence
+    first = (sequence + 1) % _CIRCLE
+    late = any((one.sequence if one.end == end else one.acknowledged) == first for one in flow.segments[:LATE])
+    return not flags & ACK and bool(flow.segments) and flow.opened_by != 1 - end and not late
 
 
 class Run:
