@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -165,6 +166,12 @@ def asked_twice() -> list[Packet]:
     return Talk().open().say([*page, HANDSHAKE[0], no, *GREETING[:4], *BYE]).close().packets
 
 
+def bare() -> list[Packet]:
+    """Heads whose lines end in LF without CR."""
+    lines = [(who, data.replace(b"\r\n", b"\n")) for who, data in HANDSHAKE]
+    return Talk().open().say([*lines, *GREETING[2:4], *BYE]).close().packets
+
+
 def long() -> list[Packet]:
     noise = random.Random(3)
     up, down = (noise.randbytes(70_000), noise.randbytes(66_000))
@@ -221,9 +228,10 @@ KINDS: Final[dict[str, Callable[[], list[Packet]]]] = {
     make.__name__.replace("_", " "): make
     for make in (
         plain, compressed, fragmented, split, several, relayed, closing, refused, asked_twice, long, pipelined, ipv6,
-        options, breaking, alive,
+        options, breaking, alive, bare,
     )
 }  # fmt: skip
+HEADS: Final = re.compile(rb"(?:GET |HTTP/1\.1 )[\t\x20-\x7e\r\n]*?\n\r?\n")
 TAGGED: Final = {"vlan": (0x8100,), "q in q": (0x88A8, 0x8100)}  # ``plain`` again, with these tags
 
 
@@ -337,7 +345,7 @@ def opens(packets: list[Packet]) -> list[bool]:
         before = streams.get(key, b"")
         begins.append((key, len(before)))
         streams[key] = before + packet[header(packet) :]
-    ends = {key: max(data.rfind(b"\r\n\r\n"), 0) for key, data in streams.items()}
+    ends = {key: max((found.end() for found in HEADS.finditer(data)), default=0) for key, data in streams.items()}
     return [start < ends[key] for key, start in begins]
 
 

@@ -196,7 +196,6 @@ H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n
     [
         ([("s", LENGTHS)], "not WebSocket"),
         ([("c", H2C), ("s", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
-        ([("c", GREETING[0][1].replace(b"\r\n", b"\n"))], "HTTP whose lines end in a bare LF, which is not read here"),
         ([("c", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")], "HTTP without an upgrade to WebSocket"),
     ],
 )
@@ -239,6 +238,15 @@ def test_a_file_with_secrets_says_that_nothing_is_decrypted():
     secrets = struct.pack("<IIII", 10, 20, 0x544C534B, 0) + struct.pack("<I", 20)
     trace = read_capture(pcapng(greeting().packets) + secrets, Trace)
     assert trace.notes == ("the file holds secrets of TLS; nothing is decrypted here",)
+
+
+@pytest.mark.parametrize("heads", ["c", "s", "cs"])
+def test_heads_whose_lines_end_in_lf_alone_are_read(heads: str):
+    lines = [(who, data.replace(b"\r\n", b"\n") if who in heads else data) for who, data in GREETING[:2]]
+    trace = read(Talk().open().say([*PAGE, *lines, *GREETING[2:]]).close().packets)
+    assert accused(trace) == ["line-ends-in-bare-lf"] * len(heads)
+    assert len(trace.frames) == 4
+    assert [head.headers for head in trace.handshakes] == [head.headers for head in read(greeting().packets).handshakes]
 
 
 @pytest.mark.parametrize("later", [1, 2, 3, 5])

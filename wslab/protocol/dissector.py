@@ -34,7 +34,7 @@ from enum import Enum
 from typing import Final, NamedTuple, overload
 
 from ..anatomy.field import Sender
-from .head import END, TOKEN, Head, parse_head
+from .head import TOKEN, Head, head_end, parse_head
 from .header import EXTENDED, HEADER, LONGEST, FrameHeader, payload_length, read_header
 from .words import FIN, LENGTH, OPCODE, OPCODES, RSV1, RSV2, RSV3
 
@@ -214,8 +214,7 @@ class Dissector:
             self.mode = Mode.FRAMES
         elif not TOKEN.match(chr(kept[0])):
             found.append(self._no_head(f"these bytes begin no HTTP: {kept[0]:02x}"))
-        elif (at := kept.find(END, max(0, seen - len(END) + 1), HEAD_LIMIT)) >= 0:
-            stop = at + len(END)
+        elif (stop := head_end(kept, max(0, seen - 2), HEAD_LIMIT)) >= 0:
             head = parse_head(bytes(kept[:stop]), self.sender, offset=self.next_offset)
             found.append(head)
             self.next_offset += stop
@@ -225,7 +224,7 @@ class Dissector:
             return b""
         else:
             found.append(self._no_head(f"no empty line in the first {HEAD_LIMIT:,} bytes"))
-        rest = bytes(kept[stop:])
+        rest = bytes(kept[max(0, stop) :])
         kept.clear()
         return rest
 

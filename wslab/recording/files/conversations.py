@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...drawing.visible import count, quote
-from ...protocol.dissector import Dissector, Mode
-from ...protocol.head import END, Head, begins_like_head, parse_head
+from ...protocol.dissector import HEAD_LIMIT, Dissector, Mode
+from ...protocol.head import Head, begins_like_head, head_end, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
 from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
 from .packets import CapturedStream, Flow, Run
@@ -24,9 +24,8 @@ CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning 
 CHAINED: Final = 64  # frames that are looked at when bytes without a handshake are judged
 HEAD: Final = 2**14  # bytes in which a head's first line, or its Upgrade line, is looked for
 _CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+")
-_BARE: Final = re.compile(rb"\A[^\r\n]+\n")  # a first line without CR
-_HEAD_REST: Final = re.compile(rb"[\t\x20-\x7e\r\n]{,65536}?\r\n\r\n")
-_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
+_HEAD_REST: Final = re.compile(rb"[\t\x20-\x7e\r\n]{,65536}?\n\r?\n")
+_UPGRADE: Final = re.compile(rb"\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
 
 Streams = tuple[CapturedStream, CapturedStream]  # what the client sent, and what the server sent
 
@@ -70,8 +69,6 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
         return "not WebSocket"
     if any(len(segment.data) < segment.length for segment in flow.segments):
         return "HTTP in packets that were captured cut short"
-    if any(_BARE.search(data) for data in first):
-        return "HTTP whose lines end in a bare LF, which is not read here"
     others = [token for data in first for _, head in _heads(data, Sender.CLIENT) for token in head.tokens("Upgrade")]
     if others:
         return f"HTTP with an upgrade to {quote(others[0])}, and not to WebSocket"
@@ -96,7 +93,7 @@ def _upgraded(streams: Streams) -> FoundConversation | None:
         else:
             # Behind a gap, or behind a body whose length nobody tells, a request still begins where a segment does.
             begins = (at for at, piece in zip(run.offsets, run.pieces, strict=True) if piece.data[:4] == b"GET ")
-            heads = ((at, data.find(END, at, at + HEAD)) for at in begins)
+            heads = ((at, head_end(data, at, at + HEAD)) for at in begins)
             start = next((at for at, end in heads if _UPGRADE.search(data, at, at + HEAD if end < 0 else end)), -1)
             if start < 0:
                 continue
@@ -266,11 +263,11 @@ def _heads(data: bytes, sender: Sender, methods: Sequence[str | None] = ()) -> I
     """
     at = number = 0
     while at < len(data) and begins_like_head(data[at : at + HEAD]):
-        found = data.find(END, at, at + 2**16)
-        if found < 0:
+        end = head_end(data, at, at + HEAD_LIMIT)
+        if end < 0:
             return
-        head = parse_head(data[at : found + 4], sender, offset=at)
-        start, at = at, found + 4
+        head = parse_head(data[at:end], sender, offset=at)
+        start, at = at, end
         status = head.status
         if status is not None and 100 <= status < 200 and status != 101:
             continue
