@@ -48,6 +48,7 @@ from packets import (
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
+from wslab.protocol.states import State
 from wslab.protocol.words import BINARY, CONTINUATION, PING, PONG, TEXT
 from wslab.recording.files.capture_in import read_capture
 from wslab.recording.trace import Trace
@@ -307,6 +308,7 @@ class Capture:
     opening: bool  # whether it carries bytes of the opening handshake, or of HTTP before it
     rules: Counter[tuple[Sender, str]] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
+    states: list[dict[Sender, State]] = field(default_factory=list)  # of each connection
     frames: Counter[Frame] = field(default_factory=Counter)
     theirs: Counter[Frame] = field(default_factory=Counter)
 
@@ -314,6 +316,7 @@ class Capture:
         """wslab's reading."""
         trace = read_capture(pcap(self.packets, link=1), Trace)
         self.notes = trace.notes
+        self.states = [trace.states(number) for number in trace.connections]
         for record in trace.records:
             for violation in trace.explain(record.number).violations:
                 self.rules[record.sender, violation.rule] += 1
@@ -424,6 +427,8 @@ def faults(capture: Capture, whole: Capture) -> Iterator[str]:
     probes = capture.kind == "alive"  # one more of them is one more
     if capture.way in LOSSLESS and capture.notes != whole.notes and not probes:
         yield f"no byte is missing, and the notes are {capture.notes}"
+    if capture.way in LOSSLESS and capture.states != whole.states:
+        yield f"no byte is missing, and the connections end as {capture.states}"
     for frame in (whole.frames - capture.frames).elements():
         if capture.way in LOSSLESS:
             yield f"no byte is missing, and a frame is: {told(frame)}"

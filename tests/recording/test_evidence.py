@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import dpkt
 import pytest
-from packets import GREETING, MASK, Packet, Talk, greeting, pcap, pcapng
+from packets import ACK, FIN, GREETING, MASK, RST, Packet, Talk, greeting, pcap, pcapng
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_frame, build_request, build_response
+from wslab.protocol.states import State
 from wslab.protocol.words import BINARY
 from wslab.recording.derive import FEWEST
 from wslab.recording.files.capture_in import read_capture
@@ -301,6 +302,57 @@ def test_a_server_whose_only_bytes_were_lost_is_not_said_to_be_silent(lines: lis
     assert accused(trace) == []
     note = f"connection 0: the last {len(lines[1][1])} bytes of the server's stream were not captured"
     assert trace.notes == (note,)
+
+
+def refusal(*headers: str) -> tuple[str, bytes]:
+    return "s", "".join(f"{line}\r\n" for line in ("HTTP/1.1 403 Forbidden", *headers, "")).encode() + b"no"
+
+
+ENDS = {"c": ("c", FIN | ACK), "s": ("s", FIN | ACK), "C": ("c", RST | ACK), "S": ("s", RST | ACK)}
+SAID = {
+    "nothing": GREETING[:1],
+    "refused": [GREETING[0], refusal("Content-Length: 2")],
+    "refused, and closes": [GREETING[0], refusal("Content-Length: 2", "Connection: close")],
+    "refused, to the end": [GREETING[0], refusal()],
+    "refused twice": [GREETING[0], NO, GREETING[0], NO],
+    "open": GREETING[:4],
+    "closing": GREETING[:5],
+    "closing, by the server": [*GREETING[:4], GREETING[5]],
+    "open, with a gap": [*GREETING[:4], ("c", b"gone"), *GREETING[2:4]],
+    "closing, with a gap": [*GREETING[:4], ("s", b"gone"), GREETING[3], *GREETING[4:]],
+}
+
+
+@pytest.mark.parametrize("how", ["", "c", "s", "cs", "sc", "C", "S", "sC", "cS"])
+@pytest.mark.parametrize("what", SAID)
+def test_states_after_the_end(what: str, how: str):
+    """Both ends are CLOSED once TCP has ended both ways or by a reset, and never OPEN after a refusal."""
+    talk = Talk().open().say(SAID[what])
+    if "gap" in what:
+        del talk.packets[3 + 4]
+    for end in how:
+        talk.put(ENDS[end][0], flags=ENDS[end][1])
+    trace = read(talk.packets)
+    over = len(how) == 2 or how.isupper()
+    assert len(trace.connections) == (2 if "gap" in what else 1)
+    for number in trace.connections:
+        states = set(trace.states(number).values())
+        assert states == {State.CLOSED} if over else State.OPEN not in states or "refused" not in what
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "says"),
+    [
+        (b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\r\n", "Upgrade", "it does not now"),
+        (b"HTTP/1.1 400 Bad Request\r\nUpgrade: websocket, h2c\r\n\r\n", "Upgrade", "it does not now"),
+        (b"HTTP/1.1 403 No\r\nConnection: close\r\n\r\n", "Connection", "closes the TCP connection after this"),
+        (b"HTTP/1.1 426 No\r\nConnection: Upgrade\r\n\r\n", "Connection", 'options of this connection: "Upgrade"'),
+        (b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n", "Connection", "options of this connection"),
+    ],
+)
+def test_the_headers_of_a_refusal_are_told_as_one_s(head: bytes, name: str, says: str):
+    trace = read(Talk().open().say([GREETING[0], ("s", head)]).close().packets)
+    assert says in trace.explain(1)[name].meaning
 
 
 @pytest.mark.parametrize("first", [6, 7, 8])

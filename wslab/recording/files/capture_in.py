@@ -165,9 +165,9 @@ class _Import:
             self.heads[wire] = (False, False)
         self._take_parts(found, placed)
         self.heads[flow.number] = self._heads(name, flow, found)
+        wires = sorted({flow.number, *(one.wire for both in placed.values() for one in both)})
         for sender, stream in zip(Sender, found.streams, strict=True):
             self._take_gaps(flow, stream, sender, placed[sender])
-            wires = {flow.number, *(one.wire for one in placed[sender][-1:])}
             for segment in stream.ends:
                 for wire in wires:
                     self._tell(segment, wire, sender, Kind.RESET if segment.flags & RST else Kind.FIN)
