@@ -23,7 +23,7 @@ from ..tape import LossNote
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, TUNNEL, CapturedStream, Flow, Segment, Sorter, together
+from .packets import ACK, RST, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together
 from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
@@ -121,8 +121,8 @@ class _Import:
             self.problem(f"{count(number, 'TCP connection')} left out: {reason}")
         for reason, number in sorter.left_out.items():
             self.problem(f"{count(number, 'packet')} left out: {reason}")
-        if self.events and any(reason.endswith(TUNNEL) for reason in sorter.left_out):
-            self.problem("the connections' numbers are not Wireshark's, which counts those in tunnels too")
+        if self.events and not UNCOUNTED.issuperset(sorter.left_out):
+            self.problem("the connections' numbers may differ from Wireshark's, which counts some of what is left out")
 
     def trace(self, kind: type[R]) -> R:
         """All of it as a recording."""
