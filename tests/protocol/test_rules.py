@@ -100,6 +100,17 @@ EXAMPLES: dict[str, list[Example]] = {
         Example([PLAIN_REQUEST[:-2] + b"no colon\r\n\r\n"], [REFUSED], blamed=GET),
         Example([b"\x16\x03\x01"], []),
     ],
+    "line-ends-in-bare-lf": [
+        Example([PLAIN_REQUEST.replace(b"\r\n", b"\n")], start=(len(GET) - 2) * 8, width=8),
+        Example([PLAIN_REQUEST[:-2] + b"\n"], start=(len(PLAIN_REQUEST) - 2) * 8, width=8),
+        Example(server=[PLAIN_RESPONSE.replace(b"\r\n", b"\n")], start=(len(SWITCHING) - 2) * 8, width=8),
+        Example(
+            server=[PLAIN_RESPONSE.replace(b"websocket\r\n", b"websocket\n")],
+            start=(len(SWITCHING) + len(b"Upgrade: websocket")) * 8,
+            width=8,
+        ),
+        Example(server=[REFUSED[:-2] + b"\n"], start=(len(REFUSED) - 2) * 8, width=8),
+    ],
     "request-not-get": [request(b"POST", method="POST")],
     "request-http-version": [request(b"HTTP/1.0", version="HTTP/1.0")],
     "request-target": [

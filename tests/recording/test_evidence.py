@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import dpkt
 import pytest
-from packets import GREETING, MASK, Packet, Talk, greeting, pcap, pcapng
+from packets import ACK, FIN, GREETING, MASK, RST, Packet, Talk, greeting, pcap, pcapng
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_frame, build_request, build_response
+from wslab.protocol.states import State
 from wslab.protocol.words import BINARY
 from wslab.recording.derive import FEWEST
 from wslab.recording.files.capture_in import read_capture
@@ -170,9 +171,14 @@ def test_a_capture_that_begins_with_a_probe():
     assert [message.data for message in trace.messages] == [b"Hello server!", b"Hello client!"]
 
 
+NUMBERS = "the connections' numbers may differ from Wireshark's, which counts some of what is left out"
+IN_UDP = {1701: "L2TP", 2152: "GTP", 3544: "Teredo", 4789: "VXLAN", 6081: "Geneve", 6635: "MPLS"}
+IN_IP = {4: "IP in IP", 41: "IPv6 in IP", 47: "GRE", 51: "AH", 97: "EtherIP"}
+
+
 @pytest.mark.parametrize(
     ("protocol", "port", "name"),
-    [(17, 2152, "GTP"), (17, 4789, "VXLAN"), (4, 0, "IP in IP"), (41, 0, "IPv6 in IP"), (47, 0, "GRE")],
+    [(17, port, name) for port, name in IN_UDP.items()] + [(protocol, 0, name) for protocol, name in IN_IP.items()],
 )
 def test_what_is_in_a_tunnel_is_said_to_be_there(protocol: int, port: int, name: str):
     inside = dpkt.udp.UDP(sport=port, dport=port, data=b"inside") if protocol == 17 else b"inside"
@@ -181,7 +187,7 @@ def test_what_is_in_a_tunnel_is_said_to_be_there(protocol: int, port: int, name:
     trace = read([(0.0, bytes(tunnel)), *greeting().packets])
     assert trace.notes == (
         f"1 packet left out: in {name}, a tunnel that is not read",
-        "the connections' numbers are not Wireshark's, which counts those in tunnels too",
+        NUMBERS,
     )
 
 
@@ -200,7 +206,6 @@ H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n
     [
         ([("s", LENGTHS)], "not WebSocket"),
         ([("c", H2C), ("s", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
-        ([("c", GREETING[0][1].replace(b"\r\n", b"\n"))], "HTTP whose lines end in a bare LF, which is not read here"),
         ([("c", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")], "HTTP without an upgrade to WebSocket"),
     ],
 )
@@ -243,6 +248,128 @@ def test_a_file_with_secrets_says_that_nothing_is_decrypted():
     secrets = struct.pack("<IIII", 10, 20, 0x544C534B, 0) + struct.pack("<I", 20)
     trace = read_capture(pcapng(greeting().packets) + secrets, Trace)
     assert trace.notes == ("the file holds secrets of TLS; nothing is decrypted here",)
+
+
+@pytest.mark.parametrize("heads", ["c", "s", "cs"])
+def test_heads_whose_lines_end_in_lf_alone_are_read(heads: str):
+    lines = [(who, data.replace(b"\r\n", b"\n") if who in heads else data) for who, data in GREETING[:2]]
+    trace = read(Talk().open().say([*PAGE, *lines, *GREETING[2:]]).close().packets)
+    assert accused(trace) == ["line-ends-in-bare-lf"] * len(heads)
+    assert len(trace.frames) == 4
+    assert [head.headers for head in trace.handshakes] == [head.headers for head in read(greeting().packets).handshakes]
+
+
+@pytest.mark.parametrize("later", [1, 2, 3, 5])
+def test_a_syn_that_the_capture_saw_late_opens_no_other_connection(later: int):
+    packets = greeting().packets
+    trace = read([*packets[1 : 1 + later], packets[0], *packets[1 + later :]])
+    assert (trace.connections, trace.notes) == ([0], ())
+    assert len(trace.messages) == 2
+
+
+@pytest.mark.parametrize("kept", [0, 1, 17, 60, 110])
+def test_the_rest_of_a_head_is_no_frame(kept: int):
+    """Of the 101, only these bytes and the last ones were captured: frames follow behind its empty line."""
+    head = GREETING[1][1]
+    cut = Talk().open().say([GREETING[0], ("s", head[:kept]), ("s", head[kept:-7]), ("s", head[-7:] + GREETING[3][1])])
+    del cut.packets[5]
+    trace = read(cut.say([GREETING[2], *GREETING[4:]]).close().packets)
+    assert accused(trace) == []
+    assert sorted(message.data or b"" for message in trace.messages) == [b"Hello client!", b"Hello server!"]
+
+
+NO = ("s", b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+PAGE = [("c", b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n"), ("s", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")]
+
+
+@pytest.mark.parametrize("before", [[GREETING[0], NO], [*PAGE, GREETING[0], NO], [GREETING[0], NO, GREETING[0], NO]])
+@pytest.mark.parametrize("end", ["", "c", "s"])
+def test_several_requests_on_one_connection(before: list[tuple[str, bytes]], end: str):
+    """The whole, and each direction alone: a second request is no frame."""
+    asked = Talk().open().say([*before, *GREETING]).close()
+    trace = read(of(asked, end) if end else asked.packets)
+    assert accused(trace) == []
+    assert len(trace.frames) == (2 if end else 4)
+    assert all(head.malformed is None for head in trace.handshakes)
+
+
+@pytest.mark.parametrize("gone", range(3, 9))
+def test_several_requests_of_which_one_is_cut_short(gone: int):
+    asked = Talk().open().say([*PAGE, GREETING[0], NO, *GREETING]).close()
+    time, packet = asked.packets[gone]
+    asked.packets[gone] = time, packet[: 40 + (len(packet) - 40) // 2]
+    trace = read(asked.packets)
+    assert accused(trace) == []
+    assert len(trace.frames) == 4
+
+
+@pytest.mark.parametrize("lines", [[GREETING[0], NO], [GREETING[0], ("s", GREETING[1][1])]])
+def test_a_server_whose_only_bytes_were_lost_is_not_said_to_be_silent(lines: list[tuple[str, bytes]]):
+    lost = Talk().open().say(lines).close()
+    del lost.packets[4]
+    trace = read(lost.packets)
+    assert accused(trace) == []
+    note = f"connection 0: the last {len(lines[1][1])} bytes of the server's stream were not captured"
+    assert trace.notes == (note,)
+
+
+def refusal(*headers: str) -> tuple[str, bytes]:
+    return "s", "".join(f"{line}\r\n" for line in ("HTTP/1.1 403 Forbidden", *headers, "")).encode() + b"no"
+
+
+ENDS = {"c": ("c", FIN | ACK), "s": ("s", FIN | ACK), "C": ("c", RST | ACK), "S": ("s", RST | ACK)}
+SAID = {
+    "nothing": GREETING[:1],
+    "refused": [GREETING[0], refusal("Content-Length: 2")],
+    "refused, and closes": [GREETING[0], refusal("Content-Length: 2", "Connection: close")],
+    "refused, to the end": [GREETING[0], refusal()],
+    "refused twice": [GREETING[0], NO, GREETING[0], NO],
+    "open": GREETING[:4],
+    "closing": GREETING[:5],
+    "closing, by the server": [*GREETING[:4], GREETING[5]],
+    "open, with a gap": [*GREETING[:4], ("c", b"gone"), *GREETING[2:4]],
+    "closing, with a gap": [*GREETING[:4], ("s", b"gone"), GREETING[3], *GREETING[4:]],
+}
+
+
+@pytest.mark.parametrize("how", ["", "c", "s", "cs", "sc", "C", "S", "sC", "cS"])
+@pytest.mark.parametrize("what", SAID)
+def test_states_after_the_end(what: str, how: str):
+    """Both ends are CLOSED once TCP has ended both ways or by a reset, and never OPEN after a refusal."""
+    talk = Talk().open().say(SAID[what])
+    if "gap" in what:
+        del talk.packets[3 + 4]
+    for end in how:
+        talk.put(ENDS[end][0], flags=ENDS[end][1])
+    trace = read(talk.packets)
+    over = len(how) == 2 or how.isupper()
+    assert len(trace.connections) == (2 if "gap" in what else 1)
+    for number in trace.connections:
+        states = set(trace.states(number).values())
+        assert states == {State.CLOSED} if over else State.OPEN not in states or "refused" not in what
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "says"),
+    [
+        (b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\r\n", "Upgrade", "it does not now"),
+        (b"HTTP/1.1 400 Bad Request\r\nUpgrade: websocket, h2c\r\n\r\n", "Upgrade", "it does not now"),
+        (b"HTTP/1.1 403 No\r\nConnection: close\r\n\r\n", "Connection", "closes the TCP connection after this"),
+        (b"HTTP/1.1 426 No\r\nConnection: Upgrade\r\n\r\n", "Connection", 'options of this connection: "Upgrade"'),
+        (b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n", "Connection", "options of this connection"),
+    ],
+)
+def test_the_headers_of_a_refusal_are_told_as_one_s(head: bytes, name: str, says: str):
+    trace = read(Talk().open().say([GREETING[0], ("s", head)]).close().packets)
+    assert says in trace.explain(1)[name].meaning
+
+
+@pytest.mark.parametrize("first", [6, 7, 8])
+def test_a_close_frame_may_have_come_before_the_capture_began(first: int):
+    """The server closes first, and the client's frames after that are all that is seen, with both ends' FIN."""
+    late = Talk().open().say([*GREETING[:2], ("s", GREETING[5][1]), GREETING[2], GREETING[4]]).close()
+    trace = read(late.packets[first:])
+    assert accused(trace) == []
 
 
 @pytest.mark.slow

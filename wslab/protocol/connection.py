@@ -214,7 +214,8 @@ class Connection:
             return []
         side.ended = True
         peer = self._sides[sender.peer]
-        unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent
+        # An endpoint whose first frames were not seen may have sent a close frame among them.
+        unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent and side.known
         silent = not (reset or side.lost or peer.lost or side.dissector.received or self._open or peer.ended)
         no_answer = silent and sender is Sender.SERVER and self.request is not None
         case = EndCase(close_unanswered=unanswered, no_answer=no_answer)

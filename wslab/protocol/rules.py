@@ -113,8 +113,8 @@ class HeadCase:
     @property
     def first_line(self) -> tuple[int, int]:
         """First bit and number of bits of the request line or status line."""
-        end = self.head.data.find(b"\r\n")
-        return 0, (len(self.head.data) if end < 0 else end + 2) * 8
+        end = self.head.data.find(b"\n")
+        return 0, (len(self.head.data) if end < 0 else end + 1) * 8
 
 
 # Checks that several rules share.
@@ -525,9 +525,9 @@ _acceptance(
 def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
     """the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error code
     (such as 400 Bad Request)."""
-    # An offer that is declined leaves the request as good as it was.
+    # An offer that is declined leaves the request as good as it was, and a server may take LF for the end of a line.
     found = case.request.violations if case.request else ()
-    broken = [violation.rule for violation in found if violation.rule != "deflate-offer-invalid"]
+    broken = [one.rule for one in found if one.rule not in ("deflate-offer-invalid", "line-ends-in-bare-lf")]
     if broken:
         names = ", ".join(dict.fromkeys(broken))
         yield Breach(f"101 for a request that breaks {names}", *case.first_line)
@@ -639,6 +639,20 @@ def _versions_not_listed(case: HeadCase) -> Iterator[Breach]:
         yield Breach(f"version {quote(asked[0])} is refused, and none is offered instead", *case.first_line)
 
 
+# Every head.
+
+HEAD_RULES: Final[list[Rule[HeadCase]]] = []
+
+
+@partial(_rule, HEAD_RULES)("line-ends-in-bare-lf", "RFC 9112 2.2")
+def _bare_lf(case: HeadCase) -> Iterator[Breach]:
+    """Although the line terminator for the start-line and fields is the sequence CRLF, a recipient MAY recognize a
+    single LF as a line terminator and ignore any preceding CR."""
+    if number := case.head.bare_lf:
+        end = len(b"\n".join(case.head.data.split(b"\n")[:number]))
+        yield Breach(f"line {number} ends in LF without CR", end * 8, 8)
+
+
 # The end of a stream.
 
 
@@ -677,7 +691,7 @@ def _not_answered(case: EndCase) -> Iterator[Breach]:
 
 
 # Every rule that is checked. Each name appears once.
-RULES: Final = (*REQUEST_RULES, *ACCEPTANCE_RULES, *REFUSAL_RULES, *FRAME_RULES, *END_RULES)
+RULES: Final = (*REQUEST_RULES, *ACCEPTANCE_RULES, *REFUSAL_RULES, *HEAD_RULES, *FRAME_RULES, *END_RULES)
 
 
 def judge(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
@@ -692,4 +706,4 @@ def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]
     response = ACCEPTANCE_RULES if head.status == 101 else REFUSAL_RULES
     rules = REQUEST_RULES if head.sender is Sender.CLIENT else response
     # Where no head came at all, its first rule says so, and the others have nothing to look at.
-    return judge(rules if head.data else rules[:1], HeadCase(head, request))
+    return judge([*rules, *HEAD_RULES] if head.data else rules[:1], HeadCase(head, request))

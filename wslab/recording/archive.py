@@ -233,7 +233,8 @@ def withheld(head: Head) -> bytes:
             # The name and the line's end stay, so that the head reads as one; a line that has no name goes whole.
             name = _NAME.match(data, start, stop)
             start = name.end() if name else start
-            stop -= 2 if data.endswith(b"\r\n", start, stop) else 0
+            stop -= data.endswith(b"\n", start, stop)
+            stop -= data.endswith(b"\r", start, stop)
             data[start:stop] = b"*" * (stop - start)
     return bytes(data)
 

@@ -23,7 +23,7 @@ from ..tape import LossNote
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, TUNNEL, CapturedStream, Flow, Segment, Sorter, together
+from .packets import ACK, RST, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together
 from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
@@ -121,8 +121,8 @@ class _Import:
             self.problem(f"{count(number, 'TCP connection')} left out: {reason}")
         for reason, number in sorter.left_out.items():
             self.problem(f"{count(number, 'packet')} left out: {reason}")
-        if self.events and any(reason.endswith(TUNNEL) for reason in sorter.left_out):
-            self.problem("the connections' numbers are not Wireshark's, which counts those in tunnels too")
+        if self.events and not UNCOUNTED.issuperset(sorter.left_out):
+            self.problem("the connections' numbers may differ from Wireshark's, which counts some of what is left out")
 
     def trace(self, kind: type[R]) -> R:
         """All of it as a recording."""
@@ -165,9 +165,9 @@ class _Import:
             self.heads[wire] = (False, False)
         self._take_parts(found, placed)
         self.heads[flow.number] = self._heads(name, flow, found)
+        wires = sorted({flow.number, *(one.wire for both in placed.values() for one in both)})
         for sender, stream in zip(Sender, found.streams, strict=True):
             self._take_gaps(flow, stream, sender, placed[sender])
-            wires = {flow.number, *(one.wire for one in placed[sender][-1:])}
             for segment in stream.ends:
                 for wire in wires:
                     self._tell(segment, wire, sender, Kind.RESET if segment.flags & RST else Kind.FIN)
@@ -220,6 +220,8 @@ class _Import:
                 first = run.pieces[0]
                 if before is not None and before.last is not None:
                     self._tell(before.last, before.wire, sender, LossNote(text))
+                elif not placed:
+                    self._tell(first._replace(order=first.order - 1), flow.number, sender, LossNote(text))
                 elif any(one.part.run is not run or not one.part.head for one in placed):
                     self._tell(first._replace(order=first.order - 1), flow.number, sender, text)
             before = by_run.get(id(run), before)
@@ -228,6 +230,9 @@ class _Import:
             self.problem(f"{name}: {text}")
             if before is not None and before.last is not None:
                 self._tell(before.last, before.wire, sender, LossNote(text))
+            elif not stream.runs:
+                first = next(segment for segment in flow.segments if segment.end == stream.end)
+                self._tell(first, flow.number, sender, LossNote(text))
         elif before is not None and before.last is not None and not stream.ends and not self.own:
             if before.part.run is stream.runs[-1] and (inside := unfinished(before.part)):
                 self.problem(f"{name}: the capture ends inside {inside} of the {sender.label}")

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...drawing.visible import count, quote
-from ...protocol.dissector import Dissector, Mode
-from ...protocol.head import END, Head, begins_like_head, parse_head
+from ...protocol.dissector import HEAD_LIMIT, Dissector, Mode
+from ...protocol.head import Head, begins_like_head, head_end, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
 from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
 from .packets import CapturedStream, Flow, Run
@@ -24,8 +24,8 @@ CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning 
 CHAINED: Final = 64  # frames that are looked at when bytes without a handshake are judged
 HEAD: Final = 2**14  # bytes in which a head's first line, or its Upgrade line, is looked for
 _CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+")
-_BARE: Final = re.compile(rb"\A[^\r\n]+\n")  # a first line without CR
-_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
+_HEAD_REST: Final = re.compile(rb"[\t\x20-\x7e\r\n]{,65536}?\n\r?\n")
+_UPGRADE: Final = re.compile(rb"\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
 
 Streams = tuple[CapturedStream, CapturedStream]  # what the client sent, and what the server sent
 
@@ -69,8 +69,6 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
         return "not WebSocket"
     if any(len(segment.data) < segment.length for segment in flow.segments):
         return "HTTP in packets that were captured cut short"
-    if any(_BARE.search(data) for data in first):
-        return "HTTP whose lines end in a bare LF, which is not read here"
     others = [token for data in first for _, head in _heads(data, Sender.CLIENT) for token in head.tokens("Upgrade")]
     if others:
         return f"HTTP with an upgrade to {quote(others[0])}, and not to WebSocket"
@@ -95,7 +93,8 @@ def _upgraded(streams: Streams) -> FoundConversation | None:
         else:
             # Behind a gap, or behind a body whose length nobody tells, a request still begins where a segment does.
             begins = (at for at, piece in zip(run.offsets, run.pieces, strict=True) if piece.data[:4] == b"GET ")
-            start = next((at for at in begins if _UPGRADE.search(data, at, at + HEAD)), -1)
+            heads = ((at, head_end(data, at, at + HEAD)) for at in begins)
+            start = next((at for at, end in heads if _UPGRADE.search(data, at, at + HEAD if end < 0 else end)), -1)
             if start < 0:
                 continue
         order = run.pieces[bisect_right(run.offsets, start) - 1].order
@@ -113,15 +112,8 @@ def _answered(streams: Streams) -> FoundConversation | None:
     for which, run in enumerate(responses):
         for start, head in _heads(run.data, Sender.SERVER):
             if head.status == 101 and head.has_token("Upgrade", "websocket"):
-                begins = (
-                    (number, at)
-                    for number, asked in enumerate(requests)
-                    for data in [asked.data]  # joined once
-                    for at in asked.offsets[:CANDIDATES]
-                    if _chained(data, Sender.CLIENT, at)
-                )
-                number, at = next(begins, (len(requests), 0))
-                return _with_rest(streams, (number, which), (at, start), asked=False)
+                begins = (number for number, asked in enumerate(requests) if _resumed(asked, Sender.CLIENT) >= 0)
+                return _with_rest(streams, (next(begins, len(requests)), which), (0, start), asked=False)
     return None
 
 
@@ -137,11 +129,14 @@ def _with_rest(
         if place < len(stream.runs):
             run = stream.runs[place]
             # Where its head is not known, it was lost.
-            lost = run.missing or start or place or (sender is Sender.CLIENT and not asked)
-            head = begins_like_head(run.data[start : start + HEAD]) or not lost
-            parts.append(StreamPart(sender, run, start, head))
-            left, ends = _after_gaps(parts[-1], stream.runs[place + 1 :], later)
-            unread, cut = unread + left, cut + ends
+            known = begins_like_head(run.data[start : start + HEAD]) or not (run.missing or start or place)
+            head = known and (asked or sender is Sender.SERVER)
+            begin, missing = (start if head else _resumed(run, sender, start)), -1
+            if begin >= 0:
+                parts.append(StreamPart(sender, run, begin, head))
+                missing = _cut_frame(parts[-1])
+            left, ends = _after_gaps(sender, missing, stream.runs[place + 1 :], later)
+            unread, cut = unread + left + (begin if begin >= 0 else len(run.data)) - start, cut + ends
     return FoundConversation(streams, parts + later, skipped, unread, cut)
 
 
@@ -152,7 +147,7 @@ def _headless(streams: Streams) -> FoundConversation | None:
     if not all(chained) or sum(chained) < 2 or not any(map(_begins_messages, parts)):
         return None
     later: list[StreamPart] = []
-    left = [_after_gaps(part, streams[part.sender].runs[1:], later) for part in parts]
+    left = [_after_gaps(part.sender, _cut_frame(part), streams[part.sender].runs[1:], later) for part in parts]
     return FoundConversation(streams, parts + later, 0, *map(sum, zip(*left, strict=True)))
 
 
@@ -184,10 +179,21 @@ def unfinished(part: StreamPart) -> str:
     return "a head" if dissector.mode is Mode.HEAD and dissector.unread else ""
 
 
-def _after_gaps(part: StreamPart, runs: list[Run], parts: list[StreamPart]) -> tuple[int, int]:
-    """Append a part for each run behind ``part`` in which frames can be found; how many bytes had to be left, and how
-    many others are the ends of frames that were cut."""
-    unread, ends, cut = 0, 0, _cut_frame(part)
+def _resumed(run: Run, sender: Sender, start: int = 0) -> int:
+    """Where that sender's frames begin in a run, from ``start`` on, whose beginning is not known; -1 where nothing
+    tells: behind the rest of a head, or else where a segment does."""
+    data = run.data
+    rest = _HEAD_REST.match(data, start)
+    if rest is not None and (rest.end() == len(data) or _chained(data, sender, rest.end())):
+        return rest.end()
+    begins = (at for at in [start, *run.offsets] if at >= start)
+    return next((at for at in islice(begins, CANDIDATES) if _chained(data, sender, at)), -1)
+
+
+def _after_gaps(sender: Sender, cut: int, runs: list[Run], parts: list[StreamPart]) -> tuple[int, int]:
+    """Append a part for each of the runs in which frames can be found; how many bytes had to be left, and how many
+    others are the ends of frames that were cut. ``cut``: as ``_cut_frame`` tells it of what came before."""
+    unread = ends = 0
     for run in runs:
         data = run.data
         start = cut - run.missing  # the frame that was cut says itself where the next one begins
@@ -197,12 +203,12 @@ def _after_gaps(part: StreamPart, runs: list[Run], parts: list[StreamPart]) -> t
             continue
         if start >= 0:
             ends += start
-        elif (start := next((at for at in run.offsets[:CANDIDATES] if _chained(data, part.sender, at)), -1)) >= 0:
+        elif (start := _resumed(run, sender)) >= 0:
             unread += start
         else:
             unread, cut = unread + len(data), -1
             continue
-        found = StreamPart(part.sender, run, start, False)
+        found = StreamPart(sender, run, start, False)
         if start < len(data):
             parts.append(found)
         cut = _cut_frame(found)
@@ -257,11 +263,11 @@ def _heads(data: bytes, sender: Sender, methods: Sequence[str | None] = ()) -> I
     """
     at = number = 0
     while at < len(data) and begins_like_head(data[at : at + HEAD]):
-        found = data.find(END, at, at + 2**16)
-        if found < 0:
+        end = head_end(data, at, at + HEAD_LIMIT)
+        if end < 0:
             return
-        head = parse_head(data[at : found + 4], sender, offset=at)
-        start, at = at, found + 4
+        head = parse_head(data[at:end], sender, offset=at)
+        start, at = at, end
         status = head.status
         if status is not None and 100 <= status < 200 and status != 101:
             continue
