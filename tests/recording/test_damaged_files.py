@@ -146,6 +146,18 @@ HARS: dict[str, tuple[str, str]] = {
         json.dumps({"log": {"entries": [entry([message(time=t) for t in ("x", None, True, [], -1, 1e300, 10**400)])]}}),
         "no usable time",
     ),
+    "a time and an opcode of thousands of digits": (
+        '{"log": {"entries": [{"_resourceType": "websocket", "_webSocketMessages": ['
+        '{"type": "send", "time": ' + "9" * 5_000 + ', "opcode": 1, "data": "a"},'
+        '{"type": "send", "time": 1, "opcode": ' + "9" * 5_000 + ', "data": "b"}]}]}}',
+        "no usable time",
+    ),
+    "an error of the browser that is nested deeply": (
+        '{"log": {"entries": [{"_resourceType": "websocket", "_webSocketMessages": ['
+        '{"type": "error", "time": 1, "opcode": -1, "data": ' + "[" * 400 + "]" * 400 + "},"
+        '{"type": "send", "time": 1, "opcode": 1, "data": "a"}]}]}}',
+        "rebuilt",
+    ),
     "NaN and infinity": (
         '{"log": {"entries": [{"_resourceType": "websocket", "_webSocketMessages": ['
         '{"type": "send", "time": NaN, "opcode": 1, "data": "a"},'
@@ -273,7 +285,7 @@ def test_a_huge_file_is_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_huge_har_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("wslab.recording.files.har.LARGEST", 100)
+    monkeypatch.setattr("wslab.recording.files.har_files.LARGEST", 100)
     (tmp_path / "huge.har").write_text(json.dumps({"log": {"entries": [entry([HELD])]}}))
     with pytest.raises(TraceFileError, match="JSON cannot be read in part"):
         Trace.open(tmp_path / "huge.har")

@@ -215,7 +215,7 @@ class Trace(Shown, Reading):
 
     @classmethod
     def from_har(cls, path: str | PathLike[str]) -> Self:
-        """The WebSocket conversations in a HAR file (Chrome's, Playwright's, ``to_har``'s).
+        """The WebSocket conversations in a HAR file (Chrome's, Playwright's also in an archive, ``to_har``'s).
 
         A HAR tells messages, not bytes. Each message is built again as one whole frame, the client's with a masking
         key of zeros, and the handshake from the headers that the file lists; ``rebuilt`` is true and ``notes`` says so.
