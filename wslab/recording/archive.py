@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, CloseReport, Kind
+from ..drawing.visible import clip
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.message import Message
 from ..protocol.states import Event, State, Transition
@@ -110,7 +111,7 @@ def load(path: str | PathLike[str], kind: type[R]) -> R:
         reason = f"it is cut or no archive: {error}"
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, struct.error) as error:
         reason = f"{error.args[0]} is missing or unknown" if isinstance(error, KeyError) else str(error)
-    raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {reason}")
+    raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {clip(reason, 200)}")
 
 
 def _load(archive: zipfile.ZipFile, kind: type[R]) -> R:
@@ -145,7 +146,9 @@ def _load(archive: zipfile.ZipFile, kind: type[R]) -> R:
         raise ValueError("records.bin and places.bin differ in length")
     for connection in story["connections"]:
         _restore_connection(trace, connection)
-    tape.next_connection = story["next_connection"]
+    tape.next_connection = max(tape.next_connection, story["next_connection"])
+    if tape.next_connection >= 2**31:
+        raise ValueError(f"it numbers connections up to {tape.next_connection}")
     ledger.violations.update((int(number), _violations(broken)) for number, broken in story["violations"].items())
     ledger.texts.update((int(number), text) for number, text in story["texts"].items())
     inflated, at = part("inflated.bin"), 0
@@ -250,7 +253,10 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
         if len(stream.offsets) != len(stream.positions):
             raise ValueError(f"connection {wire.number} has chunks without a place")
         stream.ended = {Kind(kind) for kind in told["ended"]}
-    conversation.closings = {Sender(s): CloseReport(Sender(s), code, reason) for s, code, reason in story["reports"]}
+    for end, code, reason in story["reports"]:
+        _check([] if code is None else [code], [int], "a report's code")
+        _check(reason, str, "a report's reason")
+        conversation.closings[Sender(end)] = CloseReport(Sender(end), code, reason)
     protocol = conversation.protocol
     for place, told in enumerate(story["heads"]):
         if told is not None:
@@ -260,6 +266,8 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
             head = parse_head(bytes.fromhex(told["data"]), sender, offset=told["offset"])
             protocol.heads.append(replace(head, violations=_violations(told["violations"])))
     protocol.states = {sender: State[story["states"][sender.label]] for sender in Sender}
+    for told in story["transitions"]:
+        _check(told[4], str, "a transition's section")
     protocol.transitions = [
         Transition(Sender(end), State[old], State[new], Event[event], section, (Sender(after[0]), after[1]))
         for end, old, new, event, section, after in story["transitions"]

@@ -25,6 +25,7 @@ from functools import partial
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import CloseReport, Kind, Record
+from ..drawing.visible import named
 from ..protocol.frame import Frame, close_body, explain_frame
 from ..protocol.head import Head, explain_head
 from ..protocol.message import Message
@@ -157,7 +158,8 @@ class Reading:
         """The record of that number. Raises IndexError when it is not kept or does not exist yet."""
         found = self.between(number, number + 1)
         if not found:
-            raise IndexError(f"no record {number}: the trace holds records {self.first} to {self.total - 1}")
+            held = f"records {self.first} to {self.total - 1}" if len(self) else "no records"
+            raise IndexError(f"no record {number}: the trace holds {held}")
         return found[0]
 
     @property
@@ -320,7 +322,7 @@ class Reading:
         try:
             return self.ledger.conversations[connection]
         except KeyError:
-            kept = ", ".join(map(str, self.ledger.conversations)) or "none"
+            kept = named([*self.ledger.conversations])
             raise IndexError(f"no connection {connection} in this trace; there are: {kept}") from None
 
     def bytes_at(self, connection: int, sender: Sender, start: int, length: int) -> bytes | None:

@@ -14,6 +14,7 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from ...drawing.visible import clip
 from ..archive import TraceFileError
 from .imported import read_file
 
@@ -51,7 +52,8 @@ class HarFiles:
                 with self._archive.open(there[0]) as file:
                     data = file.read(LARGEST + 1)
             except _DAMAGED as error:
-                raise TraceFileError(f"{path}: expected an archive with a HAR in it, but {error}") from None
+                said = clip(str(error), 200)
+                raise TraceFileError(f"{path}: expected an archive with a HAR in it, but {said}") from None
         if len(data) > LARGEST:
             raise TraceFileError(f"{path}: it is longer than {LARGEST:,} bytes, and JSON cannot be read in part")
         self.data = data
