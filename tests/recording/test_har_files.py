@@ -70,7 +70,11 @@ def test_messages_wherever_playwright_puts_them(form: str, tmp_path: Path):
 def test_the_command_line_reads_them_too(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert cli.main(["dissect", str(written(tmp_path, form)), "--json"]) == 0
     said = capsys.readouterr()
-    assert [json.loads(line)["kind"] for line in said.out.splitlines()] == ["handshake"] * 2 + ["frame"] * 2
+    assert [json.loads(line)["kind"] for line in said.out.splitlines()] == [
+        *["note"] * 2,
+        *["handshake"] * 2,
+        *["frame"] * 2,
+    ]
     assert "rebuilt from a HAR" in said.err
 
 

@@ -21,7 +21,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ...anatomy.field import Sender
@@ -32,6 +31,7 @@ from ...protocol.head import TOKEN, Head, parse_head
 from ...protocol.words import BINARY, CLOSE, CONTINUATION, FIN, OPCODE, PING, PONG, TEXT
 from ..archive import LATEST, R, TraceFileError, withheld
 from ..reading import Reading
+from ..work import watched, work, written
 from .har_files import HarFiles, integer
 from .imported import FileEvent, Problems, play
 
@@ -58,14 +58,14 @@ REBUILT: Final = (
 
 def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) -> dict[str, Any]:
     """See ``Trace.to_har``."""
-    with trace.still():
+    with work("writing", path or "a HAR"), trace.still():
         lost: Counter[int] = Counter()
         records: dict[int, list[Record]] = {}
         for record in trace.records:
             records.setdefault(record.connection, []).append(record)
         ended = {record.number: record.time for some in records.values() for record in some}
         told: dict[int, list[dict[str, Any]]] = {}
-        for number, connection, message in trace.completed():
+        for number, connection, message in watched(trace.completed(), "messages", trace.ledger.messages.total):
             data = message.data
             if data is None:
                 lost[connection] += 1
@@ -82,10 +82,12 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
                 _entry(trace, number, records.get(number, []), told.get(number, []), lost[number], reveal)
                 for number in trace.connections
             ],
-            "comment": SAID if not trace.rebuilt else f"{SAID} These were {REBUILT}.",
+            "comment": SAID + trace.left_out(Kind.FIN, Kind.RESET, Kind.UNREAD, Kind.ERROR, Kind.BEND),
         }
-    if path is not None:
-        Path(path).write_text(json.dumps({"log": log}, indent=1), encoding="utf-8")
+        if path is not None:
+            with written(path) as file:
+                for piece in watched(json.JSONEncoder(indent=1).iterencode({"log": log}), "text"):
+                    file.write(piece.encode())
     return {"log": log}
 
 
@@ -139,7 +141,11 @@ def _half(head: Head | None) -> dict[str, Any]:
 
 def from_har(path: str | PathLike[str], kind: type[R]) -> R:
     """The recording that a file tells of, as one of that kind; see ``Trace.from_har``."""
-    files = HarFiles(path)
+    with work("opening", path):
+        return _read(path, HarFiles(path), kind)
+
+
+def _read(path: str | PathLike[str], files: HarFiles, kind: type[R]) -> R:
     try:
         log = json.loads(files.data.decode("utf-8-sig"), parse_int=integer)["log"]
         entries = log["entries"]
@@ -183,7 +189,9 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
             problems.note(f"only the first {MESSAGES:,} messages are read")
         read += len(messages)
         begun = _moment(entry.get("startedDateTime"))
-        said = [message for one in messages if (message := _message(one, problems, begun)) is not None]
+        said = [
+            message for one in watched(messages, "messages") if (message := _message(one, problems, begun)) is not None
+        ]
         end = _closed(entry.get("_webSocketClose"), problems, begun)
         ends_told = ends_told or end is not None
         said += [one for one in (end, _failed(entry.get("response"))) if one is not None]
