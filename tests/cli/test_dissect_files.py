@@ -21,9 +21,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int
 
 
 def objects(out: str) -> list[dict[str, object]]:
-    """What was printed, without what only a recording knows: times, and how the streams ended."""
+    """What was printed, without what only a recording knows: times, how the streams ended, and what is noted."""
     entries = [json.loads(line) for line in out.splitlines()]
-    return [{key: each for key, each in one.items() if key != "time"} for one in entries if one["kind"] != "end"]
+    told = ("end", "note", "error", "bend")
+    return [{key: each for key, each in one.items() if key != "time"} for one in entries if one["kind"] not in told]
 
 
 @pytest.fixture

@@ -273,7 +273,7 @@ class _Shell:
 
 
 def test_a_handler_that_the_user_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asked_of_the_kernel, "_shell", _Shell)
+    monkeypatch.setattr(asked_of_the_kernel, "shell", _Shell)
 
     async def arranged() -> bool:
         return asked_of_the_kernel.let_interrupts_arrive(asyncio.get_running_loop())

@@ -27,7 +27,6 @@ import json
 import os
 import secrets
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from importlib.resources import files
@@ -37,6 +36,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from ..drawing.blocks import Table, Words
+from ..drawing.cell import shell
 from ..drawing.sheet import Sheet, Shown
 from ..live import server
 from ..live.lab import Lab
@@ -295,8 +295,7 @@ class ShowOfHands(Closes, Shown):
         return Sheet("Show of hands", [*map(Words, [*told, self._guess.asked.question]), table])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
+        if shell() is None:
             return {"text/plain": repr(self), "text/html": self._repr_html_()}
         from .projector import Projector
 

@@ -12,17 +12,11 @@ from typing import Any, Generic, TypeVar
 from websockets.exceptions import ConnectionClosed
 
 from ..anatomy.hex_text import HexError
+from ..drawing.cell import running_cell, shell
 from . import errors
 
 T = TypeVar("T")
 _armed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
-
-
-def _shell() -> Any:
-    """The IPython shell of the Jupyter kernel that this is, or None. Imports nothing."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
-    return shell if hasattr(shell, "kernel") else None
 
 
 def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
@@ -35,7 +29,7 @@ def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
     if loop in _armed:
         return True
     usr2 = getattr(signal, "SIGUSR2", None)
-    here = threading.current_thread() is threading.main_thread() and _shell() is not None
+    here = threading.current_thread() is threading.main_thread() and shell() is not None
     if usr2 is None or not here or signal.getsignal(usr2) is not signal.SIG_DFL:
         return False
     try:
@@ -64,15 +58,15 @@ def few_lines(error: BaseException) -> list[str]:
 
 def tell_errors_shortly() -> None:
     """Have this kernel tell ``TOLD`` in a few lines, unless somebody else has a say in how errors are shown."""
-    shell = _shell()
-    if shell is None or getattr(shell, "custom_exceptions", None) != ():
+    here = shell()
+    if here is None or getattr(here, "custom_exceptions", None) != ():
         return
 
     def show(shell: Any, kind: Any, error: BaseException, traceback: Any, tb_offset: Any = None) -> None:
         sys.last_type, sys.last_value, sys.last_traceback = kind, error, traceback  # what %tb shows
         shell._showtraceback(kind, error, few_lines(error))
 
-    shell.set_custom_exc(TOLD, show)
+    here.set_custom_exc(TOLD, show)
 
 
 def paste_scripts() -> None:
@@ -92,17 +86,6 @@ def paste_scripts() -> None:
     import nest_asyncio2  # here and not above: it is never needed at import
 
     nest_asyncio2.apply(loop)
-
-
-def running_cell() -> tuple[str, str] | None:
-    """The running cell's id and its execution's id, where the front end tells them, as JupyterLab does."""
-    shell = _shell()
-    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
-    if not isinstance(parent, dict):
-        return None
-    cell = parent.get("metadata", {}).get("cellId")
-    execution = parent.get("header", {}).get("msg_id")
-    return (cell, execution) if isinstance(cell, str) and isinstance(execution, str) else None
 
 
 class Cells(Generic[T]):

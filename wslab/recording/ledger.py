@@ -139,6 +139,11 @@ class Dropped(NamedTuple):
     chunks: int  # chunks, and with them notes of how connections ended
     bytes: int
 
+    def __str__(self) -> str:
+        """The same in words; empty where nothing was dropped."""
+        gone = f"{count(self.records, 'record')} and {count(self.bytes, 'byte')} before were dropped"
+        return gone if self.records or self.bytes else ""
+
 
 class Ledger:
     """What is derived from a tape: at most so many records, and so many bytes of inflated payloads."""

@@ -16,7 +16,7 @@ import copy
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +24,8 @@ from functools import partial
 
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import CloseReport, Kind, Record
+from ..anatomy.record import CloseReport, Kind, Record, packed_values
+from ..drawing.visible import count, named
 from ..protocol.frame import Frame, close_body, explain_frame
 from ..protocol.head import Head, explain_head
 from ..protocol.message import Message
@@ -139,6 +140,17 @@ class Reading:
         self.update()
         return Dropped(self.first, *self.tape.dropped)
 
+    def left_out(self, *kinds: Kind, reports: bool = True) -> str:
+        """What an export without records of these ``kinds`` and without close ``reports`` lacks, and what the trace
+        itself lacks, as sentences for its comment."""
+        found = Counter(
+            f"{Kind(kind).name} record" for kind, _ in packed_values(self.packed(), "kind", "number") if kind in kinds
+        )
+        if reports and (told := sum(len(one.closings) for one in self.ledger.conversations.values())):
+            found["close report"] = told
+        lacks = [f"left out: {', '.join(count(many, what) for what, many in found.items())}"] if found else []
+        return "".join(f" {one}." for one in (*lacks, *self.notes, str(self.dropped)) if one)
+
     @property
     def records(self) -> Records:
         """The records that are kept, in order."""
@@ -157,7 +169,8 @@ class Reading:
         """The record of that number. Raises IndexError when it is not kept or does not exist yet."""
         found = self.between(number, number + 1)
         if not found:
-            raise IndexError(f"no record {number}: the trace holds records {self.first} to {self.total - 1}")
+            held = f"records {self.first} to {self.total - 1}" if len(self) else "no records"
+            raise IndexError(f"no record {number}: the trace holds {held}")
         return found[0]
 
     @property
@@ -324,7 +337,7 @@ class Reading:
         try:
             return self.ledger.conversations[connection]
         except KeyError:
-            kept = ", ".join(map(str, self.ledger.conversations)) or "none"
+            kept = named([*self.ledger.conversations])
             raise IndexError(f"no connection {connection} in this trace; there are: {kept}") from None
 
     def bytes_at(self, connection: int, sender: Sender, start: int, length: int) -> bytes | None:

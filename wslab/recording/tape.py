@@ -343,12 +343,16 @@ class Tape:
             return ENTRY.iter_unpack(self._log.slice(stop=self._taken))
 
     def begins(self) -> dict[tuple[int, int], int]:
-        """For each connection and sender, the offset of the first byte that is kept together with its chunk."""
+        """For each connection and sender, the offset of the first byte that is kept together with its whole chunk, or
+        where there is none, with its chunk's entry."""
+        parts: dict[tuple[int, int], int] = {}
         begins: dict[tuple[int, int], int] = {}  # the log and the ring drop their oldest each at its own pace
-        for _, connection, sender, _, offset, _, position in self.entries():
+        for _, connection, sender, _, offset, length, position in self.entries():
             if self._ring.start <= position < EVENT:
                 begins.setdefault((connection, sender), offset)
-        return begins
+            elif self._ring.start - length < position < EVENT:
+                parts[connection, sender] = offset + self._ring.start - position
+        return parts | begins
 
     def near(self, moment: float, farthest: int) -> Iterator[Entry]:
         """At most ``farthest`` entries before and after ``moment``."""

@@ -74,14 +74,12 @@ class Slice(Shown):
         from ..anatomy.records import ladder, records_table
         from ..drawing.blocks import Only, Words
 
-        there, dropped, held = self.records, self.trace.dropped, self.trace.held
+        there, dropped, held = self.records, str(self.trace.dropped), self.trace.held
         records = there if held is None else [record for record in there if record.number < held]
         later = [Words(waiting(len(there) - len(records)))] if len(records) < len(there) else []
         if not records:
             return Sheet(NOTHING, later or [Words(NOTHING)])
-        title = count(len(records), "record")
-        if dropped.records or dropped.bytes:
-            title += f"; {count(dropped.records, 'record')} and {count(dropped.bytes, 'byte')} before were dropped"
+        title = "; ".join(filter(None, [count(len(records), "record"), dropped]))
         return Sheet(title, [ladder(records, title), Only(["html"], [records_table(records)]), *later])
 
 
@@ -215,7 +213,7 @@ class Trace(Shown, Reading):
 
     @classmethod
     def from_har(cls, path: str | PathLike[str]) -> Self:
-        """The WebSocket conversations in a HAR file (Chrome's, Playwright's, ``to_har``'s).
+        """The WebSocket conversations in a HAR file (Chrome's, Playwright's also in an archive, ``to_har``'s).
 
         A HAR tells messages, not bytes. Each message is built again as one whole frame, the client's with a masking
         key of zeros, and the handshake from the headers that the file lists; ``rebuilt`` is true and ``notes`` says so.
@@ -230,7 +228,7 @@ class Trace(Shown, Reading):
 
         Values of Cookie and Authorization are overwritten with ``*`` unless ``reveal`` is true. Addresses, ports and
         TCP's numbers are made up, as the file's comment says; times, chunks and bytes are those of the trace, and
-        ``from_pcapng`` gives them back. Not written: errors, bends, close reports.
+        ``from_pcapng`` gives them back. Not written: errors, bends, close reports; the comment counts them.
         """
         from .files.capture_out import save_capture
 
@@ -257,7 +255,8 @@ class Trace(Shown, Reading):
         (bytes), ``text`` (a text frame's start), ``start`` (a payload's first bytes, unmasked and inflated),
         ``status_code`` and ``close_reason`` (of a close frame), ``violations`` (names of the rules that it breaks).
 
-        Raises ImportError, which says what to run, where pandas is not installed.
+        What the trace holds beside frames, and what it lacks, is in ``attrs["left_out"]``. Raises ImportError, which
+        says what to run, where pandas is not installed.
         """
         from .files.dataframe import data_frame
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ...drawing.blocks import Table
+from ...drawing.cell import beside
 from ...drawing.sheet import Sheet, Shown, sheet_of
 from ...drawing.visible import count, visible
 from ...protocol.frame import Frame
@@ -271,12 +271,7 @@ class Board(Shown):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         text = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        ipython = sys.modules.get("IPython")
-        if sys.platform == "emscripten" or ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return text
-        with suppress(ImportError):
-            return {**_widget(self)._repr_mimebundle_(**kwargs), **text}
-        return text
+        return text if sys.platform == "emscripten" else beside(text, lambda: _widget(self), **kwargs)
 
 
 def _widget(board: Board) -> Any:

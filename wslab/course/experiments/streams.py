@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
 from ...anatomy.field import Sender
+from ...drawing.cell import beside
 from ...drawing.visible import count
 from ...live.relay.bends import RandomChunks
 from ...live.relay.stages import Spot
@@ -95,10 +95,7 @@ class CutStream:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         still = {"text/html": self.strips.svg(), "text/plain": repr(self)}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return still
-        return {**_buttoned(self)._repr_mimebundle_(**kwargs), **still}
+        return beside(still, lambda: _buttoned(self), **kwargs)
 
 
 def chopped(size: int, seed: int) -> tuple[int, ...]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 from ...anatomy.field import Sender
+from ...drawing.cell import beside
 from ...live.lab import Lab
 from ...recording.trace import Trace
 from ..slider import Slider
@@ -222,10 +222,7 @@ class Vault:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         still = {"text/html": self.svg(), "text/plain": repr(self)}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return still
-        return {**vault_form(self)._repr_mimebundle_(**kwargs), **still}
+        return beside(still, lambda: vault_form(self), **kwargs)
 
 
 async def knock(lab: Lab, pin: Any) -> int | None:

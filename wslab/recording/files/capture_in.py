@@ -20,6 +20,7 @@ from ...anatomy.record import Kind
 from ...drawing.visible import count
 from ..archive import LATEST, R, TraceFileError
 from ..tape import LossNote
+from ..work import watched, work
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
@@ -39,7 +40,8 @@ def load_capture(path: str | PathLike[str], kind: type[R]) -> R:
             f"{path}: expected a pcap or pcapng file, but it begins with {data[:4].hex(' ') or 'nothing'}; "
             "dumpcap, tcpdump and Wireshark write such files, and a compressed one must be unpacked first"
         )
-    return read_capture(data, kind)
+    with work("opening", path):
+        return read_capture(data, kind)
 
 
 def read_capture(data: bytes, kind: type[R]) -> R:
@@ -97,7 +99,9 @@ class _Import:
         if len(data) > LARGEST:
             self.problem(f"the file is longer than {LARGEST:,} bytes; the rest of it is not read")
             data = data[:LARGEST]
-        for order, (time, link, place, packet) in enumerate(packets(data, self.story)):
+        for order, (time, link, place, packet) in enumerate(
+            watched(packets(data, self.story), "packets", len(data), lambda packet: len(packet[3]))
+        ):
             if order == PACKETS:
                 self.problem(f"only the first {PACKETS:,} packets are read")
                 break

@@ -11,6 +11,7 @@ from ...anatomy.record import Kind
 from ..archive import R, TraceFileError
 from ..derive import RECORDS_EACH
 from ..tape import LossNote
+from ..work import watched
 
 PROBLEMS: Final = 100  # different problems that are told; more are counted
 
@@ -73,7 +74,9 @@ def play(
         (wire, end): trace.join(end, (source, wire), number=wire, heads=heads.get(wire, (True, True)))
         for wire, end in sorted(ends)
     }
-    for _, time, wire, end, sender, what in events:
+    for place, (_, time, wire, end, sender, what) in enumerate(watched(events, "what they hold")):
+        if place % 4096 == 4095:
+            trace.update()  # a part now and then, so that the whole is seen to go on
         tap, at = taps[wire, end], (time - base) / unit
         match what:
             case bytes():
