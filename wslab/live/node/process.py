@@ -286,14 +286,14 @@ async def start(
     command = [node, "--require", str(SOURCE / "leash.js"), *what, *arguments]
     folder = home() if isinstance(script, str) else None
     environment = _environment(child._mark, port, to, estate.authority.path if estate.has_authority else None)
-    await estate.carrier.run(child._start(command, folder, environment))
-    if to is None:
-        try:
+    try:
+        await estate.carrier.run(child._start(command, folder, environment))
+        if to is None:
             await child._wait(lambda: child.port, TIMEOUT, "listened")
-        except BaseException as error:
-            await asyncio.shield(child.close())
-            if port and "EADDRINUSE" in child.output and isinstance(error, NodeFailed):
-                raise port_taken(port, OSError(errno.EADDRINUSE, "")) from None
-            raise
+    except BaseException as error:
+        await asyncio.shield(child.close())
+        if port and "EADDRINUSE" in child.output and isinstance(error, NodeFailed):
+            raise port_taken(port, OSError(errno.EADDRINUSE, "")) from None
+        raise
     replace_helpers(child)
     return child
