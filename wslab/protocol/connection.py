@@ -212,6 +212,8 @@ class Connection:
         if side.ended:
             return []
         side.ended = True
+        if side.inflater is not None:
+            side.inflater.end()
         peer = self._sides[sender.peer]
         unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent
         silent = not (reset or side.lost or peer.lost or side.dissector.received or self._open or peer.ended)
