@@ -213,6 +213,8 @@ class Connection:
         if side.ended:
             return []
         side.ended = True
+        if side.inflater is not None:
+            side.inflater.end()
         peer = self._sides[sender.peer]
         # An endpoint whose first frames were not seen may have sent a close frame among them.
         unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent and side.known

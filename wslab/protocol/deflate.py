@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..anatomy.field import Sender
 from ..drawing.visible import quote
@@ -124,7 +124,7 @@ class Inflater:
         self._limit = self._room = limit
         self._blocks = FINAL_BLOCKS
         self._history = b""
-        self._engine = zlib.decompressobj(-window_bits)
+        self._engine: Any = None  # made with the first bytes
         # Why nothing more can be inflated; with context takeover that is so for good, else until the next message.
         self.lost: str | None = None
 
@@ -134,12 +134,16 @@ class Inflater:
         self._blocks = FINAL_BLOCKS
         if not self._takeover:
             self._history = b""
-            self._engine = zlib.decompressobj(-self._window)
+            self._engine = None
             self.lost = None
 
     def skip(self, why: str) -> None:
         """Compressed data went by that could not be fed; what refers to it is lost."""
         self.lost = self.lost or why
+
+    def end(self) -> None:
+        """Nothing more comes: let go of some 50 KiB."""
+        self.lost, self._history, self._engine = self.lost or "the stream had ended", b"", None
 
     def inflate(self, data: bytes, *, final: bool) -> tuple[bytes | None, str | None]:
         """Inflate one frame's payload. Never raises.
@@ -164,6 +168,8 @@ class Inflater:
         for start in range(0, len(data), SLICE):
             given = data[start : start + SLICE]
             while given:
+                if self._engine is None:
+                    self._engine = zlib.decompressobj(-self._window)
                 engine = self._engine
                 piece = engine.decompress(given, self._room + 1)
                 if len(piece) > self._room:
