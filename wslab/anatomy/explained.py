@@ -44,7 +44,8 @@ def _blocks(view: View) -> Iterator[Block]:
     if view.is_head:
         yield Only(READ, [_lines(view)])
     elif view.explanation.data:
-        yield ruler(view)
+        if view.fields:
+            yield ruler(view)
         yield Only(READ, [dump(view)])
     if view.explanation.data:
         yield Only(DRAWN, [dump(view, numbered=True)])
