@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from functools import partial
 from importlib.metadata import version
@@ -40,8 +41,9 @@ RANKS = ("OK", "INFORMATIONAL", "NON-STRICT", "UNIMPLEMENTED", "UNCLEAN", "WRONG
 AGAIN = 2
 """How often a case is tried once more where a lab does worse: some verdicts depend on when bytes arrive."""
 TOGETHER = 16
+HEAVY = "9.", "12.", "13."
+"""Cases of many megabytes. They have time limits, so few of them run at once."""
 OPTIONS: dict[str, Any] = {"max_size": None, "ping_interval": None, "compression": "deflate"}
-FAILS = {1002, 1007}
 IGNORED = {"7.1.4": "data-after-close"}
 """Rules that kosoku breaks in a case in which an endpoint does right to let that pass without a word."""
 # The groups of the Autobahn test suite, by the first number.
@@ -64,7 +66,7 @@ class Judged:
     close: str
     why: str
     code: int | None
-    rules: tuple[str, ...] | None = None
+    rules: Sequence[str] | None = None
 
     @property
     def rank(self) -> int:
@@ -92,6 +94,10 @@ async def echo(connection: Any) -> None:
         pass
 
 
+def at_once(cases: Sequence[str]) -> int:
+    return 2 if any(case.startswith(HEAVY) for case in cases) else TOGETHER
+
+
 @asynccontextmanager
 async def plain_server(_: Lab) -> AsyncIterator[str]:
     async with serve(echo, "127.0.0.1", 0, logger=quiet, **OPTIONS) as server:
@@ -106,7 +112,7 @@ async def lab_server(lab: Lab) -> AsyncIterator[str]:
 
 async def judge_server(cases: Sequence[str], serving: Callable[[Lab], Any], lab: Lab) -> list[Any]:
     """The results of a server under test."""
-    free = asyncio.Semaphore(TOGETHER)
+    free = asyncio.Semaphore(at_once(cases))
     async with serving(lab) as uri:
 
         async def one(case: str) -> list[Any]:
@@ -126,7 +132,7 @@ async def judge_client(cases: Sequence[str], connecting: Callable[[Lab], Callabl
         base = f"ws://{server.address}:{server.port}"
         async with connect(f"{base}/getCaseCount", logger=quiet) as client:
             number = int(await client.recv())
-        free = asyncio.Semaphore(TOGETHER)
+        free = asyncio.Semaphore(at_once(cases))
 
         async def one(case: int) -> None:
             async with free:
@@ -166,7 +172,7 @@ async def judge(role: str, who: str, cases: Sequence[str]) -> list[Judged]:
         results = await run(cases, endpoints[who], lab)
         await lab.settled()
     found = [
-        Judged(one.case_id, one.behavior.value, one.behavior_close.value, why(one), one.remote_close_code)
+        Judged(one.case_id, one.behavior.value, one.behavior_close.value, why(one), failed_with(one))
         for one in results
     ]
     if who == "wslab":
@@ -175,6 +181,12 @@ async def judge(role: str, who: str, cases: Sequence[str]) -> list[Judged]:
             number = recorded.get(one.case if role == "server" else str(result.case_index))
             one.rules = None if number is None else rules_of(trace, number, peer)
     return found
+
+
+def failed_with(result: Any) -> int | None:
+    """The code with which the endpoint failed the connection; None where it did not, or only answered kosoku's Close."""
+    code = result.remote_close_code
+    return code if code in (1002, 1007) and code != result.local_close_code else None
 
 
 def why(result: Any) -> str:
@@ -207,37 +219,18 @@ def rules_of(trace: Trace, number: int, peer: Sender) -> tuple[str, ...]:
 async def measure(patterns: Sequence[str], *, tell: Callable[[str], object] = str) -> Table:
     """Run the cases against everything, and compare."""
     table, cases = Table(), chosen(patterns)
-    parts: dict[str, list[str]] = {}
-    for case in cases:
-        parts.setdefault(".".join(case.split(".")[:2]), []).append(case)
-    # Cases with long messages have a recording of their own, the others of a group share one.
-    batches = [batch for name, part in parts.items() for batch in (_ones(part) if name.startswith("9.") else [part])]
-    batches = _joined(batches)
+    light = [case for case in cases if not case.startswith(HEAVY)]
+    heavy = [case for case in cases if case.startswith(HEAVY)]
+    # One recording for all the light cases, and one each for a few heavy ones.
+    batches = [*filter(None, [light]), *(heavy[at : at + 6] for at in range(0, len(heavy), 6))]
     for role, (_, endpoints) in ROLES.items():
         for who in endpoints:
             there = table.judged.setdefault((role, who), {})
             for batch in batches:
                 there |= {one.case: one for one in await judge(role, who, batch)}
-                tell(f"{role} {who}: {len(there)} of {len(cases)} cases")
+                tell(f"{role}, {who}: {len(there)} of {len(cases)} cases")
         await _compare(table, role, cases)
     return table
-
-
-def _ones(part: list[str]) -> list[list[str]]:
-    return [[case] for case in part]
-
-
-def _joined(batches: list[list[str]]) -> list[list[str]]:
-    """Groups of short cases together, so that they are run at the same time."""
-    joined: list[list[str]] = [[]]
-    for batch in batches:
-        if batch[0].startswith("9."):
-            joined.append(batch)
-        elif joined[-1] and not joined[-1][0].startswith("9.") and len(joined[-1]) + len(batch) <= 150:
-            joined[-1] += batch
-        else:
-            joined.append([*batch])
-    return [batch for batch in joined if batch]
 
 
 async def _compare(table: Table, role: str, cases: Sequence[str]) -> None:
@@ -255,10 +248,25 @@ async def _compare(table: Table, role: str, cases: Sequence[str]) -> None:
         one = own[case]
         if one.rules is None:
             table.wrong.append(f"{role} {case}: it is not in the recording")
-        elif one.code in FAILS and not one.rules:
-            table.wrong.append(f"{role} {case}: closed with {one.code}, and no rule is named")
-        elif one.code not in FAILS and set(one.rules) - {IGNORED.get(case)} and one.verdict == "OK":
-            table.wrong.append(f"{role} {case}: closed with {one.code}, and named are {', '.join(one.rules)}")
+        elif one.code is not None and not one.rules:
+            table.wrong.append(f"{role} {case}: failed with {one.code}, and no rule is named")
+        elif one.code is None and set(one.rules) - {IGNORED.get(case)} and one.verdict == "OK":
+            table.wrong.append(f"{role} {case}: the connection was not failed, and named are {', '.join(one.rules)}")
+
+
+def kept(table: Table) -> Table:
+    """The verdicts of this run and, for the other cases, those of earlier runs with the same versions; they are kept."""
+    name = f"autobahn-{version('kosoku')}-{version('websockets')}-{version('wslab')}.json"
+    path = paths.BUILD / name
+    earlier = json.loads(path.read_text()) if path.exists() else {}
+    whole = Table(wrong=table.wrong)
+    for (role, who), judged in table.judged.items():
+        there = {case: Judged(**one) for case, one in earlier.get(f"{role}, {who}", {}).items()} | judged
+        whole.judged[role, who] = {case: there[case] for case in chosen(["*"]) if case in there}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({", ".join(key): {case: asdict(one) for case, one in judged.items()}
+                                for key, judged in whole.judged.items()}))  # fmt: skip
+    return whole
 
 
 def page(table: Table) -> str:
@@ -330,10 +338,12 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="endurance autobahn", description=__doc__)
     parser.add_argument("cases", nargs="*", default=["*"], help="case numbers, such as 1.1.1 or 9.*; all by default")
     parser.add_argument("--quick", action="store_true", help="the cases that CI runs")
-    parser.add_argument("--write", action="store_true", help="write docs/autobahn.md")
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/autobahn.md, with what earlier runs found of other cases"
+    )
     options = parser.parse_args(argv)
     table = asyncio.run(measure(QUICK if options.quick else options.cases, tell=lambda text: print(text, flush=True)))
-    text = page(table)
+    text = page(kept(table) if options.write else table)
     if options.write:
         PAGE.write_text(text)
     print(text)

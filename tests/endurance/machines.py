@@ -125,6 +125,7 @@ class LabMachine(RuleBasedStateMachine):
             client.torn = client.torn or client.open
             client.open = False
         self.raws.clear()
+        self.relay = None  # the earlier one leads to a server that is gone
 
     @property
     def serves(self) -> bool:
