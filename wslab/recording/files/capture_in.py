@@ -139,6 +139,10 @@ class _Import:
         if not 0 <= start < LATEST:
             start, beyond = 0.0, "the file's times lie before 1970 or after 9999"
             self.problem(f"{beyond}; the recording is told as though it began in 1970")
+        last = base + int(LATEST - start - 1) * 10**9
+        if any(event.time > last for event in self.events):
+            self.problem("times after 9999 are told as the end of 9999")
+            self.events = [event._replace(time=min(event.time, last)) for event in self.events]
         ends = {(event.wire, event.end) for event in self.events}
         if not self.own:  # both streams are as they were sent, and nothing tells when they were read
             ends |= {(wire, end.peer) for wire, end in ends}
