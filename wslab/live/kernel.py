@@ -39,7 +39,7 @@ def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
     except (NotImplementedError, RuntimeError, ValueError):  # a loop without signals, such as Windows' or Pyodide's
         return False
     _armed.add(loop)
-    _shell().events.register("pre_run_cell", lambda *_: _interrupt_what_computes(loop))
+    shell().events.register("pre_run_cell", lambda *_: _interrupt_what_computes(loop))
     _interrupt_what_computes(loop)
     return True
 
@@ -51,7 +51,7 @@ def _interrupt_what_computes(loop: asyncio.AbstractEventLoop) -> None:
     never does while the cell computes. Then a second interrupt raises KeyboardInterrupt in the cell's own code. At the
     cell's end ipykernel takes the handler away.
     """
-    cancel, shell, main, late = signal.getsignal(signal.SIGINT), _shell(), threading.main_thread(), False
+    cancel, here, main, late = signal.getsignal(signal.SIGINT), shell(), threading.main_thread(), False
     if not callable(cancel) or cancel is signal.default_int_handler or threading.current_thread() is not main:
         return  # a cell without ``await``, in which Python itself raises it, or one on a thread of its own
 
@@ -66,7 +66,7 @@ def _interrupt_what_computes(loop: asyncio.AbstractEventLoop) -> None:
             return
         while frame is not None and frame.f_back is not None:
             # Elsewhere nothing would catch it, and the kernel's loop would end.
-            if frame.f_back.f_code is type(shell).run_code.__code__ and frame.f_globals is shell.user_ns:
+            if frame.f_back.f_code is type(here).run_code.__code__ and frame.f_globals is here.user_ns:
                 raise KeyboardInterrupt
             frame = frame.f_back
 
