@@ -158,7 +158,7 @@ def test_nothing_written_is_half_written(tmp_path: Path, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     for write, broken in (
-        (trace.save, "wslab.recording.archive.json.JSONEncoder.iterencode"),
+        (trace.save, "wslab.recording.archive.json.dumps"),
         (trace.to_pcapng, "wslab.recording.files.capture_out._packet"),
         (trace.to_har, "wslab.recording.files.har.json.JSONEncoder.iterencode"),
     ):

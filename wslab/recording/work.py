@@ -36,7 +36,7 @@ class _Gauge:
         self.due = time.monotonic() + EVERY
         text = f"{self.what}: {doing}" + ("" if part is None else f" {part:.0%}")
         value = "" if part is None else f' value="{part:.3f}"'
-        self._put(text, f'<label role="status">{escape(text)}<br><progress max="1"{value}></progress></label>')
+        self._put(text, f'<label>{escape(text)}<br><progress max="1"{value}></progress></label>')
 
     def _put(self, text: str, html: str = "") -> None:
         if self.handle is None and running_cell() is not None:
