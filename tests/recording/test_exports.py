@@ -146,7 +146,7 @@ def test_an_export_without_anything_left_out_says_nothing_of_it(tmp_path: Path) 
     trace = Trace()
     trace.join(everything().records[0].sender, 1).sent(b"\x81\x80\0\0\0\0")
     assert trace.left_out(Kind.ERROR, Kind.BEND) == ""
-    assert "left out" not in as_pcapng(trace, tmp_path).said
+    assert "Left out" not in as_pcapng(trace, tmp_path).said
 
 
 def test_nothing_written_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
