@@ -12,9 +12,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .course.commands import add_to as commands_of_the_course
@@ -340,19 +339,20 @@ def _dissect_file(options: argparse.Namespace) -> int:
         _fail("dissect", visible(note), 0)
     if not found:
         _fail("dissect", f"{options.file} holds no WebSocket connection", 0)
-    return _print_dissections(found, as_json=options.json, notes=notes, texts=trace.ledger.texts)
+    return _print_dissections(found, as_json=options.json, texts=trace.ledger.texts, notes=notes)
 
 
 def _print_dissections(
-    dissections: Sequence[tuple[int, Dissection, Sequence[Record]]], *,
-    as_json: bool, notes: Sequence[str] = (), texts: Mapping[int, str] = MappingProxyType({}),
+    dissections: Sequence[tuple[int, Dissection, Sequence[Record]]], *, as_json: bool,
+    texts: dict[int, str] | None = None, notes: Sequence[str] = (),
 ) -> int:  # fmt: skip
+    """Print them, as JSON with what was noted: of the whole ``notes``, and by record ``texts``."""
     try:
         for note in notes if as_json else ():
             print(json.dumps({"kind": "note", "text": note}))
         for place, (number, dissection, records) in enumerate(dissections):
             if as_json:
-                for entry in _entries(number, dissection, records, texts):
+                for entry in _entries(number, dissection, records, texts or {}):
                     print(json.dumps(entry))
                 continue
             if len(dissections) > 1:
@@ -367,7 +367,7 @@ def _print_dissections(
 
 
 def _entries(
-    number: int, dissection: Dissection, records: Sequence[Record], texts: Mapping[int, str]
+    number: int, dissection: Dissection, records: Sequence[Record], texts: dict[int, str]
 ) -> Iterator[dict[str, Any]]:
     """The JSON objects of a connection; where it was recorded, each with its time, with how the streams ended, and with
     what a program or a relay noted."""

@@ -146,7 +146,7 @@ def test_an_export_without_anything_left_out_says_nothing_of_it(tmp_path: Path) 
     trace = Trace()
     trace.join(everything().records[0].sender, 1).sent(b"\x81\x80\0\0\0\0")
     assert trace.left_out(Kind.ERROR, Kind.BEND) == ""
-    assert "left out" not in as_pcapng(trace, tmp_path).said
+    assert "Left out" not in as_pcapng(trace, tmp_path).said
 
 
 def test_nothing_written_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +158,7 @@ def test_nothing_written_is_half_written(tmp_path: Path, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     for write, broken in (
-        (trace.save, "wslab.recording.archive.json.JSONEncoder.iterencode"),
+        (trace.save, "wslab.recording.archive.json.dumps"),
         (trace.to_pcapng, "wslab.recording.files.capture_out._packet"),
         (trace.to_har, "wslab.recording.files.har.json.JSONEncoder.iterencode"),
     ):

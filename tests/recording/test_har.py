@@ -261,7 +261,7 @@ def test_what_an_export_leaves_out_is_said():
     conversation(trace)
     log = trace.to_har()["log"]
     assert "no masking keys, fragments, control frames, close codes" in log["comment"]
-    assert log["comment"].endswith(" left out: 2 FIN records, 2 close reports.")
+    assert log["comment"].endswith(" Left out: 2 FIN records, 2 close reports.")
     assert log["entries"][0]["comment"] == "left out, since HAR does not carry it: 3 control frames, 2 fragments"
     assert log["entries"][0]["_webSocketMessages"] == [
         {"type": "receive", "time": trace.began + trace.records[4].time, "opcode": 1, "data": "Hello"}

@@ -96,12 +96,12 @@ def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> 
             "inflated.bin": b"".join(ledger.inflated.values()),
         }
     with work("saving", path), written(path) as file, zipfile.ZipFile(file, "w") as archive:
-        told = "".join(watched(json.JSONEncoder(indent=1).iterencode(story), "what was found")).encode()
-        for name, part in {"trace.json": told, **parts}.items():
+        # Without indentation JSON is encoded in C, ten times as fast.
+        for name, part in {"trace.json": json.dumps(story).encode(), **parts}.items():
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # a fixed date: equal traces make equal files
             info.compress_type, info.file_size = zipfile.ZIP_DEFLATED, len(part)
             with archive.open(info, "w") as inside:
-                for at in watched(range(0, len(part), PIECE), name):
+                for at in watched(range(0, len(part), PIECE), f"packing {name}"):
                     inside.write(part[at : at + PIECE])
 
 
@@ -169,7 +169,7 @@ def _load(archive: zipfile.ZipFile, kind: type[R]) -> R:
             raise ValueError("chunks.bin tells of a time or an end that there cannot be")
     caused: dict[int, dict[Cause, int]] = {}
     # Reads every record, so that a lying sender or kind is found.
-    for place, record in enumerate(watched(trace, "records"), ledger.records.first):
+    for place, record in enumerate(watched(trace, "reading records"), ledger.records.first):
         if record.number != place or not 0 <= trace.began + record.time < LATEST:
             raise ValueError("records.bin tells of a number or a time that there cannot be")
         cause = _CAUSES.get(record.kind, ledger.places[place][0])

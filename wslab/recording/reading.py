@@ -148,8 +148,9 @@ class Reading:
         )
         if reports and (told := sum(len(one.closings) for one in self.ledger.conversations.values())):
             found["close report"] = told
-        lacks = [f"left out: {', '.join(count(many, what) for what, many in found.items())}"] if found else []
-        return "".join(f" {one}." for one in (*lacks, *self.notes, str(self.dropped)) if one)
+        lacks = [f"Left out: {', '.join(count(many, what) for what, many in found.items())}"] if found else []
+        lacks += [f"Note: {one}" for one in (*self.notes, str(self.dropped)) if one]
+        return "".join(f" {one}." for one in lacks)
 
     @property
     def records(self) -> Records:

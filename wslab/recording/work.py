@@ -34,11 +34,12 @@ class _Gauge:
 
     def show(self, doing: str, part: float | None) -> None:
         self.due = time.monotonic() + EVERY
-        text = f"{self.what}: {doing}" + ("" if part is None else f" {part:.0%}")
-        value = "" if part is None else f' value="{part:.3f}"'
-        self._put(text, f'<label role="status">{escape(text)}<br><progress max="1"{value}></progress></label>')
+        text, value = f"{self.what}: {doing}", ""
+        if part is not None:
+            text, value = f"{text} {part:.0%}", f' value="{part:.3f}"'
+        self.put(text, f'<label>{escape(text)}<br><progress max="1"{value}></progress></label>')
 
-    def _put(self, text: str, html: str = "") -> None:
+    def put(self, text: str = "", html: str = "") -> None:
         if self.handle is None and running_cell() is not None:
             from IPython.display import DisplayHandle
 
@@ -46,14 +47,10 @@ class _Gauge:
             self.handle.display({"text/plain": ""}, raw=True)
         if self.handle is not None:
             self.handle.update({"text/plain": text, "text/html": html}, raw=True)
-        elif sys.stderr.isatty():
+        elif sys.stderr and sys.stderr.isatty():
             sys.stderr.write(f"\r{text.ljust(len(self.text))}" + ("" if text else "\r"))
             sys.stderr.flush()
         self.text = text
-
-    def end(self) -> None:
-        if self.text:
-            self._put("")
 
 
 @contextmanager
@@ -62,11 +59,13 @@ def work(verb: str, path: str | PathLike[str]) -> Iterator[None]:
     if _at_work or threading.current_thread() is not threading.main_thread():
         yield
         return
-    _at_work.append(_Gauge(f"{verb} {Path(path).name}"))
+    _at_work.append(gauge := _Gauge(f"{verb} {Path(path).name}"))
     try:
         yield
     finally:
-        _at_work.pop().end()
+        _at_work.clear()
+        if gauge.text:
+            gauge.put()
 
 
 def watched(things: Iterable[T], doing: str, total: float = 0, size: Callable[[T], float] = lambda _: 1) -> Iterator[T]:

@@ -71,7 +71,7 @@ def install() -> Path:
 
 def _run(command: list[str], folder: str) -> tuple[int, str]:
     """The status of a program, and what it said; an interrupt ends it."""
-    pipe, ticks = subprocess.PIPE, watched(repeat(None), "npm")
+    pipe, ticks = subprocess.PIPE, watched(repeat(None), "npm is at work")
     process = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace")
     with process:
         try:

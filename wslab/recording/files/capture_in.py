@@ -34,14 +34,18 @@ _BEGAN: Final = re.compile(r"The recording began (\d{1,19}) ns after 1970\.")
 
 def load_capture(path: str | PathLike[str], kind: type[R]) -> R:
     """The recording that a capture tells of, as one of that kind; see ``Trace.from_pcapng``."""
+    with work("opening", path):
+        return read_capture(_capture(path), kind)
+
+
+def _capture(path: str | PathLike[str]) -> bytes:
     data = read_file(path, LARGEST, "pcap or pcapng file")
     if not is_capture(data):
         raise TraceFileError(
             f"{path}: expected a pcap or pcapng file, but it begins with {data[:4].hex(' ') or 'nothing'}; "
             "dumpcap, tcpdump and Wireshark write such files, and a compressed one must be unpacked first"
         )
-    with work("opening", path):
-        return read_capture(data, kind)
+    return data
 
 
 def read_capture(data: bytes, kind: type[R]) -> R:
@@ -51,7 +55,9 @@ def read_capture(data: bytes, kind: type[R]) -> R:
     collects = gc.isenabled()
     gc.disable()
     try:
-        trace = _Import(data).trace(kind)
+        story = _Import(data)
+        del data
+        trace = story.trace(kind)
         trace.update()
     finally:
         if collects:
@@ -100,7 +106,7 @@ class _Import:
             self.problem(f"the file is longer than {LARGEST:,} bytes; the rest of it is not read")
             data = data[:LARGEST]
         for order, (time, link, place, packet) in enumerate(
-            watched(packets(data, self.story), "packets", len(data), lambda packet: len(packet[3]))
+            watched(packets(data, self.story), "reading packets", len(data), lambda packet: len(packet[3]))
         ):
             if order == PACKETS:
                 self.problem(f"only the first {PACKETS:,} packets are read")

@@ -81,7 +81,8 @@ class _Export:
                 self.hidden.setdefault((number, head.sender), []).append((head.offset, withheld(head)))
 
     def packets(self) -> Packets:
-        for at, connection, by, seen_by, offset, length, position in watched(self.trace.tape.entries(), "packets"):
+        entries = watched(self.trace.tape.entries(), "writing packets")
+        for at, connection, by, seen_by, offset, length, position in entries:
             wire = self.trace.tape.wires.get(connection)
             if wire is None:
                 continue

@@ -41,8 +41,8 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
         violations = {number: ", ".join(v.rule for v in broken) for number, broken in trace.ledger.violations.items()}
     records = records[records["kind"] == Kind.FRAME]
     opcode, late, previews = records["first"] & OPCODE, records["delay"], records["preview"].tobytes()
-    sizes = records["preview_length"].tolist()
-    starts = [previews[at : at + size] for at, size in zip(count(0, PREVIEW), watched(sizes, "frames"), strict=False)]
+    sizes = watched(records["preview_length"].tolist(), "reading frames")
+    starts = [previews[at : at + size] for at, size in zip(count(0, PREVIEW), sizes, strict=False)]
     # What begins in the midst of a character, or ends there, is told without it.
     said = [start.decode("utf-8", "ignore") for start in starts]
     coded = (opcode == CLOSE) & (records["payload_length"] > 1)

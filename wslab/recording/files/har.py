@@ -65,7 +65,7 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
             records.setdefault(record.connection, []).append(record)
         ended = {record.number: record.time for some in records.values() for record in some}
         told: dict[int, list[dict[str, Any]]] = {}
-        for number, connection, message in watched(trace.completed(), "messages", trace.ledger.messages.total):
+        for number, connection, message in watched(trace.completed(), "joining messages", trace.ledger.messages.total):
             data = message.data
             if data is None:
                 lost[connection] += 1
@@ -86,7 +86,7 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
         }
         if path is not None:
             with written(path) as file:
-                for piece in watched(json.JSONEncoder(indent=1).iterencode({"log": log}), "text"):
+                for piece in watched(json.JSONEncoder(indent=1).iterencode({"log": log}), "writing text"):
                     file.write(piece.encode())
     return {"log": log}
 
@@ -189,9 +189,8 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
             problems.note(f"only the first {MESSAGES:,} messages are read")
         read += len(messages)
         begun = _moment(entry.get("startedDateTime"))
-        said = [
-            message for one in watched(messages, "messages") if (message := _message(one, problems, begun)) is not None
-        ]
+        shown = watched(messages, "reading messages")
+        said = [message for one in shown if (message := _message(one, problems, begun)) is not None]
         end = _closed(entry.get("_webSocketClose"), problems, begun)
         ends_told = ends_told or end is not None
         said += [one for one in (end, _failed(entry.get("response"))) if one is not None]

@@ -56,7 +56,7 @@ def play(
     kind: type[R], events: list[FileEvent], ends: Iterable[tuple[int, Sender]], heads: dict[int, tuple[bool, bool]], *,
     source: str, began: float, base: float = 0, unit: float = 1,
 ) -> R:  # fmt: skip
-    """A recording of this ``kind`` in which all this happened, in the order of the list. It is not derived yet.
+    """A recording of this ``kind`` in which all this happened, in the order of the list, which is emptied.
 
     Args:
         ends: the connections' ends that tell of it, by number.
@@ -74,7 +74,9 @@ def play(
         (wire, end): trace.join(end, (source, wire), number=wire, heads=heads.get(wire, (True, True)))
         for wire, end in sorted(ends)
     }
-    for place, (_, time, wire, end, sender, what) in enumerate(watched(events, "what they hold")):
+    events.reverse()
+    for place in watched(range(len(events)), "reading frames"):
+        _, time, wire, end, sender, what = events.pop()  # its bytes are not kept twice
         if place % 4096 == 4095:
             trace.update()  # a part now and then, so that the whole is seen to go on
         tap, at = taps[wire, end], (time - base) / unit
