@@ -171,10 +171,13 @@ class _Import:
             for segment in stream.ends:
                 for wire in wires:
                     self._tell(segment, wire, sender, Kind.RESET if segment.flags & RST else Kind.FIN)
+        guess = "that they are WebSocket is a guess, since no opening handshake was captured"
+        headless = not any(self.heads[flow.number])
         if flow.opened_by is None:
-            guess = "before its frames; that they are WebSocket is a guess, since no opening handshake was captured"
-            began = "before its opening handshake" if any(self.heads[flow.number]) else guess
+            began = f"before its frames; {guess}" if headless else "before its opening handshake"
             self.problem(f"{name}: the capture began in its middle, {began}")
+        elif headless and not any(part.head for part in found.parts):
+            self.problem(f"{name}: its first frames follow a gap; {guess}")
         if self.own:
             self._take_reads(flow, found)
 
