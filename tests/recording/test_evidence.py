@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import dpkt
 import pytest
-from packets import ACK, FIN, GREETING, MASK, RST, Packet, Talk, greeting, pcap, pcapng
+from packets import ACK, FIN, GREETING, MASK, RST, SYN, Packet, Talk, greeting, pcap, pcapng
 
+from wslab import ClosingPanel
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_frame, build_request, build_response
@@ -366,6 +368,73 @@ def test_a_close_frame_may_have_come_before_the_capture_began(first: int):
     late = Talk().open().say([*GREETING[:2], ("s", GREETING[5][1]), GREETING[2], GREETING[4]]).close()
     trace = read(late.packets[first:])
     assert accused(trace) == []
+
+
+def torn(who: str, ttl: int, *, late: float = 0.05) -> Trace:
+    """A conversation that ends with an RST: its TTL, and seconds behind the last packet. The others' TTL is 64."""
+    talk = Talk().open().say(GREETING[:4])
+    talk.clock += late
+    talk.put(who, flags=RST | ACK)
+    time, packet = talk.packets[-1]
+    talk.packets[-1] = time, packet[:8] + bytes([ttl]) + packet[9:]
+    return read(talk.packets)
+
+
+BOX = ": something between the two may have sent it"
+
+
+@pytest.mark.parametrize(
+    ("who", "ttl", "late", "says"),
+    [
+        ("s", 64, 0.05, "server's address; its TTL is 64, as that side's other packets have; it came 52.0 ms after"),
+        (
+            "s",
+            57,
+            0.05,
+            "server's address; its TTL is 57, and that side's other packets have 64; it came 52.0 ms after",
+        ),
+        ("c", 255, 0.05, "client's address; its TTL is 255, and that side's other packets have 64; it came 51.0 ms"),
+        ("c", 64, 90, "client's address; its TTL is 64, as that side's other packets have; it came 90.0 s after"),
+    ],
+)
+def test_an_rst_bears_an_address_and_no_author(who: str, ttl: int, late: float, says: str):
+    trace = torn(who, ttl, late=late)
+    strange = ttl != 64
+    label = "client" if who == "c" else "server"
+    said = next(one for one in trace.records if one.kind is Kind.RESET)
+    ((name, text),) = trace.explain(said.number).facts
+    assert name == "TCP RST"
+    assert text.startswith(f"an RST with the {says}")
+    assert text.endswith(BOX) is strange
+    for view in (trace.closing(0), ClosingPanel(trace)):
+        assert text in " ".join(str(view).split())
+    assert f"the {label} with RST" not in str(trace.closing(0))
+    assert trace.notes == ((f"connection 0: {text}",) if strange else ())
+
+
+def test_an_rst_that_came_sooner_than_that_side_can_answer():
+    talk = Talk()
+    talk.put("c", flags=SYN)
+    talk.clock += 0.2
+    talk.put("s", flags=SYN | ACK)
+    talk.put("c")
+    talk.say(GREETING[:3])
+    talk.put("s", flags=RST)
+    (note,) = read(talk.packets).notes
+    assert note.endswith(
+        "it came 1.0 ms after the client's last packet, and this side took 201.0 ms to answer the first" + BOX
+    )
+
+
+def test_the_author_of_an_rst_that_wslab_recorded_is_known(tmp_path: Path):
+    trace = Trace()
+    server = trace.join(Sender.SERVER, "one")
+    server.received(GREETING[0][1])
+    server.reset_sent()
+    trace.to_pcapng(tmp_path / "own.pcapng")
+    assert "■ server with RST" in str(Trace.open(tmp_path / "own.pcapng").closing(0))
+    torn("s", 57).save(tmp_path / "torn.wslab")
+    assert BOX in str(Trace.open(tmp_path / "torn.wslab").closing(0))
 
 
 @pytest.mark.slow

@@ -288,6 +288,8 @@ class Reading:
                     inflated = ledger.inflated.get(number)
                     shown = explain_frame(raw, sender=sender, offset=offset, violations=violations, inflated=inflated)
                     return shown if text is None else replace(shown, facts=(*shown.facts, ("not read", text)))
+                case Kind.RESET if text is not None:
+                    fact = "TCP RST", text
                 case Kind.UNREAD:
                     fact = "left over", text or "bytes that are no whole head and no whole frame"
                 case Kind.ERROR | Kind.BEND:

@@ -19,11 +19,11 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ...drawing.visible import count
 from ..archive import LATEST, R, TraceFileError
-from ..tape import LossNote
+from ..tape import LossNote, ResetNote
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together
+from .packets import ACK, RST, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together, torn
 from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
@@ -169,8 +169,14 @@ class _Import:
         for sender, stream in zip(Sender, found.streams, strict=True):
             self._take_gaps(flow, stream, sender, placed[sender])
             for segment in stream.ends:
+                what: ResetNote | Kind = Kind.RESET if segment.flags & RST else Kind.FIN
+                if what is Kind.RESET and not self.own:
+                    said, strange = torn(flow, segment, sender)
+                    what = ResetNote(said)
+                    if strange:
+                        self.problem(f"{name}: {said}")
                 for wire in wires:
-                    self._tell(segment, wire, sender, Kind.RESET if segment.flags & RST else Kind.FIN)
+                    self._tell(segment, wire, sender, what)
         guess = "that they are WebSocket is a guess, since no opening handshake was captured"
         headless = not any(self.heads[flow.number])
         if flow.opened_by is None:
