@@ -12,7 +12,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -338,14 +338,20 @@ def _dissect_file(options: argparse.Namespace) -> int:
         _fail("dissect", visible(note), 0)
     if not found:
         _fail("dissect", f"{options.file} holds no WebSocket connection", 0)
-    return _print_dissections(found, as_json=options.json)
+    told = trace.notes if options.json else ()
+    return _print_dissections(found, as_json=options.json, notes=told, said=trace.ledger.texts)
 
 
-def _print_dissections(dissections: Sequence[tuple[int, Dissection, Sequence[Record]]], *, as_json: bool) -> int:
+def _print_dissections(
+    dissections: Sequence[tuple[int, Dissection, Sequence[Record]]], *, as_json: bool,
+    notes: Sequence[str] = (), said: Mapping[int, str] | None = None,
+) -> int:  # fmt: skip
     try:
+        for note in notes:
+            print(json.dumps({"kind": "note", "text": note}))
         for place, (number, dissection, records) in enumerate(dissections):
             if as_json:
-                for entry in _entries(number, dissection, records):
+                for entry in _entries(number, dissection, records, said or {}):
                     print(json.dumps(entry))
                 continue
             if len(dissections) > 1:
@@ -359,7 +365,9 @@ def _print_dissections(dissections: Sequence[tuple[int, Dissection, Sequence[Rec
     return 0
 
 
-def _entries(number: int, dissection: Dissection, records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+def _entries(
+    number: int, dissection: Dissection, records: Sequence[Record], said: Mapping[int, str]
+) -> Iterator[dict[str, Any]]:
     """The JSON objects of a connection; where it was recorded, each with its time, and with how the streams ended."""
     from .anatomy.record import Kind
 
@@ -371,7 +379,8 @@ def _entries(number: int, dissection: Dissection, records: Sequence[Record]) -> 
     for one in records:
         if how := ends.get(one.kind):
             at = round(one.time, 6)
-            yield {"kind": "end", "connection": number, "sender": one.sender.label, "how": how, "time": at}
+            seen = {"seen": said[one.number]} if one.number in said else {}
+            yield {"kind": "end", "connection": number, "sender": one.sender.label, "how": how, "time": at, **seen}
 
 
 def _read(name: str | None) -> bytes:

@@ -205,6 +205,7 @@ H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n
         ([("s", LENGTHS)], "not WebSocket"),
         ([("c", H2C), ("s", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
         ([("c", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")], "HTTP without an upgrade to WebSocket"),
+        ([("c", b"GET / HTTP/1.1\r\nHost: a\r\n")], "HTTP whose first head has no end in the capture"),
     ],
 )
 def test_the_reason_why_a_connection_is_left_out(lines: list[tuple[str, bytes]], reason: str):

@@ -85,6 +85,8 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
         return "not WebSocket"
     if any(len(segment.data) < segment.length for segment in flow.segments):
         return "HTTP in packets that were captured cut short"
+    if any(begins_like_head(data) and head_end(data) < 0 for data in first):
+        return "HTTP whose first head has no end in the capture"
     others = [token for data in first for _, head in _heads(data, Sender.CLIENT) for token in head.tokens("Upgrade")]
     if others:
         return f"HTTP with an upgrade to {quote(others[0])}, and not to WebSocket"
