@@ -71,7 +71,7 @@ class Piece(NamedTuple):
 
     piece: Segment
     data: bytes
-    stop: int  # where they end in their sender's stream
+    begin: int  # where they begin in their sender's stream
     heard: int  # how many bytes of the peer's stream its sender had read
     placed: Placed
 
@@ -80,10 +80,10 @@ def _told(placed: Sequence[Placed], peer: CapturedStream) -> Iterator[Piece]:
     for one in placed:
         skip, stop = one.part.start, one.part.run.begin
         for piece in together(one.part.run.pieces):
-            stop += len(piece.data)
+            begin, stop = stop + skip, stop + len(piece.data)
             heard = (piece.acknowledged - peer.base) % 2**32 if piece.flags & ACK else 0
             if data := piece.data[skip:]:
-                yield Piece(piece, data, stop, heard if heard < 2**31 else 0, one)
+                yield Piece(piece, data, begin, heard if heard < 2**31 else 0, one)
             skip = max(0, skip - len(piece.data))
 
 
@@ -201,16 +201,15 @@ class _Import:
     def _take_parts(self, found: FoundConversation, placed: Mapping[Sender, Sequence[Placed]]) -> None:
         """Tell of the parts' bytes. What a packet acknowledges came before it, in whatever order both were captured."""
         waiting = {sender: deque(_told(placed[sender], found.streams[sender.peer])) for sender in Sender}
-        read = dict.fromkeys(Sender, 0)
         order = time = 0
         while any(waiting.values()):
             first, *other = sorted((queue[0].piece.order, sender) for sender, queue in waiting.items() if queue)
             sender = first[1]
-            early = waiting[sender][0].heard > read[sender.peer]
-            if early and other and waiting[sender.peer][0].heard <= read[sender]:
-                sender = sender.peer
-            piece, data, stop, _, one = waiting[sender].popleft()
-            read[sender] = stop
+            if other:
+                ours, theirs = waiting[sender][0], waiting[sender.peer][0]
+                if ours.heard > theirs.begin and theirs.heard <= ours.begin:
+                    sender = sender.peer
+            piece, data, _, _, one = waiting[sender].popleft()
             if piece.order < order:
                 piece = piece._replace(order=order, time=time)
             order, time = piece.order, piece.time

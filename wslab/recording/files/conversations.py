@@ -73,7 +73,7 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
     if not any(stream.runs for stream in streams):
         return "without data"
     # What begins a connection that was captured from its SYN on is a handshake, or this is no WebSocket.
-    begun = any(flow.syns[one.end] is not None and one.runs and not one.runs[0].missing for one in streams)
+    begun = any(one.begun and one.runs and not one.runs[0].missing for one in streams)
     for look in (_upgraded, _answered) if begun else (_upgraded, _answered, _headless):
         for both in roles:
             if found := look(both):
@@ -147,7 +147,8 @@ def _with_rest(
         if place < len(stream.runs):
             run = stream.runs[place]
             # Where its head is not known, it was lost.
-            known = begins_like_head(run.data[start : start + HEAD]) or not (run.missing or start or place)
+            first = stream.begun and not (run.missing or start or place)
+            known = first or begins_like_head(run.data[start : start + HEAD])
             head = known and (asked or sender is Sender.SERVER)
             begin, missing = (start if head else _resumed(run, sender, start)), -1
             if begin >= 0:

@@ -292,10 +292,11 @@ class Run:
 class CapturedStream:
     """What one end of a TCP connection sent."""
 
-    __slots__ = ("base", "conflicts", "end", "ends", "probes", "runs", "unfinished", "unlooked")
+    __slots__ = ("base", "begun", "conflicts", "end", "ends", "probes", "runs", "unfinished", "unlooked")
 
     def __init__(self, flow: Flow, end: int) -> None:
         self.end = end  # which end of the flow it is
+        self.begun = flow.syns[end] is not None  # whether its beginning was captured
         self.probes = 0  # keep-alive probes: a byte that was sent before, or any other in its stead
         self.ends: list[Segment] = []  # FIN and RST, each with the ``order`` and ``time`` of when it became readable
         syn = flow.syns[end]
@@ -320,7 +321,12 @@ class CapturedStream:
                     self.probes += 1  # at the beginning of a capture nothing else can be known of it
                     continue
                 begun = True
-                self.base = reference = sequence
+                # What the peer had read when the capture first saw it tells what was sent, and not captured, since.
+                heard = next(
+                    (one.acknowledged for one in flow.segments if one.end != end and one.flags & ACK), sequence
+                )
+                lost = (sequence - heard) % _CIRCLE < _CIRCLE // 2
+                self.base = reference = heard if lost else sequence
             at = newest
             if sequence != reference:
                 # What is less than half the circle away lies ahead.
