@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import dpkt
 import pytest
-from packets import ACK, FIN, GREETING, MASK, RST, Packet, Talk, greeting, pcap, pcapng
+from packets import ACK, FIN, GREETING, MASK, RST, SYN, Packet, Talk, greeting, pcap, pcapng
 
+from wslab import ClosingPanel
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_frame, build_request, build_response
@@ -56,13 +58,16 @@ def test_a_server_that_is_heard_and_says_nothing_is_judged():
     assert accused(trace) == ["client-frame-before-handshake"]
 
 
-def test_a_lost_first_fragment():
-    lost = talk(*(("c", part) for part in PARTS))
+@pytest.mark.parametrize("more", [0, 1, 3])
+def test_a_lost_first_fragment(more: int):
+    """And the fragments in between, which go on with what nobody has seen."""
+    between = [("c", build_frame("…", opcode=0, fin=False, mask=MASK))] * more
+    lost = talk(("c", PARTS[0]), *between, ("c", PARTS[1]))
     del lost.packets[3 + 4]
     trace = read(lost.packets)
     assert accused(trace) == []
-    (rest,) = (frame for frame in trace.frames if not frame.first & 0x0F)
-    assert rest.note == "the beginning of its message is not known"
+    rest = [frame.note for frame in trace.frames if not frame.first & 0x0F]
+    assert rest == ["the beginning of its message is not known"] * (more + 1)
 
 
 def test_what_begins_behind_a_message_is_judged_again():
@@ -130,17 +135,17 @@ def test_whatever_a_capture_does_to_a_packet_nobody_is_accused(packets: list[Pac
     assert accused(read(packets)) == []
 
 
-WEBKIT = {"Sec-WebSocket-Extensions": "x-webkit-deflate-frame"}
-
-
-def test_an_extension_that_is_not_known_here_may_use_what_is_reserved():
-    request = build_request(headers=WEBKIT)
-    lines = [("c", request), ("s", build_response("dGhlIHNhbXBsZSBub25jZQ==", headers=WEBKIT))]
+@pytest.mark.parametrize("name", ["x-webkit-deflate-frame", "permessage-bzip2", "x-mux"])
+@pytest.mark.parametrize("parameters", ["", "; quota=10"])
+def test_an_extension_that_is_not_known_here_may_use_what_is_reserved(name: str, parameters: str):
+    agreed = {"Sec-WebSocket-Extensions": name + parameters}
+    request = build_request(headers=agreed)
+    lines = [("c", request), ("s", build_response("dGhlIHNhbXBsZSBub25jZQ==", headers=agreed))]
     lines += [("s", build_frame(b"\xf2\x48\xcd\xc9\xc9\x07\x00", opcode=1, rsv1=True))]
     lines += [("s", build_frame(b"", opcode=3, rsv3=True))]
     trace = read(Talk().open().say(lines).packets)
     assert accused(trace) == []
-    note = 'not inflated: an extension that is not known here was agreed, "x-webkit-deflate-frame"'
+    note = 'not inflated: an extension that is not known here was agreed, "' + name + '"'
     assert trace.frames[0].note == note
 
 
@@ -198,6 +203,7 @@ def test_other_links_in_ethernet(kind: int, name: str):
 
 
 LENGTHS = bytes.fromhex("0000006c") + bytes(range(108))
+PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 
 
@@ -206,16 +212,40 @@ H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n
     [
         ([("s", LENGTHS)], "not WebSocket"),
         ([("c", H2C), ("s", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
-        ([("c", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")], "HTTP without an upgrade to WebSocket"),
+        ([("c", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
+        ([("c", H2C.replace(b"h2c", b"TLS/1.0, x"))], 'HTTP with an upgrade to "TLS/1.0", and not to WebSocket'),
+        ([("c", PLAIN), ("c", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
+        ([("c", b"\x16\x03\x01\x00\xa0" + bytes(160))], "TLS, which is not decrypted here"),
+        ([("s", b"\x16\x03\x03\x00\x10" + bytes(16))], "TLS, which is not decrypted here"),
+        ([("c", PLAIN)], "HTTP without an upgrade to WebSocket"),
+        ([("s", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")], "HTTP without an upgrade to WebSocket"),
+        ([("c", b"GET / HTTP/1.1\r\nHost: a\r\n")], "HTTP whose first head has no end in the capture"),
     ],
 )
 def test_the_reason_why_a_connection_is_left_out(lines: list[tuple[str, bytes]], reason: str):
     assert read(Talk().say(lines).packets).notes == (f"1 TCP connection left out: {reason}",)
 
 
-def test_packets_that_were_captured_cut_short():
-    packets = [(time, packet[:80]) for time, packet in greeting().packets]
+@pytest.mark.parametrize("snaplen", [120, 187])
+def test_heads_that_a_snap_length_cut_behind_their_upgrade(snaplen: int):
+    """What is left of the request tells what it asks for, and all that is short is read."""
+    trace = read([(time, packet[:snaplen]) for time, packet in greeting().packets])
+    assert accused(trace) == []
+    assert [message.data for message in trace.messages] == [b"Hello server!", b"Hello client!"]
+
+
+@pytest.mark.parametrize("snaplen", [48, 60, 80])
+def test_packets_that_were_captured_cut_short(snaplen: int):
+    packets = [(time, packet[:snaplen]) for time, packet in greeting().packets]
     assert read(packets).notes == ("1 TCP connection left out: HTTP in packets that were captured cut short",)
+
+
+def test_what_a_snap_length_leaves_whole_is_read():
+    lines = [*GREETING[:2], ("c", build_frame("a", mask=MASK)), ("s", build_frame("x" * 300)), ("s", ANSWER)]
+    trace = read([(time, packet[:188]) for time, packet in Talk().open().say([*lines, *GREETING[4:]]).packets])
+    assert accused(trace) == []
+    assert [message.data for message in trace.messages] == [b"a", b"as you like"]
+    assert "connection 0: 156 bytes of the server's stream were not captured" in trace.notes
 
 
 def test_frames_in_the_midst_of_which_a_capture_began_stay_found():
@@ -370,6 +400,73 @@ def test_a_close_frame_may_have_come_before_the_capture_began(first: int):
     late = Talk().open().say([*GREETING[:2], ("s", GREETING[5][1]), GREETING[2], GREETING[4]]).close()
     trace = read(late.packets[first:])
     assert accused(trace) == []
+
+
+def torn(who: str, ttl: int, *, late: float = 0.05) -> Trace:
+    """A conversation that ends with an RST: its TTL, and seconds behind the last packet. The others' TTL is 64."""
+    talk = Talk().open().say(GREETING[:4])
+    talk.clock += late
+    talk.put(who, flags=RST | ACK)
+    time, packet = talk.packets[-1]
+    talk.packets[-1] = time, packet[:8] + bytes([ttl]) + packet[9:]
+    return read(talk.packets)
+
+
+BOX = ": something between the two may have sent it"
+
+
+@pytest.mark.parametrize(
+    ("who", "ttl", "late", "says"),
+    [
+        ("s", 64, 0.05, "server's address; its TTL is 64, as that side's other packets have; it came 52.0 ms after"),
+        (
+            "s",
+            57,
+            0.05,
+            "server's address; its TTL is 57, and that side's other packets have 64; it came 52.0 ms after",
+        ),
+        ("c", 255, 0.05, "client's address; its TTL is 255, and that side's other packets have 64; it came 51.0 ms"),
+        ("c", 64, 90, "client's address; its TTL is 64, as that side's other packets have; it came 90.0 s after"),
+    ],
+)
+def test_an_rst_bears_an_address_and_no_author(who: str, ttl: int, late: float, says: str):
+    trace = torn(who, ttl, late=late)
+    strange = ttl != 64
+    label = "client" if who == "c" else "server"
+    said = next(one for one in trace.records if one.kind is Kind.RESET)
+    ((name, text),) = trace.explain(said.number).facts
+    assert name == "TCP RST"
+    assert text.startswith(f"an RST with the {says}")
+    assert text.endswith(BOX) is strange
+    for view in (trace.closing(0), ClosingPanel(trace)):
+        assert text in " ".join(str(view).split())
+    assert f"the {label} with RST" not in str(trace.closing(0))
+    assert trace.notes == ((f"connection 0: {text}",) if strange else ())
+
+
+def test_an_rst_that_came_sooner_than_that_side_can_answer():
+    talk = Talk()
+    talk.put("c", flags=SYN)
+    talk.clock += 0.2
+    talk.put("s", flags=SYN | ACK)
+    talk.put("c")
+    talk.say(GREETING[:3])
+    talk.put("s", flags=RST)
+    (note,) = read(talk.packets).notes
+    assert note.endswith(
+        "it came 1.0 ms after the client's last packet, and this side took 201.0 ms to answer the first" + BOX
+    )
+
+
+def test_the_author_of_an_rst_that_wslab_recorded_is_known(tmp_path: Path):
+    trace = Trace()
+    server = trace.join(Sender.SERVER, "one")
+    server.received(GREETING[0][1])
+    server.reset_sent()
+    trace.to_pcapng(tmp_path / "own.pcapng")
+    assert "■ server with RST" in str(Trace.open(tmp_path / "own.pcapng").closing(0))
+    torn("s", 57).save(tmp_path / "torn.wslab")
+    assert BOX in str(Trace.open(tmp_path / "torn.wslab").closing(0))
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from ..protocol.head import Head
 from ..protocol.message import Message
 from ..protocol.words import CLOSE, OPCODE
 from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger
-from .tape import BendNote, LossNote, Tape
+from .tape import BendNote, LossNote, ResetNote, Tape
 
 # Records of one stream that wait to be read by a peer of which nothing is known.
 WAITING = 4096
@@ -60,6 +60,11 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
                             del stream.offsets[:gone], stream.positions[:gone]
                 case Kind():
                     _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, what)
+                case ResetNote():
+                    total = ledger.records.total
+                    _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, Kind.RESET)
+                    if ledger.records.total > total:
+                        ledger.texts[ledger.records.total - 1] = str(what)
                 case str():
                     if isinstance(what, LossNote):
                         for unread in conversation.protocol.lose(Sender(by)):

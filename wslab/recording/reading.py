@@ -306,6 +306,8 @@ class Reading:
                     shown = explain_frame(raw, sender=sender, offset=offset, violations=violations)
                     facts = (*shown.facts, ("Cut short", text or "the frame's end was not recorded"))
                     return replace(shown, title=f"{shown.title}, cut short", facts=facts)
+                case Kind.RESET if text is not None:
+                    fact = "TCP RST", text
                 case Kind.UNREAD:
                     fact = "left over", text or "bytes that are no whole head and no whole frame"
                 case Kind.ERROR | Kind.BEND:

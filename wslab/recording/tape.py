@@ -45,6 +45,10 @@ class LossNote(str):
     """That the next bytes of a stream are not known, in words; empty where the recording ends."""
 
 
+class ResetNote(str):
+    """That a connection was torn down with an RST of unknown author: what is known of the packet, in words."""
+
+
 # What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end.
 Told = Kind | str | BendNote | LossNote | CloseReport
 
@@ -103,9 +107,9 @@ class Tap:
         """This end read end of file."""
         self._tape.tell(self._wire, self._peer, self.end, Kind.FIN, at)
 
-    def reset_sent(self, at: float | None = None) -> None:
-        """This end tore the connection down (TCP RST)."""
-        self._tape.tell(self._wire, self.end, self.end, Kind.RESET, at)
+    def reset_sent(self, at: float | None = None, seen: str = "") -> None:
+        """This end tore the connection down (TCP RST), or something with its address did: what was ``seen`` of that."""
+        self._tape.tell(self._wire, self.end, self.end, ResetNote(seen) if seen else Kind.RESET, at)
 
     def reset_received(self, at: float | None = None) -> None:
         """This end was told that its peer tore the connection down."""

@@ -127,7 +127,7 @@ class Closing(Shown):
 
         records = Slice(self.trace, connection=self.connection).records
         return _unless_held(self.trace, self.connection) or Sheet(
-            f"How connection {self.connection} ended", closing(records, self.reports.values())
+            f"How connection {self.connection} ended", closing(records, self.reports.values(), self.trace.ledger.texts)
         )
 
 

@@ -19,12 +19,12 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ...drawing.visible import count
 from ..archive import LATEST, R, TraceFileError
-from ..tape import LossNote
+from ..tape import LossNote, ResetNote
 from ..work import watched, work
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together
+from .packets import ACK, RST, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together, torn
 from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
@@ -79,7 +79,7 @@ class Piece(NamedTuple):
 
     piece: Segment
     data: bytes
-    stop: int  # where they end in their sender's stream
+    begin: int  # where they begin in their sender's stream
     heard: int  # how many bytes of the peer's stream its sender had read
     placed: Placed
 
@@ -88,10 +88,10 @@ def _told(placed: Sequence[Placed], peer: CapturedStream) -> Iterator[Piece]:
     for one in placed:
         skip, stop = one.part.start, one.part.run.begin
         for piece in together(one.part.run.pieces):
-            stop += len(piece.data)
+            begin, stop = stop + skip, stop + len(piece.data)
             heard = (piece.acknowledged - peer.base) % 2**32 if piece.flags & ACK else 0
             if data := piece.data[skip:]:
-                yield Piece(piece, data, stop, heard if heard < 2**31 else 0, one)
+                yield Piece(piece, data, begin, heard if heard < 2**31 else 0, one)
             skip = max(0, skip - len(piece.data))
 
 
@@ -183,12 +183,21 @@ class _Import:
         for sender, stream in zip(Sender, found.streams, strict=True):
             self._take_gaps(flow, stream, sender, placed[sender])
             for segment in stream.ends:
+                what: ResetNote | Kind = Kind.RESET if segment.flags & RST else Kind.FIN
+                if what is Kind.RESET and not self.own:
+                    said, strange = torn(flow, segment, sender)
+                    what = ResetNote(said)
+                    if strange:
+                        self.problem(f"{name}: {said}")
                 for wire in wires:
-                    self._tell(segment, wire, sender, Kind.RESET if segment.flags & RST else Kind.FIN)
+                    self._tell(segment, wire, sender, what)
+        guess = "that they are WebSocket is a guess, since no opening handshake was captured"
+        headless = not any(self.heads[flow.number])
         if flow.opened_by is None:
-            guess = "before its frames; that they are WebSocket is a guess, since no opening handshake was captured"
-            began = "before its opening handshake" if any(self.heads[flow.number]) else guess
+            began = f"before its frames; {guess}" if headless else "before its opening handshake"
             self.problem(f"{name}: the capture began in its middle, {began}")
+        elif headless and not any(part.head for part in found.parts):
+            self.problem(f"{name}: its first frames follow a gap; {guess}")
         if self.own:
             self._take_reads(flow, found)
 
@@ -206,16 +215,15 @@ class _Import:
     def _take_parts(self, found: FoundConversation, placed: Mapping[Sender, Sequence[Placed]]) -> None:
         """Tell of the parts' bytes. What a packet acknowledges came before it, in whatever order both were captured."""
         waiting = {sender: deque(_told(placed[sender], found.streams[sender.peer])) for sender in Sender}
-        read = dict.fromkeys(Sender, 0)
         order = time = 0
         while any(waiting.values()):
             first, *other = sorted((queue[0].piece.order, sender) for sender, queue in waiting.items() if queue)
             sender = first[1]
-            early = waiting[sender][0].heard > read[sender.peer]
-            if early and other and waiting[sender.peer][0].heard <= read[sender]:
-                sender = sender.peer
-            piece, data, stop, _, one = waiting[sender].popleft()
-            read[sender] = stop
+            if other:
+                ours, theirs = waiting[sender][0], waiting[sender.peer][0]
+                if ours.heard > theirs.begin and theirs.heard <= ours.begin:
+                    sender = sender.peer
+            piece, data, _, _, one = waiting[sender].popleft()
             if piece.order < order:
                 piece = piece._replace(order=order, time=time)
             order, time = piece.order, piece.time

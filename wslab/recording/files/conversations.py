@@ -6,6 +6,7 @@ gap, reading goes on where a frame begins: where the frame that was cut says its
 frame with a hole in it is a frame that is cut.
 """
 
+import codecs
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,23 @@ from typing import Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...drawing.visible import count, quote
-from ...protocol.dissector import HEAD_LIMIT, Dissector, Mode
+from ...protocol.dissector import HEAD_LIMIT, Dissector, FoundFrames, Mode
 from ...protocol.head import Head, begins_like_head, head_end, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
-from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
+from ...protocol.words import (
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    MASK,
+    OPCODE,
+    OPCODES,
+    RSV1,
+    RSV2,
+    RSV3,
+    STATUS_CODES,
+    TEXT,
+    apply_mask,
+)
 from .packets import CapturedStream, Flow, Run
 
 CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning of a frame or a head
@@ -58,7 +72,9 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
         return FoundConversation(roles[0], parts, 0, 0, 0)
     if not any(stream.runs for stream in streams):
         return "without data"
-    for look in (_upgraded, _answered, _headless):
+    # What begins a connection that was captured from its SYN on is a handshake, or this is no WebSocket.
+    begun = any(one.begun and one.runs and not one.runs[0].missing for one in streams)
+    for look in (_upgraded, _answered) if begun else (_upgraded, _answered, _headless):
         for both in roles:
             if found := look(both):
                 return found
@@ -69,6 +85,8 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
         return "not WebSocket"
     if any(len(segment.data) < segment.length for segment in flow.segments):
         return "HTTP in packets that were captured cut short"
+    if any(begins_like_head(data) and head_end(data) < 0 for data in first):
+        return "HTTP whose first head has no end in the capture"
     others = [token for data in first for _, head in _heads(data, Sender.CLIENT) for token in head.tokens("Upgrade")]
     if others:
         return f"HTTP with an upgrade to {quote(others[0])}, and not to WebSocket"
@@ -129,7 +147,8 @@ def _with_rest(
         if place < len(stream.runs):
             run = stream.runs[place]
             # Where its head is not known, it was lost.
-            known = begins_like_head(run.data[start : start + HEAD]) or not (run.missing or start or place)
+            first = stream.begun and not (run.missing or start or place)
+            known = first or begins_like_head(run.data[start : start + HEAD])
             head = known and (asked or sender is Sender.SERVER)
             begin, missing = (start if head else _resumed(run, sender, start)), -1
             if begin >= 0:
@@ -143,36 +162,40 @@ def _with_rest(
 def _headless(streams: Streams) -> FoundConversation | None:
     """Bytes that are frames from their first one on, though no handshake was captured."""
     parts = [StreamPart(sender, streams[sender].runs[0], 0, False) for sender in Sender if streams[sender].runs]
-    chained = [_chained(part.run.data, part.sender) for part in parts]
-    if not all(chained) or sum(chained) < 2 or not any(map(_begins_messages, parts)):
+    chained = [_chained(part.run.data, part.sender, messages=True) for part in parts]
+    if not all(chained) or sum(chained) < 2 or not _plausible(parts):
         return None
     later: list[StreamPart] = []
     left = [_after_gaps(part.sender, _cut_frame(part), streams[part.sender].runs[1:], later) for part in parts]
     return FoundConversation(streams, parts + later, 0, *map(sum, zip(*left, strict=True)))
 
 
-def _begins_messages(part: StreamPart) -> bool:
-    """Whether a part's first frames are more than continuations of what nobody has seen."""
-    found = Dissector(part.sender, expect_head=False).feed(part.run.data[part.start :])
-    headers = islice(map(found.header, range(len(found))), CHAINED)
-    return any(header.first & OPCODE != CONTINUATION for header in headers)
+def _plausible(parts: Sequence[StreamPart]) -> bool:
+    """Whether the first frames of these parts are more than numbers below 128 and zeros would be to a reader of frames:
+    one of them ends a message, is masked or has an extended length, and fragments without a byte are no majority."""
+    telling = empty = 0
+    for part in parts:
+        found = _read(part)[1]
+        for header in islice(map(found.header, range(len(found))), CHAINED):
+            telling += bool(header.first & FIN or header.second & MASK or EXTENDED[header.second])
+            empty += not header.first & FIN and not header.payload_length
+    return telling > 0 and telling >= empty
 
 
-def _read(part: StreamPart) -> Dissector:
+def _read(part: StreamPart) -> tuple[Dissector, FoundFrames]:
     dissector = Dissector(part.sender, expect_head=part.head)
-    dissector.feed(part.run.data[part.start :])
-    return dissector
+    return dissector, dissector.feed(part.run.data[part.start :])
 
 
 def _cut_frame(part: StreamPart) -> int:
     """How many bytes of the part's last frame, or of a head, are missing at its end; -1 where that is not known."""
-    dissector = _read(part)
+    dissector, _ = _read(part)
     return max(-1, dissector.next_offset - dissector.received) if dissector.mode is Mode.FRAMES else -1
 
 
 def unfinished(part: StreamPart) -> str:
     """What a part ends inside of, in words; empty where it ends with a frame."""
-    dissector = _read(part)
+    dissector, _ = _read(part)
     missing = dissector.next_offset - dissector.received
     if dissector.mode is Mode.FRAMES and missing:
         return f"a frame, {count(missing, 'byte')} before its end," if missing > 0 else "a frame's header"
@@ -215,22 +238,27 @@ def _after_gaps(sender: Sender, cut: int, runs: list[Run], parts: list[StreamPar
     return unread, ends
 
 
-def _chained(data: bytes, sender: Sender, at: int = 0) -> int:
+def _chained(data: bytes, sender: Sender, at: int = 0, *, messages: bool = False) -> int:
     """How many legal frames of that sender follow one another from ``at`` on; 0 where any is not legal.
 
-    Only whole frames count. A legal frame has a known opcode, reserved bits as an extension might set them, the
-    MASK bit of its sender, the shortest form of its length, and text that is UTF-8.
+    Only whole frames count. A legal frame has a known opcode, reserved bits as an extension might set them, the MASK
+    bit of its sender, the shortest form of its length, and text that is UTF-8. Where ``messages`` are asked for too, it
+    goes on with one that is open, or begins one where none is, as far as the frames before it tell.
     """
     number, size = 0, len(data)
+    opened: bool | None = None  # whether a message is; None where that is not known
+    text = None
     while at + 2 <= size and number < CHAINED:
         _, _, header, length, first, second, key = read_header(data, at)
-        control = first & OPCODE >= CLOSE
+        opcode, final = first & OPCODE, bool(first & FIN)
+        control = opcode >= CLOSE
         if (
-            first & OPCODE not in OPCODES
+            opcode not in OPCODES
             or first & (RSV2 | RSV3)
-            or (control and (not first & FIN or first & RSV1 or EXTENDED[second]))
-            or (first & RSV1 and first & OPCODE == CONTINUATION)
+            or (control and (not final or first & RSV1 or EXTENDED[second]))
+            or (first & RSV1 and opcode == CONTINUATION)
             or bool(second & MASK) is not (sender is Sender.CLIENT)
+            or (messages and not control and opened is (opcode != CONTINUATION))
         ):
             return 0
         start = at + header
@@ -239,16 +267,30 @@ def _chained(data: bytes, sender: Sender, at: int = 0) -> int:
         if not is_legal(second, length):
             return 0
         at = start + length
-        if at > size:
-            break
-        if first & OPCODE == TEXT and first & FIN and not first & RSV1 and length < HEAD:
-            body = data[start:at]
+        body = data[start : min(at, size, start + HEAD)]
+        body = body if key is None else apply_mask(body, key)
+        if not control:
+            opened = not final
+            if opcode != CONTINUATION:
+                text = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT and not first & RSV1 else None
+        elif opcode == CLOSE and length and at <= size and not _sent(body[:2]):
+            return 0
+        if text is not None and not control:
             try:
-                (body if key is None else apply_mask(body, key)).decode()
+                text.decode(body, final and len(body) == length)
             except UnicodeDecodeError:
                 return 0
+            text = text if opened and len(body) == length else None
+        if at > size:
+            break
         number += 1
     return number
+
+
+def _sent(code: bytes) -> bool:
+    """Whether those two bytes are a status code that a close frame may carry (RFC 6455 section 7.4)."""
+    number = int.from_bytes(code, "big") if len(code) == 2 else 0
+    return 3000 <= number < 5000 or (number in STATUS_CODES and number not in (1004, 1005, 1006, 1015))
 
 
 def _upgrades(head: Head) -> bool:

@@ -14,14 +14,16 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from ...anatomy.field import Sender
+
 TCP: Final = 6
 FIN_FLAG, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 
 _U16: Final = struct.Struct(">H").unpack_from
 # A segment's beginning (RFC 9293 section 3.1): ports, sequence and acknowledgement number, data offset, flags.
 _TCP: Final = struct.Struct(">4sIIBB").unpack_from
-# An IPv4 header without options (RFC 791 section 3.1): length, fragment, protocol, addresses; and the above.
-_USUAL: Final = struct.Struct(">BxHxxHxBxx8s4sIIBB").unpack_from
+# An IPv4 header without options (RFC 791 section 3.1): length, fragment, TTL, protocol, addresses; and the above.
+_USUAL: Final = struct.Struct(">BxHxxHBBxx8s4sIIBB").unpack_from
 _new = tuple.__new__
 
 _IP: Final = frozenset({0x0800, 0x86DD})  # EtherTypes of IPv4 and IPv6
@@ -74,6 +76,7 @@ class Segment(NamedTuple):
     data: bytes
     length: int  # of its data, as the IP header tells it; more than ``data`` where the capture cut it
     place: int  # the interface that it was captured on
+    ttl: int  # IPv6's hop limit
 
 
 class Flow:
@@ -114,16 +117,18 @@ class Sorter:
             return _tunnel(_ETHERTYPES.get(kind), NO_IP)
         usual = data[start] == 0x45 and len(data) >= start + 34  # IPv4 without options, as nearly every packet is
         if usual:
-            _, length, fragment, protocol, hosts, ports, sequence, acknowledged, offset, flags = _USUAL(data, start)
+            _, length, fragment, ttl, protocol, hosts, ports, sequence, acknowledged, offset, flags = _USUAL(
+                data, start
+            )
             at, stop = start + 20, start + length
         elif data[start] >> 4 == 4:
             at = start + (data[start] & 0b1111) * 4
             length, _, fragment = struct.unpack_from(">HHH", data, start + 2)
-            protocol, hosts, stop = data[start + 9], data[start + 12 : start + 20], start + length
+            ttl, protocol, hosts, stop = data[start + 8], data[start + 9], data[start + 12 : start + 20], start + length
         elif data[start] >> 4 == 6:
             (length,) = _U16(data, start + 4)
             at, protocol, fragment = _after_extensions(data, start + 40, data[start + 6])
-            hosts, stop = data[start + 8 : start + 40], start + 40 + length
+            ttl, hosts, stop = data[start + 7], data[start + 8 : start + 40], start + 40 + length
         else:
             return NO_IP
         if fragment & 0x3FFF:  # an offset, or more to come
@@ -150,7 +155,7 @@ class Sorter:
                 flow.syns[end] = sequence
             if flow.opened_by is None:
                 flow.opened_by = 1 - end if flags & ACK else end
-        told = (order, time, end, sequence, acknowledged, flags, data[first:stop], stop - first, place)
+        told = (order, time, end, sequence, acknowledged, flags, data[first:stop], stop - first, place, ttl)
         flow.segments.append(_new(Segment, told))
         return None
 
@@ -161,6 +166,32 @@ class Sorter:
         self._ends[hosts[half:] + hosts[:half] + ports[2:] + ports[:2]] = (flow, 1)
         self._ends[hosts + ports] = (flow, 0)  # last: a connection of a socket with itself has one end
         return flow, 0
+
+
+def torn(flow: Flow, reset: Segment, sender: Sender) -> tuple[str, bool]:
+    """What is known of who sent an RST with that sender's address, in words, and whether it may be somebody else."""
+    others = [one for one in flow.segments if one.end == reset.end and not one.flags & RST]
+    before = [one for one in flow.segments if one.end != reset.end and one.order < reset.order]
+    usual = sorted({one.ttl for one in others})
+    strange = bool(usual) and reset.ttl not in usual
+    text = f"an RST with the {sender.label}'s address; its TTL is {reset.ttl}"
+    if usual:
+        numbers = " and ".join(map(str, usual))
+        text += f", and that side's other packets have {numbers}" if strange else ", as that side's other packets have"
+    if before:
+        late = reset.time - before[-1].time
+        text += f"; it came {_seconds(late)} after the {sender.peer.label}'s last packet"
+        # How long this side takes to answer, as the first packet that acknowledges one of the peer's tells.
+        asked = next((one for one in before if one.flags & SYN), None)
+        answer = asked and next((one for one in others if one.flags & ACK and one.order > asked.order), None)
+        if asked and answer and 0 <= late < (took := answer.time - asked.time) // 2:
+            text += f", and this side took {_seconds(took)} to answer the first"
+            strange = True
+    return text + (": something between the two may have sent it" if strange else ""), strange
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e6:,.1f} ms" if abs(nanoseconds) < 10**9 else f"{nanoseconds / 1e9:,.1f} s"
 
 
 def _tunnel(name: str | None, other: str) -> str:
@@ -261,10 +292,11 @@ class Run:
 class CapturedStream:
     """What one end of a TCP connection sent."""
 
-    __slots__ = ("base", "conflicts", "end", "ends", "probes", "runs", "unfinished", "unlooked")
+    __slots__ = ("base", "begun", "conflicts", "end", "ends", "probes", "runs", "unfinished", "unlooked")
 
     def __init__(self, flow: Flow, end: int) -> None:
         self.end = end  # which end of the flow it is
+        self.begun = flow.syns[end] is not None  # whether its beginning was captured
         self.probes = 0  # keep-alive probes: a byte that was sent before, or any other in its stead
         self.ends: list[Segment] = []  # FIN and RST, each with the ``order`` and ``time`` of when it became readable
         syn = flow.syns[end]
@@ -274,7 +306,7 @@ class CapturedStream:
         reference, newest = self.base, 0
         fin: tuple[int, Segment] | None = None
         for segment in flow.segments:
-            _, _, sender, sequence, _, flags, _, length, _ = segment
+            sender, sequence, flags, length = segment.end, segment.sequence, segment.flags, segment.length
             if sender != end:
                 continue
             if flags & RST:
@@ -289,7 +321,12 @@ class CapturedStream:
                     self.probes += 1  # at the beginning of a capture nothing else can be known of it
                     continue
                 begun = True
-                self.base = reference = sequence
+                # What the peer had read when the capture first saw it tells what was sent, and not captured, since.
+                heard = next(
+                    (one.acknowledged for one in flow.segments if one.end != end and one.flags & ACK), sequence
+                )
+                lost = (sequence - heard) % _CIRCLE < _CIRCLE // 2
+                self.base = reference = heard if lost else sequence
             at = newest
             if sequence != reference:
                 # What is less than half the circle away lies ahead.
