@@ -74,6 +74,8 @@ class Reading:
         self.began = time.time()  # seconds since 1970
         # What a file that this trace was read from lacks, could not give or lied about, in words.
         self.notes: tuple[str, ...] = ()
+        # What was kept out of this recording on purpose. Files say it, since they go to people who were not there.
+        self.left_out: tuple[str, ...] = ()
         # Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR.
         self.rebuilt = False
 

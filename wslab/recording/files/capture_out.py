@@ -45,10 +45,11 @@ Packets = Iterator[tuple[float, Sender, bytes]]
 def save_capture(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> None:
     """See ``Trace.to_pcapng``."""
     began = round(trace.began * 1e9)
-    rebuilt = " The streams were built again from messages." if trace.rebuilt else ""
+    rebuilt = ["The streams were built again from messages."] if trace.rebuilt else []
+    comment = " ".join([SAID.format(began=began), *rebuilt, *trace.left_out])
     with trace.still(), Path(path).open("wb") as file:
         written = ((began + round(at * 1e9), int(end), packet) for at, end, packet in _Export(trace, reveal).packets())
-        for block in pcapng(ENDS, written, link=RAW, program=PROGRAM, comment=SAID.format(began=began) + rebuilt):
+        for block in pcapng(ENDS, written, link=RAW, program=PROGRAM, comment=comment):
             file.write(block)
 
 
