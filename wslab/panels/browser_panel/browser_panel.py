@@ -203,13 +203,11 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             admit = getattr(server, "admit", None) or getattr(behind, "admit", None)
             if admit is not None:
                 admit(page["origin"])
-        ports = {
-            str(port): {
-                "port": way.to, "name": way.name, "secret": secret_of(ADDRESS, way.to),
-                "path": None if directly else self._path(way.to),
-            }
-            for port, way in ways.items()
-        }  # fmt: skip
+        ports = {}
+        for port, way in ways.items():
+            ports[str(port)] = {"port": way.to, "name": way.name, "path": None if directly else self._path(way.to)}
+            if secret := secret_of(ADDRESS, way.to):
+                ports[str(port)]["secret"] = secret
         self._last = PageRun(self._last.number + 1, self.trace, page["origin"], ways)
         self._untold = {}
         self._tell_addresses()
