@@ -141,6 +141,11 @@ class Estate:
             raise ValueError(f"{otherwise}: use Lab(carrier='tcp')")
         return self
 
+    def gives(self, host: str, port: int, given: str = "") -> str:
+        """The secret that a client of this lab writes there; none to the lab's own server, which knows its clients."""
+        own = self.serving is not None and self.serving.port == port and is_loopback(host)
+        return "" if own else given or secret_of(host, port)
+
     # TLS.
 
     @property

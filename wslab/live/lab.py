@@ -19,7 +19,7 @@ from . import article, guard, kernel, server, tap
 from .carrier import ADDRESS, port_of
 from .ends import End, living
 from .errors import NoServer, port_taken
-from .estate import Estate, Lease, secret_of
+from .estate import Estate, Lease
 from .raw import RawEndpoint
 from .secret import parted
 from .server import Handler, Server, echo
@@ -174,7 +174,7 @@ class Lab(Alive, Closes):
                 fixed.masks = tap.with_masks(first, fixed.masks)
             to = protocol.uri  # another than was asked for, after a redirection
             there = (to.host, to.port) == (parts.hostname, parts.port or to.port)
-            gives = (given if there else "") or secret_of(to.host, to.port)
+            gives = estate.gives(to.host, to.port, given if there else "")
             return tap.Joint(estate.trace, Sender.CLIENT, fixed, estate.clients, gives)
 
         kwargs["create_connection"] = tap.tapping(kwargs.get("create_connection") or ClientConnection, joint)
@@ -210,7 +210,7 @@ class Lab(Alive, Closes):
             target |= {"host": ADDRESS, "server_hostname": host, "ssl": estate.trusting() or True}
         elif secure:
             target["ssl"] = True
-        gives = given or secret_of(host, port)
+        gives = estate.gives(host, port, given)
         endpoint = RawEndpoint(estate.trace, Sender.CLIENT, estate.raws, parts.geturl(), gives)
         await loop.create_connection(endpoint.accept, **target)
         return endpoint

@@ -15,8 +15,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from ..recording.trace import Trace
 
 PREFIX: Final = "/secret-"
 SECRET: Final = re.compile(rf"{PREFIX}[0-9a-f]{{32}}", re.ASCII)
@@ -77,8 +80,9 @@ class Taker:
 
     taken = ""
 
-    def __init__(self, *, masks: bool = False) -> None:
+    def __init__(self, trace: Trace, *, masks: bool = False) -> None:
         """With ``masks``, a secret that stands elsewhere in the head, as in Referer, becomes as many asterisks."""
+        self._trace = trace
         self._seen, self._passed, self._done, self._masks, self._tail = bytearray(), 0, False, masks, b""
 
     def take(self, data: bytes) -> bytes:
@@ -96,7 +100,7 @@ class Taker:
             else:
                 self._done = True
                 if SECRET.match(found := path[:LENGTH].decode("latin-1")):
-                    self.taken = found
+                    self.taken, self._trace.left_out = found, (LEFT_OUT,)
                     # What has no path asks for / (RFC 9112 3.2.1).
                     seen[start : start + LENGTH] = b"/" if path[LENGTH:] in (b" ", b"?") else b""
                 stop = len(seen)

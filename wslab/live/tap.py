@@ -197,14 +197,14 @@ class Tapped(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the trace, and put the noting transport in front of ``transport``."""
         trace, end, fixed, register, gives, taker = self.wslab
-        if gives or taker is not None:
+        if gives:
             trace.left_out = (secret.LEFT_OUT,)
         tap = self.wslab_tap = trace.join(end, wire_key(transport))
         self._noted = tap.received
         self.wslab_wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed), gives)
         register[self] = None
         if (ciphertext := getattr(transport.get_extra_info("ssl_object"), "ciphertext", None)) is not None:
-            ciphertext.connection = tap.connection
+            ciphertext.connection, ciphertext.taker = tap.connection, taker
         super().connection_made(cast(asyncio.Transport, self.wslab_wire))
 
     def data_received(self, data: bytes) -> None:

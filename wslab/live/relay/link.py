@@ -174,7 +174,7 @@ class Link:
         self.over = self.loop.create_future()
         self._dissector = Dissector(Sender.CLIENT)
         self._gathered: list[bytes] = []
-        self._taker = secret.Taker()
+        self._taker = secret.Taker(traffic.trace)
 
     # Beginning.
 
@@ -230,7 +230,6 @@ class Link:
         server = self.sides[Sender.SERVER]
         if self._taker.taken and not server.deaf:
             server.write = secret.giving(self._taker.taken, server.write)
-            self.traffic.trace.left_out = (secret.LEFT_OUT,)
         if notes is UNRECORDED:
             self.traffic.others += 1
         else:
