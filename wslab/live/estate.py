@@ -28,6 +28,7 @@ from ..recording.trace import Trace
 from . import kernel, showing, tap
 from .carrier import ADDRESS, GRACE, Carrier, make
 from .errors import CLOSED, LabClosed, complaint, port_taken
+from .guard import is_loopback
 from .waiting import keep, run_on, start_on
 
 if TYPE_CHECKING:
@@ -79,8 +80,10 @@ class Closer:
 
     _ending: asyncio.Task[None] | None = None
 
-    def __init__(self, carrier: Carrier, end: Callable[..., Coroutine[Any, Any, None]], port: int) -> None:
-        self._carrier, self._end, self.port = carrier, end, port
+    def __init__(
+        self, carrier: Carrier, end: Callable[..., Coroutine[Any, Any, None]], port: int, secret: str = ""
+    ) -> None:
+        self._carrier, self._end, self.port, self.secret = carrier, end, port, secret
 
     @property
     def begun(self) -> bool:
@@ -137,6 +140,11 @@ class Estate:
         if self.open().carrier.name != "tcp":
             raise ValueError(f"{otherwise}: use Lab(carrier='tcp')")
         return self
+
+    def gives(self, host: str, port: int, given: str = "") -> str:
+        """The secret that a client of this lab writes there; none to the lab's own server, which knows its clients."""
+        own = self.serving is not None and self.serving.port == port and is_loopback(host)
+        return "" if own else given or secret_of(host, port)
 
     # TLS.
 
@@ -282,6 +290,13 @@ _helpers_by_cell: kernel.Cells[Helper] = kernel.Cells()
 def traces() -> list[Trace]:
     """What the labs and relays of this process have recorded."""
     return [trace for estate in list(_estates) for trace in list(estate.traces)]
+
+
+def secret_of(host: str, port: int | None) -> str:
+    """The secret of the server, or of the relay to one, that this process has there; empty where there is none."""
+    ends = [end for estate in list(_estates) for end in (estate.serving, *estate.helpers) if is_loopback(host)]
+    told = (end.secret for end in ends if isinstance(end, Closer) and end.port == port and not end.begun)
+    return next(told, "")
 
 
 def replace_helpers(helper: Helper) -> None:

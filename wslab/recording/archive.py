@@ -73,7 +73,7 @@ def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> 
         story = {
             "format": FORMAT,
             "began": trace.began,
-            "notes": trace.notes,
+            "notes": (*trace.notes, *trace.left_out),
             "rebuilt": trace.rebuilt,
             "max_bytes": tape.max_bytes,
             "max_entries": tape.max_entries,

@@ -91,6 +91,11 @@ class Tap:
         self._tape, self._wire, self._peer, self._closed = tape, wire, end.peer, False
         self.end, self.connection = end, wire.number  # which end it is, and the connection's number in the trace
 
+    @property
+    def whole(self) -> bool:
+        """Whether both ends of this connection tell of it now, so that each is of this process."""
+        return self._wire.live == 2
+
     def sent(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
         """This end wrote ``data``."""
         self._tape.write(self._wire, self.end, self.end, data, at)

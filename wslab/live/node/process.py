@@ -38,6 +38,7 @@ from ..carrier import ADDRESS, GRACE
 from ..errors import NodeFailed, port_taken
 from ..estate import Estate, replace_helpers
 from ..kernel import let_interrupts_arrive
+from ..secret import hidden
 from ..showing import Alive
 from ..waiting import Changes, Closes, keep
 from .package import SOURCE, home, program
@@ -119,7 +120,7 @@ class NodeProcess(Alive, Closes, Shown):
             # The leash writes a line's end before its mark, since the script may have begun a line.
             elif line or error or not following.startswith(self._mark):
                 cut = line.removesuffix("\r")
-                text = harmless(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…")
+                text = harmless(hidden(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…"))
                 with self._lock:
                     self._lines.append((text, error))
                     self.total += 1
