@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
-import contextlib
 import itertools
 import logging
 import threading
@@ -225,10 +224,13 @@ class Estate:
         try:
             if leaving:
                 await asyncio.wait([asyncio.ensure_future(one) for one in leaving], timeout=2 * GRACE)
-            if self.serving is not None or self.helpers:
-                with contextlib.suppress(TimeoutError):  # a handler that computes or sleeps blocks the server's thread
+            if served := [each for each in (self.serving, *self.helpers) if each]:
+                try:
                     async with asyncio.timeout(3 * GRACE):
                         await self.carrier.run(self._end_serving())
+                except TimeoutError:  # a handler that computes or sleeps blocks the server's thread
+                    for each in served:  # the end was called off before it began: it comes when the thread is free
+                        each.abandon()
         finally:
             await self._over()
             for trace in [*self.traces]:
@@ -244,6 +246,7 @@ class Estate:
         try:
             await self.carrier.stop()
         finally:
+            self.serving = None  # it holds the handler, which may hold the lab
             self._ended.set_result(None)
 
     def abandon(self, *, clients: bool = False) -> None:
