@@ -54,10 +54,18 @@ def opcode_name(opcode: int) -> str:
     return OPCODES[opcode][0] if opcode in OPCODES else f"reserved opcode {opcode}"
 
 
-def status_meaning(code: int) -> tuple[str, str]:
-    """What a close status code says, and the section that says so (RFC 6455 sections 7.4.1 and 7.4.2)."""
+# The two that RFC 6455 section 7.4.1 defines for one endpoint only, and who that is.
+STATUS_OF: Final = {1010: "client", 1011: "server"}
+
+
+def status_meaning(code: int, sender: str | None = None) -> tuple[str, str]:
+    """What a close status code says, and the section that says so (RFC 6455 sections 7.4.1 and 7.4.2). ``sender`` is
+    the label of the endpoint that sent it, if known: a code that is defined for the other is told as this one's."""
     if code in STATUS_CODES:
-        return STATUS_CODES[code]
+        meaning, section = STATUS_CODES[code]
+        if sender is not None and (meant := STATUS_OF.get(code, sender)) != sender:
+            meaning = f"{meaning.replace(meant, sender)}, and the code is defined for a {meant}"
+        return meaning, section
     return next((use, "RFC 6455 7.4.2") for low, high, use in STATUS_RANGES if low <= code <= high)
 
 
