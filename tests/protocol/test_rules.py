@@ -182,9 +182,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "window-limit-ignored": [
         more_said(
             f"Sec-WebSocket-Extensions: permessage-deflate{answer}\r\n".encode(),
-            asked={
-                EXTENSIONS: "permessage-deflate; server_max_window_bits=9, permessage-deflate; server_max_window_bits=12"
-            },
+            asked={EXTENSIONS: ", ".join(f"permessage-deflate; server_max_window_bits={bits}" for bits in (9, 12))},
         )
         for answer in ("", "; server_max_window_bits=13", "; client_no_context_takeover; server_max_window_bits=15")
     ],

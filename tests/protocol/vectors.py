@@ -571,7 +571,8 @@ says(
     answer(
         "all four parameters",
         offer=BROWSERS,
-        ext=f"{DEFLATE}; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12; client_max_window_bits=12",
+        ext=f"{DEFLATE}; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12; "
+        "client_max_window_bits=12",
     ),
 )
 says(

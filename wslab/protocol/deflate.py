@@ -168,8 +168,8 @@ class Inflater:
         pieces = []
         # "the client MUST NOT use an LZ77 sliding window longer than the w-th power of 2 bytes to compress messages to
         # send" (RFC 7692 7.2.1) zlib finds a reference too far back only where it leads out of this window and out of
-        # what it is asked for at once, so it is asked for a sixteenth of the window.
-        most = self._limit + 1 if self._window == 15 else 1 << max(self._window - 4, 5)
+        # what it is asked for at once, so it is asked for about a quarter of it.
+        most = self._limit + 1 if self._window == 15 else max(1 << self._window - 2, 128)
         for start in range(0, len(data), SLICE):
             given, more = data[start : start + SLICE], False
             while given or more:
