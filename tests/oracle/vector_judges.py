@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import threading
+from asyncio.subprocess import PIPE
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -14,7 +14,7 @@ import wsproto
 from peers import node, node_environment
 from playwright.sync_api import Browser
 from vector_wire import DECLINES, NOT_ASKED, REFUSES, TAKES, BareServer, ask_server, can_be_asked, offers
-from vectors import BROWSERS, CLIENT, SERVER, Vector
+from vectors import BROWSERS, CLIENT, Vector
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 from websockets.http11 import Request
@@ -119,26 +119,26 @@ async def _by_node(vectors: Sequence[Vector]) -> list[str]:
     async with bare.listening():
         asked = [number for number, vector in enumerate(vectors) if can_be_asked(vector, CLIENT)]
         plan = {"port": bare.port, "clients": [_node_client(number, vectors[number]) for number in asked]}
-        command = node("vectors.js")
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=node_environment()
-        ) as process:
-            try:
-                assert process.stdin is not None
-                assert process.stdout is not None
-                process.stdin.write(json.dumps(plan))
-                process.stdin.close()
-                port = int(await asyncio.to_thread(process.stdout.readline))
-                limit = asyncio.Semaphore(16)
+        process = await asyncio.create_subprocess_exec(
+            *node("vectors.js"), stdin=PIPE, stdout=PIPE, env=node_environment()
+        )
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(plan).encode())
+            process.stdin.close()
+            port = int(await process.stdout.readline())
+            limit = asyncio.Semaphore(16)
 
-                async def ask(vector: Vector) -> str:
-                    async with limit:
-                        return await ask_server(port, vector)
+            async def ask(vector: Vector) -> str:
+                async with limit:
+                    return await ask_server(port, vector)
 
-                served = await asyncio.gather(*map(ask, vectors))
-                await asyncio.to_thread(process.stdout.readline)
-            finally:
-                process.terminate()
+            served = await asyncio.gather(*map(ask, vectors))
+            await process.stdout.readline()
+        finally:
+            process.terminate()
+            await process.wait()
     return [one if one != NOT_ASKED else other for one, other in zip(served, bare.outcomes, strict=True)]
 
 

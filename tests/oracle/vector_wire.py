@@ -20,6 +20,7 @@ from wslab.protocol.head import Head, parse_head
 from wslab.protocol.words import CLOSE, PING, PONG, apply_mask
 
 TAKES, DECLINES, REFUSES, NOT_ASKED = "takes it", "declines the extension", "refuses it", "not asked"
+SILENT = "does not answer"
 PROBE = b"are you still there?"
 MASK = b"\x01\x02\x03\x04"
 PATIENCE = 5.0
@@ -157,22 +158,22 @@ class BareServer:
             yield self
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await read_head(reader, CLIENT)
+        if request is None or not request.get("Sec-WebSocket-Key"):
+            writer.write(PAGE)
+            writer.close()  # once all has been sent
+            return
         try:
-            request = await read_head(reader, CLIENT)
-            if request is None or not request.get("Sec-WebSocket-Key"):
-                writer.write(PAGE)
-                await writer.drain()
-                return
             number = int((request.target or "/").strip("/"))
             vector, key = self.vectors[number], request.get("Sec-WebSocket-Key")[0]
+            self.outcomes[number] = SILENT
             if vector.what == "response":
                 writer.write(vector.answering(key))
             else:
                 lines = {"Sec-WebSocket-Extensions": vector.extension or None}
                 writer.write(build_response(key, lines) + vector.data)
             writer.write(build_frame(PROBE, opcode=PING))
-            self.outcomes[number] = REFUSES
             async with patience(vector):
                 self.outcomes[number] = await told_by(vector, reader)
         finally:
-            writer.transport.abort() if not writer.transport.is_closing() and request else writer.close()
+            writer.transport.abort()

@@ -421,7 +421,7 @@ says(
 says(
     "RFC 6455 6.1",
     "The endpoint MUST ensure the WebSocket connection is in the OPEN state (cf. Sections 4.1 and 4.2.2.)",
-    answer("a frame in place of the response", "server-frame-before-handshake", data=plain("early")),
+    answer("a frame in place of the response", "server-frame-before-handshake", data=plain("early\r\n\r\n")),
     answer("a frame right behind the response", data=build_response() + plain("early")),
 )
 says(
