@@ -300,7 +300,7 @@ def _end_json(ending: Ending, sender: Sender) -> dict[str, Any]:
     said = None
     if close is not None:
         short = {0: "no status code", 1: "one byte, too short for a status code"}.get(close.payload_length)
-        meaning, section = (short, "RFC 6455 7.1.5") if short else status_meaning(close.status)
+        meaning, section = (short, "RFC 6455 7.1.5") if short else status_meaning(close.status, sender)
         said = {"summary": close.summary, "record": close.number, "meaning": meaning}
         said |= {"section": section, "broken": close.violations}
     return {
