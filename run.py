@@ -7,6 +7,7 @@
     python3 run.py notebooks [notebook ...]        executes the notebooks (all of them) and stores their outputs
     python3 run.py docs [linkcheck]                builds docs/ and the lessons as pages; or asks the links outside
     python3 run.py bench                           prints the measured ratios
+    python3 run.py endurance [name ...]            runs for minutes or hours: fuzz, machines, soak, autobahn, bends
     python3 run.py install                         only sets up what `test` needs
 
 Each first makes the private environment ``.venv`` in this folder and installs what it needs there. That takes
@@ -75,6 +76,7 @@ def main(argv):
         "notebooks": notebooks,
         "docs": docs,
         "bench": bench,
+        "endurance": endurance,
         "install": install_all,
     }
     if sys.version_info < (3, 11):
@@ -151,6 +153,12 @@ def bench(arguments):
     return run_all({path.name: ["python", str(path), *arguments] for path in sorted(ROOT.glob("benchmarks/*.py"))})
 
 
+def endurance(arguments):
+    """Run one of the programs that take minutes or hours; without a name, tell which there are."""
+    install("endurance")
+    return run(["python", "tests/endurance", *arguments])
+
+
 def possible(steps):
     """The steps without Biome's where Node or npm is missing, unless nothing may be left out."""
     if (shutil.which("node") and (ROOT / BIOME).exists()) or os.environ.get("WSLAB_REQUIRE_ALL") == "1":
@@ -190,7 +198,8 @@ def run(command, **environment):
 def install(extra=""):
     """Make the private environment and install this folder there, unless that is done already."""
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(VENV).encode()).hexdigest()
-    stamps = [VENV / "installed-test", VENV / ("installed-" + extra)]
+    # What the tests need holds all else but what the endurance runs use besides.
+    stamps = [VENV / ("installed-" + name) for name in (["test"] if extra != "endurance" else []) + [extra]]
     works = PYTHON.exists() and subprocess.call([str(PYTHON), "-c", ""], stderr=subprocess.DEVNULL) == 0
     if works and any(stamp.exists() and stamp.read_text() == wanted for stamp in stamps):
         return
