@@ -13,6 +13,7 @@ import ctypes
 import gc
 import os
 import random
+import sys
 import tempfile
 import threading
 import time
@@ -263,8 +264,12 @@ class Soak:
         assert not self.panel.problem, self.panel.problem
 
 
+MALLOC = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "1"}
+"""Variables with which every object is the C library's, in one heap, so that freed memory can be given back."""
+
+
 def memory() -> int:
-    """Bytes of memory that this process has, without those that were given back and glibc keeps for later."""
+    """Bytes of memory that this process has, once the C library has given back what it keeps for later."""
     gc.collect()
     with contextlib.suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
@@ -322,6 +327,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(argv)
+    if not MALLOC.items() <= os.environ.items():
+        folder = str(Path(__file__).parent)
+        os.execve(sys.executable, [sys.executable, folder, "soak", *argv], {**os.environ, **MALLOC})
     figures = asyncio.run(soak(options.seconds, options.seed, tell=lambda text: print(text, flush=True)))
     width = max(map(len, figures))
     print("\n".join(f"{what:{width}}  {value}" for what, value in figures.items()))

@@ -237,4 +237,5 @@ async def start(
     await estate.make_room(port)
     server = Server(lease)
     await estate.carrier.run(server.start(handler, port, kwargs, network))
+    estate.has_port(server.port)
     return server
