@@ -7,6 +7,7 @@
     python3 run.py notebooks [notebook ...]        executes the notebooks (all of them) and stores their outputs
     python3 run.py docs [linkcheck]                builds docs/ and the lessons as pages; or asks the links outside
     python3 run.py bench                           prints the measured ratios
+    python3 run.py endurance [name ...]            runs for minutes or hours: fuzz, machines, soak, autobahn, bends
     python3 run.py lock                            pins the newest versions that fit for `test`; needs a network
     python3 run.py audit                           asks which pinned versions have known holes; needs a network
     python3 run.py install                         only sets up what `test` needs
@@ -82,6 +83,7 @@ def main(argv):
         "notebooks": notebooks,
         "docs": docs,
         "bench": bench,
+        "endurance": endurance,
         "lock": lock,
         "audit": audit,
         "install": install_all,
@@ -163,6 +165,12 @@ def bench(arguments):
     return run_all({path.name: ["python", str(path), *arguments] for path in sorted(ROOT.glob("benchmarks/*.py"))})
 
 
+def endurance(arguments):
+    """Run one of the programs that take minutes or hours; without a name, tell which there are."""
+    install("endurance")
+    return run(["python", "tests/endurance", *arguments])
+
+
 def lock(arguments):
     """Write the versions and hashes that the tests' environment takes, for every platform and Python."""
     install("supply")
@@ -241,7 +249,8 @@ def install(extra=""):
     """Make the private environment and install this folder there, unless that is done already."""
     wanted = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", LOCKED)) + str(VENV).encode()
     wanted = hashlib.sha256(wanted).hexdigest()
-    stamps = [VENV / "installed-test", VENV / ("installed-" + extra)]
+    # What the tests need holds all that these two do not.
+    stamps = [VENV / ("installed-" + name) for name in ([] if extra in ("endurance", "supply") else ["test"]) + [extra]]
     works = PYTHON.exists() and subprocess.call([str(PYTHON), "-c", ""], stderr=subprocess.DEVNULL) == 0
     if works and any(stamp.exists() and stamp.read_text() == wanted for stamp in stamps):
         return

@@ -1,4 +1,4 @@
-"""Everything that can be made of a trace: text, HTML, pictures, JSON, panels, the terminal's words, files that read again.
+"""Everything that can be made of a trace: text, HTML, pictures, JSON, panels, the terminal's words, files read again.
 
 A view may raise nothing: what is wrong with a trace is part of what it shows.
 """

@@ -1,8 +1,8 @@
 """Hostile bytes for every reader, and for some of them through every view: no exception, nothing slow, no memory lost.
 
-With atheris (Linux; ``pip install wslab[endurance]``) the inputs follow the coverage of wslab's code. Elsewhere, or with
-``--plain``, they are mutations of the seeds. Each reader runs in a process of its own. What is found is kept as a file
-in ``build/endurance``, the smallest of its kind, and ``--again FILE`` reads one.
+With atheris (on Linux, ``run.py endurance`` installs it) the inputs follow the coverage of wslab's code. Elsewhere, or
+with ``--plain``, they are mutations of the seeds. Each reader runs in a process of its own. What is found is kept as a
+file in ``build/endurance``, the smallest of its kind, and ``--again FILE`` reads one.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def memory() -> int:
     gc.collect()
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
+    except (OSError, ValueError, AttributeError):
         return 0
 
 
@@ -154,7 +154,7 @@ def run_plainly(run: Run, seed: int) -> None:
 
 
 MEASURED = {"dissector": "wslab.protocol", "heads": "wslab.protocol.head", "archive": "wslab.recording.archive"}
-"""Whose coverage atheris follows; of the other readers ``wslab.recording.files``. All of wslab would take thrice as long."""
+"""Whose coverage atheris follows; ``wslab.recording.files`` for the others. All of wslab would take thrice as long."""
 
 
 def run_with_atheris(name: str, options: argparse.Namespace, folder: Path) -> None:
@@ -180,8 +180,9 @@ def run_with_atheris(name: str, options: argparse.Namespace, folder: Path) -> No
         changed = run.reader.mutate(data, rng, lambda part: atheris.Mutate(part, len(part) + 64) if part else b"\0")
         return changed[:most]
 
-    flags = [f"-seed={options.seed}", f"-max_len={run.reader.longest}", "-rss_limit_mb=0", "-verbosity=0", "-len_control=0"]
-    atheris.Setup([sys.argv[0], *flags, "-runs=-1", str(seeds)], one, custom_mutator=other)
+    flags = ["-runs=-1", "-rss_limit_mb=0", "-verbosity=0", "-len_control=0"]
+    flags += [f"-seed={options.seed}", f"-max_len={run.reader.longest}"]
+    atheris.Setup([sys.argv[0], *flags, str(seeds)], one, custom_mutator=other)
     atheris.Fuzz()
 
 
@@ -190,7 +191,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--reader", action="append", help="only this one; may be repeated")
     parser.add_argument("--inputs", type=int, default=500_000, help="inputs a reader")
     parser.add_argument("--views", type=int, default=5_000, help="of these, how many go through every view")
-    parser.add_argument("--minutes", type=float, default=1e6, help="of these, how long a reader may take at most")
+    parser.add_argument("--minutes", type=float, default=1e6, help="for each reader, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plain", action="store_true", help="without atheris")
     parser.add_argument("--again", type=Path, metavar="FILE", help="read this file with the one --reader, and raise")
@@ -207,7 +208,7 @@ def main(argv: list[str]) -> int:
         return again(names[0], options.again)
     failed = False
     for name in names:
-        numbers = f"--inputs={options.inputs}", f"--views={options.views}", f"--seed={options.seed}", f"--minutes={options.minutes}"
+        numbers = [f"--{what}={getattr(options, what)}" for what in ("inputs", "views", "seed", "minutes")]
         plain = ["--plain"] if options.plain else []
         command = [sys.executable, str(Path(__file__).parent), "fuzz", f"--alone={name}", *numbers, *plain]
         paths.BUILD.mkdir(parents=True, exist_ok=True)

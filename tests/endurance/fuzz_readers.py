@@ -92,8 +92,9 @@ def head_seeds(_: Path) -> list[bytes]:
         *(build_request("/chat?room=1", {**extension, **lines}), build_response(headers={**extension, **lines})),
         *(build_request(), build_response()),
         b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-        b"GET http://x/ HTTP/1.0\r\n folded: yes\r\n\tand\r\nno colon\r\n: no name\r\nA : b\r\nHost:\r\nHost: \xff\r\n\r\n",
-        b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"a\"\r\nSet-Cookie: a=b; Secure\r\n\r\n",
+        b"GET http://x/ HTTP/1.0\r\n folded: yes\r\n\tand\r\nno colon\r\n: no name\r\nA : b\r\nHost:\r\nHost: \xff"
+        b"\r\n\r\n",
+        b'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm="a"\r\nSet-Cookie: a=b; Secure\r\n\r\n',
         b"GET / HTTP/1.1\nHost: bare-lf\n\n",
     ]
     return [mutations.streams(b, a, n) for n, (a, b) in enumerate((a, b) for a in heads for b in heads)]

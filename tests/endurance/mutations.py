@@ -19,10 +19,18 @@ from typing import Any
 Plain = Callable[[bytes], bytes]
 Mutation = Callable[[bytes, random.Random, Plain], bytes]
 
-ODD_NUMBERS = (0, 1, -1, 0.5, 7, 8, 15, 16, 125, 126, 255, 65535, 65536, 2**31, 2**32, 2**53, 2**63, 2**64, 2**70, 1e300)
+ODD_NUMBERS = (0, 1, -1, 0.5, 7, 8, 15, 16, 125, 126, 255, 65535, 65536, 2**31, 2**32, 2**53, 2**63, 2**70, 1e300)
 ODD_WORDS = ("", "x", "\x00", "\u202e", "\ud800", "ws://[::1", "sha-256", "13", "deflate", "A" * 300, "=" * 5, "1e999")
 ODD = (*ODD_NUMBERS, *ODD_WORDS, None, True, False, [], {}, [[]], [None], {"a": 1}, float("inf"), float("nan"))
-SPLICES = (b"\x81\x85", b"\xc1\x07", b"\x88\x02\x03\xe8", b"\x7f" + bytes(8), b"\x7e\xff\xff", b"\r\n\r\n", b"HTTP/1.1 101 ")
+SPLICES = (
+    b"\x81\x85",
+    b"\xc1\x07",
+    b"\x88\x02\x03\xe8",
+    b"\x7f" + bytes(8),
+    b"\x7e\xff\xff",
+    b"\r\n\r\n",
+    b"HTTP/1.1 ",
+)
 
 
 def plain(data: bytes, rng: random.Random) -> bytes:
@@ -148,7 +156,7 @@ def other_capture(data: bytes, rng: random.Random, plain: Plain) -> bytes:
         return b"".join(out)
     if data[:4] == b"\x0a\x0d\x0d\x0a":
         blocks, at = [], 0
-        while at + 12 <= len(data) and 12 <= (length := int.from_bytes(data[at + 4 : at + 8], "little")):
+        while at + 12 <= len(data) and (length := int.from_bytes(data[at + 4 : at + 8], "little")) >= 12:
             blocks.append(data[at : at + 4] + data[at + 8 : at + length - 4])
             at += length
         return b"".join(_block(one) for one in other_parts(blocks, rng, lambda one: _other_block(one, change, plain)))

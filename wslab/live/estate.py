@@ -203,6 +203,11 @@ class Estate:
         for helper in [each for each in [*self.helpers] if each.port == port]:
             await helper.close()
 
+    def has_port(self, port: int) -> None:
+        """Note that it listens on a port that nobody asked for; ``make_room`` takes it for who asks later."""
+        if self.carrier.name == "tcp":
+            _by_port[port] = self
+
     # Ending.
 
     def _first(self) -> bool:

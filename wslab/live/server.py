@@ -247,4 +247,5 @@ async def start(
     await estate.make_room(port)
     server = Server(lease, new_secret() if secret_wanted else "")
     await estate.carrier.run(server.start(handler, port, kwargs, network))
+    estate.has_port(server.port)
     return server

@@ -114,6 +114,12 @@ class Panel(Shown, anywidget.AnyWidget):
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = lambda _, subshell: subshell
 
+    def close(self) -> None:
+        """Close the panel: its views disappear."""
+        if self.comm is not None:
+            self.layout.close()  # ipywidgets makes one for each panel, and keeps it for ever
+        super().close()
+
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle: Any = super()._repr_mimebundle_(**kwargs)
         text = self._keep()
