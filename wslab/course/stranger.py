@@ -229,6 +229,11 @@ def _plain(value: Any) -> bool:
     return type(value) in PLAIN
 
 
+def _end_with(grader: "select.poll") -> None:
+    grader.poll()
+    os.killpg(0, 9)
+
+
 def _main() -> None:
     asked, told = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
@@ -237,7 +242,7 @@ def _main() -> None:
     if hasattr(select, "poll"):  # else a loop without an end would outlive a grader that is killed
         grader = select.poll()
         grader.register(asked, 0)  # that the other end is closed is told in any case
-        threading.Thread(target=lambda: grader.poll() and os.killpg(0, 9), daemon=True).start()
+        threading.Thread(target=_end_with, args=(grader,), daemon=True).start()
     space: dict[str, Any] = {}
     objects: dict[str, Any] = {}
     while True:
