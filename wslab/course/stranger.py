@@ -229,7 +229,7 @@ def _plain(value: Any) -> bool:
     return type(value) in PLAIN
 
 
-def _end_with(grader: "select.poll") -> None:
+def _end_with(grader: select.poll) -> None:
     grader.poll()
     os.killpg(0, 9)
 
