@@ -46,7 +46,7 @@ def test_a_record_that_is_no_longer_kept_says_so() -> None:
     client.sent(build_frame(bytes(2000), opcode=2, mask=MASK))
     assert trace.dropped.bytes > 0
     assert trace.frames[0].payload is None
-    assert "dropped" in str(trace.explain(2))
+    assert "not kept" in str(trace.explain(2))
 
 
 def test_times_of_reading_beyond_the_limit_are_not_told_later(monkeypatch: pytest.MonkeyPatch) -> None:

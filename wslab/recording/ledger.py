@@ -139,6 +139,12 @@ class Dropped(NamedTuple):
     chunks: int  # chunks, and with them notes of how connections ended
     bytes: int
 
+    @property
+    def words(self) -> str:
+        """That something was dropped, in words; empty where nothing was."""
+        gone = f"{count(self.records, 'record')} and {count(self.bytes, 'byte')} before were dropped"
+        return gone if self.records or self.bytes else ""
+
 
 class Ledger:
     """What is derived from a tape: at most so many records, and so many bytes of inflated payloads."""

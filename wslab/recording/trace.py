@@ -79,9 +79,7 @@ class Slice(Shown):
         later = [Words(waiting(len(there) - len(records)))] if len(records) < len(there) else []
         if not records:
             return Sheet(NOTHING, later or [Words(NOTHING)])
-        title = count(len(records), "record")
-        if dropped.records or dropped.bytes:
-            title += f"; {count(dropped.records, 'record')} and {count(dropped.bytes, 'byte')} before were dropped"
+        title = "; ".join(filter(None, (count(len(records), "record"), dropped.words)))
         return Sheet(title, [ladder(records, title), Only(["html"], [records_table(records)]), *later])
 
 

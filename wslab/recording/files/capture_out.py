@@ -47,8 +47,11 @@ def save_capture(trace: Reading, path: str | PathLike[str], *, reveal: bool = Fa
     began = round(trace.began * 1e9)
     rebuilt = " The streams were built again from messages." if trace.rebuilt else ""
     with trace.still(), Path(path).open("wb") as file:
+        lacks = f" Of the recording, {trace.dropped.words}." if trace.dropped.words else ""
         written = ((began + round(at * 1e9), int(end), packet) for at, end, packet in _Export(trace, reveal).packets())
-        for block in pcapng(ENDS, written, link=RAW, program=PROGRAM, comment=SAID.format(began=began) + rebuilt):
+        for block in pcapng(
+            ENDS, written, link=RAW, program=PROGRAM, comment=SAID.format(began=began) + rebuilt + lacks
+        ):
             file.write(block)
 
 

@@ -70,6 +70,8 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
             way = "send" if message.sender is Sender.CLIENT else "receive"
             line = {"type": way, "time": trace.began + ended.get(number, 0.0), "opcode": message.opcode, "data": text}
             told.setdefault(connection, []).append(line)
+        said = [SAID, f"These were {REBUILT}." if trace.rebuilt else ""]
+        said.append(f"Of the recording, {trace.dropped.words}." if trace.dropped.words else "")
         log = {
             "version": "1.2",
             "creator": {"name": "wslab", "version": version("wslab")},
@@ -78,7 +80,7 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
                 _entry(trace, number, records.get(number, []), told.get(number, []), lost[number], reveal)
                 for number in trace.connections
             ],
-            "comment": SAID if not trace.rebuilt else f"{SAID} These were {REBUILT}.",
+            "comment": " ".join(filter(None, said)),
         }
     if path is not None:
         Path(path).write_text(json.dumps({"log": log}, indent=1), encoding="utf-8")
