@@ -346,3 +346,20 @@ def test_what_the_log_dropped_is_not_waited_for_though_its_bytes_are_kept(tmp_pa
     assert sum(chunk.length for chunk in again.chunks if chunk.seen_by is CLIENT) == kept > 0
     assert [message.data for message in again.messages][-1] == b"number 1999"
     assert len(again.messages) >= 999
+    lacks = f"Of the recording, {trace.dropped.records:,} records and 0 bytes before were dropped."
+    assert lacks.encode() in (tmp_path / "late.pcapng").read_bytes()
+    assert trace.to_har()["log"]["comment"].endswith(lacks)
+
+
+@pytest.mark.parametrize("bounds", [{"max_entries": 1000}, {"max_entries": 16}, {"max_bytes": 1024}])
+def test_an_export_of_what_is_left_is_never_empty_and_says_what_is_gone(tmp_path: Path, bounds: dict[str, int]) -> None:
+    trace = Trace(**bounds)
+    client, server = trace.join(CLIENT, "one"), trace.join(SERVER, "one")
+    for number in range(1000):
+        client.sent(data := build_frame(f"{number}", mask=MASK))
+        server.received(data)
+    trace.to_pcapng(tmp_path / "left.pcapng")
+    assert str(trace.dropped).encode() in (tmp_path / "left.pcapng").read_bytes()
+    again = Trace.open(tmp_path / "left.pcapng")
+    assert again.messages[-1].data == b"999"
+    assert len(again.messages) >= min(len(trace.messages), 15)
