@@ -106,13 +106,11 @@ def on_a_hub() -> bool:
 
 
 def knowing(secret: str) -> ProcessRequest:
-    """A ``process_request=`` that refuses a request from whose path another secret was taken, or none.
-
-    A client of the lab itself needs none: no other program has both addresses of its connection at the same time.
-    """
+    """A ``process_request=`` that lets in the lab's own clients, and requests from which ``secret`` was taken."""
 
     def process(connection: Any, request: Request) -> Response | None:
-        known = connection.wslab_tap.whole or hmac.compare_digest(connection.wslab.taker.taken, secret)
+        taker = connection.wslab.taker
+        known = taker.known or hmac.compare_digest(taker.taken, secret)
         return None if known else connection.respond(403, UNKNOWN)
 
     return process

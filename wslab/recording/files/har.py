@@ -78,7 +78,8 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
                 _entry(trace, number, records.get(number, []), told.get(number, []), lost[number], reveal)
                 for number in trace.connections
             ],
-            "comment": " ".join([SAID, *([f"These were {REBUILT}."] if trace.rebuilt else []), *trace.left_out]),
+            "comment": SAID if not trace.rebuilt else f"{SAID} These were {REBUILT}.",
+            **({"_leftOut": list(trace.left_out)} if trace.left_out else {}),
         }
     if path is not None:
         Path(path).write_text(json.dumps({"log": log}, indent=1), encoding="utf-8")
