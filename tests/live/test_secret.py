@@ -354,6 +354,13 @@ def test_a_secret_is_taken_wherever_reads_end(cuts: list[int], after: str) -> No
     assert taker.taken == SECRET
 
 
+def test_a_line_that_is_too_long_is_not_waited_for() -> None:
+    taker = secret.Taker(Trace())
+    assert taker.take(b"x" * secret.LONGEST_LINE) == b""
+    assert taker.take(b"y") == b"x" * secret.LONGEST_LINE + b"y"
+    assert taker.take(b"z") == b"z"
+
+
 def test_parted_and_hidden() -> None:
     assert secret.parted(f"ws://a:1{SECRET}/x?y#z") == ("ws://a:1/x?y#z", SECRET)
     assert secret.parted(f"ws://a:1{SECRET}") == ("ws://a:1/", SECRET)

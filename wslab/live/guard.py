@@ -37,7 +37,7 @@ ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 MALFORMED = "The Host header is no host with an optional port (RFC 9110 7.2).\n"
 UNKNOWN = (
     "This lab's server refuses a request whose path does not begin with the server's secret: it keeps out programs of "
-    "other users of this machine. Connect with lab.connect(), or to the whole of server.uri.\n"
+    "other users. Connect with lab.connect(), or to the whole of server.uri.\n"
 )
 FOREIGN = "This server answers to localhost and to loopback addresses only, as a defence against DNS rebinding.\n"
 

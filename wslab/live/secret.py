@@ -28,7 +28,7 @@ LEFT_OUT: Final = "The secret at the beginning of a request's path is left out, 
 # A request line up to its path, before which scheme and host may stand (RFC 9112 3.2), the secret, and what follows.
 _FIRST = re.compile(rb"([!-~]+ (?:[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*)?)(/secret-[0-9a-f]{32})([ ?]?)")
 _ELSEWHERE = re.compile(rb"(?<=/secret-)[0-9a-f]{8,}")
-_LINE = 8192  # bytes of a line that is waited for: websockets takes no longer one
+LONGEST_LINE = 8192  # bytes of a line that is waited for: websockets takes no longer one
 
 
 def new() -> str:
@@ -39,8 +39,9 @@ def new() -> str:
 def parted(uri: str) -> tuple[str, str]:
     """``uri`` without the secret at the beginning of its path, and that secret; empty where it has none."""
     parts = urlsplit(uri)
-    found = "".join(SECRET.findall(parts.path)[:1]) if SECRET.match(parts.path) else ""
-    return (parts._replace(path=parts.path.removeprefix(found) or "/").geturl() if found else uri), found
+    if (found := SECRET.match(parts.path)) is None:
+        return uri, ""
+    return parts._replace(path=parts.path[found.end() :] or "/").geturl(), found[0]
 
 
 def hidden(text: str) -> str:
@@ -83,7 +84,7 @@ class Taker:
             line, self._waits = self._waits[:stop], self._waits[stop:]
             goes += self._without(line)
             self._lines = -1 if line in (b"\r\n", b"\n") else self._lines + 1
-        return goes + self.rest() if self._lines < 0 or len(self._waits) > _LINE else goes
+        return goes + self.rest() if self._lines < 0 or len(self._waits) > LONGEST_LINE else goes
 
     def _without(self, line: bytes) -> bytes:
         if not self._lines and (found := _FIRST.match(line)):

@@ -197,8 +197,6 @@ class Tapped(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the trace, and put the noting transport in front of ``transport``."""
         trace, end, fixed, register, gives, taker = self.wslab
-        if gives:
-            trace.left_out = (secret.LEFT_OUT,)
         tap = self.wslab_tap = trace.join(end, wire_key(transport))
         self._noted = tap.received
         self.wslab_wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed), gives)
