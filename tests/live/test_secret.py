@@ -311,28 +311,33 @@ def test_a_closed_servers_port_is_led_to_without_it() -> None:
 
 
 SECRET = secret.new()
+METHODS = st.sampled_from(["GET", "POST", "G"])
 TARGETS = st.sampled_from(
-    ["/", "/chat?room=1", "*", "chat", "http://a/b", "http://a", "/secret-", "/secret-" + "0" * 31]
+    ["/", "/chat?room=1", "*", "chat", "http://a/b", "http://a", "/secret-", "/secret-" + "0" * 7]
 )
-HEADS = st.builds(
-    "{} {} HTTP/1.1\r\nHost: a\r\n\r\n{}".format, st.sampled_from(["GET", "POST", "G"]), TARGETS, st.text("x /\n")
-)
-BYTES = st.one_of(
-    HEADS.map(str.encode), st.binary(max_size=80), st.sampled_from([b"", b"GET", b"GET ", b" / x", b"\r\nGET / "])
-)
+HEADS = st.builds("{} {} HTTP/1.1\r\nHost: a\r\n\r\n{}".format, METHODS, TARGETS, st.text("x /\n\r"))
 
 
-@given(BYTES, st.lists(st.integers(0, 200)), st.lists(st.integers(0, 200)))
-def test_what_is_given_is_taken_however_the_bytes_are_cut(data: bytes, cuts: list[int], others: list[int]) -> None:
-    """Whatever a client writes, a server with a secret reads the same; a secret that was written is taken."""
+@given(HEADS.map(str.encode), st.lists(st.integers(0, 200)), st.lists(st.integers(0, 200)), st.booleans())
+def test_what_is_given_is_taken_however_the_bytes_are_cut(
+    data: bytes, cuts: list[int], others: list[int], relays: bool
+) -> None:
+    """Whatever a client asks for, a server with a secret reads the same, and has taken the secret."""
     wire = bytearray()
     write = secret.giving(SECRET, wire.extend)
     for part in parts(data, cuts):
         write(part)
+    assert len(wire) == len(data) + len(SECRET)
+    taker = secret.Taker(Trace(), relays=relays)
+    assert b"".join(taker.take(part) for part in parts(bytes(wire), others)) + taker.rest() == data
+    assert taker.taken == SECRET
+
+
+@given(st.binary(max_size=80), st.lists(st.integers(0, 200)))
+def test_what_has_no_secret_stays_as_it_is(data: bytes, cuts: list[int]) -> None:
     taker = secret.Taker(Trace())
-    read = b"".join(taker.take(part) for part in parts(bytes(wire), others)) + taker.rest()
-    assert read == data
-    assert (taker.taken == SECRET) is (len(wire) == len(data) + secret.LENGTH)
+    assert b"".join(taker.take(part) for part in parts(data, cuts)) + taker.rest() == data
+    assert taker.taken == ""
 
 
 def parts(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -347,6 +352,13 @@ def test_a_secret_is_taken_wherever_reads_end(cuts: list[int], after: str) -> No
     read = b"".join(taker.take(part) for part in parts(data, cuts))
     assert read == f"GET {after if after.startswith('/') else '/' + after} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
     assert taker.taken == SECRET
+
+
+def test_a_line_that_is_too_long_is_not_waited_for() -> None:
+    taker = secret.Taker(Trace())
+    assert taker.take(b"x" * secret.LONGEST_LINE) == b""
+    assert taker.take(b"y") == b"x" * secret.LONGEST_LINE + b"y"
+    assert taker.take(b"z") == b"z"
 
 
 def test_parted_and_hidden() -> None:

@@ -227,6 +227,7 @@ def test_pages_addresses_and_consoles_are_read_as_browsers_do(node_path: str) ->
             "1234": {"port": 5000, "path": None, "name": "the lab's server"},
             "80": {"port": 80, "path": None, "name": "the web"},
             "77": {"port": 77, "path": "wslab/key/", "name": "far"},
+            "66": {"port": 66, "path": None, "name": "with a secret", "secret": "/secret-0f"},
         },
         "root": "wss://hub.example/user/x/", "page": "https://hub.example/user/x/lab", "token": "s&t",
     }  # fmt: skip
@@ -243,6 +244,7 @@ def test_pages_addresses_and_consoles_are_read_as_browsers_do(node_path: str) ->
     addresses = [
         "ws://localhost:1234", "ws://127.0.0.1:1234/chat?room=1", "ws://[::1]:1234/", "ws://localhost", "wss://localhost:9",
         "ws://example.org:1234", "http://localhost:1234/x", "::", "ws://localhost:77/a/b?c=d%20e", "ws://localhost:77",
+        "ws://localhost:66", "ws://localhost:66/chat?room=1",
     ]  # fmt: skip
     hosts = [
         "localhost",
@@ -263,8 +265,9 @@ def test_pages_addresses_and_consoles_are_read_as_browsers_do(node_path: str) ->
         "ws://localhost:5000/", "ws://127.0.0.1:5000/chat?room=1", "ws://[::1]:5000/", "ws://localhost", "wss://localhost:9",
         "ws://example.org:1234", "http://localhost:5000/x", "::",
         "wss://hub.example/user/x/wslab/key/a/b?c=d%20e&token=s%26t", "wss://hub.example/user/x/wslab/key/?token=s%26t",
+        "ws://localhost:66/secret-0f/", "ws://localhost:66/secret-0f/chat?room=1",
     ]  # fmt: skip
-    assert [place["target"] for place in found["places"][-2:]] == ["/a/b?c=d%20e", "/"]
+    assert [place["target"] for place in found["places"][-4:]] == ["/a/b?c=d%20e", "/", "/", "/chat?room=1"]
 
     scripts = found["scripts"]
     assert [script["code"] for script in scripts[:2]] == pages[:2]

@@ -29,6 +29,7 @@ from . import kernel, showing, tap
 from .carrier import ADDRESS, GRACE, Carrier, make
 from .errors import CLOSED, LabClosed, complaint, port_taken
 from .guard import is_loopback
+from .secret import LEFT_OUT
 from .waiting import keep, run_on, start_on
 
 if TYPE_CHECKING:
@@ -144,7 +145,9 @@ class Estate:
     def gives(self, host: str, port: int, given: str = "") -> str:
         """The secret that a client of this lab writes there; none to the lab's own server, which knows its clients."""
         own = self.serving is not None and self.serving.port == port and is_loopback(host)
-        return "" if own else given or secret_of(host, port)
+        if found := "" if own else given or secret_of(host, port):
+            self.trace.left_out = (LEFT_OUT,)
+        return found
 
     # TLS.
 

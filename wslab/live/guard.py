@@ -37,7 +37,7 @@ ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 MALFORMED = "The Host header is no host with an optional port (RFC 9110 7.2).\n"
 UNKNOWN = (
     "This lab's server refuses a request whose path does not begin with the server's secret: it keeps out programs of "
-    "other users of this machine. Connect with lab.connect(), or to the whole of server.uri.\n"
+    "other users. Connect with lab.connect(), or to the whole of server.uri.\n"
 )
 FOREIGN = "This server answers to localhost and to loopback addresses only, as a defence against DNS rebinding.\n"
 
@@ -106,13 +106,11 @@ def on_a_hub() -> bool:
 
 
 def knowing(secret: str) -> ProcessRequest:
-    """A ``process_request=`` that refuses a request from whose path another secret was taken, or none.
-
-    A client of the lab itself needs none: no other program has both addresses of its connection at the same time.
-    """
+    """A ``process_request=`` that lets in the lab's own clients, and requests from which ``secret`` was taken."""
 
     def process(connection: Any, request: Request) -> Response | None:
-        known = connection.wslab_tap.whole or hmac.compare_digest(connection.wslab.taker.taken, secret)
+        taker = connection.wslab.taker
+        known = taker.known or hmac.compare_digest(taker.taken, secret)
         return None if known else connection.respond(403, UNKNOWN)
 
     return process

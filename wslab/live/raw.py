@@ -18,7 +18,6 @@ from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
 from ..protocol.header import HEADER, payload_length
 from .errors import StreamEnded
-from .secret import LEFT_OUT
 from .tap import SAMPLE_KEY, TappedTransport, wire_key
 from .waiting import Changes, Closes
 
@@ -81,10 +80,8 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         if self._server is not None:
             self._server.close()
         tap = self.trace.join(self.end, wire_key(transport))
-        wire = TappedTransport(cast(asyncio.Transport, transport), tap, gives=self._gives)
-        self._transport, self._joined = wire, True
-        if self._gives:
-            self.trace.left_out = (LEFT_OUT,)
+        self._transport = TappedTransport(cast(asyncio.Transport, transport), tap, gives=self._gives)
+        self._joined = True
         self._writable.set()
         self._changes.tell()
 

@@ -197,8 +197,6 @@ class Tapped(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the trace, and put the noting transport in front of ``transport``."""
         trace, end, fixed, register, gives, taker = self.wslab
-        if gives:
-            trace.left_out = (secret.LEFT_OUT,)
         tap = self.wslab_tap = trace.join(end, wire_key(transport))
         self._noted = tap.received
         self.wslab_wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed), gives)
@@ -208,24 +206,28 @@ class Tapped(Connection):
         super().connection_made(cast(asyncio.Transport, self.wslab_wire))
 
     def data_received(self, data: bytes) -> None:
-        if self.wslab.taker is not None and not (data := self.wslab.taker.take(data)):
+        if self.wslab.taker is not None and not (data := self.wslab.taker.take(data, self.wslab_tap)):
             return
         self._noted(data)
         super().data_received(data)
 
     def eof_received(self) -> None:
-        if self.wslab.taker is not None and (rest := self.wslab.taker.rest()[: len(secret.PREFIX)]):
-            self._noted(rest)
+        self._note_rest()
         self.wslab_tap.fin_received()
         super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note how it ended, and what this end's program will be told (RFC 6455 7.1.5)."""
+        self._note_rest()
         opened = self.response is not None and self.response.status_code == 101
         self.wslab_wire.note_lost(exc)
         super().connection_lost(exc)
         self.wslab_tap.closed(*((self.close_code, self.close_reason or "") if opened else ()))
         self.wslab.register.pop(self, None)
+
+    def _note_rest(self) -> None:
+        if self.wslab.taker is not None and (rest := self.wslab.taker.rest()):
+            self._noted(secret.hidden(rest.decode("latin-1")).encode("latin-1"))
 
     async def ping(self, data: Any = None) -> Any:
         if data is None and self.wslab.fixed.pings is not None:

@@ -93,7 +93,7 @@ class Tap:
 
     @property
     def whole(self) -> bool:
-        """Whether both ends of this connection tell of it now, so that each is of this process."""
+        """Whether both ends tell of this connection now. No third one can have their two addresses meanwhile."""
         return self._wire.live == 2
 
     def sent(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:

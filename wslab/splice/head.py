@@ -95,5 +95,4 @@ def _without_token(uri: str) -> str:
 
 def _without_jupyter(cookies: str, login: str) -> str:
     each = [(cookie.strip(), cookie.partition("=")[0].strip()) for cookie in cookies.split(";")]
-    kept = [cookie for cookie, name in each if name != login and not COOKIES.fullmatch(name)]
-    return "; ".join(kept)
+    return "; ".join(cookie for cookie, name in each if name != login and not COOKIES.fullmatch(name))

@@ -174,7 +174,7 @@ class Link:
         self.over = self.loop.create_future()
         self._dissector = Dissector(Sender.CLIENT)
         self._gathered: list[bytes] = []
-        self._taker = secret.Taker(traffic.trace)
+        self._taker = secret.Taker(traffic.trace, relays=True) if secret.parted(traffic.target.path)[1] else None
 
     # Beginning.
 
@@ -213,7 +213,8 @@ class Link:
             self._decide()
             self.sides[sender].take(data)
             return
-        data = self._taker.take(data)
+        if self._taker is not None:
+            data = self._taker.take(data)
         self._gathered.append(data)
         heads = [head for head in self._dissector.feed(data).heads if isinstance(head, Head)]
         if any("websocket" in value.lower() for head in heads for value in head.get("Upgrade")):
@@ -226,9 +227,9 @@ class Link:
         if self._decided or self.over.done():
             return
         self._decided, self.notes = True, notes
-        self._gathered.append(self._taker.rest())
         server = self.sides[Sender.SERVER]
-        if self._taker.taken and not server.deaf:
+        if self._taker is not None and not server.deaf:
+            self._gathered.append(self._taker.rest())
             server.write = secret.giving(self._taker.taken, server.write)
         if notes is UNRECORDED:
             self.traffic.others += 1

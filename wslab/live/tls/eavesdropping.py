@@ -252,13 +252,7 @@ class Eavesdropped(Shown):
             known = [each for each in self.trace.records if each.connection == connection and each.kind in kinds]
         rows: list[tuple[str, ...]] = []
         taken = 0 if self.ciphertext.taker is None else len(self.ciphertext.taker.taken)
-        for index, each in enumerate(crossings):
-            if taken and each.sender is Sender.CLIENT and each.carried:
-                first = each.position == 0
-                crossings[index] = each._replace(
-                    position=0 if first else each.position - taken, carried=each.carried - taken * first
-                )
-        for sender, seen, inside in _matched([each for each in crossings if each.carried], known):
+        for sender, seen, inside in _matched([each for each in crossings if each.carried], known, taken):
             several = f"{count(len(seen), 'record')} of " if len(seen) > 1 else ""
             size, carried = sum(each.length for each in seen), sum(each.carried or 0 for each in seen)
             said = "; ".join(each.summary for each in inside) or "bytes that make no whole frame yet"
@@ -270,11 +264,12 @@ class Eavesdropped(Shown):
 
 
 def _matched(
-    carrying: Sequence[Crossing], known: Sequence[Record]
+    carrying: Sequence[Crossing], known: Sequence[Record], taken: int
 ) -> list[tuple[Sender, list[Crossing], list[Record]]]:
     """Groups of TLS records and of what was in them, as small as their borders allow.
 
-    They come in the order of the trace's records, so that they do not depend on how two directions overtake each other.
+    The trace lacks ``taken`` bytes of the client's beginning. Groups come in the order of the trace's records, so that
+    they do not depend on how two directions overtake each other.
     """
     groups: list[tuple[Sender, list[Crossing], list[Record]]] = []
     for sender in Sender:
@@ -287,6 +282,7 @@ def _matched(
                 if reached < seen[-1].stop:
                     inside.append(record := inner.popleft())
                     reached = record.offset + record.header_length + record.payload_length
+                    reached += taken if sender is Sender.CLIENT else 0
                 elif outer:
                     seen.append(outer.popleft())
                 else:
