@@ -35,7 +35,7 @@ class Kernel:
     """A kernel in a process of its own, whose own output is kept beside what it tells a front end."""
 
     def __init__(self) -> None:
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the kernel
         self.manager = KernelManager(kernel_name="python3")
         self.manager.start_kernel(stdout=self._output, stderr=self._output)
         self.client: BlockingKernelClient = self.manager.client()

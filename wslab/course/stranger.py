@@ -229,20 +229,12 @@ def _plain(value: Any) -> bool:
     return type(value) in PLAIN
 
 
-def _end_with(grader: select.poll) -> None:
-    grader.poll()
-    os.killpg(0, 9)
-
-
 def _main() -> None:
     asked, told = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.dup2(0, 1)  # what a learner prints is no answer
     _limit()
-    if hasattr(select, "poll"):  # else a loop without an end would outlive a grader that is killed
-        grader = select.poll()
-        grader.register(asked, 0)  # that the other end is closed is told in any case
-        threading.Thread(target=_end_with, args=(grader,), daemon=True).start()
+    threading.Thread(target=_end_with_the_grader, args=(asked.fileno(),), daemon=True).start()
     space: dict[str, Any] = {}
     objects: dict[str, Any] = {}
     while True:
@@ -258,6 +250,15 @@ def _main() -> None:
             _put(told, _host(space, objects, *rest))
             continue
         _put(told, _answer(space, objects, *rest))
+
+
+def _end_with_the_grader(pipe: int) -> None:
+    """End also inside a function that never returns, where the grader was killed and ends nobody any more."""
+    if hasattr(select, "poll"):
+        grader = select.poll()
+        grader.register(pipe, 0)  # that the other end is closed is told in any case
+        grader.poll()
+        os.killpg(0, 9)
 
 
 def _limit() -> None:

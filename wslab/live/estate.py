@@ -259,10 +259,15 @@ class Estate:
             self._ended.set_result(None)
 
     def abandon(self, *, clients: bool = False) -> None:
-        """Begin the same. Thread-safe; returns at once. Clients keep their connections unless ``clients`` is true."""
+        """Begin the same. Thread-safe; returns at once.
+
+        Clients and raw endpoints keep their connections, and their ports, unless ``clients`` is true.
+        """
         if self._first():
             for client in [*self.clients] if clients else ():
                 start_on(client.loop, _leave(client))
+            for raw in [*self.raws] if clients else ():
+                start_on(raw.loop, raw.close())
             self.carrier.soon(self._end_server())
 
     async def _end_server(self) -> None:

@@ -67,7 +67,6 @@ class Server(Closes):
 
     async def start(self, handler: Handler, port: int, kwargs: dict[str, Any], network: str) -> None:
         """Listen; see ``Lab.serve``. Runs on the server's loop."""
-        kernel.let_interrupts_arrive(asyncio.get_running_loop())
         estate, accepted, pages, numbers = self._lease.estate, self.accepted, self._pages, itertools.count()
         handling, own = self._handling, self._secret
 
@@ -228,6 +227,7 @@ async def start(
     With ``network`` it listens on that address instead of 127.0.0.1: for a show of hands, and for nothing else.
     """
     estate = lease.estate.open()
+    kernel.let_interrupts_arrive(asyncio.get_running_loop())
     guard.check_host(host)
     if tls:
         estate.over_tcp("tls=True: TLS needs TCP, and this lab is in memory")
