@@ -66,8 +66,7 @@ def test_a_message_that_the_trace_does_not_tell_is_found(wrong: str) -> None:
     machine = machines.LabMachine()
     machine.begin("memory")
     machine.serve()
-    machine.connect(None, False)
-    machine.send(0, "Hello", False)
+    machine.connect(None, False, ["Hello"])
     machine.look()
     client = machine.clients[0]
     (client.sent if wrong == "sent" else machine.handled[client.name])[0] = "Hallo"
