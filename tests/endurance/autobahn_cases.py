@@ -337,7 +337,8 @@ the rule that kosoku broke, and where the verdict is OK and nothing was failed, 
 `python3 run.py endurance autobahn --write` writes this page; a test runs some of the cases.
 
 INFORMATIONAL and NON-STRICT are verdicts that the test suite counts as passed: the RFC leaves the matter open, or the
-endpoint was slower to fail than it could have been.
+endpoint was slower to fail than it could have been. Cases 9.3.1, 9.3.2, 9.4.1 and 9.4.2 send a message in more
+fragments than the 4,096 that `websockets` takes (`WEBSOCKETS_MAX_FRAGMENTS`).
 """
 
 

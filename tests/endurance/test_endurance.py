@@ -58,7 +58,7 @@ def test_what_a_reader_and_a_view_must_not_do_is_found(tmp_path: Path, monkeypat
 
 @pytest.mark.slow
 def test_labs_in_any_order_of_calls() -> None:
-    machines.run(15, 14)
+    machines.run(20, 15)
 
 
 @pytest.mark.parametrize("wrong", ["sent", "handled"])
