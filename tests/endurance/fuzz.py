@@ -30,6 +30,8 @@ SLOWEST = 2.0
 HANGS = 120
 """Seconds after which a reading counts as one that never ends: where it stands is printed, and the process ends."""
 FIRST = 2_000
+AFRESH = 0.4
+"""How many of atheris' inputs are made of a seed: most of what it keeps is refused, each time at another place."""
 GROWTH = 32 * 2**20
 """Bytes of memory that a process may gain after its first inputs; atheris keeps its own inputs there too."""
 
@@ -162,11 +164,12 @@ def run_with_atheris(name: str, options: argparse.Namespace, folder: Path) -> No
     import atheris
 
     with atheris.instrument_imports(include=[MEASURED.get(name, "wslab.recording.files")]):
-        import fuzz_readers
+        import fuzz_readers  # noqa: F401 (it imports what is to be followed)
     run = Run(name, options.inputs, options.views, options.minutes, folder)
     seeds = folder / "seeds"
     seeds.mkdir()
-    for number, data in enumerate(fuzz_readers.READERS[name].seeds(folder)):
+    originals = run.reader.seeds(folder)
+    for number, data in enumerate(originals):
         (seeds / str(number)).write_bytes(data)
 
     def one(data: bytes) -> None:
@@ -177,6 +180,8 @@ def run_with_atheris(name: str, options: argparse.Namespace, folder: Path) -> No
 
     def other(data: bytes, most: int, seed: int) -> bytes:
         rng = random.Random(seed)
+        if rng.random() < AFRESH:
+            data = rng.choice(originals)
         changed = run.reader.mutate(data, rng, lambda part: atheris.Mutate(part, len(part) + 64) if part else b"\0")
         return changed[:most]
 

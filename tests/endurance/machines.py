@@ -91,7 +91,6 @@ class LabMachine(RuleBasedStateMachine):
 
     @initialize(carrier=st.sampled_from(["tcp", "memory"]))
     def begin(self, carrier: str) -> None:
-        gc.collect()
         self.before = descriptors()
         self.lab, self.carrier = Lab(carrier=carrier), carrier
         self.servers = 0
@@ -101,6 +100,8 @@ class LabMachine(RuleBasedStateMachine):
         self.relay: Any = None
         self.echoed: dict[str, list[str | bytes]] = {}
         self.handled: dict[str, list[str | bytes]] = {}
+        self.news = False
+        """Whether there is something to look at."""
 
     async def _echo(self, connection: Any) -> None:
         name = connection.request.path.partition("?")[2]
@@ -113,7 +114,7 @@ class LabMachine(RuleBasedStateMachine):
 
     # What can be done.
 
-    @precondition(lambda self: self.lab is not None)
+    @precondition(lambda self: self.lab is not None and (not self.serves or len(self.clients) > 1))
     @rule()
     def serve(self) -> None:
         """A first server, or another one in place of it: the first one's clients hear 1001."""
@@ -134,40 +135,54 @@ class LabMachine(RuleBasedStateMachine):
     def serves(self) -> bool:
         return self.lab is not None and self.lab.server is not None
 
+    @property
+    def speaks(self) -> bool:
+        """Whether a client is there."""
+        return any(client.open for client in self.clients)
+
     @precondition(lambda self: self.serves)
-    @rule(compression=st.sampled_from([None, "deflate"]), relayed=st.booleans())
-    def connect(self, compression: str | None, relayed: bool) -> None:
+    @rule(
+        compression=st.sampled_from([None, "deflate"]), relayed=st.booleans(), said=st.lists(payloads, max_size=3)
+    )  # fmt: skip
+    def connect(self, compression: str | None, relayed: bool, said: list[str | bytes]) -> None:
         self.names += 1
         name = f"n{self.names}"
         uri = self.relay.uri if relayed and self.relay is not None else "/"
         ws = self.run(_opened(self.lab.connect(f"{uri}?{name}", compression=compression)))
         self.clients.append(Client(name, ws, self.servers))
+        self._send(self.clients[-1], said, False)
 
     def _pick(self, number: int) -> Client | None:
         there = [client for client in self.clients if client.open]
         return there[number % len(there)] if there else None
 
-    @precondition(lambda self: self.lab is not None)
-    @rule(number=st.integers(0, 9), payload=payloads, fragments=st.booleans())
-    def send(self, number: int, payload: str | bytes, fragments: bool) -> None:
-        if (client := self._pick(number)) is None:
-            return
-        if len(client.sent) - len(client.received) >= MOST_WAITING:
-            self._receive(client)
-        half = len(payload) // 2
-        self.run(client.ws.send([payload[:half], payload[half:]] if fragments else payload))
-        client.sent.append(payload)
+    @precondition(lambda self: self.speaks)
+    @rule(number=st.integers(0, 9), said=st.lists(payloads, min_size=1, max_size=4), fragments=st.booleans())
+    def send(self, number: int, said: list[str | bytes], fragments: bool) -> None:
+        if (client := self._pick(number)) is not None:
+            self._send(client, said, fragments)
+
+    def _send(self, client: Client, said: list[str | bytes], fragments: bool) -> None:
+        for payload in said:
+            if len(client.sent) - len(client.received) >= MOST_WAITING:
+                self._receive(client)
+            half = len(payload) // 2
+            self.run(client.ws.send([payload[:half], payload[half:]] if fragments else payload))
+            client.sent.append(payload)
+            self.news = True
 
     def _receive(self, client: Client) -> None:
         client.received.append(self.run(client.ws.recv()))
         assert client.received[-1] == client.sent[len(client.received) - 1]
 
+    @precondition(lambda self: self.speaks)
     @rule(number=st.integers(0, 9))
     def recv(self, number: int) -> None:
         client = self._pick(number)
         if client is not None and len(client.received) < len(client.sent):
             self._receive(client)
 
+    @precondition(lambda self: self.speaks)
     @rule(number=st.integers(0, 9))
     def cancel_recv(self, number: int) -> None:
         """Somebody interrupts the cell that waits; no message may be lost by it."""
@@ -229,11 +244,13 @@ class LabMachine(RuleBasedStateMachine):
 
         self.raws.append(self.run(opened()))
 
+    @precondition(lambda self: self.raws)
     @rule()
     def reset_a_raw_end(self) -> None:
-        if self.raws and self.serves:
+        if self.serves:
             self.run(_reset(self.raws.pop()))
 
+    @precondition(lambda self: self.speaks)
     @rule(number=st.integers(0, 9))
     def close(self, number: int) -> None:
         if (client := self._pick(number)) is not None:
@@ -241,6 +258,7 @@ class LabMachine(RuleBasedStateMachine):
             client.open = False
             self.run(client.ws.close())
 
+    @precondition(lambda self: self.speaks)
     @rule(number=st.integers(0, 9))
     def vanish(self, number: int) -> None:
         if (client := self._pick(number)) is not None:
@@ -255,10 +273,11 @@ class LabMachine(RuleBasedStateMachine):
         self.relay = self.run(self.lab.relay())
         self.ports.append(self.relay.port)
 
-    @precondition(lambda self: self.lab is not None)
+    @precondition(lambda self: self.news)
     @rule()
     def look(self) -> None:
         """Everything has arrived, and the trace tells it."""
+        self.news = False
         self.run(self.lab.settled())
         for client in self.clients:
             if client.open:
@@ -266,7 +285,7 @@ class LabMachine(RuleBasedStateMachine):
                     self._receive(client)
         self._compare()
 
-    @precondition(lambda self: self.lab is not None)
+    @precondition(lambda self: len(self.clients) > 1)
     @rule(carrier=st.sampled_from(["tcp", "memory"]))
     def close_the_lab(self, carrier: str) -> None:
         self._end()
@@ -310,7 +329,8 @@ class LabMachine(RuleBasedStateMachine):
             self.run(asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), PATIENCE))
         assert [thread.name for thread in threading.enumerate() if thread.name.startswith("wslab server")] == []
         assert [port for port in self.ports if listens(port)] == []
-        gc.collect()
+        if descriptors() > self.before:
+            gc.collect()
         soon(lambda: descriptors() <= self.before, lambda: f"{descriptors()} descriptors instead of {self.before}")
 
     def teardown(self) -> None:
@@ -354,6 +374,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--steps", type=int, default=60, help="steps in each, at most")
     parser.add_argument("--verbose", action="store_true", help="tell each step")
     options = parser.parse_args(argv)
+    gc.freeze()  # what was imported is looked through no more, tens of times in each life
     run(options.examples, options.steps, told=options.verbose)
     print(f"{options.examples} lives of labs, of at most {options.steps} steps each: all as the model says")
     return 0

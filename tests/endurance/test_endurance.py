@@ -58,7 +58,7 @@ def test_what_a_reader_and_a_view_must_not_do_is_found(tmp_path: Path, monkeypat
 
 @pytest.mark.slow
 def test_labs_in_any_order_of_calls() -> None:
-    machines.run(15, 14)
+    machines.run(20, 15)
 
 
 @pytest.mark.parametrize("wrong", ["sent", "handled"])
@@ -66,8 +66,7 @@ def test_a_message_that_the_trace_does_not_tell_is_found(wrong: str) -> None:
     machine = machines.LabMachine()
     machine.begin("memory")
     machine.serve()
-    machine.connect(None, False)
-    machine.send(0, "Hello", False)
+    machine.connect(None, False, ["Hello"])
     machine.look()
     client = machine.clients[0]
     (client.sent if wrong == "sent" else machine.handled[client.name])[0] = "Hallo"
