@@ -28,6 +28,7 @@ from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
 PACKETS: Final = 2_000_000  # packets that are read, likewise
+STEP: Final = 2**-20  # how far behind a packet something is told that has none of its own; packets are 1 apart
 _BEGAN: Final = re.compile(r"The recording began (\d{1,19}) ns after 1970\.")
 
 
@@ -74,6 +75,10 @@ class Piece(NamedTuple):
     begin: int  # where they begin in their sender's stream
     heard: int  # how many bytes of the peer's stream its sender had read
     placed: Placed
+
+
+def _behind(piece: Segment, step: float) -> Segment:
+    return piece._replace(order=piece.order + step)
 
 
 def _told(placed: Sequence[Placed], peer: CapturedStream) -> Iterator[Piece]:
@@ -168,7 +173,10 @@ class _Import:
         wires = sorted({flow.number, *(one.wire for both in placed.values() for one in both)})
         for sender, stream in zip(Sender, found.streams, strict=True):
             self._take_gaps(flow, stream, sender, placed[sender])
+            last = max((one.last for one in placed[sender] if one.last), key=lambda piece: piece.order, default=None)
             for segment in stream.ends:
+                if last is not None and segment.order <= last.order:
+                    segment = _behind(last, STEP)._replace(flags=segment.flags, ttl=segment.ttl)
                 what: ResetNote | Kind = Kind.RESET if segment.flags & RST else Kind.FIN
                 if what is Kind.RESET and not self.own:
                     said, strange = torn(flow, segment, sender)
@@ -201,7 +209,7 @@ class _Import:
     def _take_parts(self, found: FoundConversation, placed: Mapping[Sender, Sequence[Placed]]) -> None:
         """Tell of the parts' bytes. What a packet acknowledges came before it, in whatever order both were captured."""
         waiting = {sender: deque(_told(placed[sender], found.streams[sender.peer])) for sender in Sender}
-        order = time = 0
+        order, time = -1.0, 0
         while any(waiting.values()):
             first, *other = sorted((queue[0].piece.order, sender) for sender, queue in waiting.items() if queue)
             sender = first[1]
@@ -210,8 +218,8 @@ class _Import:
                 if ours.heard > theirs.begin and theirs.heard <= ours.begin:
                     sender = sender.peer
             piece, data, _, _, one = waiting[sender].popleft()
-            if piece.order < order:
-                piece = piece._replace(order=order, time=time)
+            if piece.order <= order:
+                piece = piece._replace(order=order + STEP, time=time)
             order, time = piece.order, piece.time
             one.last = piece
             self._tell(piece, one.wire, sender, data)
@@ -227,9 +235,9 @@ class _Import:
                 self.problem(f"{name}: {text}")
                 first = run.pieces[0]
                 if before is not None and before.last is not None:
-                    self._tell(before.last, before.wire, sender, LossNote(text))
+                    self._tell(_behind(before.last, STEP / 2), before.wire, sender, LossNote(text))
                 elif not placed:
-                    self._tell(first._replace(order=first.order - 1), flow.number, sender, LossNote(text))
+                    self._tell(_behind(flow.segments[0], -STEP), flow.number, sender, LossNote(text))
                 elif any(one.part.run is not run or not one.part.head for one in placed):
                     self._tell(first._replace(order=first.order - 1), flow.number, sender, text)
             before = by_run.get(id(run), before)
@@ -237,14 +245,13 @@ class _Import:
             text = f"the last {count(stream.unfinished, 'byte')} {whose} were not captured"
             self.problem(f"{name}: {text}")
             if before is not None and before.last is not None:
-                self._tell(before.last, before.wire, sender, LossNote(text))
-            elif not stream.runs:
-                first = next(segment for segment in flow.segments if segment.end == stream.end)
-                self._tell(first, flow.number, sender, LossNote(text))
+                self._tell(_behind(before.last, STEP / 2), before.wire, sender, LossNote(text))
+            elif not placed:
+                self._tell(_behind(flow.segments[0], -STEP), flow.number, sender, LossNote(text))
         elif before is not None and before.last is not None and not stream.ends and not self.own:
             if before.part.run is stream.runs[-1] and (inside := unfinished(before.part)):
                 self.problem(f"{name}: the capture ends inside {inside} of the {sender.label}")
-            self._tell(before.last, before.wire, sender, LossNote())
+            self._tell(_behind(before.last, STEP / 2), before.wire, sender, LossNote())
         if stream.unlooked:
             self.problem(f"{name}: after too many gaps, {count(stream.unlooked, 'byte')} {whose} are left out")
         if stream.probes:

@@ -143,7 +143,11 @@ def _with_rest(
     later: list[StreamPart] = []
     skipped = unread = cut = 0
     for sender, stream, place, start in zip(Sender, streams, places, starts, strict=True):
-        skipped += sum(len(piece.data) for run in stream.runs[:place] for piece in run.pieces) + start
+        before = sum(len(piece.data) for run in stream.runs[:place] for piece in run.pieces) + start
+        if asked or sender is Sender.SERVER:
+            skipped += before
+        else:
+            unread += before
         if place < len(stream.runs):
             run = stream.runs[place]
             # Where its head is not known, it was lost.

@@ -67,7 +67,7 @@ _CIRCLE: Final = 2**32  # sequence numbers wrap (RFC 9293 section 3.4)
 class Segment(NamedTuple):
     """What one packet tells of a TCP connection."""
 
-    order: int  # the packet's place in the capture
+    order: float  # the packet's place in the capture
     time: int  # nanoseconds since 1970
     end: int  # which of the connection's two ends sent it
     sequence: int
@@ -185,8 +185,7 @@ def torn(flow: Flow, reset: Segment, sender: Sender) -> tuple[str, bool]:
         asked = next((one for one in before if one.flags & SYN), None)
         answer = asked and next((one for one in others if one.flags & ACK and one.order > asked.order), None)
         if asked and answer and 0 <= late < (took := answer.time - asked.time) // 2:
-            text += f", and this side took {_seconds(took)} to answer the first"
-            strange = True
+            text += f", too soon to answer that: the answer to the first took {_seconds(took)}"
     return text + (": something between the two may have sent it" if strange else ""), strange
 
 
@@ -259,7 +258,7 @@ class Run:
         """All of it."""
         return b"".join(piece.data for piece in self.pieces)
 
-    def add(self, at: int, segment: Segment, order: int, time: int) -> None:
+    def add(self, at: int, segment: Segment, order: float, time: int) -> None:
         """Take a segment's bytes, of which none lies beyond the position."""
         data = segment.data
         known = self.position - at
@@ -333,7 +332,8 @@ class CapturedStream:
                 ahead = (sequence - reference) % _CIRCLE
                 at += ahead if ahead < _CIRCLE // 2 else ahead - _CIRCLE
             if length:
-                placed.append((at, segment))
+                if segment.data:
+                    placed.append((at, segment))
                 if at + length > newest:
                     newest = at + length
                     reference = (self.base + newest) % _CIRCLE
@@ -352,8 +352,17 @@ class CapturedStream:
             last = max(self.runs[-1].pieces[-1] if self.runs else segment, segment, key=lambda one: one.order)
             self.ends.append(segment._replace(order=last.order, time=last.time))
             newest = max(newest, at)
+        if begun and fin is None:
+            # What the peer has read was sent. One more may be the FIN, which was not captured then.
+            acks = ((one.acknowledged - self.base) % _CIRCLE for one in flow.segments if one.end != end and _hears(one))
+            most = max((at for at in acks if at < _CIRCLE // 2), default=0)
+            newest = most if most > newest + 1 else newest
         # Bytes that are known to have followed the last run, and were not captured.
         self.unfinished = max(0, newest - position)
+
+
+def _hears(segment: Segment) -> bool:
+    return segment.flags & (ACK | RST) == ACK
 
 
 def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int]:
@@ -361,7 +370,7 @@ def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int]:
     if not placed:
         return [], 0
     run = Run(begin := max(0, min(at for at, _ in placed)), begin)
-    waiting: list[tuple[int, int, Segment]] = []
+    waiting: list[tuple[int, float, Segment]] = []
     for at, segment in placed:
         if at > run.position:
             heapq.heappush(waiting, (at, segment.order, segment))
@@ -371,13 +380,13 @@ def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int]:
             at, _, held = heapq.heappop(waiting)
             run.add(at, held, segment.order, segment.time)
     runs = [run]
-    order = time = 0
+    order, time = 0.0, 0
     while waiting:
         at, arrived, segment = heapq.heappop(waiting)
         if at > run.position:
             run = Run(at, at - run.position)
             runs.append(run)
-            order = 0
+            order = 0.0
         if arrived > order:
             order, time = arrived, segment.time
         run.add(at, segment, order, time)
