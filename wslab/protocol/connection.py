@@ -129,15 +129,11 @@ class Connection:
         self._foreign: str | None = None  # an agreed extension that is not known here
         begun = extensions is not None  # then the first frame is known to be the first
         self._sides = tuple(
-            _Direction(
-                sender,
-                Dissector(sender, expect_head=expected),
-                0 if sender else MASK,
-                whole=expected or begun,
-                known=expected or begun,
-            )
+            _Direction(sender, Dissector(sender, expect_head=expected), 0 if sender else MASK)
             for sender, expected in zip(Sender, heads, strict=True)
         )
+        for side, expected in zip(self._sides, heads, strict=True):
+            side.whole = side.known = expected or begun
         if self._open and extensions is not None:
             self._agree([extensions])
         self._replan()

@@ -23,7 +23,7 @@ from ..tape import LossNote, ResetNote
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together, torn
+from .packets import ACK, RST, SYN, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together
 from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
@@ -90,6 +90,31 @@ def _told(placed: Sequence[Placed], peer: CapturedStream) -> Iterator[Piece]:
             if data := piece.data[skip:]:
                 yield Piece(piece, data, begin, heard if heard < 2**31 else 0, one)
             skip = max(0, skip - len(piece.data))
+
+
+def _torn(flow: Flow, reset: Segment, sender: Sender) -> tuple[str, bool]:
+    """What is known of who sent an RST with that sender's address, in words, and whether it may be somebody else."""
+    others = [one for one in flow.segments if one.end == reset.end and not one.flags & RST]
+    before = [one for one in flow.segments if one.end != reset.end and one.order < reset.order]
+    usual = sorted({one.ttl for one in others})
+    strange = bool(usual) and reset.ttl not in usual
+    text = f"an RST with the {sender.label}'s address; its TTL is {reset.ttl}"
+    if usual:
+        numbers = " and ".join(map(str, usual))
+        text += f", and that side's other packets have {numbers}" if strange else ", as that side's other packets have"
+    if before:
+        late = reset.time - before[-1].time
+        text += f"; it came {_seconds(late)} after the {sender.peer.label}'s last packet"
+        # How long this side takes to answer, as the first packet that acknowledges one of the peer's tells.
+        asked = next((one for one in before if one.flags & SYN), None)
+        answer = asked and next((one for one in others if one.flags & ACK and one.order > asked.order), None)
+        if asked and answer and 0 <= late < (took := answer.time - asked.time) // 2:
+            text += f", too soon to answer that: the answer to the first took {_seconds(took)}"
+    return text + (": something between the two may have sent it" if strange else ""), strange
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e6:,.1f} ms" if abs(nanoseconds) < 10**9 else f"{nanoseconds / 1e9:,.1f} s"
 
 
 class _Import:
@@ -179,7 +204,7 @@ class _Import:
                     segment = _behind(last, STEP)._replace(flags=segment.flags, ttl=segment.ttl)
                 what: ResetNote | Kind = Kind.RESET if segment.flags & RST else Kind.FIN
                 if what is Kind.RESET and not self.own:
-                    said, strange = torn(flow, segment, sender)
+                    said, strange = _torn(flow, segment, sender)
                     what = ResetNote(said)
                     if strange:
                         self.problem(f"{name}: {said}")
