@@ -250,26 +250,46 @@ def tcp_at(packet: bytes) -> int:
 
 
 def header(packet: bytes) -> int:
-    """Bytes of a packet before TCP's data."""
+    """Bytes of a packet before TCP's data; 40 where the packet is too short to tell."""
     at = tcp_at(packet)
-    return at + (packet[at + 12] >> 4) * 4
+    return at + (packet[at + 12] >> 4) * 4 if len(packet) > at + 12 else 40
 
 
-def bent(whole: list[Packet]) -> Iterator[tuple[str, int, list[Packet]]]:
-    """The name of the way, the place, and the packets, for each way of bending and each packet."""
-    for at, (when, packet) in enumerate(whole):
-        before, after = whole[:at], whole[at + 1 :]
-        begins = header(packet)
-        yield "left out", at, before + after
-        yield "cut short", at, [*before, (when, packet[: begins + (len(packet) - begins) // 2]), *after]
-        yield "cut in its header", at, [*before, (when, packet[: begins - 9]), *after]
-        yield "doubled", at, [*before, whole[at], *whole[at:]]
-        yield "delayed", at, [*before, *after[:3], whole[at], *after[3:]]
-        if before:
-            yield "begun", at, whole[at:]
-        if after:
-            yield "stopped", at, [*before, whole[at]]
-            yield "swapped", at, [*before, after[0], whole[at], *after[1:]]
+def cut_to(packets: list[Packet], at: int, size: int) -> list[Packet]:
+    return [*packets[:at], (packets[at][0], packets[at][1][:size]), *packets[at + 1 :]]
+
+
+def halved(packets: list[Packet], at: int) -> list[Packet]:
+    begins, size = header(packets[at][1]), len(packets[at][1])
+    return cut_to(packets, at, begins + (size - begins) // 2)
+
+
+# What each way makes of a capture and a place in it.
+WAYS: Final[dict[str, Callable[[list[Packet], int], list[Packet]]]] = {
+    "left out": lambda packets, at: packets[:at] + packets[at + 1 :],
+    "cut short": halved,
+    "cut in its header": lambda packets, at: cut_to(packets, at, header(packets[at][1]) - 9),
+    "doubled": lambda packets, at: packets[: at + 1] + packets[at:],
+    "delayed": lambda packets, at: packets[:at] + packets[at + 1 : at + 4] + packets[at : at + 1] + packets[at + 4 :],
+    "swapped": lambda packets, at: packets[:at] + packets[at + 1 : at + 2] + packets[at : at + 1] + packets[at + 2 :],
+    "begun": lambda packets, at: packets[at:],
+    "stopped": lambda packets, at: packets[: at + 1],
+}
+SEVERAL: Final = "several times"  # two to five of these, by chance
+SEEDS: Final = 40  # of those, for each kind
+
+
+def bent(kind: str, whole: list[Packet]) -> Iterator[tuple[str, int, list[Packet]]]:
+    """The name of the way, the place or the seed, and the packets, for each way of bending and each packet."""
+    for at in range(len(whole)):
+        for way, bend in WAYS.items():
+            if (packets := bend(whole, at)) != whole or way in ("cut short", "cut in its header"):
+                yield way, at, packets
+    for seed in range(SEEDS):
+        rng, packets = random.Random(f"{kind} {seed}"), whole
+        for _ in range(rng.randrange(2, 6)):
+            packets = WAYS[rng.choice([*WAYS][:6] * 3 + [*WAYS][6:])](packets, rng.randrange(len(packets))) or packets
+        yield SEVERAL, seed, packets
 
 
 LOSSLESS: Final = frozenset({"whole", "doubled", "delayed", "swapped"})
@@ -281,6 +301,7 @@ REASONS: Final = {
     "beginning of a frame, whose rest it then takes for frames; wslab reads when it has seen all",
     "after a gap": "tshark waits for bytes that never come, or takes the next segment for a frame's beginning; wslab "
     "reads on where the frame that was cut ends, or where a segment begins frames that follow one another",
+    "several packets": "more than one of these at once",
 }
 """Why a frame may be told by one of the two alone."""
 
@@ -358,11 +379,12 @@ def all_captures(kinds: Sequence[str]) -> Iterator[Capture]:
         if kinds and kind not in kinds:
             continue
         opening = opens(whole)
-        for way, at, packets in [("whole", 0, whole), *bent(whole)]:
+        for way, at, packets in [("whole", 0, whole), *bent(kind, whole)]:
             # A capture's times do not go back: what was delayed was seen later.
             times = sorted(when for when, _ in packets)
             told = [(when, ethernet(packet, tags)) for when, (_, packet) in zip(times, packets, strict=True)]
-            yield Capture(kind, way, at, told, whole[at][1], opening[at])
+            place = 0 if way == SEVERAL else at
+            yield Capture(kind, way, at, told, whole[place][1], opening[place])
 
 
 def tshark(captures: Sequence[Capture], folder: Path) -> None:
@@ -410,6 +432,8 @@ def reason(capture: Capture, sender: Sender) -> str | None:
     if capture.way in LOSSLESS:
         moved = capture.way in ("delayed", "swapped")
         return "handshake out of order" if moved and capture.opening else None
+    if capture.way == SEVERAL:
+        return "several packets"
     if capture.way == "begun" or (capture.way in ONE_PACKET and capture.opening):
         return "no handshake"
     if capture.way == "stopped":

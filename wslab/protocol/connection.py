@@ -79,6 +79,7 @@ class _Direction:
     begun: int = 0  # how many messages have
     opened: OpenedMessage | None = None
     inflater: Inflater | None = None
+    whole: bool = True  # whether its first frame here is the first that it sent
     known: bool = True  # whether it is known if a message has begun
     close_sent: bool = False
     ended: bool = False
@@ -129,9 +130,11 @@ class Connection:
         self._foreign: str | None = None  # an agreed extension that is not known here
         begun = extensions is not None  # then the first frame is known to be the first
         self._sides = tuple(
-            _Direction(sender, Dissector(sender, expect_head=expected), 0 if sender else MASK, known=expected or begun)
+            _Direction(sender, Dissector(sender, expect_head=expected), 0 if sender else MASK)
             for sender, expected in zip(Sender, heads, strict=True)
         )
+        for side, expected in zip(self._sides, heads, strict=True):
+            side.whole = side.known = expected or begun
         if self._open and extensions is not None:
             self._agree([extensions])
         self._replan()
@@ -357,7 +360,10 @@ class Connection:
                 why = f"an extension that is not known here was agreed, {quote(self._foreign)}"
             return None, f"not inflated: {why}"
         if case.whole:
-            inflated, case.bad_deflate = side.inflater.inflate(case.data, final=bool(case.first & FIN))
+            inflated, bad = side.inflater.inflate(case.data, final=bool(case.first & FIN))
+            if bad is not None and not side.whole:
+                return None, f"not inflated: {bad}; what it refers back to may not have been recorded"
+            case.bad_deflate = bad
         else:
             side.inflater.skip(f"a compressed payload is longer than {count(self.keep, 'byte')}")
         return inflated, None if inflated is not None else f"not inflated: {case.bad_deflate or side.inflater.lost}"

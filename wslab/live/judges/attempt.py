@@ -15,7 +15,7 @@ from ...anatomy.explanation import Explanation
 from ...anatomy.field import Sender
 from ...drawing.visible import count, decode
 from ...protocol import Head, build_close, explain_head, parse_head
-from ...protocol.head import END
+from ...protocol.head import head_end
 from ...protocol.rules import judge_head
 from ..errors import StreamEnded
 from ..raw import RawEndpoint
@@ -46,8 +46,8 @@ def written(text: str, *, exactly: bool = False) -> bytes:
 
 def request_head(data: bytes) -> Head:
     """The request with which ``data`` begins, as far as it is one, and the rules that it breaks."""
-    end = data.find(END)
-    head = parse_head(data if end < 0 else data[: end + len(END)], Sender.CLIENT)
+    end = head_end(data)
+    head = parse_head(data if end < 0 else data[:end], Sender.CLIENT)
     return replace(head, violations=judge_head(head))
 
 

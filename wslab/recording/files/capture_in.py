@@ -24,11 +24,12 @@ from ..work import watched, work
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together, torn
+from .packets import ACK, RST, SYN, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together
 from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
 PACKETS: Final = 2_000_000  # packets that are read, likewise
+STEP: Final = 2**-20  # how far behind a packet something is told that has none of its own; packets are 1 apart
 _BEGAN: Final = re.compile(r"The recording began (\d{1,19}) ns after 1970\.")
 
 
@@ -84,6 +85,10 @@ class Piece(NamedTuple):
     placed: Placed
 
 
+def _behind(piece: Segment, step: float) -> Segment:
+    return piece._replace(order=piece.order + step)
+
+
 def _told(placed: Sequence[Placed], peer: CapturedStream) -> Iterator[Piece]:
     for one in placed:
         skip, stop = one.part.start, one.part.run.begin
@@ -93,6 +98,31 @@ def _told(placed: Sequence[Placed], peer: CapturedStream) -> Iterator[Piece]:
             if data := piece.data[skip:]:
                 yield Piece(piece, data, begin, heard if heard < 2**31 else 0, one)
             skip = max(0, skip - len(piece.data))
+
+
+def _torn(flow: Flow, reset: Segment, sender: Sender) -> tuple[str, bool]:
+    """What is known of who sent an RST with that sender's address, in words, and whether it may be somebody else."""
+    others = [one for one in flow.segments if one.end == reset.end and not one.flags & RST]
+    before = [one for one in flow.segments if one.end != reset.end and one.order < reset.order]
+    usual = sorted({one.ttl for one in others})
+    strange = bool(usual) and reset.ttl not in usual
+    text = f"an RST with the {sender.label}'s address; its TTL is {reset.ttl}"
+    if usual:
+        numbers = " and ".join(map(str, usual))
+        text += f", and that side's other packets have {numbers}" if strange else ", as that side's other packets have"
+    if before:
+        late = reset.time - before[-1].time
+        text += f"; it came {_seconds(late)} after the {sender.peer.label}'s last packet"
+        # How long this side takes to answer, as the first packet that acknowledges one of the peer's tells.
+        asked = next((one for one in before if one.flags & SYN), None)
+        answer = asked and next((one for one in others if one.flags & ACK and one.order > asked.order), None)
+        if asked and answer and 0 <= late < (took := answer.time - asked.time) // 2:
+            text += f", too soon to answer that: the answer to the first took {_seconds(took)}"
+    return text + (": something between the two may have sent it" if strange else ""), strange
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e6:,.1f} ms" if abs(nanoseconds) < 10**9 else f"{nanoseconds / 1e9:,.1f} s"
 
 
 class _Import:
@@ -182,10 +212,13 @@ class _Import:
         wires = sorted({flow.number, *(one.wire for both in placed.values() for one in both)})
         for sender, stream in zip(Sender, found.streams, strict=True):
             self._take_gaps(flow, stream, sender, placed[sender])
+            last = max((one.last for one in placed[sender] if one.last), key=lambda piece: piece.order, default=None)
             for segment in stream.ends:
+                if last is not None and segment.order <= last.order:
+                    segment = _behind(last, STEP)._replace(flags=segment.flags, ttl=segment.ttl)
                 what: ResetNote | Kind = Kind.RESET if segment.flags & RST else Kind.FIN
                 if what is Kind.RESET and not self.own:
-                    said, strange = torn(flow, segment, sender)
+                    said, strange = _torn(flow, segment, sender)
                     what = ResetNote(said)
                     if strange:
                         self.problem(f"{name}: {said}")
@@ -215,7 +248,7 @@ class _Import:
     def _take_parts(self, found: FoundConversation, placed: Mapping[Sender, Sequence[Placed]]) -> None:
         """Tell of the parts' bytes. What a packet acknowledges came before it, in whatever order both were captured."""
         waiting = {sender: deque(_told(placed[sender], found.streams[sender.peer])) for sender in Sender}
-        order = time = 0
+        order, time = -1.0, 0
         while any(waiting.values()):
             first, *other = sorted((queue[0].piece.order, sender) for sender, queue in waiting.items() if queue)
             sender = first[1]
@@ -224,8 +257,8 @@ class _Import:
                 if ours.heard > theirs.begin and theirs.heard <= ours.begin:
                     sender = sender.peer
             piece, data, _, _, one = waiting[sender].popleft()
-            if piece.order < order:
-                piece = piece._replace(order=order, time=time)
+            if piece.order <= order:
+                piece = piece._replace(order=order + STEP, time=time)
             order, time = piece.order, piece.time
             one.last = piece
             self._tell(piece, one.wire, sender, data)
@@ -241,9 +274,9 @@ class _Import:
                 self.problem(f"{name}: {text}")
                 first = run.pieces[0]
                 if before is not None and before.last is not None:
-                    self._tell(before.last, before.wire, sender, LossNote(text))
+                    self._tell(_behind(before.last, STEP / 2), before.wire, sender, LossNote(text))
                 elif not placed:
-                    self._tell(first._replace(order=first.order - 1), flow.number, sender, LossNote(text))
+                    self._tell(_behind(flow.segments[0], -STEP), flow.number, sender, LossNote(text))
                 elif any(one.part.run is not run or not one.part.head for one in placed):
                     self._tell(first._replace(order=first.order - 1), flow.number, sender, text)
             before = by_run.get(id(run), before)
@@ -251,14 +284,13 @@ class _Import:
             text = f"the last {count(stream.unfinished, 'byte')} {whose} were not captured"
             self.problem(f"{name}: {text}")
             if before is not None and before.last is not None:
-                self._tell(before.last, before.wire, sender, LossNote(text))
-            elif not stream.runs:
-                first = next(segment for segment in flow.segments if segment.end == stream.end)
-                self._tell(first, flow.number, sender, LossNote(text))
+                self._tell(_behind(before.last, STEP / 2), before.wire, sender, LossNote(text))
+            elif not placed:
+                self._tell(_behind(flow.segments[0], -STEP), flow.number, sender, LossNote(text))
         elif before is not None and before.last is not None and not stream.ends and not self.own:
             if before.part.run is stream.runs[-1] and (inside := unfinished(before.part)):
                 self.problem(f"{name}: the capture ends inside {inside} of the {sender.label}")
-            self._tell(before.last, before.wire, sender, LossNote())
+            self._tell(_behind(before.last, STEP / 2), before.wire, sender, LossNote())
         if stream.unlooked:
             self.problem(f"{name}: after too many gaps, {count(stream.unlooked, 'byte')} {whose} are left out")
         if stream.probes:

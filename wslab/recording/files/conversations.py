@@ -18,20 +18,7 @@ from ...drawing.visible import count, quote
 from ...protocol.dissector import HEAD_LIMIT, Dissector, FoundFrames, Mode
 from ...protocol.head import Head, begins_like_head, head_end, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
-from ...protocol.words import (
-    CLOSE,
-    CONTINUATION,
-    FIN,
-    MASK,
-    OPCODE,
-    OPCODES,
-    RSV1,
-    RSV2,
-    RSV3,
-    STATUS_CODES,
-    TEXT,
-    apply_mask,
-)
+from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
 from .packets import CapturedStream, Flow, Run
 
 CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning of a frame or a head
@@ -143,7 +130,11 @@ def _with_rest(
     later: list[StreamPart] = []
     skipped = unread = cut = 0
     for sender, stream, place, start in zip(Sender, streams, places, starts, strict=True):
-        skipped += sum(len(piece.data) for run in stream.runs[:place] for piece in run.pieces) + start
+        before = sum(len(piece.data) for run in stream.runs[:place] for piece in run.pieces) + start
+        if asked or sender is Sender.SERVER:
+            skipped += before
+        else:
+            unread += before
         if place < len(stream.runs):
             run = stream.runs[place]
             # Where its head is not known, it was lost.
@@ -273,8 +264,6 @@ def _chained(data: bytes, sender: Sender, at: int = 0, *, messages: bool = False
             opened = not final
             if opcode != CONTINUATION:
                 text = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT and not first & RSV1 else None
-        elif opcode == CLOSE and length and at <= size and not _sent(body[:2]):
-            return 0
         if text is not None and not control:
             try:
                 text.decode(body, final and len(body) == length)
@@ -285,12 +274,6 @@ def _chained(data: bytes, sender: Sender, at: int = 0, *, messages: bool = False
             break
         number += 1
     return number
-
-
-def _sent(code: bytes) -> bool:
-    """Whether those two bytes are a status code that a close frame may carry (RFC 6455 section 7.4)."""
-    number = int.from_bytes(code, "big") if len(code) == 2 else 0
-    return 3000 <= number < 5000 or (number in STATUS_CODES and number not in (1004, 1005, 1006, 1015))
 
 
 def _upgrades(head: Head) -> bool:

@@ -43,7 +43,7 @@ class Problems(Counter[str]):
 class FileEvent(NamedTuple):
     """Something that happened on a connection, as a file tells it."""
 
-    order: int  # its place in the file
+    order: float  # its place in the file
     time: float
     wire: int  # the connection's number in the trace
     end: Sender  # which end saw it

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from ...anatomy.field import Sender
-
 TCP: Final = 6
 FIN_FLAG, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 
@@ -46,9 +44,7 @@ LINKS: Final[dict[int, tuple[int, int | None]]] = {
 }
 
 # What is inside tunnels is not read; Wireshark reads many, and counts their connections.
-_TUNNELS: Final = {
-    4: "IP in IP", 41: "IPv6 in IP", 47: "GRE", 51: "AH", 97: "EtherIP", 137: "MPLS",
-}  # fmt: skip
+_TUNNELS: Final = {4: "IP in IP", 41: "IPv6 in IP", 47: "GRE", 51: "AH", 97: "EtherIP", 137: "MPLS"}
 _ICMP, _UDP = 1, 17
 _QUOTES: Final = frozenset({3, 4, 5, 11, 12})  # types of ICMP messages that quote the packet that they are about
 _PORTS: Final = {
@@ -67,7 +63,7 @@ _CIRCLE: Final = 2**32  # sequence numbers wrap (RFC 9293 section 3.4)
 class Segment(NamedTuple):
     """What one packet tells of a TCP connection."""
 
-    order: int  # the packet's place in the capture
+    order: float  # the packet's place in the capture
     time: int  # nanoseconds since 1970
     end: int  # which of the connection's two ends sent it
     sequence: int
@@ -117,9 +113,7 @@ class Sorter:
             return _tunnel(_ETHERTYPES.get(kind), NO_IP)
         usual = data[start] == 0x45 and len(data) >= start + 34  # IPv4 without options, as nearly every packet is
         if usual:
-            _, length, fragment, ttl, protocol, hosts, ports, sequence, acknowledged, offset, flags = _USUAL(
-                data, start
-            )
+            _, length, fragment, ttl, protocol, hosts, ports, sequence, heard, offset, flags = _USUAL(data, start)
             at, stop = start + 20, start + length
         elif data[start] >> 4 == 4:
             at = start + (data[start] & 0b1111) * 4
@@ -137,10 +131,10 @@ class Sorter:
             if protocol == _ICMP and data[at] in _QUOTES and data[at + 17] == TCP:
                 return "quoted by ICMP"
             ports = _U16(data, at + 2) + _U16(data, at) if protocol == _UDP else ()
-            names = [_TUNNELS.get(protocol), *map(_PORTS.get, ports)]
-            return _tunnel(next(filter(None, names), None), NO_TCP)
+            name = _TUNNELS.get(protocol) or next(filter(None, map(_PORTS.get, ports)), None)
+            return _tunnel(name, NO_TCP)
         if not usual:
-            ports, sequence, acknowledged, offset, flags = _TCP(data, at)
+            ports, sequence, heard, offset, flags = _TCP(data, at)
         if not length:  # segmentation offload: the card fills the length in after the capture has seen the packet
             stop = len(data)
         first = at + (offset >> 4) * 4
@@ -155,7 +149,7 @@ class Sorter:
                 flow.syns[end] = sequence
             if flow.opened_by is None:
                 flow.opened_by = 1 - end if flags & ACK else end
-        told = (order, time, end, sequence, acknowledged, flags, data[first:stop], stop - first, place, ttl)
+        told = (order, time, end, sequence, heard, flags, data[first:stop], stop - first, place, ttl)
         flow.segments.append(_new(Segment, told))
         return None
 
@@ -166,32 +160,6 @@ class Sorter:
         self._ends[hosts[half:] + hosts[:half] + ports[2:] + ports[:2]] = (flow, 1)
         self._ends[hosts + ports] = (flow, 0)  # last: a connection of a socket with itself has one end
         return flow, 0
-
-
-def torn(flow: Flow, reset: Segment, sender: Sender) -> tuple[str, bool]:
-    """What is known of who sent an RST with that sender's address, in words, and whether it may be somebody else."""
-    others = [one for one in flow.segments if one.end == reset.end and not one.flags & RST]
-    before = [one for one in flow.segments if one.end != reset.end and one.order < reset.order]
-    usual = sorted({one.ttl for one in others})
-    strange = bool(usual) and reset.ttl not in usual
-    text = f"an RST with the {sender.label}'s address; its TTL is {reset.ttl}"
-    if usual:
-        numbers = " and ".join(map(str, usual))
-        text += f", and that side's other packets have {numbers}" if strange else ", as that side's other packets have"
-    if before:
-        late = reset.time - before[-1].time
-        text += f"; it came {_seconds(late)} after the {sender.peer.label}'s last packet"
-        # How long this side takes to answer, as the first packet that acknowledges one of the peer's tells.
-        asked = next((one for one in before if one.flags & SYN), None)
-        answer = asked and next((one for one in others if one.flags & ACK and one.order > asked.order), None)
-        if asked and answer and 0 <= late < (took := answer.time - asked.time) // 2:
-            text += f", and this side took {_seconds(took)} to answer the first"
-            strange = True
-    return text + (": something between the two may have sent it" if strange else ""), strange
-
-
-def _seconds(nanoseconds: int) -> str:
-    return f"{nanoseconds / 1e6:,.1f} ms" if abs(nanoseconds) < 10**9 else f"{nanoseconds / 1e9:,.1f} s"
 
 
 def _tunnel(name: str | None, other: str) -> str:
@@ -259,7 +227,7 @@ class Run:
         """All of it."""
         return b"".join(piece.data for piece in self.pieces)
 
-    def add(self, at: int, segment: Segment, order: int, time: int) -> None:
+    def add(self, at: int, segment: Segment, order: float, time: int) -> None:
         """Take a segment's bytes, of which none lies beyond the position."""
         data = segment.data
         known = self.position - at
@@ -302,6 +270,7 @@ class CapturedStream:
         syn = flow.syns[end]
         begun = syn is not None
         self.base = (syn + 1) % _CIRCLE if syn is not None else 0  # the sequence number of the first byte
+        acks = [one.acknowledged for one in flow.segments if one.end != end and one.flags & (ACK | RST) == ACK]
         placed: list[tuple[int, Segment]] = []
         reference, newest = self.base, 0
         fin: tuple[int, Segment] | None = None
@@ -322,9 +291,7 @@ class CapturedStream:
                     continue
                 begun = True
                 # What the peer had read when the capture first saw it tells what was sent, and not captured, since.
-                heard = next(
-                    (one.acknowledged for one in flow.segments if one.end != end and one.flags & ACK), sequence
-                )
+                heard = next(iter(acks), sequence)
                 lost = (sequence - heard) % _CIRCLE < _CIRCLE // 2
                 self.base = reference = heard if lost else sequence
             at = newest
@@ -333,7 +300,8 @@ class CapturedStream:
                 ahead = (sequence - reference) % _CIRCLE
                 at += ahead if ahead < _CIRCLE // 2 else ahead - _CIRCLE
             if length:
-                placed.append((at, segment))
+                if segment.data:
+                    placed.append((at, segment))
                 if at + length > newest:
                     newest = at + length
                     reference = (self.base + newest) % _CIRCLE
@@ -352,6 +320,10 @@ class CapturedStream:
             last = max(self.runs[-1].pieces[-1] if self.runs else segment, segment, key=lambda one: one.order)
             self.ends.append(segment._replace(order=last.order, time=last.time))
             newest = max(newest, at)
+        if begun and fin is None:
+            # What the peer has read was sent. One more may be the FIN, which was not captured then.
+            most = max((at for ack in acks if (at := (ack - self.base) % _CIRCLE) < _CIRCLE // 2), default=0)
+            newest = most if most > newest + 1 else newest
         # Bytes that are known to have followed the last run, and were not captured.
         self.unfinished = max(0, newest - position)
 
@@ -361,7 +333,7 @@ def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int]:
     if not placed:
         return [], 0
     run = Run(begin := max(0, min(at for at, _ in placed)), begin)
-    waiting: list[tuple[int, int, Segment]] = []
+    waiting: list[tuple[int, float, Segment]] = []
     for at, segment in placed:
         if at > run.position:
             heapq.heappush(waiting, (at, segment.order, segment))
@@ -371,13 +343,13 @@ def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int]:
             at, _, held = heapq.heappop(waiting)
             run.add(at, held, segment.order, segment.time)
     runs = [run]
-    order = time = 0
+    order, time = 0.0, 0
     while waiting:
         at, arrived, segment = heapq.heappop(waiting)
         if at > run.position:
             run = Run(at, at - run.position)
             runs.append(run)
-            order = 0
+            order = 0.0
         if arrived > order:
             order, time = arrived, segment.time
         run.add(at, segment, order, time)
