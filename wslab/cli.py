@@ -12,7 +12,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -344,7 +344,7 @@ def _dissect_file(options: argparse.Namespace) -> int:
 
 def _print_dissections(
     dissections: Sequence[tuple[int, Dissection, Sequence[Record]]], *, as_json: bool,
-    texts: dict[int, str] | None = None, notes: Sequence[str] = (),
+    texts: Mapping[int, str] | None = None, notes: Sequence[str] = (),
 ) -> int:  # fmt: skip
     """Print them, as JSON with what was noted: of the whole ``notes``, and by record ``texts``."""
     try:
@@ -367,7 +367,7 @@ def _print_dissections(
 
 
 def _entries(
-    number: int, dissection: Dissection, records: Sequence[Record], texts: dict[int, str]
+    number: int, dissection: Dissection, records: Sequence[Record], texts: Mapping[int, str]
 ) -> Iterator[dict[str, Any]]:
     """The JSON objects of a connection; where it was recorded, each with its time, with how the streams ended, and with
     what a program or a relay noted."""
@@ -380,12 +380,10 @@ def _entries(
         yield entry if at is None else {**entry, "time": at}
     for one in records:
         if (how := ends.get(one.kind)) is not None:
-            what = (
-                {"kind": "end", "how": how}
-                if how
-                else {"kind": one.kind.name.lower(), "text": texts.get(one.number, "")}
-            )
-            yield {**what, "connection": number, "sender": one.sender.label, "time": round(one.time, 6)}
+            text = texts.get(one.number, "")
+            what: dict[str, str] = {"kind": "end", "how": how} if how else {"kind": one.kind.name.lower(), "text": text}
+            seen = {"seen": text} if how and text else {}
+            yield {**what, "connection": number, "sender": one.sender.label, "time": round(one.time, 6), **seen}
 
 
 def _read(name: str | None) -> bytes:

@@ -69,6 +69,7 @@ def test_when_things_happened_and_how_tcp_ended(capture: Path, tmp_path: Path, c
     (tmp_path / "torn").write_bytes(pcap(torn.packets))
     last = json.loads(run(capsys, "--json", tmp_path / "torn")[1].splitlines()[-1])
     assert (last["kind"], last["sender"], last["how"]) == ("end", "server", "RST")
+    assert last["seen"].startswith("an RST with the server's address; its TTL is 64, as that side's other packets have")
 
 
 def test_every_format(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -22,6 +22,7 @@ from waits import until
 from websockets.exceptions import ConnectionClosedOK
 
 from wslab.live import Lab
+from wslab.protocol import build_request
 
 Run = Callable[[Any], Any]
 
@@ -235,3 +236,100 @@ def test_a_server_whose_thread_is_blocked_does_not_hold_up_its_end(monkeypatch: 
         await until(lambda: lab_threads() == 0)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_connection_that_is_cancelled_while_it_opens_leaves_nothing(carrier: str, run: Run, steps: int) -> None:
+    async def main() -> None:
+        complaints: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        async with Lab(carrier=carrier) as lab:
+            server = await lab.serve()
+
+            async def connect() -> None:
+                await lab.connect()
+
+            task = asyncio.create_task(connect())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait({task})
+            if task.cancelled():
+                await until(lambda: not server.accepted and not lab.ends)
+            async with lab.connect() as ws:
+                await ws.send("the next one works")
+                assert await ws.recv() == "the next one works"
+        assert complaints == []
+
+    run(main())
+
+
+@pytest.mark.lengthy
+def test_a_port_is_given_back_when_the_handler_that_blocked_its_thread_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end that ``close`` gave up waiting for was called off before it began: the socket went on listening."""
+    monkeypatch.setattr("wslab.live.estate.GRACE", 0.1)
+    monkeypatch.setattr("wslab.live.carrier.GRACE", 0.1)
+    free = threading.Event()
+
+    async def handler(connection: Any) -> None:
+        free.wait(10)
+
+    async def main() -> None:
+        lab = Lab()
+        server = await lab.serve(handler)
+        await lab.connect()
+        await lab.close()
+        assert server.is_serving(), "its thread is still blocked"
+        free.set()
+        await until(lambda: not server.is_serving() and lab_threads() == 0)
+        async with Lab() as another:
+            assert (await another.serve(port=server.port)).port == server.port
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("server_first", [False, True], ids=["lab", "server first"])
+def test_a_closed_lab_is_freed_though_its_handler_holds_it(run: Run, carrier: str, server_first: bool) -> None:
+    async def one() -> weakref.ref[Lab]:
+        lab = Lab(carrier=carrier)
+
+        async def handler(connection: Any) -> None:
+            await connection.send(repr(lab))
+
+        server = await lab.serve(handler)
+        async with lab.connect() as client:
+            assert await client.recv() == repr(lab)
+        if server_first:
+            await server.close()
+        await lab.close()
+        return weakref.ref(lab)
+
+    async def main() -> None:
+        gone = await one()
+        await asyncio.sleep(0)
+        gc.collect()
+        assert gone() is None
+
+    run(main())
+
+
+@pytest.mark.lengthy
+def test_a_lab_with_peers_that_never_answer_closes_in_bounded_time(run: Run) -> None:
+    async def main() -> float:
+        lab = Lab()
+        server = await lab.serve()
+        peers = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(60)]
+        for number, (reader, writer) in enumerate(peers):
+            if number % 3:  # and every third does not even begin a handshake
+                writer.write(bytes(build_request()))
+                await reader.readuntil(b"\r\n\r\n")
+        begun = time.monotonic()
+        await lab.close()
+        took = time.monotonic() - begun
+        for _, writer in peers:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+        return took
+
+    assert run(main()) < 8, "a second for all of them together, not for each"

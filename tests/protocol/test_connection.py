@@ -401,3 +401,27 @@ def test_frames_behind_a_refusal_that_ends_the_connection_are_still_too_soon() -
     (frame,) = one.feed(CLIENT, build_frame(b"", opcode=9, mask=KEY))
     assert isinstance(frame, Frame)
     assert [broken.rule for broken in frame.violations] == ["client-frame-before-handshake"]
+
+
+@given(
+    text=st.one_of(st.text("a🙂é€", max_size=20).map(str.encode), st.binary(max_size=20)),
+    damage=st.binary(max_size=2),
+    cut=st.integers(0, 40),
+)
+def test_a_text_is_held_to_utf_8_in_slices_as_at_once(text: bytes, damage: bytes, cut: int) -> None:
+    """Decoding 16 MiB at once held every other thread up for a tenth of a second."""
+    data = text + damage + text
+    fragments = build_frame(data[:cut], fin=False, opcode=1) + build_frame(data[cut:], opcode=0)
+    told = []
+    for size in (3, 1 << 18):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("wslab.protocol.message.SLICE", size)
+            found = open_connection(keep=100).feed(SERVER, fragments)
+        told.append([thing.violations for thing in found if isinstance(thing, Frame)])
+    assert told[0] == told[1]
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        assert any(told[0])
+    else:
+        assert not any(told[0])

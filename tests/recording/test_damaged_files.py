@@ -16,6 +16,7 @@ import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -91,6 +92,13 @@ def tags() -> bytes:
     return pcap([(0.0, bytes(12) + b"\x81\x00\x00\x01" * 10_000)], link=1)
 
 
+def late(*places: int, last: float) -> bytes:
+    """The greeting, with packets at these places in a year of many digits."""
+    times = {place % len(PACKETS): last + place / 1000 for place in places}
+    packets = (enhanced(times.get(place, time), data) for place, (time, data) in enumerate(PACKETS))
+    return section() + interface() + b"".join(packets)
+
+
 def extensions() -> bytes:
     return pcap([(0.0, b"\x60\0\0\0\xff\xff\x00\x40" + bytes(32) + bytes(60_000))])
 
@@ -120,6 +128,9 @@ CAPTURES: dict[str, tuple[bytes, str]] = {
     "options that run over": (section() + make_block(1, struct.pack("<HHIHH", 101, 0, 0, 9, 9999)) + GOOD_NG[48:], ""),
     "a unit of time of 10**-127 s": (section() + interface(resolution=127) + GOOD_NG[48:], ""),
     "a unit of time of 1 s": (section() + interface(resolution=0) + GOOD_NG[48:], "after 9999"),
+    "a FIN after 9999": (late(-2, last=2**43), "after 9999"),
+    "two packets in the middle after 9999": (late(4, 5, last=2**42), "after 9999"),
+    "a first packet after 9999": (late(0, 3, last=253402300800), "after 9999"),
     "a packet that is cut everywhere": (pcap([(0.0, PACKETS[3][1][:n]) for n in range(48)]), "cut before the end"),
     "an IP header that lies about itself": (pcap([(0.0, b"\x4f" + PACKETS[3][1][1:])]), "contradicts|cut|no TCP"),
     "a TCP header that lies about itself": (pcap([(0.0, PACKETS[0][1][:32] + b"\xf0\x02" + bytes(6))]), "contradicts"),
@@ -220,6 +231,12 @@ def assert_shown(trace: Trace) -> None:
     assert repr(trace[: min(trace.total, 100)])
     assert len(trace.to_dataframe()) == len(trace.frames)
     assert len(trace.to_har()["log"]["entries"]) == len(trace.connections)
+    for record in trace[: min(trace.total, 12)]:
+        assert trace.explain(record.number)._repr_html_()
+    with TemporaryDirectory() as folder:
+        for write, name in ((trace.save, "x.wslab"), (trace.to_pcapng, "x.pcapng")):
+            write(Path(folder, name))
+            assert len(Trace.open(Path(folder, name)).frames) == len(trace.frames)
 
 
 @pytest.mark.lengthy

@@ -145,7 +145,7 @@ def test_messages_whose_bytes_were_dropped_are_counted(tmp_path: Path) -> None:
 def test_an_export_without_anything_left_out_says_nothing_of_it(tmp_path: Path) -> None:
     trace = Trace()
     trace.join(everything().records[0].sender, 1).sent(b"\x81\x80\0\0\0\0")
-    assert trace.left_out(Kind.ERROR, Kind.BEND) == ""
+    assert trace.lacking(Kind.ERROR, Kind.BEND) == ""
     assert "Left out" not in as_pcapng(trace, tmp_path).said
 
 

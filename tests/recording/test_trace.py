@@ -610,7 +610,7 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
 
 
 def test_what_is_kept_of_connections_that_are_over_is_bounded():
-    trace = Trace(max_entries=6400)
+    trace = Trace(max_entries=40_000)
     living = trace.join(CLIENT, "living")
     for number in range(1000):
         client, server = trace.join(CLIENT, number), trace.join(SERVER, number)
@@ -621,7 +621,7 @@ def test_what_is_kept_of_connections_that_are_over_is_bounded():
             trace.update()
         server.closed()
     assert trace.connections[0] == living.connection == 0
-    assert trace.connections[1:] == list(range(901, 1001)), "one for each 64 records that may be kept"
+    assert trace.connections[1:] == list(range(901, 1001)), "one for each 400 records that may be kept"
     assert trace.total == trace.record(999).number + 1 == 1000, "records are kept longer"
     assert "GET" in str(trace.explain(0))
     assert trace.handshake(1000).request is not None

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 import threading
+import types
 import weakref
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +17,7 @@ from ..drawing.cell import running_cell, shell
 from . import errors
 
 T = TypeVar("T")
+PATIENCE = 0.5  # seconds after an interrupt in which a cell that awaits ends; later it counts as one that computes
 _armed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
 
 
@@ -37,7 +39,38 @@ def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
     except (NotImplementedError, RuntimeError, ValueError):  # a loop without signals, such as Windows' or Pyodide's
         return False
     _armed.add(loop)
+    shell().events.register("pre_run_cell", lambda *_: _interrupt_what_computes(loop))
+    _interrupt_what_computes(loop)
     return True
+
+
+def _interrupt_what_computes(loop: asyncio.AbstractEventLoop) -> None:
+    """Let an interrupt also reach the running cell where that has ``await`` in it and computes.
+
+    At an interrupt ipykernel cancels such a cell, and a cancelled task ends when the loop takes its next turn, which it
+    never does while the cell computes. Then a second interrupt raises KeyboardInterrupt in the cell's own code. At the
+    cell's end ipykernel takes the handler away.
+    """
+    cancel, here, main, late = signal.getsignal(signal.SIGINT), shell(), threading.main_thread(), False
+    if not callable(cancel) or cancel is signal.default_int_handler or threading.current_thread() is not main:
+        return  # a cell without ``await``, in which Python itself raises it, or one on a thread of its own
+
+    def interrupted(number: int, frame: types.FrameType | None) -> None:
+        nonlocal late
+        if not late:
+            late = True
+            cancel(number, frame)
+            again = threading.Timer(PATIENCE, signal.pthread_kill, (main.ident, number))
+            again.start()
+            loop.call_soon_threadsafe(again.cancel)
+            return
+        while frame is not None and frame.f_back is not None:
+            # Elsewhere nothing would catch it, and the kernel's loop would end.
+            if frame.f_back.f_code is type(here).run_code.__code__ and frame.f_globals is here.user_ns:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
+    signal.signal(signal.SIGINT, interrupted)
 
 
 # What is told in a few lines: what wslab raises, and that a connection was closed.

@@ -23,6 +23,9 @@ class Message(NamedTuple):
     violations: tuple[Violation, ...]  # those of its frames, in order
 
 
+SLICE = 1 << 18  # bytes that are decoded at once: other threads wait for so many, and not for a whole message
+
+
 @dataclass(slots=True, repr=False, eq=False)
 class OpenedMessage:
     """A message that has begun."""
@@ -42,13 +45,14 @@ class OpenedMessage:
         if self.decoder is None or body is None:
             self.decoder = None
             return
-        before = len(self.decoder.getstate()[0])
         try:
-            self.decoder.decode(body)
+            for at in range(0, len(body), SLICE):
+                before = len(self.decoder.getstate()[0])
+                self.decoder.decode(body[at : at + SLICE])
             if case.first & FIN:
                 case.cut_text = len(self.decoder.getstate()[0])
         except UnicodeDecodeError as error:
-            case.bad_text = (max(0, error.start - before), error.reason)
+            case.bad_text = (max(0, at + error.start - before), error.reason)
             self.decoder = None
 
     def add(self, body: bytes | None, frame: Frame, most: int) -> None:

@@ -26,6 +26,7 @@ from ..drawing.visible import clip
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.message import Message
 from ..protocol.states import Event, State, Transition
+from .derive import FEWEST, RECORDS_EACH
 from .ledger import PLACE, Cause, Conversation, by_record
 from .reading import Reading
 from .tape import ENTRY, Kept
@@ -72,7 +73,7 @@ def save(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> 
         story = {
             "format": FORMAT,
             "began": trace.began,
-            "notes": trace.notes,
+            "notes": (*trace.notes, *trace.left_out),
             "rebuilt": trace.rebuilt,
             "max_bytes": tape.max_bytes,
             "max_entries": tape.max_entries,
@@ -135,7 +136,9 @@ def _load(archive: zipfile.ZipFile, kind: type[R]) -> R:
     _check(story, _SHAPE, "trace.json")
     if not 1024 <= story["max_bytes"] <= LARGEST:
         raise ValueError(f"it claims to keep {story['max_bytes']} bytes")
-    trace = kind(max_bytes=story["max_bytes"], max_entries=story["max_entries"])
+    many = len(story["connections"])  # all of them stay, though they are over
+    entries = max(story["max_entries"], RECORDS_EACH * many if many > FEWEST else 0)
+    trace = kind(max_bytes=story["max_bytes"], max_entries=entries)
     tape, ledger, first = trace.tape, trace.ledger, story["first"]
     trace.began = story["began"]
     # wslab 0.1 wrote neither.
@@ -243,7 +246,8 @@ def withheld(head: Head) -> bytes:
             # The name and the line's end stay, so that the head reads as one; a line that has no name goes whole.
             name = _NAME.match(data, start, stop)
             start = name.end() if name else start
-            stop -= 2 if data.endswith(b"\r\n", start, stop) else 0
+            stop -= data.endswith(b"\n", start, stop)
+            stop -= data.endswith(b"\r", start, stop)
             data[start:stop] = b"*" * (stop - start)
     return bytes(data)
 
@@ -252,7 +256,7 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
     wire = trace.tape.wire(number=story["number"])
     trace.tape.joined.clear()
     trace.tape.left.append(wire)
-    conversation = trace.ledger.conversations[wire.number] = Conversation(wire)
+    conversation = trace.ledger.conversations[wire.number] = Conversation(wire, trace.ledger.records.first)
     wire.tapped, conversation.last_record = story["tapped"], int(story["last_record"])
     for sender, stream, told in zip(Sender, conversation.streams, story["streams"], strict=True):
         wire.seen[sender][:] = told["seen"]

@@ -17,13 +17,14 @@ from ..protocol.head import Head
 from ..protocol.message import Message
 from ..protocol.words import CLOSE, OPCODE
 from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger
-from .tape import BendNote, LossNote, Tape
+from .tape import BendNote, LossNote, ResetNote, Tape
 
 # Records of one stream that wait to be read by a peer of which nothing is known.
 WAITING = 4096
 # So many connections that are over are kept at least, and one for so many records that a trace may keep. What is kept
-# of one takes as much memory as some 64 records do.
-FEWEST, RECORDS_EACH = 64, 64
+# of one takes as much memory as some 200 records do.
+FEWEST, RECORDS_EACH = 64, 400
+FORGETTING = 1024  # entries after which what is too much is dropped, also in the midst of deriving many
 
 _SENDERS = tuple(Sender)
 _FRAME = int(Kind.FRAME)
@@ -35,11 +36,11 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
         return
     ledger.busy = True
     try:
-        conversations = _join(tape, ledger)
-        for entry, what in tape.take(most):
+        for taken, (entry, what) in enumerate(tape.take(most), 1):
             at, connection, by, told_by, offset, length, position = entry
-            # Another thread may have begun it meanwhile.
-            conversation = conversations.get(connection) or _join(tape, ledger)[connection]
+            conversation = ledger.conversations.get(connection) or _join(tape, ledger, connection)
+            if conversation is None:
+                continue  # it was over, and is no longer kept: a program told of it late
             stream = conversation.streams[by]
             match what:
                 case None:  # its bytes are kept already: which records has the peer read to their end by this?
@@ -59,6 +60,11 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
                             del stream.offsets[:gone], stream.positions[:gone]
                 case Kind():
                     _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, what)
+                case ResetNote():
+                    total = ledger.records.total
+                    _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, Kind.RESET)
+                    if ledger.records.total > total:
+                        ledger.texts[ledger.records.total - 1] = str(what)
                 case str():
                     if isinstance(what, LossNote):
                         for unread in conversation.protocol.lose(Sender(by)):
@@ -73,46 +79,58 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
                 case CloseReport():
                     conversation.closings[Sender(by)] = what
                     conversation.streams[1 - by].waiting.clear()  # this end reads no more
-        ledger.forget()
-        _forget_conversations(tape, ledger)
+            if not taken % FORGETTING:
+                _forget(tape, ledger)
+        if most is None:
+            _join(tape, ledger)
+        _forget(tape, ledger)
     finally:
         ledger.busy = False
 
 
-def _join(tape: Tape, ledger: Ledger) -> dict[int, Conversation]:
-    """The conversations, with those that are new."""
+def _join(tape: Tape, ledger: Ledger, sought: int = -1) -> Conversation | None:
+    """Begin the conversations that are new, up to the one of that number; None where that is not there."""
+    # They are begun as they are come to: each takes much more memory than its place among what waits.
     while tape.joined:
         wire = tape.joined.popleft()
-        ledger.conversations[wire.number] = Conversation(wire)
-    return ledger.conversations
+        begun = ledger.conversations[wire.number] = Conversation(wire, ledger.records.total)
+        if wire.number == sought:
+            return begun
+    return None
 
 
-def _forget_conversations(tape: Tape, ledger: Ledger) -> None:
-    """Drop connections that are over: those whose records are no longer kept, and the oldest where there are many."""
-    over, first = tape.left, ledger.records.first
+def _forget(tape: Tape, ledger: Ledger) -> None:
+    """Drop connections that are over: those whose records are no longer kept, and the oldest where there are many. With
+    them go records that are older than every other connection."""
+    over, first, gone = tape.left, ledger.records.first, []
     most = max(FEWEST, tape.max_entries // RECORDS_EACH)
     while over:
         wire = over[0]
-        conversation = ledger.conversations.get(wire.number)
-        if conversation is not None and conversation.wire is wire and not wire.live:
-            recorded = not first or conversation.last_record >= first
-            if tape.waiting(wire) or (recorded and len(over) <= most):
-                return
+        if tape.waiting(wire):
+            break
+        if tape.wires.get(wire.number) is wire and not wire.live:
+            conversation = ledger.conversations.get(wire.number) or _join(tape, ledger, wire.number)
+            recorded = not first or (conversation is not None and conversation.last_record >= first)
+            if recorded and len(over) <= most:
+                break
             del ledger.conversations[wire.number]
-            tape.forget(wire.number)
+            gone.append(wire.number)
         over.popleft()
+    if gone:
+        tape.forget(gone)
+    ledger.forget()
 
 
 def _append(
     ledger: Ledger, at: float, conversation: Conversation, sender: Sender, kind: Kind, offset: int, *,
-    payload_length: int = 0, header_length: int = 0, status: int = 0,
+    payload_length: int = 0, header_length: int = 0, status: int = 0, first: int = 0, second: int = 0,
     violations: tuple[Violation, ...] = (), preview: bytes = b"",
 ) -> int:  # fmt: skip
     records, preview = ledger.records, preview[:PREVIEW]
     number = records.append(
         PACKED.pack(
             records.total, conversation.wire.number, at, offset, payload_length, header_length, status, sender, kind,
-            0, 0, min(len(violations), 255), len(preview), preview, UNKNOWN,
+            first, second, min(len(violations), 255), len(preview), preview, UNKNOWN,
         )
     )  # fmt: skip
     ledger.places.append(PLACE.pack(0, NO_MESSAGE))
@@ -178,10 +196,12 @@ def _stored(
 
 
 def _unread(ledger: Ledger, at: float, conversation: Conversation, unread: Unread) -> None:
-    sender, offset, data, length, what, violations = unread
+    sender, offset, data, length, what, violations, header = unread
+    first, second, start = (header.first, header.second, header.header_length) if header else (0, 0, 0)
     number = _append(
         ledger, at, conversation, sender, Kind.UNREAD, offset,
-        payload_length=length, violations=violations, preview=data,
+        payload_length=length - start, header_length=start, first=first, second=second,
+        violations=violations, preview=data,
     )  # fmt: skip
     ledger.texts[number] = what
     conversation.streams[sender].waiting.append((offset + length, number, at))

@@ -71,10 +71,10 @@ class Stream:
 class Conversation:
     """What one TCP connection means."""
 
-    __slots__ = ("causes", "closings", "last_record", "protocol", "steps", "streams", "wire")
+    __slots__ = ("causes", "closings", "first_record", "last_record", "protocol", "steps", "streams", "wire")
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, wire: Wire, first_record: int) -> None:
+        self.wire, self.first_record = wire, first_record  # the latter is at most the first one's number
         self.protocol = Connection(heads=wire.heads, unmask=apply_mask)
         self.streams = (Stream(), Stream())
         self.closings: dict[Sender, CloseReport] = {}
@@ -202,14 +202,19 @@ class Ledger:
         conversation.causes.clear()
 
     def forget(self) -> None:
-        """Drop what belongs to records that are no longer kept."""
-        first = self.records.first
+        """Drop what is older than every connection that is kept, and what belongs to records that are not."""
+        oldest = next(iter(self.conversations.values()), None)
+        first = self.records.first if oldest is None else max(self.records.first, oldest.first_record)
         if not first:
             return
+        self.records.drop(first)
+        self.places.drop(first)
+        messages = range(self.messages.first, self.messages.total)
+        self.messages.drop(messages.start + bisect_left(messages, first, key=lambda place: self.messages[place][0]))
         queues: tuple[OrderedDict[int, Any], ...] = (self.violations, self.texts, self.inflated, self.broken)
         for kept in queues:
-            oldest = self.messages.first if kept is self.broken else first
-            while kept and next(iter(kept)) < oldest:
+            least = self.messages.first if kept is self.broken else first
+            while kept and next(iter(kept)) < least:
                 _, gone = kept.popitem(last=False)
                 if kept is self.inflated:
                     self._inflated_bytes -= len(gone)

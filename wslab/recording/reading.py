@@ -75,6 +75,8 @@ class Reading:
         self.began = time.time()  # seconds since 1970
         # What a file that this trace was read from lacks, could not give or lied about, in words.
         self.notes: tuple[str, ...] = ()
+        # What was kept out of this recording on purpose. Files say it, since they go to people who were not there.
+        self.left_out: tuple[str, ...] = ()
         # Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR.
         self.rebuilt = False
 
@@ -140,7 +142,7 @@ class Reading:
         self.update()
         return Dropped(self.first, *self.tape.dropped)
 
-    def left_out(self, *kinds: Kind, reports: bool = True) -> str:
+    def lacking(self, *kinds: Kind, reports: bool = True) -> str:
         """What an export without records of these ``kinds`` and without close ``reports`` lacks, and what the trace
         itself lacks, as sentences for its comment."""
         found = Counter(
@@ -150,7 +152,7 @@ class Reading:
             found["close report"] = told
         lacks = [f"Left out: {', '.join(count(many, what) for what, many in found.items())}"] if found else []
         lacks += [f"Note: {one}" for one in (*self.notes, str(self.dropped)) if one]
-        return "".join(f" {one}." for one in lacks)
+        return "".join(f" {one}" for one in (*(f"{one}." for one in lacks), *self.left_out))
 
     @property
     def records(self) -> Records:
@@ -302,6 +304,12 @@ class Reading:
                     inflated = ledger.inflated.get(number)
                     shown = explain_frame(raw, sender=sender, offset=offset, violations=violations, inflated=inflated)
                     return shown if text is None else replace(shown, facts=(*shown.facts, ("not read", text)))
+                case Kind.UNREAD if raw and record.second:
+                    shown = explain_frame(raw, sender=sender, offset=offset, violations=violations)
+                    facts = (*shown.facts, ("Cut short", text or "the frame's end was not recorded"))
+                    return replace(shown, title=f"{shown.title}, cut short", facts=facts)
+                case Kind.RESET if text is not None:
+                    fact = "TCP RST", text
                 case Kind.UNREAD:
                     fact = "left over", text or "bytes that are no whole head and no whole frame"
                 case Kind.ERROR | Kind.BEND:

@@ -80,7 +80,7 @@ class PackedLog:
     def _drop(self, first: int) -> None:
         """Note the first entry that lies there. The oldest are dropped in bulk, so that dropping stays cheap."""
         self._dropped = first
-        self._full = first + self.limit + max(self.limit // 4, 1)
+        self._full = first + self.limit + max(self.limit // 16, 1)
 
     @property
     def first(self) -> int:
@@ -93,9 +93,14 @@ class PackedLog:
         number = self.total
         self.total = number + 1
         if number >= self._full:
-            del self._data[: (self.first - self._dropped) * self.struct.size]
-            self._drop(self.first)
+            self.drop(self.first)
         return number
+
+    def drop(self, first: int) -> None:
+        """Drop the entries before that number, which is at most ``total``."""
+        if first > self._dropped:
+            del self._data[: (first - self._dropped) * self.struct.size]
+            self._drop(first)
 
     def patch(self, number: int, layout: struct.Struct, at: int, value: Any) -> None:
         """Write ``value`` at byte ``at`` of an entry; nothing happens where the entry is not kept."""

@@ -19,7 +19,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -33,6 +33,7 @@ Entry = tuple[float, int, int, int, int, int, int]
 NOT_STORED = 2**64 - 1  # the position of a chunk whose bytes its sender's chunks hold
 EVENT = 2**64 - 2  # the position of an entry that is no chunk
 BATCH = 256  # entries that are taken off the tape at a time, which is a few milliseconds of work
+NEW = 1024  # connections of which nobody has looked at a byte: for more of them a writer helps, too
 PIECE = 2**12  # bytes whose deriving takes about as long as an entry's
 
 
@@ -42,6 +43,10 @@ class BendNote(str):
 
 class LossNote(str):
     """That the next bytes of a stream are not known, in words; empty where the recording ends."""
+
+
+class ResetNote(str):
+    """That a connection was torn down with an RST of unknown author: what is known of the packet, in words."""
 
 
 # What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end.
@@ -62,10 +67,10 @@ class Chunk(NamedTuple):
 class Wire:
     """One TCP connection as its ends tell it."""
 
-    __slots__ = ("heads", "key", "last_entry", "live", "number", "seen", "tapped")
+    __slots__ = ("first_entry", "heads", "key", "last_entry", "live", "number", "seen", "tapped")
 
-    def __init__(self, number: int, key: Hashable) -> None:
-        self.number, self.key, self.last_entry = number, key, -1
+    def __init__(self, number: int, key: Hashable, first_entry: int) -> None:
+        self.number, self.key, self.first_entry, self.last_entry = number, key, first_entry, -1
         self.heads = (True, True)  # whether the client's and the server's stream are told from the handshake on
         self.tapped = [False, False]  # whether the client's and the server's end are in the lab
         self.live = 0  # how many taps still tell
@@ -86,6 +91,11 @@ class Tap:
         self._tape, self._wire, self._peer, self._closed = tape, wire, end.peer, False
         self.end, self.connection = end, wire.number  # which end it is, and the connection's number in the trace
 
+    @property
+    def whole(self) -> bool:
+        """Whether both ends of this connection tell of it now, so that each is of this process."""
+        return self._wire.live == 2
+
     def sent(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
         """This end wrote ``data``."""
         self._tape.write(self._wire, self.end, self.end, data, at)
@@ -102,9 +112,9 @@ class Tap:
         """This end read end of file."""
         self._tape.tell(self._wire, self._peer, self.end, Kind.FIN, at)
 
-    def reset_sent(self, at: float | None = None) -> None:
-        """This end tore the connection down (TCP RST)."""
-        self._tape.tell(self._wire, self.end, self.end, Kind.RESET, at)
+    def reset_sent(self, at: float | None = None, seen: str = "") -> None:
+        """This end tore the connection down (TCP RST), or something with its address did: what was ``seen`` of that."""
+        self._tape.tell(self._wire, self.end, self.end, ResetNote(seen) if seen else Kind.RESET, at)
 
     def reset_received(self, at: float | None = None) -> None:
         """This end was told that its peer tore the connection down."""
@@ -198,7 +208,7 @@ class Tape:
     def wire(self, key: Hashable = None, number: int | None = None) -> Wire:
         """A new connection, of which no end tells yet. ``number`` must be free; None gives it the next one."""
         with self._lock:
-            wire = Wire(self.next_connection if number is None else number, key)
+            wire = Wire(self.next_connection if number is None else number, key, self._log.total)
             self.wires[wire.number] = wire
             self.next_connection = max(self.next_connection, wire.number + 1)
             self.joined.append(wire)
@@ -215,6 +225,8 @@ class Tape:
         seen = wire.seen[sender]
         stored = sender is seen_by or not wire.tapped[sender]
         ring, log = self._ring, self._log
+        if len(self.joined) > NEW:
+            self._make_room(self)
         room = self.max_bytes - min(length, self.max_bytes) if stored else self.max_bytes
         while True:
             with self._lock:
@@ -259,10 +271,13 @@ class Tape:
                 if wire.tapped[Sender.SERVER] or len(self._joinable) > 1024:
                     self._part(wire)
 
-    def forget(self, number: int) -> None:
-        """Drop a connection that is over."""
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Drop connections that are over, and the entries that are older than every connection that is kept."""
         with self._lock:
-            self._part(self.wires.pop(number))
+            for number in numbers:
+                self._part(self.wires.pop(number))
+            oldest = next(iter(self.wires.values()), None)
+            self._log.drop(self._taken if oldest is None else min(oldest.first_entry, self._taken))
 
     def _part(self, wire: Wire) -> None:
         if self._joinable.get(wire.key) is wire:

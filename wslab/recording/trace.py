@@ -127,7 +127,7 @@ class Closing(Shown):
 
         records = Slice(self.trace, connection=self.connection).records
         return _unless_held(self.trace, self.connection) or Sheet(
-            f"How connection {self.connection} ended", closing(records, self.reports.values())
+            f"How connection {self.connection} ended", closing(records, self.reports.values(), self.trace.ledger.texts)
         )
 
 
@@ -292,7 +292,8 @@ def _dissection(trace: Reading, number: int, records: list[Record]) -> Dissectio
                 heads.append(replace(head, violations=violations))
             case Kind.UNREAD:
                 data, what = (trace.raw(record) or b"")[:UNREAD_KEPT], trace.ledger.texts.get(record.number, "")
-                unread.append(Unread(sender, offset, data, record.payload_length, what, violations))
+                length = record.header_length + record.payload_length
+                unread.append(Unread(sender, offset, data, length, what, violations))
     conversation = trace.conversation(number)
     unfinished = [sender for sender in Sender if not conversation.streams[sender].ended]
     unread += [rest for rest in map(conversation.protocol.rest, unfinished) if rest is not None]

@@ -138,7 +138,7 @@ def a_minute(costs: Costs, rate: float, *, talks: bool, every: float) -> dict[st
 
 
 def rounded(value: float, digits: int = 2) -> str:
-    """A number with so many digits that mean something, and zeros behind them."""
+    """A number with so many digits that mean something, and zeros after them."""
     return f"{float(f'{value:.{digits}g}'):,.0f}" if value >= 10 else f"{value:.{digits}g}"
 
 

@@ -76,7 +76,7 @@ async def overheard(lab: Lab, texts: Iterable[str]) -> list[int]:
     if lab.server is not None and lab.server.uri.startswith("wss:"):
         records = lab.eavesdropped().records
         lengths = [one.length for one in records if one.sender is Sender.SERVER and one.carried]
-        return lengths[2 : 2 + len(said)]  # behind the response to the handshake and the welcome
+        return lengths[2 : 2 + len(said)]  # after the response to the handshake and the welcome
     return [size_of(frame) for frame in answers(lab.trace)[1:]]
 
 
@@ -106,7 +106,7 @@ class Burglary(NamedTuple):
 
 
 async def ten_guesses(lab: Lab, known: str) -> Round:
-    """Try the ten digits behind those that are known, each on a connection of its own."""
+    """Try the ten digits after those that are known, each on a connection of its own."""
     return Round(known, tuple([(await overheard(lab, [LEAD_IN + known + digit]))[0] for digit in DIGITS]))
 
 

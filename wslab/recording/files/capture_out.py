@@ -46,7 +46,7 @@ def save_capture(trace: Reading, path: str | PathLike[str], *, reveal: bool = Fa
     """See ``Trace.to_pcapng``."""
     began = round(trace.began * 1e9)
     rebuilt = " The streams were built again from messages." if trace.rebuilt else ""
-    comment = SAID.format(began=began) + rebuilt + trace.left_out(Kind.ERROR, Kind.BEND)
+    comment = SAID.format(began=began) + rebuilt + trace.lacking(Kind.ERROR, Kind.BEND)
     with work("writing", path), trace.still(), written(path) as file:
         told = ((began + round(at * 1e9), int(end), packet) for at, end, packet in _Export(trace, reveal).packets())
         for block in pcapng(ENDS, told, link=RAW, program=PROGRAM, comment=comment):

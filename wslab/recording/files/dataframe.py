@@ -66,7 +66,7 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
     }
     columns["status_code"][~coded] = pandas.NA
     frame = pandas.DataFrame(columns)
-    frame.attrs["left_out"] = trace.left_out(*set(Kind) - {Kind.FRAME}).strip()
+    frame.attrs["left_out"] = trace.lacking(*set(Kind) - {Kind.FRAME}).strip()
     return frame
 
 

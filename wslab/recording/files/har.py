@@ -82,7 +82,7 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
                 _entry(trace, number, records.get(number, []), told.get(number, []), lost[number], reveal)
                 for number in trace.connections
             ],
-            "comment": SAID + trace.left_out(Kind.FIN, Kind.RESET, Kind.UNREAD, Kind.ERROR, Kind.BEND),
+            "comment": SAID + trace.lacking(Kind.FIN, Kind.RESET, Kind.UNREAD, Kind.ERROR, Kind.BEND),
         }
         if path is not None:
             with written(path) as file:

@@ -10,7 +10,7 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ..archive import R, TraceFileError
 from ..derive import RECORDS_EACH
-from ..tape import LossNote
+from ..tape import LossNote, ResetNote
 from ..work import watched
 
 PROBLEMS: Final = 100  # different problems that are told; more are counted
@@ -85,6 +85,8 @@ def play(
                 (tap.sent if end is sender else tap.received)(what, at)
             case LossNote():
                 taps[wire, sender].lost(what, at)
+            case ResetNote():
+                tap.reset_sent(at, what)
             case str():
                 tap.note(what, at)
             case Kind():
