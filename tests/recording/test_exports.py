@@ -160,7 +160,7 @@ def test_nothing_written_is_half_written(tmp_path: Path, monkeypatch: pytest.Mon
     for write, broken in (
         (trace.save, "wslab.recording.archive.json.dumps"),
         (trace.to_pcapng, "wslab.recording.files.capture_out._packet"),
-        (trace.to_har, "wslab.recording.files.har.json.JSONEncoder.iterencode"),
+        (trace.to_har, "wslab.recording.files.har.json.dumps"),
     ):
         path.write_text("what was there before")
         with monkeypatch.context() as patch:

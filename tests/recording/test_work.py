@@ -170,7 +170,7 @@ def test_all_that_may_take_a_second_shows_itself(cell: Cell, tmp_path: Path) -> 
         "opening capture: reading packets": lambda: Trace.open(tmp_path / "capture"),
         "opening capture: reading frames": lambda: Trace.open(tmp_path / "capture"),
         "opening har: reading messages": lambda: Trace.open(tmp_path / "har"),
-        "writing out.har: writing text": lambda: trace.to_har(tmp_path / "out.har"),
+        "writing out.har: joining messages": lambda: trace.to_har(tmp_path / "out.har"),
         "writing out.pcapng: writing packets": lambda: trace.to_pcapng(tmp_path / "out.pcapng"),
         "making a data frame: reading frames": trace.to_dataframe,
     }

@@ -86,8 +86,7 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
         }
         if path is not None:
             with written(path) as file:
-                for piece in watched(json.JSONEncoder(indent=1).iterencode({"log": log}), "writing text"):
-                    file.write(piece.encode())
+                file.write(json.dumps({"log": log}).encode())
     return {"log": log}
 
 
