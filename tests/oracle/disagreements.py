@@ -260,7 +260,8 @@ def page(stored: dict[str, Any]) -> str:
             f"A table of {len(VECTORS)} vectors was written from RFC 6455 (sections 4 to 7) and RFC 7692 (section 7), "
             f"in `tests/protocol/vectors.py`: requests, responses and frames, {faults} with one fault each and "
             f"{len(VECTORS) - faults} without. wslab names each of the faults, and accuses none of the others. Four "
-            "implementations were asked too. Here is each vector on which one of them and the RFC differ."
+            "implementations were asked too. Here is each vector on which one of them and the RFC differ, in bold what "
+            "differs."
         ),
         *paragraph(
             "To differ is seldom a mistake. Many sentences bind who sends and ask nothing of who receives, and to be "

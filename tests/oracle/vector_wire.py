@@ -129,11 +129,11 @@ async def ask_server(port: int, vector: Vector) -> str:
             response = await read_head(reader, SERVER)
             if response is None or response.status != 101:
                 return REFUSES
-            if vector.what == "frames":
-                if not agrees(vector, response):
-                    return NOT_ASKED
-                writer.write(vector.data)
-            writer.write(build_frame(PROBE, opcode=PING, mask=MASK))
+            if vector.what == "frames" and not agrees(vector, response):
+                return NOT_ASKED
+            frames = vector.data if vector.what == "frames" else b""
+            # In one write, since who has said goodbye may reset what comes later.
+            writer.write(frames + build_frame(PROBE, opcode=PING, mask=MASK))
             told = await told_by(vector, reader)
         offered = NAME.encode() in vector.request.partition(b"\r\n\r\n")[0]
         declined = vector.what == "request" and offered and not response.get("Sec-WebSocket-Extensions")
@@ -167,12 +167,9 @@ class BareServer:
             number = int((request.target or "/").strip("/"))
             vector, key = self.vectors[number], request.get("Sec-WebSocket-Key")[0]
             self.outcomes[number] = SILENT
-            if vector.what == "response":
-                writer.write(vector.answering(key))
-            else:
-                lines = {"Sec-WebSocket-Extensions": vector.extension or None}
-                writer.write(build_response(key, lines) + vector.data)
-            writer.write(build_frame(PROBE, opcode=PING))
+            lines = {"Sec-WebSocket-Extensions": vector.extension or None}
+            frames = build_response(key, lines) + vector.data if vector.what == "frames" else vector.answering(key)
+            writer.write(frames + build_frame(PROBE, opcode=PING))
             async with patience(vector):
                 self.outcomes[number] = await told_by(vector, reader)
         finally:
