@@ -401,3 +401,13 @@ def test_frames_behind_a_refusal_that_ends_the_connection_are_still_too_soon() -
     (frame,) = one.feed(CLIENT, build_frame(b"", opcode=9, mask=KEY))
     assert isinstance(frame, Frame)
     assert [broken.rule for broken in frame.violations] == ["client-frame-before-handshake"]
+
+
+def test_a_get_behind_a_request_is_another_request_and_behind_a_101_a_frame() -> None:
+    for answered, told in ((False, Head), (True, Frame)):
+        connection = Connection()
+        connection.feed(Sender.CLIENT, REQUEST)
+        if answered:
+            connection.feed(Sender.SERVER, RESPONSE)
+        found = [thing for byte in REQUEST for thing in connection.feed(Sender.CLIENT, bytes([byte]))]
+        assert isinstance(found[0], told)
