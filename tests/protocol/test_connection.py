@@ -425,3 +425,13 @@ def test_a_text_is_held_to_utf_8_in_slices_as_at_once(text: bytes, damage: bytes
         assert any(told[0])
     else:
         assert not any(told[0])
+
+
+def test_a_get_behind_a_request_is_another_request_and_behind_a_101_a_frame() -> None:
+    for answered, told in ((False, Head), (True, Frame)):
+        connection = Connection()
+        connection.feed(Sender.CLIENT, REQUEST)
+        if answered:
+            connection.feed(Sender.SERVER, RESPONSE)
+        found = [thing for byte in REQUEST for thing in connection.feed(Sender.CLIENT, bytes([byte]))]
+        assert isinstance(found[0], told)

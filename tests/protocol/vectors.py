@@ -207,6 +207,12 @@ says(
     asks("a port that is no number", "host-invalid", Host="localhost:80x"),
 )
 says(
+    "RFC 9112 2.2",
+    "Although the line terminator for the start-line and fields is the sequence CRLF, a recipient MAY recognize a "
+    "single LF as a line terminator and ignore any preceding CR.",
+    asks("a line that ends in LF alone", "line-ends-in-bare-lf", more="X-One: 1\n"),
+)
+says(
     "RFC 6455 4.1",
     'The request MUST contain an |Upgrade| header field whose value MUST include the "websocket" keyword.',
     asks("no Upgrade", "request-upgrade", Upgrade=None),

@@ -346,7 +346,7 @@ def test_what_the_log_dropped_is_not_waited_for_though_its_bytes_are_kept(tmp_pa
     assert sum(chunk.length for chunk in again.chunks if chunk.seen_by is CLIENT) == kept > 0
     assert [message.data for message in again.messages][-1] == b"number 1999"
     assert len(again.messages) >= 999
-    lacks = f"Of the recording, {trace.dropped.records:,} records and 0 bytes before were dropped."
+    lacks = f"Note: {trace.dropped.records:,} records and 0 bytes before were dropped."
     assert lacks.encode() in (tmp_path / "late.pcapng").read_bytes()
     assert trace.to_har()["log"]["comment"].endswith(lacks)
 

@@ -399,6 +399,7 @@ class Connection:
         if sender is Sender.SERVER:
             if head.status == 101:
                 self._open = True
+                self._sides[Sender.CLIENT].dissector.expect_frames()
                 self._agree(head.get("Sec-WebSocket-Extensions"))
                 self._happen((sender, None), {sender: Event.SENT_ACCEPTANCE, sender.peer: Event.RECEIVED_ACCEPTANCE})
             elif side.dissector.mode is Mode.UNREAD or not _stays(head):

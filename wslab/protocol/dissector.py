@@ -22,7 +22,8 @@ HEAD      a head: any other, or one that is not HTTP                  UNREAD
 ========= =========================================================== =============================================
 
 A request that asks for WebSocket may be refused, and another one follow on the same connection (RFC 6455 section 4.1).
-Where the client's bytes alone do not tell that, the connection does: ``expect_head``. Another GET tells it by itself.
+The client's bytes alone tell that where they begin another GET and no 101 has come (``expect_frames``); else the
+connection does (``expect_head``).
 """
 
 from __future__ import annotations
@@ -205,6 +206,10 @@ class Dissector:
         """Take the next bytes for another head, as far as no frame has begun behind the last one."""
         if self.mode is Mode.FRAMES and self.next_offset == self.received and not self._index:
             self.mode = Mode.HEAD
+
+    def expect_frames(self) -> None:
+        """Take the next bytes for frames, whatever they are: the request before them was accepted."""
+        self._asked = False
 
     def _read_head(self, data: bytes, found: list[Head | Body]) -> bytes:
         """Gather a head; return the bytes that are for another mode."""

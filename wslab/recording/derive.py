@@ -58,13 +58,8 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
                         gone = bisect_right(stream.positions, first_byte) - 1
                         if gone > 512:
                             del stream.offsets[:gone], stream.positions[:gone]
-                case Kind():
+                case Kind() | ResetNote():
                     _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, what)
-                case ResetNote():
-                    total = ledger.records.total
-                    _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, Kind.RESET)
-                    if ledger.records.total > total:
-                        ledger.texts[ledger.records.total - 1] = str(what)
                 case str():
                     if isinstance(what, LossNote):
                         for unread in conversation.protocol.lose(Sender(by)):
@@ -208,8 +203,10 @@ def _unread(ledger: Ledger, at: float, conversation: Conversation, unread: Unrea
 
 
 def _end(
-    ledger: Ledger, at: float, conversation: Conversation, sender: Sender, told_by: Sender, offset: int, kind: Kind
-) -> None:
+    ledger: Ledger, at: float, conversation: Conversation, sender: Sender, told_by: Sender, offset: int,
+    what: Kind | ResetNote,
+) -> None:  # fmt: skip
+    kind = what if isinstance(what, Kind) else Kind.RESET
     stream = conversation.streams[sender]
     if kind not in stream.ended:  # else both ends tell of it
         if not stream.ended:
@@ -217,6 +214,8 @@ def _end(
                 _unread(ledger, at, conversation, unread)
         violations = conversation.protocol.closing_violations.get(sender, ())
         number = _append(ledger, at, conversation, sender, kind, offset, violations=violations)
+        if isinstance(what, ResetNote):
+            ledger.texts[number] = str(what)
         stream.ended.add(kind)
         stream.untold[kind] = (number, at)
         conversation.causes[sender, "end"] = number

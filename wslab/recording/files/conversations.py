@@ -131,10 +131,8 @@ def _with_rest(
     skipped = unread = cut = 0
     for sender, stream, place, start in zip(Sender, streams, places, starts, strict=True):
         before = sum(len(piece.data) for run in stream.runs[:place] for piece in run.pieces) + start
-        if asked or sender is Sender.SERVER:
-            skipped += before
-        else:
-            unread += before
+        http = asked or sender is Sender.SERVER
+        skipped, unread = skipped + before * http, unread + before * (not http)
         if place < len(stream.runs):
             run = stream.runs[place]
             # Where its head is not known, it was lost.
