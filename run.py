@@ -7,6 +7,9 @@
     python3 run.py notebooks [notebook ...]        executes the notebooks (all of them) and stores their outputs
     python3 run.py docs [linkcheck]                builds docs/ and the lessons as pages; or asks the links outside
     python3 run.py bench                           prints the measured ratios
+    python3 run.py endurance [name ...]            runs for minutes or hours: fuzz, machines, soak, autobahn, bends
+    python3 run.py lock                            pins the newest versions that fit for `test`; needs a network
+    python3 run.py audit                           asks which pinned versions have known holes; needs a network
     python3 run.py install                         only sets up what `test` needs
 
 Each first makes the private environment ``.venv`` in this folder and installs what it needs there. That takes
@@ -19,12 +22,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+
+# What `test` installs, each version with its hashes. `lab` takes whatever fits, as pip and conda do.
+LOCKED = "tests/requirements.txt"
 
 # Biome formats and lints JavaScript and CSS; biome.jsonc tells it how. It is a Node package of its own.
 BIOME = "tests/style/node_modules/@biomejs/biome/bin/biome"
@@ -36,12 +44,12 @@ CHECKS = {
 }
 NEEDS_NODE = ["notebooks/09-javascript-and-other-peers.ipynb", "notebooks/09b-more.ipynb"]
 NBVAL = ["pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=30", "-q", "notebooks"]
-TESTS = {
-    **CHECKS,
-    "notebooks": NBVAL,
+TESTS = {**CHECKS, "notebooks": NBVAL, "pytest": ["pytest", "--half=others"]}
+# These run beside the others: a test of a browser waits most of its time.
+TESTS_BESIDE = {
     # Again, with another order of sets and dicts of strings: no output may depend on it.
     "notebooks again": NBVAL,
-    "pytest": ["pytest"],
+    "pytest in browsers": ["pytest", "--half=browser"],
 }
 ENVIRONMENT = {"notebooks": {"PYTHONHASHSEED": "1"}, "notebooks again": {"PYTHONHASHSEED": "2"}}
 
@@ -75,6 +83,9 @@ def main(argv):
         "notebooks": notebooks,
         "docs": docs,
         "bench": bench,
+        "endurance": endurance,
+        "lock": lock,
+        "audit": audit,
         "install": install_all,
     }
     if sys.version_info < (3, 11):
@@ -108,8 +119,11 @@ def test(arguments):
     left_out = [] if shutil.which("node") else ["--ignore=%s" % path for path in NEEDS_NODE]
     if left_out:
         say("%s need Node, and are not run" % " and ".join(NEEDS_NODE))
-    steps = possible(TESTS)
-    return run_all({name: [*command, *left_out] if command is NBVAL else command for name, command in steps.items()})
+    steps, beside = (
+        {name: [*command, *left_out] if command is NBVAL else command for name, command in steps.items()}
+        for steps in (possible(TESTS), TESTS_BESIDE)
+    )
+    return run_all(steps, beside)
 
 
 def install_all(arguments):
@@ -151,6 +165,31 @@ def bench(arguments):
     return run_all({path.name: ["python", str(path), *arguments] for path in sorted(ROOT.glob("benchmarks/*.py"))})
 
 
+def endurance(arguments):
+    """Run one of the programs that take minutes or hours; without a name, tell which there are."""
+    install("endurance")
+    return run(["python", "tests/endurance", *arguments])
+
+
+def lock(arguments):
+    """Write the versions and hashes that the tests' environment takes, for every platform and Python."""
+    install("supply")
+    command = ["uv", "pip", "compile", "pyproject.toml", "--universal", "--python-version=3.11", "--extra=test"]
+    # Also what builds wslab itself: hatchling, and what it needs for an editable install.
+    command += ["--group=build", "--generate-hashes", "--no-header", "--no-annotate", "--upgrade", "--quiet"]
+    return run([*command, "--output-file=%s" % LOCKED, *arguments])
+
+
+def audit(arguments):
+    """Ask PyPI's and npm's advisories about every pinned version."""
+    install("supply")
+    steps = {LOCKED: ["pip-audit", "--strict", "--disable-pip", "--requirement=%s" % LOCKED, *arguments]}
+    for lock in node_locks("tests", "wslab"):
+        folder = lock.parent.relative_to(ROOT).as_posix()
+        steps[folder] = ["npm", "audit", "--prefix=%s" % folder]
+    return run_all(steps)
+
+
 def possible(steps):
     """The steps without Biome's where Node or npm is missing, unless nothing may be left out."""
     if (shutil.which("node") and (ROOT / BIOME).exists()) or os.environ.get("WSLAB_REQUIRE_ALL") == "1":
@@ -159,18 +198,37 @@ def possible(steps):
     return {name: command for name, command in steps.items() if name != "biome"}
 
 
-def run_all(steps):
-    """Run every step, even when one fails; 1 if any did."""
+def run_all(steps, beside=()):
+    """Run every step, even when one fails, and those of ``beside`` at the same time; 1 if any did.
+
+    What the steps of ``beside`` print is shown once the others are over.
+    """
     failed = []
-    for name, command in steps.items():
-        print("== %s" % name, flush=True)
-        if run(command, **ENVIRONMENT.get(name, {})):
-            failed.append(name)
+
+    def run_each(steps, output=None):
+        for name in steps:
+            print("== %s" % name, file=output, flush=True)
+            if run(steps[name], output, **ENVIRONMENT.get(name, {})):
+                failed.append(name)
+
+    with tempfile.TemporaryFile("w+", errors="replace") as printed:
+        other = threading.Thread(target=run_each, args=(beside, printed))
+        other.start()
+        if beside:
+            print("running at the same time, shown afterwards: %s" % ", ".join(beside), flush=True)
+        run_each(steps)
+        other.join()
+        printed.seek(0)
+        shutil.copyfileobj(printed, sys.stdout)
+    sys.stdout.flush()
     return say("failed: " + ", ".join(failed)) if failed else 0
 
 
-def run(command, **environment):
-    """Run a command of the private environment, as if it were activated; its exit status."""
+def run(command, output=None, **environment):
+    """Run a command of the private environment, as if it were activated; its exit status.
+
+    ``output`` is a file for what it prints; None leaves it on the screen.
+    """
     path = os.pathsep.join([str(BIN), os.environ.get("PATH", "")])
     variables = {**os.environ, "VIRTUAL_ENV": str(VENV), "PATH": path, **environment}
     variables.pop("PYTHONHOME", None)
@@ -179,7 +237,7 @@ def run(command, **environment):
     program = shutil.which(command[0], path=path)
     if program is None:
         return say("%s is not on this machine" % command[0])
-    process = subprocess.Popen([program, *command[1:]], env=variables)
+    process = subprocess.Popen([program, *command[1:]], env=variables, stdout=output, stderr=output)
     while True:
         try:
             return process.wait()
@@ -189,8 +247,10 @@ def run(command, **environment):
 
 def install(extra=""):
     """Make the private environment and install this folder there, unless that is done already."""
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(VENV).encode()).hexdigest()
-    stamps = [VENV / "installed-test", VENV / ("installed-" + extra)]
+    wanted = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", LOCKED)) + str(VENV).encode()
+    wanted = hashlib.sha256(wanted).hexdigest()
+    # What the tests need holds all that these two do not.
+    stamps = [VENV / ("installed-" + name) for name in ([] if extra in ("endurance", "supply") else ["test"]) + [extra]]
     works = PYTHON.exists() and subprocess.call([str(PYTHON), "-c", ""], stderr=subprocess.DEVNULL) == 0
     if works and any(stamp.exists() and stamp.read_text() == wanted for stamp in stamps):
         return
@@ -203,8 +263,12 @@ def install(extra=""):
     if subprocess.call([*pip, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         pip = [sys.executable, "-m", "pip", "--python", str(PYTHON)]
     print("installing wslab and what it needs; the first time takes a minute or two", flush=True)
-    target = str(ROOT) + ("[%s]" % extra if extra else "")
-    must([*pip, "install", "-qq", "--disable-pip-version-check", "--editable", target])
+    pip += ["install", "-qq", "--disable-pip-version-check"]
+    if extra == "test":
+        must([*pip, "--require-hashes", "--requirement", LOCKED])
+        must([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
+    else:
+        must([*pip, "--editable", str(ROOT) + ("[%s]" % extra if extra else "")])
     stamps[-1].write_text(wanted)
 
 
@@ -240,12 +304,16 @@ def may_sudo():
     return bool(shutil.which("sudo")) and subprocess.call(["sudo", "-n", "true"], stdout=quiet, stderr=quiet) == 0
 
 
+def node_locks(*folders):
+    """Every package-lock.json in these folders."""
+    locks = {lock for folder in folders for lock in ROOT.glob("%s/**/package-lock.json" % folder)}
+    return sorted(lock for lock in locks if "node_modules" not in lock.parts)
+
+
 def install_node_packages(*folders, needed=True):
     """Install what each package-lock.json in these folders names, unless that is done already."""
     npm = shutil.which("npm")
-    locks = [lock for folder in folders for lock in ROOT.glob("%s/**/package-lock.json" % folder)]
-    locks = [lock for lock in locks if "node_modules" not in lock.parts]
-    for lock in sorted(locks):
+    for lock in node_locks(*folders):
         stamp = lock.parent / "node_modules" / ".installed"
         wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
         if npm and not (stamp.exists() and stamp.read_text() == wanted):

@@ -1,7 +1,7 @@
 """What every test shares: where Chromium and the other programs are, and that nothing is skipped where all is required.
 
 ``WSLAB_REQUIRE_ALL=1``, which .ci/run sets, turns every skipped test into a failed one, and a whole run that has
-no passed test under one of the marks below as well.
+no passed test under one of the marks below as well. ``--half`` splits a whole run into two that can go on side by side.
 """
 
 from __future__ import annotations
@@ -53,16 +53,24 @@ def tshark_path() -> str:
     return program("tshark")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let ``run.py test`` run both halves at the same time."""
+    parser.addoption("--half", choices=("browser", "others"), help="only what drives a browser, or only the others")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave what takes long out of the quick loop, and put what drives JupyterLab last.
 
     Playwright keeps the main thread's event loop busy for the rest of the run.
     """
     items.sort(key=lambda item: "browser" in item.path.parts)
+    left_out: set[pytest.Item] = set()
     if config.option.markexpr == QUICK_LOOP:
-        thorough = [item for item in items if any(map(item.get_closest_marker, THOROUGH))]
-        config.hook.pytest_deselected(items=thorough)
-        items[:] = [item for item in items if item not in thorough]
+        left_out = {item for item in items if any(map(item.get_closest_marker, THOROUGH))}
+    elif half := config.option.half:
+        left_out = {item for item in items if (item.get_closest_marker("browser") is None) == (half == "browser")}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -90,7 +98,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A run of everything has run something under each required mark."""
     option = session.config.option
     whole = not (option.markexpr or option.keyword or option.collectonly) and session.config.args == ["tests"]
-    missing = [mark for mark in REQUIRED if mark not in passed_marks]
+    required = [mark for mark in REQUIRED if not option.half or (mark == "browser") == (option.half == "browser")]
+    missing = [mark for mark in required if mark not in passed_marks]
     if REQUIRE_ALL and whole and missing:
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         assert reporter is not None

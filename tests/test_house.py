@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 import wslab
 
@@ -230,6 +233,42 @@ def test_conda_and_pip_are_told_the_same() -> None:
     ]
     by_conda = {name: SpecifierSet(spec) for name, spec in specs.items() if name not in CONDA_ONLY}
     assert by_conda == {requirement.name: requirement.specifier for requirement in requirements}
+
+
+def pinned() -> dict[str, list[tuple[str, str]]]:
+    """tests/requirements.txt: each name's versions, one for each kind of platform, with its lines."""
+    pins: dict[str, list[tuple[str, str]]] = {}
+    text = (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in text.splitlines():
+        requirement = Requirement(line.split("--hash")[0])
+        (version,) = requirement.specifier
+        if requirement.marker is None or requirement.marker.evaluate():
+            pins.setdefault(requirement.name, []).append((version.version, line))
+    return pins
+
+
+def test_the_lock_fits_the_project() -> None:
+    pins = pinned()
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    wanted = PYPROJECT["project"]["dependencies"] + extras["test"] + extras["docs"]
+    wanted += PYPROJECT["dependency-groups"]["build"] + PYPROJECT["build-system"]["requires"]
+    for requirement in map(Requirement, wanted):
+        if requirement.name != "wslab" and (requirement.marker is None or requirement.marker.evaluate()):
+            ((pin, _),) = pins[canonicalize_name(requirement.name)]
+            assert requirement.specifier.contains(pin), f"{requirement}: {pin}; run `python3 run.py lock`"
+
+
+def test_every_pin_has_its_hashes() -> None:
+    for name, lines in pinned().items():
+        assert len(lines) == 1, f"{name} is pinned twice for this platform"
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", lines[0][1]), name
+
+
+def test_the_whole_run_uses_the_lock() -> None:
+    if os.environ.get("WSLAB_REQUIRE_ALL") == "1":
+        installed = {canonicalize_name(name): version(name) for name in {one.name for one in distributions()}}
+        different = {name: installed.get(name) for name, ((pin, _),) in pinned().items() if installed.get(name) != pin}
+        assert different == {}
 
 
 def test_environment_suits_repo2docker() -> None:

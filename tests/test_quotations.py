@@ -11,6 +11,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,22 @@ def comments(path: Path) -> Iterator[str]:
     yield text
 
 
+def of_vectors() -> Iterator[tuple[str, str, str]]:
+    """The sentences that the table of vectors was written from."""
+    spec = spec_from_file_location("vectors_of_the_table", Path(__file__).parent / "protocol" / "vectors.py")
+    assert spec is not None
+    assert spec.loader is not None
+    table = module_from_spec(spec)
+    spec.loader.exec_module(table)
+    for vector in table.VECTORS:
+        yield f"vectors.py: {vector.what}", vector.section, vector.sentence
+
+
 def quoted() -> Iterator[tuple[str, str, str]]:
     """Where something is quoted, the section and the words."""
     for rule in RULES:
         yield rule.name, rule.section, rule.sentence
+    yield from of_vectors()
     for transition in TRANSITIONS:
         yield f"{transition.old.value}, {transition.event.value}", transition.section, transition.sentence
     for path in MODULES:

@@ -22,7 +22,7 @@ LONGEST = 400
 """Lines of a file that a person reads from top to bottom."""
 BUDGETS = {
     "wslab/__init__.py": 80,
-    "wslab/protocol/rules.py": 725,
+    "wslab/protocol/rules.py": 740,
     "wslab/protocol/connection.py": 430,
     "wslab/protocol/head.py": 485,
 }
@@ -134,11 +134,11 @@ def test_a_file_is_no_longer_than_its_budget() -> None:
     assert {name: length for name, length in longer.items() if length > LEFT_LONGER[name]} == {}
 
 
-MOST_LINES = 21_100
+MOST_LINES = 22_150
 """Of Python in the package, without ``course/``."""
-MOST_STATEMENTS = 13_700
+MOST_STATEMENTS = 14_400
 """Of that Python: nodes of its syntax trees."""
-MOST_WEB_LINES = 8_080
+MOST_WEB_LINES = 8_160
 """Of JavaScript and CSS."""
 WIDEST = 120
 """Columns of a line of JavaScript; the formatter does not break comments and long texts."""

@@ -65,3 +65,19 @@ def test_a_kind_of_test_that_did_not_run(tmp_path: Path, required: bool) -> None
 
 def test_a_chosen_part_need_not_be_all(tmp_path: Path) -> None:
     assert outcome(tmp_path, True, "-m", "browser", marked=ALL_MARKS, other="def test_it(): pass\n").returncode == 0
+
+
+@pytest.mark.parametrize(("half", "missing"), [("browser", "browser"), ("others", "oracle")])
+def test_a_half_has_its_own_kinds(tmp_path: Path, half: str, missing: str) -> None:
+    apart = "\n".join(f"@pytest.mark.{mark}\ndef test_{mark}(): pass\n" for mark in ("browser", "oracle", "pyodide"))
+    others = "def test_it(): pass\n"
+    (tmp_path / "all").mkdir()
+    assert (
+        outcome(tmp_path / "all", True, f"--half={half}", marked="import pytest\n" + apart, other=others).returncode
+        == 0
+    )
+    marked = "import pytest\n" + apart.replace(f"@pytest.mark.{missing}\n", "")
+    done = outcome(tmp_path, True, f"--half={half}", marked=marked, other=others)
+    assert done.returncode != 0, done.stdout
+    if half == "others":
+        assert "no test passed marked oracle" in done.stdout

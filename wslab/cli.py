@@ -12,7 +12,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -334,18 +334,25 @@ def _dissect_file(options: argparse.Namespace) -> int:
     for record in trace.records:
         records.setdefault(record.connection, []).append(record)
     found = [(number, dissection, records.get(number, [])) for number, dissection in dissections(trace)]
-    for note in trace.notes:
+    notes = [note for note in (*trace.notes, str(trace.dropped)) if note]
+    for note in notes:
         _fail("dissect", visible(note), 0)
     if not found:
         _fail("dissect", f"{options.file} holds no WebSocket connection", 0)
-    return _print_dissections(found, as_json=options.json)
+    return _print_dissections(found, as_json=options.json, texts=trace.ledger.texts, notes=notes)
 
 
-def _print_dissections(dissections: Sequence[tuple[int, Dissection, Sequence[Record]]], *, as_json: bool) -> int:
+def _print_dissections(
+    dissections: Sequence[tuple[int, Dissection, Sequence[Record]]], *, as_json: bool,
+    texts: Mapping[int, str] | None = None, notes: Sequence[str] = (),
+) -> int:  # fmt: skip
+    """Print them, as JSON with what was noted: of the whole ``notes``, and by record ``texts``."""
     try:
+        for note in notes if as_json else ():
+            print(json.dumps({"kind": "note", "text": note}))
         for place, (number, dissection, records) in enumerate(dissections):
             if as_json:
-                for entry in _entries(number, dissection, records):
+                for entry in _entries(number, dissection, records, texts or {}):
                     print(json.dumps(entry))
                 continue
             if len(dissections) > 1:
@@ -359,19 +366,24 @@ def _print_dissections(dissections: Sequence[tuple[int, Dissection, Sequence[Rec
     return 0
 
 
-def _entries(number: int, dissection: Dissection, records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a connection; where it was recorded, each with its time, and with how the streams ended."""
+def _entries(
+    number: int, dissection: Dissection, records: Sequence[Record], texts: Mapping[int, str]
+) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a connection; where it was recorded, each with its time, with how the streams ended, and with
+    what a program or a relay noted."""
     from .anatomy.record import Kind
 
-    ends = {Kind.FIN: "FIN", Kind.RESET: "RST"}
+    ends = {Kind.FIN: "FIN", Kind.RESET: "RST", Kind.ERROR: "", Kind.BEND: ""}
     times = {(one.sender.label, one.offset): round(one.time, 6) for one in records if one.kind not in ends}
     for entry in dissection.json_objects(number):
         at = times.get((str(entry["sender"]), entry["offset"]))
         yield entry if at is None else {**entry, "time": at}
     for one in records:
-        if how := ends.get(one.kind):
-            at = round(one.time, 6)
-            yield {"kind": "end", "connection": number, "sender": one.sender.label, "how": how, "time": at}
+        if (how := ends.get(one.kind)) is not None:
+            text = texts.get(one.number, "")
+            what: dict[str, str] = {"kind": "end", "how": how} if how else {"kind": one.kind.name.lower(), "text": text}
+            seen = {"seen": text} if how and text else {}
+            yield {**what, "connection": number, "sender": one.sender.label, "time": round(one.time, 6), **seen}
 
 
 def _read(name: str | None) -> bytes:

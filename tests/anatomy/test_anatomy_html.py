@@ -28,10 +28,11 @@ from showing import (
 )  # fmt: skip
 
 from wslab.anatomy.explanation import Explanation
-from wslab.anatomy.field import Violation
+from wslab.anatomy.field import Sender, Violation
 from wslab.anatomy.record import Kind, Record
 from wslab.drawing import style
 from wslab.drawing.visible import shows
+from wslab.recording.trace import Trace
 
 VOID = {"br"}
 TAGS = {
@@ -226,3 +227,18 @@ def test_a_page_gives_a_drawing_its_colours_and_the_words_stay() -> None:
     assert f'fill="var(--wsv-ink,{style.INK})"' in svg
     assert not re.search(r'"#[0-9a-f]+"', svg)
     assert next(element.text for element in ElementTree.fromstring(svg)) == said
+
+
+@pytest.mark.parametrize("data", ["09 7f 00 ff 00", "81", "81 7e 05"])
+def test_bytes_without_fields_are_shown_without_a_ruler(data: str) -> None:
+    """A stream that ends inside a frame's header leaves bytes that are no frame."""
+    trace = Trace()
+    client = trace.join(Sender.CLIENT, "one")
+    client.sent(bytes.fromhex(data))
+    client.fin_sent()
+    trace.update()
+    explained = trace.explain(0)
+    assert (explained.fields, explained.data) == ((), bytes.fromhex(data))
+    assert data in explained._repr_html_()
+    Page(explained._repr_html_())
+    assert "The first bits" not in repr(explained) + explained._repr_html_()

@@ -52,6 +52,13 @@ def test_a_delay_is_microseconds_and_never_looks_unknown(
 BYE = b"bye"
 LONG = b"abcdefghijklmnopqrstuvwxyz0123456789"
 
+
+def cut(header: bytes, have: int) -> Record:
+    """A record of a frame whose end did not come."""
+    one = record(Kind.UNREAD, CLIENT, header, length=have)
+    return one._replace(first=header[0], second=header[1], header_length=len(header))
+
+
 SUMMARIES = [
     (record(preview=b"Hello"), 'TEXT "Hello"'),
     (record(), 'TEXT ""'),
@@ -86,6 +93,10 @@ SUMMARIES = [
     (record(Kind.BEND, CLIENT, b"delay 0.2 s"), "delay 0.2 s"),
     (record(Kind.UNREAD, CLIENT, b"GET / HTTP/1"), 'no frame: "GET / HTTP/1"'),
     (record(Kind.UNREAD, CLIENT, b"\x81"), "no frame: 81"),
+    (cut(b"\x81\x85\1\2\3\4", 2), "TEXT cut short: 2 of 5 bytes"),
+    (cut(b"\x02\x7e\x0b\xb8", 1396), "BINARY cut short: 1,396 of 3,000 bytes"),
+    (cut(b"\x83\xff\0\0\0\1\0\0\0\0\1\2\3\4", 0), "reserved opcode 3 cut short: 0 of 4,294,967,296 bytes"),
+    (cut(b"\x89\x81\1\2\3\4", 0), "PING cut short: 0 of 1 byte"),
     (record(Kind.UNREAD, CLIENT, b"\x81\xff" * 10), "no frame: 81 ff 81 ff 81 ff 81 ff … 20 bytes"),
     (
         record(Kind.UNREAD, SERVER, b"Failed to open a WebSocket connection"[:28], length=70),

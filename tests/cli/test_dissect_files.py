@@ -21,9 +21,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int
 
 
 def objects(out: str) -> list[dict[str, object]]:
-    """What was printed, without what only a recording knows: times, and how the streams ended."""
+    """What was printed, without what only a recording knows: times, how the streams ended, and what is noted."""
     entries = [json.loads(line) for line in out.splitlines()]
-    return [{key: each for key, each in one.items() if key != "time"} for one in entries if one["kind"] != "end"]
+    told = ("end", "note", "error", "bend")
+    return [{key: each for key, each in one.items() if key != "time"} for one in entries if one["kind"] not in told]
 
 
 @pytest.fixture
@@ -68,6 +69,7 @@ def test_when_things_happened_and_how_tcp_ended(capture: Path, tmp_path: Path, c
     (tmp_path / "torn").write_bytes(pcap(torn.packets))
     last = json.loads(run(capsys, "--json", tmp_path / "torn")[1].splitlines()[-1])
     assert (last["kind"], last["sender"], last["how"]) == ("end", "server", "RST")
+    assert last["seen"].startswith("an RST with the server's address; its TTL is 64, as that side's other packets have")
 
 
 def test_every_format(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -143,7 +143,7 @@ def test_the_ruler_shows_the_recorded_stream_and_cuts_it_elsewhere() -> None:
     assert len(shown.stream) == 49
     assert [len(frame) for frame in streams.cut_into_frames(shown.stream)] == [9, 9, 11, 10, 10]
     first = repr(shown)
-    assert "a frame ends behind byte 9, 18, 29, 39, 49" in first
+    assert "a frame ends after byte 9, 18, 29, 39, 49" in first
     shown.again()
     assert repr(shown) != first
     assert "<svg" in shown._repr_mimebundle_()["text/html"]
@@ -186,7 +186,7 @@ def test_the_rulers_show_what_was_read() -> None:
     assert "5 frames, 1 read (49 bytes)" in repr(streams.rulers(recorded(FRAMES, [49]), [0]))
     text = repr(streams.rulers(recorded(FRAMES, [20, 29]), [0]))
     assert "5 frames, 2 reads" in text
-    assert "a read ends behind byte 20, 49" in text
+    assert "a read ends after byte 20, 49" in text
 
 
 def test_a_length_that_lies_takes_the_next_frame_for_payload() -> None:

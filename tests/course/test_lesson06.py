@@ -90,14 +90,14 @@ def counts_characters(text: str, cuts: list[int]) -> list[bytes]:
 WRONG = {
     "opcode 1 in each": (made(last, lambda place: 1), "Each of your frames says TEXT."),
     "binary": (made(last, lambda place: 2 * first(place)), "Your first frame does not say that it begins a text"),
-    "opcode 2 behind": (made(last, lambda place: 1 if place == 0 else 2), "A frame behind the first has another"),
+    "opcode 2 behind": (made(last, lambda place: 1 if place == 0 else 2), "A frame after the first has another"),
     "FIN in each": (made(lambda place, of: 1, first), "Each of your frames has FIN set."),
     "no FIN": (made(lambda place, of: 0, first), "No frame has FIN set"),
     "FIN in the first": (made(lambda place, of: first(place), first), "Your first frame has FIN set."),
     "the text is cut": (cuts_the_text, "You cut the text. Cut its bytes"),
     "the rest is left out": (lambda text, cuts: in_frames(text, cuts)[:-1], "One cut makes two frames."),
     "the last bytes are left out": (
-        lambda text, cuts: [*in_frames(text, cuts)[:-1], b"\x80\x00"], "The bytes behind the last cut are missing.",
+        lambda text, cuts: [*in_frames(text, cuts)[:-1], b"\x80\x00"], "The bytes after the last cut are missing.",
     ),
     "masked": (masked, "You set MASK."),
     "characters are counted": (counts_characters, "A length does not fit its payload."),
@@ -190,7 +190,7 @@ def test_the_slider_moves_the_cut_through_every_place() -> None:
     assert len(slider.stops) == 10
     inside = [at for at in range(1, 11) if Fragments(GREETING, [at]).halves]
     assert inside == [2, 8, 9, 10]
-    assert "behind byte 1 of 11" in repr(slider)
+    assert "after byte 1 of 11" in repr(slider)
     assert "accepted" not in repr(slider)
     assert Fragments(GREETING, [2]).halves == [1, 2]
     assert "(c3)" in repr(Fragments(GREETING, [2]))

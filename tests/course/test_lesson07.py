@@ -210,7 +210,7 @@ def test_a_cell_that_is_busy_for_a_moment_keeps_its_connection() -> None:
     assert seen_of(Busy(0, Slice(Trace()))) == dict.fromkeys(seen_of(idle), "nobody") | {
         "where the server's PONG stands in the recording": "nowhere"
     }
-    assert [*seen_of(Busy(0, Slice(recording(freezes)))).values()] == ["the client", "behind the CLOSE"]
+    assert [*seen_of(Busy(0, Slice(recording(freezes)))).values()] == ["the client", "after the CLOSE"]
     slider = busy_slider([idle, idle._replace(seconds=0.2)])
     assert [*slider.stops] == ["0 s", "0.2 s"]
     assert slider.at == "0.2 s"

@@ -350,7 +350,7 @@ def test_the_bits_do_what_the_lesson_says() -> None:
     assert culprits[7] == [(2, "the client", "5.4")]
     assert culprits[8] == [(2, "the client", "5.1")]
     assert "nobody broke a rule" in repr(turn(calm, 2, 0))
-    assert "more, since what stands behind it is read wrongly" in repr(turn(calm, 2, 8))
+    assert "more, since what stands after it is read wrongly" in repr(turn(calm, 2, 8))
     assert "wsproto: fails the connection with 1002" in repr(turn(calm, 2, 1))
     assert [record.summary for record in calm][2:6] == [
         'TEXT "hello"',

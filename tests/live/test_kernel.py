@@ -133,6 +133,16 @@ def test_an_interrupt_reaches_a_cell_that_awaits(kernel: Kernel, waits_for_ever:
     assert again.printed == "x\n0"
 
 
+def test_an_interrupt_reaches_a_cell_that_has_await_in_it_and_computes(kernel: Kernel) -> None:
+    assert kernel.run("lab = Lab()\nawait lab.serve()\nclient = await lab.connect()").status == "ok"
+    message = kernel.send("await client.send('x')\nprint('computing')\nwhile True: pass")
+    kernel.wait_for_print(message)
+    kernel.manager.interrupt_kernel()
+    outcome = kernel.outcome(message, timeout=10)
+    assert (outcome.status, outcome.error.split(":")[0]) == ("error", "KeyboardInterrupt")
+    assert kernel.run("await lab.close()\nprint('goes on')").printed == "goes on"
+
+
 def test_a_cell_that_runs_again_replaces_its_lab(kernel: Kernel) -> None:
     # A cell that ends in `lab` keeps it in IPython's Out, for good.
     code = "lab = Lab()\nserver = await lab.serve()\nclient = await lab.connect()\nprint(server.port)\nlab"
@@ -273,7 +283,7 @@ class _Shell:
 
 
 def test_a_handler_that_the_user_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asked_of_the_kernel, "_shell", _Shell)
+    monkeypatch.setattr(asked_of_the_kernel, "shell", _Shell)
 
     async def arranged() -> bool:
         return asked_of_the_kernel.let_interrupts_arrive(asyncio.get_running_loop())

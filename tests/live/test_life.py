@@ -238,6 +238,32 @@ def test_a_server_whose_thread_is_blocked_does_not_hold_up_its_end(monkeypatch: 
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("steps", range(6))
+def test_a_connection_that_is_cancelled_while_it_opens_leaves_nothing(carrier: str, run: Run, steps: int) -> None:
+    async def main() -> None:
+        complaints: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        async with Lab(carrier=carrier) as lab:
+            server = await lab.serve()
+
+            async def connect() -> None:
+                await lab.connect()
+
+            task = asyncio.create_task(connect())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait({task})
+            if task.cancelled():
+                await until(lambda: not server.accepted and not lab.ends)
+            async with lab.connect() as ws:
+                await ws.send("the next one works")
+                assert await ws.recv() == "the next one works"
+        assert complaints == []
+
+    run(main())
+
+
 @pytest.mark.lengthy
 def test_a_port_is_given_back_when_the_handler_that_blocked_its_thread_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     """The end that ``close`` gave up waiting for was called off before it began: the socket went on listening."""

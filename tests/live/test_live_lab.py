@@ -483,11 +483,13 @@ def test_a_port_of_ones_own(carrier: str, run: Run) -> None:
     run(main())
 
 
-def test_an_earlier_lab_gives_its_port_up(run: Run) -> None:
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for", "any"])
+def test_an_earlier_lab_gives_its_port_up(run: Run, asked: bool) -> None:
     async def main() -> None:
         first, second = Lab(), Lab()
         port = (await first.serve()).port
-        await first.serve(port=port)
+        if asked:
+            await first.serve(port=port)
         client = await first.connect()
         await second.serve(port=port)
         assert client.close_code is not None

@@ -6,12 +6,14 @@ import asyncio
 import random
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dpkt
 import pytest
 from capture import Direction, capturing, read_capture
-from packets import LINKS, STREAMS, Talk, enhanced, greeting, interface, jumbled, pcap, section
+from packets import LINKS, STREAMS, Talk, enhanced, ethernet, greeting, interface, jumbled, pcap, section
 from test_tshark import RAW, SAID, capture_python_client, compare, compare_frame, talk
 from websockets.asyncio.client import connect
 
@@ -221,6 +223,53 @@ def test_numbers_are_those_of_wireshark(tmp_path: Path) -> None:
     path.write_bytes(pcap([packet for talk in talks for packet in talk.packets]))
     options = ["-Y", "websocket", "-T", "fields", "-e", "tcp.stream"]
     assert sorted({int(line) for line in tshark(path, *options)}) == Trace.open(path).connections == [1, 3]
+
+
+def in_ip(data: bytes, protocol: int) -> bytes:
+    outer = dpkt.ip.IP(src=b"\1\1\1\1", dst=b"\2\2\2\2", p=protocol, data=data)
+    outer.len = len(outer)
+    return bytes(outer)
+
+
+def in_udp(data: bytes, port: int) -> bytes:
+    return in_ip(bytes(dpkt.udp.UDP(sport=port, dport=port, ulen=8 + len(data), data=data)), 17)
+
+
+def in_pieces(packet: bytes) -> list[bytes]:
+    """An IP packet as two fragments."""
+    first, last = packet[20:36], packet[36:]
+    begin = packet[:2] + (36).to_bytes(2, "big") + b"\0\7\x20\0" + packet[8:20] + first
+    return [begin, packet[:2] + (20 + len(last)).to_bytes(2, "big") + b"\0\7\0\2" + packet[8:20] + last]
+
+
+WRAPPED: dict[str, Callable[[bytes], list[bytes]]] = {
+    "IP in IP": lambda packet: [in_ip(packet, 4)],
+    "GRE": lambda packet: [in_ip(b"\0\0\x08\0" + packet, 47)],
+    "GTP": lambda packet: [in_udp(b"\x30\xff" + len(packet).to_bytes(2, "big") + bytes(3) + b"\1" + packet, 2152)],
+    "VXLAN": lambda packet: [in_udp(b"\x08\0\0\0\0\0\1\0" + ethernet(packet), 4789)],
+    "Geneve": lambda packet: [in_udp(b"\0\0\x65\x58\0\0\1\0" + ethernet(packet), 6081)],
+    "MPLS": lambda packet: [in_udp(b"\0\0\x11\x40" + packet, 6635)],
+    "quoted by ICMP": lambda packet: [in_ip(b"\3\3\0\0" + bytes(4) + packet, 1)],
+    "fragments of IP packets": in_pieces,
+    "a TCP header that contradicts itself": lambda packet: [packet[:32] + b"\x10" + packet[33:]],
+    "no TCP": lambda packet: [in_udp(packet[20:], 9)],
+    "cut before the end of their headers": lambda packet: [packet[:30]],
+    "not WebSocket": lambda packet: [packet],
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_numbers_are_those_of_wireshark_or_a_note_says_why_not(name: str, tmp_path: Path) -> None:
+    """Before the WebSocket comes another connection in a packet of every kind that is left out."""
+    other = Talk((b"\x0a\0\0\x09", 50_009)).say([("c", b"EHLO"), ("s", b"250")]).packets
+    packets = [(when, wrapped) for when, packet in other for wrapped in WRAPPED[name](packet)]
+    path = tmp_path / "wrapped.pcap"
+    path.write_bytes(pcap([*packets, *greeting().packets]))
+    (theirs,) = {int(line) for line in tshark(path, "-Y", "websocket", "-T", "fields", "-e", "tcp.stream")}
+    trace = Trace.open(path)
+    assert any(name in note for note in trace.notes)
+    doubted = any("numbers may differ from Wireshark's" in note for note in trace.notes)
+    assert (theirs != trace.connections[0]) is doubted
 
 
 def test_captured_on_any_interface(tmp_path: Path) -> None:

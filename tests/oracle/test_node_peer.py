@@ -71,6 +71,12 @@ async def greet(connection: ServerConnection) -> None:
     await connection.close(4002, "the lesson is over")
 
 
+def arguments(pid: int | None) -> str:
+    """What every user of this machine can see of a program's arguments; nothing where the system does not tell."""
+    place = Path(f"/proc/{pid}/cmdline")
+    return place.read_text() if place.exists() else ""
+
+
 class TestServer:
     def test_the_articles_server_and_a_client_in_the_kernel(self) -> None:
         async def main() -> tuple[NodeProcess, str, int]:
@@ -184,6 +190,25 @@ class TestClient:
                 await lab.serve(process_request=lambda connection, request: connection.respond(403, "no\n"))
                 client = await lab.node(CLIENT, kind="client")
                 await client.wait_for("error Unexpected server response: 403")
+
+        run(main())
+
+    def test_a_secret_is_no_argument_that_others_see_and_no_output(self, tmp_path: Path) -> None:
+        script = tmp_path / "client.js"
+        script.write_text(CLIENT.replace("argv[1]", "argv[2]") + "console.log('to ' + process.argv.slice(2).join(' '))")
+
+        async def main() -> None:
+            async with Lab() as lab:
+                first = lambda connection, offered: offered[0] if offered else None  # noqa: E731
+                server = await lab.serve(greet, secret=True, select_subprotocol=first)
+                for each in (CLIENT + "console.log('to ' + process.argv.slice(1).join(' '))", script):
+                    client = await lab.node(each, kind="client", arguments=["more"])
+                    assert "secret-" not in arguments(client.pid)
+                    assert await client.wait_for("to ") == f"to ws://127.0.0.1:{server.port}/ more"
+                    await client.wait_for("Server: Hello client!")
+                    await client.wait_for("closed 4002 the lesson is over")
+                page = await lab.node(CLIENT_SCRIPT, kind="client")
+                await page.wait_for("Server: Hello client!")
 
         run(main())
 

@@ -102,6 +102,18 @@ def told(panel: ClosingPanel, page: FakePage | None = None) -> Any:
     return page.last("closing")["closing"]
 
 
+def test_a_code_is_told_as_its_senders() -> None:
+    def unexpected(talk: Talk) -> None:
+        talk.say(talk.client, build_close(1011, mask=KEY))
+        talk.say(talk.server, build_close(1011))
+
+    _, panel = ended(unexpected)
+    assert [end["close"]["meaning"] for end in told(panel)["ends"]] == [
+        "the client met an unexpected condition, and the code is defined for a server",
+        "the server met an unexpected condition",
+    ]
+
+
 def ended(how: Callable[[Talk], None]) -> tuple[Trace, ClosingPanel]:
     trace = Trace()
     how(Talk(trace))

@@ -190,6 +190,18 @@ def test_an_illegal_frame_is_told_before_and_the_peer_fails_the_connection() -> 
     run(test)
 
 
+def test_a_status_code_is_told_as_the_senders() -> None:
+    async def test(lab: Lab, composer: Composer) -> None:
+        page = Page(composer)
+        page.change("payload_as", "close")
+        page.change("code", 1011)
+        assert page.preview["meaning"][0] == (
+            "the client met an unexpected condition, and the code is defined for a server"
+        )
+
+    run(test)
+
+
 def test_a_ping_goes_between_fragments_that_are_sent_one_by_one() -> None:
     async def test(lab: Lab, composer: Composer) -> None:
         page = Page(composer)

@@ -11,13 +11,16 @@ from typing import Any, TypeVar
 import pytest
 from fake_page import FakePage
 from traitlets import TraitError
+from vectors import VECTORS, Vector
 from websockets.asyncio.server import ServerConnection
 
+from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.live import Lab, LabClosed, NoServer
 from wslab.live.judges.attempt import Attempt, written
 from wslab.panels.handshake_workbench.experiments import EXPERIMENTS, STATUSES
 from wslab.panels.handshake_workbench.handshake_workbench import HandshakeWorkbench
+from wslab.protocol import Connection
 
 T = TypeVar("T")
 Work = Callable[[HandshakeWorkbench, Lab], Awaitable[T]]
@@ -159,6 +162,17 @@ def test_each_check_of_the_client_finds_its_fault_and_no_other(line: str, fails:
     found = asyncio.run(main())
     assert [check.what for check in found.checks if check.outcome == "fails"] == [fails]
     assert not found.accepted
+
+
+@pytest.mark.parametrize("vector", [v for v in VECTORS if v.what == "response" and b" 101" in v.data[:12]], ids=str)
+def test_a_client_may_take_what_breaks_no_rule_of_responses(vector: Vector) -> None:
+    connection = Connection()
+    connection.feed(Sender.CLIENT, vector.request)
+    connection.feed(Sender.SERVER, vector.data)
+    assert connection.response is not None
+    found = Attempt(vector.request, 0, connection.response)
+    # What is wrong with the request is no business of these checks.
+    assert found.accepted is (vector.rules in ((), ("broken-request-accepted",)))
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,15 @@ from typing import Any
 
 import pytest
 from fake_page import FakePage
+from ipywidgets import Widget
 from traitlets import TraitError
 from waits import soon
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import PACKED, packed_values
+from wslab.panels.byte_inspector.byte_inspector import ByteInspector
+from wslab.panels.closing_panel.closing_panel import ClosingPanel
+from wslab.panels.kit.panel import Panel
 from wslab.panels.kit.trace_panel import BATCH, Pusher
 from wslab.panels.lab_panel.lab_panel import LabPanel
 from wslab.protocol import build_frame, build_request, build_response
@@ -378,3 +382,16 @@ def test_a_page_is_given_the_picture_and_the_recording_as_files(tmp_path: Path) 
     assert files[0].startswith(b"<svg")
     (tmp_path / "recording").write_bytes(files[1])
     assert [one.summary for one in Trace.open(tmp_path / "recording").records] == [one.summary for one in trace.records]
+
+
+@pytest.mark.parametrize("kind", [LabPanel, ClosingPanel, ByteInspector])
+def test_a_closed_panel_leaves_no_widget(trace: Trace, kind: type[Panel]) -> None:
+    def widgets() -> set[str]:
+        return set(Widget.get_manager_state()["state"])
+
+    before = widgets()
+    panel = kind(b"\x81\x00" if kind is ByteInspector else trace)
+    assert widgets() > before
+    panel.close()
+    assert widgets() == before
+    panel.close()

@@ -129,7 +129,7 @@ def test_blocks_with_bfinal_count_over_the_fragments_of_a_message() -> None:
 
 
 def test_a_reach_beyond_the_agreed_window_is_found_across_messages() -> None:
-    """Within one message zlib does not look (it would with INFLATE_STRICT); nor do the libraries."""
+    """Here zlib looks by itself; within one message it would with INFLATE_STRICT only, and so the libraries do not."""
     source = zlib.compressobj(wbits=-15)
     words = random.Random(5).randbytes(2_000)
     frames = []
@@ -139,6 +139,40 @@ def test_a_reach_beyond_the_agreed_window_is_found_across_messages() -> None:
     for bits, rules in ((15, []), (9, ["deflate-data-broken"])):
         found = one(f"permessage-deflate; server_max_window_bits={bits}", *frames)
         assert [violation.rule for violation in found[2].violations] == rules
+
+
+@pytest.mark.parametrize("bits", range(9, 15))
+@pytest.mark.parametrize("messages", [1, 2])
+def test_a_reach_beyond_the_agreed_window_is_found_within_a_message(bits: int, messages: int) -> None:
+    """A message twice, compressed with a window of 15 bits: the second time refers to the first, as far back as it is
+    long. Exactly the window is legal; a quarter more is not, be it in one message or in two."""
+    window = 1 << bits
+    for size, legal in ((window - 1, True), (window, True), (window + (window >> 2) + 1, False)):
+        noise = random.Random(bits).randbytes(size)
+        engine = zlib.compressobj(9, zlib.DEFLATED, -15)
+        parts = [noise, noise] if messages == 2 else [noise + noise]
+        sent = [engine.compress(part) + engine.flush(zlib.Z_SYNC_FLUSH) for part in parts]
+        assert sum(map(len, sent)) < size * 1.5
+        frames = [build_frame(each[:-4], opcode=2, rsv1=True) for each in sent]
+        found = one(f"permessage-deflate; server_max_window_bits={bits}", *frames, payloads=1 << 20)
+        rules = [violation.rule for thing in found if isinstance(thing, Frame) for violation in thing.violations]
+        assert rules == ([] if legal else ["deflate-data-broken"])
+        if legal:
+            assert [thing.data for thing in found if isinstance(thing, Message)] == parts
+
+
+@pytest.mark.parametrize("bits", [9, 12, 15])
+def test_the_limit_holds_with_every_window(bits: int) -> None:
+    """Exactly as much as is allowed, and one byte more; the output is read in steps of many sizes."""
+    engine = zlib.compressobj(9, zlib.DEFLATED, -bits)
+    data = engine.compress(bytes(5000)) + engine.flush(zlib.Z_SYNC_FLUSH)
+    frame = build_frame(data[:-4], opcode=2, rsv1=True)
+    line = f"permessage-deflate; server_max_window_bits={bits}"
+    for limit in (4999, 5000, 5001):
+        connection = Connection(heads=(False, False), extensions=line, payloads=9000, inflate_limit=limit)
+        first, *_ = (thing for thing in connection.feed(SERVER, frame) if isinstance(thing, Frame))
+        assert first.inflated == (None if limit < 5000 else bytes(5000))
+        assert not first.violations
 
 
 def test_a_bomb_is_given_up_at_the_limit() -> None:
@@ -195,7 +229,8 @@ def test_the_handshake_decides() -> None:
         (["a"], [Extension("a", ())], None),
         (["a; b; c=1", "d"], [Extension("a", (("b", None), ("c", "1"))), Extension("d", ())], None),
         (['a; b="1"'], [Extension("a", (("b", "1"),))], None),
-        (['a; b="1, 2; 3"'], [Extension("a", (("b", "1, 2; 3"),))], None),
+        (['a; b="\\1", c'], [Extension("a", (("b", "1"),)), Extension("c", ())], None),
+        (['a; b="1, 2; 3", c'], [], 'a; b="1, 2; 3"'),
         ([" a ,, b "], [Extension("a", ()), Extension("b", ())], None),
         (["a=1"], [], "a=1"),
         (["a;"], [], "a;"),

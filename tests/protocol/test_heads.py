@@ -12,7 +12,8 @@ from wire_streams import CLIENT, REQUEST, RESPONSE, SERVER
 
 from wslab.anatomy.field import Sender
 from wslab.protocol import accept_key, build_request, build_response, dissect, explain_head, parse_head
-from wslab.protocol.head import begins_like_head
+from wslab.protocol.dissector import HEAD_LIMIT, Dissector
+from wslab.protocol.head import Head, begins_like_head
 
 SOME_LINES = """Host: 127.0.0.1:81
 Upgrade: websocket
@@ -199,3 +200,32 @@ def test_heads_made_to_order() -> None:
 )
 def test_heads_are_told_from_frames(data: bytes, is_head: bool) -> None:
     assert begins_like_head(data) is is_head
+
+
+BARE = (("\r\n", "\n"), ("\r\nH", "\nH"), ("\r\nU", "\nU"), ("\r\n\r\n", "\r\n\n"), ("\r\n\r\n", "\n\r\n"))
+
+
+@pytest.mark.parametrize(("crlf", "lf"), BARE)
+@pytest.mark.parametrize("data", [REQUEST, RESPONSE])
+def test_a_line_may_end_in_lf_alone(data: bytes, crlf: str, lf: str) -> None:
+    """Every mixture is read as the same head, byte by byte too, and is told to be one."""
+    sender = SERVER if data is RESPONSE else CLIENT
+    bare = data.replace(crlf.encode(), lf.encode())
+    good, head = parse_head(data, sender), parse_head(bare, sender)
+    assert (head.start_line, head.headers, head.malformed) == (good.start_line, good.headers, None)
+    assert (head.bare_lf is not None) is (bare != data)
+    told = head.explain()
+    assert_tiled(told)
+    assert [(field.name, field.value) for field in told] == [(field.name, field.value) for field in good.explain()]
+    dissector = Dissector(sender)
+    found = [dissector.feed(bytes([byte])) for byte in bare + b"\x81\x00"]
+    assert [one.heads[0] for one in found if one.heads] == [head]
+    assert sum(len(one.marks) for one in found) == 1
+
+
+def test_a_limit_holds_for_heads_without_cr() -> None:
+    line = b"A: " + b"b" * 100 + b"\n"
+    endless = b"GET / HTTP/1.1\n" + line * (HEAD_LIMIT // len(line) + 1) + b"\n"
+    (told,) = Dissector(CLIENT).feed(endless).heads
+    assert isinstance(told, Head)
+    assert told.malformed == "no empty line in the first 65,536 bytes"

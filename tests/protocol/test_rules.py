@@ -100,6 +100,17 @@ EXAMPLES: dict[str, list[Example]] = {
         Example([PLAIN_REQUEST[:-2] + b"no colon\r\n\r\n"], [REFUSED], blamed=GET),
         Example([b"\x16\x03\x01"], []),
     ],
+    "line-ends-in-bare-lf": [
+        Example([PLAIN_REQUEST.replace(b"\r\n", b"\n")], start=(len(GET) - 2) * 8, width=8),
+        Example([PLAIN_REQUEST[:-2] + b"\n"], start=(len(PLAIN_REQUEST) - 2) * 8, width=8),
+        Example(server=[PLAIN_RESPONSE.replace(b"\r\n", b"\n")], start=(len(SWITCHING) - 2) * 8, width=8),
+        Example(
+            server=[PLAIN_RESPONSE.replace(b"websocket\r\n", b"websocket\n")],
+            start=(len(SWITCHING) + len(b"Upgrade: websocket")) * 8,
+            width=8,
+        ),
+        Example(server=[REFUSED[:-2] + b"\n"], start=(len(REFUSED) - 2) * 8, width=8),
+    ],
     "request-not-get": [request(b"POST", method="POST")],
     "request-http-version": [request(b"HTTP/1.0", version="HTTP/1.0")],
     "request-target": [
@@ -133,7 +144,10 @@ EXAMPLES: dict[str, list[Example]] = {
         Example([PLAIN_REQUEST[:-2] + b"Origin: null\r\nOrigin: null\r\n\r\n"], [REFUSED], blamed=b"Origin: null\r\n")
     ],
     "subprotocols-malformed": [more(f"{PROTOCOL}: {value}\r\n".encode()) for value in ("a, a", ",", "a(b")],
-    "extensions-malformed": [more(f"{EXTENSIONS}: {value}\r\n".encode()) for value in ("a=b", ";", "")],
+    "extensions-malformed": [
+        more(f"{EXTENSIONS}: {value}\r\n".encode())
+        for value in ("a=b", ";", "", 'a; b="c d"', 'a; b=""', 'a; b="c\\"', "a; b=c@d", 'a; b="c')
+    ],
     "deflate-offer-invalid": [
         more(f"{EXTENSIONS}: permessage-deflate; {value}\r\n".encode())
         for value in (*NO_PARAMETERS, "server_max_window_bits")
@@ -167,6 +181,30 @@ EXAMPLES: dict[str, list[Example]] = {
         more_said(
             b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10\r\n",
             asked={EXTENSIONS: "permessage-deflate"},
+        )
+    ],
+    "takeover-limit-ignored": [
+        more_said(
+            b"Sec-WebSocket-Extensions: permessage-deflate\r\n",
+            asked={EXTENSIONS: f"permessage-deflate; {offer}server_no_context_takeover"},
+        )
+        for offer in ("", "client_max_window_bits; ", "server_no_context_takeover, permessage-deflate; ")
+    ],
+    "window-limit-ignored": [
+        more_said(
+            f"Sec-WebSocket-Extensions: permessage-deflate{answer}\r\n".encode(),
+            asked={EXTENSIONS: ", ".join(f"permessage-deflate; server_max_window_bits={bits}" for bits in (9, 12))},
+        )
+        for answer in ("", "; server_max_window_bits=13", "; client_no_context_takeover; server_max_window_bits=15")
+    ],
+    "deflate-accepted-twice": [
+        more_said(
+            f"Sec-WebSocket-Extensions: {answer}\r\n".encode(),
+            asked={EXTENSIONS: "permessage-deflate; client_max_window_bits, x"},
+        )
+        for answer in (
+            "permessage-deflate, permessage-deflate",
+            "permessage-deflate; client_max_window_bits=9, x, permessage-deflate; server_no_context_takeover",
         )
     ],
     "deflate-response-invalid": [
@@ -307,6 +345,7 @@ def test_a_broken_rule_is_found_where_it_is_broken(rule: str, number: int) -> No
         assert violation.start + violation.width <= (thing.header_length + thing.payload_length) * 8
 
 
+LIMITED = "permessage-deflate; server_no_context_takeover; server_max_window_bits=10, permessage-deflate"
 OFFERS = ("client_max_window_bits", "client_max_window_bits=8; server_max_window_bits=15", 'server_max_window_bits="9"')
 LEGAL = [
     Example(),
@@ -323,6 +362,14 @@ LEGAL = [
     *(
         Example([build_request(headers={"Sec-WebSocket-Extensions": f"permessage-deflate; {offer}"})])
         for offer in OFFERS
+    ),
+    *(
+        Example([build_request(headers={EXTENSIONS: LIMITED})], [build_response(headers={EXTENSIONS: answer})])
+        for answer in (
+            "permessage-deflate",  # it accepts the second offer
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=10",
+            "permessage-deflate; server_max_window_bits=15; client_no_context_takeover",
+        )
     ),
     Example([REQUEST], [RESPONSE, build_frame(bytes.fromhex("f248cdc9c90700"), rsv1=True)]),
     Example([PLAIN_REQUEST], [REFUSED + b"the body of a refusal"]),
@@ -354,6 +401,21 @@ def test_what_is_legal_breaks_no_rule(number: int) -> None:
 )
 def test_a_lone_frame_is_judged_by_what_it_shows(data: str, sender: Sender | None, rules: list[str]) -> None:
     assert [violation.rule for violation in explain(bytes.fromhex(data), sender).violations] == rules
+
+
+@pytest.mark.parametrize(
+    ("code", "sender", "meaning"),
+    [
+        (1011, SERVER, "1011: the server met an unexpected condition"),
+        (1011, CLIENT, "1011: the client met an unexpected condition, and the code is defined for a server"),
+        (1011, None, "1011: the server met an unexpected condition"),
+        (1010, CLIENT, "1010: the client misses an extension"),
+        (1010, SERVER, "1010: the server misses an extension, and the code is defined for a client"),
+        (1001, CLIENT, "1001: going away"),
+    ],
+)
+def test_a_status_code_is_explained_as_its_senders(code: int, sender: Sender | None, meaning: str) -> None:
+    assert explain(build_close(code, mask=KEY if sender is CLIENT else None), sender)["Status code"].meaning == meaning
 
 
 def test_a_lone_head_is_judged_too() -> None:

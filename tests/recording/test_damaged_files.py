@@ -13,28 +13,23 @@ import re
 import struct
 import time
 import tracemalloc
-import zipfile
-from collections.abc import Callable, Iterator
-from functools import partial, reduce
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from damage import DAMAGES, Damage, a_byte_of_a_part, damaged, everything, refused, saved, zipped
 from hypothesis import given
 from hypothesis import strategies as st
 from packets import ACK, GREETING, MASK, SAID, SYN, Talk, enhanced, greeting, interface, pcap, pcapng, section
 from packets import block as make_block
-from recorded import conversation
 from test_har import entry, message
-from test_trace import compressed
 
-from wslab.anatomy.field import Sender
-from wslab.anatomy.record import PACKED
 from wslab.protocol import build_frame, build_request
 from wslab.recording.archive import TraceFileError
 from wslab.recording.files import capture_in
-from wslab.recording.ledger import PLACE
-from wslab.recording.tape import ENTRY
 from wslab.recording.trace import Trace
 
 read_capture = partial(capture_in.read_capture, kind=Trace)
@@ -97,6 +92,13 @@ def tags() -> bytes:
     return pcap([(0.0, bytes(12) + b"\x81\x00\x00\x01" * 10_000)], link=1)
 
 
+def late(*places: int, last: float) -> bytes:
+    """The greeting, with packets at these places in a year of many digits."""
+    times = {place % len(PACKETS): last + place / 1000 for place in places}
+    packets = (enhanced(times.get(place, time), data) for place, (time, data) in enumerate(PACKETS))
+    return section() + interface() + b"".join(packets)
+
+
 def extensions() -> bytes:
     return pcap([(0.0, b"\x60\0\0\0\xff\xff\x00\x40" + bytes(32) + bytes(60_000))])
 
@@ -126,6 +128,9 @@ CAPTURES: dict[str, tuple[bytes, str]] = {
     "options that run over": (section() + make_block(1, struct.pack("<HHIHH", 101, 0, 0, 9, 9999)) + GOOD_NG[48:], ""),
     "a unit of time of 10**-127 s": (section() + interface(resolution=127) + GOOD_NG[48:], ""),
     "a unit of time of 1 s": (section() + interface(resolution=0) + GOOD_NG[48:], "after 9999"),
+    "a FIN after 9999": (late(-2, last=2**43), "after 9999"),
+    "two packets in the middle after 9999": (late(4, 5, last=2**42), "after 9999"),
+    "a first packet after 9999": (late(0, 3, last=253402300800), "after 9999"),
     "a packet that is cut everywhere": (pcap([(0.0, PACKETS[3][1][:n]) for n in range(48)]), "cut before the end"),
     "an IP header that lies about itself": (pcap([(0.0, b"\x4f" + PACKETS[3][1][1:])]), "contradicts|cut|no TCP"),
     "a TCP header that lies about itself": (pcap([(0.0, PACKETS[0][1][:32] + b"\xf0\x02" + bytes(6))]), "contradicts"),
@@ -145,6 +150,18 @@ HARS: dict[str, tuple[str, str]] = {
     "times that are none": (
         json.dumps({"log": {"entries": [entry([message(time=t) for t in ("x", None, True, [], -1, 1e300, 10**400)])]}}),
         "no usable time",
+    ),
+    "a time and an opcode of thousands of digits": (
+        '{"log": {"entries": [{"_resourceType": "websocket", "_webSocketMessages": ['
+        '{"type": "send", "time": ' + "9" * 5_000 + ', "opcode": 1, "data": "a"},'
+        '{"type": "send", "time": 1, "opcode": ' + "9" * 5_000 + ', "data": "b"}]}]}}',
+        "no usable time",
+    ),
+    "an error of the browser that is nested deeply": (
+        '{"log": {"entries": [{"_resourceType": "websocket", "_webSocketMessages": ['
+        '{"type": "error", "time": 1, "opcode": -1, "data": ' + "[" * 400 + "]" * 400 + "},"
+        '{"type": "send", "time": 1, "opcode": 1, "data": "a"}]}]}}',
+        "rebuilt",
     ),
     "NaN and infinity": (
         '{"log": {"entries": [{"_resourceType": "websocket", "_webSocketMessages": ['
@@ -214,6 +231,12 @@ def assert_shown(trace: Trace) -> None:
     assert repr(trace[: min(trace.total, 100)])
     assert len(trace.to_dataframe()) == len(trace.frames)
     assert len(trace.to_har()["log"]["entries"]) == len(trace.connections)
+    for record in trace[: min(trace.total, 12)]:
+        assert trace.explain(record.number)._repr_html_()
+    with TemporaryDirectory() as folder:
+        for write, name in ((trace.save, "x.wslab"), (trace.to_pcapng, "x.pcapng")):
+            write(Path(folder, name))
+            assert len(Trace.open(Path(folder, name)).frames) == len(trace.frames)
 
 
 @pytest.mark.lengthy
@@ -273,7 +296,7 @@ def test_a_huge_file_is_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_huge_har_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("wslab.recording.files.har.LARGEST", 100)
+    monkeypatch.setattr("wslab.recording.files.har_files.LARGEST", 100)
     (tmp_path / "huge.har").write_text(json.dumps({"log": {"entries": [entry([HELD])]}}))
     with pytest.raises(TraceFileError, match="JSON cannot be read in part"):
         Trace.open(tmp_path / "huge.har")
@@ -309,54 +332,51 @@ def test_noise_on_a_connection(tmp_path: Path):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The parts of a saved recording that holds one of everything that is saved."""
-    trace = Trace()
-    conversation(trace)
-    compressed(trace)
-    server = trace.join(Sender.SERVER, "broken")
-    server.sent(build_frame("masked", mask=MASK))
-    server.note("RuntimeError: no")
-    path = tmp_path_factory.mktemp("whole") / "whole.wslab"
-    trace.save(path)
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
+    folder = tmp_path_factory.mktemp("whole")
+    parts = saved(everything(), folder)
     story = json.loads(parts["trace.json"])
-    assert all(story[name] for name in ("connections", "violations", "texts", "inflated", "messages"))
+    assert all(story[name] for name in ("connections", "violations", "texts", "inflated", "messages", "notes"))
     assert all(parts.values())
+    assert not refused(folder / "whole.wslab")
     return parts
 
 
-def refused_or_read(path: Path, parts: dict[str, bytes]) -> bool:
-    """Whether a recording of these parts is refused; if not, everything that reads it must be able to."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
-    try:
-        again = Trace.load(path)
-    except TraceFileError:
-        return True
-    for record in again.records:
-        str(again.explain(record.number))
-        again.lanes(record.number)
-    again.to_har()
-    again.to_pcapng(path.with_suffix(".pcapng"))
-    again.save(path.with_suffix(".again"))
-    assert len(again.chunks) + len(again.frames) + len(again.messages) + len(repr(again)) > 0
-    return False
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_recording_is_refused_or_read_in_every_way(damage: Damage, tmp_path: Path) -> None:
+    """A sample; ``damage.py`` does as many as one likes."""
+    files, refusals = damaged(tmp_path, damage, random.Random(damage.__name__), most=25)
+    assert files == 25
+    assert refusals < files or damage is not a_byte_of_a_part
 
 
 @pytest.mark.parametrize(
-    ("part", "size"), [("records.bin", PACKED.size), ("places.bin", PLACE.size), ("chunks.bin", ENTRY.size)]
+    "report",
+    [["x", 1000, ""], [0, [], ""], [0, "1000", ""], [0, 1000, 5], [0, 1.5, ""], [0, 1000], [7, 1000, ""], 3],
+    ids=str,
 )
-@pytest.mark.lengthy
-def test_a_damaged_entry_is_refused_or_can_be_read(
-    part: str, size: int, whole: dict[str, bytes], tmp_path: Path
-) -> None:
-    """Each value of an entry is another one: a connection that there is not, an end, a time, a length."""
-    for at in range(size):
-        for value in (1, 0xFF):
-            data = bytearray(whole[part])
-            data[size * 2 + at] = value
-            refused_or_read(tmp_path / "damaged.wslab", {**whole, part: bytes(data)})
+def test_a_report_that_is_none_is_refused(report: Any, whole: dict[str, bytes], tmp_path: Path) -> None:
+    story = json.loads(whole["trace.json"])
+    story["connections"][0]["reports"][0] = report
+    zipped(tmp_path / "damaged.wslab", {**whole, "trace.json": json.dumps(story).encode()})
+    assert refused(tmp_path / "damaged.wslab")
+
+
+def test_a_number_of_connections_that_no_recording_has_is_refused(whole: dict[str, bytes], tmp_path: Path) -> None:
+    for number, wrong in ((2**62, True), (0, False)):
+        story = {**json.loads(whole["trace.json"]), "next_connection": number}
+        zipped(tmp_path / "damaged.wslab", {**whole, "trace.json": json.dumps(story).encode()})
+        assert refused(tmp_path / "damaged.wslab") is wrong
+
+
+def test_a_reason_that_would_quote_the_file_is_cut(whole: dict[str, bytes], tmp_path: Path) -> None:
+    """zipfile quotes a name of the directory and one of 64 KiB that a damaged header claims."""
+    path = tmp_path / "damaged.wslab"
+    zipped(path, {**whole, "bytes.bin": bytes(100_000)})
+    data = path.read_bytes()
+    at = data.index(b"bytes.bin") - 4
+    path.write_bytes(data[:at] + b"\xff\xff" + data[at + 2 :])
+    assert refused(path)
 
 
 @pytest.mark.parametrize("part", ["bytes.bin", "records.bin", "places.bin", "chunks.bin", "inflated.bin", "trace.json"])
@@ -365,28 +385,7 @@ def test_a_part_that_is_cut_or_missing_is_refused_or_can_be_read(
 ) -> None:
     path = tmp_path / "damaged.wslab"
     for length in {0, 1, len(whole[part]) // 2, len(whole[part]) - 1}:
-        refused_or_read(path, {**whole, part: whole[part][:length]})
-    assert refused_or_read(path, {name: content for name, content in whole.items() if name != part})
-
-
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The ways to every value in some JSON, those that hold others included."""
-    if path:
-        yield path
-    if isinstance(value, dict | list):
-        for key in value if isinstance(value, dict) else range(len(value)):
-            yield from leaves(value[key], (*path, key))
-
-
-@pytest.mark.slow
-def test_a_story_with_any_other_value_is_refused_or_can_be_read(whole: dict[str, bytes], tmp_path: Path) -> None:
-    alike = {
-        tuple(type(key) if isinstance(key, int) else key for key in way): way
-        for way in leaves(json.loads(whole["trace.json"]))
-    }
-    for *way, last in alike.values():
-        for other in (None, -1, 2**70, 0.5, "x", [], {}):
-            story = json.loads(whole["trace.json"])
-            holder = reduce(lambda holder, key: holder[key], way, story)
-            holder[last] = other
-            refused_or_read(tmp_path / "damaged.wslab", {**whole, "trace.json": json.dumps(story).encode()})
+        zipped(path, {**whole, part: whole[part][:length]})
+        refused(path)
+    zipped(path, {name: content for name, content in whole.items() if name != part})
+    assert refused(path)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import dpkt
 import pytest
-from packets import GREETING, MASK, Packet, Talk, greeting, pcap, pcapng
+from packets import ACK, FIN, GREETING, MASK, RST, SYN, Packet, Talk, greeting, pcap, pcapng
 
+from wslab import ClosingPanel
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_frame, build_request, build_response
+from wslab.protocol.states import State
 from wslab.protocol.words import BINARY
 from wslab.recording.derive import FEWEST
 from wslab.recording.files.capture_in import read_capture
@@ -55,13 +58,16 @@ def test_a_server_that_is_heard_and_says_nothing_is_judged():
     assert accused(trace) == ["client-frame-before-handshake"]
 
 
-def test_a_lost_first_fragment():
-    lost = talk(*(("c", part) for part in PARTS))
+@pytest.mark.parametrize("more", [0, 1, 3])
+def test_a_lost_first_fragment(more: int):
+    """And the fragments in between, which go on with what nobody has seen."""
+    between = [("c", build_frame("…", opcode=0, fin=False, mask=MASK))] * more
+    lost = talk(("c", PARTS[0]), *between, ("c", PARTS[1]))
     del lost.packets[3 + 4]
     trace = read(lost.packets)
     assert accused(trace) == []
-    (rest,) = (frame for frame in trace.frames if not frame.first & 0x0F)
-    assert rest.note == "the beginning of its message is not known"
+    rest = [frame.note for frame in trace.frames if not frame.first & 0x0F]
+    assert rest == ["the beginning of its message is not known"] * (more + 1)
 
 
 def test_what_begins_behind_a_message_is_judged_again():
@@ -76,7 +82,11 @@ def test_a_frame_with_a_hole_has_a_record():
     trace = read(holed.packets)
     assert accused(trace) == []
     (cut,) = (record for record in trace.records if record.kind is Kind.UNREAD)
+    assert cut.summary == "BINARY cut short: 992 of 3,000 bytes"
     said = " ".join(repr(trace.explain(cut.number)).split())
+    assert said.startswith("BINARY frame, cut short")
+    *_, extended, key, payload = trace.explain(cut.number).fields
+    assert (extended.value, key.value, payload.width) == (3000, MASK, 992 * 8)
     assert "a frame with 992 of 3,000 bytes of payload; what follows was not recorded" in said
     assert "connection 0: 1,008 bytes after gaps are the ends of frames that the gaps cut" in trace.notes
     assert not any("no frame's beginning is known" in note for note in trace.notes)
@@ -125,17 +135,17 @@ def test_whatever_a_capture_does_to_a_packet_nobody_is_accused(packets: list[Pac
     assert accused(read(packets)) == []
 
 
-WEBKIT = {"Sec-WebSocket-Extensions": "x-webkit-deflate-frame"}
-
-
-def test_an_extension_that_is_not_known_here_may_use_what_is_reserved():
-    request = build_request(headers=WEBKIT)
-    lines = [("c", request), ("s", build_response("dGhlIHNhbXBsZSBub25jZQ==", headers=WEBKIT))]
+@pytest.mark.parametrize("name", ["x-webkit-deflate-frame", "permessage-bzip2", "x-mux"])
+@pytest.mark.parametrize("parameters", ["", "; quota=10"])
+def test_an_extension_that_is_not_known_here_may_use_what_is_reserved(name: str, parameters: str):
+    agreed = {"Sec-WebSocket-Extensions": name + parameters}
+    request = build_request(headers=agreed)
+    lines = [("c", request), ("s", build_response("dGhlIHNhbXBsZSBub25jZQ==", headers=agreed))]
     lines += [("s", build_frame(b"\xf2\x48\xcd\xc9\xc9\x07\x00", opcode=1, rsv1=True))]
     lines += [("s", build_frame(b"", opcode=3, rsv3=True))]
     trace = read(Talk().open().say(lines).packets)
     assert accused(trace) == []
-    note = 'not inflated: an extension that is not known here was agreed, "x-webkit-deflate-frame"'
+    note = 'not inflated: an extension that is not known here was agreed, "' + name + '"'
     assert trace.frames[0].note == note
 
 
@@ -166,9 +176,14 @@ def test_a_capture_that_begins_with_a_probe():
     assert [message.data for message in trace.messages] == [b"Hello server!", b"Hello client!"]
 
 
+NUMBERS = "the connections' numbers may differ from Wireshark's, which counts some of what is left out"
+IN_UDP = {1701: "L2TP", 2152: "GTP", 3544: "Teredo", 4789: "VXLAN", 6081: "Geneve", 6635: "MPLS"}
+IN_IP = {4: "IP in IP", 41: "IPv6 in IP", 47: "GRE", 51: "AH", 97: "EtherIP"}
+
+
 @pytest.mark.parametrize(
     ("protocol", "port", "name"),
-    [(17, 2152, "GTP"), (17, 4789, "VXLAN"), (4, 0, "IP in IP"), (41, 0, "IPv6 in IP"), (47, 0, "GRE")],
+    [(17, port, name) for port, name in IN_UDP.items()] + [(protocol, 0, name) for protocol, name in IN_IP.items()],
 )
 def test_what_is_in_a_tunnel_is_said_to_be_there(protocol: int, port: int, name: str):
     inside = dpkt.udp.UDP(sport=port, dport=port, data=b"inside") if protocol == 17 else b"inside"
@@ -177,7 +192,7 @@ def test_what_is_in_a_tunnel_is_said_to_be_there(protocol: int, port: int, name:
     trace = read([(0.0, bytes(tunnel)), *greeting().packets])
     assert trace.notes == (
         f"1 packet left out: in {name}, a tunnel that is not read",
-        "the connections' numbers are not Wireshark's, which counts those in tunnels too",
+        NUMBERS,
     )
 
 
@@ -188,6 +203,7 @@ def test_other_links_in_ethernet(kind: int, name: str):
 
 
 LENGTHS = bytes.fromhex("0000006c") + bytes(range(108))
+PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 
 
@@ -196,17 +212,40 @@ H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n
     [
         ([("s", LENGTHS)], "not WebSocket"),
         ([("c", H2C), ("s", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
-        ([("c", GREETING[0][1].replace(b"\r\n", b"\n"))], "HTTP whose lines end in a bare LF, which is not read here"),
-        ([("c", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")], "HTTP without an upgrade to WebSocket"),
+        ([("c", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
+        ([("c", H2C.replace(b"h2c", b"TLS/1.0, x"))], 'HTTP with an upgrade to "TLS/1.0", and not to WebSocket'),
+        ([("c", PLAIN), ("c", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
+        ([("c", b"\x16\x03\x01\x00\xa0" + bytes(160))], "TLS, which is not decrypted here"),
+        ([("s", b"\x16\x03\x03\x00\x10" + bytes(16))], "TLS, which is not decrypted here"),
+        ([("c", PLAIN)], "HTTP without an upgrade to WebSocket"),
+        ([("s", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")], "HTTP without an upgrade to WebSocket"),
+        ([("c", b"GET / HTTP/1.1\r\nHost: a\r\n")], "HTTP whose first head has no end in the capture"),
     ],
 )
 def test_the_reason_why_a_connection_is_left_out(lines: list[tuple[str, bytes]], reason: str):
     assert read(Talk().say(lines).packets).notes == (f"1 TCP connection left out: {reason}",)
 
 
-def test_packets_that_were_captured_cut_short():
-    packets = [(time, packet[:80]) for time, packet in greeting().packets]
+@pytest.mark.parametrize("snaplen", [120, 187])
+def test_heads_that_a_snap_length_cut_behind_their_upgrade(snaplen: int):
+    """What is left of the request tells what it asks for, and all that is short is read."""
+    trace = read([(time, packet[:snaplen]) for time, packet in greeting().packets])
+    assert accused(trace) == []
+    assert [message.data for message in trace.messages] == [b"Hello server!", b"Hello client!"]
+
+
+@pytest.mark.parametrize("snaplen", [48, 60, 80])
+def test_packets_that_were_captured_cut_short(snaplen: int):
+    packets = [(time, packet[:snaplen]) for time, packet in greeting().packets]
     assert read(packets).notes == ("1 TCP connection left out: HTTP in packets that were captured cut short",)
+
+
+def test_what_a_snap_length_leaves_whole_is_read():
+    lines = [*GREETING[:2], ("c", build_frame("a", mask=MASK)), ("s", build_frame("x" * 300)), ("s", ANSWER)]
+    trace = read([(time, packet[:188]) for time, packet in Talk().open().say([*lines, *GREETING[4:]]).packets])
+    assert accused(trace) == []
+    assert [message.data for message in trace.messages] == [b"a", b"as you like"]
+    assert "connection 0: 156 bytes of the server's stream were not captured" in trace.notes
 
 
 def test_frames_in_the_midst_of_which_a_capture_began_stay_found():
@@ -239,6 +278,195 @@ def test_a_file_with_secrets_says_that_nothing_is_decrypted():
     secrets = struct.pack("<IIII", 10, 20, 0x544C534B, 0) + struct.pack("<I", 20)
     trace = read_capture(pcapng(greeting().packets) + secrets, Trace)
     assert trace.notes == ("the file holds secrets of TLS; nothing is decrypted here",)
+
+
+@pytest.mark.parametrize("heads", ["c", "s", "cs"])
+def test_heads_whose_lines_end_in_lf_alone_are_read(heads: str):
+    lines = [(who, data.replace(b"\r\n", b"\n") if who in heads else data) for who, data in GREETING[:2]]
+    trace = read(Talk().open().say([*PAGE, *lines, *GREETING[2:]]).close().packets)
+    assert accused(trace) == ["line-ends-in-bare-lf"] * len(heads)
+    assert len(trace.frames) == 4
+    assert [head.headers for head in trace.handshakes] == [head.headers for head in read(greeting().packets).handshakes]
+
+
+@pytest.mark.parametrize("later", [1, 2, 3, 5])
+def test_a_syn_that_the_capture_saw_late_opens_no_other_connection(later: int):
+    packets = greeting().packets
+    trace = read([*packets[1 : 1 + later], packets[0], *packets[1 + later :]])
+    assert (trace.connections, trace.notes) == ([0], ())
+    assert len(trace.messages) == 2
+
+
+@pytest.mark.parametrize("kept", [0, 1, 17, 60, 110])
+def test_the_rest_of_a_head_is_no_frame(kept: int):
+    """Of the 101, only these bytes and the last ones were captured: frames follow behind its empty line."""
+    head = GREETING[1][1]
+    cut = Talk().open().say([GREETING[0], ("s", head[:kept]), ("s", head[kept:-7]), ("s", head[-7:] + GREETING[3][1])])
+    del cut.packets[5]
+    trace = read(cut.say([GREETING[2], *GREETING[4:]]).close().packets)
+    assert accused(trace) == []
+    assert sorted(message.data or b"" for message in trace.messages) == [b"Hello client!", b"Hello server!"]
+
+
+NO = ("s", b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+PAGE = [("c", b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n"), ("s", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")]
+
+
+@pytest.mark.parametrize("before", [[GREETING[0], NO], [*PAGE, GREETING[0], NO], [GREETING[0], NO, GREETING[0], NO]])
+@pytest.mark.parametrize("end", ["", "c", "s"])
+def test_several_requests_on_one_connection(before: list[tuple[str, bytes]], end: str):
+    """The whole, and each direction alone: a second request is no frame."""
+    asked = Talk().open().say([*before, *GREETING]).close()
+    trace = read(of(asked, end) if end else asked.packets)
+    assert accused(trace) == []
+    assert len(trace.frames) == (2 if end else 4)
+    assert all(head.malformed is None for head in trace.handshakes)
+
+
+@pytest.mark.parametrize("gone", range(3, 9))
+def test_several_requests_of_which_one_is_cut_short(gone: int):
+    asked = Talk().open().say([*PAGE, GREETING[0], NO, *GREETING]).close()
+    time, packet = asked.packets[gone]
+    asked.packets[gone] = time, packet[: 40 + (len(packet) - 40) // 2]
+    trace = read(asked.packets)
+    assert accused(trace) == []
+    assert len(trace.frames) == 4
+
+
+@pytest.mark.parametrize("lines", [[GREETING[0], NO], [GREETING[0], ("s", GREETING[1][1])]])
+def test_a_server_whose_only_bytes_were_lost_is_not_said_to_be_silent(lines: list[tuple[str, bytes]]):
+    lost = Talk().open().say(lines).close()
+    del lost.packets[4]
+    trace = read(lost.packets)
+    assert accused(trace) == []
+    note = f"connection 0: the last {len(lines[1][1])} bytes of the server's stream were not captured"
+    assert trace.notes == (note,)
+
+
+def refusal(*headers: str) -> tuple[str, bytes]:
+    return "s", "".join(f"{line}\r\n" for line in ("HTTP/1.1 403 Forbidden", *headers, "")).encode() + b"no"
+
+
+ENDS = {"c": ("c", FIN | ACK), "s": ("s", FIN | ACK), "C": ("c", RST | ACK), "S": ("s", RST | ACK)}
+SAID = {
+    "nothing": GREETING[:1],
+    "refused": [GREETING[0], refusal("Content-Length: 2")],
+    "refused, and closes": [GREETING[0], refusal("Content-Length: 2", "Connection: close")],
+    "refused, to the end": [GREETING[0], refusal()],
+    "refused twice": [GREETING[0], NO, GREETING[0], NO],
+    "open": GREETING[:4],
+    "closing": GREETING[:5],
+    "closing, by the server": [*GREETING[:4], GREETING[5]],
+    "open, with a gap": [*GREETING[:4], ("c", b"gone"), *GREETING[2:4]],
+    "closing, with a gap": [*GREETING[:4], ("s", b"gone"), GREETING[3], *GREETING[4:]],
+}
+
+
+@pytest.mark.parametrize("how", ["", "c", "s", "cs", "sc", "C", "S", "sC", "cS"])
+@pytest.mark.parametrize("what", SAID)
+def test_states_after_the_end(what: str, how: str):
+    """Both ends are CLOSED once TCP has ended both ways or by a reset, and never OPEN after a refusal."""
+    talk = Talk().open().say(SAID[what])
+    if "gap" in what:
+        del talk.packets[3 + 4]
+    for end in how:
+        talk.put(ENDS[end][0], flags=ENDS[end][1])
+    trace = read(talk.packets)
+    over = len(how) == 2 or how.isupper()
+    assert len(trace.connections) == (2 if "gap" in what else 1)
+    for number in trace.connections:
+        states = set(trace.states(number).values())
+        assert states == {State.CLOSED} if over else State.OPEN not in states or "refused" not in what
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "says"),
+    [
+        (b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\r\n", "Upgrade", "it does not now"),
+        (b"HTTP/1.1 400 Bad Request\r\nUpgrade: websocket, h2c\r\n\r\n", "Upgrade", "it does not now"),
+        (b"HTTP/1.1 403 No\r\nConnection: close\r\n\r\n", "Connection", "closes the TCP connection after this"),
+        (b"HTTP/1.1 426 No\r\nConnection: Upgrade\r\n\r\n", "Connection", 'options of this connection: "Upgrade"'),
+        (b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n", "Connection", "options of this connection"),
+    ],
+)
+def test_the_headers_of_a_refusal_are_told_as_one_s(head: bytes, name: str, says: str):
+    trace = read(Talk().open().say([GREETING[0], ("s", head)]).close().packets)
+    assert says in trace.explain(1)[name].meaning
+
+
+@pytest.mark.parametrize("first", [6, 7, 8])
+def test_a_close_frame_may_have_come_before_the_capture_began(first: int):
+    """The server closes first, and the client's frames after that are all that is seen, with both ends' FIN."""
+    late = Talk().open().say([*GREETING[:2], ("s", GREETING[5][1]), GREETING[2], GREETING[4]]).close()
+    trace = read(late.packets[first:])
+    assert accused(trace) == []
+
+
+def torn(who: str, ttl: int, *, late: float = 0.05) -> Trace:
+    """A conversation that ends with an RST: its TTL, and seconds behind the last packet. The others' TTL is 64."""
+    talk = Talk().open().say(GREETING[:4])
+    talk.clock += late
+    talk.put(who, flags=RST | ACK)
+    time, packet = talk.packets[-1]
+    talk.packets[-1] = time, packet[:8] + bytes([ttl]) + packet[9:]
+    return read(talk.packets)
+
+
+BOX = ": something between the two may have sent it"
+
+
+@pytest.mark.parametrize(
+    ("who", "ttl", "late", "says"),
+    [
+        ("s", 64, 0.05, "server's address; its TTL is 64, as that side's other packets have; it came 52.0 ms after"),
+        (
+            "s",
+            57,
+            0.05,
+            "server's address; its TTL is 57, and that side's other packets have 64; it came 52.0 ms after",
+        ),
+        ("c", 255, 0.05, "client's address; its TTL is 255, and that side's other packets have 64; it came 51.0 ms"),
+        ("c", 64, 90, "client's address; its TTL is 64, as that side's other packets have; it came 90.0 s after"),
+    ],
+)
+def test_an_rst_bears_an_address_and_no_author(who: str, ttl: int, late: float, says: str):
+    trace = torn(who, ttl, late=late)
+    strange = ttl != 64
+    label = "client" if who == "c" else "server"
+    said = next(one for one in trace.records if one.kind is Kind.RESET)
+    ((name, text),) = trace.explain(said.number).facts
+    assert name == "TCP RST"
+    assert text.startswith(f"an RST with the {says}")
+    assert text.endswith(BOX) is strange
+    for view in (trace.closing(0), ClosingPanel(trace)):
+        assert text in " ".join(str(view).split())
+    assert f"the {label} with RST" not in str(trace.closing(0))
+    assert trace.notes == ((f"connection 0: {text}",) if strange else ())
+
+
+def test_an_rst_that_came_sooner_than_that_side_can_answer():
+    talk = Talk()
+    talk.put("c", flags=SYN)
+    talk.clock += 0.2
+    talk.put("s", flags=SYN | ACK)
+    talk.put("c")
+    talk.say(GREETING[:3])
+    talk.put("s", flags=RST)
+    (note,) = read(talk.packets).notes
+    assert note.endswith(
+        "it came 1.0 ms after the client's last packet, and this side took 201.0 ms to answer the first" + BOX
+    )
+
+
+def test_the_author_of_an_rst_that_wslab_recorded_is_known(tmp_path: Path):
+    trace = Trace()
+    server = trace.join(Sender.SERVER, "one")
+    server.received(GREETING[0][1])
+    server.reset_sent()
+    trace.to_pcapng(tmp_path / "own.pcapng")
+    assert "■ server with RST" in str(Trace.open(tmp_path / "own.pcapng").closing(0))
+    torn("s", 57).save(tmp_path / "torn.wslab")
+    assert BOX in str(Trace.open(tmp_path / "torn.wslab").closing(0))
 
 
 @pytest.mark.slow

@@ -178,8 +178,10 @@ def test_messages_that_the_file_leaves_out():
     left_out = entry()
     del left_out["_webSocketMessages"]
     trace = read_har([left_out])
-    assert "the file holds no messages of a WebSocket: what wrote it left them out" in trace.notes
-    assert not any("left them out" in note for note in read_har([entry([])]).notes)  # there were none
+    assert any("what wrote it left them out, or there were none" in note for note in trace.notes)
+    refused = {**left_out, "response": {**left_out["response"], "status": 403}}
+    for none in (entry([]), refused):  # no messages, and none that could be left out
+        assert not any("left them out" in note for note in read_har([none]).notes)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +189,8 @@ def test_messages_that_the_file_leaves_out():
     [
         ({"code": 1011, "reason": "oops", "timestamp": 1767323048.678}, 'the file says: closed with 1011 "oops"'),
         ({"code": 1005}, "the file says: closed with 1005"),
+        ({"reason": "", "timestamp": 1767323048.678}, "the file says: closed without a code"),
+        ("aborted", "the file says: the connection ended without a close frame"),
         ("disconnected", "the file says: the connection ended without a close frame"),
     ],
 )
@@ -200,11 +204,40 @@ def test_the_end_as_http_toolkit_tells_it(told: Any, said: str):
         assert last.time == pytest.approx(3.0, abs=1e-5)
 
 
-@pytest.mark.parametrize("told", [None, [], {}, {"code": "1000"}, {"code": True}, 5])
+def test_a_time_that_counts_from_another_moment():
+    """HTTP Toolkit's time of the end counts from when the program began; the recording did not begin in 1970."""
+    end = {"code": 1000, "reason": "", "timestamp": 4821.25}
+    trace = read_har([entry([message(time=1767323046.0), message(time=12.5)], _webSocketClose=end)])
+    assert trace.began == pytest.approx(1767323045.678)
+    assert [round(record.time, 3) for record in trace.records] == [0, 0, 0.322, 0.322, 0.322]
+    assert "a message has no usable time, and is given the time of the message before" in trace.notes
+
+
+@pytest.mark.parametrize("told", [None, [], {"code": "1000"}, {"code": True}, {"code": 10**30}, {"code": -1}, "x", 5])
 def test_an_end_that_is_none_is_not_told(told: Any):
     trace = read_har([entry([], _webSocketClose=told)])
     assert [record.kind for record in trace.records] == [Kind.REQUEST, Kind.RESPONSE]
     assert "how it was closed" in trace.notes[0]
+    assert (told is None) is not any("a _webSocketClose is left out" in note for note in trace.notes)
+
+
+@pytest.mark.parametrize("key", ["_failureText", "_error"], ids=["Playwright", "Chromium and mitmproxy"])
+def test_a_failure_is_told_in_the_words_of_the_file(key: str):
+    response = {"status": -1, "headers": [], "httpVersion": "HTTP/1.1", key: "net::ERR_UNSAFE_PORT"}
+    trace = read_har([entry([], response=response)])
+    assert "the file says: net::ERR_UNSAFE_PORT" in repr(trace.explain(trace.records[-1].number))
+
+
+def test_a_websocket_that_no_field_names():
+    """Firefox lists its handshake like any other request, and no messages; mitmproxy so lists a refused one."""
+    firefox = entry()
+    del firefox["_webSocketMessages"], firefox["_resourceType"]
+    refusal = {"status": 403, "statusText": "Forbidden", "httpVersion": "HTTP/1.1", "headers": headers(("A", "b"))}
+    http = {**firefox["request"], "url": "http://localhost:1234/chat"}
+    plain = {"request": {**http, "headers": headers(("Host", "x"))}, "response": refusal}
+    trace = read_har([firefox, {**firefox, "request": http, "response": refusal}, plain])
+    assert [head.status for head in trace.handshakes] == [None, 101, None, 403]
+    assert "1 of 3 entries left out: they are no WebSocket's" in trace.notes
 
 
 def test_own_export_comes_back_with_its_messages(tmp_path: Path):
@@ -228,6 +261,7 @@ def test_what_an_export_leaves_out_is_said():
     conversation(trace)
     log = trace.to_har()["log"]
     assert "no masking keys, fragments, control frames, close codes" in log["comment"]
+    assert log["comment"].endswith(" Left out: 2 FIN records, 2 close reports.")
     assert log["entries"][0]["comment"] == "left out, since HAR does not carry it: 3 control frames, 2 fragments"
     assert log["entries"][0]["_webSocketMessages"] == [
         {"type": "receive", "time": trace.began + trace.records[4].time, "opcode": 1, "data": "Hello"}

@@ -363,6 +363,39 @@ def test_no_connection_of_that_number_is_told_with_those_there_are():
     conversation(trace)
     with pytest.raises(IndexError, match="there are: 0"):
         trace.states(7)
+    for number in range(500):
+        trace.join(CLIENT, number)
+    with pytest.raises(IndexError, match=r"there are: 0, 1, 2, .*, 11 and 489 more$") as caught:
+        trace.conversation(9_999)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_record_that_there_is_not_is_told_with_those_there_are():
+    trace = Trace()
+    with pytest.raises(IndexError, match="the trace holds no records"):
+        trace.explain(0)
+    conversation(trace)
+    with pytest.raises(IndexError, match=r"no record 1000000: the trace holds records 0 to \d+$"):
+        trace.explain(10**6)
+
+
+def test_a_handshake_that_was_not_recorded_says_so():
+    trace = Trace()
+    trace.join(CLIENT, 1)
+    assert "no opening handshake was recorded" in repr(trace.handshake(0))
+    assert "no opening handshake was recorded" in trace.handshake(0)._repr_html_()
+
+
+def test_what_is_no_whole_frame_is_explained_in_a_page_too():
+    """No field is known of it, so that there is no ruler."""
+    trace = Trace()
+    client = trace.join(CLIENT, 1, heads=(False, False))
+    client.sent(build_frame("half of it", mask=bytes(4))[:9])
+    client.fin_sent()
+    (number,) = (record.number for record in trace.records if record.kind is Kind.UNREAD)
+    assert "a frame with 3 of 10 bytes of payload" in trace.explain(number)._repr_html_()
+    assert "bits" not in trace.explain(number)._repr_html_().partition("</style>")[2]
+    assert trace.explain(number).svg().startswith("<svg")
 
 
 # --- files -------------------------------------------------------------------------------
@@ -547,7 +580,7 @@ def public(thing: object) -> set[str]:
 def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
     trace = Trace()
     writing = {"join", "now", "note", "subscribe"}
-    exporting = {"bytes_at", "completed", "conversation", "frame_of", "ledger", "raw", "still", "tape"}
+    exporting = {"bytes_at", "completed", "conversation", "frame_of", "ledger", "left_out", "raw", "still", "tape"}
     asking = {
         "began", "between", "bytes_sent", "chunks", "closings", "connections", "dropped", "explain", "first", "foresee",
         "frame", "frames", "handshakes", "heads", "held", "lanes", "messages", "messages_of",

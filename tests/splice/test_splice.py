@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from credential_table import HEADERS, PARTS, SECRET
 from jupyter_process import ALONE, JupyterServer, jupyter_process
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
@@ -30,7 +31,6 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.live.jupyter import doors
 from wslab.live.lab import Lab
-from wslab.splice import head
 
 pytestmark = pytest.mark.slow  # a Jupyter server takes two seconds to start
 
@@ -309,19 +309,20 @@ def test_the_lab_reads_the_browsers_request_without_jupyters_credentials(jupyter
         async with listening() as (listener, door):
             reader, writer = await dial(jupyter)
             target = f"a%20b//c/?room=%31&token={jupyter.token}&%5fxsrf=2&empty="
-            cookies = f"{cookie}; _xsrf=1; jupyterhub-user-ann=2; username-localhost-8889=3; colour=red"
-            secret = {
-                "X_XSRFToken": "4",
-                "Proxy_Authorization": "Basic YWRhOnB3",
-                "X_Forwarded_Access_Token": "5",
-                "X_Auth_Request_Access_Token": "6",
-                "Referer": f"http://127.0.0.1/lab?room=1&token={jupyter.token}",
-            }
+            names = [name for names in HEADERS.values() for name in names if name != "Authorization"]
+            logins = "; ".join(value.split("; ")[1] for name, value, _ in PARTS if name == "Cookie")
+            secret = {name.replace("-", "_"): SECRET for name in names if "_" not in name}
+            secret |= {name.replace("-", "_"): value for name, value, _ in PARTS if name != "Cookie"}
+            secret["Referer"] = f"http://127.0.0.1/lab?room=1&token={jupyter.token}"
+            cookies = f"{cookie}; {logins}; colour=red"
             writer.write(upgrade(jupyter, door, target, Cookie=cookies, User_Agent="Test", **secret))
             head, _, peer = await listener.accept()
             lines = head.decode().split("\r\n")
             assert lines[0] == "GET /a%20b//c/?room=%31&empty= HTTP/1.1"
-            assert set(lines[1:-2]) == {
+            assert SECRET not in head.decode()
+            assert jupyter.token not in head.decode()
+            left = {f"{name}: {value}".lower() for name, _, value in PARTS if name not in ("Cookie", "Referer")}
+            assert {line for line in lines[1:-2] if line.lower() not in left} == {
                 f"Host: 127.0.0.1:{door.port}",
                 "Connection: Upgrade",
                 "Upgrade: websocket",
@@ -336,41 +337,6 @@ def test_the_lab_reads_the_browsers_request_without_jupyters_credentials(jupyter
             writer.close()
 
     run(main())
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Authorization", "Proxy-Authorization", "X-Xsrftoken", "X-Csrf-Token", "X-Forwarded-Access-Token",
-        "X-Auth-Request-Access-Token", "X-Amzn-Oidc-Data", "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion",
-        "X-Api-Key",
-    ],
-)  # fmt: skip
-def test_no_header_with_a_login_reaches_a_lab(name: str) -> None:
-    assert head.headers([(name, "secret"), ("Origin", "http://a")], "127.0.0.1:1", "login") == [("Origin", "http://a")]
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["Origin", "User-Agent", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Protocol", "X-Forwarded-For", "Accept"],
-)
-def test_every_other_header_reaches_it(name: str) -> None:
-    (line,) = head.headers([(name, "value")], "127.0.0.1:1", "login")
-    assert (line[0].lower(), line[1]) == (name.lower(), "value")
-
-
-@pytest.mark.parametrize(
-    ("given", "left"),
-    [
-        ("http://a/lab", "http://a/lab"),
-        ("http://a/lab?token=s", "http://a/lab"),
-        ("http://a/lab?%74oken=s&b=%20", "http://a/lab?b=%20"),
-        ("http://a/lab?b=1&token=s&token=t&_xsrf=u", "http://a/lab?b=1"),
-        ("http://a/lab?", "http://a/lab?"),
-    ],
-)
-def test_a_referer_keeps_all_but_jupyters_parameters(given: str, left: str) -> None:
-    assert head.headers([("Referer", given)], "127.0.0.1:1", "login") == [("Referer", left)]
 
 
 def test_every_byte_after_the_head_crosses_both_ways(jupyter: JupyterServer) -> None:
@@ -646,5 +612,34 @@ def test_a_public_door_is_for_whoever_knows_it_and_for_no_page_of_another_origin
                     await connect(address(jupyter, private), proxy=None)
                 assert refused.value.response.status_code == 403
                 assert status(await exchange(jupyter, "GET", f"/x/{private.path}")) == 403
+
+    run(main())
+
+
+def test_behind_a_door_the_splice_adds_the_secret_and_nobody_sees_it(jupyter: JupyterServer) -> None:
+    async def main() -> None:
+        async with Lab() as lab:
+            seen = []
+
+            async def handler(connection: ServerConnection) -> None:
+                assert connection.request is not None
+                seen.append(connection.request.path)
+                await closing(connection)
+
+            server = await lab.serve(handler, secret=True)
+            page, door = server.page(), server.door()
+            secret = urlsplit(server.uri).path
+            for target in ("", "chat?room=1"):
+                async with opened(jupyter, door, target) as client:
+                    await client.send("Hello server!")
+                    assert await client.recv() == "Hello server!"
+            assert seen == ["/", "/chat?room=1"]
+            answer = await exchange(jupyter, "GET", f"/x/{door.path}", token(jupyter))
+            assert status(answer) == 200
+            assert b"new WebSocket('./')" in answer
+            assert secret.encode() not in answer
+            assert secret in page.uri
+            sent = [lab.trace.bytes_sent(number, end) for number in lab.trace.connections for end in Sender]
+            assert [data for data in sent if b"secret-" in data] == []
 
     run(main())

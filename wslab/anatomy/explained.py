@@ -36,7 +36,8 @@ def handshake_sheet(request: Explained | None, response: Explained | None, *, re
     """The opening handshake: the request's lines, then the response's, each explained."""
     sheets = [explanation_sheet(head, reveal=reveal) for head in (request, response) if head is not None]
     blocks = [block for one in sheets for block in (Words("", close=True), *one.blocks)]
-    return Sheet("Opening handshake", blocks[1:])  # in text, two blank lines between both
+    # In text, two blank lines between both.
+    return Sheet("Opening handshake", blocks[1:] or [Words("no opening handshake was recorded")])
 
 
 def _blocks(view: View) -> Iterator[Block]:
@@ -44,7 +45,8 @@ def _blocks(view: View) -> Iterator[Block]:
     if view.is_head:
         yield Only(READ, [_lines(view)])
     elif view.explanation.data:
-        yield ruler(view)
+        if view.fields:
+            yield ruler(view)
         yield Only(READ, [dump(view)])
     if view.explanation.data:
         yield Only(DRAWN, [dump(view, numbered=True)])

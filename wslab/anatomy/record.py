@@ -14,8 +14,8 @@ offset type   name            meaning
 36     u16    status          HTTP status or close status code; 0 where there is none
 38     u8     sender          0 client, 1 server
 39     u8     kind            a ``Kind``
-40     u8     first           a frame's first byte: FIN, RSV1-3, opcode
-41     u8     second          a frame's second byte: MASK, Payload len
+40     u8     first           a frame's first byte: FIN, RSV1-3, opcode; also of one that is cut short
+41     u8     second          a frame's second byte: MASK, Payload len; also of one that is cut short
 42     u8     violations      how many rules it breaks, at most 255
 43     u8     preview_length  how many bytes of ``preview`` count
 44     28 s   preview         the start of what it says, see ``Record.preview``
@@ -137,11 +137,21 @@ class Record(NamedTuple):
                 return "FIN, end of stream"
             case Kind.RESET:
                 return "RST, connection reset"
+            case Kind.UNREAD if self.second:
+                return _cut(self)
             case Kind.UNREAD:
                 return f"no frame: {_told(self.preview, self.payload_length)}"
             case _:
                 full = len(self.preview) == PREVIEW
                 return visible(decode(self.preview, cut=full)) + ("…" if full else "")
+
+
+def _cut(record: Record) -> str:
+    # The preview begins with the frame's header: two bytes, the extended payload length if there is one, the key.
+    extended = record.preview[2 : record.header_length - (4 if record.second & 0b1000_0000 else 0)]
+    length = int.from_bytes(extended, "big") if extended else record.second & 0b111_1111
+    words = OPCODES.get(record.first & 0b1111, f"reserved opcode {record.first & 0b1111}")
+    return f"{words} cut short: {record.payload_length:,} of {count(length, 'byte')}"
 
 
 def _frame(record: Record) -> str:

@@ -110,9 +110,12 @@ def is_close(record: Record) -> bool:
 _ENDS = {Kind.FIN: "FIN", Kind.RESET: "RST"}
 
 
-def closing(records: Iterable[Record], reports: Iterable[CloseReport]) -> list[Block]:
+def closing(
+    records: Iterable[Record], reports: Iterable[CloseReport], said: Mapping[int, str] | None = None
+) -> list[Block]:
     """How one connection ended: its last records as a ladder, then who closed and what each end reports. ``records``
-    are one connection's; what comes before the first Close frame or TCP end is left out."""
+    are one connection's; what comes before the first Close frame or TCP end is left out. By a record's number, what is
+    ``said`` of an RST that a capture holds: it bears an address, and no author."""
     last = [*dropwhile(lambda record: record.kind not in _ENDS and not is_close(record), records)]
     firsts: dict[Sender, Record] = {}  # each end's first Close frame, the first of all first
     for record in filter(is_close, last):
@@ -121,7 +124,8 @@ def closing(records: Iterable[Record], reports: Iterable[CloseReport]) -> list[B
     rows = [*zip(("first Close", "the other's"), [*closes, "none"], strict=False)]
     for report in sorted(reports, key=lambda report: report.sender):
         rows.append((f"{report.sender.label} reports", reported(report, firsts.get(report.sender.peer))))
-    ends = [f"{record.sender.mark} with {_ENDS[record.kind]}" for record in last if record.kind in _ENDS]
+    tcp = [record for record in last if record.kind in _ENDS]
+    ends = [(said or {}).get(record.number) or f"{record.sender.mark} with {_ENDS[record.kind]}" for record in tcp]
     rows.append(("TCP ended by", ", then ".join(ends) or "nobody yet"))
     return [*([ladder(last)] if last else []), Pairs(rows)]
 

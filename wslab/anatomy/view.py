@@ -176,7 +176,7 @@ class View:
         return lines
 
     def _line_text(self, field: Field) -> str:
-        crossed = decode(field.raw.removesuffix(b"\r\n"))
+        crossed = decode(field.raw.removesuffix(b"\n").removesuffix(b"\r"))
         if not self._withholds(field):
             more = f"… {count(len(field.raw), 'byte')}" if len(crossed) > SENTENCE else ""
             return visible(crossed[:SENTENCE]) + more

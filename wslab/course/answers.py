@@ -20,7 +20,7 @@ class Text:
     """A few words; upper and lower case, quotation marks and spaces do not matter.
 
     Args:
-        unit: what stands behind the field.
+        unit: what stands after the field.
     """
 
     unit: str = field(default="", kw_only=True)

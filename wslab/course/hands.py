@@ -24,10 +24,8 @@ import contextlib
 import hmac
 import ipaddress
 import json
-import os
 import secrets
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from importlib.resources import files
@@ -37,8 +35,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from ..drawing.blocks import Table, Words
+from ..drawing.cell import shell
 from ..drawing.sheet import Sheet, Shown
 from ..live import server
+from ..live.guard import on_a_hub
 from ..live.lab import Lab
 from ..live.server import Server
 from ..live.waiting import Closes, start_on
@@ -81,7 +81,8 @@ class _OpenLab(Lab):
 
     async def open(self, handler: server.Handler, network: str, **kwargs: Any) -> Server:
         """Start its server, on that address; on 127.0.0.1 where it is empty."""
-        return await server.start(self._lease, handler, None, 0, False, kwargs, network=network)
+        # Its secret is the join code, which people can type.
+        return await server.start(self._lease, handler, None, 0, False, kwargs, network=network, secret_wanted=False)
 
 
 class Guest(ServerConnection):
@@ -295,8 +296,7 @@ class ShowOfHands(Closes, Shown):
         return Sheet("Show of hands", [*map(Words, [*told, self._guess.asked.question]), table])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
+        if shell() is None:
             return {"text/plain": repr(self), "text/html": self._repr_html_()}
         from .projector import Projector
 
@@ -355,8 +355,7 @@ async def show_of_hands(guess: Prediction, *, network: bool | str = False) -> Sh
         OSError: this machine is in no network, or has no such address.
         ValueError: ``network`` is no address of a network.
     """
-    on_a_hub = "JUPYTERHUB_SERVICE_PREFIX" in os.environ
-    address = network if isinstance(network, str) else own_address() if network and not on_a_hub else ""
+    address = network if isinstance(network, str) else own_address() if network and not on_a_hub() else ""
     if address:
         read = ipaddress.IPv4Address(address)
         if read.is_unspecified or read.is_multicast or read.is_loopback:

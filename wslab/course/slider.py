@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..drawing.blocks import Words
+from ..drawing.cell import beside
 from ..drawing.sheet import Sheet, Shown, sheet_of
 
 
@@ -49,10 +49,7 @@ class Slider(Shown):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         text = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return text
-        return {**_widget(self)._repr_mimebundle_(**kwargs), **text}
+        return beside(text, lambda: _widget(self), **kwargs)
 
 
 def _widget(slider: Slider) -> Any:

@@ -17,6 +17,7 @@ from typing import TypeVar
 from unicodedata import category, east_asian_width
 
 T = TypeVar("T")
+FEW = 12  # things that a sentence names
 FIRST, LAST = 48, 12  # of many things, a view shows so many from the start and so many from the end
 
 # Controls, format and bidirectional characters, spaces other than U+0020, variation selectors, surrogates and private
@@ -101,6 +102,12 @@ def both_ends(things: Sequence[T]) -> tuple[Sequence[T], int, Sequence[T]]:
     """What a view shows of many things: the first ``FIRST``, how many it leaves out, and the last ``LAST``."""
     missing = len(things) - FIRST - LAST
     return (things, 0, ()) if missing <= 0 else (things[:FIRST], missing, things[-LAST:])
+
+
+def named(things: Sequence[object]) -> str:
+    """The first few things for a sentence, and how many there are beyond them; "none" where there is nothing."""
+    more = len(things) - FEW
+    return ", ".join(map(str, things[:FEW])) + (f" and {more:,} more" if more > 0 else "") or "none"
 
 
 def cells(text: str) -> int:

@@ -15,6 +15,7 @@ import concurrent.futures
 import itertools
 import logging
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -27,6 +28,7 @@ from ..recording.trace import Trace
 from . import kernel, showing, tap
 from .carrier import ADDRESS, GRACE, Carrier, make
 from .errors import CLOSED, LabClosed, complaint, port_taken
+from .guard import is_loopback
 from .waiting import keep, run_on, start_on
 
 if TYPE_CHECKING:
@@ -78,8 +80,10 @@ class Closer:
 
     _ending: asyncio.Task[None] | None = None
 
-    def __init__(self, carrier: Carrier, end: Callable[..., Coroutine[Any, Any, None]], port: int) -> None:
-        self._carrier, self._end, self.port = carrier, end, port
+    def __init__(
+        self, carrier: Carrier, end: Callable[..., Coroutine[Any, Any, None]], port: int, secret: str = ""
+    ) -> None:
+        self._carrier, self._end, self.port, self.secret = carrier, end, port, secret
 
     @property
     def begun(self) -> bool:
@@ -136,6 +140,11 @@ class Estate:
         if self.open().carrier.name != "tcp":
             raise ValueError(f"{otherwise}: use Lab(carrier='tcp')")
         return self
+
+    def gives(self, host: str, port: int, given: str = "") -> str:
+        """The secret that a client of this lab writes there; none to the lab's own server, which knows its clients."""
+        own = self.serving is not None and self.serving.port == port and is_loopback(host)
+        return "" if own else given or secret_of(host, port)
 
     # TLS.
 
@@ -194,6 +203,11 @@ class Estate:
             await earlier.end()
         for helper in [each for each in [*self.helpers] if each.port == port]:
             await helper.close()
+
+    def has_port(self, port: int) -> None:
+        """Note that it listens on a port that nobody asked for; ``make_room`` takes it for who asks later."""
+        if self.carrier.name == "tcp":
+            _by_port[port] = self
 
     # Ending.
 
@@ -287,6 +301,13 @@ def traces() -> list[Trace]:
     return [trace for estate in list(_estates) for trace in list(estate.traces)]
 
 
+def secret_of(host: str, port: int | None) -> str:
+    """The secret of the server, or of the relay to one, that this process has there; empty where there is none."""
+    ends = [end for estate in list(_estates) for end in (estate.serving, *estate.helpers) if is_loopback(host)]
+    told = (end.secret for end in ends if isinstance(end, Closer) and end.port == port and not end.begun)
+    return next(told, "")
+
+
 def replace_helpers(helper: Helper) -> None:
     """Begin to end the relays and scripts that an earlier run of this very cell started before ``helper``."""
     for earlier in _helpers_by_cell.replaced(helper):
@@ -298,5 +319,6 @@ def _end_all() -> None:
     """Say goodbye with 1001 when the kernel is restarted or shut down."""
     for estate in (estates := list(_estates)):
         estate.abandon()
+    end = time.monotonic() + 2 * GRACE  # of all together: Jupyter kills a kernel that has not ended after 5 s
     for estate in estates:
-        estate.carrier.stop_now(2 * GRACE)
+        estate.carrier.stop_now(max(0.0, end - time.monotonic()))

@@ -7,14 +7,19 @@ Every page that a browser shows can reach 127.0.0.1. Two checks stand against it
 - *Host*: a page of ``evil.example`` whose name was pointed at 127.0.0.1 after it was loaded (DNS rebinding) is of the
   server's own origin in the browser's eyes, but its requests still carry ``Host: evil.example``. Only names of this
   machine are answered, and the address in a network (``network``) on which somebody chose to listen.
+
+Against other programs of the machine neither helps: that is what a secret in the path is for (``secret``).
 """
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
@@ -30,6 +35,10 @@ ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(:[0-9]
 ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
 MALFORMED = "The Host header is no host with an optional port (RFC 9110 7.2).\n"
+UNKNOWN = (
+    "This lab's server refuses a request whose path does not begin with the server's secret: it keeps out programs of "
+    "other users of this machine. Connect with lab.connect(), or to the whole of server.uri.\n"
+)
 FOREIGN = "This server answers to localhost and to loopback addresses only, as a defence against DNS rebinding.\n"
 
 
@@ -89,6 +98,24 @@ def refuse(request: Request, network: str = "") -> tuple[int, str] | None:
         if not is_loopback(match[1]) and match[1] != network:
             return 403, FOREIGN
     return None
+
+
+def on_a_hub() -> bool:
+    """Whether this is a user's server of a JupyterHub, or a kernel of one: the hub tells it where its pages are."""
+    return "JUPYTERHUB_SERVICE_PREFIX" in os.environ
+
+
+def knowing(secret: str) -> ProcessRequest:
+    """A ``process_request=`` that refuses a request from whose path another secret was taken, or none.
+
+    A client of the lab itself needs none: no other program has both addresses of its connection at the same time.
+    """
+
+    def process(connection: Any, request: Request) -> Response | None:
+        known = connection.wslab_tap.whole or hmac.compare_digest(connection.wslab.taker.taken, secret)
+        return None if known else connection.respond(403, UNKNOWN)
+
+    return process
 
 
 def guarded(*answering: ProcessRequest | None, network: str = "") -> ProcessRequest:

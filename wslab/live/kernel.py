@@ -6,23 +6,19 @@ import asyncio
 import signal
 import sys
 import threading
+import types
 import weakref
 from typing import Any, Generic, TypeVar
 
 from websockets.exceptions import ConnectionClosed
 
 from ..anatomy.hex_text import HexError
+from ..drawing.cell import running_cell, shell
 from . import errors
 
 T = TypeVar("T")
+PATIENCE = 0.5  # seconds after an interrupt in which a cell that awaits ends; later it counts as one that computes
 _armed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
-
-
-def _shell() -> Any:
-    """The IPython shell of the Jupyter kernel that this is, or None. Imports nothing."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
-    return shell if hasattr(shell, "kernel") else None
 
 
 def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
@@ -35,7 +31,7 @@ def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
     if loop in _armed:
         return True
     usr2 = getattr(signal, "SIGUSR2", None)
-    here = threading.current_thread() is threading.main_thread() and _shell() is not None
+    here = threading.current_thread() is threading.main_thread() and shell() is not None
     if usr2 is None or not here or signal.getsignal(usr2) is not signal.SIG_DFL:
         return False
     try:
@@ -43,7 +39,38 @@ def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
     except (NotImplementedError, RuntimeError, ValueError):  # a loop without signals, such as Windows' or Pyodide's
         return False
     _armed.add(loop)
+    shell().events.register("pre_run_cell", lambda *_: _interrupt_what_computes(loop))
+    _interrupt_what_computes(loop)
     return True
+
+
+def _interrupt_what_computes(loop: asyncio.AbstractEventLoop) -> None:
+    """Let an interrupt also reach the running cell where that has ``await`` in it and computes.
+
+    At an interrupt ipykernel cancels such a cell, and a cancelled task ends when the loop takes its next turn, which it
+    never does while the cell computes. Then a second interrupt raises KeyboardInterrupt in the cell's own code. At the
+    cell's end ipykernel takes the handler away.
+    """
+    cancel, here, main, late = signal.getsignal(signal.SIGINT), shell(), threading.main_thread(), False
+    if not callable(cancel) or cancel is signal.default_int_handler or threading.current_thread() is not main:
+        return  # a cell without ``await``, in which Python itself raises it, or one on a thread of its own
+
+    def interrupted(number: int, frame: types.FrameType | None) -> None:
+        nonlocal late
+        if not late:
+            late = True
+            cancel(number, frame)
+            again = threading.Timer(PATIENCE, signal.pthread_kill, (main.ident, number))
+            again.start()
+            loop.call_soon_threadsafe(again.cancel)
+            return
+        while frame is not None and frame.f_back is not None:
+            # Elsewhere nothing would catch it, and the kernel's loop would end.
+            if frame.f_back.f_code is type(here).run_code.__code__ and frame.f_globals is here.user_ns:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
+    signal.signal(signal.SIGINT, interrupted)
 
 
 # What is told in a few lines: what wslab raises, and that a connection was closed.
@@ -64,15 +91,15 @@ def few_lines(error: BaseException) -> list[str]:
 
 def tell_errors_shortly() -> None:
     """Have this kernel tell ``TOLD`` in a few lines, unless somebody else has a say in how errors are shown."""
-    shell = _shell()
-    if shell is None or getattr(shell, "custom_exceptions", None) != ():
+    here = shell()
+    if here is None or getattr(here, "custom_exceptions", None) != ():
         return
 
     def show(shell: Any, kind: Any, error: BaseException, traceback: Any, tb_offset: Any = None) -> None:
         sys.last_type, sys.last_value, sys.last_traceback = kind, error, traceback  # what %tb shows
         shell._showtraceback(kind, error, few_lines(error))
 
-    shell.set_custom_exc(TOLD, show)
+    here.set_custom_exc(TOLD, show)
 
 
 def paste_scripts() -> None:
@@ -92,17 +119,6 @@ def paste_scripts() -> None:
     import nest_asyncio2  # here and not above: it is never needed at import
 
     nest_asyncio2.apply(loop)
-
-
-def running_cell() -> tuple[str, str] | None:
-    """The running cell's id and its execution's id, where the front end tells them, as JupyterLab does."""
-    shell = _shell()
-    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
-    if not isinstance(parent, dict):
-        return None
-    cell = parent.get("metadata", {}).get("cellId")
-    execution = parent.get("header", {}).get("msg_id")
-    return (cell, execution) if isinstance(cell, str) and isinstance(execution, str) else None
 
 
 class Cells(Generic[T]):

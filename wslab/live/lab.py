@@ -21,6 +21,7 @@ from .ends import End, living
 from .errors import NoServer, port_taken
 from .estate import Estate, Lease
 from .raw import RawEndpoint
+from .secret import parted
 from .server import Handler, Server, echo
 from .showing import Alive
 from .waiting import Closes, settle
@@ -111,8 +112,9 @@ class Lab(Alive, Closes):
         return living([*self._estate.clients, *accepted], [*self._estate.raws])
 
     async def serve(
-        self, handler: Handler = echo, *, host: str | None = None, port: int = 0, tls: bool = False, **kwargs: Any
-    ) -> Server:
+        self, handler: Handler = echo, *, host: str | None = None, port: int = 0, tls: bool = False,
+        secret: bool | None = None, **kwargs: Any,
+    ) -> Server:  # fmt: skip
         """Start the lab's server; a server that it already has is closed first.
 
         Args:
@@ -122,12 +124,16 @@ class Lab(Alive, Closes):
             port: 0 for any free port. With a number, an earlier lab of this process on that port is closed first.
             tls: speak TLS (``wss:``) with a certificate of ``lab.authority``, which only this lab's clients trust. The
                 trace keeps what the ends see, above TLS.
+            secret: refuse with 403 whoever does not know ``server.uri``, whose path then begins with 128 random bits,
+                so that programs of other users of this machine do not get in. All of this lab's add the secret by
+                themselves; recordings, views, files and handlers leave it out. None means on a JupyterHub.
             kwargs: what else ``websockets.serve`` takes. ``origins`` is an exact list, with None for clients that name
                 none; ``process_request`` is asked after the lab's own check of the Host header.
 
-        It raises NotLoopback for another ``host``, and ValueError for TLS in memory, or with an ``ssl=`` as well.
+        It raises NotLoopback for another ``host``, and ValueError for TLS or a secret in memory, or TLS with an
+        ``ssl=`` as well.
         """
-        self._server = await server.start(self._lease, handler, host, port, tls, kwargs)
+        self._server = await server.start(self._lease, handler, host, port, tls, kwargs, secret_wanted=secret)
         return self._server
 
     def connect(
@@ -147,6 +153,7 @@ class Lab(Alive, Closes):
         estate = self._estate.open()
         if uri is None or uri.startswith("/"):
             uri = self._own_uri() + (uri or "/")[1:]
+        uri, given = parted(uri)
         parts = urlsplit(uri)
         if parts.hostname is not None and guard.is_loopback(parts.hostname):
             kwargs.setdefault("proxy", None)
@@ -156,16 +163,19 @@ class Lab(Alive, Closes):
                     kwargs["ssl"] = trusting
             if parts.port is not None:
                 kwargs = {**estate.carrier.reaching(parts.port), **kwargs}
-        given = None if masks is None else [*tap.with_masks(masks, None)]
+        first = None if masks is None else [*tap.with_masks(masks, None)]
 
-        def joint() -> tap.Joint:
+        def joint(protocol: Any) -> tap.Joint:
             kernel.let_interrupts_arrive(asyncio.get_running_loop())
             fixed = tap.keys(estate.seed, Sender.CLIENT, next(estate.numbers))
             if key is not None:
                 fixed.key = key
-            if given is not None:
-                fixed.masks = tap.with_masks(given, fixed.masks)
-            return tap.Joint(estate.trace, Sender.CLIENT, fixed, estate.clients)
+            if first is not None:
+                fixed.masks = tap.with_masks(first, fixed.masks)
+            to = protocol.uri  # another than was asked for, after a redirection
+            there = (to.host, to.port) == (parts.hostname, parts.port or to.port)
+            gives = estate.gives(to.host, to.port, given if there else "")
+            return tap.Joint(estate.trace, Sender.CLIENT, fixed, estate.clients, gives)
 
         kwargs["create_connection"] = tap.tapping(kwargs.get("create_connection") or ClientConnection, joint)
         options = {"compression": None, "ping_interval": None, "user_agent_header": "wslab", "logger": estate.logger}
@@ -191,7 +201,8 @@ class Lab(Alive, Closes):
                 raise port_taken(port, error) from None
             endpoint.listening(waiting, f"ws://{ADDRESS}:{port_of(waiting)}/")
             return endpoint
-        parts = urlsplit(uri or "")
+        uri, given = parted(uri or "")
+        parts = urlsplit(uri)
         secure = parts.scheme == "wss"
         host, port = parts.hostname or ADDRESS, parts.port or (443 if secure else 80)
         target: dict[str, Any] = {"host": host, "port": port, **estate.carrier.reaching(port)}
@@ -199,7 +210,8 @@ class Lab(Alive, Closes):
             target |= {"host": ADDRESS, "server_hostname": host, "ssl": estate.trusting() or True}
         elif secure:
             target["ssl"] = True
-        endpoint = RawEndpoint(estate.trace, Sender.CLIENT, estate.raws, parts.geturl())
+        gives = estate.gives(host, port, given)
+        endpoint = RawEndpoint(estate.trace, Sender.CLIENT, estate.raws, parts.geturl(), gives)
         await loop.create_connection(endpoint.accept, **target)
         return endpoint
 
@@ -258,7 +270,6 @@ class Lab(Alive, Closes):
             uri = self._own_uri() if to is None else to if isinstance(to, str) else to.uri
             if uri is None:
                 raise NoServer(f"to={to!r}: it listens on no port")
-            arguments = [uri, *arguments]
         return await process.start(self._estate, script, port=port, to=uri, arguments=[*arguments])
 
     def eavesdropped(self, connection: int | None = None) -> Eavesdropped:

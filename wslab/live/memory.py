@@ -278,11 +278,13 @@ class Network:
         ours.set_protocol(protocol := protocol_factory())
         theirs.set_protocol(accepting := server.factory())
         server.accept(theirs)
-        made = self.loop.create_future()
         self.loop.call_soon(accepting.connection_made, theirs)
         self.loop.call_soon(protocol.connection_made, ours)
-        self.loop.call_soon(made.set_result, None)
-        await made
+        try:
+            await asyncio.sleep(0)  # both are told first
+        except asyncio.CancelledError:
+            ours.close()
+            raise
         return ours, protocol
 
 

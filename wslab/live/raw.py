@@ -18,6 +18,7 @@ from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
 from ..protocol.header import HEADER, payload_length
 from .errors import StreamEnded
+from .secret import LEFT_OUT
 from .tap import SAMPLE_KEY, TappedTransport, wire_key
 from .waiting import Changes, Closes
 
@@ -53,7 +54,10 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
     _read = 0  # how much of what was received somebody has asked for
     ended = ""
 
-    def __init__(self, trace: Trace, end: Sender, register: dict[RawEndpoint, None], uri: str | None = None) -> None:
+    def __init__(
+        self, trace: Trace, end: Sender, register: dict[RawEndpoint, None], uri: str | None = None, gives: str = ""
+    ) -> None:
+        self._gives = gives  # the secret of the server at ``uri``
         self.trace, self.end, self.uri, self._register = trace, end, uri, register
         self.sent, self.received = bytearray(), bytearray()
         self.loop = asyncio.get_running_loop()
@@ -77,7 +81,10 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         if self._server is not None:
             self._server.close()
         tap = self.trace.join(self.end, wire_key(transport))
-        self._transport, self._joined = TappedTransport(cast(asyncio.Transport, transport), tap), True
+        wire = TappedTransport(cast(asyncio.Transport, transport), tap, gives=self._gives)
+        self._transport, self._joined = wire, True
+        if self._gives:
+            self.trace.left_out = (LEFT_OUT,)
         self._writable.set()
         self._changes.tell()
 

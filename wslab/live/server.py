@@ -21,6 +21,8 @@ from .carrier import ADDRESS, GRACE, port_of
 from .errors import NoServer, blame, failures, port_taken
 from .estate import Closer, Lease
 from .jupyter.pages import Page
+from .secret import Taker
+from .secret import new as new_secret
 from .waiting import Closes
 
 if TYPE_CHECKING:
@@ -54,8 +56,8 @@ class Server(Closes):
     _secure: bool
     _origins: list[Any] | None = None
 
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
+    def __init__(self, lease: Lease, secret: str = "") -> None:
+        self._lease, self._secret = lease, secret
         # What the server's loop works with stands in containers, which it holds without holding this object.
         self.accepted: dict[Any, None] = {}
         self._handling: dict[Any, ServerConnection] = {}  # the connections whose handlers run, by the handlers' tasks
@@ -67,11 +69,12 @@ class Server(Closes):
         """Listen; see ``Lab.serve``. Runs on the server's loop."""
         kernel.let_interrupts_arrive(asyncio.get_running_loop())
         estate, accepted, pages, numbers = self._lease.estate, self.accepted, self._pages, itertools.count()
-        handling = self._handling
+        handling, own = self._handling, self._secret
 
-        def joint() -> tap.Joint:
+        def joint(_: Any) -> tap.Joint:
             fixed = tap.keys(estate.seed, Sender.SERVER, next(numbers))
-            return tap.Joint(estate.trace, Sender.SERVER, fixed, accepted)
+            taker = Taker(estate.trace, masks=True) if own else None
+            return tap.Joint(estate.trace, Sender.SERVER, fixed, accepted, taker=taker)
 
         def with_page(connection: ServerConnection, request: Request) -> Response | None:
             return pages[-1].respond(connection, request) if pages else None
@@ -93,7 +96,8 @@ class Server(Closes):
         options |= {"server_header": "wslab", "logger": estate.logger, **kwargs}
         if options["origins"] is not None:
             options["origins"] = self._origins = [*options["origins"]]
-        options["process_request"] = guard.guarded(with_page, options.get("process_request"), network=network)
+        answering = (guard.knowing(own) if own else None, with_page, options.get("process_request"))
+        options["process_request"] = guard.guarded(*answering, network=network)
         options["create_connection"] = tap.tapping(options.get("create_connection") or ServerConnection, joint)
         if options.get("sock") is None:
             options |= estate.carrier.listening(port) | ({"host": network} if network else {})
@@ -102,15 +106,16 @@ class Server(Closes):
         except OSError as error:
             raise port_taken(port, error) from None
         self._secure, self._hosts = options.get("ssl") is not None, (network,) if network else (ADDRESS, "localhost")
-        end = partial(_end, self._server, accepted, handling, self._doors)
         self.port = port_of(self._server)
-        self._closer = estate.serving = Closer(estate.carrier, end, self.port)
+        end = partial(_end, self._server, accepted, handling, self._doors)
+        self._closer = estate.serving = Closer(estate.carrier, end, self.port, own)
 
     @property
     def uri(self) -> str:
-        """Where to connect to: ``ws://127.0.0.1:PORT/``; with TLS ``wss://localhost:PORT/``."""
+        """Where to connect to: ``ws://127.0.0.1:PORT/``; with TLS ``wss://localhost:PORT/``; with any secret."""
         # By name, since a client names in its ClientHello (SNI, RFC 6066 3) whom it wants, but never an address.
-        return f"wss://localhost:{self.port}/" if self._secure else f"ws://{self._hosts[0]}:{self.port}/"
+        scheme, host = ("wss", "localhost") if self._secure else ("ws", self._hosts[0])
+        return f"{scheme}://{host}:{self.port}{self._secret}/"
 
     @property
     def connections(self) -> tuple[ServerConnection, ...]:
@@ -146,7 +151,7 @@ class Server(Closes):
         self._check_tcp("a browser could reach")
         if not self.is_serving():
             raise NoServer(CLOSED)
-        page = Page(html, port, self.port, self._secure, self._hosts)
+        page = Page(html, port, self.port, self._secure, self._hosts, self._secret)
         self._pages[:] = [page]
         for origin in page.origins:
             self.admit(origin)
@@ -167,7 +172,7 @@ class Server(Closes):
             raise NoServer(f"a page's TLS ends at the Jupyter server, and this server wants it, too: {otherwise}")
         with self._door_lock:
             if not self._doors and self.is_serving():
-                self._doors.append(doors.open(self.port, public=public))
+                self._doors.append(doors.open(self.port, public=public, secret=self._secret))
             if self._closer.begun:  # perhaps too early to see that door
                 for door in self._doors:
                     door.close()
@@ -215,8 +220,9 @@ async def _end(
 
 
 async def start(
-    lease: Lease, handler: Handler, host: str | None, port: int, tls: bool, kwargs: dict[str, Any], network: str = ""
-) -> Server:
+    lease: Lease, handler: Handler, host: str | None, port: int, tls: bool, kwargs: dict[str, Any], network: str = "",
+    secret_wanted: bool | None = None,
+) -> Server:  # fmt: skip
     """Start a lab's server, in place of the one that it has; see ``Lab.serve``.
 
     With ``network`` it listens on that address instead of 127.0.0.1: for a show of hands, and for nothing else.
@@ -230,11 +236,16 @@ async def start(
         kwargs["ssl"] = estate.server_context()
     if (sock := kwargs.get("sock")) is not None:
         guard.check_socket(sock)
+    if secret_wanted:
+        estate.over_tcp("secret=True: no other program can reach a lab in memory, so it needs no secret")
+    elif secret_wanted is None:
+        secret_wanted = guard.on_a_hub() and estate.carrier.name == "tcp"
     await estate.can_listen(port)
     if estate.serving is not None:
         await estate.serving.close()
         estate.serving = None
     await estate.make_room(port)
-    server = Server(lease)
+    server = Server(lease, new_secret() if secret_wanted else "")
     await estate.carrier.run(server.start(handler, port, kwargs, network))
+    estate.has_port(server.port)
     return server

@@ -26,6 +26,7 @@ from websockets.protocol import OPEN
 
 from ..anatomy.field import Sender
 from ..protocol.header import read_header
+from . import secret
 from .reset import reset
 
 try:
@@ -112,11 +113,13 @@ def _rewriter(end: Sender, fixed: Keys) -> Callable[[bytes], bytes] | None:
 class TappedTransport:
     """A transport that notes what is written before it goes on; all else is the transport's own."""
 
-    def __init__(self, transport: asyncio.Transport, tap: Tap, rewrite: Callable[[bytes], bytes] | None = None) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, tap: Tap, rewrite: Callable[[bytes], bytes] | None = None, gives: str = ""
+    ) -> None:
         self._transport, self.tap = transport, tap
         self.fin_sent = False
         self.is_closing = transport.is_closing  # bound here because it is asked at every send
-        write, sent = transport.write, tap.sent
+        write, sent = secret.giving(gives, transport.write), tap.sent
 
         def note_and_write(data: bytes) -> None:
             sent(data)
@@ -180,6 +183,8 @@ class Joint(NamedTuple):
     end: Sender
     fixed: Keys
     register: dict[Any, None]
+    gives: str = ""  # the secret of the server to which a client connects
+    taker: secret.Taker | None = None  # of a connection to a server with a secret
 
 
 class Tapped(Connection):
@@ -191,20 +196,26 @@ class Tapped(Connection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the trace, and put the noting transport in front of ``transport``."""
-        trace, end, fixed, register = self.wslab
+        trace, end, fixed, register, gives, taker = self.wslab
+        if gives:
+            trace.left_out = (secret.LEFT_OUT,)
         tap = self.wslab_tap = trace.join(end, wire_key(transport))
         self._noted = tap.received
-        self.wslab_wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed))
+        self.wslab_wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed), gives)
         register[self] = None
         if (ciphertext := getattr(transport.get_extra_info("ssl_object"), "ciphertext", None)) is not None:
-            ciphertext.connection = tap.connection
+            ciphertext.connection, ciphertext.taker = tap.connection, taker
         super().connection_made(cast(asyncio.Transport, self.wslab_wire))
 
     def data_received(self, data: bytes) -> None:
+        if self.wslab.taker is not None and not (data := self.wslab.taker.take(data)):
+            return
         self._noted(data)
         super().data_received(data)
 
     def eof_received(self) -> None:
+        if self.wslab.taker is not None and (rest := self.wslab.taker.rest()[: len(secret.PREFIX)]):
+            self._noted(rest)
         self.wslab_tap.fin_received()
         super().eof_received()
 
@@ -232,17 +243,17 @@ def _tapped(cls: type) -> Factory:
     return _subclasses[cls]
 
 
-def tapping(factory: Factory, joint: Callable[[], Joint]) -> Factory:
+def tapping(factory: Factory, joint: Callable[[Any], Joint]) -> Factory:
     """What to give ``websockets`` as ``create_connection=`` instead of ``factory``, a class or a function.
 
-    ``joint`` is called for each connection.
+    ``joint`` is called for each connection, with what ``websockets`` calls its protocol.
     """
 
     def create(protocol: Any, *args: Any, **kwargs: Any) -> Any:
         connection = (_tapped(factory) if inspect.isclass(factory) else factory)(protocol, *args, **kwargs)
         if not isinstance(connection, Tapped):
             connection.__class__ = _tapped(type(connection))
-        connection.wslab = joint()
+        connection.wslab = joint(protocol)
         if connection.wslab.fixed.key is not None and hasattr(protocol, "key"):
             protocol.key = connection.wslab.fixed.key
         return connection

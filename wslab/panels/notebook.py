@@ -12,6 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from ..drawing.cell import shell
 from ..live import showing
 
 # The panel of each class. A subclass is shown by the same.
@@ -32,8 +33,7 @@ def _make(module: str, name: str, thing: object) -> Any:
 
 def show(thing: Any, include: Any = None, exclude: Any = None) -> Any:
     """What a cell that ends in ``thing`` shows."""
-    ipython = sys.modules.get("IPython")
-    if sys.platform != "emscripten" and ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
+    if sys.platform != "emscripten" and shell() is not None:
         with suppress(ImportError):
             return thing.panel._repr_mimebundle_(include=include, exclude=exclude)
     return thing._repr_mimebundle_(include=include, exclude=exclude)
@@ -42,9 +42,9 @@ def show(thing: Any, include: Any = None, exclude: Any = None) -> Any:
 def register() -> None:
     """Tell the floor below which panel shows what and, where IPython runs, IPython how to show it."""
     ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    here = ipython.get_ipython() if ipython is not None else None
     for (module, name), panel in PANELS.items():
         showing.panels[name] = partial(_make, *panel)
-        if shell is not None:
+        if here is not None:
             # By name: IPython looks whether a class of that name is among the bases of what a cell shows.
-            shell.display_formatter.mimebundle_formatter.for_type_by_name(module, name, show)
+            here.display_formatter.mimebundle_formatter.for_type_by_name(module, name, show)

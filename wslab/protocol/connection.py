@@ -53,6 +53,7 @@ class Unread(NamedTuple):
     length: int  # how many there are
     what: str  # what they are, in plain words
     violations: tuple[Violation, ...] = ()
+    header: FrameHeader | None = None  # where they are a frame with a part of its payload
 
     def __str__(self) -> str:
         left = "" if self.what == BODY else " left over"
@@ -215,7 +216,8 @@ class Connection:
         if side.inflater is not None:
             side.inflater.end()
         peer = self._sides[sender.peer]
-        unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent
+        # An endpoint whose first frames were not seen may have sent a close frame among them.
+        unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent and side.known
         silent = not (reset or side.lost or peer.lost or side.dissector.received or self._open or peer.ended)
         no_answer = silent and sender is Sender.SERVER and self.request is not None
         case = EndCase(close_unanswered=unanswered, no_answer=no_answer)
@@ -259,7 +261,7 @@ class Connection:
             return Unread(sender, offset, data, dissector.unread, what)
         else:
             what = f"{'an opening handshake' if dissector.mode is Mode.HEAD else 'a frame header'} without its end"
-        return Unread(sender, offset, data[:UNREAD_KEPT], dissector.received - offset, what, broken)
+        return Unread(sender, offset, data[:UNREAD_KEPT], dissector.received - offset, what, broken, header)
 
     def _want(self, side: _Direction, first: int, length: int) -> int:
         """How many bytes of a payload have to be gathered."""

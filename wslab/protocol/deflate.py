@@ -22,7 +22,10 @@ FINAL_BLOCKS: Final = 1024
 # Bytes that an engine is given at once. After a final block zlib copies what it did not use, which is at most this.
 SLICE: Final = 1 << 14
 _WINDOW_BITS: Final = frozenset(str(bits) for bits in range(8, 16))
-_PARAMETER = re.compile(r"""[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:=[ \t]*(?:"([^"]*)"|([^ \t";,]+))[ \t]*)?""")
+_TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+# "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST conform to the 'token'
+# ABNF." (RFC 6455 9.1)
+_PARAMETER = re.compile(rf'[ \t]*({_TOKEN}+)[ \t]*(?:=[ \t]*(?:"((?:\\?{_TOKEN})+)"|({_TOKEN}+))[ \t]*)?')
 
 
 class Extension(NamedTuple):
@@ -61,7 +64,7 @@ def parse_extensions(values: list[str]) -> tuple[list[Extension], str | None]:
         pieces = [_PARAMETER.fullmatch(piece) for piece in _split(element, ";")]
         if None in pieces or not pieces[0] or pieces[0][2] is not None or pieces[0][3] is not None:
             return extensions, element.strip(" \t")
-        parameters = tuple((m[1], m[2] if m[2] is not None else m[3]) for m in pieces[1:] if m)
+        parameters = tuple((m[1], m[2].replace("\\", "") if m[2] else m[3]) for m in pieces[1:] if m)
         extensions.append(Extension(pieces[0][1], parameters))
     return extensions, None
 
@@ -99,9 +102,11 @@ def agreed(values: list[str]) -> Parameters | None:
     """The parameters of permessage-deflate that a response's Sec-WebSocket-Extensions lines settle; None without it.
     What a response does not name is the default: context takeover, and a window of 15 bits (32 KiB). The same goes for
     a window size that is no number from 8 to 15."""
-    extension = next((extension for extension in parse_extensions(values)[0] if extension.name == NAME), None)
-    if extension is None:
-        return None
+    return next((settled(extension) for extension in parse_extensions(values)[0] if extension.name == NAME), None)
+
+
+def settled(extension: Extension) -> Parameters:
+    """The parameters that permessage-deflate stands with in an offer or an answer, read as ``agreed`` says."""
     takeovers = [extension.get(f"{side}_no_context_takeover") is not None for side in ("server", "client")]
     windows = [extension.get(f"{side}_max_window_bits") for side in ("server", "client")]
     return Parameters(*takeovers, *(int(bits) if bits in _WINDOW_BITS else 15 for bits in windows))
@@ -165,20 +170,25 @@ class Inflater:
 
     def _run(self, data: bytes) -> bytes | None:
         pieces = []
+        # "the client MUST NOT use an LZ77 sliding window longer than the w-th power of 2 bytes to compress messages to
+        # send" (RFC 7692 7.2.1) zlib finds a reference too far back only where it leads out of this window and out of
+        # what it is asked for at once, so it is asked for about a quarter of it.
+        most = self._limit + 1 if self._window == 15 else max(1 << self._window - 2, 128)
         for start in range(0, len(data), SLICE):
-            given = data[start : start + SLICE]
-            while given:
+            given, more = data[start : start + SLICE], False
+            while given or more:
                 if self._engine is None:
                     self._engine = zlib.decompressobj(-self._window)
                 engine = self._engine
-                piece = engine.decompress(given, self._room + 1)
+                wanted = min(self._room + 1, most)
+                piece = engine.decompress(given, wanted)
                 if len(piece) > self._room:
                     self.lost = f"it inflates to more than {self._limit:,} bytes"
                     return None
                 self._room -= len(piece)
                 pieces.append(piece)
-                self._history = (self._history + piece)[-32768:]
-                given = b""
+                self._history = (self._history + piece)[-(1 << self._window) :]
+                given, more = engine.unconsumed_tail, len(piece) == wanted and not engine.eof
                 if engine.eof:
                     # "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0 and DEFLATE blocks with
                     # the "BFINAL" bit set to 1." (RFC 7692 7.2.1) zlib stops behind the latter, so a new engine goes on

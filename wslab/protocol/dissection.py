@@ -14,7 +14,7 @@ from ..drawing.sheet import Sheet, Shown, sheet_of
 from ..drawing.visible import both_ends
 from .connection import Connection, Thing, Unread
 from .frame import Frame, explain_frame, parse_frame
-from .head import END, Head, begins_like_head, explain_head, head_fields, parse_head
+from .head import Head, begins_like_head, explain_head, head_end, head_fields, parse_head
 from .message import Message
 from .rules import judge_head
 from .states import State, Transition
@@ -112,11 +112,11 @@ def dissect(
 
     # Nothing tells when these bytes crossed, but a response is judged by the request that it answers, and what a client
     # says behind a request by the response to it. So heads are fed in turn, a request first, up to the upgrade.
-    while all(expected) and (end := left[Sender.CLIENT].find(END)) >= 0:
-        feed(Sender.CLIENT, end + len(END))
+    while all(expected) and (end := head_end(left[Sender.CLIENT])) >= 0:
+        feed(Sender.CLIENT, end)
         status = None
-        while (status is None or status < 200) and status != 101 and (end := left[Sender.SERVER].find(END)) >= 0:
-            told = feed(Sender.SERVER, end + len(END))
+        while (status is None or status < 200) and status != 101 and (end := head_end(left[Sender.SERVER])) >= 0:
+            told = feed(Sender.SERVER, end)
             status = next((thing.status for thing in told if isinstance(thing, Head)), status)
         if status is None or status == 101:
             break

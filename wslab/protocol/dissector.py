@@ -22,7 +22,7 @@ HEAD      a head: any other, or one that is not HTTP                  UNREAD
 ========= =========================================================== =============================================
 
 A request that asks for WebSocket may be refused, and another one follow on the same connection (RFC 6455 section 4.1).
-The client's bytes alone do not tell that, so the connection does: ``expect_head``.
+Where the client's bytes alone do not tell that, the connection does: ``expect_head``. Another GET tells it by itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from enum import Enum
 from typing import Final, NamedTuple, overload
 
 from ..anatomy.field import Sender
-from .head import END, TOKEN, Head, parse_head
+from .head import TOKEN, Head, head_end, parse_head
 from .header import EXTENDED, HEADER, LONGEST, FrameHeader, payload_length, read_header
 from .words import FIN, LENGTH, OPCODE, OPCODES, RSV1, RSV2, RSV3
 
@@ -45,6 +45,8 @@ CHUNK_LINE: Final = 1024  # bytes of a line between two chunks, at most
 # The line before a chunk: its size, and extensions.
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(;.*)?", re.DOTALL)
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
+# What another request begins with; a frame that began so would have a reserved opcode, and no mask.
+AGAIN: Final = b"GET "
 # First bytes that could begin a frame and cannot begin HTTP: ``A`` is a fragment with RSV1, and a method's letter.
 _FRAMELIKE: Final = frozenset(
     first
@@ -143,7 +145,7 @@ class Dissector:
         expect_head: whether the stream begins with an opening handshake, or in the midst of frames.
     """
 
-    __slots__ = ("_body", "_index", "_kept", "mode", "next_offset", "received", "sender")
+    __slots__ = ("_asked", "_body", "_index", "_kept", "mode", "next_offset", "received", "sender")
 
     def __init__(self, sender: Sender, *, expect_head: bool = True) -> None:
         self.sender: Final = sender
@@ -153,6 +155,7 @@ class Dissector:
         self.next_offset = 0
         self._kept = bytearray()
         self._index = 0
+        self._asked = False  # whether the next bytes come right behind a request that asks for WebSocket
         self._body: BodyEnd | None = None
 
     @property
@@ -175,8 +178,10 @@ class Dissector:
         self.received += len(data)
         heads: list[Head | Body] = []
         rest = data if isinstance(data, memoryview) and self.mode is Mode.FRAMES else bytes(data)
-        while rest and self.mode is not Mode.FRAMES:
+        while rest and (self.mode is not Mode.FRAMES or self._asked):
             match self.mode:
+                case Mode.FRAMES:
+                    rest = self._ask_again(bytes(rest))
                 case Mode.HEAD:
                     rest = self._read_head(bytes(rest), heads)
                 case Mode.BODY:
@@ -209,19 +214,30 @@ class Dissector:
             self.mode = Mode.FRAMES
         elif not TOKEN.match(chr(kept[0])):
             found.append(self._no_head(f"these bytes begin no HTTP: {kept[0]:02x}"))
-        elif (at := kept.find(END, max(0, seen - len(END) + 1), HEAD_LIMIT)) >= 0:
-            stop = at + len(END)
+        elif (stop := head_end(kept, max(0, seen - 2), HEAD_LIMIT)) >= 0:
             head = parse_head(bytes(kept[:stop]), self.sender, offset=self.next_offset)
             found.append(head)
             self.next_offset += stop
             self.mode, self._body = _after(head)
+            self._asked = self.mode is Mode.FRAMES and head.status is None
         elif len(kept) < HEAD_LIMIT:
             return b""
         else:
             found.append(self._no_head(f"no empty line in the first {HEAD_LIMIT:,} bytes"))
-        rest = bytes(kept[stop:])
+        rest = bytes(kept[max(0, stop) :])
         kept.clear()
         return rest
+
+    def _ask_again(self, data: bytes) -> bytes:
+        """Behind a request for WebSocket: a head where another GET begins, and else frames."""
+        begun = bytes(self._kept) + data
+        again = AGAIN.startswith(begun[: len(AGAIN)])
+        self._kept.clear()
+        if again and len(begun) < len(AGAIN):
+            self._kept += begun
+            return b""
+        self.mode, self._asked = Mode.HEAD if again else Mode.FRAMES, False
+        return begun
 
     def _no_head(self, problem: str) -> Head:
         self.mode = Mode.UNREAD

@@ -242,7 +242,7 @@ def _parts(
         yield "Payload data", 8, plain, "one byte, too short for a status code", "RFC 6455 5.5.1"
     elif payload:
         code = int.from_bytes(plain[:2], "big")
-        meaning, section = words.status_meaning(code)
+        meaning, section = words.status_meaning(code, sender)
         yield "Status code", 16, code, f"{code}: {meaning}", section
         if reason := plain[2:]:
             text = _decoded(reason)

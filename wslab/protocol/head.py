@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from sys import maxsize
 from typing import Final, NamedTuple
 
 from ..anatomy.explanation import Explanation
@@ -20,6 +21,9 @@ from .deflate import parse_extensions
 from .handshake import accept_key, decode_key
 
 END = b"\r\n\r\n"  # an empty line ends a head (RFC 9112 section 2.1)
+# "Although the line terminator for the start-line and fields is the sequence CRLF, a recipient MAY recognize a single
+# LF as a line terminator and ignore any preceding CR." (RFC 9112 2.2)
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 
 # A token (RFC 9110 section 5.6.2): what a method, a header name, a subprotocol or an extension may be called.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -39,7 +43,7 @@ class HeaderLine(NamedTuple):
     name: str
     value: str
     start: int  # offset of its first byte in the head
-    stop: int  # offset after its CRLF
+    stop: int  # offset after its CRLF or LF
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,12 +111,24 @@ class Head(Shown):
         """The header lines with the place of each."""
         return tuple(_lines(self.data))
 
+    @cached_property
+    def bare_lf(self) -> int | None:
+        """The number of the first line, from 1, that ends in LF without CR; None where none does."""
+        ends = enumerate(self.data.split(b"\n")[:-1], 1)
+        return next((number for number, line in ends if not line.endswith(b"\r")), None)
+
     def explain(self, *, request: Head | None = None) -> Explanation:
         """Its lines explained; see ``explain_head``."""
         return explain_head(self.data, self.sender, request=request, offset=self.offset, violations=self.violations)
 
     def _sheet(self) -> Sheet:
         return sheet_of(self.explain())
+
+
+def head_end(data: bytes | bytearray, start: int = 0, stop: int = maxsize) -> int:
+    """The offset behind the empty line that ends a head, looked for in ``data[start:stop]``; -1 where none does."""
+    found = _EMPTY_LINE.search(data, start, stop)
+    return -1 if found is None else found.end()
 
 
 def begins_like_head(data: bytes) -> bool:
@@ -125,7 +141,7 @@ def parse_head(data: bytes, sender: Sender, *, offset: int = 0) -> Head:
 
     A client sends a request, a server a response. ``offset`` is of the first byte in the sender's stream, in bytes.
     """
-    start_line = data.partition(b"\r\n")[0].decode("latin-1")
+    start_line = _without_end(data.partition(b"\n")[0]).decode("latin-1")
     lines = list(_lines(data))
     headers = tuple((line.name, line.value) for line in lines)
     return Head(sender, data, start_line, headers, _malformed(start_line, lines, sender), offset)
@@ -149,12 +165,16 @@ def explain_head(
     return Explanation(title, data, fields, sender, offset, tuple(violations), facts)
 
 
+def _without_end(line: bytes) -> bytes:
+    return line.removesuffix(b"\n").removesuffix(b"\r")
+
+
 def _lines(data: bytes) -> Iterator[HeaderLine]:
-    start = data.find(b"\r\n") + 2
-    while start > 1 and start < len(data):
-        found = data.find(b"\r\n", start)
-        stop = len(data) if found < 0 else found + 2
-        text = data[start:stop].removesuffix(b"\r\n").decode("latin-1")
+    start = data.find(b"\n") + 1
+    while start > 0 and start < len(data):
+        found = data.find(b"\n", start)
+        stop = len(data) if found < 0 else found + 1
+        text = _without_end(data[start:stop]).decode("latin-1")
         if not text and found >= 0:
             return
         name, colon, value = text.partition(":")
@@ -203,8 +223,8 @@ _Part = tuple[str, bytes, str | bytes, Told]  # name, bytes, value, and what it 
 
 def _parts(head: Head, request: Head | None) -> Iterator[_Part]:
     data = head.data
-    end = data.find(b"\r\n")
-    stop = len(data) if end < 0 else end + 2
+    end = data.find(b"\n")
+    stop = len(data) if end < 0 else end + 1
     yield from _first_line(head, data[:stop], request)
     for line in head.lines:
         raw = data[line.start : line.stop]
@@ -215,22 +235,23 @@ def _parts(head: Head, request: Head | None) -> Iterator[_Part]:
         stop = line.stop
     # "an empty line indicating the end of the header section" (RFC 9112 2.1)
     rest = data[stop:]
-    if rest == b"\r\n":
+    if rest in (b"\r\n", b"\n"):
         yield "Empty line", rest, "", Told("the head ends here", "RFC 9112 2.1")
     elif rest:
         yield "After the head", rest, rest, Told("no part of it", "RFC 9112 2.1", bool(_CREDENTIALS.search(rest)))
 
 
 def _odd_and_secret(name: str, raw: bytes) -> bool:
-    """Whether a line that is not written as a header may hold a credential: folded under one, or with a bare LF."""
-    odd = not name or b"\n" in raw[:-1].rstrip(b"\r")
-    return raw[:1] in (b" ", b"\t") or (odd and _CREDENTIALS.search(raw) is not None)
+    """Whether a line that is not written as a header may hold a credential: folded under one, or without a colon."""
+    return raw[:1] in (b" ", b"\t") or (not name and _CREDENTIALS.search(raw) is not None)
 
 
 def head_facts(head: Head, request: Head | None) -> Iterator[tuple[str, str]]:
     """What a head says that no single line does."""
     if head.malformed:
         yield "Not HTTP", head.malformed
+    if head.bare_lf:
+        yield "Ends of lines", f"line {head.bare_lf} ends in LF without CR"
     if head.sender is Sender.CLIENT:
         for key in head.get("Sec-WebSocket-Key")[:1]:
             yield "Accept wanted", f"a server must answer with {accept_key(key)}"
@@ -248,7 +269,7 @@ def _first_line(head: Head, line: bytes, request: Head | None) -> Iterator[_Part
             yield "First line", line, head.start_line, told
         return
     for (name, says), part, space in zip(_PARTS[head.sender], parts, (b" ", b" ", b""), strict=True):
-        value = part.decode("latin-1").removesuffix("\r\n")
+        value = _without_end(part).decode("latin-1")
         yield name, part + space, value, _tell(says, value, head, request)._replace(steady=_steady(value))
 
 

@@ -18,7 +18,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from ..anatomy.field import Sender, Violation
 from ..drawing.visible import count, quote
-from .deflate import NAME, Extension, parse_extensions, wrong_parameter
+from .deflate import NAME, Extension, parse_extensions, settled, wrong_parameter
 from .handshake import accept_key, decode_key
 from .head import TOKEN, Head
 from .header import FORM_OF, FORMS, shortest_form
@@ -113,8 +113,8 @@ class HeadCase:
     @property
     def first_line(self) -> tuple[int, int]:
         """First bit and number of bits of the request line or status line."""
-        end = self.head.data.find(b"\r\n")
-        return 0, (len(self.head.data) if end < 0 else end + 2) * 8
+        end = self.head.data.find(b"\n")
+        return 0, (len(self.head.data) if end < 0 else end + 1) * 8
 
 
 # Checks that several rules share.
@@ -152,8 +152,8 @@ def _named(head: Head) -> list[Extension]:
     return parse_extensions(head.get("Sec-WebSocket-Extensions"))[0]
 
 
-def _sizes_window(head: Head) -> bool:
-    return any(e.name == NAME and e.get("client_max_window_bits") is not None for e in _named(head))
+def _deflates(head: Head | None) -> list[Extension]:
+    return [extension for extension in (_named(head) if head else ()) if extension.name == NAME]
 
 
 # Frames: how they are written, how they make messages, how they close.
@@ -452,10 +452,8 @@ _request(
 def _version_not_13(case: HeadCase) -> Iterator[Breach]:
     """The request MUST include a header field with the name |Sec-WebSocket-Version|. The value of this header field
     MUST be 13."""
-    lines = case.each("Sec-WebSocket-Version")
-    if not lines:
-        yield Breach("there is no Sec-WebSocket-Version", *case.first_line)
-    for value, place in lines:
+    yield from _missing("Sec-WebSocket-Version", case)
+    for value, place in case.each("Sec-WebSocket-Version"):
         if value != "13":
             yield Breach(f"the version is {quote(value)}", *place)
 
@@ -498,8 +496,8 @@ def _extensions(case: HeadCase) -> Iterator[Breach]:
 
 
 def _parameters(offered: bool, case: HeadCase) -> Iterator[Breach]:
-    for extension in _named(case.head):
-        if extension.name == NAME and (wrong := wrong_parameter(extension, offered=offered)) is not None:
+    for extension in _deflates(case.head):
+        if (wrong := wrong_parameter(extension, offered=offered)) is not None:
             yield Breach(wrong, *case.line("Sec-WebSocket-Extensions"))
             return
 
@@ -525,9 +523,9 @@ _acceptance(
 def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
     """the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error code
     (such as 400 Bad Request)."""
-    # An offer that is declined leaves the request as good as it was.
+    # An offer that is declined leaves the request as good as it was, and a server may take LF for the end of a line.
     found = case.request.violations if case.request else ()
-    broken = [violation.rule for violation in found if violation.rule != "deflate-offer-invalid"]
+    broken = [one.rule for one in found if one.rule not in ("deflate-offer-invalid", "line-ends-in-bare-lf")]
     if broken:
         names = ", ".join(dict.fromkeys(broken))
         yield Breach(f"101 for a request that breaks {names}", *case.first_line)
@@ -557,11 +555,9 @@ def _accept_wrong(case: HeadCase) -> Iterator[Breach]:
     """the |Sec-WebSocket-Accept| contains a value other than the base64-encoded SHA-1 of the concatenation of the
     |Sec-WebSocket-Key| (as a string, not base64-decoded) with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11\""""
     keys = case.request.get("Sec-WebSocket-Key") if case.request else []
-    if keys:
-        wanted = accept_key(keys[0])
-        for value, place in case.each("Sec-WebSocket-Accept"):
-            if value != wanted:
-                yield Breach(f"{quote(value)}, but the key's answer is {quote(wanted)}", *place)
+    for value, place in case.each("Sec-WebSocket-Accept") if keys else ():
+        if value != (wanted := accept_key(keys[0])):
+            yield Breach(f"{quote(value)}, but the key's answer is {quote(wanted)}", *place)
 
 
 _acceptance(
@@ -609,8 +605,38 @@ def _window_not_offered(case: HeadCase) -> Iterator[Breach]:
     """If a received extension negotiation offer doesn't have the "client_max_window_bits" extension parameter, the
     corresponding extension negotiation response to the offer MUST NOT include the "client_max_window_bits" extension
     parameter."""
-    if case.request is not None and _sizes_window(case.head) and not _sizes_window(case.request):
+    named = [{e.get("client_max_window_bits") for e in _deflates(head)} - {None} for head in (case.request, case.head)]
+    if case.request is not None and named[1] and not named[0]:
         yield Breach("client_max_window_bits, which the client did not offer", *case.line("Sec-WebSocket-Extensions"))
+
+
+@_acceptance("takeover-limit-ignored", "RFC 7692 7.1.1.1")
+def _takeover_ignored(case: HeadCase) -> Iterator[Breach]:
+    """A server accepts an extension negotiation offer that includes the "server_no_context_takeover" extension
+    parameter by including the "server_no_context_takeover" extension parameter in the corresponding extension
+    negotiation response to send back to the client."""
+    named = [[e.get("server_no_context_takeover") for e in _deflates(head)] for head in (case.request, case.head)]
+    if named[0] and None not in named[0] and None in named[1]:
+        yield Breach("server_no_context_takeover was offered, and is missing", *case.line("Sec-WebSocket-Extensions"))
+
+
+@_acceptance("window-limit-ignored", "RFC 7692 7.1.2.1")
+def _window_ignored(case: HeadCase) -> Iterator[Breach]:
+    """A server accepts an extension negotiation offer with this parameter by including the "server_max_window_bits"
+    extension parameter in the extension negotiation response to send back to the client with the same or smaller value
+    as the offer."""
+    bits = [[settled(e).server_max_window_bits for e in _deflates(head)] for head in (case.request, case.head)]
+    agreed, offered = max(bits[1], default=0), max(bits[0], default=15)
+    if agreed > offered:
+        yield Breach(f"a window of {agreed} bits, where {offered} were offered", *case.line("Sec-WebSocket-Extensions"))
+
+
+@_acceptance("deflate-accepted-twice", "RFC 7692 5")
+def _deflate_twice(case: HeadCase) -> Iterator[Breach]:
+    """A server MUST NOT accept a PMCE extension negotiation offer together with another extension if the PMCE will
+    conflict with the extension on their use of the RSV1 bit."""
+    if len(_deflates(case.head)) > 1:
+        yield Breach(f"{NAME} is accepted twice", *case.line("Sec-WebSocket-Extensions"))
 
 
 _acceptance(
@@ -637,6 +663,20 @@ def _versions_not_listed(case: HeadCase) -> Iterator[Breach]:
     asked = case.request.get("Sec-WebSocket-Version") if case.request else []
     if asked and asked != ["13"] and not case.head.get("Sec-WebSocket-Version"):
         yield Breach(f"version {quote(asked[0])} is refused, and none is offered instead", *case.first_line)
+
+
+# Every head.
+
+HEAD_RULES: Final[list[Rule[HeadCase]]] = []
+
+
+@partial(_rule, HEAD_RULES)("line-ends-in-bare-lf", "RFC 9112 2.2")
+def _bare_lf(case: HeadCase) -> Iterator[Breach]:
+    """Although the line terminator for the start-line and fields is the sequence CRLF, a recipient MAY recognize a
+    single LF as a line terminator and ignore any preceding CR."""
+    if number := case.head.bare_lf:
+        end = len(b"\n".join(case.head.data.split(b"\n")[:number]))
+        yield Breach(f"line {number} ends in LF without CR", end * 8, 8)
 
 
 # The end of a stream.
@@ -677,7 +717,7 @@ def _not_answered(case: EndCase) -> Iterator[Breach]:
 
 
 # Every rule that is checked. Each name appears once.
-RULES: Final = (*REQUEST_RULES, *ACCEPTANCE_RULES, *REFUSAL_RULES, *FRAME_RULES, *END_RULES)
+RULES: Final = (*REQUEST_RULES, *ACCEPTANCE_RULES, *REFUSAL_RULES, *HEAD_RULES, *FRAME_RULES, *END_RULES)
 
 
 def judge(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
@@ -692,4 +732,4 @@ def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]
     response = ACCEPTANCE_RULES if head.status == 101 else REFUSAL_RULES
     rules = REQUEST_RULES if head.sender is Sender.CLIENT else response
     # Where no head came at all, its first rule says so, and the others have nothing to look at.
-    return judge(rules if head.data else rules[:1], HeadCase(head, request))
+    return judge([*rules, *HEAD_RULES] if head.data else rules[:1], HeadCase(head, request))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..anatomy.field import Sender
+
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 # What stands where in a frame's first byte and in its second (RFC 6455 section 5.2).
 FIN, RSV1, RSV2, RSV3, OPCODE = 0b10000000, 0b01000000, 0b00100000, 0b00010000, 0b00001111
@@ -54,10 +56,19 @@ def opcode_name(opcode: int) -> str:
     return OPCODES[opcode][0] if opcode in OPCODES else f"reserved opcode {opcode}"
 
 
-def status_meaning(code: int) -> tuple[str, str]:
-    """What a close status code says, and the section that says so (RFC 6455 sections 7.4.1 and 7.4.2)."""
+# The two that RFC 6455 section 7.4.1 defines for one endpoint only, and who that is.
+STATUS_OF: Final = {1010: Sender.CLIENT, 1011: Sender.SERVER}
+
+
+def status_meaning(code: int, sender: Sender | None = None) -> tuple[str, str]:
+    """What a close status code says, and the section that says so (RFC 6455 sections 7.4.1 and 7.4.2). ``sender`` is
+    who sent it, if known: a code that is defined for the other endpoint is told as this one's."""
     if code in STATUS_CODES:
-        return STATUS_CODES[code]
+        meaning, section = STATUS_CODES[code]
+        if sender is not None and (meant := STATUS_OF.get(code, sender)) != sender:
+            told = meaning.replace(meant.label, sender.label)
+            meaning = f"{told}, and the code is defined for a {meant.label}"
+        return meaning, section
     return next((use, "RFC 6455 7.4.2") for low, high, use in STATUS_RANGES if low <= code <= high)
 
 

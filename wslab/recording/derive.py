@@ -17,7 +17,7 @@ from ..protocol.head import Head
 from ..protocol.message import Message
 from ..protocol.words import CLOSE, OPCODE
 from .ledger import NO_MESSAGE, PLACE, Conversation, Ledger
-from .tape import BendNote, LossNote, Tape
+from .tape import BendNote, LossNote, ResetNote, Tape
 
 # Records of one stream that wait to be read by a peer of which nothing is known.
 WAITING = 4096
@@ -60,6 +60,11 @@ def derive(tape: Tape, ledger: Ledger, most: int | None = None) -> None:
                             del stream.offsets[:gone], stream.positions[:gone]
                 case Kind():
                     _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, what)
+                case ResetNote():
+                    total = ledger.records.total
+                    _end(ledger, at, conversation, Sender(by), Sender(told_by), offset, Kind.RESET)
+                    if ledger.records.total > total:
+                        ledger.texts[ledger.records.total - 1] = str(what)
                 case str():
                     if isinstance(what, LossNote):
                         for unread in conversation.protocol.lose(Sender(by)):
@@ -118,14 +123,14 @@ def _forget(tape: Tape, ledger: Ledger) -> None:
 
 def _append(
     ledger: Ledger, at: float, conversation: Conversation, sender: Sender, kind: Kind, offset: int, *,
-    payload_length: int = 0, header_length: int = 0, status: int = 0,
+    payload_length: int = 0, header_length: int = 0, status: int = 0, first: int = 0, second: int = 0,
     violations: tuple[Violation, ...] = (), preview: bytes = b"",
 ) -> int:  # fmt: skip
     records, preview = ledger.records, preview[:PREVIEW]
     number = records.append(
         PACKED.pack(
             records.total, conversation.wire.number, at, offset, payload_length, header_length, status, sender, kind,
-            0, 0, min(len(violations), 255), len(preview), preview, UNKNOWN,
+            first, second, min(len(violations), 255), len(preview), preview, UNKNOWN,
         )
     )  # fmt: skip
     ledger.places.append(PLACE.pack(0, NO_MESSAGE))
@@ -191,10 +196,12 @@ def _stored(
 
 
 def _unread(ledger: Ledger, at: float, conversation: Conversation, unread: Unread) -> None:
-    sender, offset, data, length, what, violations = unread
+    sender, offset, data, length, what, violations, header = unread
+    first, second, start = (header.first, header.second, header.header_length) if header else (0, 0, 0)
     number = _append(
         ledger, at, conversation, sender, Kind.UNREAD, offset,
-        payload_length=length, violations=violations, preview=data,
+        payload_length=length - start, header_length=start, first=first, second=second,
+        violations=violations, preview=data,
     )  # fmt: skip
     ledger.texts[number] = what
     conversation.streams[sender].waiting.append((offset + length, number, at))

@@ -139,9 +139,8 @@ class Dropped(NamedTuple):
     chunks: int  # chunks, and with them notes of how connections ended
     bytes: int
 
-    @property
-    def words(self) -> str:
-        """That something was dropped, in words; empty where nothing was."""
+    def __str__(self) -> str:
+        """The same in words; empty where nothing was dropped."""
         gone = f"{count(self.records, 'record')} and {count(self.bytes, 'byte')} before were dropped"
         return gone if self.records or self.bytes else ""
 

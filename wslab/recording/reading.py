@@ -16,7 +16,7 @@ import copy
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +24,8 @@ from functools import partial
 
 from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
-from ..anatomy.record import CloseReport, Kind, Record
+from ..anatomy.record import CloseReport, Kind, Record, packed_values
+from ..drawing.visible import count, named
 from ..protocol.frame import Frame, close_body, explain_frame
 from ..protocol.head import Head, explain_head
 from ..protocol.message import Message
@@ -74,6 +75,8 @@ class Reading:
         self.began = time.time()  # seconds since 1970
         # What a file that this trace was read from lacks, could not give or lied about, in words.
         self.notes: tuple[str, ...] = ()
+        # What was kept out of this recording on purpose. Files say it, since they go to people who were not there.
+        self.left_out: tuple[str, ...] = ()
         # Whether its bytes never crossed a wire like this, but were built again from messages, as from a HAR.
         self.rebuilt = False
 
@@ -139,6 +142,18 @@ class Reading:
         self.update()
         return Dropped(self.first, *self.tape.dropped)
 
+    def lacking(self, *kinds: Kind, reports: bool = True) -> str:
+        """What an export without records of these ``kinds`` and without close ``reports`` lacks, and what the trace
+        itself lacks, as sentences for its comment."""
+        found = Counter(
+            f"{Kind(kind).name} record" for kind, _ in packed_values(self.packed(), "kind", "number") if kind in kinds
+        )
+        if reports and (told := sum(len(one.closings) for one in self.ledger.conversations.values())):
+            found["close report"] = told
+        lacks = [f"Left out: {', '.join(count(many, what) for what, many in found.items())}"] if found else []
+        lacks += [f"Note: {one}" for one in (*self.notes, str(self.dropped)) if one]
+        return "".join(f" {one}" for one in (*(f"{one}." for one in lacks), *self.left_out))
+
     @property
     def records(self) -> Records:
         """The records that are kept, in order."""
@@ -157,7 +172,8 @@ class Reading:
         """The record of that number. Raises IndexError when it is not kept or does not exist yet."""
         found = self.between(number, number + 1)
         if not found:
-            raise IndexError(f"no record {number}: the trace holds records {self.first} to {self.total - 1}")
+            held = f"records {self.first} to {self.total - 1}" if len(self) else "no records"
+            raise IndexError(f"no record {number}: the trace holds {held}")
         return found[0]
 
     @property
@@ -288,6 +304,12 @@ class Reading:
                     inflated = ledger.inflated.get(number)
                     shown = explain_frame(raw, sender=sender, offset=offset, violations=violations, inflated=inflated)
                     return shown if text is None else replace(shown, facts=(*shown.facts, ("not read", text)))
+                case Kind.UNREAD if raw and record.second:
+                    shown = explain_frame(raw, sender=sender, offset=offset, violations=violations)
+                    facts = (*shown.facts, ("Cut short", text or "the frame's end was not recorded"))
+                    return replace(shown, title=f"{shown.title}, cut short", facts=facts)
+                case Kind.RESET if text is not None:
+                    fact = "TCP RST", text
                 case Kind.UNREAD:
                     fact = "left over", text or "bytes that are no whole head and no whole frame"
                 case Kind.ERROR | Kind.BEND:
@@ -320,7 +342,7 @@ class Reading:
         try:
             return self.ledger.conversations[connection]
         except KeyError:
-            kept = ", ".join(map(str, self.ledger.conversations)) or "none"
+            kept = named([*self.ledger.conversations])
             raise IndexError(f"no connection {connection} in this trace; there are: {kept}") from None
 
     def bytes_at(self, connection: int, sender: Sender, start: int, length: int) -> bytes | None:

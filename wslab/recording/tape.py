@@ -45,6 +45,10 @@ class LossNote(str):
     """That the next bytes of a stream are not known, in words; empty where the recording ends."""
 
 
+class ResetNote(str):
+    """That a connection was torn down with an RST of unknown author: what is known of the packet, in words."""
+
+
 # What an entry that is no chunk tells: FIN or RESET, a program's error, a bend, what a program reports at the end.
 Told = Kind | str | BendNote | LossNote | CloseReport
 
@@ -87,6 +91,11 @@ class Tap:
         self._tape, self._wire, self._peer, self._closed = tape, wire, end.peer, False
         self.end, self.connection = end, wire.number  # which end it is, and the connection's number in the trace
 
+    @property
+    def whole(self) -> bool:
+        """Whether both ends of this connection tell of it now, so that each is of this process."""
+        return self._wire.live == 2
+
     def sent(self, data: bytes | bytearray | memoryview, at: float | None = None) -> None:
         """This end wrote ``data``."""
         self._tape.write(self._wire, self.end, self.end, data, at)
@@ -103,9 +112,9 @@ class Tap:
         """This end read end of file."""
         self._tape.tell(self._wire, self._peer, self.end, Kind.FIN, at)
 
-    def reset_sent(self, at: float | None = None) -> None:
-        """This end tore the connection down (TCP RST)."""
-        self._tape.tell(self._wire, self.end, self.end, Kind.RESET, at)
+    def reset_sent(self, at: float | None = None, seen: str = "") -> None:
+        """This end tore the connection down (TCP RST), or something with its address did: what was ``seen`` of that."""
+        self._tape.tell(self._wire, self.end, self.end, ResetNote(seen) if seen else Kind.RESET, at)
 
     def reset_received(self, at: float | None = None) -> None:
         """This end was told that its peer tore the connection down."""
@@ -349,12 +358,16 @@ class Tape:
             return ENTRY.iter_unpack(self._log.slice(stop=self._taken))
 
     def begins(self) -> dict[tuple[int, int], int]:
-        """For each connection and sender, the offset of the first byte that is kept together with its chunk."""
+        """For each connection and sender, the offset of the first byte that is kept together with its whole chunk, or
+        where there is none, with its chunk's entry."""
+        parts: dict[tuple[int, int], int] = {}
         begins: dict[tuple[int, int], int] = {}  # the log and the ring drop their oldest each at its own pace
-        for _, connection, sender, _, offset, _, position in self.entries():
+        for _, connection, sender, _, offset, length, position in self.entries():
             if self._ring.start <= position < EVENT:
                 begins.setdefault((connection, sender), offset)
-        return begins
+            elif self._ring.start - length < position < EVENT:
+                parts[connection, sender] = offset + self._ring.start - position
+        return parts | begins
 
     def near(self, moment: float, farthest: int) -> Iterator[Entry]:
         """At most ``farthest`` entries before and after ``moment``."""

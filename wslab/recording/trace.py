@@ -74,12 +74,12 @@ class Slice(Shown):
         from ..anatomy.records import ladder, records_table
         from ..drawing.blocks import Only, Words
 
-        there, dropped, held = self.records, self.trace.dropped, self.trace.held
+        there, dropped, held = self.records, str(self.trace.dropped), self.trace.held
         records = there if held is None else [record for record in there if record.number < held]
         later = [Words(waiting(len(there) - len(records)))] if len(records) < len(there) else []
         if not records:
             return Sheet(NOTHING, later or [Words(NOTHING)])
-        title = "; ".join(filter(None, (count(len(records), "record"), dropped.words)))
+        title = "; ".join(filter(None, [count(len(records), "record"), dropped]))
         return Sheet(title, [ladder(records, title), Only(["html"], [records_table(records)]), *later])
 
 
@@ -127,7 +127,7 @@ class Closing(Shown):
 
         records = Slice(self.trace, connection=self.connection).records
         return _unless_held(self.trace, self.connection) or Sheet(
-            f"How connection {self.connection} ended", closing(records, self.reports.values())
+            f"How connection {self.connection} ended", closing(records, self.reports.values(), self.trace.ledger.texts)
         )
 
 
@@ -213,7 +213,7 @@ class Trace(Shown, Reading):
 
     @classmethod
     def from_har(cls, path: str | PathLike[str]) -> Self:
-        """The WebSocket conversations in a HAR file (Chrome's, Playwright's, ``to_har``'s).
+        """The WebSocket conversations in a HAR file (Chrome's, Playwright's also in an archive, ``to_har``'s).
 
         A HAR tells messages, not bytes. Each message is built again as one whole frame, the client's with a masking
         key of zeros, and the handshake from the headers that the file lists; ``rebuilt`` is true and ``notes`` says so.
@@ -228,7 +228,7 @@ class Trace(Shown, Reading):
 
         Values of Cookie and Authorization are overwritten with ``*`` unless ``reveal`` is true. Addresses, ports and
         TCP's numbers are made up, as the file's comment says; times, chunks and bytes are those of the trace, and
-        ``from_pcapng`` gives them back. Not written: errors, bends, close reports.
+        ``from_pcapng`` gives them back. Not written: errors, bends, close reports; the comment counts them.
         """
         from .files.capture_out import save_capture
 
@@ -255,7 +255,8 @@ class Trace(Shown, Reading):
         (bytes), ``text`` (a text frame's start), ``start`` (a payload's first bytes, unmasked and inflated),
         ``status_code`` and ``close_reason`` (of a close frame), ``violations`` (names of the rules that it breaks).
 
-        Raises ImportError, which says what to run, where pandas is not installed.
+        What the trace holds beside frames, and what it lacks, is in ``attrs["left_out"]``. Raises ImportError, which
+        says what to run, where pandas is not installed.
         """
         from .files.dataframe import data_frame
 
@@ -291,7 +292,8 @@ def _dissection(trace: Reading, number: int, records: list[Record]) -> Dissectio
                 heads.append(replace(head, violations=violations))
             case Kind.UNREAD:
                 data, what = (trace.raw(record) or b"")[:UNREAD_KEPT], trace.ledger.texts.get(record.number, "")
-                unread.append(Unread(sender, offset, data, record.payload_length, what, violations))
+                length = record.header_length + record.payload_length
+                unread.append(Unread(sender, offset, data, length, what, violations))
     conversation = trace.conversation(number)
     unfinished = [sender for sender in Sender if not conversation.streams[sender].ended]
     unread += [rest for rest in map(conversation.protocol.rest, unfinished) if rest is not None]

@@ -68,10 +68,11 @@ class SpliceHandler(_Authenticated):
         await self._check(public=doors.find(key, public=True) is not None)
         if self.request.body or "Transfer-Encoding" in self.request.headers:
             raise HTTPError(400, BODY)
-        port = doors.find(key)
+        door = doors.believed(key)
         target = head.behind(self.request.uri or "", f"/{doors.PREFIX}/{key}")
-        if port is None or target is None:
+        if door is None or target is None:
             raise HTTPError(404, NO_DOOR)
+        port, inside = door.port, door.secret + target
         login = self.identity_provider.get_cookie_name(self)
         lines = head.headers(self.request.headers.get_all(), f"{ADDRESS}:{port}", login)
         if "Upgrade" in self.request.headers:
@@ -80,9 +81,9 @@ class SpliceHandler(_Authenticated):
                 await pipe.connect()
             except OSError:
                 raise HTTPError(502, NOBODY) from None
-            await pipe.join(self.detach(), head.encode(target, self.request.version, lines))
+            await pipe.join(self.detach(), head.encode(inside, self.request.version, lines))
         elif target.partition("?")[0] == "/" and "/" in self.request.path.rpartition(key)[2]:
-            await self._fetch(port, target, lines)
+            await self._fetch(port, inside, lines)
         else:
             raise HTTPError(404, ONLY_THE_PAGE)
 

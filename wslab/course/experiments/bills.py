@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import io
-import sys
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...drawing import style
 from ...drawing.blocks import Table, Words
+from ...drawing.cell import beside
 from ...drawing.sheet import Sheet
 from ...drawing.style import themed
 from ...drawing.table import Column
@@ -138,7 +138,7 @@ def a_minute(costs: Costs, rate: float, *, talks: bool, every: float) -> dict[st
 
 
 def rounded(value: float, digits: int = 2) -> str:
-    """A number with so many digits that mean something, and zeros behind them."""
+    """A number with so many digits that mean something, and zeros after them."""
     return f"{float(f'{value:.{digits}g}'):,.0f}" if value >= 10 else f"{value:.{digits}g}"
 
 
@@ -248,10 +248,7 @@ class Curves:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         still = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": repr(self)}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return still
-        return {**curves_form(self)._repr_mimebundle_(**kwargs), **still}
+        return beside(still, lambda: curves_form(self), **kwargs)
 
 
 _VIOLET = "#a05fd6"  # can be read on light and on dark ground

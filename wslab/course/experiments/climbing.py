@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
 from ...drawing import pen, style
+from ...drawing.cell import beside
 from ...drawing.style import themed
 from ..exercises import Exercise
 from .lesson16 import STAGES, article_stage
@@ -95,10 +95,7 @@ class Climb:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         still = {"text/html": self.svg(), "text/plain": repr(self)}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return still
-        return {**_following(self)._repr_mimebundle_(**kwargs), **still}
+        return beside(still, lambda: _following(self), **kwargs)
 
 
 def _promise(reach: Reach) -> str:

@@ -47,8 +47,8 @@ _EXTRA = (
     *[4] * 4,
     *[5] * 4,
     0,
-)  # bits behind each length code (RFC 1951 3.2.5)
-_FAR = (*[0] * 2, *[number // 2 for number in range(28)])  # bits behind each distance code
+)  # bits after each length code (RFC 1951 3.2.5)
+_FAR = (*[0] * 2, *[number // 2 for number in range(28)])  # bits after each distance code
 
 
 def tokens(payload: bytes, before: bytes) -> list[Token]:

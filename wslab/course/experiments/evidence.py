@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ...drawing.blocks import Table
+from ...drawing.cell import beside
 from ...drawing.sheet import Sheet, Shown, sheet_of
 from ...drawing.visible import count, visible
 from ...protocol.frame import Frame
@@ -108,18 +108,18 @@ def _culprit(trace: Trace, number: int, rule: str) -> str:
 
 
 def _pongs_owed(trace: Trace) -> Iterator[Charge]:
-    """Pings that were never answered, though the peer answered a close frame that came behind them."""
+    """Pings that were never answered, though the peer answered a close frame that came after them."""
     for connection in trace.connections:
         frames = [(one.number, trace.frame_of(one)) for one in trace.connection(connection) if one.kind is Kind.FRAME]
         for at, (number, ping) in enumerate(frames):
             later = [frame for _, frame in frames[at + 1 :]]
             if ping.opcode == PING and ping.sender is not None and _owes(ping, later):
-                found = "this ping was not answered, and the peer answered the CLOSE behind it"
+                found = "this ping was not answered, and the peer answered the CLOSE after it"
                 yield Charge(number, WHO[ping.sender.peer], "5.5.2", "ping-not-answered", _PONG_OWED, found)
 
 
 def _owes(ping: Frame, later: Sequence[Frame]) -> bool:
-    """Whether the peer read the ping, which it shows by echoing a CLOSE that came behind it, and sent no pong before.
+    """Whether the peer read the ping, which it shows by echoing a CLOSE that came after it, and sent no pong before.
 
     RFC 6455 5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame."
     """
@@ -271,12 +271,7 @@ class Board(Shown):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         text = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        ipython = sys.modules.get("IPython")
-        if sys.platform == "emscripten" or ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return text
-        with suppress(ImportError):
-            return {**_widget(self)._repr_mimebundle_(**kwargs), **text}
-        return text
+        return text if sys.platform == "emscripten" else beside(text, lambda: _widget(self), **kwargs)
 
 
 def _widget(board: Board) -> Any:

@@ -216,7 +216,7 @@ def _of(data: bytes) -> str:
     misconception=9,
     variants=2,
     hints=[
-        "You join two texts first: the key as it stands in the request, and the GUID behind it.",
+        "You join two texts first: the key as it stands in the request, and the GUID after it.",
         "hashlib.sha1(text.encode()).digest() gives 20 bytes, and base64.b64encode(those bytes) writes them in base64.",
         "b64encode returns bytes. A header holds text: .decode() makes text of them.",
     ],
@@ -244,7 +244,7 @@ def _of(data: bytes) -> str:
         ),
         (
             lambda f: f(SAMPLE_KEY) == _of(hashlib.sha1((GUID + SAMPLE_KEY).encode()).digest()),
-            "You put the GUID in front of the key; it stands behind it.",
+            "You put the GUID in front of the key; it stands after it.",
         ),
         (
             lambda f: f(SAMPLE_KEY) == _of(hashlib.sha1(SAMPLE_KEY.encode()).digest()),

@@ -293,7 +293,7 @@ _TURNED = _KEY[2:] + _KEY[:2]  # who counts from the frame's first byte begins h
     misconception=2,
     variants=2,
     hints=[
-        "Byte 1 holds the MASK bit and the length. The key is `frame[2:6]`, and the masked text begins behind it.",
+        "Byte 1 holds the MASK bit and the length. The key is `frame[2:6]`, and the masked text begins after it.",
         "Byte `i` of the payload meets byte `i % 4` of the key. XOR is written `^`.",
         "The result of `bytes(...)` is no text yet: `.decode()` makes it one.",
     ],
@@ -308,7 +308,7 @@ _TURNED = _KEY[2:] + _KEY[:2]  # who counts from the frame's first byte begins h
         ),
         (
             lambda f: f(_FRAME) != _TEXT and f(_FRAME).endswith(_TEXT),
-            "Something stands before the text: it begins behind the key, at byte 6.",
+            "Something stands before the text: it begins after the key, at byte 6.",
         ),
     ],
 )

@@ -217,7 +217,7 @@ _A, _B, _LONG = build_frame("Hello"), build_frame("wire"), build_frame("x" * 200
     foreseen=[
         (lambda p: p().feed(_A) is None, "`feed` returns nothing: return a list, an empty one if no frame is whole."),
         (lambda p: _fed(p, _A) == ["Hello"], "You gave texts: payloads are bytes."),
-        (lambda p: _fed(p, _A) == [_A], "You gave the whole frame: the payload begins behind the header."),
+        (lambda p: _fed(p, _A) == [_A], "You gave the whole frame: the payload begins after the header."),
         (lambda p: _fed(p, _A + _B) == [_A[2:] + _B], "You take a read for a frame: the length says where it ends."),
         (lambda p: _fed(p, _A + _B) == [b"Hello"], "Two frames can come in one read: go on while one is whole."),
         (lambda p: _fed(p, _A[:4], _A[4:]) != [b"Hello"], "Half a frame can come: keep the rest, and wait for more."),

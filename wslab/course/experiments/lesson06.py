@@ -34,7 +34,7 @@ def row(*frames: tuple[bytes, int, bool]) -> list[bytes]:
 
 CUT = {
     "TEXT with FIN 0, then CONTINUATION with FIN 1": row((HALF, TEXT, False), (REST, CONTINUATION, True)),
-    "TEXT with FIN 1, and nothing behind it": row((HALF, TEXT, True)),
+    "TEXT with FIN 1, and nothing after it": row((HALF, TEXT, True)),
     "BINARY with FIN 0, then CONTINUATION with FIN 1": row((HALF, BINARY, False), (REST, CONTINUATION, True)),
 }
 BETWEEN = {
@@ -139,7 +139,7 @@ class Fragments(Shown):
 
     Args:
         text: a text message.
-        cuts: behind how many of its bytes it is cut, in order.
+        cuts: after how many of its bytes it is cut, in order.
         judged: show what two libraries make of the frames, which a server sent.
     """
 
@@ -218,9 +218,9 @@ def _characters(text: str) -> list[tuple[int, int]]:
 
 
 def cut_slider(text: str, at: int = 1, *, judged: bool = False) -> Slider:
-    """A slider that moves the cut through a text message of two frames; it stands first behind byte ``at``."""
+    """A slider that moves the cut through a text message of two frames; it stands first after byte ``at``."""
     data = text.encode()
-    words = {cut: f"behind byte {cut} of {len(data)}" for cut in range(1, len(data))}
+    words = {cut: f"after byte {cut} of {len(data)}" for cut in range(1, len(data))}
     return Slider("The cut", {words[cut]: Fragments(text, [cut], judged=judged) for cut in words}, words[at])
 
 
@@ -273,7 +273,7 @@ def _probe(says: Callable[[list[bytes]], object]) -> Callable[[Any], object]:
         ),
         (
             _probe(lambda frames: any(frame[0] & 15 for frame in frames[1:])),
-            "A frame behind the first has another opcode than 0.",
+            "A frame after the first has another opcode than 0.",
         ),
         (
             _probe(lambda frames: all(frame[0] & 0x80 for frame in frames)),
@@ -284,7 +284,7 @@ def _probe(says: Callable[[list[bytes]], object]) -> Callable[[Any], object]:
             "No frame has FIN set, so the message never ends.",
         ),
         (_probe(lambda frames: frames[0][0] & 0x80), "Your first frame has FIN set. FIN marks the last frame only."),
-        (_probe(lambda frames: b"".join(_payloads(frames)) == b"n\xc3"), "The bytes behind the last cut are missing."),
+        (_probe(lambda frames: b"".join(_payloads(frames)) == b"n\xc3"), "The bytes after the last cut are missing."),
         (
             _probe(lambda frames: _payloads(frames)[0] == "né".encode()),
             "You cut the text. Cut its bytes: the é has two of them.",
@@ -296,7 +296,7 @@ def _probe(says: Callable[[list[bytes]], object]) -> Callable[[Any], object]:
     ],
 )
 async def fragments(answer: Any, trial: Trial) -> list[Outcome]:
-    """Return the frames of a text message that a server sends, cut behind the given numbers of its bytes.
+    """Return the frames of a text message that a server sends, cut after the given numbers of its bytes.
 
     A ping is put between two of them. ``websockets`` and ``wsproto`` read what comes out, as clients.
     """
@@ -308,7 +308,7 @@ async def fragments(answer: Any, trial: Trial) -> list[Outcome]:
     frames = [bytes(frame) for frame in answer(text, list(cuts))]
     sizes = [stop - start for start, stop in pairwise([0, *cuts, len(data)])]
     came = [frame.payload_length for frame in dissect(server=b"".join(frames), heads=False, extensions="").frames]
-    sent = f'"{text}", cut behind {_listed(cuts)}'
+    sent = f'"{text}", cut after {_listed(cuts)}'
     outcomes = [Outcome(sent, f"payloads of {_listed(sizes)} bytes", f"of {_listed(came)} bytes", came == sizes)]
     where = trial.random.randrange(1, len(sizes))
     stream = b"".join([*frames[:where], build_frame(b"", opcode=PING), *frames[where:]])
@@ -316,7 +316,7 @@ async def fragments(answer: Any, trial: Trial) -> list[Outcome]:
     for wanted, verdict in zip(whole, judge(stream, as_client=False).verdicts, strict=True):
         told = "; ".join([*verdict.events, verdict.fault]).strip("; ") or verdict.sentence
         outcomes.append(
-            Outcome(f"a ping behind frame {where}, to {verdict.judge}", "; ".join(wanted.events), told,
+            Outcome(f"a ping after frame {where}, to {verdict.judge}", "; ".join(wanted.events), told,
                     verdict.accepted and verdict.events == wanted.events)
         )  # fmt: skip
     return outcomes

@@ -149,7 +149,7 @@ def seen_of(busy: Busy) -> dict[str, str]:
     records = busy.records.records
     ends = [place for place, one in enumerate(records) if _opcode(one) == CLOSE]
     pongs = [place for place, one in enumerate(records) if _opcode(one) == PONG and one.sender is Sender.SERVER]
-    where = "nowhere" if not pongs else "before the CLOSE" if not ends or pongs[0] < ends[0] else "behind the CLOSE"
+    where = "nowhere" if not pongs else "before the CLOSE" if not ends or pongs[0] < ends[0] else "after the CLOSE"
     given_up = bool(ends) and records[ends[0]].status != 1000
     who = f"the {records[ends[0]].sender.label}" if given_up else "nobody"
     return {"who gives up": who, "where the server's PONG stands in the recording": where}

@@ -255,7 +255,7 @@ async def said_by_server(lab: Lab, frame: bytes) -> str:
         (lambda f: f(4000, "ab")[0] & 0xF != 8, "A close frame has the opcode 8."),
         (lambda f: not f(4000, "ab")[0] & 0x80, "FIN is 0. A control frame must not be cut in pieces."),
         (lambda f: not f(4000, "ab")[1] & 0x80, "MASK is 0. What a client sends must be masked."),
-        (lambda f: f(4000, "ab")[2:4] == b"\x0f\xa0", "MASK is 1, and the key is missing behind the second byte."),
+        (lambda f: f(4000, "ab")[2:4] == b"\x0f\xa0", "MASK is 1, and the key is missing after the second byte."),
         (lambda f: f(4000, "ab")[6:10] == b"4000", "The code is written in digits. It is a number of two bytes."),
         (
             lambda f: f(4000, "ab")[6:8] == b"\xa0\x0f",

@@ -202,7 +202,7 @@ async def burglary(answer: Any, trial: Trial) -> list[Outcome]:
     """Write ``Thief``, which opens a vault by the sizes of its answers.
 
     ``connections(known)`` gets the digits that are known and returns a list of connections. Each is a list of texts
-    that are said on it, one after another, behind the vault's welcome. ``digit(sizes)`` gets the sizes of the answers
+    that are said on it, one after another, after the vault's welcome. ``digit(sizes)`` gets the sizes of the answers
     in the same shape. It returns the next digit as a text, or None where the sizes tell nothing.
 
     The judge is a vault whose door closes with 4000 for the right PIN, and one that forgets each message.

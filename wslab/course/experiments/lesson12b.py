@@ -214,7 +214,7 @@ class Http2(NamedTuple):
 
 
 def over_http2(request: Headers) -> Http2:
-    """Send a request to a server of HTTP/2 that allows WebSocket, and a frame behind it; both are of the library h2.
+    """Send a request to a server of HTTP/2 that allows WebSocket, and a frame after it; both are of the library h2.
 
     Raises:
         ImportError: h2 is not installed.

@@ -254,8 +254,8 @@ class Turned(Shown):
     def _sheet(self) -> Sheet:
         found = charges(self.trace)
         first = [f"record {one.record}, {one.who}, section {one.section}: {one.found}" for one in found[:1]]
-        # RFC 6455 has no marks between frames: where one is read wrongly, so is what stands behind it.
-        rest = [f"and {len(found) - 1} more, since what stands behind it is read wrongly"] if found[1:] else []
+        # RFC 6455 has no marks between frames: where one is read wrongly, so is what stands after it.
+        rest = [f"and {len(found) - 1} more, since what stands after it is read wrongly"] if found[1:] else []
         said = [Words(f"The judge: {visible(one)}", close=True) for one in first or ["nobody broke a rule"]]
         said += [Words(one, close=True) for one in rest]
         said += [Words(f"{one.judge}: {one.sentence}", close=True) for one in self.libraries.verdicts]
@@ -303,7 +303,7 @@ _EMPTY_CLOSE = (8, "server", build_close())
     hints=[
         "Byte 0 holds FIN and the opcode, byte 1 the MASK bit (128) and the length (7 bits). Look at byte 1 first.",
         "126 in the seven bits says that the next two bytes are the length. Is the number in them below 126?",
-        "A close frame has opcode 8. Its code is the first two bytes of the payload, behind the key if there is one; "
+        "A close frame has opcode 8. Its code is the first two bytes of the payload, after the key if there is one; "
         "a client's code is masked.",
     ],
     foreseen=[

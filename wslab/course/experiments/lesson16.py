@@ -82,7 +82,7 @@ async def mask_stage(answer: Any, trial: Trial) -> list[Outcome]:
 @exercise(
     points=1,
     misconception=19,
-    hints=['`size.to_bytes(2, "big")` behind 126, `size.to_bytes(8, "big")` behind 127, where 2 bytes are too few.'],
+    hints=['`size.to_bytes(2, "big")` after 126, `size.to_bytes(8, "big")` after 127, where 2 bytes are too few.'],
     foreseen=mistakes.LENGTH,
 )
 async def length_stage(answer: Any, trial: Trial) -> list[Outcome]:

@@ -80,6 +80,7 @@ class SmallJupyter:
                 f"--ServerApp.jpserver_extensions={dict.fromkeys(EXTENSIONS, False)}",
             ],
             env={**os.environ, **folders}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,  # an interrupt is for the kernel, and the system tells it to the whole group
         )  # fmt: skip
         self._end = weakref.finalize(self, _stop, self.process, self._home)
         self.relay: Relay | None = None

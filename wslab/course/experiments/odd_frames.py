@@ -64,8 +64,8 @@ def _argued_about() -> Iterable[OddFrame]:
     empty = [build_frame("", opcode=opcode, fin=False, mask=KEY) for opcode in (1, 0)]
     for name, data in {
         "ff in the first fragment of a text, and a last one": begins + build_frame(b"a", opcode=0, mask=KEY),
-        "a text behind a close frame": close + text,
-        "a ping behind a close frame": close + build_frame("", opcode=9, mask=KEY),
+        "a text after a close frame": close + text,
+        "a ping after a close frame": close + build_frame("", opcode=9, mask=KEY),
         "two close frames": close + close,
         "empty fragments": b"".join(empty),
         "a surrogate": build_frame(b"\xed\xa0\x80", opcode=1, mask=KEY),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
 from ...drawing.blocks import Table, Words
+from ...drawing.cell import beside
 from ...drawing.sheet import Sheet, Shown
 from ...live.waiting import keep
 from .halls import SLOW, SPEAK, Hall, Speaker, Way, join, opened
@@ -130,10 +130,7 @@ class Readers(Shown):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         text = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return text
-        return {**_widget(self)._repr_mimebundle_(**kwargs), **text}
+        return beside(text, lambda: _widget(self), **kwargs)
 
 
 def _widget(readers: Readers) -> Any:

@@ -61,7 +61,7 @@ KEY: Foreseen = [
     (lambda f: isinstance(f(SAMPLE_KEY), bytes), "`accept_key` returns bytes: `.decode()` makes a text of them."),
     (lambda f: f(SAMPLE_KEY) == f("A" * 22 + "=="), "Your accept value is the same for every key."),
     (lambda f: f(SAMPLE_KEY) == _base64(_sha1(SAMPLE_KEY)), "You left the GUID out."),
-    (lambda f: f(SAMPLE_KEY) == _base64(_sha1(_GUID + SAMPLE_KEY)), "The GUID stands behind the key."),
+    (lambda f: f(SAMPLE_KEY) == _base64(_sha1(_GUID + SAMPLE_KEY)), "The GUID stands after the key."),
     (lambda f: f(SAMPLE_KEY) == _sha1(SAMPLE_KEY + _GUID).hex(), "You wrote the digest in hex: it crosses in base64."),
 ]  # fmt: skip
 HEAD: Foreseen = [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
 from ...anatomy.field import Sender
+from ...drawing.cell import beside
 from ...drawing.visible import count
 from ...live.relay.bends import RandomChunks
 from ...live.relay.stages import Spot
@@ -19,7 +19,7 @@ LARGEST = 24  # bytes of a piece into which the button cuts, at most
 
 
 def frames_sent(trace: Trace, connection: int) -> bytes:
-    """A client's stream behind its handshake, without what it sent to say goodbye."""
+    """A client's stream after its handshake, without what it sent to say goodbye."""
     stream = trace.bytes_sent(connection, Sender.CLIENT).partition(b"\r\n\r\n")[2]
     return b"".join(frame for frame in cut_into_frames(stream) if frame[0] & 0b1111 < 8)
 
@@ -49,7 +49,7 @@ def ruled(stream: bytes, sizes: Sequence[int]) -> Strip:
     """A client's stream with the ends of its frames above and those of its reads below.
 
     Args:
-        stream: frames, one behind the other.
+        stream: frames, one after the other.
         sizes: how many bytes each read took.
     """
     frames = cut_into_frames(stream)
@@ -95,10 +95,7 @@ class CutStream:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         still = {"text/html": self.strips.svg(), "text/plain": repr(self)}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return still
-        return {**_buttoned(self)._repr_mimebundle_(**kwargs), **still}
+        return beside(still, lambda: _buttoned(self), **kwargs)
 
 
 def chopped(size: int, seed: int) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ class Strip(NamedTuple):
         name: what the row is.
         data: its bytes.
         runs: what some of them are.
-        above, below: behind which byte an edge stands, above and below the row.
+        above, below: after which byte an edge stands, above and below the row.
         edges: what the edges above and those below are called.
         said: what came of it.
         letters: whether a byte is shown as a character, and else as hex.
@@ -94,7 +94,7 @@ def _words(strip: Strip) -> list[str]:
     shown = "".join(map(character, strip.data)) if strip.letters else ""
     runs = [f"{run.name}: {_span(run)}" for run in strip.runs if run.name]
     edges = [
-        f"{name} behind byte {', '.join(map(str, places))}"
+        f"{name} after byte {', '.join(map(str, places))}"
         for name, places in zip(strip.edges, (strip.above, strip.below), strict=True)
         if places
     ]

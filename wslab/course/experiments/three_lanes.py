@@ -7,7 +7,6 @@ drawn as one arrow through the relay. What stands in one alone is where the rela
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from html import escape
@@ -17,6 +16,7 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ...anatomy.records import is_close
 from ...drawing import style
+from ...drawing.cell import beside
 from ...drawing.pen import CODE, WIDTH, fitted, line, mark, rect, solid, text
 from ...drawing.picture import Picture
 from ...drawing.style import themed
@@ -238,10 +238,7 @@ class LanesPicker:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         still = {"text/html": self.stops[self.at]._repr_html_(), "text/plain": repr(self)}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return still
-        return {**_listed(self)._repr_mimebundle_(**kwargs), **still}
+        return beside(still, lambda: _listed(self), **kwargs)
 
 
 def _listed(picker: LanesPicker) -> Any:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 from ...anatomy.field import Sender
+from ...drawing.cell import beside
 from ...live.lab import Lab
 from ...recording.trace import Trace
 from ..slider import Slider
@@ -76,7 +76,7 @@ async def overheard(lab: Lab, texts: Iterable[str]) -> list[int]:
     if lab.server is not None and lab.server.uri.startswith("wss:"):
         records = lab.eavesdropped().records
         lengths = [one.length for one in records if one.sender is Sender.SERVER and one.carried]
-        return lengths[2 : 2 + len(said)]  # behind the response to the handshake and the welcome
+        return lengths[2 : 2 + len(said)]  # after the response to the handshake and the welcome
     return [size_of(frame) for frame in answers(lab.trace)[1:]]
 
 
@@ -106,7 +106,7 @@ class Burglary(NamedTuple):
 
 
 async def ten_guesses(lab: Lab, known: str) -> Round:
-    """Try the ten digits behind those that are known, each on a connection of its own."""
+    """Try the ten digits after those that are known, each on a connection of its own."""
     return Round(known, tuple([(await overheard(lab, [LEAD_IN + known + digit]))[0] for digit in DIGITS]))
 
 
@@ -222,10 +222,7 @@ class Vault:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         still = {"text/html": self.svg(), "text/plain": repr(self)}
-        ipython = sys.modules.get("IPython")
-        if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
-            return still
-        return {**vault_form(self)._repr_mimebundle_(**kwargs), **still}
+        return beside(still, lambda: vault_form(self), **kwargs)
 
 
 async def knock(lab: Lab, pin: Any) -> int | None:

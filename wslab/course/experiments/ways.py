@@ -70,7 +70,7 @@ class Feed:
         self._look()
 
     async def after(self, number: int) -> None:
-        """Wait for an update that stands behind so many."""
+        """Wait for an update that stands after so many."""
         while len(self.published) <= number:
             self._waiting += 1
             self._look()

@@ -72,7 +72,8 @@ _CHECKS: Final = (  # in the order of RFC 6455 4.1, each with the rules that it 
     ("Connection names Upgrade", ("response-connection",)),
     ("Sec-WebSocket-Accept answers the key", ("accept-missing", "accept-wrong", "accept-doubled")),
     ("only extensions that were asked for",
-     ("response-extensions-malformed", "extension-not-asked-for", "extensions-doubled", "window-bits-not-offered")),
+     ("response-extensions-malformed", "extension-not-asked-for", "extensions-doubled", "window-bits-not-offered",
+      "takeover-limit-ignored", "window-limit-ignored", "deflate-accepted-twice", "deflate-response-invalid")),
     ("only a subprotocol that was asked for", ("subprotocol-not-asked-for", "subprotocol-doubled")),
 )  # fmt: skip
 

@@ -25,6 +25,7 @@ from pathlib import Path
 
 PREFIX = "wslab"  # the doors' folder in Jupyter's runtime directory, and the first step of their paths
 KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
+SECRET = re.compile(r"/[0-9a-z-]+", re.ASCII)
 PORTS = range(1, 65536)
 
 
@@ -41,6 +42,7 @@ class Door:
 
     key: str
     port: int
+    secret: str = ""  # what the splice puts before the path, since the server behind the door wants it
 
     @property
     def path(self) -> str:
@@ -55,7 +57,7 @@ class Door:
         return "<Door>"
 
 
-def open(port: int, *, public: bool = False) -> Door:
+def open(port: int, *, public: bool = False, secret: str = "") -> Door:
     """Open a door to a port of 127.0.0.1 on which this process, or a child of it, listens.
 
     Close it with the server; it ends with this process in any case. Raises ValueError where ``port`` is no number from
@@ -69,10 +71,11 @@ def open(port: int, *, public: bool = False) -> Door:
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in place.iterdir():
         find(path.name)  # removes it if its process is gone
-    door = Door(secrets.token_hex(16), port)
+    door = Door(secrets.token_hex(16), port, secret)
     written = place / f"{door.key}.new"
     with secure_write(str(written)) as file:
-        json.dump({"port": port, "pid": os.getpid(), "started": _started(os.getpid()), "public": public}, file)
+        told = {"port": port, "pid": os.getpid(), "started": _started(os.getpid()), "public": public, "secret": secret}
+        json.dump(told, file)
     written.replace(place / door.key)  # in one step, so that no reader finds half a door
     return door
 
@@ -82,6 +85,12 @@ def find(key: str, *, public: bool = False) -> int | None:
 
     It does not ask whether anything listens on the port.
     """
+    door = believed(key, public=public)
+    return None if door is None else door.port
+
+
+def believed(key: str, *, public: bool = False) -> Door | None:
+    """The door of that key with its port and its server's secret, as ``find`` finds it."""
     if not KEY.fullmatch(key):
         return None
     path = folder() / key
@@ -92,12 +101,14 @@ def find(key: str, *, public: bool = False) -> int | None:
                 return None
             told = json.load(file)
         port, pid, started, opened = int(told["port"]), int(told["pid"]), told["started"], told.get("public") is True
+        secret = str(told.get("secret") or "")
     except (OSError, ValueError, TypeError, KeyError):
         return None
     if not _runs(pid) or _started(pid) != started:
         _remove(path)
         return None
-    return port if port in PORTS and opened >= public else None
+    good = port in PORTS and opened >= public and (not secret or SECRET.fullmatch(secret))
+    return Door(key, port, secret) if good else None
 
 
 def _private(status: os.stat_result) -> bool:

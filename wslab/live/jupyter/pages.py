@@ -60,6 +60,7 @@ class Page:
     port: int
     secure: bool
     hosts: tuple[str, ...]  # the names by which a browser reaches the port
+    secret: str = field(default="", repr=False)  # at the beginning of the server's path
     # What serves it; None in the server's own copy, which must not keep the server.
     server: Serves | None = field(default=None, compare=False)
 
@@ -70,8 +71,8 @@ class Page:
 
     @property
     def uri(self) -> str:
-        """Where a browser on this machine opens it: ``http://127.0.0.1:PORT/``."""
-        return f"{self.origins[0]}/"
+        """Where a browser on this machine opens it: ``http://127.0.0.1:PORT/``; with the server's secret, if any."""
+        return f"{self.origins[0]}{self.secret}/"
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -86,7 +87,8 @@ class Page:
         written = re.compile(rf"wss?://({re.escape(ADDRESS)}|localhost):{self.written_port}(?![0-9])(/?)")
         if (spliced := _spliced(request)) is None:
             policy = POLICY.format(" ".join(f"{scheme}://{host}:{self.port}" for host in self.hosts))
-            html = written.sub(rf"{scheme}://\1:{self.port}\2", self.html)
+            # What the server sends is recorded, so the secret must not stand in it: the page's own address has it.
+            html = written.sub("./" if self.secret else rf"{scheme}://\1:{self.port}\2", self.html)
         else:
             # The browser may have come by http or, as through a hub, by https. A relative address suits both.
             policy = POLICY.format(f"ws://{spliced} wss://{spliced}") + SANDBOX

@@ -10,6 +10,10 @@ delete process.env.WSLAB_LEASH;
 const HERE = "127.0.0.1";
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "::1"]);
 
+// Other users of this machine see a program's arguments. So the address, which may hold a secret, comes in the
+// environment, which they do not see, and is put before the other arguments here.
+if (target) process.argv.splice(process.execArgv.includes("--eval") ? 1 : 2, 0, target);
+
 const tell = (what) => process.stdout.write(`\n${mark}${JSON.stringify(what)}\n`);
 
 // The lab holds the other end of standard input, so that this stream ends when the lab does, however it does. A thread

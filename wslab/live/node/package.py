@@ -7,10 +7,14 @@ version: beside this module in a checkout, else into a folder of Jupyter's for t
 import json
 import shutil
 import subprocess
+from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from ...drawing.visible import harmless
+from ...recording.work import watched, work
 from ..errors import NodeMissing
 
 SOURCE: Final = Path(__file__).parent  # the folder of package.json, package-lock.json and the leash
@@ -44,19 +48,40 @@ def installed() -> bool:
 def install() -> Path:
     """Install the pinned ``ws``, as package-lock.json has it, into ``home()``, and return that folder.
 
-    It needs npm and its registry, and blocks until it is done. Raises NodeMissing, which says what to do.
+    It needs npm and its registry, and blocks until it is done. Raises NodeMissing, which says what to do. What was
+    installed before stays until the new one is whole.
     """
     npm, folder = _on_path("npm"), home()
     folder.mkdir(parents=True, exist_ok=True)
-    if folder != SOURCE:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(SOURCE / name, folder / name)
     command = [npm, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, errors="replace")
-    if done.returncode or not installed():
-        said = harmless(" ".join((done.stderr or done.stdout).split())[:LONGEST]) or "npm did not say why"
+    with work("installing", f"ws {pinned()}"), TemporaryDirectory(prefix=".npm-", dir=folder) as beside:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(SOURCE / name, Path(beside) / name)
+            if folder != SOURCE:
+                shutil.copyfile(SOURCE / name, folder / name)
+        status, said = _run(command, beside)
+        if status == 0:
+            shutil.rmtree(folder / "node_modules", ignore_errors=True)
+            (Path(beside) / "node_modules").replace(folder / "node_modules")
+    if status or not installed():
+        said = harmless(" ".join(said.split())[:LONGEST]) or "npm did not say why"
         raise NodeMissing(f"npm could not install ws {pinned()} into {folder}: {said}")
     return folder
+
+
+def _run(command: list[str], folder: str) -> tuple[int, str]:
+    """The status of a program, and what it said; an interrupt ends it."""
+    pipe, ticks = subprocess.PIPE, watched(repeat(None), "npm is at work")
+    process = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace")
+    with process:
+        try:
+            while True:
+                next(ticks)
+                with suppress(subprocess.TimeoutExpired):
+                    said, _ = process.communicate(timeout=0.2)
+                    return process.returncode, said
+        finally:
+            process.kill()
 
 
 def _on_path(name: str) -> str:

@@ -38,6 +38,7 @@ from ..carrier import ADDRESS, GRACE
 from ..errors import NodeFailed, port_taken
 from ..estate import Estate, replace_helpers
 from ..kernel import let_interrupts_arrive
+from ..secret import hidden
 from ..showing import Alive
 from ..waiting import Changes, Closes, keep
 from .package import SOURCE, home, program
@@ -119,7 +120,7 @@ class NodeProcess(Alive, Closes, Shown):
             # The leash writes a line's end before its mark, since the script may have begun a line.
             elif line or error or not following.startswith(self._mark):
                 cut = line.removesuffix("\r")
-                text = harmless(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…")
+                text = harmless(hidden(cut if len(cut) <= LONGEST else cut[:LONGEST] + "…"))
                 with self._lock:
                     self._lines.append((text, error))
                     self.total += 1
@@ -286,14 +287,14 @@ async def start(
     command = [node, "--require", str(SOURCE / "leash.js"), *what, *arguments]
     folder = home() if isinstance(script, str) else None
     environment = _environment(child._mark, port, to, estate.authority.path if estate.has_authority else None)
-    await estate.carrier.run(child._start(command, folder, environment))
-    if to is None:
-        try:
+    try:
+        await estate.carrier.run(child._start(command, folder, environment))
+        if to is None:
             await child._wait(lambda: child.port, TIMEOUT, "listened")
-        except BaseException as error:
-            await asyncio.shield(child.close())
-            if port and "EADDRINUSE" in child.output and isinstance(error, NodeFailed):
-                raise port_taken(port, OSError(errno.EADDRINUSE, "")) from None
-            raise
+    except BaseException as error:
+        await asyncio.shield(child.close())
+        if port and "EADDRINUSE" in child.output and isinstance(error, NodeFailed):
+            raise port_taken(port, OSError(errno.EADDRINUSE, "")) from None
+        raise
     replace_helpers(child)
     return child

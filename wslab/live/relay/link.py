@@ -20,6 +20,7 @@ from ...anatomy.field import Sender
 from ...protocol.dissector import Dissector, Mode
 from ...protocol.head import Head
 from ...recording.trace import Trace
+from .. import secret
 from ..carrier import GRACE
 from ..errors import complaint
 from ..reset import reset
@@ -173,6 +174,7 @@ class Link:
         self.over = self.loop.create_future()
         self._dissector = Dissector(Sender.CLIENT)
         self._gathered: list[bytes] = []
+        self._taker = secret.Taker(traffic.trace)
 
     # Beginning.
 
@@ -211,6 +213,7 @@ class Link:
             self._decide()
             self.sides[sender].take(data)
             return
+        data = self._taker.take(data)
         self._gathered.append(data)
         heads = [head for head in self._dissector.feed(data).heads if isinstance(head, Head)]
         if any("websocket" in value.lower() for head in heads for value in head.get("Upgrade")):
@@ -223,6 +226,10 @@ class Link:
         if self._decided or self.over.done():
             return
         self._decided, self.notes = True, notes
+        self._gathered.append(self._taker.rest())
+        server = self.sides[Sender.SERVER]
+        if self._taker.taken and not server.deaf:
+            server.write = secret.giving(self._taker.taken, server.write)
         if notes is UNRECORDED:
             self.traffic.others += 1
         else:
@@ -233,8 +240,8 @@ class Link:
             self.choose(sender)
         for sender, row in self.rows.items():
             self._out(sender, row.begin(self.loop.time()))
-        while self._gathered:
-            self.sides[Sender.CLIENT].take(self._gathered.pop(0))
+        for data in filter(None, self._gathered):
+            self.sides[Sender.CLIENT].take(data)
         self._schedule()
 
     def choose(self, sender: Sender) -> None:

@@ -28,6 +28,7 @@ from ..carrier import ADDRESS, GRACE, port_of
 from ..errors import NotLoopback, port_taken
 from ..estate import Closer, Estate, Lease, replace_helpers
 from ..guard import is_loopback
+from ..secret import parted
 from ..showing import Alive
 from ..waiting import Closes, settle
 from .bends import SENDERS, Bend, check
@@ -209,7 +210,7 @@ async def _listen(
             if left := [link.over for link in traffic.links]:
                 await asyncio.wait(left, timeout=GRACE)
 
-    ending = Closer(estate.carrier, end, port_of(server))
+    ending = Closer(estate.carrier, end, port_of(server), parted(traffic.target.path)[1])
     estate.helpers[ending] = None
     estate.traces.add(traffic.trace)
     return ending

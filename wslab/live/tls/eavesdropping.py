@@ -27,6 +27,7 @@ from . import records as tls
 
 if TYPE_CHECKING:
     from ...recording.trace import Trace
+    from ..secret import Taker
 
 KEPT = 20_000  # records of one connection that are kept, and no older ones
 KEPT_BYTES = 2**20  # bytes of encrypted records that are kept; of what follows only the headers are
@@ -80,6 +81,7 @@ class Ciphertext:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         # The connection's number in the trace; None while TLS's own handshake is not done.
         self.connection: int | None = None
+        self.taker: Taker | None = None  # what took a secret away from what the client's first record carried
         self.failure = ""  # why TLS's handshake failed, in words
         self._clock = clock
         self._readers = (tls.TlsReader(), tls.TlsReader())
@@ -249,6 +251,13 @@ class Eavesdropped(Shown):
             kinds = (Kind.REQUEST, Kind.RESPONSE, Kind.FRAME, Kind.UNREAD)
             known = [each for each in self.trace.records if each.connection == connection and each.kind in kinds]
         rows: list[tuple[str, ...]] = []
+        taken = 0 if self.ciphertext.taker is None else len(self.ciphertext.taker.taken)
+        for index, each in enumerate(crossings):
+            if taken and each.sender is Sender.CLIENT and each.carried:
+                first = each.position == 0
+                crossings[index] = each._replace(
+                    position=0 if first else each.position - taken, carried=each.carried - taken * first
+                )
         for sender, seen, inside in _matched([each for each in crossings if each.carried], known):
             several = f"{count(len(seen), 'record')} of " if len(seen) > 1 else ""
             size, carried = sum(each.length for each in seen), sum(each.carried or 0 for each in seen)

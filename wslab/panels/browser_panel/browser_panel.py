@@ -21,6 +21,8 @@ from ...drawing.table import Column
 from ...drawing.visible import harmless
 from ...live.article import CLIENT_SCRIPT
 from ...live.article import PORT as ARTICLE_PORT
+from ...live.carrier import ADDRESS
+from ...live.estate import secret_of
 from ...live.jupyter import doors
 from ..kit.panel import Question
 from ..kit.trace_panel import RecordsPanel
@@ -201,10 +203,11 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             admit = getattr(server, "admit", None) or getattr(behind, "admit", None)
             if admit is not None:
                 admit(page["origin"])
-        ports = {
-            str(port): {"port": way.to, "name": way.name, "path": None if directly else self._path(way.to)}
-            for port, way in ways.items()
-        }
+        ports = {}
+        for port, way in ways.items():
+            ports[str(port)] = {"port": way.to, "name": way.name, "path": None if directly else self._path(way.to)}
+            if secret := secret_of(ADDRESS, way.to):
+                ports[str(port)]["secret"] = secret
         self._last = PageRun(self._last.number + 1, self.trace, page["origin"], ways)
         self._untold = {}
         self._tell_addresses()
@@ -215,7 +218,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             if way.recorded and way.to == port and hasattr(server, "door"):
                 return str(server.door().path)
         if port not in self._doors:
-            self._doors[port] = doors.open(port)
+            self._doors[port] = doors.open(port, secret=secret_of(ADDRESS, port))
         return self._doors[port].path
 
     def _look(self) -> None:

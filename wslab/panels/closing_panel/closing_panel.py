@@ -49,6 +49,7 @@ class Ending(NamedTuple):
     transitions: list[Transition]
     records: list[Record]  # those that opened the connection or belong to its end, as far as they are kept, in order
     reports: dict[Sender, CloseReport]
+    said: dict[int, str]  # by a record's number, what a capture tells of an RST
 
     def close_of(self, sender: Sender) -> Record | None:
         """The first Close frame that an end sent."""
@@ -161,7 +162,8 @@ class ClosingPanel(TracePanel):
                 if records and trace.held is not None and records[-1].number >= trace.held:
                     return None
                 states, transitions = trace.states(shown), trace.transitions(shown)
-                return Ending(shown, states, transitions, records, trace.closings(shown))
+                said = {one.number: text for one in records if (text := trace.ledger.texts.get(one.number))}
+                return Ending(shown, states, transitions, records, trace.closings(shown), said)
             except IndexError:  # dropped meanwhile
                 return None
 
@@ -254,6 +256,10 @@ def _how_tcp_ended(ending: Ending) -> str:
     # RFC 6455 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the server".
     elif first.sender is Sender.SERVER:
         so = ", as it should be in most normal cases."
+    if seen := ending.said.get(first.number):
+        return (
+            f"TCP was ended first by {seen}. The connection is torn down at once, and bytes on their way may be lost."
+        )
     return f"TCP was ended first by the {first.sender.label}, with {_TCP[first.kind]}{so}"
 
 
@@ -289,10 +295,12 @@ def _end_json(ending: Ending, sender: Sender) -> dict[str, Any]:
     close, tcp, others = ending.close_of(sender), ending.tcp_of(sender), ending.tcp_of(sender.peer)
     report = ending.reports.get(sender)
     reset = others is not None and others.kind is Kind.RESET
+    captured = others is not None and others.number in ending.said
+    rst = f"an RST with the {sender.peer.label}'s address" if captured else f"the {sender.peer.label}'s RST"
     said = None
     if close is not None:
         short = {0: "no status code", 1: "one byte, too short for a status code"}.get(close.payload_length)
-        meaning, section = (short, "RFC 6455 7.1.5") if short else status_meaning(close.status)
+        meaning, section = (short, "RFC 6455 7.1.5") if short else status_meaning(close.status, sender)
         said = {"summary": close.summary, "record": close.number, "meaning": meaning}
         said |= {"section": section, "broken": close.violations}
     return {
@@ -303,6 +311,6 @@ def _end_json(ending: Ending, sender: Sender) -> dict[str, Any]:
         "report": "" if report is None else reported(report, ending.close_of(sender.peer)),
         "never": "" if report is None else _never_sent(ending, report),
         "tcp": None if tcp is None else {"word": _TCP[tcp.kind], "record": tcp.number},
-        "untold": f"torn down by the {sender.peer.label}'s RST" if reset else "not yet",
+        "untold": f"torn down by {rst}" if reset else "not yet",
         "tcp_first": tcp is not None and (others is None or tcp.number < others.number),
     }

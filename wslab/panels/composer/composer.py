@@ -200,7 +200,7 @@ class Composer(FrameFields, TracePanel):
             return [("sent by", by), (preview.field, f"makes no bytes: {preview.why}")]
         said = quote(self.payload) if self.payload_as == "text" else series.payload[:16].hex(" ")
         if self.payload_as == "close":
-            code = "no status code" if self.code is None else f"{self.code} {code_meaning(self.code)[0]}"
+            code = "no status code" if self.code is None else f"{self.code} {code_meaning(self.code, target.sender)[0]}"
             said = f"{code} {quote(self.reason)}"
         return [
             ("sent by", by),
@@ -237,7 +237,10 @@ class Composer(FrameFields, TracePanel):
                 return
             lab, preview, index = self._open_lab, self._preview, self._picked
             shown = preview.explain(index).to_json() if preview.frames else None
-            said = {"notes": preview.notes(self.payload_as == "close"), "meaning": code_meaning(self.code)}
+            said = {
+                "notes": preview.notes(self.payload_as == "close"),
+                "meaning": code_meaning(self.code, target.sender),
+            }
             size = len(self.reason.encode("utf-8", "replace"))
             facts: dict[str, dict[str, Any]] = {
                 "codes": {"codes": CODES},
@@ -351,6 +354,6 @@ class Composer(FrameFields, TracePanel):
 
 
 def _answering(record: Record) -> dict[str, Any]:
-    meaning, where = code_meaning(record.status or None) if is_close(record) else ("", "")
+    meaning, where = code_meaning(record.status or None, record.sender) if is_close(record) else ("", "")
     said = {"sender": record.sender.label, "number": record.number, "words": record.summary}
     return {**said, "meaning": meaning, "where": where}

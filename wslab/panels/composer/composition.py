@@ -230,8 +230,10 @@ def close_body(code: int | None, reason: str) -> bytes:
     return (b"" if code is None else code.to_bytes(2, "big")) + typed(reason, "text")
 
 
-def code_meaning(code: int | None) -> list[str]:
-    """What a status code means, or its absence, and where that is written."""
+def code_meaning(code: int | None, sender: Sender | None = None) -> list[str]:
+    """What a status code means, or its absence, and where that is written; ``sender`` is who sends it, if known."""
     if code is None:
         return ["no status code: the peer's program is told 1005", "RFC 6455 7.1.5"]
-    return [*status_meaning(code)] if 0 <= code <= LONGEST_CODE else ["more than 16 bits hold", "RFC 6455 5.5.1"]
+    return (
+        [*status_meaning(code, sender)] if 0 <= code <= LONGEST_CODE else ["more than 16 bits hold", "RFC 6455 5.5.1"]
+    )

@@ -56,9 +56,9 @@ export const isLoopback = (host) =>
 /**
  * Where an address that the code gives leads: `{ href, target, port, name }`.
  *
- * `ports` says for each port that is known where it is: `{ port, path, name }`, with a `path` below `root` where the
- * Jupyter server passes it on. An address that is not one of these goes where it says; what cannot be read is the
- * browser's to refuse.
+ * `ports` says for each port that is known where it is: `{ port, path, name, secret }`, with a `path` below `root`
+ * where the Jupyter server passes it on, and else with a `secret`, or "", that goes before the path. An address that is
+ * not one of these goes where it says; what cannot be read is the browser's to refuse.
  */
 export function destination(written, { ports, root, page, token }) {
   const asWritten = { href: written, target: null, port: null, name: null };
@@ -73,8 +73,9 @@ export function destination(written, { ports, root, page, token }) {
   if (!known) return asWritten;
   const found = { target: url.pathname + url.search, port: known.port, name: known.name };
   if (known.path === null) {
-    const changed = port !== String(known.port);
+    const changed = port !== String(known.port) || known.secret;
     url.port = String(known.port);
+    url.pathname = (known.secret ?? "") + url.pathname;
     return { ...found, href: changed ? url.href : written };
   }
   // The server keeps the token to itself.

@@ -6,8 +6,8 @@
  * returns `{ element, draw(), remove?() }`; `draw` is called after every message and every change of a trait. In the
  * context:
  *
- * - `model`: the traits, which are what the views of one panel share; `set(trait, value)` sets one and tells the
- *   kernel.
+ * - `model`: the traits, which are what the views of one panel share; `set(trait, value)` sets one, `change(values)`
+ *   several, and tells the kernel.
  * - `ask(question)`: send the kernel a question, `{ ask: "...", ... }`.
  * - `hear(listener)`: have `listener(message, buffers)` called for each answer, `{ tell: "...", ... }`, as long as the
  *   view is.
@@ -56,6 +56,8 @@ class Session {
     this.model = model;
     this.shared = {};
     this.life = "waiting";
+    this.kernel = model.widget_manager?.kernel; // later that is another one, or none
+    this.ended = false;
     this.listeners = new Set();
     this.views = new Set();
     this.due = null;
@@ -63,11 +65,7 @@ class Session {
     this.unsent = [];
     this.ask = (question) => (this.unsent ? this.unsent.push(question) : this.send(question));
     this.redraw = () => this.views.forEach((draw) => draw());
-    this.set = (trait, value) => {
-      if (model.get(trait) === value) return;
-      model.set(trait, value);
-      model.save_changes();
-    };
+    this.set = (trait, value) => this.change({ [trait]: value });
     model.on("msg:custom", (message, buffers) => this.heard(message, buffers ?? []));
     const ready = subshell(model);
     if (ready) ready.then(() => this.speak());
@@ -75,20 +73,36 @@ class Session {
   }
 
   send(question) {
-    try {
-      this.model.send(question);
-    } catch {
-      this.lose(); // what leads to the kernel is gone
-    }
+    if (this.ended) this.lose();
+    else this.model.send(question);
   }
 
-  /** Notice that the kernel has ended. JupyterLab tells of its state, others of the channel to it, which they close. */
+  /** Set traits, and tell the kernel. */
+  change(values) {
+    const { model } = this;
+    for (const [trait, value] of Object.entries(values)) if (model.get(trait) !== value) model.set(trait, value);
+    if (this.ended) this.lose();
+    else model.save_changes();
+  }
+
+  /**
+   * Notice that the kernel has ended. JupyterLab tells of its state and lets go of it, others of the channel to it, which
+   * they close. What is sent after that makes the page write an error, or the kernel that came in its place a warning.
+   */
   watch() {
-    const kernel = this.model.widget_manager?.kernel;
-    const changed = (_, status) => ENDED.has(status) && this.lose();
+    const { kernel } = this;
+    const end = () => {
+      this.ended = true;
+      this.lose();
+    };
+    const changed = (_, status) => ENDED.has(status) && end();
     kernel?.statusChanged?.connect(changed);
+    kernel?.disposed?.connect(end);
     this.model.on("comm_live_update", () => this.lose());
-    return () => kernel?.statusChanged?.disconnect(changed);
+    return () => {
+      kernel?.statusChanged?.disconnect(changed);
+      kernel?.disposed?.disconnect(end);
+    };
   }
 
   /** From now on what is asked is sent, and what was asked before. */
@@ -126,6 +140,7 @@ function show(session, build, { name, title, model, el }) {
     shared: session.shared,
     ask: session.ask,
     set: session.set,
+    change: (values) => session.change(values),
     hear: (listener) => {
       listeners.add(listener);
       session.listeners.add(listener);

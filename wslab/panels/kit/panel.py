@@ -6,7 +6,9 @@ that does not listen yet loses messages, so a view asks first. Nothing that grow
 """
 
 import asyncio
+import atexit
 import functools
+import sys
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
@@ -26,6 +28,23 @@ P = ParamSpec("P")
 S = TypeVar("S", bound="Panel")
 T = TypeVar("T")
 Question = Mapping[str, Any]
+
+if "zmq" in sys.modules:  # in a kernel
+    # Once pyzmq's exit function has run, it sends no more without a copy, as long messages are sent. Exit functions run
+    # in the reverse of the order in which they were registered: this registers pyzmq's before ours.
+    import zmq.utils.garbage  # noqa: F401
+_sending = threading.Lock()
+_over = False  # whether the interpreter ends, and nothing may be sent any more
+
+
+@atexit.register
+def _send_no_more() -> None:
+    """Leave nothing to be sent when pyzmq ends, or ipykernel's thread writes a traceback for each long message."""
+    global _over
+    with _sending:
+        _over = True
+    if sys.stdout is not None:
+        sys.stdout.flush()  # a kernel's waits until its thread has sent what was given to it before
 
 
 def guarded(method: Callable[Concatenate[S, P], object]) -> Callable[Concatenate[S, P], None]:
@@ -95,6 +114,12 @@ class Panel(Shown, anywidget.AnyWidget):
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = lambda _, subshell: subshell
 
+    def close(self) -> None:
+        """Close the panel: its views disappear."""
+        if self.comm is not None:
+            self.layout.close()  # ipywidgets makes one for each panel, and keeps it for ever
+        super().close()
+
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         bundle: Any = super()._repr_mimebundle_(**kwargs)
         text = self._keep()
@@ -109,8 +134,9 @@ class Panel(Shown, anywidget.AnyWidget):
 
     def tell(self, what: str, buffers: Sequence[bytes] = (), **facts: Any) -> None:
         """Send ``{"tell": what, **facts}`` to all views."""
-        if self.comm is not None:
-            self.send({"tell": what, **facts}, list(buffers))
+        with _sending:
+            if self.comm is not None and not _over:
+                self.send({"tell": what, **facts}, list(buffers))
 
     def is_news(self, what: str, facts: Any) -> bool:
         """Whether ``facts`` differ from what was told last under this name; from now on they are what was told."""

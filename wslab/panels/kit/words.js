@@ -163,7 +163,15 @@ function frameSummary({ first, payloadLength: length, status, preview }) {
   return words;
 }
 
-const unreadSummary = ({ preview, payloadLength: length }) => `no frame: ${payload(preview, length)}`;
+function unreadSummary({ first, second, headerLength, payloadLength, preview }) {
+  if (!second) return `no frame: ${payload(preview, payloadLength)}`;
+  const words = OPCODES[first & 0b1111] ?? `reserved opcode ${first & 0b1111}`;
+  // The preview begins with the frame's header: two bytes, the extended payload length if there is one, the key.
+  const extended = [...preview.slice(2, headerLength - (second & 0b1000_0000 ? 4 : 0))];
+  let length = BigInt(second & 0b111_1111);
+  if (extended.length) length = extended.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
+  return `${words} cut short: ${NUMBER.format(payloadLength)} of ${plural(length === 1n ? 1 : length, "byte")}`;
+}
 
 function quotation({ preview }) {
   const full = preview.length === PREVIEW;

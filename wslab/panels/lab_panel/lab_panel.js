@@ -214,8 +214,7 @@ function build(context) {
 
   const change = (values) => {
     if ("selected" in values && values.selected !== model.get("selected")) model.set("picked", null);
-    for (const [trait, value] of Object.entries(values)) model.set(trait, value);
-    model.save_changes();
+    context.change(values);
   };
   const following = {
     on: false,

@@ -19,11 +19,12 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ...drawing.visible import count
 from ..archive import LATEST, R, TraceFileError
-from ..tape import LossNote
+from ..tape import LossNote, ResetNote
+from ..work import watched, work
 from .capture_out import ENDS, PROGRAM
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
-from .packets import ACK, RST, TUNNEL, CapturedStream, Flow, Segment, Sorter, together
+from .packets import ACK, RST, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together, torn
 from .pcapng import Story, is_capture, packets
 
 LARGEST: Final = 2**28  # bytes of a file that are read. What follows is left out, and said to be.
@@ -33,13 +34,18 @@ _BEGAN: Final = re.compile(r"The recording began (\d{1,19}) ns after 1970\.")
 
 def load_capture(path: str | PathLike[str], kind: type[R]) -> R:
     """The recording that a capture tells of, as one of that kind; see ``Trace.from_pcapng``."""
+    with work("opening", path):
+        return read_capture(_capture(path), kind)
+
+
+def _capture(path: str | PathLike[str]) -> bytes:
     data = read_file(path, LARGEST, "pcap or pcapng file")
     if not is_capture(data):
         raise TraceFileError(
             f"{path}: expected a pcap or pcapng file, but it begins with {data[:4].hex(' ') or 'nothing'}; "
             "dumpcap, tcpdump and Wireshark write such files, and a compressed one must be unpacked first"
         )
-    return read_capture(data, kind)
+    return data
 
 
 def read_capture(data: bytes, kind: type[R]) -> R:
@@ -49,7 +55,9 @@ def read_capture(data: bytes, kind: type[R]) -> R:
     collects = gc.isenabled()
     gc.disable()
     try:
-        trace = _Import(data).trace(kind)
+        story = _Import(data)
+        del data
+        trace = story.trace(kind)
         trace.update()
     finally:
         if collects:
@@ -71,7 +79,7 @@ class Piece(NamedTuple):
 
     piece: Segment
     data: bytes
-    stop: int  # where they end in their sender's stream
+    begin: int  # where they begin in their sender's stream
     heard: int  # how many bytes of the peer's stream its sender had read
     placed: Placed
 
@@ -80,10 +88,10 @@ def _told(placed: Sequence[Placed], peer: CapturedStream) -> Iterator[Piece]:
     for one in placed:
         skip, stop = one.part.start, one.part.run.begin
         for piece in together(one.part.run.pieces):
-            stop += len(piece.data)
+            begin, stop = stop + skip, stop + len(piece.data)
             heard = (piece.acknowledged - peer.base) % 2**32 if piece.flags & ACK else 0
             if data := piece.data[skip:]:
-                yield Piece(piece, data, stop, heard if heard < 2**31 else 0, one)
+                yield Piece(piece, data, begin, heard if heard < 2**31 else 0, one)
             skip = max(0, skip - len(piece.data))
 
 
@@ -97,7 +105,9 @@ class _Import:
         if len(data) > LARGEST:
             self.problem(f"the file is longer than {LARGEST:,} bytes; the rest of it is not read")
             data = data[:LARGEST]
-        for order, (time, link, place, packet) in enumerate(packets(data, self.story)):
+        for order, (time, link, place, packet) in enumerate(
+            watched(packets(data, self.story), "reading packets", len(data), lambda packet: len(packet[3]))
+        ):
             if order == PACKETS:
                 self.problem(f"only the first {PACKETS:,} packets are read")
                 break
@@ -121,8 +131,8 @@ class _Import:
             self.problem(f"{count(number, 'TCP connection')} left out: {reason}")
         for reason, number in sorter.left_out.items():
             self.problem(f"{count(number, 'packet')} left out: {reason}")
-        if self.events and any(reason.endswith(TUNNEL) for reason in sorter.left_out):
-            self.problem("the connections' numbers are not Wireshark's, which counts those in tunnels too")
+        if self.events and not UNCOUNTED.issuperset(sorter.left_out):
+            self.problem("the connections' numbers may differ from Wireshark's, which counts some of what is left out")
 
     def trace(self, kind: type[R]) -> R:
         """All of it as a recording."""
@@ -135,6 +145,10 @@ class _Import:
         if not 0 <= start < LATEST:
             start, beyond = 0.0, "the file's times lie before 1970 or after 9999"
             self.problem(f"{beyond}; the recording is told as though it began in 1970")
+        last = base + int(LATEST - start - 1) * 10**9
+        if any(event.time > last for event in self.events):
+            self.problem("times after 9999 are told as the end of 9999")
+            self.events = [event._replace(time=min(event.time, last)) for event in self.events]
         ends = {(event.wire, event.end) for event in self.events}
         if not self.own:  # both streams are as they were sent, and nothing tells when they were read
             ends |= {(wire, end.peer) for wire, end in ends}
@@ -165,16 +179,25 @@ class _Import:
             self.heads[wire] = (False, False)
         self._take_parts(found, placed)
         self.heads[flow.number] = self._heads(name, flow, found)
+        wires = sorted({flow.number, *(one.wire for both in placed.values() for one in both)})
         for sender, stream in zip(Sender, found.streams, strict=True):
             self._take_gaps(flow, stream, sender, placed[sender])
-            wires = {flow.number, *(one.wire for one in placed[sender][-1:])}
             for segment in stream.ends:
+                what: ResetNote | Kind = Kind.RESET if segment.flags & RST else Kind.FIN
+                if what is Kind.RESET and not self.own:
+                    said, strange = torn(flow, segment, sender)
+                    what = ResetNote(said)
+                    if strange:
+                        self.problem(f"{name}: {said}")
                 for wire in wires:
-                    self._tell(segment, wire, sender, Kind.RESET if segment.flags & RST else Kind.FIN)
+                    self._tell(segment, wire, sender, what)
+        guess = "that they are WebSocket is a guess, since no opening handshake was captured"
+        headless = not any(self.heads[flow.number])
         if flow.opened_by is None:
-            guess = "before its frames; that they are WebSocket is a guess, since no opening handshake was captured"
-            began = "before its opening handshake" if any(self.heads[flow.number]) else guess
+            began = f"before its frames; {guess}" if headless else "before its opening handshake"
             self.problem(f"{name}: the capture began in its middle, {began}")
+        elif headless and not any(part.head for part in found.parts):
+            self.problem(f"{name}: its first frames follow a gap; {guess}")
         if self.own:
             self._take_reads(flow, found)
 
@@ -192,16 +215,15 @@ class _Import:
     def _take_parts(self, found: FoundConversation, placed: Mapping[Sender, Sequence[Placed]]) -> None:
         """Tell of the parts' bytes. What a packet acknowledges came before it, in whatever order both were captured."""
         waiting = {sender: deque(_told(placed[sender], found.streams[sender.peer])) for sender in Sender}
-        read = dict.fromkeys(Sender, 0)
         order = time = 0
         while any(waiting.values()):
             first, *other = sorted((queue[0].piece.order, sender) for sender, queue in waiting.items() if queue)
             sender = first[1]
-            early = waiting[sender][0].heard > read[sender.peer]
-            if early and other and waiting[sender.peer][0].heard <= read[sender]:
-                sender = sender.peer
-            piece, data, stop, _, one = waiting[sender].popleft()
-            read[sender] = stop
+            if other:
+                ours, theirs = waiting[sender][0], waiting[sender.peer][0]
+                if ours.heard > theirs.begin and theirs.heard <= ours.begin:
+                    sender = sender.peer
+            piece, data, _, _, one = waiting[sender].popleft()
             if piece.order < order:
                 piece = piece._replace(order=order, time=time)
             order, time = piece.order, piece.time
@@ -220,6 +242,8 @@ class _Import:
                 first = run.pieces[0]
                 if before is not None and before.last is not None:
                     self._tell(before.last, before.wire, sender, LossNote(text))
+                elif not placed:
+                    self._tell(first._replace(order=first.order - 1), flow.number, sender, LossNote(text))
                 elif any(one.part.run is not run or not one.part.head for one in placed):
                     self._tell(first._replace(order=first.order - 1), flow.number, sender, text)
             before = by_run.get(id(run), before)
@@ -228,6 +252,9 @@ class _Import:
             self.problem(f"{name}: {text}")
             if before is not None and before.last is not None:
                 self._tell(before.last, before.wire, sender, LossNote(text))
+            elif not stream.runs:
+                first = next(segment for segment in flow.segments if segment.end == stream.end)
+                self._tell(first, flow.number, sender, LossNote(text))
         elif before is not None and before.last is not None and not stream.ends and not self.own:
             if before.part.run is stream.runs[-1] and (inside := unfinished(before.part)):
                 self.problem(f"{name}: the capture ends inside {inside} of the {sender.label}")

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import Final
 
 from ...anatomy.field import Sender
@@ -19,6 +18,7 @@ from ...anatomy.record import Kind
 from ..archive import withheld
 from ..reading import Reading
 from ..tape import EVENT, NOT_STORED, Wire
+from ..work import watched, work, written
 from .packets import ACK, FIN_FLAG, PSH, RST, SYN
 from .pcapng import RAW, pcapng
 
@@ -46,12 +46,10 @@ def save_capture(trace: Reading, path: str | PathLike[str], *, reveal: bool = Fa
     """See ``Trace.to_pcapng``."""
     began = round(trace.began * 1e9)
     rebuilt = " The streams were built again from messages." if trace.rebuilt else ""
-    with trace.still(), Path(path).open("wb") as file:
-        lacks = f" Of the recording, {trace.dropped.words}." if trace.dropped.words else ""
-        written = ((began + round(at * 1e9), int(end), packet) for at, end, packet in _Export(trace, reveal).packets())
-        for block in pcapng(
-            ENDS, written, link=RAW, program=PROGRAM, comment=SAID.format(began=began) + rebuilt + lacks
-        ):
+    comment = SAID.format(began=began) + rebuilt + trace.lacking(Kind.ERROR, Kind.BEND)
+    with work("writing", path), trace.still(), written(path) as file:
+        told = ((began + round(at * 1e9), int(end), packet) for at, end, packet in _Export(trace, reveal).packets())
+        for block in pcapng(ENDS, told, link=RAW, program=PROGRAM, comment=comment):
             file.write(block)
 
 
@@ -83,7 +81,8 @@ class _Export:
                 self.hidden.setdefault((number, head.sender), []).append((head.offset, withheld(head)))
 
     def packets(self) -> Packets:
-        for at, connection, by, seen_by, offset, length, position in self.trace.tape.entries():
+        entries = watched(self.trace.tape.entries(), "writing packets")
+        for at, connection, by, seen_by, offset, length, position in entries:
             wire = self.trace.tape.wires.get(connection)
             if wire is None:
                 continue
@@ -119,9 +118,10 @@ class _Export:
     def _written(self, wire: Wire, sender: Sender, end: Sender, at: float, offset: int, length: int) -> Packets:
         yield from self._begin(wire, at)
         side, peer = self._sides(wire, sender)
-        skip = side.next - offset
-        data = self.trace.bytes_at(wire.number, sender, offset, length) if 0 <= skip < length else None
-        if data is None:
+        if not offset <= side.next < offset + length:
+            return
+        offset, length = side.next, offset + length - side.next  # the chunk's beginning may be dropped
+        if (data := self.trace.bytes_at(wire.number, sender, offset, length)) is None:
             return
         for start, said in self.hidden.get((wire.number, sender), ()):
             if offset < start + len(said) and start < offset + length:
@@ -130,7 +130,7 @@ class _Export:
                 data = data[: first - offset] + part + data[first - offset + len(part) :]
         if not side.reads:
             side.acknowledged = peer.next
-        for start in range(skip, length, MOST):
+        for start in range(0, length, MOST):
             part = data[start : start + MOST]
             flags = ACK | (PSH if start + MOST >= length else 0)
             yield at, end, _packet(wire, sender, 1 + side.next, _acknowledged(side, peer), flags, part)

@@ -6,6 +6,7 @@ gap, reading goes on where a frame begins: where the frame that was cut says its
 frame with a hole in it is a frame that is cut.
 """
 
+import codecs
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -14,18 +15,31 @@ from typing import Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...drawing.visible import count, quote
-from ...protocol.dissector import Dissector, Mode
-from ...protocol.head import END, Head, begins_like_head, parse_head
+from ...protocol.dissector import HEAD_LIMIT, Dissector, FoundFrames, Mode
+from ...protocol.head import Head, begins_like_head, head_end, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
-from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
+from ...protocol.words import (
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    MASK,
+    OPCODE,
+    OPCODES,
+    RSV1,
+    RSV2,
+    RSV3,
+    STATUS_CODES,
+    TEXT,
+    apply_mask,
+)
 from .packets import CapturedStream, Flow, Run
 
 CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning of a frame or a head
 CHAINED: Final = 64  # frames that are looked at when bytes without a handshake are judged
 HEAD: Final = 2**14  # bytes in which a head's first line, or its Upgrade line, is looked for
 _CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+")
-_BARE: Final = re.compile(rb"\A[^\r\n]+\n")  # a first line without CR
-_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
+_HEAD_REST: Final = re.compile(rb"[\t\x20-\x7e\r\n]{,65536}?\n\r?\n")
+_UPGRADE: Final = re.compile(rb"\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
 
 Streams = tuple[CapturedStream, CapturedStream]  # what the client sent, and what the server sent
 
@@ -58,7 +72,9 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
         return FoundConversation(roles[0], parts, 0, 0, 0)
     if not any(stream.runs for stream in streams):
         return "without data"
-    for look in (_upgraded, _answered, _headless):
+    # What begins a connection that was captured from its SYN on is a handshake, or this is no WebSocket.
+    begun = any(one.begun and one.runs and not one.runs[0].missing for one in streams)
+    for look in (_upgraded, _answered) if begun else (_upgraded, _answered, _headless):
         for both in roles:
             if found := look(both):
                 return found
@@ -69,8 +85,8 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
         return "not WebSocket"
     if any(len(segment.data) < segment.length for segment in flow.segments):
         return "HTTP in packets that were captured cut short"
-    if any(_BARE.search(data) for data in first):
-        return "HTTP whose lines end in a bare LF, which is not read here"
+    if any(begins_like_head(data) and head_end(data) < 0 for data in first):
+        return "HTTP whose first head has no end in the capture"
     others = [token for data in first for _, head in _heads(data, Sender.CLIENT) for token in head.tokens("Upgrade")]
     if others:
         return f"HTTP with an upgrade to {quote(others[0])}, and not to WebSocket"
@@ -95,7 +111,8 @@ def _upgraded(streams: Streams) -> FoundConversation | None:
         else:
             # Behind a gap, or behind a body whose length nobody tells, a request still begins where a segment does.
             begins = (at for at, piece in zip(run.offsets, run.pieces, strict=True) if piece.data[:4] == b"GET ")
-            start = next((at for at in begins if _UPGRADE.search(data, at, at + HEAD)), -1)
+            heads = ((at, head_end(data, at, at + HEAD)) for at in begins)
+            start = next((at for at, end in heads if _UPGRADE.search(data, at, at + HEAD if end < 0 else end)), -1)
             if start < 0:
                 continue
         order = run.pieces[bisect_right(run.offsets, start) - 1].order
@@ -113,15 +130,8 @@ def _answered(streams: Streams) -> FoundConversation | None:
     for which, run in enumerate(responses):
         for start, head in _heads(run.data, Sender.SERVER):
             if head.status == 101 and head.has_token("Upgrade", "websocket"):
-                begins = (
-                    (number, at)
-                    for number, asked in enumerate(requests)
-                    for data in [asked.data]  # joined once
-                    for at in asked.offsets[:CANDIDATES]
-                    if _chained(data, Sender.CLIENT, at)
-                )
-                number, at = next(begins, (len(requests), 0))
-                return _with_rest(streams, (number, which), (at, start), asked=False)
+                begins = (number for number, asked in enumerate(requests) if _resumed(asked, Sender.CLIENT) >= 0)
+                return _with_rest(streams, (next(begins, len(requests)), which), (0, start), asked=False)
     return None
 
 
@@ -137,57 +147,76 @@ def _with_rest(
         if place < len(stream.runs):
             run = stream.runs[place]
             # Where its head is not known, it was lost.
-            lost = run.missing or start or place or (sender is Sender.CLIENT and not asked)
-            head = begins_like_head(run.data[start : start + HEAD]) or not lost
-            parts.append(StreamPart(sender, run, start, head))
-            left, ends = _after_gaps(parts[-1], stream.runs[place + 1 :], later)
-            unread, cut = unread + left, cut + ends
+            first = stream.begun and not (run.missing or start or place)
+            known = first or begins_like_head(run.data[start : start + HEAD])
+            head = known and (asked or sender is Sender.SERVER)
+            begin, missing = (start if head else _resumed(run, sender, start)), -1
+            if begin >= 0:
+                parts.append(StreamPart(sender, run, begin, head))
+                missing = _cut_frame(parts[-1])
+            left, ends = _after_gaps(sender, missing, stream.runs[place + 1 :], later)
+            unread, cut = unread + left + (begin if begin >= 0 else len(run.data)) - start, cut + ends
     return FoundConversation(streams, parts + later, skipped, unread, cut)
 
 
 def _headless(streams: Streams) -> FoundConversation | None:
     """Bytes that are frames from their first one on, though no handshake was captured."""
     parts = [StreamPart(sender, streams[sender].runs[0], 0, False) for sender in Sender if streams[sender].runs]
-    chained = [_chained(part.run.data, part.sender) for part in parts]
-    if not all(chained) or sum(chained) < 2 or not any(map(_begins_messages, parts)):
+    chained = [_chained(part.run.data, part.sender, messages=True) for part in parts]
+    if not all(chained) or sum(chained) < 2 or not _plausible(parts):
         return None
     later: list[StreamPart] = []
-    left = [_after_gaps(part, streams[part.sender].runs[1:], later) for part in parts]
+    left = [_after_gaps(part.sender, _cut_frame(part), streams[part.sender].runs[1:], later) for part in parts]
     return FoundConversation(streams, parts + later, 0, *map(sum, zip(*left, strict=True)))
 
 
-def _begins_messages(part: StreamPart) -> bool:
-    """Whether a part's first frames are more than continuations of what nobody has seen."""
-    found = Dissector(part.sender, expect_head=False).feed(part.run.data[part.start :])
-    headers = islice(map(found.header, range(len(found))), CHAINED)
-    return any(header.first & OPCODE != CONTINUATION for header in headers)
+def _plausible(parts: Sequence[StreamPart]) -> bool:
+    """Whether the first frames of these parts are more than numbers below 128 and zeros would be to a reader of frames:
+    one of them ends a message, is masked or has an extended length, and fragments without a byte are no majority."""
+    telling = empty = 0
+    for part in parts:
+        found = _read(part)[1]
+        for header in islice(map(found.header, range(len(found))), CHAINED):
+            telling += bool(header.first & FIN or header.second & MASK or EXTENDED[header.second])
+            empty += not header.first & FIN and not header.payload_length
+    return telling > 0 and telling >= empty
 
 
-def _read(part: StreamPart) -> Dissector:
+def _read(part: StreamPart) -> tuple[Dissector, FoundFrames]:
     dissector = Dissector(part.sender, expect_head=part.head)
-    dissector.feed(part.run.data[part.start :])
-    return dissector
+    return dissector, dissector.feed(part.run.data[part.start :])
 
 
 def _cut_frame(part: StreamPart) -> int:
     """How many bytes of the part's last frame, or of a head, are missing at its end; -1 where that is not known."""
-    dissector = _read(part)
+    dissector, _ = _read(part)
     return max(-1, dissector.next_offset - dissector.received) if dissector.mode is Mode.FRAMES else -1
 
 
 def unfinished(part: StreamPart) -> str:
     """What a part ends inside of, in words; empty where it ends with a frame."""
-    dissector = _read(part)
+    dissector, _ = _read(part)
     missing = dissector.next_offset - dissector.received
     if dissector.mode is Mode.FRAMES and missing:
         return f"a frame, {count(missing, 'byte')} before its end," if missing > 0 else "a frame's header"
     return "a head" if dissector.mode is Mode.HEAD and dissector.unread else ""
 
 
-def _after_gaps(part: StreamPart, runs: list[Run], parts: list[StreamPart]) -> tuple[int, int]:
-    """Append a part for each run behind ``part`` in which frames can be found; how many bytes had to be left, and how
-    many others are the ends of frames that were cut."""
-    unread, ends, cut = 0, 0, _cut_frame(part)
+def _resumed(run: Run, sender: Sender, start: int = 0) -> int:
+    """Where that sender's frames begin in a run, from ``start`` on, whose beginning is not known; -1 where nothing
+    tells: behind the rest of a head, or else where a segment does."""
+    data = run.data
+    rest = _HEAD_REST.match(data, start)
+    if rest is not None and (rest.end() == len(data) or _chained(data, sender, rest.end())):
+        return rest.end()
+    begins = (at for at in [start, *run.offsets] if at >= start)
+    return next((at for at in islice(begins, CANDIDATES) if _chained(data, sender, at)), -1)
+
+
+def _after_gaps(sender: Sender, cut: int, runs: list[Run], parts: list[StreamPart]) -> tuple[int, int]:
+    """Append a part for each of the runs in which frames can be found; how many bytes had to be left, and how many
+    others are the ends of frames that were cut. ``cut``: as ``_cut_frame`` tells it of what came before."""
+    unread = ends = 0
     for run in runs:
         data = run.data
         start = cut - run.missing  # the frame that was cut says itself where the next one begins
@@ -197,34 +226,39 @@ def _after_gaps(part: StreamPart, runs: list[Run], parts: list[StreamPart]) -> t
             continue
         if start >= 0:
             ends += start
-        elif (start := next((at for at in run.offsets[:CANDIDATES] if _chained(data, part.sender, at)), -1)) >= 0:
+        elif (start := _resumed(run, sender)) >= 0:
             unread += start
         else:
             unread, cut = unread + len(data), -1
             continue
-        found = StreamPart(part.sender, run, start, False)
+        found = StreamPart(sender, run, start, False)
         if start < len(data):
             parts.append(found)
         cut = _cut_frame(found)
     return unread, ends
 
 
-def _chained(data: bytes, sender: Sender, at: int = 0) -> int:
+def _chained(data: bytes, sender: Sender, at: int = 0, *, messages: bool = False) -> int:
     """How many legal frames of that sender follow one another from ``at`` on; 0 where any is not legal.
 
-    Only whole frames count. A legal frame has a known opcode, reserved bits as an extension might set them, the
-    MASK bit of its sender, the shortest form of its length, and text that is UTF-8.
+    Only whole frames count. A legal frame has a known opcode, reserved bits as an extension might set them, the MASK
+    bit of its sender, the shortest form of its length, and text that is UTF-8. Where ``messages`` are asked for too, it
+    goes on with one that is open, or begins one where none is, as far as the frames before it tell.
     """
     number, size = 0, len(data)
+    opened: bool | None = None  # whether a message is; None where that is not known
+    text = None
     while at + 2 <= size and number < CHAINED:
         _, _, header, length, first, second, key = read_header(data, at)
-        control = first & OPCODE >= CLOSE
+        opcode, final = first & OPCODE, bool(first & FIN)
+        control = opcode >= CLOSE
         if (
-            first & OPCODE not in OPCODES
+            opcode not in OPCODES
             or first & (RSV2 | RSV3)
-            or (control and (not first & FIN or first & RSV1 or EXTENDED[second]))
-            or (first & RSV1 and first & OPCODE == CONTINUATION)
+            or (control and (not final or first & RSV1 or EXTENDED[second]))
+            or (first & RSV1 and opcode == CONTINUATION)
             or bool(second & MASK) is not (sender is Sender.CLIENT)
+            or (messages and not control and opened is (opcode != CONTINUATION))
         ):
             return 0
         start = at + header
@@ -233,16 +267,30 @@ def _chained(data: bytes, sender: Sender, at: int = 0) -> int:
         if not is_legal(second, length):
             return 0
         at = start + length
-        if at > size:
-            break
-        if first & OPCODE == TEXT and first & FIN and not first & RSV1 and length < HEAD:
-            body = data[start:at]
+        body = data[start : min(at, size, start + HEAD)]
+        body = body if key is None else apply_mask(body, key)
+        if not control:
+            opened = not final
+            if opcode != CONTINUATION:
+                text = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT and not first & RSV1 else None
+        elif opcode == CLOSE and length and at <= size and not _sent(body[:2]):
+            return 0
+        if text is not None and not control:
             try:
-                (body if key is None else apply_mask(body, key)).decode()
+                text.decode(body, final and len(body) == length)
             except UnicodeDecodeError:
                 return 0
+            text = text if opened and len(body) == length else None
+        if at > size:
+            break
         number += 1
     return number
+
+
+def _sent(code: bytes) -> bool:
+    """Whether those two bytes are a status code that a close frame may carry (RFC 6455 section 7.4)."""
+    number = int.from_bytes(code, "big") if len(code) == 2 else 0
+    return 3000 <= number < 5000 or (number in STATUS_CODES and number not in (1004, 1005, 1006, 1015))
 
 
 def _upgrades(head: Head) -> bool:
@@ -257,11 +305,11 @@ def _heads(data: bytes, sender: Sender, methods: Sequence[str | None] = ()) -> I
     """
     at = number = 0
     while at < len(data) and begins_like_head(data[at : at + HEAD]):
-        found = data.find(END, at, at + 2**16)
-        if found < 0:
+        end = head_end(data, at, at + HEAD_LIMIT)
+        if end < 0:
             return
-        head = parse_head(data[at : found + 4], sender, offset=at)
-        start, at = at, found + 4
+        head = parse_head(data[at:end], sender, offset=at)
+        start, at = at, end
         status = head.status
         if status is not None and 100 <= status < 200 and status != 101:
             continue

@@ -13,6 +13,7 @@ from ...anatomy.field import Sender
 from ...anatomy.record import OPCODES, PREVIEW, UNKNOWN, Kind, Record
 from ...protocol.words import CLOSE, FIN, MASK, OPCODE, RSV1, RSV2, RSV3, TEXT
 from ..reading import Reading
+from ..work import watched, work
 
 if TYPE_CHECKING:
     import pandas
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 LAYOUT = [(name, f"V{PREVIEW}" if name == "preview" else f"<{kind}") for name, kind in record.LAYOUT.items()]
 
 
+@work("making", "a data frame")
 def data_frame(trace: Reading) -> pandas.DataFrame:
     """See ``Trace.to_dataframe``."""
     try:
@@ -39,7 +41,7 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
         violations = {number: ", ".join(v.rule for v in broken) for number, broken in trace.ledger.violations.items()}
     records = records[records["kind"] == Kind.FRAME]
     opcode, late, previews = records["first"] & OPCODE, records["delay"], records["preview"].tobytes()
-    sizes = records["preview_length"].tolist()
+    sizes = watched(records["preview_length"].tolist(), "reading frames")
     starts = [previews[at : at + size] for at, size in zip(count(0, PREVIEW), sizes, strict=False)]
     # What begins in the midst of a character, or ends there, is told without it.
     said = [start.decode("utf-8", "ignore") for start in starts]
@@ -63,7 +65,9 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
         "violations": [violations.get(number, "") for number in records["number"].tolist()],
     }
     columns["status_code"][~coded] = pandas.NA
-    return pandas.DataFrame(columns)
+    frame = pandas.DataFrame(columns)
+    frame.attrs["left_out"] = trace.lacking(*set(Kind) - {Kind.FRAME}).strip()
+    return frame
 
 
 TOLD = ("number", "time", "received", "connection", "sender", "kind", "summary", "offset", "header_length",

@@ -3,7 +3,9 @@
 Theory. An HTTP Archive is JSON: one entry a request. For a WebSocket, Chrome's DevTools, Playwright and others add the
 list ``_webSocketMessages`` to the entry of the handshake: ``type`` is "send" or "receive" (or "error"), ``time``
 seconds since 1970 (Playwright: milliseconds), ``opcode`` 1 or 2, ``data`` a text, or base64 of bytes. HTTP Toolkit adds
-``_webSocketClose``. Nothing else of the protocol is in it.
+``_webSocketClose``, whose time counts from when it began. Playwright can put the messages into a file beside the HAR
+(``har_files``) or leave them out, as Firefox does; both, like mitmproxy of a refusal, list the handshake as any other
+request. Nothing else of the protocol is in it.
 
 Written, an archive says in its ``comment`` what it leaves out. Read, a message is told again as one whole frame in its
 shortest form, from the client masked with a key of zeros, which leaves the payload as it is; the handshake is made of
@@ -19,7 +21,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ...anatomy.field import Sender
@@ -30,18 +31,21 @@ from ...protocol.head import TOKEN, Head, parse_head
 from ...protocol.words import BINARY, CLOSE, CONTINUATION, FIN, OPCODE, PING, PONG, TEXT
 from ..archive import LATEST, R, TraceFileError, withheld
 from ..reading import Reading
-from .imported import FileEvent, Problems, play, read_file
+from ..work import watched, work, written
+from .har_files import HarFiles, integer
+from .imported import FileEvent, Problems, play
 
-LARGEST: Final = 2**28  # bytes of a file that are read: JSON cannot be read in part
 MESSAGES: Final = 1_000_000  # messages that are read
 ZERO: Final = bytes(4)  # the masking key of rebuilt frames
 _TYPES: Final = {"send": Sender.CLIENT, "receive": Sender.SERVER}
 _OPCODES: Final = (TEXT, BINARY, CLOSE, PING, PONG)
+DAY: Final = 86400  # seconds
 HEADERS: Final = 1000  # header lines that are read
 _VERSION: Final = re.compile(r"HTTP/1\.[01]")
 _TARGET: Final = re.compile(r"[A-Za-z]+://[^/?#\s]*([!-~]*?)(?:#.*)?")
 _LINE: Final = re.compile(r"[^\r\n\0]*")
 _ACCEPTED: Final = re.compile(rb"HTTP/1\.[01] 101 ")
+_UPGRADES: Final = re.compile(rb"(?i)\nupgrade:[ \t]*websocket[ \t]*\r")
 SAID: Final = (
     "Handshakes and messages of a recording. HAR carries no masking keys, fragments, control frames, close codes, "
     "chunks or bytes that were not read; each entry's comment says what it leaves out."
@@ -54,14 +58,14 @@ REBUILT: Final = (
 
 def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) -> dict[str, Any]:
     """See ``Trace.to_har``."""
-    with trace.still():
+    with work("writing", path or "a HAR"), trace.still():
         lost: Counter[int] = Counter()
         records: dict[int, list[Record]] = {}
         for record in trace.records:
             records.setdefault(record.connection, []).append(record)
         ended = {record.number: record.time for some in records.values() for record in some}
         told: dict[int, list[dict[str, Any]]] = {}
-        for number, connection, message in trace.completed():
+        for number, connection, message in watched(trace.completed(), "joining messages", trace.ledger.messages.total):
             data = message.data
             if data is None:
                 lost[connection] += 1
@@ -70,8 +74,6 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
             way = "send" if message.sender is Sender.CLIENT else "receive"
             line = {"type": way, "time": trace.began + ended.get(number, 0.0), "opcode": message.opcode, "data": text}
             told.setdefault(connection, []).append(line)
-        said = [SAID, f"These were {REBUILT}." if trace.rebuilt else ""]
-        said.append(f"Of the recording, {trace.dropped.words}." if trace.dropped.words else "")
         log = {
             "version": "1.2",
             "creator": {"name": "wslab", "version": version("wslab")},
@@ -80,10 +82,12 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
                 _entry(trace, number, records.get(number, []), told.get(number, []), lost[number], reveal)
                 for number in trace.connections
             ],
-            "comment": " ".join(filter(None, said)),
+            "comment": SAID + trace.lacking(Kind.FIN, Kind.RESET, Kind.UNREAD, Kind.ERROR, Kind.BEND),
         }
-    if path is not None:
-        Path(path).write_text(json.dumps({"log": log}, indent=1), encoding="utf-8")
+        if path is not None:
+            with written(path) as file:
+                for piece in watched(json.JSONEncoder(indent=1).iterencode({"log": log}), "writing text"):
+                    file.write(piece.encode())
     return {"log": log}
 
 
@@ -137,11 +141,14 @@ def _half(head: Head | None) -> dict[str, Any]:
 
 def from_har(path: str | PathLike[str], kind: type[R]) -> R:
     """The recording that a file tells of, as one of that kind; see ``Trace.from_har``."""
-    data = read_file(path, LARGEST, "HAR file")
-    if len(data) > LARGEST:
-        raise TraceFileError(f"{path}: it is longer than {LARGEST:,} bytes, and JSON cannot be read in part")
+    with work("opening", path):
+        return _read(path, HarFiles(path), kind)
+
+
+def _read(path: str | PathLike[str], files: HarFiles, kind: type[R]) -> R:
     try:
-        entries = json.loads(data.decode("utf-8-sig"))["log"]["entries"]
+        log = json.loads(files.data.decode("utf-8-sig"), parse_int=integer)["log"]
+        entries = log["entries"]
     except RecursionError:
         raise TraceFileError(f"{path}: expected a HAR file, but this is nested far deeper than any HAR is") from None
     except (KeyError, TypeError):
@@ -150,7 +157,11 @@ def from_har(path: str | PathLike[str], kind: type[R]) -> R:
         raise TraceFileError(f"{path}: expected a HAR file, but it is no JSON: {error}") from None
     if not isinstance(entries, list):
         raise TraceFileError(f"{path}: expected a HAR file, but its entries are no list")
-    return read_har(entries, kind)
+    files.data = b""
+    trace, creator = read_har(entries, kind, files), log.get("creator")
+    if trace.rebuilt and isinstance(creator, dict) and creator.get("name") == "Playwright":
+        trace.notes += ("Playwright wrote the file, which leaves out messages without data",)
+    return trace
 
 
 class _Said(NamedTuple):
@@ -159,7 +170,7 @@ class _Said(NamedTuple):
     what: bytes | str  # a message's frame, or a note
 
 
-def read_har(entries: list[Any], kind: type[R]) -> R:
+def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -> R:
     """The trace of a HAR's entries. Never raises on what they hold; see ``Trace.notes``."""
     problems = Problems()
     conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said]]] = []
@@ -169,24 +180,21 @@ def read_har(entries: list[Any], kind: type[R]) -> R:
         if not isinstance(entry, dict):
             problems.note("an entry is left out: it is no object")
             continue
-        listed = entry.get("_webSocketMessages")
-        if listed is None and entry.get("_resourceType") != "websocket":
+        if not _of_websocket(entry):
             others += 1
             continue
-        if listed is not None and not isinstance(listed, list):
-            problems.note("an entry's _webSocketMessages are left out: they are no list")
-            listed = None
+        listed = _listed(entry, files, MESSAGES - read, problems)
         messages = (listed or [])[: MESSAGES - read]
         if len(messages) < len(listed or []):
             problems.note(f"only the first {MESSAGES:,} messages are read")
         read += len(messages)
-        if not messages and entry.get("_webSocketMessages") is None:
-            problems.note("the file holds no messages of a WebSocket: what wrote it left them out")
-        said = [message for one in messages if (message := _message(one, problems)) is not None]
-        if (end := _closed(entry.get("_webSocketClose"))) is not None:
-            said.append(end)
-            ends_told = True
-        conversations.append((_moment(entry.get("startedDateTime")), _heads(entry, bool(said), problems), said))
+        begun = _moment(entry.get("startedDateTime"))
+        shown = watched(messages, "reading messages")
+        said = [message for one in shown if (message := _message(one, problems, begun)) is not None]
+        end = _closed(entry.get("_webSocketClose"), problems, begun)
+        ends_told = ends_told or end is not None
+        said += [one for one in (end, _failed(entry.get("response"))) if one is not None]
+        conversations.append((begun, _heads(entry, bool(said), problems), said))
     if others:
         problems.note(f"{others:,} of {len(entries):,} entries left out: they are no WebSocket's")
     moments = [time for begun, _, said in conversations for time in (begun, *(one.time for one in said))]
@@ -207,17 +215,49 @@ def read_har(entries: list[Any], kind: type[R]) -> R:
     return trace
 
 
-def _message(told: Any, problems: Problems) -> _Said | None:
+def _of_websocket(entry: dict[str, Any]) -> bool:
+    """Whether an entry is a WebSocket's. Not every program says so."""
+    url = request.get("url") if isinstance(request := entry.get("request"), dict) else None
+    return (
+        entry.get("_webSocketMessages") is not None
+        or entry.get("_resourceType") == "websocket"
+        or (isinstance(url, str) and url[:6].lower().startswith(("ws://", "wss://")))
+        or _UPGRADES.search(_head(request, Sender.CLIENT, Problems()) or b"") is not None
+    )
+
+
+def _listed(entry: dict[str, Any], files: HarFiles | None, most: int, problems: Problems) -> list[Any] | None:
+    """The entry's messages; None where it lists none."""
+    listed, response = entry.get("_webSocketMessages"), entry.get("response")
+    if listed is not None:
+        if isinstance(listed, list):
+            return listed
+        problems.note("an entry's _webSocketMessages are left out: they are no list")
+        return None
+    content = response.get("content") if isinstance(response, dict) else None
+    name = content.get("_file") if isinstance(content, dict) else None
+    if isinstance(name, str):
+        found = files.attached(name, most + 1) if files is not None else "is missing"
+        if not isinstance(found, str):
+            return found
+        problems.note(f"messages are left out: the file {quote(name[:80])} that an entry names {found}")
+    elif not isinstance(response, dict) or response.get("status") == 101:
+        problems.note("the file lists no messages of a WebSocket: what wrote it left them out, or there were none")
+    return None
+
+
+def _message(told: Any, problems: Problems, begun: float | None) -> _Said | None:
     """One of ``_webSocketMessages``; None where it cannot be told as a frame."""
     if not isinstance(told, dict):
         problems.note("a message is left out: it is no object")
         return None
     kind, opcode, data = told.get("type"), told.get("opcode"), told.get("data")
-    time = _seconds(told.get("time"))
+    time = _seconds(told.get("time"), begun)
     if time is None:
         problems.note("a message has no usable time, and is given the time of the message before")
     if kind == "error":
-        return _Said(time, Sender.CLIENT, f"the browser reports: {data}"[:4096])
+        why = f": {data}" if isinstance(data, str) else " an error"
+        return _Said(time, Sender.CLIENT, f"the browser reports{why}"[:4096])
     # JSON may hold anything in any place: a list as type, 1.0 as opcode.
     sender = _TYPES.get(kind) if isinstance(kind, str) else None
     if sender is None or not isinstance(data, str) or type(opcode) is not int or opcode not in _OPCODES:
@@ -239,23 +279,35 @@ def _message(told: Any, problems: Problems) -> _Said | None:
     return _Said(time, sender, build_frame(payload, opcode=opcode, mask=ZERO if sender is Sender.CLIENT else None))
 
 
-def _seconds(value: Any) -> float | None:
+def _seconds(value: Any, begun: float | None = None) -> float | None:
     """Seconds since 1970, if that is what the value can be: from 0 to the year 9999. A number that is too large for
-    seconds counts milliseconds, as Playwright does, or else microseconds."""
+    seconds counts milliseconds, as Playwright does, or else microseconds. A time a day or more before the connection
+    ``begun`` counts from another moment, such as when a program was started, and is none."""
     if type(value) not in (int, float) or not value >= 0:
         return None
-    return next((value / unit for unit in (1, 1e3, 1e6) if value < LATEST * unit), None)
+    found = next((value / unit for unit in (1, 1e3, 1e6) if value < LATEST * unit), None)
+    return None if found is None or (begun is not None and found < begun - DAY) else found
 
 
-def _closed(told: Any) -> _Said | None:
+def _closed(told: Any, problems: Problems, begun: float | None) -> _Said | None:
     """What HTTP Toolkit tells of the end; it does not say who closed."""
-    if told == "disconnected":
-        return _Said(None, Sender.SERVER, "the file says: the connection ended without a close frame")
-    if not isinstance(told, dict) or type(code := told.get("code")) is not int:
+    if told is None:
         return None
-    reason = told.get("reason")
+    if told in ("aborted", "disconnected"):
+        return _Said(None, Sender.SERVER, "the file says: the connection ended without a close frame")
+    code, reason = (told.get("code"), told.get("reason")) if isinstance(told, dict) else (0, None)
+    if code is not None and (type(code) is not int or not 1000 <= code < 2**16):
+        problems.note("a _webSocketClose is left out: it is none that HTTP Toolkit writes")
+        return None
     because = f" {quote(reason[:125])}" if isinstance(reason, str) and reason else ""
-    return _Said(_seconds(told.get("timestamp")), Sender.SERVER, f"the file says: closed with {code}{because}")
+    said = f"the file says: closed {'without a code' if code is None else f'with {code}'}{because}"
+    return _Said(_seconds(told.get("timestamp"), begun), Sender.SERVER, said)
+
+
+def _failed(response: Any) -> _Said | None:
+    """What Chromium and mitmproxy (``_error``) or Playwright (``_failureText``) tell of a failure."""
+    told = (response.get("_failureText") or response.get("_error")) if isinstance(response, dict) else None
+    return _Said(None, Sender.CLIENT, f"the file says: {told}"[:4096]) if isinstance(told, str) and told else None
 
 
 def _moment(value: Any) -> float | None:
@@ -278,7 +330,8 @@ def _heads(entry: dict[str, Any], needed: bool, problems: Problems) -> list[tupl
 def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
     if not isinstance(half, dict) or not isinstance(half.get("headers"), list) or not half["headers"]:
         return None
-    version = str(half.get("httpVersion")).upper()
+    version = half.get("httpVersion")
+    version = version.upper() if isinstance(version, str) else ""
     if not _VERSION.fullmatch(version):
         return None
     if sender is Sender.CLIENT:

@@ -10,7 +10,8 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ..archive import R, TraceFileError
 from ..derive import RECORDS_EACH
-from ..tape import LossNote
+from ..tape import LossNote, ResetNote
+from ..work import watched
 
 PROBLEMS: Final = 100  # different problems that are told; more are counted
 
@@ -55,7 +56,7 @@ def play(
     kind: type[R], events: list[FileEvent], ends: Iterable[tuple[int, Sender]], heads: dict[int, tuple[bool, bool]], *,
     source: str, began: float, base: float = 0, unit: float = 1,
 ) -> R:  # fmt: skip
-    """A recording of this ``kind`` in which all this happened, in the order of the list. It is not derived yet.
+    """A recording of this ``kind`` in which all this happened, in the order of the list, which is emptied.
 
     Args:
         ends: the connections' ends that tell of it, by number.
@@ -73,13 +74,19 @@ def play(
         (wire, end): trace.join(end, (source, wire), number=wire, heads=heads.get(wire, (True, True)))
         for wire, end in sorted(ends)
     }
-    for _, time, wire, end, sender, what in events:
+    events.reverse()
+    for place in watched(range(len(events)), "reading frames"):
+        _, time, wire, end, sender, what = events.pop()  # its bytes are not kept twice
+        if place % 4096 == 4095:
+            trace.update()  # a part now and then, so that the whole is seen to go on
         tap, at = taps[wire, end], (time - base) / unit
         match what:
             case bytes():
                 (tap.sent if end is sender else tap.received)(what, at)
             case LossNote():
                 taps[wire, sender].lost(what, at)
+            case ResetNote():
+                tap.reset_sent(at, what)
             case str():
                 tap.note(what, at)
             case Kind():

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..archive import R, TraceFileError, load
 from .capture_in import load_capture
 from .har import from_har
+from .har_files import holds_har
 from .pcapng import is_capture
 
 _ZIP = b"PK\x03\x04"
@@ -25,7 +26,7 @@ def open_trace(path: str | PathLike[str], kind: type[R]) -> R:
     if is_capture(beginning):
         return load_capture(path, kind)
     if beginning.startswith(_ZIP):
-        return load(path, kind)
+        return (from_har if holds_har(path) else load)(path, kind)
     if beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
         return from_har(path, kind)
     for magic, name in _COMPRESSED.items():

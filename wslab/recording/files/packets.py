@@ -14,14 +14,16 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from ...anatomy.field import Sender
+
 TCP: Final = 6
 FIN_FLAG, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 
 _U16: Final = struct.Struct(">H").unpack_from
 # A segment's beginning (RFC 9293 section 3.1): ports, sequence and acknowledgement number, data offset, flags.
 _TCP: Final = struct.Struct(">4sIIBB").unpack_from
-# An IPv4 header without options (RFC 791 section 3.1): length, fragment, protocol, addresses; and the above.
-_USUAL: Final = struct.Struct(">BxHxxHxBxx8s4sIIBB").unpack_from
+# An IPv4 header without options (RFC 791 section 3.1): length, fragment, TTL, protocol, addresses; and the above.
+_USUAL: Final = struct.Struct(">BxHxxHBBxx8s4sIIBB").unpack_from
 _new = tuple.__new__
 
 _IP: Final = frozenset({0x0800, 0x86DD})  # EtherTypes of IPv4 and IPv6
@@ -43,16 +45,22 @@ LINKS: Final[dict[int, tuple[int, int | None]]] = {
     **dict.fromkeys((12, 14, 101, 228, 229), (0, None)),  # raw IP, also as some systems number it; raw IPv4; raw IPv6
 }
 
-# What is inside tunnels is not read, and Wireshark counts its connections.
-TUNNEL: Final = ", a tunnel that is not read"
-_TUNNELS: Final = {kind: f"in {name}{TUNNEL}" for kind, name in {4: "IP in IP", 41: "IPv6 in IP", 47: "GRE"}.items()}
-_UDP: Final = 17
-_PORTS: Final = {port: f"in {name}{TUNNEL}" for port, name in {2152: "GTP", 4789: "VXLAN", 6081: "Geneve"}.items()}
-_ETHERTYPES: Final = {
-    kind: f"in {name}{TUNNEL}" for kind, name in {0x8847: "MPLS", 0x8848: "MPLS", 0x8864: "PPPoE"}.items()
-}
+# What is inside tunnels is not read; Wireshark reads many, and counts their connections.
+_TUNNELS: Final = {
+    4: "IP in IP", 41: "IPv6 in IP", 47: "GRE", 51: "AH", 97: "EtherIP", 137: "MPLS",
+}  # fmt: skip
+_ICMP, _UDP = 1, 17
+_QUOTES: Final = frozenset({3, 4, 5, 11, 12})  # types of ICMP messages that quote the packet that they are about
+_PORTS: Final = {
+    1701: "L2TP", 2152: "GTP", 3544: "Teredo", 4341: "LISP", 4789: "VXLAN", 4790: "VXLAN-GPE", 5247: "CAPWAP",
+    6081: "Geneve", 6635: "MPLS",
+}  # fmt: skip
+_ETHERTYPES: Final = {0x6558: "Ethernet", 0x8847: "MPLS", 0x8848: "MPLS", 0x8864: "PPPoE", 0x88E7: "PBB"}
+NO_IP, NO_TCP, CUT = "no IP", "no TCP", "cut before the end of their headers"
+UNCOUNTED: Final = frozenset({NO_IP, NO_TCP, CUT})  # reasons for which Wireshark counts no connection either
 
 RUNS: Final = 64  # runs of one direction that are looked at
+LATE: Final = 8  # segments behind which a SYN that the capture saw late still begins their connection
 _CIRCLE: Final = 2**32  # sequence numbers wrap (RFC 9293 section 3.4)
 
 
@@ -68,6 +76,7 @@ class Segment(NamedTuple):
     data: bytes
     length: int  # of its data, as the IP header tells it; more than ``data`` where the capture cut it
     place: int  # the interface that it was captured on
+    ttl: int  # IPv6's hop limit
 
 
 class Flow:
@@ -96,7 +105,7 @@ class Sorter:
         try:
             reason = self._add(order, time, link, data, place)
         except (struct.error, IndexError):
-            reason = "cut before the end of their headers"
+            reason = CUT
         if reason is not None:
             self.left_out[reason] += 1
 
@@ -105,26 +114,31 @@ class Sorter:
             return f"on a link of type {link}, which is not read here"
         start, kind = _ip(data, *LINKS[link])
         if start < 0:
-            return _ETHERTYPES.get(kind, "no IP")
+            return _tunnel(_ETHERTYPES.get(kind), NO_IP)
         usual = data[start] == 0x45 and len(data) >= start + 34  # IPv4 without options, as nearly every packet is
         if usual:
-            _, length, fragment, protocol, hosts, ports, sequence, acknowledged, offset, flags = _USUAL(data, start)
+            _, length, fragment, ttl, protocol, hosts, ports, sequence, acknowledged, offset, flags = _USUAL(
+                data, start
+            )
             at, stop = start + 20, start + length
         elif data[start] >> 4 == 4:
             at = start + (data[start] & 0b1111) * 4
             length, _, fragment = struct.unpack_from(">HHH", data, start + 2)
-            protocol, hosts, stop = data[start + 9], data[start + 12 : start + 20], start + length
+            ttl, protocol, hosts, stop = data[start + 8], data[start + 9], data[start + 12 : start + 20], start + length
         elif data[start] >> 4 == 6:
             (length,) = _U16(data, start + 4)
             at, protocol, fragment = _after_extensions(data, start + 40, data[start + 6])
-            hosts, stop = data[start + 8 : start + 40], start + 40 + length
+            ttl, hosts, stop = data[start + 7], data[start + 8 : start + 40], start + 40 + length
         else:
-            return "no IP"
+            return NO_IP
         if fragment & 0x3FFF:  # an offset, or more to come
             return "fragments of IP packets, which are not put together here"
         if protocol != TCP:
-            port = _U16(data, at + 2)[0] if protocol == _UDP else 0
-            return _TUNNELS.get(protocol) or _PORTS.get(port, "no TCP")
+            if protocol == _ICMP and data[at] in _QUOTES and data[at + 17] == TCP:
+                return "quoted by ICMP"
+            ports = _U16(data, at + 2) + _U16(data, at) if protocol == _UDP else ()
+            names = [_TUNNELS.get(protocol), *map(_PORTS.get, ports)]
+            return _tunnel(next(filter(None, names), None), NO_TCP)
         if not usual:
             ports, sequence, acknowledged, offset, flags = _TCP(data, at)
         if not length:  # segmentation offload: the card fills the length in after the capture has seen the packet
@@ -141,7 +155,7 @@ class Sorter:
                 flow.syns[end] = sequence
             if flow.opened_by is None:
                 flow.opened_by = 1 - end if flags & ACK else end
-        told = (order, time, end, sequence, acknowledged, flags, data[first:stop], stop - first, place)
+        told = (order, time, end, sequence, acknowledged, flags, data[first:stop], stop - first, place, ttl)
         flow.segments.append(_new(Segment, told))
         return None
 
@@ -152,6 +166,36 @@ class Sorter:
         self._ends[hosts[half:] + hosts[:half] + ports[2:] + ports[:2]] = (flow, 1)
         self._ends[hosts + ports] = (flow, 0)  # last: a connection of a socket with itself has one end
         return flow, 0
+
+
+def torn(flow: Flow, reset: Segment, sender: Sender) -> tuple[str, bool]:
+    """What is known of who sent an RST with that sender's address, in words, and whether it may be somebody else."""
+    others = [one for one in flow.segments if one.end == reset.end and not one.flags & RST]
+    before = [one for one in flow.segments if one.end != reset.end and one.order < reset.order]
+    usual = sorted({one.ttl for one in others})
+    strange = bool(usual) and reset.ttl not in usual
+    text = f"an RST with the {sender.label}'s address; its TTL is {reset.ttl}"
+    if usual:
+        numbers = " and ".join(map(str, usual))
+        text += f", and that side's other packets have {numbers}" if strange else ", as that side's other packets have"
+    if before:
+        late = reset.time - before[-1].time
+        text += f"; it came {_seconds(late)} after the {sender.peer.label}'s last packet"
+        # How long this side takes to answer, as the first packet that acknowledges one of the peer's tells.
+        asked = next((one for one in before if one.flags & SYN), None)
+        answer = asked and next((one for one in others if one.flags & ACK and one.order > asked.order), None)
+        if asked and answer and 0 <= late < (took := answer.time - asked.time) // 2:
+            text += f", and this side took {_seconds(took)} to answer the first"
+            strange = True
+    return text + (": something between the two may have sent it" if strange else ""), strange
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e6:,.1f} ms" if abs(nanoseconds) < 10**9 else f"{nanoseconds / 1e9:,.1f} s"
+
+
+def _tunnel(name: str | None, other: str) -> str:
+    return other if name is None else f"in {name}, a tunnel that is not read"
 
 
 def _ip(data: bytes, start: int, typed: int | None) -> tuple[int, int]:
@@ -187,11 +231,13 @@ def _after_extensions(data: bytes, at: int, kind: int) -> tuple[int, int, int]:
 
 
 def _begins_anew(flow: Flow, end: int, sequence: int, flags: int) -> bool:
-    """Whether a SYN opens a new connection on sockets that were used before, and is no repeated one."""
+    """Whether a SYN opens a new connection on sockets that were used before, and is neither repeated nor seen late."""
     syn = flow.syns[end]
-    if syn is None:
-        return not flags & ACK and bool(flow.segments) and flow.opened_by != 1 - end
-    return syn != sequence
+    if syn is not None:
+        return syn != sequence
+    first = (sequence + 1) % _CIRCLE
+    late = any((one.sequence if one.end == end else one.acknowledged) == first for one in flow.segments[:LATE])
+    return not flags & ACK and bool(flow.segments) and flow.opened_by != 1 - end and not late
 
 
 class Run:
@@ -228,30 +274,39 @@ class Run:
             self.pieces.append(segment)
             self.position += len(data)
 
-    def conflicts(self) -> int:
-        """How many bytes came again and were not the same."""
+    def conflicts(self) -> tuple[int, int]:
+        """How many bytes came again and were not the same, and how many others are garbage of keep-alive probes."""
         whole = self.data if self.repeated else b""
-        pairs = ((whole[at : at + len(data)], data) for at, data in self.repeated)
-        return sum(sum(map(int.__ne__, first, again)) for first, again in pairs if first != again)
+        ends = {*self.offsets, len(whole)} if self.repeated else set()
+        differ = probes = 0
+        for at, again in self.repeated:
+            first = whole[at : at + len(again)]
+            if first != again:
+                # A keep-alive may hold one byte of garbage, where the last byte stood (RFC 9293 3.8.4).
+                probe = len(again) == 1 and at + 1 in ends
+                probes += probe
+                differ += 0 if probe else sum(map(int.__ne__, first, again))
+        return differ, probes
 
 
 class CapturedStream:
     """What one end of a TCP connection sent."""
 
-    __slots__ = ("base", "conflicts", "end", "ends", "probes", "runs", "unfinished", "unlooked")
+    __slots__ = ("base", "begun", "conflicts", "end", "ends", "probes", "runs", "unfinished", "unlooked")
 
     def __init__(self, flow: Flow, end: int) -> None:
         self.end = end  # which end of the flow it is
+        self.begun = flow.syns[end] is not None  # whether its beginning was captured
         self.probes = 0  # keep-alive probes: a byte that was sent before, or any other in its stead
         self.ends: list[Segment] = []  # FIN and RST, each with the ``order`` and ``time`` of when it became readable
         syn = flow.syns[end]
         begun = syn is not None
         self.base = (syn + 1) % _CIRCLE if syn is not None else 0  # the sequence number of the first byte
         placed: list[tuple[int, Segment]] = []
-        reference, newest, tail = self.base, 0, b""
+        reference, newest = self.base, 0
         fin: tuple[int, Segment] | None = None
         for segment in flow.segments:
-            _, _, sender, sequence, _, flags, _, length, _ = segment
+            sender, sequence, flags, length = segment.end, segment.sequence, segment.flags, segment.length
             if sender != end:
                 continue
             if flags & RST:
@@ -266,24 +321,28 @@ class CapturedStream:
                     self.probes += 1  # at the beginning of a capture nothing else can be known of it
                     continue
                 begun = True
-                self.base = reference = sequence
+                # What the peer had read when the capture first saw it tells what was sent, and not captured, since.
+                heard = next(
+                    (one.acknowledged for one in flow.segments if one.end != end and one.flags & ACK), sequence
+                )
+                lost = (sequence - heard) % _CIRCLE < _CIRCLE // 2
+                self.base = reference = heard if lost else sequence
             at = newest
             if sequence != reference:
                 # What is less than half the circle away lies ahead.
                 ahead = (sequence - reference) % _CIRCLE
                 at += ahead if ahead < _CIRCLE // 2 else ahead - _CIRCLE
-            if length == 1 and 0 <= at == newest - 1 and segment.data != tail and not flags & (FIN_FLAG | SYN):
-                # A keep-alive may hold one byte of garbage, where the last byte stood (RFC 9293 3.8.4).
-                self.probes += 1
-                continue
             if length:
                 placed.append((at, segment))
                 if at + length > newest:
-                    newest, tail = at + length, segment.data[-1:]
+                    newest = at + length
                     reference = (self.base + newest) % _CIRCLE
             if flags & FIN_FLAG and fin is None:
                 fin = (at + length, segment)
-        self.runs, self.conflicts, position = _runs(placed)
+        self.runs, position = _runs(placed)
+        told = [run.conflicts() for run in self.runs]
+        self.conflicts, garbage = sum(differ for differ, _ in told), sum(probes for _, probes in told)
+        self.probes += garbage
         # Bytes of runs beyond ``RUNS``, which are left out.
         self.unlooked = sum(len(piece.data) for run in self.runs[RUNS:] for piece in run.pieces)
         del self.runs[RUNS:]
@@ -297,10 +356,10 @@ class CapturedStream:
         self.unfinished = max(0, newest - position)
 
 
-def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int, int]:
-    """The runs that these segments make, in how many bytes a repeated one differed, and where the last run ends."""
+def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int]:
+    """The runs that these segments make, and where the last run ends."""
     if not placed:
-        return [], 0, 0
+        return [], 0
     run = Run(begin := max(0, min(at for at, _ in placed)), begin)
     waiting: list[tuple[int, int, Segment]] = []
     for at, segment in placed:
@@ -322,7 +381,7 @@ def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int, int]:
         if arrived > order:
             order, time = arrived, segment.time
         run.add(at, segment, order, time)
-    return [run for run in runs if run.pieces], sum(run.conflicts() for run in runs), run.position
+    return [run for run in runs if run.pieces], run.position
 
 
 def together(pieces: list[Segment]) -> Iterator[Segment]:
