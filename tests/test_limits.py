@@ -93,6 +93,9 @@ REACHED = {
     "things in a list that a view shows": (
         "protocol/test_dissection.py::test_a_cell_shows_a_bounded_part_of_many_frames_and_str_all"
     ),
+    "things that an error names, such as connections": (
+        f"{T}::test_no_connection_of_that_number_is_told_with_those_there_are"
+    ),
     "pushes to the page": "panels/test_lab_panel_messages.py::test_many_records_come_in_few_messages_in_order",
     "records in one push": (
         "panels/test_lab_panel_messages.py::test_more_than_one_batch_is_sent_without_being_asked_again"
@@ -157,6 +160,9 @@ REACHED = {
     "a line of it": "oracle/test_node_peer.py::test_output_is_bounded_and_harmless",
     "a script that is given as text": f"{L}::test_a_script_as_text_has_a_length",
     "npm's complaint that is shown": f"{L}::test_npms_complaint_is_cut",
+    "time for a cell that awaits to end after an interrupt": (
+        "live/test_kernel.py::test_an_interrupt_reaches_a_cell_that_has_await_in_it_and_computes"
+    ),
     "wait for a Jupyter server to say whose kernel it is": (
         f"{L}::test_a_jupyter_server_that_says_nothing_counts_as_not_found"
     ),
@@ -166,7 +172,7 @@ REACHED = {
     "packets in it": f"{F}::test_a_huge_file_is_read_in_part",
     "packet that is cut by the file's end": f"{R}::test_of_a_capture_with_a_long_last_packet_a_part_is_read",
     "segments after a gap that are tried as a beginning": f"{R}::test_after_a_gap_so_many_segments_are_tried",
-    "a HAR": f"{F}::test_a_huge_har_is_refused",
+    "a HAR, or a zip archive with one": f"{F}::test_a_huge_har_is_refused",
     "messages in it": f"{R}::test_of_many_messages_in_a_har_the_first_are_read",
     "header lines in it": f"{R}::test_of_many_header_lines_in_a_har_the_first_are_read",
     "different problems that are told": f"{R}::test_of_many_problems_the_rest_is_counted",

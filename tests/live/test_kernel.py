@@ -27,6 +27,16 @@ def kernel() -> Iterator[Kernel]:
         yield kernel
 
 
+def test_an_interrupt_reaches_a_cell_that_has_await_in_it_and_computes(kernel: Kernel) -> None:
+    assert kernel.run("lab = Lab()\nawait lab.serve()\nclient = await lab.connect()").status == "ok"
+    message = kernel.send("await client.send('x')\nprint('computing')\nwhile True: pass")
+    kernel.wait_for_print(message)
+    kernel.manager.interrupt_kernel()
+    outcome = kernel.outcome(message, timeout=10)
+    assert (outcome.status, outcome.error.split(":")[0]) == ("error", "KeyboardInterrupt")
+    assert kernel.run("await lab.close()\nprint('goes on')").printed == "goes on"
+
+
 def test_a_cell_that_runs_again_replaces_its_lab(kernel: Kernel) -> None:
     # A cell that ends in `lab` keeps it in IPython's Out, for good.
     code = "lab = Lab()\nserver = await lab.serve()\nclient = await lab.connect()\nprint(server.port)\nlab"

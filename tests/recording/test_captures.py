@@ -348,7 +348,7 @@ def test_what_the_log_dropped_is_not_waited_for_though_its_bytes_are_kept(tmp_pa
     assert len(again.messages) >= 999
     lacks = f"Note: {trace.dropped.records:,} records and 0 bytes before were dropped."
     assert lacks.encode() in (tmp_path / "late.pcapng").read_bytes()
-    assert trace.to_har()["log"]["comment"].endswith(lacks)
+    assert lacks in trace.to_har()["log"]["comment"]
 
 
 @pytest.mark.parametrize("bounds", [{"max_entries": 1000}, {"max_entries": 16}, {"max_bytes": 1024}])

@@ -72,8 +72,9 @@ def test_lanes_look_no_farther(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_that_would_unpack_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trace = Trace(max_bytes=1024)
-    conversation(trace, reads=999)
+    trace = Trace(max_bytes=2000)
+    for key in "ab":
+        conversation(trace, key, reads=999)
     trace.save(tmp_path / "a.wslab")
     monkeypatch.setattr("wslab.recording.archive.LARGEST", 2000)
     with pytest.raises(TraceFileError, match="would unpack to more than 2000 bytes"):
