@@ -51,6 +51,9 @@ REACHED = {
     "HTTP head that a raw endpoint waits for": f"{L}::test_a_raw_endpoint_gives_a_long_head_up",
     "time that a peer or a handler has at the end": "live/test_live_lab.py::test_a_peer_that_never_answers_is_cut_off",
     "wait for bytes on their way": f"{L}::test_settled_says_what_is_still_on_its_way",
+    "line of a request's head, at a server with a secret": (
+        "live/test_secret.py::test_a_line_that_is_too_long_is_not_waited_for"
+    ),
     "a judge's wait for an answer to a handshake": f"{L}::test_a_judge_counts_no_answer_as_silence",
     "a judge's wait for the goodbye": f"{L}::test_a_judge_counts_no_answer_as_silence",
     "one read in memory, and what may wait there": f"{L}::test_one_read_in_memory_takes_so_much_and_the_writer_pauses",

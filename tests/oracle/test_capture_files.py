@@ -304,3 +304,29 @@ def test_captured_on_any_interface(tmp_path: Path) -> None:
     assert greeted
     assert len(read_capture(path, port)) >= len(captured.connections) > 0
     assert captured.violations == trace.violations == []
+
+
+def test_tshark_reads_an_exported_conversation_whose_secret_was_left_out(tmp_path: Path) -> None:
+    path, wire = tmp_path / "ours.pcapng", tmp_path / "wire.pcapng"
+
+    async def main() -> Trace:
+        async with Lab() as lab:
+            server = await lab.serve(secret=True)
+            with capturing(server.port, wire):
+                for reaching in (connect(f"{server.uri}chat", proxy=None), lab.connect("/chat")):
+                    async with reaching as client:
+                        await client.send("Hello")
+                        assert await client.recv() == "Hello"
+            lab.trace.to_pcapng(path)
+            asked = await asyncio.to_thread(tshark, wire, *uris(server.port))
+            assert [one.startswith("/secret-") for one in asked] == [True, False]  # the lab knows its own client
+            return lab.trace
+
+    def uris(port: int) -> list[str]:
+        return ["-d", f"tcp.port=={port},http", "-Y", "http.request", "-T", "fields", "-e", "http.request.uri"]
+
+    trace = asyncio.run(main())
+    assert_clean(path)
+    assert tshark(path, *uris(80)) == ["/chat", "/chat"]
+    for number in trace.connections:
+        assert_same(trace, number, read_capture(path, 80)[number])

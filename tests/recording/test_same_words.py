@@ -97,6 +97,7 @@ def test_a_note_is_the_same_in_every_view(kind: str, tmp_path: Path, capsys: pyt
             assert text.count(note) == 1
         for page in (trace._repr_html_(), panel._repr_mimebundle_()[0]["text/html"]):
             assert html.unescape(page).count(f"<li>{note}</li>") == 1
+    panel.close()
     left = [record for record in trace.records if record.kind is Kind.UNREAD]
     assert bool(left) is unfinished
     told = [entry["what"] for entry in entries if entry["kind"] == "unread"]

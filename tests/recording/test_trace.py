@@ -583,17 +583,8 @@ def test_the_public_names_of_a_recordings_parts_are_those_that_were_weighed():
     trace = Trace()
     writing = {"join", "now", "note", "subscribe"}
     exporting = {
-        "bytes_at",
-        "completed",
-        "conversation",
-        "frame_of",
-        "lacking",
-        "ledger",
-        "left_out",
-        "raw",
-        "still",
-        "tape",
-    }
+        "bytes_at", "completed", "conversation", "frame_of", "lacking", "ledger", "left_out", "raw", "still", "tape",
+    }  # fmt: skip
     asking = {
         "began", "between", "bytes_sent", "chunks", "closings", "connections", "dropped", "explain", "first", "foresee",
         "frame", "frames", "handshakes", "heads", "held", "lanes", "messages", "messages_of",
