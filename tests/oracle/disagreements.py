@@ -53,6 +53,13 @@ KINDS = (
         ("request-target", "request-target-fragment", "host-missing", "host-doubled", "host-invalid"),
     ),
     Kind(
+        "The sentence lets a reader choose: LF alone",
+        "Who writes a head ends its lines in CRLF. Who reads it may take LF alone, and the parser of HTTP below wsproto "
+        "does.",
+        ("wsproto",),
+        ("line-ends-in-bare-lf",),
+    ),
+    Kind(
         "The version of HTTP is not looked at",
         "The judge reads the request whatever version its first line names.",
         ("wsproto", "ws"),
