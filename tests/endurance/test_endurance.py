@@ -29,11 +29,11 @@ def endurance(*arguments: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_hostile_bytes_for_each_reader_and_view(name: str, tmp_path: Path) -> None:
-    run = fuzz.Run(name, inputs=250, views=8, minutes=5, folder=tmp_path)
+    run = fuzz.Run(name, inputs=150, views=5, minutes=5, folder=tmp_path)
     fuzz.run_plainly(run, seed=1)
     assert run.found == {}
-    assert (run.tried, run.viewed) == (250, 8)
-    assert run.read > 50, "most inputs are refused at the door: the mutations do not keep their form"
+    assert (run.tried, run.viewed) == (150, 5)
+    assert run.read > 30, "most inputs are refused at the door: the mutations do not keep their form"
 
 
 def test_what_a_reader_and_a_view_must_not_do_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
