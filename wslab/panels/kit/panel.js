@@ -156,7 +156,7 @@ function show(session, build, { name, title, model, el }) {
   const saved = savedView(model, el);
   const live = element("div.live", view.element, closed);
   const label = claim(title);
-  const root = element(`section.panel.${name}`, { "aria-label": label }, problem, saved.element, live);
+  const root = element(`section.panel.${name}`, { role: "region", "aria-label": label }, problem, saved.element, live);
 
   const draw = () => {
     const silent = session.life === "silent";
