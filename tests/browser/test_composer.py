@@ -125,9 +125,7 @@ def test_with_the_keyboard_alone_a_ping_goes_between_two_fragments_and_a_close_f
     keyboard.type("fin")
     keyboard.press("Tab")
     keyboard.press("Enter")
-    expect(composer.get_by_role("group", name="Through the library")).to_contain_text(
-        "CLOSE 1006: invalid status code"
-    )
+    expect(composer.get_by_role("group", name="Through the library")).to_contain_text("CLOSE 1006: invalid status code")
     composer.get_by_role("radio", name="client").focus()
     tab_to("Status code")
     keyboard.press("Control+A")

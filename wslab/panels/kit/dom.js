@@ -5,8 +5,7 @@ import { harmless } from "./words.js";
 const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
 export const TYPED = { spellcheck: "false", autocomplete: "off" };
 const DEFAULTS = { button: { type: "button" }, section: { role: "group" }, textarea: TYPED };
-// A section is a named part of a panel. To HTML it would be a landmark, and landmarks have names that no other has: a
-// panel has one, and its parts are called like another panel's. axe-core goes by the tag, whatever the role.
+// A section is a named part of a panel, and no landmark, since another panel's part is called the same.
 const TAGS = { section: "div" };
 
 /** What `element` and `svg` are given, in parts: tag, classes, properties, children. */

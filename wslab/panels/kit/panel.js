@@ -86,8 +86,8 @@ class Session {
   }
 
   /**
-   * Notice that the kernel has ended. JupyterLab tells of its state and lets go of it, others of the channel to it, which
-   * they close. What is sent after that makes the page write an error, or the kernel that came in its place a warning.
+   * Notice that the kernel has ended. JupyterLab tells of its state and lets go of it, others close the channel to it.
+   * What is sent after that makes the page write an error, or the kernel that came in its place a warning.
    */
   watch() {
     const { kernel } = this;
