@@ -138,12 +138,12 @@ def show_everything(lab_page: LabPages) -> NotebookPage:
 
 
 def serious(notebook: NotebookPage) -> dict[str, list[str]]:
-    """What axe-core finds serious or critical in the panels."""
+    """What axe-core finds serious or critical in the panels, and landmarks of one name."""
     found = Axe().run(notebook.page, context=".wslab-panel").response["violations"]
     return {
         rule["id"]: [node["html"] for node in rule["nodes"]]
         for rule in found
-        if rule["impact"] in ("serious", "critical")
+        if rule["impact"] in ("serious", "critical") or rule["id"] == "landmark-unique"
     }
 
 

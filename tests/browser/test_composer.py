@@ -50,7 +50,7 @@ def test_an_illegal_frame_is_shown_before_it_goes_and_the_peer_closes_with_1002(
     notebook, composer, recording = begin(lab_page, "print([name.split('-')[0] for name in composer.threads])")
     composer.get_by_role("button", name="Send these 11 bytes").click()
     expect(captions(recording).filter(has_text='TEXT "Hello"')).to_have_count(2)
-    expect(composer.get_by_role("region", name="The bytes")).to_contain_text('server TEXT "Hello"')
+    expect(composer.get_by_role("group", name="The bytes")).to_contain_text('server TEXT "Hello"')
     composer.get_by_text("What was sent").click()
     expect(composer.get_by_role("list", name="What was sent")).to_contain_text("TEXT, 11 bytes")
     expect(recording).to_contain_text("No. 2")  # what was sent is selected in every panel
@@ -65,7 +65,7 @@ def test_an_illegal_frame_is_shown_before_it_goes_and_the_peer_closes_with_1002(
     expect(frames(composer).filter(has_text="reserved opcode 3")).to_contain_text("83 05 48 65 6c 6c 6f")
     composer.get_by_role("button", name="Send these 7 bytes").click()
     expect(captions(recording).filter(has_text="CLOSE 1002").first).to_be_visible()
-    answer = composer.get_by_role("region", name="The bytes")
+    answer = composer.get_by_role("group", name="The bytes")
     expect(answer).to_contain_text('CLOSE 1002 "invalid opcode"')
     expect(answer).to_contain_text("protocol error RFC 6455 7.4.1")
     expect(answer.get_by_text("its connection is over")).to_be_visible()
@@ -125,9 +125,7 @@ def test_with_the_keyboard_alone_a_ping_goes_between_two_fragments_and_a_close_f
     keyboard.type("fin")
     keyboard.press("Tab")
     keyboard.press("Enter")
-    expect(composer.get_by_role("region", name="Through the library")).to_contain_text(
-        "CLOSE 1006: invalid status code"
-    )
+    expect(composer.get_by_role("group", name="Through the library")).to_contain_text("CLOSE 1006: invalid status code")
     composer.get_by_role("radio", name="client").focus()
     tab_to("Status code")
     keyboard.press("Control+A")

@@ -71,7 +71,7 @@ def test_every_panel_fits_one_screen(lab_page: LabPages) -> None:
         assert bottom - top <= TALLEST, name
         assert panel.evaluate(SCROLLED) == [], name
     workbench.get_by_role("button", name="Send").click()
-    expect(workbench.get_by_role("region", name="The answer")).to_contain_text("101 Switching Protocols")
+    expect(workbench.get_by_role("group", name="The answer")).to_contain_text("101 Switching Protocols")
     for tab in workbench.get_by_role("tab").all():
         tab.click()
         top, bottom = box(workbench)
@@ -104,7 +104,7 @@ def test_the_composers_answers_stand_beside_its_buttons(lab_page: LabPages) -> N
     notebook.run(0, 1)
     notebook.page.set_viewport_size(SCREEN)
     panel = notebook.panels.first
-    library, bytes_ = (panel.get_by_role("region", name=name) for name in ("Through the library", "The bytes"))
+    library, bytes_ = (panel.get_by_role("group", name=name) for name in ("Through the library", "The bytes"))
     for place, button, words in (
         (bytes_, "Send these 11 bytes", 'server TEXT "Hello"'),
         (library, "Send as a text message", 'server TEXT "Hello"'),
@@ -139,7 +139,7 @@ def test_the_workbenchs_answer_stands_beside_its_request(lab_page: LabPages) -> 
     notebook.page.set_viewport_size(SCREEN)
     panel = notebook.panels.first
     request, asked = panel.get_by_role("textbox", name="The request"), panel.get_by_role("button", name="Send")
-    answer = panel.get_by_role("region", name="The answer")
+    answer = panel.get_by_role("group", name="The answer")
     asked.click()
     expect(answer).to_contain_text("101 Switching Protocols")
     assert both_on_screen(notebook, asked, answer)

@@ -151,7 +151,7 @@ def test_a_cell_shows_the_link_by_which_the_page_is_opened(lab_page: LabPages) -
     notebook.run(0)
     link = notebook.panels.get_by_role("link", name="Open the page in a tab of its own")
     expect(link).to_have_attribute("href", re.compile(r"http://127\.0\.0\.1:\d+/"))
-    expect(notebook.panels.get_by_role("region", name="The page as HTML")).to_contain_text(
+    expect(notebook.panels.get_by_role("group", name="The page as HTML")).to_contain_text(
         "new WebSocket('ws://localhost:1234')"
     )
     with (

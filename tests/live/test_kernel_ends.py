@@ -51,7 +51,7 @@ async def begin(lab):
     server, relay, script = await lab.serve(), await lab.relay(), await lab.node()
     client = await lab.connect(relay.uri)
     display(lab.panel)
-    for _ in range(1500):  # so many that the panel's pushes are long
+    for _ in range(1000):  # so many that the panel's pushes are long
         await client.send("x")
         await client.recv()
     ports = [server.port, relay.port, script.port]
@@ -229,8 +229,8 @@ def shuts_down(kernel: Kernel) -> None:
 @pytest.mark.parametrize(
     ("end", "code"),
     [
-        (runs_again, 1001), (is_closed, 1001), (restarts, 1001), (shuts_down, 1001), (restarts_at_once, None),
-        (Kernel.kill, None),
+        (runs_again, 1001), (is_closed, 1001), (restarts, 1001), (restarts_at_once, None), (Kernel.kill, None),
+        pytest.param(shuts_down, 1001, marks=pytest.mark.lengthy),
     ],
 )  # fmt: skip
 def test_nothing_that_a_lab_began_outlives_it(end: Callable[[Kernel], Any], code: int | None) -> None:

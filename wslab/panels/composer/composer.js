@@ -234,7 +234,7 @@ function frameSettings(context) {
     element("div.masking.wrap", maskBy.element, keyInput),
     form.element,
   );
-  const root = element("section.way.pad", fold("Change the frame", [fields], { open: true }).element);
+  const root = element("div.way.pad", fold("Change the frame", [fields], { open: true }).element);
   return together(root, [pieces, key], draw);
 }
 

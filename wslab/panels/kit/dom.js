@@ -4,7 +4,9 @@ import { harmless } from "./words.js";
 
 const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
 export const TYPED = { spellcheck: "false", autocomplete: "off" };
-const DEFAULTS = { button: { type: "button" }, textarea: TYPED };
+const DEFAULTS = { button: { type: "button" }, section: { role: "group" }, textarea: TYPED };
+// A section is a named part of a panel, and no landmark, since another panel's part is called the same.
+const TAGS = { section: "div" };
 
 /** What `element` and `svg` are given, in parts: tag, classes, properties, children. */
 function parts([what, ...given]) {
@@ -21,7 +23,7 @@ const present = (children) => children.flat().filter((child) => child !== null &
  */
 export function element(...given) {
   const { tag, look, properties, children } = parts(given);
-  const made = document.createElement(tag);
+  const made = document.createElement(TAGS[tag] ?? tag);
   if (look) made.className = look;
   for (const [name, value] of Object.entries({ ...DEFAULTS[tag], ...properties })) {
     if (value === null || value === undefined || value === false) continue;
@@ -65,7 +67,7 @@ export const say = (node, name, yes) => node.setAttribute(`aria-${name}`, String
 
 /** Something that scrolls: the keyboard reaches it, and a screen reader says what it is. */
 export const region = (what, name, ...children) =>
-  element(what, { tabindex: "0", role: "region", "aria-label": name }, ...children);
+  element(what, { tabindex: "0", role: "group", "aria-label": name }, ...children);
 
 /** A heading, and what stands beside it. */
 export const headed = (title, ...beside) => element("div.headrow", element("h3.heading", title), ...beside);

@@ -86,8 +86,8 @@ class Session {
   }
 
   /**
-   * Notice that the kernel has ended. JupyterLab tells of its state and lets go of it, others of the channel to it, which
-   * they close. What is sent after that makes the page write an error, or the kernel that came in its place a warning.
+   * Notice that the kernel has ended. JupyterLab tells of its state and lets go of it, others close the channel to it.
+   * What is sent after that makes the page write an error, or the kernel that came in its place a warning.
    */
   watch() {
     const { kernel } = this;
@@ -156,7 +156,7 @@ function show(session, build, { name, title, model, el }) {
   const saved = savedView(model, el);
   const live = element("div.live", view.element, closed);
   const label = claim(title);
-  const root = element(`section.panel.${name}`, { "aria-label": label }, problem, saved.element, live);
+  const root = element(`section.panel.${name}`, { role: "region", "aria-label": label }, problem, saved.element, live);
 
   const draw = () => {
     const silent = session.life === "silent";

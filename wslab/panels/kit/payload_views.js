@@ -92,7 +92,7 @@ export function unmasking(explanation) {
   };
   const total = [...explanation.fields].reduce((sum, field) => sum + (field.plain === null ? 0 : field.width / 8), 0);
   const sum = element("div");
-  const scrolls = { tabindex: "0", role: "region", "aria-label": "Masked and unmasked bytes" };
+  const scrolls = { tabindex: "0", role: "group", "aria-label": "Masked and unmasked bytes" };
   const scroller = element(
     "div.scroll.scrolls",
     { "data-key": "unmasked", ...(places.length > LONG ? scrolls : {}) },
@@ -119,7 +119,7 @@ function dump(name, pairs, length) {
   const shown = pairs.slice(0, MOST_BYTES);
   const more = length > shown.length ? `, the first ${NUMBER.format(shown.length)} shown` : "";
   const label = `${name}: bytes as hex and ASCII`;
-  const look = { "data-key": name, tabindex: "0", role: "region", "aria-label": label };
+  const look = { "data-key": name, tabindex: "0", role: "group", "aria-label": label };
   const caption = element("figcaption", element("b", name), ` ${plural(length, "byte")}${more}`);
   return element("figure.dump", caption, element("pre.scroll.scrolls", look, dumpLines(shown).join("\n")));
 }
