@@ -23,7 +23,7 @@ LONGEST = 400
 BUDGETS = {
     "wslab/__init__.py": 80,
     "wslab/protocol/rules.py": 740,
-    "wslab/protocol/connection.py": 430,
+    "wslab/protocol/connection.py": 435,
     "wslab/protocol/head.py": 485,
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
