@@ -242,6 +242,7 @@ def test_a_default_is_the_codes(row: list[str]) -> None:
     assert outcome.endswith(".")
 
 
+@pytest.mark.lengthy
 def test_each_line_names_the_test_that_reaches_its_limit() -> None:
     assert [line[0] for line in LINES] == list(REACHED)
     for line, place in REACHED.items():

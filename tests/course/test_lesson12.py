@@ -310,6 +310,7 @@ def test_three_lanes_of_a_relay_that_does_nothing() -> None:
     assert not any(one.changed for one in greeting(OneByte()).lanes.crossed)
 
 
+@pytest.mark.lengthy
 def test_what_a_relay_changed_kept_and_made_is_seen() -> None:
     stripped = damages()["the line Upgrade is taken out"].lanes
     assert stripped.crossed[0] == Passage(CLIENT, "GET /", "GET /, no Upgrade", changed=True)

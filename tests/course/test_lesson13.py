@@ -69,6 +69,7 @@ def test_a_thousand_updates_cost_most_by_long_polling() -> None:
     assert all(len(one.delays) == one.updates == UPDATES for one in made().values())
 
 
+@pytest.mark.lengthy
 def test_the_ratios_are_those_that_the_lesson_tells() -> None:
     of = {way: one.bytes / made()[WEBSOCKET].bytes for way, one in made().items()}
     assert round(of[LONG_POLLING]) == 15

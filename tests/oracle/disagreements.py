@@ -54,7 +54,7 @@ KINDS = (
     ),
     Kind(
         "The sentence lets a reader choose: LF alone",
-        "Who writes a head ends its lines in CRLF. Who reads it may take LF alone, and the parser of HTTP below wsproto "
+        "Who writes a head ends its lines in CRLF. Who reads it may take LF alone, as the parser of HTTP below wsproto "
         "does.",
         ("wsproto",),
         ("line-ends-in-bare-lf",),

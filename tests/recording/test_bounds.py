@@ -54,6 +54,7 @@ def memory_of(trace: Trace, connections: int, said: bytes) -> float:
     return used / connections
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("said", [b"", b"short", random.Random(1).randbytes(40_000)], ids=["empty", "short", "long"])
 def test_a_connection_that_is_over_keeps_no_window_of_its_compression(said: bytes) -> None:
     trace = Trace(max_bytes=2**16, max_entries=FEWEST * 100)  # so many are kept that 50 of them all are
@@ -85,6 +86,7 @@ def test_records_go_with_the_connections_before_all_that_are_kept() -> None:
     assert len(trace.explain(trace.first).fields) > 3
 
 
+@pytest.mark.lengthy
 def test_records_stay_while_an_older_connection_is_open() -> None:
     trace = Trace(max_entries=100_000)
     open_one = trace.join(CLIENT, "open")
@@ -99,6 +101,7 @@ def test_records_stay_while_an_older_connection_is_open() -> None:
     assert trace.dropped.records > 9000
 
 
+@pytest.mark.lengthy
 def test_connections_that_nobody_has_looked_at_are_not_all_begun_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """They wait as entries, which take a fraction of the memory."""
     trace, most, forget = Trace(max_entries=26_000), 0, derive._forget
