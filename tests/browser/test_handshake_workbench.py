@@ -109,7 +109,7 @@ def test_the_keyboard_alone_edits_sends_predicts_and_runs(lab_page: LabPages) ->
     keys.press("Tab")
     keys.press("Space")
     expect(panel.get_by_role("checkbox")).to_be_checked()
-    expect(panel.locator(".wslab-violations").first).to_contain_text("request-malformed")
+    expect(panel.locator(".wslab-violations").first).to_contain_text("line-ends-in-bare-lf")
 
     row = panel.locator("tr[data-name=http-1\\.0]")
     tabs = panel.get_by_role("tab")

@@ -64,14 +64,12 @@ def test_a_blocking_cell_does_not_hold_up_outside_clients(run: Run) -> None:
                     sum(range(1000))
                 return list(json.loads(outside.stdout.readline()))
 
-    # A loop that the cell holds up answers after 3 s, every time. Another program that holds the processors may delay
-    # one answer of a run, so it is asked up to three times; the 100 ms are the same each time.
-    slowest = []
-    while len(slowest) < 3 and not any(wait < 0.1 for wait in slowest):
-        waits = run(main())
-        assert len(waits) > 30
-        slowest.append(max(waits))
-    assert min(slowest) < 0.1, slowest
+    waits = sorted(run(main()))
+    # A loop that the cell holds up answers after 3 s, every time. Other programs that hold the processors may delay an
+    # answer, and hardly one of two.
+    assert len(waits) > 30
+    assert waits[len(waits) // 2] < 0.1
+    assert waits[-1] < 1, "a third of what the cell takes"
 
 
 def open_files() -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_kernel import Kernel
+from kernels import Kernel, kernel_process
 
 from wslab.recording.trace import Trace
 
@@ -28,12 +28,9 @@ trace.update()
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
-    kernel = Kernel()
-    assert kernel.run(FILLED).printed == ""
-    yield kernel
-    kernel.client.stop_channels()
-    kernel.manager.shutdown_kernel(now=True)
-    kernel.manager.cleanup_resources()
+    with kernel_process() as kernel:
+        assert kernel.run(FILLED).printed == ""
+        yield kernel
 
 
 def displayed(kernel: Kernel, message: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from test_kernel import Kernel
+from kernels import Kernel
 from waits import until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection
@@ -672,6 +672,4 @@ def test_a_cell_that_runs_again_replaces_its_relay() -> None:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", ports[1]))
     finally:
-        kernel.client.stop_channels()
-        kernel.manager.shutdown_kernel(now=True)
-        kernel.manager.cleanup_resources()
+        kernel.close()
