@@ -89,6 +89,7 @@ def circles(graph: dict[str, set[str]]) -> set[str]:
     return {name for name in graph if name in reach(name)}
 
 
+@pytest.mark.lengthy
 def test_nothing_imports_itself_by_way_of_others() -> None:
     graph = {name: imported(name, path) for name, path in DOTTED.items()}
     assert circles(graph) == LEFT_IN_CIRCLES
@@ -198,6 +199,7 @@ def prying(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield from ((node.lineno, alias.name) for alias in node.names if private(alias.name))
 
 
+@pytest.mark.lengthy
 def test_nobody_reads_anothers_privates() -> None:
     found = {
         name_of(path): [
@@ -231,6 +233,7 @@ def test_prying_is_seen(source: str, names: list[str]) -> None:
     assert [name for _, name in prying(ast.parse(source))] == names
 
 
+@pytest.mark.lengthy
 def test_one_place_knows_the_forms_of_a_length() -> None:
     """126 and 127 announce an extended payload length (RFC 6455 5.2)."""
     written = {

@@ -323,6 +323,7 @@ def test_what_a_relay_changed_kept_and_made_is_seen() -> None:
     assert ("", f'TEXT "{GREETING}"') in ended
 
 
+@pytest.mark.lengthy
 def test_the_lanes_as_text_have_one_width() -> None:
     for one in [*damages().values(), greeting(FlipBits(9))]:
         lines = repr(one).split("\n")

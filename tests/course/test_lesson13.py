@@ -78,6 +78,7 @@ def test_the_ratios_are_those_that_the_lesson_tells() -> None:
     assert round(of[COMPRESSED], 1) == 0.2
 
 
+@pytest.mark.lengthy
 def test_polling_waits_half_of_its_interval_and_the_other_ways_are_alike() -> None:
     outcome = lesson13.waits(made())
     assert outcome == DELAY
@@ -85,6 +86,7 @@ def test_polling_waits_half_of_its_interval_and_the_other_ways_are_alike() -> No
     assert all(made()[way].delay < bills.SOON / 4 for way in (LONG_POLLING, EVENTS, WEBSOCKET))
 
 
+@pytest.mark.lengthy
 def test_one_update_costs_as_much_by_a_request_as_by_websocket() -> None:
     outcome = asyncio.run(lesson13.only_once())
     assert outcome == ONCE
@@ -92,6 +94,7 @@ def test_one_update_costs_as_much_by_a_request_as_by_websocket() -> None:
     assert (costs().opening[WEBSOCKET], costs().each[WEBSOCKET]) == (600, 45)  # a reason says so
 
 
+@pytest.mark.lengthy
 def test_a_page_that_talks_back_pays_for_a_request_each_time() -> None:
     outcome = lesson13.talking(costs())
     assert outcome == BACK
@@ -101,6 +104,7 @@ def test_a_page_that_talks_back_pays_for_a_request_each_time() -> None:
     assert round(costs().say[EVENTS] - 43, -2) == 700
 
 
+@pytest.mark.lengthy
 def test_the_same_helpers_told_of_the_opposite_say_the_opposite() -> None:
     one = Delivered("", 10, 100, 90, (0.1, 0.1))
     many = one._replace(bytes=1000, delays=(0.0, 0.02))
@@ -145,6 +149,7 @@ def test_each_way_brings_every_update_once_and_in_order(way: str) -> None:
     assert min(one.delays) > 0
 
 
+@pytest.mark.lengthy
 def test_bytes_are_the_same_in_each_run() -> None:
     for way in (LONG_POLLING, EVENTS, WEBSOCKET, COMPRESSED):
         first, second = (asyncio.run(ways.deliver(way, 20)) for _ in range(2))
@@ -164,6 +169,7 @@ def test_an_update_that_is_not_the_next_is_refused() -> None:
     assert {len(update(number)) for number in range(UPDATES)} == {43}
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO")
 def test_with_the_headers_of_tcp_and_ip_the_differences_are_smaller_and_the_order_is_the_same() -> None:
     async def crossed(way: str) -> int:

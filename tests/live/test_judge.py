@@ -195,6 +195,7 @@ def test_a_judgement_shows_both_sides() -> None:
     assert "\x1b" not in html + str(judge(masked("<b>\x1b")))
 
 
+@pytest.mark.lengthy
 @given(st.binary(max_size=200), st.booleans(), st.sampled_from([None, "permessage-deflate"]), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_no_bytes_upset_a_judge(data: bytes, as_client: bool, extensions: str | None, handshake: bool) -> None:

@@ -286,6 +286,7 @@ def test_a_port_is_given_back_when_the_handler_that_blocked_its_thread_returns(m
     asyncio.run(main())
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("server_first", [False, True], ids=["lab", "server first"])
 def test_a_closed_lab_is_freed_though_its_handler_holds_it(run: Run, carrier: str, server_first: bool) -> None:
     async def one() -> weakref.ref[Lab]:

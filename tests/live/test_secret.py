@@ -242,6 +242,7 @@ def test_over_tls_too() -> None:
     run(main())
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("bends", [[], [Delay(0.01)]])
 def test_a_relay_passes_it_on_and_lets_nobody_in_by_itself(bends: list[Any]) -> None:
     async def main() -> None:

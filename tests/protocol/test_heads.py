@@ -33,6 +33,7 @@ lines = st.lists(
 )
 
 
+@pytest.mark.lengthy
 @given(
     start=st.sampled_from(
         ["GET / HTTP/1.1", "HTTP/1.1 101 Switching Protocols", "HTTP/1.1 101", "GET /", "", "GET  x HTTP/1.1"]

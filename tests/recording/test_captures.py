@@ -351,6 +351,7 @@ def test_what_the_log_dropped_is_not_waited_for_though_its_bytes_are_kept(tmp_pa
     assert lacks in trace.to_har()["log"]["comment"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("bounds", [{"max_entries": 1000}, {"max_entries": 16}, {"max_bytes": 1024}])
 def test_an_export_of_what_is_left_is_never_empty_and_says_what_is_gone(tmp_path: Path, bounds: dict[str, int]) -> None:
     trace = Trace(**bounds)

@@ -379,6 +379,7 @@ def test_a_reason_that_would_quote_the_file_is_cut(whole: dict[str, bytes], tmp_
     assert refused(path)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("part", ["bytes.bin", "records.bin", "places.bin", "chunks.bin", "inflated.bin", "trace.json"])
 def test_a_part_that_is_cut_or_missing_is_refused_or_can_be_read(
     part: str, whole: dict[str, bytes], tmp_path: Path

@@ -46,6 +46,7 @@ def missed(ends: str, seeds: range) -> list[int]:
     return found
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", STRANGERS)
 def test_another_protocol_is_no_websocket(name: str):
     assert wrongly_told(name, range(SEEDS)) == []
