@@ -329,7 +329,7 @@ def test_each_event_finds_its_record_whoever_is_first() -> None:
     assert panel.events[5].record != panel.events[8].record
     panel._push()
     assert page.matches == {each.number: each.record for each in panel.events if each.record is not None}
-    assert page.told[-1]["connections"] == [3]
+    assert page.last("matches")["connections"] == [3]
 
 
 def test_sockets_are_told_apart_by_address_and_order() -> None:
