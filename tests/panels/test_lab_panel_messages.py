@@ -395,3 +395,15 @@ def test_a_closed_panel_leaves_no_widget(trace: Trace, kind: type[Panel]) -> Non
     panel.close()
     assert widgets() == before
     panel.close()
+
+
+def test_a_panel_that_tells_while_another_one_sends_holds_nothing_up(trace: Trace) -> None:
+    """A collection may end a forgotten panel at any moment, and what ends says so."""
+    panel, forgotten = LabPanel(trace), LabPanel(trace)
+    heard = FakePage(forgotten)
+    panel.send = lambda content, buffers=None: forgotten.tell("ended")  # type: ignore[method-assign]
+    telling = threading.Thread(target=panel.tell, args=("anything",), daemon=True)
+    telling.start()
+    telling.join(10)
+    assert not telling.is_alive()
+    assert heard.all("ended")

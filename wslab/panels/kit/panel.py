@@ -33,7 +33,8 @@ if "zmq" in sys.modules:  # in a kernel
     # Once pyzmq's exit function has run, it sends no more without a copy, as long messages are sent. Exit functions run
     # in the reverse of the order in which they were registered: this registers pyzmq's before ours.
     import zmq.utils.garbage  # noqa: F401
-_sending = threading.Lock()
+# Reentrant, since a collection may end a forgotten panel while another one sends, and what ends says so.
+_sending = threading.RLock()
 _over = False  # whether the interpreter ends, and nothing may be sent any more
 
 
