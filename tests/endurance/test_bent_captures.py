@@ -10,7 +10,7 @@ from bends import Frame, all_captures, compared, faults, table
 from wslab.anatomy.field import Sender
 
 EVERY = 11
-"""Of so many bent captures, one is read here; the number shares no factor with that of the ways."""
+"""One of so many bent captures is read here. It shares no factor with the number of ways, so each way is read."""
 
 
 @pytest.mark.oracle

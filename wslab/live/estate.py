@@ -208,7 +208,7 @@ class Estate:
             await helper.close()
 
     def has_port(self, port: int) -> None:
-        """Note that it listens on a port that nobody asked for; ``make_room`` takes it for who asks later."""
+        """Remember a port that the system chose; ``make_room`` frees it for a later lab that asks for it."""
         if self.carrier.name == "tcp":
             _by_port[port] = self
 

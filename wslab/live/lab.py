@@ -124,8 +124,8 @@ class Lab(Alive, Closes):
             port: 0 for any free port. With a number, an earlier lab of this process on that port is closed first.
             tls: speak TLS (``wss:``) with a certificate of ``lab.authority``, which only this lab's clients trust. The
                 trace keeps what the ends see, above TLS.
-            secret: refuse with 403 whoever does not know ``server.uri``, whose path then begins with 128 random bits,
-                so that programs of other users of this machine do not get in. What is of this lab gets in by itself;
+            secret: begin the path of ``server.uri`` with 128 random bits, and refuse other requests with 403, so that
+                programs of other users of this machine do not get in. What is of this lab gets in by itself;
                 recordings, views, files and handlers leave the secret out. None means on a JupyterHub.
             kwargs: what else ``websockets.serve`` takes. ``origins`` is an exact list, with None for clients that name
                 none; ``process_request`` is asked after the lab's own check of the Host header.

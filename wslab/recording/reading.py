@@ -142,13 +142,13 @@ class Reading:
         self.update()
         return Dropped(self.first, *self.tape.dropped)
 
-    def lacking(self, *kinds: Kind, reports: bool = True) -> str:
-        """What an export without records of these ``kinds`` and without close ``reports`` lacks, and what the trace
+    def lacking(self, *kinds: Kind) -> str:
+        """What an export without records of these ``kinds`` and without close reports lacks, and what the trace
         itself lacks, as sentences for its comment."""
         found = Counter(
             f"{Kind(kind).name} record" for kind, _ in packed_values(self.packed(), "kind", "number") if kind in kinds
         )
-        if reports and (told := sum(len(one.closings) for one in self.ledger.conversations.values())):
+        if told := sum(len(one.closings) for one in self.ledger.conversations.values()):
             found["close report"] = told
         lacks = [f"Left out: {', '.join(count(many, what) for what, many in found.items())}"] if found else []
         lacks += [f"Note: {one}" for one in (*self.notes, str(self.dropped)) if one]
