@@ -61,6 +61,7 @@ KEPT = {
     "JUPYTER_DATA_DIR": "jupyter/data",
     "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
     "IPYTHONDIR": "jupyter/ipython",
+    "MPLCONFIGDIR": "cache/matplotlib",
 }
 
 # What the tests use besides Python: the program, other names of it, Debian's packages.

@@ -40,7 +40,7 @@ REACHED = {
     "open connections": f"{L}::test_open_files_end_the_number_of_connections_and_no_lab",
     "length of a message that is received": f"{L}::test_a_longer_message_is_refused_with_1009",
     "messages that wait for `recv()`": "live/test_raw.py::test_back_pressure",
-    "fragments of a message": f"{L}::test_fragments_of_a_message_count_together",
+    "fragments of a message": f"{L}::test_a_message_in_too_many_fragments_is_refused",
     "pings that wait for a pong": f"{L}::test_pings_wait_as_long_as_one_likes_and_nothing_is_forgotten",
     "bytes that wait to be sent": f"{L}::test_send_waits_where_too_much_waits_to_be_sent",
     "line of an opening handshake, and how many header lines": f"{L}::test_a_handshake_that_is_too_large_is_refused",

@@ -199,7 +199,7 @@ def why(result: Any) -> str:
     """What kosoku says of a verdict that is not OK."""
     verdicts = (result.result, result.behavior), (result.result_close, result.behavior_close)
     said = dict.fromkeys(text for text, value in verdicts if value.value != "OK")
-    return re.sub(r"\s+", " ", " ".join(said))
+    return re.sub(r"\s+", " ", " ".join(f"{text.rstrip(' .')}." for text in said))
 
 
 CASE = re.compile(r"[?&]case=([0-9.]+)")
@@ -338,7 +338,9 @@ the rule that kosoku broke, and where the verdict is OK and nothing was failed, 
 
 INFORMATIONAL and NON-STRICT are verdicts that the test suite counts as passed: the RFC leaves the matter open, or the
 endpoint was slower to fail than it could have been. Cases 9.3.1, 9.3.2, 9.4.1 and 9.4.2 send a message in more
-fragments than the 4,096 that `websockets` takes (`WEBSOCKETS_MAX_FRAGMENTS`).
+fragments than the 4,096 that `websockets` takes (`WEBSOCKETS_MAX_FRAGMENTS`). Case 7.1.5 sends a close frame inside
+a message: `websockets` wants the message finished first, as [the page on disagreements](disagreements.md) tells.
+UNIMPLEMENTED means that the two agreed on no compression, so that the case had nothing to try.
 """
 
 

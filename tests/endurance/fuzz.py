@@ -29,6 +29,8 @@ SLOWEST = 2.0
 """Seconds of a thread's own time that one reading or one view may take, however busy the machine is."""
 HANGS = 120
 """Seconds after which a reading counts as one that never ends: where it stands is printed, and the process ends."""
+WATCHED = 100
+"""Inputs after which this watch begins anew; to begin it for each would take a third of the time."""
 FIRST = 2_000
 AFRESH = 0.4
 """How many of atheris' inputs are made of a seed: most of what it keeps is refused, each time at another place."""
@@ -88,7 +90,6 @@ class Run:
             self.slowest_view = max(self.slowest_view, (spent, name))
 
     def _timed(self, name: str, data: bytes, call: Any) -> tuple[Any, float]:
-        faulthandler.dump_traceback_later(HANGS, exit=True)
         started = time.thread_time()
         try:
             result = call()
@@ -96,7 +97,6 @@ class Run:
             self._keep(where(name, error), data)
             result = None
         spent = time.thread_time() - started
-        faulthandler.cancel_dump_traceback_later()
         if spent > SLOWEST:
             self._keep(f"{name}: {SLOWEST:g} s", data)
         return result, spent
@@ -142,6 +142,13 @@ def memory() -> int:
         return 0
 
 
+def watched(run: Run, data: bytes) -> None:
+    """Run one input, and let the watch begin anew when it is time."""
+    if run.tried % WATCHED == 0:
+        faulthandler.dump_traceback_later(HANGS, exit=True)
+    run(data)
+
+
 def run_plainly(run: Run, seed: int) -> None:
     """The seeds, then mutations of them."""
     import mutations
@@ -152,7 +159,8 @@ def run_plainly(run: Run, seed: int) -> None:
         data = seeds[run.tried] if run.tried < len(seeds) else rng.choice(seeds)
         for _ in range(0 if run.tried < len(seeds) else rng.choice((1, 1, 2, 3))):
             data = run.reader.mutate(data, rng, lambda one: mutations.plain(one, rng))
-        run(data[: run.reader.longest])
+        watched(run, data[: run.reader.longest])
+    faulthandler.cancel_dump_traceback_later()
 
 
 MEASURED = {"dissector": "wslab.protocol", "heads": "wslab.protocol.head", "archive": "wslab.recording.archive"}
@@ -173,7 +181,7 @@ def run_with_atheris(name: str, options: argparse.Namespace, folder: Path) -> No
         (seeds / str(number)).write_bytes(data)
 
     def one(data: bytes) -> None:
-        run(data)
+        watched(run, data)
         if run.over:
             print(json.dumps(run.told()), flush=True)
             os._exit(0)

@@ -65,32 +65,32 @@ def ways_into(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 def other_json(data: bytes, rng: random.Random, plain: Plain) -> bytes:
-    """Values replaced by odd ones or by each other, left out or doubled; strings changed."""
+    """Values replaced by odd ones or by each other, left out or doubled; strings changed.
+
+    What is no JSON, or is nested too deeply for Python, is changed as bytes.
+    """
     try:
         value = json.loads(data)
-    except (ValueError, RecursionError):
-        return plain(data)
-    for _ in range(rng.choice((1, 1, 1, 2, 4))):
-        ways = [*ways_into(value)]
-        if not ways:
-            return plain(data)
-        *way, last = rng.choice(ways)
-        holder = reduce(lambda holder, key: holder[key], way, value)
-        there = holder[last]
-        match rng.randrange(6):
-            case 0:
-                del holder[last]
-            case 1 if isinstance(holder, list):
-                holder.insert(last, there)
-            case 2:
-                holder[last] = copy.deepcopy(reduce(lambda holder, key: holder[key], rng.choice(ways), value))
-            case 3 if isinstance(there, str):
-                holder[last] = plain(there.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
-            case 4 if isinstance(there, int | float):
-                holder[last] = there + rng.choice((-1, 1, 0.5, -(2**31), 2**31, 2**63))
-            case _:
-                holder[last] = rng.choice(ODD)
-    try:
+        for _ in range(rng.choice((1, 1, 1, 2, 4))):
+            ways = [*ways_into(value)]
+            if not ways:
+                return plain(data)
+            *way, last = rng.choice(ways)
+            holder = reduce(lambda holder, key: holder[key], way, value)
+            there = holder[last]
+            match rng.randrange(6):
+                case 0:
+                    del holder[last]
+                case 1 if isinstance(holder, list):
+                    holder.insert(last, there)
+                case 2:
+                    holder[last] = copy.deepcopy(reduce(lambda holder, key: holder[key], rng.choice(ways), value))
+                case 3 if isinstance(there, str):
+                    holder[last] = plain(there.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+                case 4 if isinstance(there, int | float):
+                    holder[last] = there + rng.choice((-1, 1, 0.5, -(2**31), 2**31, 2**63))
+                case _:
+                    holder[last] = rng.choice(ODD)
         return json.dumps(value).encode()
     except (ValueError, RecursionError):
         return plain(data)

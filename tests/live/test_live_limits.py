@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from waits import until
+from websockets.asyncio.messages import MAX_FRAGMENTS
 from websockets.exceptions import ConnectionClosedError, InvalidMessage
 
 from wslab.anatomy.field import Sender
@@ -95,16 +96,19 @@ def test_fragments_of_a_message_count_together(run: Run) -> None:
     run(main())
 
 
-def test_of_as_many_fragments_as_one_likes_a_message_is_made(run: Run) -> None:
+def test_a_message_in_too_many_fragments_is_refused(run: Run) -> None:
     async def main() -> None:
         async with Lab(carrier="memory") as lab:
             await lab.serve()
             async with lab.connect() as client:
-                await client.send(["x"] * 2000)
-                assert await client.recv() == "x" * 2000
-        assert [message.length for message in lab.trace.messages] == [2000, 2000]
+                await client.send(["x"] * (MAX_FRAGMENTS - 1))  # an empty fragment ends it
+                assert len(await client.recv()) == MAX_FRAGMENTS - 1
+                await client.send(["x"] * MAX_FRAGMENTS)
+                with pytest.raises(ConnectionClosedError, match=r"1009.*too many fragments"):
+                    await client.recv()
 
     run(main())
+    assert MAX_FRAGMENTS == 4096, "docs/limits.md names this number"
 
 
 def test_send_waits_where_too_much_waits_to_be_sent(run: Run) -> None:

@@ -145,14 +145,15 @@ KINDS = (
     ),
     Kind(
         "Status codes that nobody may send",
-        "Chromium refuses 1005 in a close frame. It answers the other codes of this table with the same code.",
+        "Chromium answers the codes of this table with the same code. Of those that no endpoint may send it was "
+        "asked about 1005, which it refuses.",
         ("Chromium",),
         ("close-code-out-of-range", "close-code-reserved"),
     ),
     Kind(
         "A reference behind the window's end",
-        "All of them inflate with zlib. It finds a reference that is too far back only where it leads out of the "
-        "window and out of what was inflated in the same call.",
+        "All of them inflate with zlib. It reports a reference that is too far back only where it points before "
+        "the window and also before the start of what is inflated in the same call.",
         ("websockets", "wsproto", "ws", "Chromium"),
         ("deflate-data-broken",),
         ("2,748 bytes back in a window of 9 bits", "2,748 bytes back in a server's window of 9 bits"),
@@ -286,9 +287,10 @@ def page(stored: dict[str, Any]) -> str:
         "",
         *paragraph(
             "`websockets` and `wsproto` were asked without a network, by their sans-I/O protocols; Node's `ws` at both "
-            'ends of TCP; Chromium as a client, in a page. A vector is "not asked" of a judge that it cannot drive: a '
-            "browser is no server and chooses its own offers, and nobody can refuse a stream that has ended. A server "
-            "may decline any extension, so to decline a legal one is not counted here."
+            'ends of TCP; Chromium as a client, in a page. "Not asked" means that the judge cannot be given this '
+            "vector: a browser cannot act as a server and chooses its own offers. Where the stream has ended, nothing "
+            "is left to refuse, and nobody was asked. A server may decline any extension, so to decline a legal one is "
+            "not counted here."
         ),
         *paragraph(
             f"`{COMMAND}` asks all of them anew and rewrites this page. It needs Node with `ws` (`wslab node`) and "

@@ -22,7 +22,6 @@ NEEDED = (
     "websockets",
     "wsproto",
     "nest_asyncio2",
-    "nbval",
     "trustme",
     "matplotlib",
 )
