@@ -68,10 +68,12 @@ def head(*lines: tuple[str, str], secret: str = "", steady: str = "") -> Explana
 
 def record(
     kind: Kind = Kind.FRAME, sender: Sender = CLIENT, preview: bytes = b"", length: int | None = None, *,
-    first: int = 0x81, second: int = 0, status: int = 0, violations: int = 0, number: int = 0, connection: int = 0,
+    first: int | None = None, second: int = 0, status: int = 0, violations: int = 0, number: int = 0, connection: int = 0,
 ) -> Record:  # fmt: skip
     """A record, most of it left at what does not matter."""
     size = len(preview) if length is None else length
+    if first is None:
+        first = 0x81 if kind is Kind.FRAME else 0
     return Record(
         number, connection, 0.5, 0, size, 2, status, sender, kind, first, second, violations, preview[:28]
     )  # fmt: skip

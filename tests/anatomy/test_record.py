@@ -99,8 +99,8 @@ SUMMARIES = [
     (cut(b"\x89\x81\1\2\3\4", 0), "PING cut short: 0 of 1 byte"),
     (record(Kind.UNREAD, CLIENT, b"\x81\xff" * 10), "no frame: 81 ff 81 ff 81 ff 81 ff … 20 bytes"),
     (
-        record(Kind.UNREAD, SERVER, b"Failed to open a WebSocket connection"[:28], length=70),
-        'no frame: "Failed to open a WebSocket c…" 70 bytes',
+        record(Kind.UNREAD, SERVER, b"Failed to open a WebSocket connection"[:28], length=70, first=1),
+        'HTTP body: "Failed to open a WebSocket c…" 70 bytes',
     ),
 ]
 

@@ -645,6 +645,7 @@ def test_two_requests_are_explained_each_and_withheld_both(tmp_path: Path) -> No
         own.sent(data)
         other.received(data)
     assert [record.kind.name for record in trace.records] == ["REQUEST", "RESPONSE", "UNREAD", "REQUEST", "RESPONSE"]
+    assert trace.record(2).summary.startswith("HTTP body: ")
     for number, words in ((0, "/one"), (1, "401"), (3, "/two"), (4, "101")):
         record, explained = trace.record(number), trace.explain(number)
         assert words in str(explained)

@@ -14,7 +14,7 @@ offset type   name            meaning
 36     u16    status          HTTP status or close status code; 0 where there is none
 38     u8     sender          0 client, 1 server
 39     u8     kind            a ``Kind``
-40     u8     first           a frame's first byte: FIN, RSV1-3, opcode; also of one that is cut short
+40     u8     first           a frame's first byte: FIN, RSV1-3, opcode; also of one that is cut short; 1 for an HTTP body
 41     u8     second          a frame's second byte: MASK, Payload len; also of one that is cut short
 42     u8     violations      how many rules it breaks, at most 255
 43     u8     preview_length  how many bytes of ``preview`` count
@@ -140,7 +140,7 @@ class Record(NamedTuple):
             case Kind.UNREAD if self.second:
                 return _cut(self)
             case Kind.UNREAD:
-                return f"no frame: {_told(self.preview, self.payload_length)}"
+                return f"{'HTTP body' if self.first else 'no frame'}: {_told(self.preview, self.payload_length)}"
             case _:
                 full = len(self.preview) == PREVIEW
                 return visible(decode(self.preview, cut=full)) + ("…" if full else "")

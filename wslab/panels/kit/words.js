@@ -164,7 +164,7 @@ function frameSummary({ first, payloadLength: length, status, preview }) {
 }
 
 function unreadSummary({ first, second, headerLength, payloadLength, preview }) {
-  if (!second) return `no frame: ${payload(preview, payloadLength)}`;
+  if (!second) return `${first ? "HTTP body" : "no frame"}: ${payload(preview, payloadLength)}`;
   const words = OPCODES[first & 0b1111] ?? `reserved opcode ${first & 0b1111}`;
   // The preview begins with the frame's header: two bytes, the extended payload length if there is one, the key.
   const extended = [...preview.slice(2, headerLength - (second & 0b1000_0000 ? 4 : 0))];
