@@ -27,7 +27,11 @@ language = "en"
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "notebooks/*.ipynb", "benchmarks/README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 exclude_patterns = [".*", "build", "dist", "tests", "wslab", "wslab-notebooks", "**/.ipynb_checkpoints"]
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+nitpick_ignore_regex = [("py:.*", ".*")]  # the reference names types of the standard library, whose pages are elsewhere
 
 # Each link is checked, also to a heading. With -W, which run.py and the tests give, a warning is an error.
 nitpicky = True

@@ -124,7 +124,7 @@ class Record(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """The record in a few words, the same in every view: ``TEXT "Hello"``, ``CLOSE 1000 "bye"``, ``GET /chat``.
+        """The record in a few words, the same in every view, such as ``TEXT "Hello"``, ``CLOSE 1000 "bye"``, ``GET /chat``.
 
         The panels say the same in JavaScript, so the rules are few. A payload is text when its frame says so, or when
         it is UTF-8 without characters that act or hide; text stands in quotes, other payloads as hex, of which 8 bytes

@@ -107,7 +107,7 @@ class Lab(Alive, Closes):
 
     @property
     def ends(self) -> tuple[End, ...]:
-        """The ends of live connections that this lab holds, in the trace's order: to send by them, from any thread."""
+        """The ends of live connections that this lab holds, in the trace's order. Any thread may send by them."""
         accepted = () if self._server is None else self._server.accepted
         return living([*self._estate.clients, *accepted], [*self._estate.raws])
 

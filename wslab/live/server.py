@@ -111,14 +111,14 @@ class Server(Closes):
 
     @property
     def uri(self) -> str:
-        """Where to connect to: ``ws://127.0.0.1:PORT/``; with TLS ``wss://localhost:PORT/``; with any secret."""
+        """The address to connect to, ``ws://127.0.0.1:PORT/`` or with TLS ``wss://localhost:PORT/``, with any secret."""
         # By name, since a client names in its ClientHello (SNI, RFC 6066 3) whom it wants, but never an address.
         scheme, host = ("wss", "localhost") if self._secure else ("ws", self._hosts[0])
         return f"{scheme}://{host}:{self.port}{self._secret}/"
 
     @property
     def connections(self) -> tuple[ServerConnection, ...]:
-        """The open connections whose handler runs. They belong to the server's loop: look at them, await nothing."""
+        """The open connections whose handler runs. They belong to the server's loop, so await nothing of them."""
         return tuple(each for each in tuple(self._handling.values()) if tap.is_open(each))
 
     def is_serving(self) -> bool:

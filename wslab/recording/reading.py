@@ -230,7 +230,7 @@ class Reading:
             return [(number, v) for number, broken in self.ledger.violations.items() for v in broken]
 
     def states(self, connection: int) -> dict[Sender, State]:
-        """Each end's state (RFC 6455: CONNECTING, OPEN, CLOSING, CLOSED)."""
+        """Each end's state, CONNECTING, OPEN, CLOSING or CLOSED (RFC 6455 4.1, 7)."""
         return dict(self.conversation(connection).protocol.states)
 
     def transitions(self, connection: int) -> list[Transition]:
