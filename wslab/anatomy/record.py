@@ -14,7 +14,7 @@ offset type   name            meaning
 36     u16    status          HTTP status or close status code; 0 where there is none
 38     u8     sender          0 client, 1 server
 39     u8     kind            a ``Kind``
-40     u8     first           a frame's first byte: FIN, RSV1-3, opcode; also of one that is cut short; 1 for an HTTP body
+40     u8     first           a frame's first byte: FIN, RSV1-3, opcode; also of one cut short; 1 for an HTTP body
 41     u8     second          a frame's second byte: MASK, Payload len; also of one that is cut short
 42     u8     violations      how many rules it breaks, at most 255
 43     u8     preview_length  how many bytes of ``preview`` count
@@ -124,7 +124,7 @@ class Record(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """The record in a few words, the same in every view, such as ``TEXT "Hello"``, ``CLOSE 1000 "bye"``, ``GET /chat``.
+        """The record in a few words, the same in every view, such as ``TEXT "Hello"`` or ``GET /chat``.
 
         The panels say the same in JavaScript, so the rules are few. A payload is text when its frame says so, or when
         it is UTF-8 without characters that act or hide; text stands in quotes, other payloads as hex, of which 8 bytes

@@ -111,7 +111,7 @@ class Server(Closes):
 
     @property
     def uri(self) -> str:
-        """The address to connect to, ``ws://127.0.0.1:PORT/`` or with TLS ``wss://localhost:PORT/``, with any secret."""
+        """Its address, ``ws://127.0.0.1:PORT/`` or with TLS ``wss://localhost:PORT/``, with any secret."""
         # By name, since a client names in its ClientHello (SNI, RFC 6066 3) whom it wants, but never an address.
         scheme, host = ("wss", "localhost") if self._secure else ("ws", self._hosts[0])
         return f"{scheme}://{host}:{self.port}{self._secret}/"

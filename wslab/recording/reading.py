@@ -311,7 +311,8 @@ class Reading:
                 case Kind.RESET if text is not None:
                     fact = "TCP RST", text
                 case Kind.UNREAD:
-                    fact = "what it is" if record.first else "left over", text or "bytes that are no whole head and no whole frame"
+                    words = text or "bytes that are no whole head and no whole frame"
+                    fact = "what it is" if record.first else "left over", words
                 case Kind.ERROR | Kind.BEND:
                     fact = kind.name.lower(), text or record.preview.decode("utf-8", "replace")
             return Explanation(
