@@ -223,6 +223,7 @@ def _told(conversation: Conversation, start: int, kept: bytearray, reveal: bool)
     return {
         "number": wire.number,
         "tapped": wire.tapped,
+        "begins": wire.heads,
         "last_record": conversation.last_record,
         "streams": [
             {"seen": seen, "ended": sorted(s.ended), "offsets": s.offsets, "positions": s.positions}
@@ -258,6 +259,8 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
     trace.tape.left.append(wire)
     conversation = trace.ledger.conversations[wire.number] = Conversation(wire, trace.ledger.records.first)
     wire.tapped, conversation.last_record = story["tapped"], int(story["last_record"])
+    _check(begins := story.get("begins", [True, True]), (bool, bool), "begins")
+    wire.heads = begins[0], begins[1]
     for sender, stream, told in zip(Sender, conversation.streams, story["streams"], strict=True):
         wire.seen[sender][:] = told["seen"]
         stream.offsets, stream.positions = told["offsets"], told["positions"]
