@@ -15,6 +15,7 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.protocol.handshake import SAMPLE_KEY, accept_key
+from wslab.protocol.states import State
 from wslab.recording.files import har
 from wslab.recording.trace import Trace
 
@@ -226,6 +227,66 @@ def test_a_failure_is_told_in_the_words_of_the_file(key: str):
     response = {"status": -1, "headers": [], "httpVersion": "HTTP/1.1", key: "net::ERR_UNSAFE_PORT"}
     trace = read_har([entry([], response=response)])
     assert "the file says: net::ERR_UNSAFE_PORT" in repr(trace.explain(trace.records[-1].number))
+
+
+@pytest.mark.parametrize("messages", [None, [message("error", opcode=-1, data="code 403")]], ids=["", "an error told"])
+def test_a_refusal_as_playwright_tells_it(messages: Any):
+    """The request is whole, the answer has neither status nor headers: what was refused was never open."""
+    failed = {"status": -1, "statusText": "", "headers": [], "httpVersion": "HTTP/1.1", "_failureText": "code 403"}
+    trace = read_har([entry(messages, response=failed), entry(messages, response=failed, request={"headers": []})])
+    assert [head.target for head in trace.handshakes] == ["/chat?room=1"]
+    assert {record.kind for record in trace.records} == {Kind.REQUEST, Kind.ERROR}
+    assert [*trace.states(0).values(), *trace.states(1).values()] == [State.CONNECTING] * 4
+    assert trace.notes.count("a handshake is left out: the file does not tell it whole") == 1
+    assert trace.violations == []
+
+
+def test_messages_behind_a_refusal_are_told_as_what_they_are():
+    refused = {"status": 403, "statusText": "Forbidden", "httpVersion": "HTTP/1.1", "headers": headers(("A", "b"))}
+    trace = read_har([entry([message()], response=refused)])
+    assert "a handshake is left out: its answer is no 101, and yet messages follow" in trace.notes
+    assert trace.violations == []
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [("h2", "H2"), ("HTTP/2.0", "HTTP/2.0"), ("", ""), ("unknown", "UNKNOWN")]
+)
+def test_a_handshake_of_another_http_is_said_to_be_one(version: str, told: str):
+    """Also where nothing but a header says that it is a WebSocket's."""
+    for pair in (("Upgrade", " WebSocket "), (":protocol", "websocket")):
+        other = entry()
+        del other["_webSocketMessages"], other["_resourceType"]
+        other["request"] |= {"url": "https://x/", "httpVersion": version, "headers": headers(("x", "y"), pair)}
+        trace = read_har([other])
+        assert trace.connections == [0]
+        said = f'a head is left out: its HTTP version is "{told}", and HTTP/1.1 is expected'
+        assert said in trace.notes
+
+
+@pytest.mark.parametrize("opcode", [8, 9, 10])
+def test_control_frames_that_a_file_lists_are_not_said_to_be_unknown(opcode: int):
+    trace = read_har([entry([message(opcode=opcode, data="A+g=")])])
+    assert trace.notes[0].endswith("and how it was closed are known only as far as the file tells them")
+
+
+@pytest.mark.parametrize("begun", ["2026-01-02T03:04:05.678Z", "2026-01-02T05:04:05.678Z"], ids=["", "begun later"])
+def test_times_that_go_back_are_not_altered_in_silence(begun: str):
+    said = "a time is earlier than that of what the file lists before it, and is told as the same"
+    back = read_har([entry([message(time=1767323050), message(time=1767323046)], startedDateTime=begun)])
+    forth = read_har([entry([message(time=1767323046), message(time=1767323050)], startedDateTime=begun)])
+    late = "05:04" in begun
+    assert [note for note in back.notes if said in note] == [said + " (2 times)" * late]
+    assert [note for note in forth.notes if said in note] == [f"{said} (2 times)"] * late
+
+
+@pytest.mark.parametrize("value", ["\u2603", "\ud800", "a\u0416?"])
+def test_characters_that_no_header_can_hold_are_told(value: str):
+    said = "a head holds characters beyond Latin-1, which are told as '?'"
+    odd = entry([message()])
+    odd["response"]["headers"] += headers(("X-Name", value))
+    assert said in read_har([odd]).notes
+    odd["response"]["headers"][-1]["value"] = "é?"
+    assert said not in read_har([odd]).notes
 
 
 def test_a_websocket_that_no_field_names():

@@ -94,6 +94,17 @@ def test_a_name_that_leads_elsewhere_is_not_followed(name: str, tmp_path: Path):
         assert any(note.startswith("messages are left out: the file") for note in trace.notes), trace.notes
 
 
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 426, 503])
+def test_the_body_of_a_refusal_is_no_file_of_messages(status: int, tmp_path: Path):
+    refused = attached("body.html")
+    refused["response"] |= {"status": status, "statusText": "no"}
+    (tmp_path / "body.html").write_text("<html>\nno\n</html>")
+    (tmp_path / "a.har").write_bytes(har([refused]))
+    trace = Trace.open(tmp_path / "a.har")
+    assert [head.status for head in trace.handshakes] == [None, status]
+    assert not any("message is left out" in note or "messages are left out" in note for note in trace.notes)
+
+
 @pytest.mark.parametrize("name", [1, None, [], {}, True], ids=str)
 def test_a_name_that_is_no_text(name: Any, tmp_path: Path):
     (tmp_path / "a.har").write_bytes(har([attached(name)]))

@@ -44,8 +44,8 @@ HEADERS: Final = 1000  # header lines that are read
 _VERSION: Final = re.compile(r"HTTP/1\.[01]")
 _TARGET: Final = re.compile(r"[A-Za-z]+://[^/?#\s]*([!-~]*?)(?:#.*)?")
 _LINE: Final = re.compile(r"[^\r\n\0]*")
+_UPGRADES: Final = ("upgrade", ":protocol")  # in HTTP/1.1, and in HTTP/2 (RFC 8441 5)
 _ACCEPTED: Final = re.compile(rb"HTTP/1\.[01] 101 ")
-_UPGRADES: Final = re.compile(rb"(?i)\nupgrade:[ \t]*websocket[ \t]*\r")
 SAID: Final = (
     "Handshakes and messages of a recording. HAR carries no masking keys, fragments, control frames, close codes, "
     "chunks or bytes that were not read; each entry's comment says what it leaves out."
@@ -174,7 +174,8 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
     problems = Problems()
     conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said]]] = []
     others = read = 0
-    ends_told = False
+    ends_told = controls = False
+    begins: dict[int, tuple[bool, bool]] = {}
     for entry in entries:
         if not isinstance(entry, dict):
             problems.note("an entry is left out: it is no object")
@@ -193,7 +194,12 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
         end = _closed(entry.get("_webSocketClose"), problems, begun)
         ends_told = ends_told or end is not None
         said += [one for one in (end, _failed(entry.get("response"))) if one is not None]
-        conversations.append((begun, _heads(entry, bool(said), problems), said))
+        frames = [one.what for one in said if isinstance(one.what, bytes)]
+        controls = controls or any(frame[0] & 0b1000 for frame in frames)
+        heads = _heads(entry, bool(frames), problems)
+        headed = bool(heads) or not frames  # without either, nothing says that it was ever open
+        begins[len(conversations)] = headed, headed
+        conversations.append((begun, heads, said))
     if others:
         problems.note(f"{others:,} of {len(entries):,} entries left out: they are no WebSocket's")
     moments = [time for begun, _, said in conversations for time in (begun, *(one.time for one in said))]
@@ -202,27 +208,36 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
     for number, (begun, heads, said) in enumerate(conversations):
         newest = 0.0 if begun is None else begun - base
         for time, sender, what in [*(_Said(None, *head) for head in heads), *said]:
+            if time is not None and time - base < newest:
+                problems.note("a time is earlier than that of what the file lists before it, and is told as the same")
             newest = newest if time is None else max(newest, time - base)
             events.append(FileEvent(len(events), newest, number, sender, sender, what))
     events.sort(key=lambda event: event.time)
-    begins = {number: (bool(heads), bool(heads)) for number, (_, heads, _) in enumerate(conversations)}
     ends = [(number, end) for number in begins for end in Sender]
     trace = play(kind, events, ends, begins, source="har", began=base)
     trace.rebuilt = bool(conversations)
     told = REBUILT.replace("pings, pongs and how it was closed", "pings and pongs") if ends_told else REBUILT
+    told = told.replace("are not known", "are known only as far as the file tells them") if controls else told
     trace.notes = (*([told] if conversations else []), *problems.told())
     return trace
 
 
 def _of_websocket(entry: dict[str, Any]) -> bool:
     """Whether an entry is a WebSocket's. Not every program says so."""
-    url = request.get("url") if isinstance(request := entry.get("request"), dict) else None
+    request = entry.get("request")
+    url, headers = (request.get("url"), request.get("headers")) if isinstance(request, dict) else (None, None)
+    listed = map(_header, headers if isinstance(headers, list) else ())
     return (
         entry.get("_webSocketMessages") is not None
         or entry.get("_resourceType") == "websocket"
         or (isinstance(url, str) and url[:6].lower().startswith(("ws://", "wss://")))
-        or _UPGRADES.search(_head(request, Sender.CLIENT, Problems()) or b"") is not None
+        or ("websocket" in (value.strip().lower() for name, value in listed if name.lower() in _UPGRADES))
     )
+
+
+def _header(header: Any) -> tuple[str, str]:
+    name, value = (header.get("name"), header.get("value")) if isinstance(header, dict) else (None, None)
+    return (name, value) if isinstance(name, str) and isinstance(value, str) else ("", "")
 
 
 def _listed(entry: dict[str, Any], files: HarFiles | None, most: int, problems: Problems) -> list[Any] | None:
@@ -235,12 +250,13 @@ def _listed(entry: dict[str, Any], files: HarFiles | None, most: int, problems: 
         return None
     content = response.get("content") if isinstance(response, dict) else None
     name = content.get("_file") if isinstance(content, dict) else None
-    if isinstance(name, str):
+    status = response.get("status") if isinstance(response, dict) else 101
+    if isinstance(name, str) and not (isinstance(status, int) and status >= 200):  # else it is a refusal's body
         found = files.attached(name, most + 1) if files is not None else "is missing"
         if not isinstance(found, str):
             return found
         problems.note(f"messages are left out: the file {quote(name[:80])} that an entry names {found}")
-    elif not isinstance(response, dict) or response.get("status") == 101:
+    elif status == 101:
         problems.note("the file lists no messages of a WebSocket: what wrote it left them out, or there were none")
     return None
 
@@ -321,7 +337,9 @@ def _heads(entry: dict[str, Any], needed: bool, problems: Problems) -> list[tupl
     request = _head(entry.get("request"), Sender.CLIENT, problems)
     response = _head(entry.get("response"), Sender.SERVER, problems)
     if request is None or (needed and (response is None or not _ACCEPTED.match(response))):
-        problems.note("a handshake is left out: the file does not tell it whole")
+        whole = request is not None and response is not None
+        why = "its answer is no 101, and yet messages follow" if whole else "the file does not tell it whole"
+        problems.note(f"a handshake is left out: {why}")
         return []
     return [(Sender.CLIENT, request), *([(Sender.SERVER, response)] if response is not None else [])]
 
@@ -332,6 +350,7 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
     version = half.get("httpVersion")
     version = version.upper() if isinstance(version, str) else ""
     if not _VERSION.fullmatch(version):
+        problems.note(f"a head is left out: its HTTP version is {quote(version[:20])}, and HTTP/1.1 is expected")
         return None
     if sender is Sender.CLIENT:
         method, url = half.get("method"), half.get("url")
@@ -346,8 +365,8 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
             return None
         lines = [f"{version} {status} {reason if isinstance(reason, str) and _LINE.fullmatch(reason) else ''}"]
     for header in half["headers"][:HEADERS]:
-        name, value = (header.get("name"), header.get("value")) if isinstance(header, dict) else (None, None)
-        if not isinstance(name, str) or not TOKEN.fullmatch(name) or not isinstance(value, str):
+        name, value = _header(header)
+        if not TOKEN.fullmatch(name):
             return None  # such as the :method of HTTP/2, where the handshake is another one (RFC 8441)
         # Browsers join the values of header lines of one name with a line feed.
         parts = value.split("\n")
@@ -355,4 +374,8 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
             lines += [f"{name}: {part}" for part in parts]
         else:
             problems.note("a header line is left out: it holds a line's end or a null character")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+    head = "\r\n".join([*lines, "", ""])
+    data = head.encode("latin-1", "replace")
+    if data.decode("latin-1") != head:
+        problems.note("a head holds characters beyond Latin-1, which are told as '?'")
+    return data
