@@ -330,6 +330,44 @@ def test_what_an_export_leaves_out_is_said():
     json.dumps(log, allow_nan=False)
 
 
+def test_an_export_says_of_each_exchange_and_text_that_it_cannot_carry():
+    """Two requests on one connection, bytes that are no UTF-8 as text, a line that no header is."""
+    trace = Trace()
+    client, server = trace.join(CLIENT, "one"), trace.join(SERVER, "one")
+    client.sent(build_request())
+    server.sent(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nno header\r\n\r\n")
+    client.sent(build_request(headers={"Authorization": "Basic YTpi"}))
+    server.sent(build_response() + build_frame(b"\xff\xfe", opcode=1) + build_frame(b"\xff", opcode=1))
+    client.sent(build_frame("fine \ufffd", mask=MASK))
+    (told,) = trace.to_har()["log"]["entries"]
+    assert told["comment"] == (
+        "left out, since HAR does not carry it: 2 heads of an earlier request or its response, 2 texts in part, where "
+        "it is not UTF-8"
+    )
+    assert [line["data"] for line in told["_webSocketMessages"]] == ["\ufffd\ufffd", "\ufffd", "fine \ufffd"]
+
+
+def test_an_export_says_which_request_is_made_up():
+    trace = Trace()
+    alone = trace.join(SERVER, "one", heads=(False, False))
+    alone.sent(build_frame("Hello"))
+    (told,) = trace.to_har()["log"]["entries"]
+    assert told["comment"] == "no request was recorded: its method and URL are made up"
+    assert read_har([told]).handshakes == []
+
+
+@pytest.mark.parametrize(
+    ("target", "url"), [(b"http://h/a?b", "http://h/a?b"), (b"/a", "ws://h/a"), (b"/http://x/", "ws://h/http://x/")]
+)
+def test_the_url_of_a_target_in_any_form(target: bytes, url: str):
+    """RFC 9112 3.2.2: a target may be a whole URL."""
+    trace = Trace()
+    trace.join(CLIENT, "one").sent(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\nno header\r\n\r\n")
+    (told,) = trace.to_har()["log"]["entries"]
+    assert told["request"]["url"] == url
+    assert told["comment"] == "left out, since HAR does not carry it: 1 head in part, where it is not HTTP"
+
+
 def test_the_archive_has_what_the_format_wants():
     """HAR 1.2: http://www.softwareishard.com/blog/har-12-spec/, the fields that are not optional."""
     trace = Trace()

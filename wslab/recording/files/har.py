@@ -59,7 +59,7 @@ REBUILT: Final = (
 def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) -> dict[str, Any]:
     """See ``Trace.to_har``."""
     with work("writing", path or "a HAR"), trace.still():
-        lost: Counter[int] = Counter()
+        lost, broken = Counter[int](), Counter[int]()
         records: dict[int, list[Record]] = {}
         for record in trace.records:
             records.setdefault(record.connection, []).append(record)
@@ -71,6 +71,7 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
                 lost[connection] += 1
                 continue
             text = data.decode("utf-8", "replace") if message.opcode == TEXT else base64.b64encode(data).decode()
+            broken[connection] += message.opcode == TEXT and text.encode() != data
             way = "send" if message.sender is Sender.CLIENT else "receive"
             line = {"type": way, "time": trace.began + ended.get(number, 0.0), "opcode": message.opcode, "data": text}
             told.setdefault(connection, []).append(line)
@@ -79,7 +80,9 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
             "creator": {"name": "wslab", "version": version("wslab")},
             "pages": [],
             "entries": [
-                _entry(trace, number, records.get(number, []), told.get(number, []), lost[number], reveal)
+                _entry(
+                    trace, number, records.get(number, []), told.get(number, []), (lost[number], broken[number]), reveal
+                )
                 for number in trace.connections
             ],
             "comment": SAID + trace.lacking(Kind.FIN, Kind.RESET, Kind.UNREAD, Kind.ERROR, Kind.BEND),
@@ -91,25 +94,32 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
 
 
 def _entry(
-    trace: Reading, connection: int, records: list[Record], messages: list[dict[str, Any]], lost: int, reveal: bool
-) -> dict[str, Any]:
+    trace: Reading, connection: int, records: list[Record], messages: list[dict[str, Any]], lost: tuple[int, int],
+    reveal: bool,
+) -> dict[str, Any]:  # fmt: skip
     request, response = (
         head if head is None or reveal else parse_head(withheld(head), head.sender) for head in trace.heads(connection)
     )
     start = records[0].time if records else 0.0
     kinds = Counter(record.kind for record in records)
     frames = [record for record in records if record.kind is Kind.FRAME]
-    left_out = {
-        "control frame": sum(record.first & 0b1000 != 0 for record in frames),
-        "fragment": sum(not record.first & FIN or record.first & OPCODE == CONTINUATION for record in frames),
-        "run of unread bytes": kinds[Kind.UNREAD],
-        "note": kinds[Kind.ERROR] + kinds[Kind.BEND],
-        "message whose bytes are no longer kept": lost,
-    }
-    lacks = ", ".join(count(number, name) for name, number in left_out.items() if number)
+    told = [head for head in (request, response) if head is not None]
+    left_out = (
+        (sum(record.first & 0b1000 != 0 for record in frames), "control frame", ""),
+        (sum(not one.first & FIN or one.first & OPCODE == CONTINUATION for one in frames), "fragment", ""),
+        (kinds[Kind.REQUEST] + kinds[Kind.RESPONSE] - len(told), "head", " of an earlier request or its response"),
+        (sum(head.malformed is not None for head in told), "head", " in part, where it is not HTTP"),
+        (kinds[Kind.UNREAD], "run", " of unread bytes"),
+        (kinds[Kind.ERROR] + kinds[Kind.BEND], "note", ""),
+        (lost[0], "message", " whose bytes are no longer kept"),
+        (lost[1], "text", " in part, where it is not UTF-8"),
+    )
+    lacks = ", ".join(count(number, noun) + rest for number, noun, rest in left_out if number > 0)
+    comment = [f"left out, since HAR does not carry it: {lacks}"] if lacks else []
+    comment += [] if request else ["no request was recorded: its method and URL are made up"]
     host = next(iter(request.get("Host")), "localhost") if request else "localhost"
     method, target = (request.method, request.target) if request else (None, None)
-    url = f"ws://{host}{target or '/'}"
+    url = target if target and _TARGET.fullmatch(target) else f"ws://{host}{target or '/'}"
     reason = "".join(response.start_line.split(" ", 2)[2:]) if response else ""
     responded = next((record.time for record in records if record.kind is Kind.RESPONSE), start)
     return {
@@ -127,7 +137,7 @@ def _entry(
         "timings": {"send": 0, "wait": (responded - start) * 1000, "receive": 0},
         "_resourceType": "websocket",
         "_webSocketMessages": messages,
-        "comment": f"left out, since HAR does not carry it: {lacks}" if lacks else "",
+        "comment": "; ".join(comment),
     }
 
 
