@@ -146,6 +146,44 @@ def test_messages_beyond_the_limit_are_counted_beside_a_har_too(tmp_path: Path, 
     assert "only the first 3 messages are read" in trace.notes
 
 
+@pytest.mark.parametrize("form", ["embed", "attach"])
+@pytest.mark.parametrize(
+    ("folder", "name", "beside"),
+    [
+        ("", "bug.har", {"__MACOSX/._bug.har": b"\0\5\x16\7"}),
+        ("out/", "har.har", {}),
+        ("a/b/", "A.HAR", {"__MACOSX/a/b/._A.HAR": b""}),
+    ],
+    ids=["as macOS packs", "a folder packed", "both, in capitals"],
+)
+def test_an_archive_that_a_person_packed_again(
+    form: str, folder: str, name: str, beside: dict[str, bytes], tmp_path: Path
+):
+    whole = har([attached() if form == "attach" else entry(LINES)])
+    path = zipped(tmp_path / "again.zip", **{folder + name: whole, folder + NAME: JSONL}, **beside)
+    for read in (Trace.open, Trace.from_har):
+        assert [message.data for message in read(path).messages] == [b"Hello", b"\x00\xff\x80"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_zipfile_unpacks_without_a_bound_is_not_unpacked(method: int, tmp_path: Path):
+    """A kilobyte of bzip2 can hold a gigabyte, all of which would be in memory before it is counted."""
+    recording = tmp_path / "a.wslab"
+    Trace().save(recording)
+    with zipfile.ZipFile(recording) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for name, content in {"a.wslab": parts, "a.zip": {"har.har": har([entry(LINES)])}}.items():
+        with zipfile.ZipFile(tmp_path / name, "w", method) as archive:
+            for inside, data in content.items():
+                archive.writestr(inside, data)
+        with pytest.raises(TraceFileError, match=f"is packed by method {method}"):
+            Trace.open(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("har.har", har([attached()]))
+        archive.writestr(NAME, JSONL, method)
+    assert any(f'"{NAME}" that an entry names is missing or damaged' in n for n in Trace.open(tmp_path / "a.zip").notes)
+
+
 @pytest.mark.parametrize(
     "parts",
     [{"a.har": b"{}", "b.har": b"{}"}, {"a.har": b"no json"}, {"a.har": b""}, {"a.har": b"\xff"}, {"a.txt": b"x"}],
