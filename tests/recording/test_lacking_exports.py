@@ -114,3 +114,16 @@ def test_what_a_program_says_is_no_gap_that_would_stop_an_export(said: str, tmp_
     client.fin_sent()
     trace.to_pcapng(tmp_path / "own.pcapng")
     assert Trace.open(tmp_path / "own.pcapng").messages == trace.messages
+
+
+def test_bytes_whose_chunks_are_no_longer_kept_are_said_to_be_left_out(tmp_path: Path):
+    """The log of chunks is full, and the trace still holds every record and every byte."""
+    trace = Trace(max_entries=64)
+    client = trace.join(CLIENT, "one")
+    for byte in LONG[:400] + bytes(2614):
+        client.sent(bytes([byte]))
+    assert trace.dropped.chunks
+    assert str(trace.dropped) == ""
+    trace.to_pcapng(tmp_path / "own.pcapng")
+    said = f"{trace.dropped.chunks:,} chunks before are no longer kept: their bytes are left out"
+    assert any(said in note for note in Trace.open(tmp_path / "own.pcapng").notes)

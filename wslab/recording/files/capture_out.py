@@ -16,6 +16,7 @@ from typing import Final
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind
+from ...drawing.visible import count
 from ..archive import withheld
 from ..reading import Reading
 from ..tape import EVENT, NOT_STORED, Wire
@@ -49,6 +50,8 @@ def save_capture(trace: Reading, path: str | PathLike[str], *, reveal: bool = Fa
     """See ``Trace.to_pcapng``."""
     began = round(trace.began * 1e9)
     comment = SAID.format(began=began) + REBUILT * trace.rebuilt + trace.lacking(Kind.ERROR, Kind.BEND)
+    if (dropped := trace.dropped).chunks and not str(dropped):  # the log was full, and records and bytes are all there
+        comment += f" Note: {count(dropped.chunks, 'chunk')} before are no longer kept: their bytes are left out."
     with work("writing", path), trace.still(), written(path) as file:
         told = ((began + round(at * 1e9), int(end), packet) for at, end, packet in _Export(trace, reveal).packets())
         for block in pcapng(ENDS, told, link=RAW, program=PROGRAM, comment=comment):
