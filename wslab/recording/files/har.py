@@ -59,15 +59,14 @@ REBUILT: Final = (
 def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) -> dict[str, Any]:
     """See ``Trace.to_har``."""
     with work("writing", path or "a HAR"), trace.still():
-        lost, broken = Counter[int](), Counter[int]()
         records: dict[int, list[Record]] = {}
         for record in trace.records:
             records.setdefault(record.connection, []).append(record)
         ended = {record.number: record.time for some in records.values() for record in some}
         told: dict[int, list[dict[str, Any]]] = {}
+        lost, broken = Counter[int](), Counter[int]()
         for number, connection, message in watched(trace.completed(), "joining messages", trace.ledger.messages.total):
-            data = message.data
-            if data is None:
+            if (data := message.data) is None:
                 lost[connection] += 1
                 continue
             text = data.decode("utf-8", "replace") if message.opcode == TEXT else base64.b64encode(data).decode()
@@ -80,10 +79,8 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
             "creator": {"name": "wslab", "version": version("wslab")},
             "pages": [],
             "entries": [
-                _entry(
-                    trace, number, records.get(number, []), told.get(number, []), (lost[number], broken[number]), reveal
-                )
-                for number in trace.connections
+                _entry(trace, one, records.get(one, []), told.get(one, []), (lost[one], broken[one]), reveal)
+                for one in trace.connections
             ],
             "comment": SAID + trace.lacking(Kind.FIN, Kind.RESET, Kind.UNREAD, Kind.ERROR, Kind.BEND),
         }
@@ -94,29 +91,28 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
 
 
 def _entry(
-    trace: Reading, connection: int, records: list[Record], messages: list[dict[str, Any]], lost: tuple[int, int],
-    reveal: bool,
-) -> dict[str, Any]:  # fmt: skip
+    trace: Reading, number: int, records: list[Record], told: list[dict[str, Any]], lost: tuple[int, int], reveal: bool
+) -> dict[str, Any]:
     request, response = (
-        head if head is None or reveal else parse_head(withheld(head), head.sender) for head in trace.heads(connection)
+        head if head is None or reveal else parse_head(withheld(head), head.sender) for head in trace.heads(number)
     )
     start = records[0].time if records else 0.0
     kinds = Counter(record.kind for record in records)
     frames = [record for record in records if record.kind is Kind.FRAME]
-    told = [head for head in (request, response) if head is not None]
+    heads = [head for head in (request, response) if head is not None]
     left_out = (
         (sum(record.first & 0b1000 != 0 for record in frames), "control frame", ""),
         (sum(not one.first & FIN or one.first & OPCODE == CONTINUATION for one in frames), "fragment", ""),
-        (kinds[Kind.REQUEST] + kinds[Kind.RESPONSE] - len(told), "head", " of an earlier request or its response"),
-        (sum(head.malformed is not None for head in told), "head", " in part, where it is not HTTP"),
+        (kinds[Kind.REQUEST] + kinds[Kind.RESPONSE] - len(heads), "head", " of an earlier request or its response"),
+        (sum(head.malformed is not None for head in heads), "head", " in part, where it is not HTTP"),
         (kinds[Kind.UNREAD], "run", " of unread bytes"),
         (kinds[Kind.ERROR] + kinds[Kind.BEND], "note", ""),
         (lost[0], "message", " whose bytes are no longer kept"),
         (lost[1], "text", " in part, where it is not UTF-8"),
     )
-    lacks = ", ".join(count(number, noun) + rest for number, noun, rest in left_out if number > 0)
-    comment = [f"left out, since HAR does not carry it: {lacks}"] if lacks else []
-    comment += [] if request else ["no request was recorded: its method and URL are made up"]
+    lacks = ", ".join(count(many, noun) + rest for many, noun, rest in left_out if many > 0)
+    comment = [f"left out, since HAR does not carry it: {lacks}"] * bool(lacks)
+    comment += ["no request was recorded: its method and URL are made up"] * (request is None)
     host = next(iter(request.get("Host")), "localhost") if request else "localhost"
     method, target = (request.method, request.target) if request else (None, None)
     url = target if target and _TARGET.fullmatch(target) else f"ws://{host}{target or '/'}"
@@ -136,7 +132,7 @@ def _entry(
         "cache": {},
         "timings": {"send": 0, "wait": (responded - start) * 1000, "receive": 0},
         "_resourceType": "websocket",
-        "_webSocketMessages": messages,
+        "_webSocketMessages": told,
         "comment": "; ".join(comment),
     }
 
@@ -206,10 +202,9 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
         said += [one for one in (end, _failed(entry.get("response"))) if one is not None]
         frames = [one.what for one in said if isinstance(one.what, bytes)]
         controls = controls or any(frame[0] & 0b1000 for frame in frames)
-        heads = _heads(entry, bool(frames), problems)
-        headed = bool(heads) or not frames  # without either, nothing says that it was ever open
-        begins[len(conversations)] = headed, headed
-        conversations.append((begun, heads, said))
+        conversations.append((begun, _heads(entry, bool(frames), problems), said))
+        # What has neither heads nor frames was never open, as far as is known.
+        begins[len(begins)] = (bool(conversations[-1][1]) or not frames,) * 2
     if others:
         problems.note(f"{others:,} of {len(entries):,} entries left out: they are no WebSocket's")
     moments = [time for begun, _, said in conversations for time in (begun, *(one.time for one in said))]
@@ -234,8 +229,8 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
 
 def _of_websocket(entry: dict[str, Any]) -> bool:
     """Whether an entry is a WebSocket's. Not every program says so."""
-    request = entry.get("request")
-    url, headers = (request.get("url"), request.get("headers")) if isinstance(request, dict) else (None, None)
+    url = request.get("url") if isinstance(request := entry.get("request"), dict) else None
+    headers = request.get("headers") if isinstance(request, dict) else None
     listed = map(_header, headers if isinstance(headers, list) else ())
     return (
         entry.get("_webSocketMessages") is not None
@@ -346,10 +341,11 @@ def _heads(entry: dict[str, Any], needed: bool, problems: Problems) -> list[tupl
     """The handshake's heads, as far as the file tells them; none where messages would then lack the 101 before them."""
     request = _head(entry.get("request"), Sender.CLIENT, problems)
     response = _head(entry.get("response"), Sender.SERVER, problems)
-    if request is None or (needed and (response is None or not _ACCEPTED.match(response))):
-        whole = request is not None and response is not None
-        why = "its answer is no 101, and yet messages follow" if whole else "the file does not tell it whole"
-        problems.note(f"a handshake is left out: {why}")
+    if request is None or (needed and response is None):
+        problems.note("a handshake is left out: the file does not tell it whole")
+        return []
+    if needed and not _ACCEPTED.match(response or b""):
+        problems.note("a handshake is left out: its answer is no 101, and yet messages follow")
         return []
     return [(Sender.CLIENT, request), *([(Sender.SERVER, response)] if response is not None else [])]
 
@@ -385,7 +381,6 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
         else:
             problems.note("a header line is left out: it holds a line's end or a null character")
     head = "\r\n".join([*lines, "", ""])
-    data = head.encode("latin-1", "replace")
-    if data.decode("latin-1") != head:
+    if max(head) > "\xff":
         problems.note("a head holds characters beyond Latin-1, which are told as '?'")
-    return data
+    return head.encode("latin-1", "replace")
