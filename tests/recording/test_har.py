@@ -317,6 +317,17 @@ def test_own_export_comes_back_with_its_messages(tmp_path: Path):
     assert other.began + other.records[2].time == pytest.approx(trace.began + trace.records[4].time, abs=2e-6)
 
 
+def test_own_export_has_no_time_that_goes_back():
+    """Its startedDateTime has microseconds, and its messages' times are floats."""
+    for thousandth in range(40):
+        trace = Trace()
+        trace.began = 1767323045 + thousandth / 7777
+        alone = trace.join(SERVER, "one", heads=(False, False))
+        alone.sent(build_frame("Hello"), at=thousandth / 333)
+        again = read_har(trace.to_har()["log"]["entries"])
+        assert not any("earlier" in note for note in again.notes)
+
+
 def test_what_an_export_leaves_out_is_said():
     trace = Trace()
     conversation(trace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from packets import GREETING, MASK, Talk, pcap
+from packets import ACK, GREETING, MASK, RST, SYN, Talk, pcap
 from test_har import entry, message
 
 from wslab.anatomy.field import Sender
@@ -28,7 +28,7 @@ def one_sided(whose: str) -> Trace:
         talk.put(who, data)
         kept += talk.packets[-1:] if who == whose else []
     first = Talk()
-    first.put(whose, flags=0x02 if whose == "c" else 0x12)
+    first.put(whose, flags=SYN if whose == "c" else SYN | ACK)
     return read_capture(pcap([*first.packets, *kept]), Trace)
 
 
@@ -102,6 +102,19 @@ def test_a_recording_that_lacks_nothing_stays_judged(tmp_path: Path):
     assert again.notes == ()
     assert [record.kind for record in again.records] == [Kind.FRAME, Kind.FIN]
     assert again.states(0)[SERVER] is State.CONNECTING
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_who_sent_an_rst_is_no_better_known_from_an_export(who: str, tmp_path: Path):
+    talk = Talk().open().say(GREETING[:3])
+    talk.put(who[0], flags=RST)
+    trace = read_capture(pcap(talk.packets), Trace)
+    for _ in range(2):
+        trace.to_pcapng(tmp_path / "own.pcapng")
+        trace = Trace.open(tmp_path / "own.pcapng")
+        closing = " ".join(str(trace.closing(0)).split())
+        assert f"TCP ended by an RST with the {who}'s address; who sent it is not known" in closing
+        assert f"{who} with RST" not in closing
 
 
 @pytest.mark.parametrize("said", [", bytes", "1,400 bytes", "9" * 40 + " bytes", "-1 bytes", "٣ bytes"])

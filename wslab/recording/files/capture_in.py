@@ -230,6 +230,8 @@ class _Import:
                     what = ResetNote(said)
                     if strange:
                         self.problem(f"{name}: {said}")
+                elif what is Kind.RESET and not segment.flags & ACK:
+                    what = ResetNote(f"an RST with the {sender.label}'s address; who sent it is not known")
                 for wire in wires:
                     self._tell(segment, wire, sender, what)
         guess = "that they are WebSocket is a guess, since no opening handshake was captured"

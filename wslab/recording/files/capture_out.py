@@ -170,7 +170,9 @@ class _Export:
         if record is not None:
             if not side.reads:
                 side.acknowledged = peer.next
-            flags = RST | ACK if record.kind is Kind.RESET else FIN_FLAG | ACK
+            # An RST whose author is not known acknowledges nothing.
+            reset = RST if record.number in self.trace.ledger.texts else RST | ACK
+            flags = reset if record.kind is Kind.RESET else FIN_FLAG | ACK
             sequence = 1 + side.next + side.finished + self.lost.get((wire.number, sender), 0)
             yield at, end, _packet(wire, sender, sequence, _acknowledged(side, peer), flags)
             side.finished = side.finished or record.kind is Kind.FIN

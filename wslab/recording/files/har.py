@@ -213,7 +213,7 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
     for number, (begun, heads, said) in enumerate(conversations):
         newest = 0.0 if begun is None else begun - base
         for time, sender, what in [*(_Said(None, *head) for head in heads), *said]:
-            if time is not None and time - base < newest:
+            if time is not None and time - base < newest - 0.001:  # startedDateTime may be rounded
                 problems.note("a time is earlier than that of what the file lists before it, and is told as the same")
             newest = newest if time is None else max(newest, time - base)
             events.append(FileEvent(len(events), newest, number, sender, sender, what))
