@@ -214,6 +214,13 @@ def test_a_time_that_counts_from_another_moment():
     assert "a message has no usable time, and is given the time of the message before" in trace.notes
 
 
+@pytest.mark.parametrize("time", ["soon", 1e30, -1, None, 4821.25], ids=str)
+def test_an_end_without_a_usable_time_is_told_without_one(time: Any):
+    trace = read_har([entry([message(time=1767323046)], _webSocketClose={"code": 1000, "timestamp": time})])
+    assert trace.records[-1].time == trace.records[-2].time
+    assert "the end has no usable time, and is given the time of the message before" in trace.notes
+
+
 @pytest.mark.parametrize("told", [None, [], {"code": "1000"}, {"code": True}, {"code": 10**30}, {"code": -1}, "x", 5])
 def test_an_end_that_is_none_is_not_told(told: Any):
     trace = read_har([entry([], _webSocketClose=told)])

@@ -321,7 +321,9 @@ def _closed(told: Any, problems: Problems, begun: float | None) -> _Said | None:
         return None
     because = f" {quote(reason[:125])}" if isinstance(reason, str) and reason else ""
     said = f"the file says: closed {'without a code' if code is None else f'with {code}'}{because}"
-    return _Said(_seconds(told.get("timestamp"), begun), Sender.SERVER, said)
+    if (time := _seconds(told.get("timestamp"), begun)) is None:
+        problems.note("the end has no usable time, and is given the time of the message before")
+    return _Said(time, Sender.SERVER, said)
 
 
 def _failed(response: Any) -> _Said | None:
@@ -370,6 +372,8 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
         if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status < 600:
             return None
         lines = [f"{version} {status} {reason if isinstance(reason, str) and _LINE.fullmatch(reason) else ''}"]
+    if len(half["headers"]) > HEADERS:
+        problems.note(f"only the first {HEADERS:,} header lines of a head are read")
     for header in half["headers"][:HEADERS]:
         name, value = _header(header)
         if not TOKEN.fullmatch(name):
