@@ -81,8 +81,7 @@ class _Export:
         ends = [record for record in trace.records if record.kind in (Kind.FIN, Kind.RESET)]
         self.ended = {(record.connection, record.sender, record.time): record for record in ends}
         # Bytes behind the last ones of a stream, which leave a hole before its FIN.
-        errors = (one for one in trace.records if one.kind is Kind.ERROR and one.offset)
-        told = ((one, _LOST.match(trace.ledger.texts.get(one.number, ""))) for one in errors)
+        told = ((one, _LOST.match(trace.ledger.texts.get(one.number, ""))) for one in trace.records if one.offset)
         self.lost = {(one.connection, one.sender): int(found[1].replace(",", "")) for one, found in told if found}
         self.begins = trace.tape.begins()
         for number in () if reveal else trace.connections:
@@ -117,12 +116,11 @@ class _Export:
         if not any(begins):
             end = Sender.CLIENT if wire.tapped[Sender.CLIENT] else Sender.SERVER
             # A SYN says that its sender's stream begins with the opening handshake, the ACK that both are begun.
-            asked, answered = wire.heads
-            if asked:
+            if wire.heads[Sender.CLIENT]:
                 yield at, end, _packet(wire, Sender.CLIENT, 0, 0, SYN)
-            if answered:
+            if wire.heads[Sender.SERVER]:
                 yield at, end, _packet(wire, Sender.SERVER, 0, 1, SYN | ACK)
-            if answered or not asked:
+            if wire.heads != (True, False):
                 yield at, end, _packet(wire, Sender.CLIENT, 1, 1, ACK)
 
     def _sides(self, wire: Wire, sender: Sender) -> tuple[_WrittenEnd, _WrittenEnd]:

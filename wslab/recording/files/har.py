@@ -99,7 +99,7 @@ def _entry(
     start = records[0].time if records else 0.0
     kinds = Counter(record.kind for record in records)
     frames = [record for record in records if record.kind is Kind.FRAME]
-    heads = [head for head in (request, response) if head is not None]
+    heads = list(filter(None, (request, response)))
     left_out = (
         (sum(record.first & 0b1000 != 0 for record in frames), "control frame", ""),
         (sum(not one.first & FIN or one.first & OPCODE == CONTINUATION for one in frames), "fragment", ""),
@@ -111,8 +111,10 @@ def _entry(
         (lost[1], "text", " in part, where it is not UTF-8"),
     )
     lacks = ", ".join(count(many, noun) + rest for many, noun, rest in left_out if many > 0)
-    comment = [f"left out, since HAR does not carry it: {lacks}"] * bool(lacks)
-    comment += ["no request was recorded: its method and URL are made up"] * (request is None)
+    said = (
+        lacks and f"left out, since HAR does not carry it: {lacks}",
+        "" if request else "no request was recorded: its method and URL are made up",
+    )
     host = next(iter(request.get("Host")), "localhost") if request else "localhost"
     method, target = (request.method, request.target) if request else (None, None)
     url = target if target and _TARGET.fullmatch(target) else f"ws://{host}{target or '/'}"
@@ -133,7 +135,7 @@ def _entry(
         "timings": {"send": 0, "wait": (responded - start) * 1000, "receive": 0},
         "_resourceType": "websocket",
         "_webSocketMessages": told,
-        "comment": "; ".join(comment),
+        "comment": "; ".join(filter(None, said)),
     }
 
 
@@ -178,10 +180,9 @@ class _Said(NamedTuple):
 def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -> R:
     """The trace of a HAR's entries. Never raises on what they hold; see ``Trace.notes``."""
     problems = Problems()
-    conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said]]] = []
+    conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said], list[bytes]]] = []
     others = read = 0
-    ends_told = controls = False
-    begins: dict[int, tuple[bool, bool]] = {}
+    ends_told = False
     for entry in entries:
         if not isinstance(entry, dict):
             problems.note("an entry is left out: it is no object")
@@ -201,16 +202,13 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
         ends_told = ends_told or end is not None
         said += [one for one in (end, _failed(entry.get("response"))) if one is not None]
         frames = [one.what for one in said if isinstance(one.what, bytes)]
-        controls = controls or any(frame[0] & 0b1000 for frame in frames)
-        conversations.append((begun, _heads(entry, bool(frames), problems), said))
-        # What has neither heads nor frames was never open, as far as is known.
-        begins[len(begins)] = (bool(conversations[-1][1]) or not frames,) * 2
+        conversations.append((begun, _heads(entry, bool(frames), problems), said, frames))
     if others:
         problems.note(f"{others:,} of {len(entries):,} entries left out: they are no WebSocket's")
-    moments = [time for begun, _, said in conversations for time in (begun, *(one.time for one in said))]
+    moments = [time for begun, _, said, _ in conversations for time in (begun, *(one.time for one in said))]
     base = min((moment for moment in moments if moment is not None), default=0.0)
     events: list[FileEvent] = []
-    for number, (begun, heads, said) in enumerate(conversations):
+    for number, (begun, heads, said, _) in enumerate(conversations):
         newest = 0.0 if begun is None else begun - base
         for time, sender, what in [*(_Said(None, *head) for head in heads), *said]:
             if time is not None and time - base < newest - 0.001:  # startedDateTime may be rounded
@@ -218,11 +216,15 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
             newest = newest if time is None else max(newest, time - base)
             events.append(FileEvent(len(events), newest, number, sender, sender, what))
     events.sort(key=lambda event: event.time)
+    # What has neither heads nor frames was never open, as far as is known.
+    headed = enumerate(bool(heads) or not frames for _, heads, _, frames in conversations)
+    begins = {number: (begun, begun) for number, begun in headed}
     ends = [(number, end) for number in begins for end in Sender]
     trace = play(kind, events, ends, begins, source="har", began=base)
     trace.rebuilt = bool(conversations)
     told = REBUILT.replace("pings, pongs and how it was closed", "pings and pongs") if ends_told else REBUILT
-    told = told.replace("are not known", "are known only as far as the file tells them") if controls else told
+    if any(frame[0] & 0b1000 for *_, frames in conversations for frame in frames):
+        told = told.replace("are not known", "are known only as far as the file tells them")
     trace.notes = (*([told] if conversations else []), *problems.told())
     return trace
 
