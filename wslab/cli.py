@@ -346,7 +346,10 @@ def _print_dissections(
     dissections: Sequence[tuple[int, Dissection, Sequence[Record]]], *, as_json: bool,
     texts: Mapping[int, str] | None = None, notes: Sequence[str] = (),
 ) -> int:  # fmt: skip
-    """Print them, as JSON with what was noted: of the whole ``notes``, and by record ``texts``."""
+    """Print them, with what was noted: by record ``texts``, and as JSON of the whole ``notes``."""
+    from .anatomy.record import Kind
+    from .drawing.visible import visible
+
     try:
         for note in notes if as_json else ():
             print(json.dumps({"kind": "note", "text": note}))
@@ -358,7 +361,8 @@ def _print_dissections(
             if len(dissections) > 1:
                 print(f"{chr(10) if place else ''}connection {number}\n")
             for record in records:
-                print(f"{record.time:12.6f} s  {record.sender.label}  {record.summary}")
+                noted = (texts or {}).get(record.number, "") if record.kind in (Kind.ERROR, Kind.BEND) else ""
+                print(f"{record.time:12.6f} s  {record.sender.label}  {visible(noted) or record.summary}")
             print("\n" * bool(records) + str(dissection))
         sys.stdout.flush()
     except BrokenPipeError:

@@ -133,3 +133,15 @@ def test_what_is_wrong_is_said(tmp_path: Path, capture: Path, capsys: pytest.Cap
     status, _, err = run(capsys, capture, "--client", capture)
     assert (status, "either a FILE" in err) == (2, True)
     assert set(STREAMS) == set(Sender)
+
+
+def test_what_a_program_or_a_relay_noted_is_printed_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    trace = Trace()
+    client = trace.join(Sender.CLIENT, "one")
+    client.sent(build_request())
+    client.bend("the relay held these bytes back for 20 ms")
+    client.note("RuntimeError: the last of its words\x1b[2J")
+    trace.save(tmp_path / "a.wslab")
+    lines = run(capsys, tmp_path / "a.wslab")[1].split("\n\n")[0].splitlines()
+    assert lines[1].endswith("client  the relay held these bytes back for 20 ms")
+    assert lines[2].endswith("client  RuntimeError: the last of its words\\x1b[2J")

@@ -62,6 +62,37 @@ def test_the_beginning_of_a_text_ends_with_a_whole_character():
     assert table[table["opcode"] == "BINARY"]["text"].isna().all()
 
 
+def test_what_is_no_utf8_is_told_as_such_and_a_close_reason_is_whole():
+    """A frame's own ``close_reason`` says the same; a text that goes on in the midst of a character is no fault."""
+    trace = Trace()
+    client = trace.join(CLIENT, 1)
+    client.sent(build_request())
+    reason = "ş" * 61
+    for data in (
+        build_frame(b"a\xffb", mask=b"abcd", opcode=1),
+        build_frame(b"cut \xc5", mask=b"abcd", opcode=1),
+        build_frame("ş".encode()[:1], mask=b"abcd", opcode=1, fin=False),
+        build_frame("ş".encode()[1:], mask=b"abcd", opcode=0),
+        build_frame(b"\x03\xe8" + reason.encode(), opcode=8, mask=b"abcd"),
+        build_frame(b"\x03\xe8a\xffb", opcode=8, mask=b"abcd"),
+    ):
+        client.sent(data)
+    table = trace.to_dataframe()
+    assert table["text"].tolist()[:3] == ["a\ufffdb", "cut \ufffd", ""]
+    assert table["close_reason"].tolist()[4:] == [frame.close_reason for frame in trace.frames[4:]]
+    assert table["close_reason"].tolist()[4:] == [reason, "a\ufffdb"]
+
+
+def test_a_close_reason_whose_bytes_are_gone_is_told_as_far_as_it_is_known():
+    trace = Trace(max_bytes=1024)
+    client = trace.join(CLIENT, 1)
+    client.sent(build_close(4000, "x" * 100, mask=b"abcd"))
+    client.sent(build_frame(bytes(1020), opcode=2, mask=b"abcd"))
+    table = trace.to_dataframe()
+    assert trace.frames[0].close_reason is None
+    assert table["close_reason"].tolist()[0] == "x" * 28
+
+
 def test_it_answers_questions():
     """What one has a data frame for."""
     table = recording().to_dataframe()

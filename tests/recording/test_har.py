@@ -15,6 +15,7 @@ from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.protocol import build_close, build_frame, build_request, build_response
 from wslab.protocol.handshake import SAMPLE_KEY, accept_key
+from wslab.protocol.states import State
 from wslab.recording.files import har
 from wslab.recording.trace import Trace
 
@@ -213,6 +214,13 @@ def test_a_time_that_counts_from_another_moment():
     assert "a message has no usable time, and is given the time of the message before" in trace.notes
 
 
+@pytest.mark.parametrize("time", ["soon", 1e30, -1, None, 4821.25], ids=str)
+def test_an_end_without_a_usable_time_is_told_without_one(time: Any):
+    trace = read_har([entry([message(time=1767323046)], _webSocketClose={"code": 1000, "timestamp": time})])
+    assert trace.records[-1].time == trace.records[-2].time
+    assert "the end has no usable time, and is given the time of the message before" in trace.notes
+
+
 @pytest.mark.parametrize("told", [None, [], {"code": "1000"}, {"code": True}, {"code": 10**30}, {"code": -1}, "x", 5])
 def test_an_end_that_is_none_is_not_told(told: Any):
     trace = read_har([entry([], _webSocketClose=told)])
@@ -226,6 +234,66 @@ def test_a_failure_is_told_in_the_words_of_the_file(key: str):
     response = {"status": -1, "headers": [], "httpVersion": "HTTP/1.1", key: "net::ERR_UNSAFE_PORT"}
     trace = read_har([entry([], response=response)])
     assert "the file says: net::ERR_UNSAFE_PORT" in repr(trace.explain(trace.records[-1].number))
+
+
+@pytest.mark.parametrize("messages", [None, [message("error", opcode=-1, data="code 403")]], ids=["", "an error told"])
+def test_a_refusal_as_playwright_tells_it(messages: Any):
+    """The request is whole, the answer has neither status nor headers: what was refused was never open."""
+    failed = {"status": -1, "statusText": "", "headers": [], "httpVersion": "HTTP/1.1", "_failureText": "code 403"}
+    trace = read_har([entry(messages, response=failed), entry(messages, response=failed, request={"headers": []})])
+    assert [head.target for head in trace.handshakes] == ["/chat?room=1"]
+    assert {record.kind for record in trace.records} == {Kind.REQUEST, Kind.ERROR}
+    assert [*trace.states(0).values(), *trace.states(1).values()] == [State.CONNECTING] * 4
+    assert trace.notes.count("a handshake is left out: the file does not tell it whole") == 1
+    assert trace.violations == []
+
+
+def test_messages_behind_a_refusal_are_told_as_what_they_are():
+    refused = {"status": 403, "statusText": "Forbidden", "httpVersion": "HTTP/1.1", "headers": headers(("A", "b"))}
+    trace = read_har([entry([message()], response=refused)])
+    assert "a handshake is left out: its answer is no 101, and yet messages follow" in trace.notes
+    assert trace.violations == []
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [("h2", "H2"), ("HTTP/2.0", "HTTP/2.0"), ("", ""), ("unknown", "UNKNOWN")]
+)
+def test_a_handshake_of_another_http_is_said_to_be_one(version: str, told: str):
+    """Also where nothing but a header says that it is a WebSocket's."""
+    for pair in (("Upgrade", " WebSocket "), (":protocol", "websocket")):
+        other = entry()
+        del other["_webSocketMessages"], other["_resourceType"]
+        other["request"] |= {"url": "https://x/", "httpVersion": version, "headers": headers(("x", "y"), pair)}
+        trace = read_har([other])
+        assert trace.connections == [0]
+        said = f'a head is left out: its HTTP version is "{told}", and HTTP/1.1 is expected'
+        assert said in trace.notes
+
+
+@pytest.mark.parametrize("opcode", [8, 9, 10])
+def test_control_frames_that_a_file_lists_are_not_said_to_be_unknown(opcode: int):
+    trace = read_har([entry([message(opcode=opcode, data="A+g=")])])
+    assert trace.notes[0].endswith("and how it was closed are known only as far as the file tells them")
+
+
+@pytest.mark.parametrize("begun", ["2026-01-02T03:04:05.678Z", "2026-01-02T05:04:05.678Z"], ids=["", "begun later"])
+def test_times_that_go_back_are_not_altered_in_silence(begun: str):
+    said = "a time is earlier than that of what the file lists before it, and is told as the same"
+    back = read_har([entry([message(time=1767323050), message(time=1767323046)], startedDateTime=begun)])
+    forth = read_har([entry([message(time=1767323046), message(time=1767323050)], startedDateTime=begun)])
+    late = "05:04" in begun
+    assert [note for note in back.notes if said in note] == [said + " (2 times)" * late]
+    assert [note for note in forth.notes if said in note] == [f"{said} (2 times)"] * late
+
+
+@pytest.mark.parametrize("value", ["\u2603", "\ud800", "a\u0416?"])
+def test_characters_that_no_header_can_hold_are_told(value: str):
+    said = "a head holds characters beyond Latin-1, which are told as '?'"
+    odd = entry([message()])
+    odd["response"]["headers"] += headers(("X-Name", value))
+    assert said in read_har([odd]).notes
+    odd["response"]["headers"][-1]["value"] = "é?"
+    assert said not in read_har([odd]).notes
 
 
 def test_a_websocket_that_no_field_names():
@@ -256,6 +324,17 @@ def test_own_export_comes_back_with_its_messages(tmp_path: Path):
     assert other.began + other.records[2].time == pytest.approx(trace.began + trace.records[4].time, abs=2e-6)
 
 
+def test_own_export_has_no_time_that_goes_back():
+    """Its startedDateTime has microseconds, and its messages' times are floats."""
+    for thousandth in range(40):
+        trace = Trace()
+        trace.began = 1767323045 + thousandth / 7777
+        alone = trace.join(SERVER, "one", heads=(False, False))
+        alone.sent(build_frame("Hello"), at=thousandth / 333)
+        again = read_har(trace.to_har()["log"]["entries"])
+        assert not any("earlier" in note for note in again.notes)
+
+
 def test_what_an_export_leaves_out_is_said():
     trace = Trace()
     conversation(trace)
@@ -267,6 +346,44 @@ def test_what_an_export_leaves_out_is_said():
         {"type": "receive", "time": trace.began + trace.records[4].time, "opcode": 1, "data": "Hello"}
     ]
     json.dumps(log, allow_nan=False)
+
+
+def test_an_export_says_of_each_exchange_and_text_that_it_cannot_carry():
+    """Two requests on one connection, bytes that are no UTF-8 as text, a line that no header is."""
+    trace = Trace()
+    client, server = trace.join(CLIENT, "one"), trace.join(SERVER, "one")
+    client.sent(build_request())
+    server.sent(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nno header\r\n\r\n")
+    client.sent(build_request(headers={"Authorization": "Basic YTpi"}))
+    server.sent(build_response() + build_frame(b"\xff\xfe", opcode=1) + build_frame(b"\xff", opcode=1))
+    client.sent(build_frame("fine \ufffd", mask=MASK))
+    (told,) = trace.to_har()["log"]["entries"]
+    assert told["comment"] == (
+        "left out, since HAR does not carry it: 2 heads of an earlier request or its response, 2 texts in part, where "
+        "it is not UTF-8"
+    )
+    assert [line["data"] for line in told["_webSocketMessages"]] == ["\ufffd\ufffd", "\ufffd", "fine \ufffd"]
+
+
+def test_an_export_says_which_request_is_made_up():
+    trace = Trace()
+    alone = trace.join(SERVER, "one", heads=(False, False))
+    alone.sent(build_frame("Hello"))
+    (told,) = trace.to_har()["log"]["entries"]
+    assert told["comment"] == "no request was recorded: its method and URL are made up"
+    assert read_har([told]).handshakes == []
+
+
+@pytest.mark.parametrize(
+    ("target", "url"), [(b"http://h/a?b", "http://h/a?b"), (b"/a", "ws://h/a"), (b"/http://x/", "ws://h/http://x/")]
+)
+def test_the_url_of_a_target_in_any_form(target: bytes, url: str):
+    """RFC 9112 3.2.2: a target may be a whole URL."""
+    trace = Trace()
+    trace.join(CLIENT, "one").sent(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\nno header\r\n\r\n")
+    (told,) = trace.to_har()["log"]["entries"]
+    assert told["request"]["url"] == url
+    assert told["comment"] == "left out, since HAR does not carry it: 1 head in part, where it is not HTTP"
 
 
 def test_the_archive_has_what_the_format_wants():

@@ -94,6 +94,17 @@ def test_a_name_that_leads_elsewhere_is_not_followed(name: str, tmp_path: Path):
         assert any(note.startswith("messages are left out: the file") for note in trace.notes), trace.notes
 
 
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 426, 503])
+def test_the_body_of_a_refusal_is_no_file_of_messages(status: int, tmp_path: Path):
+    refused = attached("body.html")
+    refused["response"] |= {"status": status, "statusText": "no"}
+    (tmp_path / "body.html").write_text("<html>\nno\n</html>")
+    (tmp_path / "a.har").write_bytes(har([refused]))
+    trace = Trace.open(tmp_path / "a.har")
+    assert [head.status for head in trace.handshakes] == [None, status]
+    assert not any("message is left out" in note or "messages are left out" in note for note in trace.notes)
+
+
 @pytest.mark.parametrize("name", [1, None, [], {}, True], ids=str)
 def test_a_name_that_is_no_text(name: Any, tmp_path: Path):
     (tmp_path / "a.har").write_bytes(har([attached(name)]))
@@ -133,6 +144,44 @@ def test_messages_beyond_the_limit_are_counted_beside_a_har_too(tmp_path: Path, 
     trace = Trace.open(path)
     assert len(trace.messages) == 3
     assert "only the first 3 messages are read" in trace.notes
+
+
+@pytest.mark.parametrize("form", ["embed", "attach"])
+@pytest.mark.parametrize(
+    ("folder", "name", "beside"),
+    [
+        ("", "bug.har", {"__MACOSX/._bug.har": b"\0\5\x16\7"}),
+        ("out/", "har.har", {}),
+        ("a/b/", "A.HAR", {"__MACOSX/a/b/._A.HAR": b""}),
+    ],
+    ids=["as macOS packs", "a folder packed", "both, in capitals"],
+)
+def test_an_archive_that_a_person_packed_again(
+    form: str, folder: str, name: str, beside: dict[str, bytes], tmp_path: Path
+):
+    whole = har([attached() if form == "attach" else entry(LINES)])
+    path = zipped(tmp_path / "again.zip", **{folder + name: whole, folder + NAME: JSONL}, **beside)
+    for read in (Trace.open, Trace.from_har):
+        assert [message.data for message in read(path).messages] == [b"Hello", b"\x00\xff\x80"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_zipfile_unpacks_without_a_bound_is_not_unpacked(method: int, tmp_path: Path):
+    """A kilobyte of bzip2 can hold a gigabyte, all of which would be in memory before it is counted."""
+    recording = tmp_path / "a.wslab"
+    Trace().save(recording)
+    with zipfile.ZipFile(recording) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for name, content in {"a.wslab": parts, "a.zip": {"har.har": har([entry(LINES)])}}.items():
+        with zipfile.ZipFile(tmp_path / name, "w", method) as archive:
+            for inside, data in content.items():
+                archive.writestr(inside, data)
+        with pytest.raises(TraceFileError, match=f"is packed by method {method}"):
+            Trace.open(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("har.har", har([attached()]))
+        archive.writestr(NAME, JSONL, method)
+    assert any(f'"{NAME}" that an entry names is missing or damaged' in n for n in Trace.open(tmp_path / "a.zip").notes)
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,47 @@ def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) -> None
         assert caught.value.filename == str(path)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_a_full_disk_is_told_with_the_file_that_was_given() -> None:
+    for write in (full().save, full().to_pcapng, full().to_har):
+        with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+            write("/dev/full")
+
+
+def test_a_name_may_be_as_long_as_a_name_may_be(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)
+    for content in (b"new", b"newer"):
+        with written(path) as file:
+            file.write(content)
+        assert path.read_bytes() == content
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
+    """The last one that is done gives it its content, whole; the other one is not disturbed."""
+    path, both = tmp_path / "there", threading.Barrier(2, timeout=10)
+    failed: list[BaseException] = []
+
+    def write(content: bytes) -> None:
+        try:
+            with written(path) as file:
+                both.wait()
+                file.write(content)
+                file.flush()
+                both.wait()
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(letter * 1000,)) for letter in (b"a", b"b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert failed == []
+    assert path.read_bytes() in (b"a" * 1000, b"b" * 1000)
+    assert [*tmp_path.iterdir()] == [path]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"

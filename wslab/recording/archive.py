@@ -121,11 +121,21 @@ def load(path: str | PathLike[str], kind: type[R]) -> R:
     raise TraceFileError(f"{path}: expected a file that Trace.save wrote, but {clip(reason, 200)}")
 
 
+def unpacked(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """At most so many bytes of a file in an archive. Raises ValueError where it is packed in a way that zipfile
+    unpacks without a bound, and KeyError where it is not there."""
+    info = archive.getinfo(name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is packed by method {info.compress_type}, and 0 (stored) or 8 (deflate) is expected")
+    with archive.open(info) as file:
+        return file.read(most)
+
+
 def _load(archive: zipfile.ZipFile, kind: type[R]) -> R:
     def part(name: str, layout: struct.Struct | None = None) -> bytes:
         if archive.getinfo(name).file_size > LARGEST:
             raise ValueError(f"{name} would unpack to more than {LARGEST} bytes")
-        data = archive.read(name)
+        data = unpacked(archive, name, LARGEST)
         if layout is not None and len(data) % layout.size:
             raise ValueError(f"{name} ends in the middle of an entry")
         return data
@@ -223,6 +233,7 @@ def _told(conversation: Conversation, start: int, kept: bytearray, reveal: bool)
     return {
         "number": wire.number,
         "tapped": wire.tapped,
+        "begins": wire.heads,
         "last_record": conversation.last_record,
         "streams": [
             {"seen": seen, "ended": sorted(s.ended), "offsets": s.offsets, "positions": s.positions}
@@ -258,6 +269,8 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
     trace.tape.left.append(wire)
     conversation = trace.ledger.conversations[wire.number] = Conversation(wire, trace.ledger.records.first)
     wire.tapped, conversation.last_record = story["tapped"], int(story["last_record"])
+    _check(begins := story.get("begins", [True, True]), (bool, bool), "begins")
+    wire.heads = begins[0], begins[1]
     for sender, stream, told in zip(Sender, conversation.streams, story["streams"], strict=True):
         wire.seen[sender][:] = told["seen"]
         stream.offsets, stream.positions = told["offsets"], told["positions"]

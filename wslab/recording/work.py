@@ -87,7 +87,8 @@ def written(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
     """A file to write, which takes the name ``path`` when it is whole. Where the work ends before, what was there
     stays. What is no file, such as a pipe, is written to directly."""
     target = Path(path).resolve()
-    beside = target.with_name(f".{os.getpid()}-{target.name}") if target.is_file() or not target.exists() else target
+    own = target.with_name(f".wslab-{os.getpid()}-{threading.get_ident()}")  # no longer than any name may be
+    beside = own if target.is_file() or not target.exists() else target
     try:
         with beside.open("w+b" if beside is not target else "wb") as file:
             yield file
@@ -95,7 +96,7 @@ def written(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
             beside.chmod(target.stat().st_mode if target.exists() else beside.stat().st_mode)
             beside.replace(target)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename == str(beside):
+        if isinstance(error, OSError) and error.filename in (None, str(beside)):  # None where the disk is full
             error.filename = str(path)
         if beside is not target:
             beside.unlink(missing_ok=True)

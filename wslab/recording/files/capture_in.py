@@ -21,7 +21,7 @@ from ...drawing.visible import count
 from ..archive import LATEST, R, TraceFileError
 from ..tape import LossNote, ResetNote
 from ..work import watched, work
-from .capture_out import ENDS, PROGRAM
+from .capture_out import ENDS, PROGRAM, REBUILT
 from .conversations import FoundConversation, StreamPart, find, unfinished
 from .imported import FileEvent, play, read_file
 from .packets import ACK, RST, SYN, UNCOUNTED, CapturedStream, Flow, Segment, Sorter, together
@@ -151,7 +151,9 @@ class _Import:
         others: Counter[str] = Counter()
         for flow in sorter.flows:
             # What wslab wrote from its beginning on was a connection of a trace, whatever it looks like.
-            found = find(flow, whole=self.own and flow.opened_by is not None)
+            _, _, _, sequence, heard, flags, *_ = flow.segments[0]
+            begun = flow.opened_by is not None or (sequence, heard, flags) == (1, 1, ACK)
+            found = find(flow, whole=self.own and begun)
             if isinstance(found, str):
                 others[found] += 1
             else:
@@ -183,7 +185,13 @@ class _Import:
         if not self.own:  # both streams are as they were sent, and nothing tells when they were read
             ends |= {(wire, end.peer) for wire, end in ends}
         trace = play(kind, self.events, ends, self.heads, source="capture", began=start, base=base, unit=1e9)
-        trace.notes = (*trace.notes, *self.story.problems.told())
+        trace.rebuilt = self.own and REBUILT in self.story.comment
+        said = self.story.comment.partition(" Note: ")[2].removesuffix(".").split(". Note: ") if self.own else []
+        # That the beginning was dropped is seen in the packets.
+        of_it = [
+            f"of the recording that wslab wrote: {one}" for one in said if one and "before were dropped" not in one
+        ]
+        trace.notes = (*trace.notes, *self.story.problems.told(), *of_it)
         return trace
 
     def _tell(self, at: Segment, wire: int, sender: Sender, what: bytes | str | Kind) -> None:
@@ -222,6 +230,8 @@ class _Import:
                     what = ResetNote(said)
                     if strange:
                         self.problem(f"{name}: {said}")
+                elif what is Kind.RESET and not segment.flags & ACK:
+                    what = ResetNote(f"an RST with the {sender.label}'s address; who sent it is not known")
                 for wire in wires:
                     self._tell(segment, wire, sender, what)
         guess = "that they are WebSocket is a guess, since no opening handshake was captured"

@@ -6,6 +6,7 @@ data, each at the time of the read; two interfaces, one for each end, tell who s
 chunks. Of reads that nothing tells, the ACKs are made up too and ride on data.
 """
 
+import re
 import struct
 from collections import deque
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Final
 
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind
+from ...drawing.visible import count
 from ..archive import withheld
 from ..reading import Reading
 from ..tape import EVENT, NOT_STORED, Wire
@@ -29,6 +31,7 @@ SAID: Final = (
     "sequence numbers and the segments' sizes are made up. ACKs without data stand for what an end's program "
     "read, and when. Not in here: errors and close reports of programs. The recording began {began} ns after 1970."
 )
+REBUILT: Final = " The streams were built again from messages."
 
 HOST: Final = 0x7F000001  # 127.0.0.1, at both ends
 SERVER_PORT: Final = 80  # Wireshark reads HTTP there without being told
@@ -37,6 +40,7 @@ MOST: Final = 65495  # bytes of data in a segment: what an IPv4 packet holds bes
 # Of a SYN: maximum segment size 65495, window scale 14 (RFC 9293 section 3.2, RFC 7323 section 2).
 _OPTIONS: Final = bytes.fromhex("0204ffd7 0103030e")
 _MASK: Final = 2**32 - 1
+_LOST: Final = re.compile(r"(?:the last )?(\d[\d,]{,12}) bytes? of the \w+'s stream were not captured$")
 
 # Times in seconds since the trace began, ends that saw them, and packets.
 Packets = Iterator[tuple[float, Sender, bytes]]
@@ -45,8 +49,9 @@ Packets = Iterator[tuple[float, Sender, bytes]]
 def save_capture(trace: Reading, path: str | PathLike[str], *, reveal: bool = False) -> None:
     """See ``Trace.to_pcapng``."""
     began = round(trace.began * 1e9)
-    rebuilt = " The streams were built again from messages." if trace.rebuilt else ""
-    comment = SAID.format(began=began) + rebuilt + trace.lacking(Kind.ERROR, Kind.BEND)
+    comment = SAID.format(began=began) + REBUILT * trace.rebuilt + trace.lacking(Kind.ERROR, Kind.BEND)
+    if (dropped := trace.dropped).chunks and not str(dropped):  # the log was full, and records and bytes are all there
+        comment += f" Note: {count(dropped.chunks, 'chunk')} before are no longer kept: their bytes are left out."
     with work("writing", path), trace.still(), written(path) as file:
         told = ((began + round(at * 1e9), int(end), packet) for at, end, packet in _Export(trace, reveal).packets())
         for block in pcapng(ENDS, told, link=RAW, program=PROGRAM, comment=comment):
@@ -75,6 +80,9 @@ class _Export:
         self.sides: dict[int, tuple[_WrittenEnd, _WrittenEnd]] = {}
         ends = [record for record in trace.records if record.kind in (Kind.FIN, Kind.RESET)]
         self.ended = {(record.connection, record.sender, record.time): record for record in ends}
+        # Bytes behind the last ones of a stream, which leave a hole before its FIN.
+        told = ((one, _LOST.match(trace.ledger.texts.get(one.number, ""))) for one in trace.records if one.offset)
+        self.lost = {(one.connection, one.sender): int(found[1].replace(",", "")) for one, found in told if found}
         self.begins = trace.tape.begins()
         for number in () if reveal else trace.connections:
             for head in trace.conversation(number).protocol.heads:
@@ -107,9 +115,13 @@ class _Export:
         self.sides[wire.number] = client, server
         if not any(begins):
             end = Sender.CLIENT if wire.tapped[Sender.CLIENT] else Sender.SERVER
-            yield at, end, _packet(wire, Sender.CLIENT, 0, 0, SYN)
-            yield at, end, _packet(wire, Sender.SERVER, 0, 1, SYN | ACK)
-            yield at, end, _packet(wire, Sender.CLIENT, 1, 1, ACK)
+            # A SYN says that its sender's stream begins with the opening handshake, the ACK that both are begun.
+            if wire.heads[Sender.CLIENT]:
+                yield at, end, _packet(wire, Sender.CLIENT, 0, 0, SYN)
+            if wire.heads[Sender.SERVER]:
+                yield at, end, _packet(wire, Sender.SERVER, 0, 1, SYN | ACK)
+            if wire.heads != (True, False):
+                yield at, end, _packet(wire, Sender.CLIENT, 1, 1, ACK)
 
     def _sides(self, wire: Wire, sender: Sender) -> tuple[_WrittenEnd, _WrittenEnd]:
         sides = self.sides[wire.number]
@@ -156,8 +168,11 @@ class _Export:
         if record is not None:
             if not side.reads:
                 side.acknowledged = peer.next
-            flags = RST | ACK if record.kind is Kind.RESET else FIN_FLAG | ACK
-            yield at, end, _packet(wire, sender, 1 + side.next + side.finished, _acknowledged(side, peer), flags)
+            # An RST whose author is not known acknowledges nothing.
+            reset = RST if record.number in self.trace.ledger.texts else RST | ACK
+            flags = reset if record.kind is Kind.RESET else FIN_FLAG | ACK
+            sequence = 1 + side.next + side.finished + self.lost.get((wire.number, sender), 0)
+            yield at, end, _packet(wire, sender, sequence, _acknowledged(side, peer), flags)
             side.finished = side.finished or record.kind is Kind.FIN
         elif side.finished and not side.told and peer.acknowledged == side.next:
             side.told = True

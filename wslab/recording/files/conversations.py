@@ -55,8 +55,9 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
     streams = CapturedStream(flow, 0), CapturedStream(flow, 1)
     roles = [streams if client == 0 else streams[::-1] for client in (0, 1) if flow.opened_by in (None, client)]
     if whole and any(stream.runs or stream.ends for stream in streams):
-        parts = [StreamPart(sender, roles[0][sender].runs[0], 0, True) for sender in Sender if roles[0][sender].runs]
-        return FoundConversation(roles[0], parts, 0, 0, 0)
+        both = roles[0]
+        parts = [StreamPart(end, both[end].runs[0], 0, both[end].begun) for end in Sender if both[end].runs]
+        return FoundConversation(both, parts, 0, 0, 0)
     if not any(stream.runs for stream in streams):
         return "without data"
     # What begins a connection that was captured from its SYN on is a handshake, or this is no WebSocket.

@@ -4,6 +4,7 @@ any records as another, one row each."""
 from __future__ import annotations
 
 import sys
+from codecs import utf_8_decode
 from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -38,14 +39,18 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
     labels = numpy.array([sender.label for sender in Sender], object)
     with trace.still():
         records = numpy.frombuffer(trace.packed(), LAYOUT)
+        records = records[records["kind"] == Kind.FRAME]
+        coded = (records["first"] & OPCODE == CLOSE) & (records["payload_length"] > 1)
+        # All of a reason, or where its bytes are no longer kept, its beginning.
+        closes = ((number, trace.frame(number)) for number in records["number"][coded].tolist())
+        reasons = {number: frame.close_reason or frame.preview.decode("utf-8", "replace") for number, frame in closes}
         violations = {number: ", ".join(v.rule for v in broken) for number, broken in trace.ledger.violations.items()}
-    records = records[records["kind"] == Kind.FRAME]
     opcode, late, previews = records["first"] & OPCODE, records["delay"], records["preview"].tobytes()
     sizes = watched(records["preview_length"].tolist(), "reading frames")
     starts = [previews[at : at + size] for at, size in zip(count(0, PREVIEW), sizes, strict=False)]
-    # What begins in the midst of a character, or ends there, is told without it.
-    said = [start.decode("utf-8", "ignore") for start in starts]
-    coded = (opcode == CLOSE) & (records["payload_length"] > 1)
+    # What may go on in the midst of a character is told without it.
+    ended = (records["preview_length"] < PREVIEW) & (records["first"] & FIN != 0)
+    said = [utf_8_decode(start, "replace", end)[0] for start, end in zip(starts, ended.tolist(), strict=True)]
     bits = {"fin": FIN, "rsv1": RSV1, "rsv2": RSV2, "rsv3": RSV3}
     columns: dict[str, Any] = {
         "record": records["number"],
@@ -61,7 +66,7 @@ def data_frame(trace: Reading) -> pandas.DataFrame:
         "text": [text if yes else None for text, yes in zip(said, (opcode == TEXT).tolist(), strict=True)],
         "start": starts,
         "status_code": pandas.array(records["status"], "UInt16"),
-        "close_reason": [text if yes else None for text, yes in zip(said, coded.tolist(), strict=True)],
+        "close_reason": [reasons.get(number) for number in records["number"].tolist()],
         "violations": [violations.get(number, "") for number in records["number"].tolist()],
     }
     columns["status_code"][~coded] = pandas.NA

@@ -44,8 +44,8 @@ HEADERS: Final = 1000  # header lines that are read
 _VERSION: Final = re.compile(r"HTTP/1\.[01]")
 _TARGET: Final = re.compile(r"[A-Za-z]+://[^/?#\s]*([!-~]*?)(?:#.*)?")
 _LINE: Final = re.compile(r"[^\r\n\0]*")
+_UPGRADES: Final = ("upgrade", ":protocol")  # in HTTP/1.1, and in HTTP/2 (RFC 8441 5)
 _ACCEPTED: Final = re.compile(rb"HTTP/1\.[01] 101 ")
-_UPGRADES: Final = re.compile(rb"(?i)\nupgrade:[ \t]*websocket[ \t]*\r")
 SAID: Final = (
     "Handshakes and messages of a recording. HAR carries no masking keys, fragments, control frames, close codes, "
     "chunks or bytes that were not read; each entry's comment says what it leaves out."
@@ -59,18 +59,18 @@ REBUILT: Final = (
 def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) -> dict[str, Any]:
     """See ``Trace.to_har``."""
     with work("writing", path or "a HAR"), trace.still():
-        lost: Counter[int] = Counter()
         records: dict[int, list[Record]] = {}
         for record in trace.records:
             records.setdefault(record.connection, []).append(record)
         ended = {record.number: record.time for some in records.values() for record in some}
         told: dict[int, list[dict[str, Any]]] = {}
+        lost, broken = Counter[int](), Counter[int]()
         for number, connection, message in watched(trace.completed(), "joining messages", trace.ledger.messages.total):
-            data = message.data
-            if data is None:
+            if (data := message.data) is None:
                 lost[connection] += 1
                 continue
             text = data.decode("utf-8", "replace") if message.opcode == TEXT else base64.b64encode(data).decode()
+            broken[connection] += message.opcode == TEXT and text.encode() != data
             way = "send" if message.sender is Sender.CLIENT else "receive"
             line = {"type": way, "time": trace.began + ended.get(number, 0.0), "opcode": message.opcode, "data": text}
             told.setdefault(connection, []).append(line)
@@ -79,8 +79,8 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
             "creator": {"name": "wslab", "version": version("wslab")},
             "pages": [],
             "entries": [
-                _entry(trace, number, records.get(number, []), told.get(number, []), lost[number], reveal)
-                for number in trace.connections
+                _entry(trace, one, records.get(one, []), told.get(one, []), (lost[one], broken[one]), reveal)
+                for one in trace.connections
             ],
             "comment": SAID + trace.lacking(Kind.FIN, Kind.RESET, Kind.UNREAD, Kind.ERROR, Kind.BEND),
         }
@@ -91,25 +91,33 @@ def to_har(trace: Reading, path: str | PathLike[str] | None, *, reveal: bool) ->
 
 
 def _entry(
-    trace: Reading, connection: int, records: list[Record], messages: list[dict[str, Any]], lost: int, reveal: bool
+    trace: Reading, number: int, records: list[Record], told: list[dict[str, Any]], lost: tuple[int, int], reveal: bool
 ) -> dict[str, Any]:
     request, response = (
-        head if head is None or reveal else parse_head(withheld(head), head.sender) for head in trace.heads(connection)
+        head if head is None or reveal else parse_head(withheld(head), head.sender) for head in trace.heads(number)
     )
     start = records[0].time if records else 0.0
     kinds = Counter(record.kind for record in records)
     frames = [record for record in records if record.kind is Kind.FRAME]
-    left_out = {
-        "control frame": sum(record.first & 0b1000 != 0 for record in frames),
-        "fragment": sum(not record.first & FIN or record.first & OPCODE == CONTINUATION for record in frames),
-        "run of unread bytes": kinds[Kind.UNREAD],
-        "note": kinds[Kind.ERROR] + kinds[Kind.BEND],
-        "message whose bytes are no longer kept": lost,
-    }
-    lacks = ", ".join(count(number, name) for name, number in left_out.items() if number)
+    heads = list(filter(None, (request, response)))
+    left_out = (
+        (sum(record.first & 0b1000 != 0 for record in frames), "control frame", ""),
+        (sum(not one.first & FIN or one.first & OPCODE == CONTINUATION for one in frames), "fragment", ""),
+        (kinds[Kind.REQUEST] + kinds[Kind.RESPONSE] - len(heads), "head", " of an earlier request or its response"),
+        (sum(head.malformed is not None for head in heads), "head", " in part, where it is not HTTP"),
+        (kinds[Kind.UNREAD], "run", " of unread bytes"),
+        (kinds[Kind.ERROR] + kinds[Kind.BEND], "note", ""),
+        (lost[0], "message", " whose bytes are no longer kept"),
+        (lost[1], "text", " in part, where it is not UTF-8"),
+    )
+    lacks = ", ".join(count(many, noun) + rest for many, noun, rest in left_out if many > 0)
+    said = (
+        lacks and f"left out, since HAR does not carry it: {lacks}",
+        "" if request else "no request was recorded: its method and URL are made up",
+    )
     host = next(iter(request.get("Host")), "localhost") if request else "localhost"
     method, target = (request.method, request.target) if request else (None, None)
-    url = f"ws://{host}{target or '/'}"
+    url = target if target and _TARGET.fullmatch(target) else f"ws://{host}{target or '/'}"
     reason = "".join(response.start_line.split(" ", 2)[2:]) if response else ""
     responded = next((record.time for record in records if record.kind is Kind.RESPONSE), start)
     return {
@@ -126,8 +134,8 @@ def _entry(
         "cache": {},
         "timings": {"send": 0, "wait": (responded - start) * 1000, "receive": 0},
         "_resourceType": "websocket",
-        "_webSocketMessages": messages,
-        "comment": f"left out, since HAR does not carry it: {lacks}" if lacks else "",
+        "_webSocketMessages": told,
+        "comment": "; ".join(filter(None, said)),
     }
 
 
@@ -172,7 +180,7 @@ class _Said(NamedTuple):
 def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -> R:
     """The trace of a HAR's entries. Never raises on what they hold; see ``Trace.notes``."""
     problems = Problems()
-    conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said]]] = []
+    conversations: list[tuple[float | None, list[tuple[Sender, bytes]], list[_Said], list[bytes]]] = []
     others = read = 0
     ends_told = False
     for entry in entries:
@@ -193,23 +201,30 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
         end = _closed(entry.get("_webSocketClose"), problems, begun)
         ends_told = ends_told or end is not None
         said += [one for one in (end, _failed(entry.get("response"))) if one is not None]
-        conversations.append((begun, _heads(entry, bool(said), problems), said))
+        frames = [one.what for one in said if isinstance(one.what, bytes)]
+        conversations.append((begun, _heads(entry, bool(frames), problems), said, frames))
     if others:
         problems.note(f"{others:,} of {len(entries):,} entries left out: they are no WebSocket's")
-    moments = [time for begun, _, said in conversations for time in (begun, *(one.time for one in said))]
+    moments = [time for begun, _, said, _ in conversations for time in (begun, *(one.time for one in said))]
     base = min((moment for moment in moments if moment is not None), default=0.0)
     events: list[FileEvent] = []
-    for number, (begun, heads, said) in enumerate(conversations):
+    for number, (begun, heads, said, _) in enumerate(conversations):
         newest = 0.0 if begun is None else begun - base
         for time, sender, what in [*(_Said(None, *head) for head in heads), *said]:
+            if time is not None and time - base < newest - 0.001:  # startedDateTime may be rounded
+                problems.note("a time is earlier than that of what the file lists before it, and is told as the same")
             newest = newest if time is None else max(newest, time - base)
             events.append(FileEvent(len(events), newest, number, sender, sender, what))
     events.sort(key=lambda event: event.time)
-    begins = {number: (bool(heads), bool(heads)) for number, (_, heads, _) in enumerate(conversations)}
+    # What has neither heads nor frames was never open, as far as is known.
+    headed = enumerate(bool(heads) or not frames for _, heads, _, frames in conversations)
+    begins = {number: (begun, begun) for number, begun in headed}
     ends = [(number, end) for number in begins for end in Sender]
     trace = play(kind, events, ends, begins, source="har", began=base)
     trace.rebuilt = bool(conversations)
     told = REBUILT.replace("pings, pongs and how it was closed", "pings and pongs") if ends_told else REBUILT
+    if any(frame[0] & 0b1000 for *_, frames in conversations for frame in frames):
+        told = told.replace("are not known", "are known only as far as the file tells them")
     trace.notes = (*([told] if conversations else []), *problems.told())
     return trace
 
@@ -217,12 +232,19 @@ def read_har(entries: list[Any], kind: type[R], files: HarFiles | None = None) -
 def _of_websocket(entry: dict[str, Any]) -> bool:
     """Whether an entry is a WebSocket's. Not every program says so."""
     url = request.get("url") if isinstance(request := entry.get("request"), dict) else None
+    headers = request.get("headers") if isinstance(request, dict) else None
+    listed = map(_header, headers if isinstance(headers, list) else ())
     return (
         entry.get("_webSocketMessages") is not None
         or entry.get("_resourceType") == "websocket"
         or (isinstance(url, str) and url[:6].lower().startswith(("ws://", "wss://")))
-        or _UPGRADES.search(_head(request, Sender.CLIENT, Problems()) or b"") is not None
+        or ("websocket" in (value.strip().lower() for name, value in listed if name.lower() in _UPGRADES))
     )
+
+
+def _header(header: Any) -> tuple[str, str]:
+    name, value = (header.get("name"), header.get("value")) if isinstance(header, dict) else (None, None)
+    return (name, value) if isinstance(name, str) and isinstance(value, str) else ("", "")
 
 
 def _listed(entry: dict[str, Any], files: HarFiles | None, most: int, problems: Problems) -> list[Any] | None:
@@ -235,12 +257,13 @@ def _listed(entry: dict[str, Any], files: HarFiles | None, most: int, problems: 
         return None
     content = response.get("content") if isinstance(response, dict) else None
     name = content.get("_file") if isinstance(content, dict) else None
-    if isinstance(name, str):
+    status = response.get("status") if isinstance(response, dict) else 101
+    if isinstance(name, str) and not (isinstance(status, int) and status >= 200):  # else it is a refusal's body
         found = files.attached(name, most + 1) if files is not None else "is missing"
         if not isinstance(found, str):
             return found
         problems.note(f"messages are left out: the file {quote(name[:80])} that an entry names {found}")
-    elif not isinstance(response, dict) or response.get("status") == 101:
+    elif status == 101:
         problems.note("the file lists no messages of a WebSocket: what wrote it left them out, or there were none")
     return None
 
@@ -300,7 +323,9 @@ def _closed(told: Any, problems: Problems, begun: float | None) -> _Said | None:
         return None
     because = f" {quote(reason[:125])}" if isinstance(reason, str) and reason else ""
     said = f"the file says: closed {'without a code' if code is None else f'with {code}'}{because}"
-    return _Said(_seconds(told.get("timestamp"), begun), Sender.SERVER, said)
+    if (time := _seconds(told.get("timestamp"), begun)) is None:
+        problems.note("the end has no usable time, and is given the time of the message before")
+    return _Said(time, Sender.SERVER, said)
 
 
 def _failed(response: Any) -> _Said | None:
@@ -320,8 +345,11 @@ def _heads(entry: dict[str, Any], needed: bool, problems: Problems) -> list[tupl
     """The handshake's heads, as far as the file tells them; none where messages would then lack the 101 before them."""
     request = _head(entry.get("request"), Sender.CLIENT, problems)
     response = _head(entry.get("response"), Sender.SERVER, problems)
-    if request is None or (needed and (response is None or not _ACCEPTED.match(response))):
+    if request is None or (needed and response is None):
         problems.note("a handshake is left out: the file does not tell it whole")
+        return []
+    if needed and not _ACCEPTED.match(response or b""):
+        problems.note("a handshake is left out: its answer is no 101, and yet messages follow")
         return []
     return [(Sender.CLIENT, request), *([(Sender.SERVER, response)] if response is not None else [])]
 
@@ -332,6 +360,7 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
     version = half.get("httpVersion")
     version = version.upper() if isinstance(version, str) else ""
     if not _VERSION.fullmatch(version):
+        problems.note(f"a head is left out: its HTTP version is {quote(version[:20])}, and HTTP/1.1 is expected")
         return None
     if sender is Sender.CLIENT:
         method, url = half.get("method"), half.get("url")
@@ -345,9 +374,11 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
         if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status < 600:
             return None
         lines = [f"{version} {status} {reason if isinstance(reason, str) and _LINE.fullmatch(reason) else ''}"]
+    if len(half["headers"]) > HEADERS:
+        problems.note(f"only the first {HEADERS:,} header lines of a head are read")
     for header in half["headers"][:HEADERS]:
-        name, value = (header.get("name"), header.get("value")) if isinstance(header, dict) else (None, None)
-        if not isinstance(name, str) or not TOKEN.fullmatch(name) or not isinstance(value, str):
+        name, value = _header(header)
+        if not TOKEN.fullmatch(name):
             return None  # such as the :method of HTTP/2, where the handshake is another one (RFC 8441)
         # Browsers join the values of header lines of one name with a line feed.
         parts = value.split("\n")
@@ -355,4 +386,7 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
             lines += [f"{name}: {part}" for part in parts]
         else:
             problems.note("a header line is left out: it holds a line's end or a null character")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+    head = "\r\n".join([*lines, "", ""])
+    if max(head) > "\xff":
+        problems.note("a head holds characters beyond Latin-1, which are told as '?'")
+    return head.encode("latin-1", "replace")

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from ...drawing.visible import clip
-from ..archive import TraceFileError
+from ..archive import TraceFileError, unpacked
 from .imported import read_file
 
 LARGEST: Final = 2**28  # bytes that are read, of the archive, and of all that it holds: JSON cannot be read in part
@@ -26,9 +26,14 @@ def holds_har(path: str | PathLike[str]) -> bool:
     """Whether the file is a zip archive with a HAR in it."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(".har") for name in archive.namelist())
+            return bool(_hars(archive))
     except _DAMAGED:
         return False
+
+
+def _hars(archive: zipfile.ZipFile) -> list[str]:
+    # Beside each file macOS may put another of its name in a folder __MACOSX.
+    return [name for name in archive.namelist() if name.lower().endswith(".har") and not name.startswith("__MACOSX/")]
 
 
 def integer(text: str) -> float:
@@ -46,11 +51,11 @@ class HarFiles:
         if data.startswith(b"PK\x03\x04") and len(data) <= LARGEST:
             try:
                 self._archive = zipfile.ZipFile(BytesIO(data))
-                there = [name for name in self._archive.namelist() if name.endswith(".har")]
+                there = _hars(self._archive)
                 if len(there) != 1:
                     raise ValueError(f"it holds {len(there)} files that end in .har, and one is expected")
-                with self._archive.open(there[0]) as file:
-                    data = file.read(LARGEST + 1)
+                self._inside = PurePosixPath(there[0]).parent
+                data = unpacked(self._archive, there[0], LARGEST + 1)
             except _DAMAGED as error:
                 said = clip(str(error), 200)
                 raise TraceFileError(f"{path}: expected an archive with a HAR in it, but {said}") from None
@@ -62,8 +67,7 @@ class HarFiles:
         """The first ``most`` messages in the file of that name beside the HAR; or what is wrong with it."""
         try:
             if self._archive is not None:
-                with self._archive.open(name) as file:
-                    data = file.read(self._left + 1)
+                data = unpacked(self._archive, str(self._inside / name), self._left + 1)
             else:
                 folder, inside = self.path.parent.resolve(), PurePosixPath(name)
                 found = folder.joinpath(*inside.parts).resolve()
