@@ -135,9 +135,9 @@ def test_a_file_is_no_longer_than_its_budget() -> None:
     assert {name: length for name, length in longer.items() if length > LEFT_LONGER[name]} == {}
 
 
-MOST_LINES = 22_150
+MOST_LINES = 22_340
 """Of Python in the package, without ``course/``."""
-MOST_STATEMENTS = 14_400
+MOST_STATEMENTS = 14_560
 """Of that Python: nodes of its syntax trees."""
 MOST_WEB_LINES = 8_160
 """Of JavaScript and CSS."""
