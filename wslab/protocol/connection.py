@@ -373,7 +373,7 @@ class Connection:
             return "without an opening handshake"
         if self._open:
             return None
-        if self.response is not None and self.states[Sender.SERVER] is not State.CONNECTING:
+        if self.response is not None and (self.response.status or 400) >= 200:
             return "after the server refused the opening handshake"
         return "before the server's 101" if side.sender is Sender.CLIENT else "without an opening handshake"
 
