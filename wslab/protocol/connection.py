@@ -117,6 +117,7 @@ class Connection:
         self.inflate_limit: Final = inflate_limit
         self.payloads: Final = payloads
         self.heads: list[Head] = []  # every head, in the order in which they were completed
+        self.request: Head | None = None  # the latest
         # What was agreed on permessage-deflate; None where it was not, or is not known.
         self.deflate: Parameters | None = None
         # The state of the connection as each endpoint knows it.
@@ -138,11 +139,6 @@ class Connection:
         if self._open and extensions is not None:
             self._agree([extensions])
         self._replan()
-
-    @property
-    def request(self) -> Head | None:
-        """The latest request head."""
-        return next((head for head in reversed(self.heads) if head.sender is Sender.CLIENT), None)
 
     @property
     def response(self) -> Head | None:
@@ -373,7 +369,7 @@ class Connection:
             return "without an opening handshake"
         if self._open:
             return None
-        if self.response is not None and (self.response.status or 400) >= 200:
+        if self.response is not None and self.response.final:
             return "after the server refused the opening handshake"
         return "before the server's 101" if side.sender is Sender.CLIENT else "without an opening handshake"
 
@@ -396,15 +392,17 @@ class Connection:
         sender = side.sender
         head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
         self.heads.append(head)
-        if sender is Sender.SERVER:
+        if sender is Sender.CLIENT:
+            self.request = head
+        else:
             if head.status == 101:
                 self._open = True
                 self._sides[Sender.CLIENT].dissector.expect_frames()
                 self._agree(head.get("Sec-WebSocket-Extensions"))
                 self._happen((sender, None), {sender: Event.SENT_ACCEPTANCE, sender.peer: Event.RECEIVED_ACCEPTANCE})
-            elif side.dissector.mode is Mode.UNREAD or not _stays(head):
+            elif side.dissector.mode is Mode.UNREAD or (head.final and not _stays(head)):
                 self._happen((sender, None), {sender: Event.SENT_REFUSAL, sender.peer: Event.RECEIVED_REFUSAL})
-            elif head.status is not None and head.status >= 200:
+            elif head.final:
                 self._sides[Sender.CLIENT].dissector.expect_head()
         self._replan()
         return head

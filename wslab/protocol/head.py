@@ -106,6 +106,11 @@ class Head(Shown):
         match = _LOOSE_STATUS.match(self.start_line)
         return int(match[1]) if match else None
 
+    @property
+    def final(self) -> bool:
+        """Whether it is a response that no other one follows for the same request, as one follows 100 and 103."""
+        return self.sender is Sender.SERVER and (self.status == 101 or not 100 <= (self.status or 0) < 200)
+
     @cached_property
     def lines(self) -> tuple[HeaderLine, ...]:
         """The header lines with the place of each."""
@@ -125,7 +130,7 @@ class Head(Shown):
         return sheet_of(self.explain())
 
 
-def head_end(data: bytes | bytearray, start: int = 0, stop: int = maxsize) -> int:
+def head_end(data: bytes | bytearray | memoryview, start: int = 0, stop: int = maxsize) -> int:
     """The offset behind the empty line that ends a head, looked for in ``data[start:stop]``; -1 where none does."""
     found = _EMPTY_LINE.search(data, start, stop)
     return -1 if found is None else found.end()
