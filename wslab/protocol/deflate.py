@@ -162,11 +162,15 @@ class Inflater:
         """
         if self.lost:
             return None, None
+        wrong = "the data ends inside a block"
         try:
-            return self._run(data + TAIL if final else data), None
+            inflated = self._run(data + TAIL if final else data)
+            if inflated is None or not final or _between_blocks(self._engine):
+                return inflated, None
         except zlib.error as error:
-            self.lost = "an earlier frame could not be inflated"
-            return None, str(error).rpartition(": ")[2]
+            wrong = str(error).rpartition(": ")[2]
+        self.lost = "an earlier frame could not be inflated"
+        return None, wrong
 
     def _run(self, data: bytes) -> bytes | None:
         pieces = []
@@ -200,6 +204,16 @@ class Inflater:
                     given = engine.unused_data
                     self._engine = zlib.decompressobj(-self._window, zdict=self._history)
         return b"".join(pieces)
+
+
+def _between_blocks(engine: Any) -> bool:
+    """Whether all the blocks that an engine was given have ended: then an empty last one can follow."""
+    probe = engine.copy()
+    try:
+        probe.decompress(b"\x03\x00")
+    except zlib.error:
+        return False
+    return bool(probe.eof)
 
 
 def _split(text: str, separator: str) -> list[str]:
