@@ -233,7 +233,7 @@ def _parts(head: Head, request: Head | None) -> Iterator[_Part]:
     yield from _first_line(head, data[:stop], request)
     for line in head.lines:
         raw = data[line.start : line.stop]
-        told = _tell(_HEADERS.get(line.name.strip(" \t").lower(), _UNKNOWN), line.value, head, request)
+        told = _header(line.name.strip(" \t").lower(), line.value, head, request)
         if not told.secret and _odd_and_secret(line.name, raw):
             told = Told("not written as a header is, and it may hold a credential", "RFC 9112 5.2", secret=True)
         yield line.name or "no header", raw, line.value, told
@@ -293,6 +293,28 @@ def _tell(says: Teller | Told, value: str, head: Head, request: Head | None) -> 
     return says._replace(meaning=says.meaning.format(quote(steady or value)), steady=steady)
 
 
+def _header(name: str, value: str, head: Head, request: Head | None) -> Told:
+    told = _tell(_HEADERS.get(name, _UNKNOWN), value, head, request)
+    if name in _ONLY_OF[head.sender.peer]:
+        said = f"a header of {('requests', 'responses')[head.sender.peer]}; it says nothing here"
+    elif name in _OF_ANSWERS and _refused(head):
+        said = "belongs to a response that makes the connection, and this one does not"
+    elif name == "origin" and value == "null":
+        said = "the browser does not tell where the page comes from, such as a file"
+    elif name == "date" and head.sender is Sender.CLIENT:
+        said = "when the client wrote this request"
+    else:
+        return told
+    return told._replace(meaning=said)
+
+
+# Headers that a client alone sends, and a server alone; and those by which a server answers a handshake.
+_ONLY_OF: Final = (
+    frozenset({"host", "origin", "user-agent", "cookie", "authorization", "proxy-authorization", "sec-websocket-key"}),
+    frozenset({"server", "set-cookie", "www-authenticate", "location", "sec-websocket-accept"}),
+)
+_OF_ANSWERS: Final = frozenset({"sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"})
+
 # The parts of the first line.
 
 
@@ -303,13 +325,15 @@ def _method(value: str, head: Head, request: Head | None) -> Told:
 
 
 def _http_version(value: str, head: Head, request: Head | None) -> Told:
-    late = value >= "HTTP/1.1"
-    return Told("1.1 or later, as it must be" if late else "older than the 1.1 that is needed", "RFC 6455 4.1")
+    old = "older than the 1.1 that is needed" if head.sender is Sender.CLIENT else "older than 1.1"
+    return Told("1.1 or later, as it must be" if value >= "HTTP/1.1" else old, "RFC 6455 4.1")
 
 
 def _status(value: str, head: Head, request: Head | None) -> Told:
     # "Any status code other than 101 indicates that the WebSocket handshake has not completed" (RFC 6455 1.3)
     other = f"{quote(value)}: not 101, so no WebSocket connection is made"
+    if not head.final:
+        return Told(f"{quote(value)}: an interim response; the answer to the request follows", "RFC 9110 15.2")
     return Told(_STATUSES.get(value, other), "RFC 6455 4.2.2")
 
 
@@ -319,11 +343,11 @@ _STATUSES: Final = {
     "401": "Unauthorized: the server wants credentials first",
     "403": "Forbidden: the server does not accept this connection, for instance its Origin",
     "404": "Not Found: there is no such resource",
-    "405": "Method Not Allowed: the request is not a GET",
-    "426": "Upgrade Required: the request did not ask for WebSocket, or not for a version that is known",
+    "405": "Method Not Allowed: the resource does not take the request's method",
+    "426": "Upgrade Required: the server wants another protocol than the request's, or another version of it",
     "500": "Internal Server Error: the server's program failed",
     "503": "Service Unavailable: the server takes no connections now",
-    "505": "HTTP Version Not Supported: older than 1.1",
+    "505": "HTTP Version Not Supported: the server does not take the request's version of HTTP",
 }
 _TARGET: Final = Told("the resource name: which of the server's services is wanted: {}", "RFC 6455 4.1")
 _REASON: Final = Told("for people; programs ignore it", "RFC 9112 4")
@@ -420,7 +444,7 @@ def _window(bits: str | None) -> str:
 
 def _protocol(value: str, head: Head, request: Head | None) -> Told:
     if head.sender is Sender.CLIENT:
-        names = ", ".join(quote(part.strip()) for part in value.split(","))
+        names = ", ".join(quote(part.strip()) for part in value.split(",") if part.strip())
         return Told(f"subprotocols that the client would speak, best first: {names}", "RFC 6455 11.3.4")
     asked = request is None or value in request.tokens("Sec-WebSocket-Protocol")
     return Told(f"the server chose {quote(value)}" + ("" if asked else ", which nobody asked for"), "RFC 6455 11.3.4")
