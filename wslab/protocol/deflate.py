@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from ..anatomy.field import Sender
@@ -162,15 +163,18 @@ class Inflater:
         """
         if self.lost:
             return None, None
-        wrong = "the data ends inside a block"
         try:
             inflated = self._run(data + TAIL if final else data)
-            if inflated is None or not final or _between_blocks(self._engine):
-                return inflated, None
+            if final and inflated is not None:
+                probe = self._engine.copy()
+                with suppress(zlib.error):
+                    probe.decompress(b"\x03\x00")  # an empty last block, which can follow where all others have ended
+                if not probe.eof:
+                    raise zlib.error("the data ends inside a block")
+            return inflated, None
         except zlib.error as error:
-            wrong = str(error).rpartition(": ")[2]
-        self.lost = "an earlier frame could not be inflated"
-        return None, wrong
+            self.lost = "an earlier frame could not be inflated"
+            return None, str(error).rpartition(": ")[2]
 
     def _run(self, data: bytes) -> bytes | None:
         pieces = []
@@ -204,16 +208,6 @@ class Inflater:
                     given = engine.unused_data
                     self._engine = zlib.decompressobj(-self._window, zdict=self._history)
         return b"".join(pieces)
-
-
-def _between_blocks(engine: Any) -> bool:
-    """Whether all the blocks that an engine was given have ended: then an empty last one can follow."""
-    probe = engine.copy()
-    try:
-        probe.decompress(b"\x03\x00")
-    except zlib.error:
-        return False
-    return bool(probe.eof)
 
 
 def _split(text: str, separator: str) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from ..anatomy.explanation import Explanation
@@ -58,13 +59,10 @@ class Dissection(Shown):
     @cached_property
     def _answered(self) -> dict[int, Head | None]:
         """By a response's offset, the request that it answers; the last one where there are fewer."""
-        answered, request = {}, iter([head for head in self.heads if head.sender is Sender.CLIENT])
-        asked = next(request, None)
-        for head in self.heads:
-            if head.sender is Sender.SERVER:
-                answered[head.offset] = asked
-                asked = next(request, asked) if head.final else asked
-        return answered
+        requests: Sequence[Head | None] = [head for head in self.heads if head.sender is Sender.CLIENT] or (None,)
+        responses = [head for head in self.heads if head.sender is Sender.SERVER]
+        before = accumulate((head.final for head in responses), initial=0)
+        return {head.offset: requests[min(n, len(requests) - 1)] for head, n in zip(responses, before, strict=False)}
 
     def json_objects(self, connection: int = 0) -> Iterator[dict[str, Any]]:
         """What ``wslab dissect --json`` prints, one object a line: handshakes, then frames, then unread bytes.

@@ -238,6 +238,8 @@ class Dissector:
             return b""
         else:
             found.append(self._no_head(f"no empty line in the first {HEAD_LIMIT:,} bytes"))
+            del kept[UNREAD_KEPT:]
+            return b""
         rest = bytes(kept[max(0, stop) :])
         kept.clear()
         return rest
