@@ -317,7 +317,14 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "stream-cut": [Example(**server(b"\x81")), Example(**server(b"\x81\x05abc")), Example([PLAIN_REQUEST[:-2]], [])],
     "close-not-answered": [Example(**server(build_close(1000)))],
-    "request-not-answered": [Example([PLAIN_REQUEST], [], ends=(SERVER, CLIENT))],
+    "request-not-answered": [
+        Example([PLAIN_REQUEST], interim, ends=(SERVER, CLIENT))
+        for interim in (
+            [],
+            [b"HTTP/1.1 100 Continue\r\n\r\n"],
+            [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"],
+        )
+    ],
 }
 
 

@@ -217,7 +217,9 @@ class Connection:
         peer = self._sides[sender.peer]
         # An endpoint whose first frames were not seen may have sent a close frame among them.
         unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent and side.known
-        silent = not (reset or side.lost or peer.lost or side.dissector.received or self._open or peer.ended)
+        interim = sum(head.length for head in self.heads if head.sender is sender and not head.final)
+        said = side.dissector.received > interim
+        silent = not (reset or side.lost or peer.lost or said or self._open or peer.ended)
         no_answer = silent and sender is Sender.SERVER and self.request is not None
         case = EndCase(close_unanswered=unanswered, no_answer=no_answer)
         self.closing_violations[sender] = judge(END_RULES, case)
