@@ -479,18 +479,14 @@ def test_behind_a_101_the_client_sends_frames_whatever_its_request_was(request_:
 
 @pytest.mark.parametrize(
     ("client", "server"),
-    [
-        (REQUEST, b"HTTP/1.1 100 x\r\n\r\n"),
-        (b"", b"HTTP/1.1 100 x\r\n\r\n"),
-        (REQUEST, b"HTTP/1.1 400 x\r\nContent-Length: 1\r\n\r\na"),
-    ],
-    ids=["interim responses", "of one direction", "refusals with a body"],
+    [(REQUEST, b"HTTP/1.1 100 x\r\n\r\n"), (b"", b"HTTP/1.1 100 x\r\n\r\n")],
+    ids=["interim responses", "of one direction"],
 )
 def test_many_heads_cost_as_much_as_they_are(client: bytes, server: bytes) -> None:
     """8,000 of them took 20 s, and twice as many 100 s. The ceiling is generous: they take half a second."""
     times = 8000
     begun = time.perf_counter()
-    found = dissect(client * (times if b"400" in server else 1), server * times)
+    found = dissect(client, server * times)
     assert time.perf_counter() - begun < 10
     assert len([head for head in found.heads if head.sender is SERVER]) == times
 

@@ -99,6 +99,18 @@ def wrong_parameter(extension: Extension, *, offered: bool) -> str | None:
     return None
 
 
+def beyond(answer: Extension, offer: Extension) -> dict[str, str]:
+    """By a rule's name, what an answer takes beyond that offer or leaves out of it (RFC 7692 section 7.1)."""
+    (bits, most), found = [e.get("server_max_window_bits") for e in (answer, offer)], {}
+    if answer.get("client_max_window_bits") is not None and offer.get("client_max_window_bits") is None:
+        found["window-bits-not-offered"] = "client_max_window_bits, which the client did not offer"
+    if offer.get("server_no_context_takeover") is not None and answer.get("server_no_context_takeover") is None:
+        found["takeover-limit-ignored"] = "server_no_context_takeover was offered, and is missing"
+    if most and (not bits or settled(answer).server_max_window_bits > int(most)):
+        found["window-limit-ignored"] = f"server_max_window_bits is {bits or 'missing'}, where {most} was offered"
+    return found
+
+
 def agreed(values: list[str]) -> Parameters | None:
     """The parameters of permessage-deflate that a response's Sec-WebSocket-Extensions lines settle; None without it.
     What a response does not name is the default: context takeover, and a window of 15 bits (32 KiB). The same goes for

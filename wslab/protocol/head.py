@@ -294,7 +294,7 @@ def _tell(says: Teller | Told, value: str, head: Head, request: Head | None) -> 
 
 
 def _header(name: str, value: str, head: Head, request: Head | None) -> Told:
-    told = _tell(_HEADERS.get(name, _UNKNOWN), value, head, request)
+    said = (told := _tell(_HEADERS.get(name, _UNKNOWN), value, head, request)).meaning
     if name in _ONLY_OF[head.sender.peer]:
         said = f"a header of {('requests', 'responses')[head.sender.peer]}; it says nothing here"
     elif name in _OF_ANSWERS and _refused(head):
@@ -303,17 +303,15 @@ def _header(name: str, value: str, head: Head, request: Head | None) -> Told:
         said = "the browser does not tell where the page comes from, such as a file"
     elif name == "date" and head.sender is Sender.CLIENT:
         said = "when the client wrote this request"
-    else:
-        return told
     return told._replace(meaning=said)
 
 
 # Headers that a client alone sends, and a server alone; and those by which a server answers a handshake.
 _ONLY_OF: Final = (
-    frozenset({"host", "origin", "user-agent", "cookie", "authorization", "proxy-authorization", "sec-websocket-key"}),
-    frozenset({"server", "set-cookie", "www-authenticate", "location", "sec-websocket-accept"}),
+    ("host", "origin", "user-agent", "cookie", "authorization", "proxy-authorization", "sec-websocket-key"),
+    ("server", "set-cookie", "www-authenticate", "location", "sec-websocket-accept"),
 )
-_OF_ANSWERS: Final = frozenset({"sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"})
+_OF_ANSWERS: Final = ("sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol")
 
 # The parts of the first line.
 
@@ -331,9 +329,9 @@ def _http_version(value: str, head: Head, request: Head | None) -> Told:
 
 def _status(value: str, head: Head, request: Head | None) -> Told:
     # "Any status code other than 101 indicates that the WebSocket handshake has not completed" (RFC 6455 1.3)
-    other = f"{quote(value)}: not 101, so no WebSocket connection is made"
     if not head.final:
         return Told(f"{quote(value)}: an interim response; the answer to the request follows", "RFC 9110 15.2")
+    other = f"{quote(value)}: not 101, so no WebSocket connection is made"
     return Told(_STATUSES.get(value, other), "RFC 6455 4.2.2")
 
 
@@ -382,12 +380,10 @@ def _upgrade(value: str, head: Head, request: Head | None) -> Told:
 
 
 def _connection(value: str, head: Head, request: Head | None) -> Told:
+    if _refused(head) and head.final and _names(value, "close"):
+        return Told("the server closes the TCP connection after this", "RFC 9112 9.3")
     if _refused(head):
-        ends = _names(value, "close")
-        said = (
-            "the server closes the TCP connection after this" if ends else f"options of this connection: {quote(value)}"
-        )
-        return Told(said, "RFC 9112 9.3" if ends else "RFC 9110 7.6.1")
+        return Told(f"options of this connection: {quote(value)}", "RFC 9110 7.6.1")
     good = "names Upgrade, so the Upgrade header holds for this connection"
     return Told(good if _names(value, "upgrade") else f"{quote(value)} does not name Upgrade", _half(head))
 

@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv6Address
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from ..anatomy.field import Sender, Violation
 from ..drawing.visible import count, quote
-from .deflate import NAME, Extension, parse_extensions, settled, wrong_parameter
-from .handshake import accept_key, decode_key
+from .deflate import NAME, Extension, beyond, parse_extensions, wrong_parameter
+from .handshake import accept_key, decode_key, is_host
 from .head import TOKEN, Head
 from .header import FORM_OF, FORMS, shortest_form
 from .words import BINARY, CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, TEXT, opcode_name, status_meaning
@@ -339,11 +337,7 @@ def _close_reason_utf8(case: FrameCase) -> Iterator[Breach]:
 
 # The request.
 
-# A host and an optional port (RFC 3986 section 3.2.2), and what no path and query may hold (sections 3.3 and 3.4).
-_HOST: Final = re.compile(
-    r"(?:\[(?:([\da-f:.]+)|v[\da-f]+\.[\w\-.~!$&'()*+,;=:]+)\]|(?:[\w\-.~!$&'()*+,;=]|%[\da-f]{2})*)(?::\d*)?",
-    re.ASCII | re.IGNORECASE,
-)
+# What no path and query may hold (RFC 3986 sections 3.3 and 3.4).
 _NO_TARGET: Final = re.compile(r"[^\w\-.~!$&'()*+,;=:@/?%\[\]]|%(?![0-9A-Fa-f]{2})", re.ASCII)
 
 REQUEST_RULES: Final[list[Rule[HeadCase]]] = []
@@ -413,11 +407,8 @@ def _host(case: HeadCase) -> Iterator[Breach]:
     header field and to any request message that contains more than one Host header field line or a Host header field
     with an invalid field value."""
     for value, place in case.each("Host"):
-        match = _HOST.fullmatch(value)
-        with suppress(ValueError):
-            if match and str(IPv6Address(match[1] or "::")):
-                continue
-        yield Breach(f"{quote(value)} is no host with an optional port", *place)
+        if not is_host(value):
+            yield Breach(f"{quote(value)} is no host with an optional port", *place)
 
 
 @_request("request-upgrade", "RFC 6455 4.1")
@@ -608,23 +599,11 @@ _acceptance(
 )(partial(_doubled, "Sec-WebSocket-Extensions"))  # fmt: skip
 
 
-def _beyond(answer: Extension, offer: Extension) -> dict[str, str]:
-    """By a rule's name, what an answer for permessage-deflate takes or leaves out against that offer."""
-    (bits, most), found = [e.get("server_max_window_bits") for e in (answer, offer)], {}
-    if answer.get("client_max_window_bits") is not None and offer.get("client_max_window_bits") is None:
-        found["window-bits-not-offered"] = "client_max_window_bits, which the client did not offer"
-    if offer.get("server_no_context_takeover") is not None and answer.get("server_no_context_takeover") is None:
-        found["takeover-limit-ignored"] = "server_no_context_takeover was offered, and is missing"
-    if most and (not bits or settled(answer).server_max_window_bits > int(most)):
-        found["window-limit-ignored"] = f"server_max_window_bits is {bits or 'missing'}, where {most} was offered"
-    return found
-
-
 def _accepts(rule: str, case: HeadCase) -> Iterator[Breach]:
     # Of several offers a server may accept any, but as a whole (RFC 7692 section 5). The one that is met best counts.
     offers = [offer for offer in _deflates(case.request) if wrong_parameter(offer, offered=True) is None]
     for answer in _deflates(case.head)[:1] if offers else ():
-        if found := min((_beyond(answer, offer) for offer in reversed(offers)), key=len).get(rule):
+        if found := min((beyond(answer, offer) for offer in reversed(offers)), key=len).get(rule):
             yield Breach(found, *case.line("Sec-WebSocket-Extensions"))
 
 
