@@ -141,9 +141,7 @@ def test_a_header_is_found_before_its_payload_comes() -> None:
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_any_bytes_will_do(kind: type) -> None:
     found = Dissector(CLIENT, expect_head=False).feed(kind(build_frame("Hello", mask=KEY)))
-    assert found == [FrameHeader(0, 0, 6, 5, 0x81, 0x85, KEY)]
-    assert found[-1] == found[0]
-    assert found[:5] == list(found)
+    assert list(found) == [FrameHeader(0, 0, 6, 5, 0x81, 0x85, KEY)]
     assert repr(found) == "<0 heads and 1 frame headers>"
 
 

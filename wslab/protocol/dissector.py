@@ -29,10 +29,10 @@ connection does (``expect_head``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NamedTuple, overload
+from typing import Final, NamedTuple
 
 from ..anatomy.field import Sender
 from .head import TOKEN, Head, head_end, parse_head
@@ -98,10 +98,10 @@ class Body(NamedTuple):
 
 
 @dataclass(slots=True, repr=False, eq=False)
-class FoundFrames(Sequence["Head | Body | FrameHeader"]):
-    """What one call of ``feed`` found, in stream order: heads and the bodies behind them, then frame headers. A
-    sequence that notes where each frame begins and reads its header when asked for it: that is what makes indexing
-    fast. It holds the fed chunk for as long as it lives."""
+class FoundFrames:
+    """What one call of ``feed`` found, in stream order: heads and the bodies behind them, then frame headers. It notes
+    where each frame begins and reads its header when asked for it: that is what makes indexing fast. It holds the fed
+    chunk for as long as it lives."""
 
     heads: list[Head | Body]
     data: bytes | memoryview  # the bytes that the frames were found in
@@ -112,23 +112,10 @@ class FoundFrames(Sequence["Head | Body | FrameHeader"]):
     def __len__(self) -> int:
         return len(self.heads) + len(self.marks)
 
-    @overload
-    def __getitem__(self, place: int) -> Head | Body | FrameHeader: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Head | Body | FrameHeader]: ...
-    def __getitem__(self, place: int | slice) -> Head | Body | FrameHeader | list[Head | Body | FrameHeader]:
-        if isinstance(place, slice):
-            return [self[number] for number in range(*place.indices(len(self)))]
-        number = range(len(self))[place] - len(self.heads)
-        return self.heads[number] if number < 0 else self.header(number)
-
     def __iter__(self) -> Iterator[Head | Body | FrameHeader]:
         yield from self.heads
         for number in range(len(self.marks)):
             yield self.header(number)
-
-    def __eq__(self, other: object) -> bool:
-        return list(self) == list(other) if isinstance(other, FoundFrames | list) else NotImplemented
 
     def __repr__(self) -> str:
         return f"<{len(self.heads)} heads and {len(self.marks)} frame headers>"
