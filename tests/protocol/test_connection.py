@@ -501,3 +501,15 @@ def test_bodies_that_come_with_other_heads_are_told_whole() -> None:
     assert [thing.length for thing in found if isinstance(thing, Unread)] == [5000, 5013]
     assert accounted(found) == len(refusal + chunked + RESPONSE) + 3
     assert isinstance(found[-2], Frame)
+
+
+@pytest.mark.parametrize("before", [b"", PAGE[0], PAGE[0] * 2])
+@pytest.mark.parametrize("kept", [0, 1, 40])
+def test_a_101_that_is_seen_before_its_request_makes_no_frames_of_that(before: bytes, kept: int) -> None:
+    """So a capture may show them, where packets were noted out of order."""
+    connection = Connection()
+    found = connection.feed(CLIENT, before) + connection.feed(SERVER, PAGE[1] * before.count(b"GET"))
+    found += connection.feed(CLIENT, REQUEST[:kept]) + connection.feed(SERVER, RESPONSE)
+    found += connection.feed(CLIENT, REQUEST[kept:] + build_frame("x", mask=KEY))
+    assert [thing.target for thing in found if isinstance(thing, Head) and thing.sender is CLIENT][-1] == "/chat"
+    assert [thing.violations for thing in found if isinstance(thing, Frame)] == [()]

@@ -399,7 +399,9 @@ class Connection:
         else:
             if head.status == 101:
                 self._open = True
-                self._sides[Sender.CLIENT].dissector.expect_frames()
+                # A capture may show an answer before its request.
+                if sum(-one.final if one.sender else 1 for one in self.heads) >= 0:
+                    self._sides[Sender.CLIENT].dissector.expect_frames()
                 self._agree(head.get("Sec-WebSocket-Extensions"))
                 self._happen((sender, None), {sender: Event.SENT_ACCEPTANCE, sender.peer: Event.RECEIVED_ACCEPTANCE})
             elif side.dissector.mode is Mode.UNREAD or (head.final and not _stays(head)):
