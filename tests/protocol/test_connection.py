@@ -25,6 +25,7 @@ from wslab.protocol import (
     Unread,
     build_close,
     build_frame,
+    build_request,
     build_response,
     dissect,
 )
@@ -435,3 +436,80 @@ def test_a_get_behind_a_request_is_another_request_and_behind_a_101_a_frame() ->
             connection.feed(Sender.SERVER, RESPONSE)
         found = [thing for byte in REQUEST for thing in connection.feed(Sender.CLIENT, bytes([byte]))]
         assert isinstance(found[0], told)
+
+
+EARLY = (
+    b"HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n",
+    b"HTTP/1.0 100 Continue\r\n\r\n",
+    b"HTTP/1.1 199 x\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("early", EARLY)
+def test_an_interim_response_refuses_nothing(early: bytes) -> None:
+    connection = Connection()
+    connection.feed(CLIENT, REQUEST)
+    connection.feed(SERVER, early)
+    assert connection.states == dict.fromkeys(Sender, State.CONNECTING)
+    connection.feed(SERVER, RESPONSE)
+    assert connection.states == dict.fromkeys(Sender, State.OPEN)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        build_request(headers={"Content-Length": "3"}, body=b"abc"),
+        build_request(headers={"Transfer-Encoding": "chunked"}, body=b"0\r\n\r\n"),
+        build_request(headers={"Upgrade": None}),
+    ],
+    ids=["a body", "a body in chunks", "no Upgrade"],
+)
+@pytest.mark.parametrize("frame", [{"opcode": 3}, {"rsv1": True, "fin": False}, {"rsv2": True}, {"opcode": 15}])
+def test_behind_a_101_the_client_sends_frames_whatever_its_request_was(request_: bytes, frame: dict[str, int]) -> None:
+    """A first byte that begins no frame as it must be was taken for HTTP."""
+    sent = build_frame("x", mask=KEY, **frame)  # type: ignore[arg-type]
+    connection = Connection()
+    connection.feed(CLIENT, request_)
+    connection.feed(SERVER, build_response())
+    (found,) = connection.feed(CLIENT, sent)[:1]
+    assert isinstance(found, Frame)
+    assert found.first == sent[0]
+    assert [thing.first for thing in dissect(request_ + sent, build_response()).frames] == [sent[0]]
+
+
+@pytest.mark.parametrize(
+    ("client", "server"),
+    [(REQUEST, b"HTTP/1.1 100 x\r\n\r\n"), (b"", b"HTTP/1.1 100 x\r\n\r\n")],
+    ids=["interim responses", "of one direction"],
+)
+def test_many_heads_cost_as_much_as_they_are(client: bytes, server: bytes) -> None:
+    """8,000 of them took 20 s, and twice as many 100 s. The ceiling is generous: they take half a second."""
+    times = 8000
+    begun = time.perf_counter()
+    found = dissect(client, server * times)
+    assert time.perf_counter() - begun < 10
+    assert len([head for head in found.heads if head.sender is SERVER]) == times
+
+
+def test_bodies_that_come_with_other_heads_are_told_whole() -> None:
+    """One write holds them all, and they are longer than a piece that is looked at."""
+    body = b"b" * 5000
+    refusal = b"HTTP/1.1 401 x\r\nContent-Length: 5000\r\n\r\n" + body
+    chunked = b"HTTP/1.1 401 x\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n" + body + b"\r\n0\r\n\r\n"
+    connection = Connection()
+    found = connection.feed(SERVER, refusal + chunked + RESPONSE + build_frame("x"))
+    assert [thing.length for thing in found if isinstance(thing, Unread)] == [5000, 5013]
+    assert accounted(found) == len(refusal + chunked + RESPONSE) + 3
+    assert isinstance(found[-2], Frame)
+
+
+@pytest.mark.parametrize("before", [b"", PAGE[0], PAGE[0] * 2])
+@pytest.mark.parametrize("kept", [0, 1, 40])
+def test_a_101_that_is_seen_before_its_request_makes_no_frames_of_that(before: bytes, kept: int) -> None:
+    """So a capture may show them, where packets were noted out of order."""
+    connection = Connection()
+    found = connection.feed(CLIENT, before) + connection.feed(SERVER, PAGE[1] * before.count(b"GET"))
+    found += connection.feed(CLIENT, REQUEST[:kept]) + connection.feed(SERVER, RESPONSE)
+    found += connection.feed(CLIENT, REQUEST[kept:] + build_frame("x", mask=KEY))
+    assert [thing.target for thing in found if isinstance(thing, Head) and thing.sender is CLIENT][-1] == "/chat"
+    assert [thing.violations for thing in found if isinstance(thing, Frame)] == [()]

@@ -17,7 +17,7 @@ from wire_streams import CLIENT, KEY, REQUEST, SERVER, converse
 
 from wslab.anatomy.field import Sender
 from wslab.protocol import Connection, Frame, Message, build_frame, build_response, dissect
-from wslab.protocol.deflate import FINAL_BLOCKS, Extension, Parameters, agreed, parse_extensions
+from wslab.protocol.deflate import FINAL_BLOCKS, TAIL, Extension, Inflater, Parameters, agreed, parse_extensions
 
 messages = st.lists(st.lists(st.binary(max_size=60), min_size=1, max_size=3), min_size=1, max_size=5)
 repeated = st.lists(
@@ -262,3 +262,53 @@ def test_inflating_never_raises(data: bytes, bits: int, final: bool, limit: int)
         inflated, problem = inflater.inflate(data, final=final)
         assert inflated is None or len(inflated) <= limit
         assert problem is None or inflated is None
+
+
+FIXED, FINAL = bytes.fromhex("f248cdc9c90700"), bytes.fromhex("f348cdc9c90700")
+_compressed = zlib.compressobj(9, zlib.DEFLATED, -15)
+LONG = (_compressed.compress(bytes(range(256)) * 9) + _compressed.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+INSIDE = {
+    "no header of an empty block": FIXED[:-1],
+    "a tail that was not removed": FIXED + TAIL,
+    "cut": FIXED[:3],
+    "BFINAL, and no octet more": FINAL,
+    "BFINAL, cut": FINAL[:4],
+    "an empty last block, and no more": b"\x03",
+    "a stored block, cut": b"\x00\x05\x00\xfa\xffHell",
+    "long, without its last octet": LONG[:-1],
+    "long, cut": LONG[: len(LONG) // 2],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("payload", INSIDE.values(), ids=INSIDE)
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("takeover", [True, False])
+def test_data_that_ends_inside_a_block_is_blamed_itself_and_not_what_follows(
+    payload: bytes, parts: int, takeover: bool
+) -> None:
+    """RFC 7692 7.2.3.4: of a block with BFINAL, one more octet "is necessary to allow the payload to be decompressed in
+    the same manner". zlib alone asks for more, finds it in the next message, and calls that one broken."""
+    inflater = Inflater(takeover=takeover)
+    inflater.begin()
+    if parts == 2:
+        assert inflater.inflate(payload[:2], final=False)[1] is None
+        payload = payload[2:]
+    inflated, wrong = inflater.inflate(payload, final=True)
+    assert inflated is None
+    assert wrong
+    inflater.begin()
+    assert inflater.inflate(FIXED, final=True) == ((None, None) if takeover else (b"Hello", None))
+
+
+@pytest.mark.parametrize(
+    "payload", [b"\x00", b"\x02\x00", FIXED, FINAL + b"\x00", LONG, b"\x00\x05\x00\xfa\xffHello\x00"]
+)
+def test_data_that_ends_behind_a_block_is_whole(payload: bytes) -> None:
+    inflater = Inflater()
+    for _ in range(2):
+        inflater.begin()
+        assert inflater.inflate(payload[:1], final=False)[1] is None
+        assert inflater.inflate(payload[1:], final=True)[1] is None

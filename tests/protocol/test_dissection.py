@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from wire_streams import CLIENT, KEY, REQUEST, RESPONSE, SERVER, frame_streams
 
 from wslab.protocol import State, build_close, build_frame, build_request, build_response, dissect
+from wslab.protocol.handshake import SAMPLE_KEY
 
 COMPRESSED = build_frame(bytes.fromhex("f248cdc9c90700"), rsv1=True, mask=KEY)
 
@@ -134,3 +135,19 @@ def test_a_cell_shows_a_bounded_part_of_many_frames_and_str_all() -> None:
     few = dissect(b"\x89\x80\0\0\0\0" * 61, extensions="")
     assert str(few).count("PING frame") == 61
     assert repr(dissect(b"\x89\x80\0\0\0\0" * 60, extensions="")).count("PING frame") == 60
+
+
+def test_each_response_is_explained_by_the_request_that_it_answers() -> None:
+    """A client that is answered 401 tries again with another key."""
+    keys = SAMPLE_KEY, "AQIDBAUGBwgJCgsMDQ4PEA==", "AAAAAAAAAAAAAAAAAAAAAA=="
+    early = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    refusal = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"
+    found = dissect(
+        b"".join(build_request(key=key) for key in keys),
+        early + refusal + early * 2 + refusal + build_response(keys[2]),
+    )
+    assert found.violations == ()
+    *_, response = found.explanations()
+    assert response["Sec-WebSocket-Accept"].meaning == "the right answer to the request's key"
+    assert f'"{keys[2]}"' in dict(response.facts)["Accept computed"]
+    assert "wrong" not in str(found)

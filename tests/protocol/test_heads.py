@@ -230,3 +230,72 @@ def test_a_limit_holds_for_heads_without_cr() -> None:
     (told,) = Dissector(CLIENT).feed(endless).heads
     assert isinstance(told, Head)
     assert told.malformed == "no empty line in the first 65,536 bytes"
+
+
+REFUSING = ("HTTP/1.1 403 Forbidden", "HTTP/1.1 200 OK", "HTTP/1.1 426 Upgrade Required", "HTTP/1.1 103 Early Hints")
+ANSWERS = (
+    "Sec-WebSocket-Extensions: permessage-deflate",
+    "Sec-WebSocket-Protocol: chat",
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+)
+
+
+@pytest.mark.parametrize("line", ANSWERS)
+@pytest.mark.parametrize("status", REFUSING)
+def test_what_answers_a_handshake_is_no_answer_where_none_is_made(status: str, line: str) -> None:
+    data = f"{status}\r\n{line}\r\n\r\n".encode()
+    told = explain_head(data, SERVER, request=parse_head(REQUEST, CLIENT)).fields[3]
+    assert told.meaning == "belongs to a response that makes the connection, and this one does not"
+    accepted = explain_head(
+        data.replace(status.encode(), b"HTTP/1.1 101 x"), SERVER, request=parse_head(REQUEST, CLIENT)
+    )
+    assert "belongs to" not in accepted.fields[3].meaning
+
+
+@pytest.mark.parametrize(
+    ("line", "sender"),
+    [
+        *(
+            (line, SERVER)
+            for line in ("Host: a", "Origin: null", "User-Agent: a", "Cookie: a=b", "Authorization: Basic a")
+        ),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", SERVER),
+        *((line, CLIENT) for line in ("Server: a", "Set-Cookie: a=b", "WWW-Authenticate: Basic", "Location: /")),
+        (ANSWERS[2], CLIENT),
+    ],
+)
+def test_a_header_of_the_other_half_is_said_to_be_one(line: str, sender: Sender) -> None:
+    begins = "HTTP/1.1 101 x" if sender is SERVER else "GET / HTTP/1.1"
+    (told,) = explain_head(f"{begins}\r\n{line}\r\n\r\n".encode(), sender).fields[3:-1]
+    assert told.meaning == f"a header of {'requests' if sender is SERVER else 'responses'}; it says nothing here"
+    assert told.secret is (line.split(":")[0] in ("Cookie", "Authorization", "Set-Cookie"))
+
+
+@pytest.mark.parametrize(
+    ("first", "part", "meaning"),
+    [
+        ("HTTP/1.1 100 Continue", 1, '"100": an interim response; the answer to the request follows'),
+        ("HTTP/1.1 103 Early Hints", 1, '"103": an interim response; the answer to the request follows'),
+        ("HTTP/1.1 302 Found", 1, '"302": not 101, so no WebSocket connection is made'),
+        ("HTTP/1.1 405 x", 1, "Method Not Allowed: the resource does not take the request's method"),
+        ("HTTP/1.1 505 x", 1, "HTTP Version Not Supported: the server does not take the request's version of HTTP"),
+        ("HTTP/1.0 403 x", 0, "older than 1.1"),
+        ("GET / HTTP/1.0", 2, "older than the 1.1 that is needed"),
+    ],
+)
+def test_the_first_line_says_no_more_than_it_shows(first: str, part: int, meaning: str) -> None:
+    sender = SERVER if first.startswith("HTTP") else CLIENT
+    assert explain_head(f"{first}\r\n\r\n".encode(), sender).fields[part].meaning == meaning
+
+
+@pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        ("Origin: null", "the browser does not tell where the page comes from, such as a file"),
+        ("Origin: http://a", 'the page whose script asks comes from "http://a"; only browsers cannot lie here'),
+        ("Date: x", "when the client wrote this request"),
+        ("Sec-WebSocket-Protocol: a,, b,", 'subprotocols that the client would speak, best first: "a", "b"'),
+    ],
+)
+def test_a_line_of_a_request_is_the_clients(line: str, meaning: str) -> None:
+    assert explain_head(f"GET / HTTP/1.1\r\n{line}\r\n\r\n".encode(), CLIENT).fields[3].meaning == meaning

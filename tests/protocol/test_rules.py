@@ -82,7 +82,19 @@ def more_said(blamed: bytes, *lines: bytes, asked: dict[str, str] | None = None)
 
 
 AT_THE_END = ("close-not-answered", "stream-cut", "request-not-answered")
-NO_HOSTS = ("a b", "a/b", "user@a", "[::1", "a:80x", "%zz")
+NO_HOSTS = (
+    "a b",
+    "a/b",
+    "user@a",
+    "[::1",
+    "a:80x",
+    "%zz",
+    "[:::1]",
+    "[1::2::3]",
+    "[1.2.3.4]:80",
+    "[abc]",
+    "[12345::1]",
+)
 NO_PARAMETERS = (
     "server_max_window_bits=16",
     "server_max_window_bits=7",
@@ -180,7 +192,11 @@ EXAMPLES: dict[str, list[Example]] = {
     "window-bits-not-offered": [
         more_said(
             b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=10\r\n",
-            asked={EXTENSIONS: "permessage-deflate"},
+            asked={EXTENSIONS: offer},
+        )
+        for offer in (
+            "permessage-deflate",
+            "permessage-deflate; server_max_window_bits=10; client_max_window_bits, permessage-deflate",
         )
     ],
     "takeover-limit-ignored": [
@@ -196,6 +212,17 @@ EXAMPLES: dict[str, list[Example]] = {
             asked={EXTENSIONS: ", ".join(f"permessage-deflate; server_max_window_bits={bits}" for bits in (9, 12))},
         )
         for answer in ("", "; server_max_window_bits=13", "; client_no_context_takeover; server_max_window_bits=15")
+    ]
+    + [
+        more_said(
+            b"Sec-WebSocket-Extensions: permessage-deflate\r\n", asked={EXTENSIONS: f"permessage-deflate; {offer}"}
+        )
+        for offer in (
+            "server_max_window_bits=15",
+            'server_max_window_bits="10", permessage-deflate; server_no_context_takeover; server_max_window_bits=12',
+            "server_max_window_bits=10, permessage-deflate; server_no_context_takeover; client_max_window_bits=9; "
+            "server_max_window_bits=9",
+        )
     ],
     "deflate-accepted-twice": [
         more_said(
@@ -290,7 +317,14 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "stream-cut": [Example(**server(b"\x81")), Example(**server(b"\x81\x05abc")), Example([PLAIN_REQUEST[:-2]], [])],
     "close-not-answered": [Example(**server(build_close(1000)))],
-    "request-not-answered": [Example([PLAIN_REQUEST], [], ends=(SERVER, CLIENT))],
+    "request-not-answered": [
+        Example([PLAIN_REQUEST], interim, ends=(SERVER, CLIENT))
+        for interim in (
+            [],
+            [b"HTTP/1.1 100 Continue\r\n\r\n"],
+            [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"],
+        )
+    ],
 }
 
 
@@ -347,6 +381,20 @@ def test_a_broken_rule_is_found_where_it_is_broken(rule: str, number: int) -> No
 
 LIMITED = "permessage-deflate; server_no_context_takeover; server_max_window_bits=10, permessage-deflate"
 OFFERS = ("client_max_window_bits", "client_max_window_bits=8; server_max_window_bits=15", 'server_max_window_bits="9"')
+HOSTS = ("", "a", "a:", "a:80", "[::1]:80", "a_b.c%20", "[::ffff:1.2.3.4]:", "[2001:db8::1]", "[v1.fe:x-y]:80")
+MORE_LIMITED = "permessage-deflate; server_no_context_takeover, permessage-deflate; server_max_window_bits=10"
+FALLBACKS = [
+    (
+        [build_request(headers={EXTENSIONS: offer})],
+        [build_response(headers={EXTENSIONS: f"permessage-deflate; {answer}"})],
+    )
+    for offer, answer in (
+        (MORE_LIMITED, "server_max_window_bits=9"),
+        (MORE_LIMITED, "server_no_context_takeover"),
+        ("permessage-deflate; server_max_window_bits=15", "server_max_window_bits=15"),
+        (f"{MORE_LIMITED}; client_max_window_bits", 'client_max_window_bits="9"; server_max_window_bits=10'),
+    )
+]
 LEGAL = [
     Example(),
     Example(**client(build_frame("Hello", mask=KEY), build_close(1000, "bye", mask=KEY))),
@@ -358,7 +406,17 @@ LEGAL = [
     Example([build_request(headers={"Connection": "keep-alive, Upgrade", "upgrade": "WebSocket"})]),
     Example([build_request("http://127.0.0.1/chat")]),
     Example([build_request("/a-b_c.d~e!f$g&h'i(j)k*l+m,n;o=p:q@r/s?t/u?v%20w")]),
-    *(Example([build_request(headers={"Host": host})]) for host in ("", "a", "a:", "a:80", "[::1]:80", "a_b.c%20")),
+    *(Example([build_request(headers={"Host": host})]) for host in HOSTS),
+    *(Example(*exchange) for exchange in FALLBACKS),
+    # An extension that is not known here may interleave the fragments of messages.
+    Example(
+        [build_request(headers={EXTENSIONS: "x-mux"})],
+        [
+            build_response(headers={EXTENSIONS: "x-mux"}),
+            *[build_frame("x", fin=False)] * 2,
+            *[build_frame(opcode=0)] * 3,
+        ],
+    ),
     *(
         Example([build_request(headers={"Sec-WebSocket-Extensions": f"permessage-deflate; {offer}"})])
         for offer in OFFERS
@@ -416,6 +474,36 @@ def test_a_lone_frame_is_judged_by_what_it_shows(data: str, sender: Sender | Non
 )
 def test_a_status_code_is_explained_as_its_senders(code: int, sender: Sender | None, meaning: str) -> None:
     assert explain(build_close(code, mask=KEY if sender is CLIENT else None), sender)["Status code"].meaning == meaning
+
+
+SAME = ("13", "13"), ("13", "8"), ("13, 14",)
+
+
+@pytest.mark.parametrize(
+    ("status", "versions", "told"),
+    [
+        *((status, ("14",), False) for status in (100, 103, 200, 301, 401, 403, 407, 429, 500, 503)),
+        *((400, versions, False) for versions in SAME[:2]),
+        *((status, versions, True) for status in (400, 426) for versions in (("14",), SAME[2])),
+    ],
+)
+def test_a_version_is_refused_only_where_the_status_says_so(status: int, versions: tuple[str, ...], told: bool) -> None:
+    """Whoever wants credentials first, or is busy, may speak that version."""
+    lines = "".join(f"Sec-WebSocket-Version: {version}\r\n" for version in versions).encode()
+    request = build_request(headers={"Sec-WebSocket-Version": None})[:-2] + lines + b"\r\n"
+    found = broken(Example([request], [f"HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n".encode()], ends=()))
+    assert ("versions-not-listed" in [violation.rule for _, violation in found]) is told
+
+
+@pytest.mark.parametrize("sender", [CLIENT, SERVER])
+def test_a_frame_behind_a_refusal_that_keeps_the_connection_is_called_so(sender: Sender) -> None:
+    connection = Connection()
+    converse(connection, [PLAIN_REQUEST], [b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"], ends=())
+    (frame,) = connection.feed(sender, build_frame(opcode=9, mask=None if sender else KEY))
+    assert isinstance(frame, Frame)
+    assert [violation.found for violation in frame.violations] == [
+        "a frame after the server refused the opening handshake"
+    ]
 
 
 def test_a_lone_head_is_judged_too() -> None:

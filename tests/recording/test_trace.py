@@ -668,3 +668,16 @@ def test_two_requests_are_explained_each_and_withheld_both(tmp_path: Path) -> No
     ]
     trace.save(tmp_path / "whole", reveal=True)
     assert [Trace.load(tmp_path / "whole").explain(n) for n in range(5)] == [trace.explain(n) for n in range(5)]
+
+
+@pytest.mark.parametrize("refusals", [1, 2, 3])
+def test_a_later_head_is_said_to_stand_where_it_stands(refusals: int):
+    trace = Trace()
+    client, server = trace.join(Sender.CLIENT, "one"), trace.join(Sender.SERVER, "one")
+    refusal = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    for answer in (*[refusal] * refusals, build_response()):
+        client.sent(build_request())
+        server.sent(answer)
+    explained = [trace.explain(number) for number in range(2 * refusals + 2)]
+    assert [one.offset for one in explained[::2]] == [len(build_request()) * n for n in range(refusals + 1)]
+    assert [one.offset for one in explained[1::2]] == [len(refusal) * n for n in range(refusals + 1)]

@@ -117,6 +117,7 @@ class Connection:
         self.inflate_limit: Final = inflate_limit
         self.payloads: Final = payloads
         self.heads: list[Head] = []  # every head, in the order in which they were completed
+        self.request: Head | None = None  # the latest
         # What was agreed on permessage-deflate; None where it was not, or is not known.
         self.deflate: Parameters | None = None
         # The state of the connection as each endpoint knows it.
@@ -138,11 +139,6 @@ class Connection:
         if self._open and extensions is not None:
             self._agree([extensions])
         self._replan()
-
-    @property
-    def request(self) -> Head | None:
-        """The latest request head."""
-        return next((head for head in reversed(self.heads) if head.sender is Sender.CLIENT), None)
 
     @property
     def response(self) -> Head | None:
@@ -221,7 +217,9 @@ class Connection:
         peer = self._sides[sender.peer]
         # An endpoint whose first frames were not seen may have sent a close frame among them.
         unanswered = not (reset or side.lost or side.close_sent or peer.ended) and peer.close_sent and side.known
-        silent = not (reset or side.lost or peer.lost or side.dissector.received or self._open or peer.ended)
+        interim = sum(head.length for head in self.heads if head.sender is sender and not head.final)
+        said = side.dissector.received > interim
+        silent = not (reset or side.lost or peer.lost or said or self._open or peer.ended)
         no_answer = silent and sender is Sender.SERVER and self.request is not None
         case = EndCase(close_unanswered=unanswered, no_answer=no_answer)
         self.closing_violations[sender] = judge(END_RULES, case)
@@ -373,7 +371,7 @@ class Connection:
             return "without an opening handshake"
         if self._open:
             return None
-        if self.response is not None and self.states[Sender.SERVER] is not State.CONNECTING:
+        if self.response is not None and self.response.final:
             return "after the server refused the opening handshake"
         return "before the server's 101" if side.sender is Sender.CLIENT else "without an opening handshake"
 
@@ -396,15 +394,19 @@ class Connection:
         sender = side.sender
         head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
         self.heads.append(head)
-        if sender is Sender.SERVER:
+        if sender is Sender.CLIENT:
+            self.request = head
+        else:
             if head.status == 101:
                 self._open = True
-                self._sides[Sender.CLIENT].dissector.expect_frames()
+                # A capture may show an answer before its request.
+                if sum(-one.final if one.sender else 1 for one in self.heads) >= 0:
+                    self._sides[Sender.CLIENT].dissector.expect_frames()
                 self._agree(head.get("Sec-WebSocket-Extensions"))
                 self._happen((sender, None), {sender: Event.SENT_ACCEPTANCE, sender.peer: Event.RECEIVED_ACCEPTANCE})
-            elif side.dissector.mode is Mode.UNREAD or not _stays(head):
+            elif side.dissector.mode is Mode.UNREAD or (head.final and not _stays(head)):
                 self._happen((sender, None), {sender: Event.SENT_REFUSAL, sender.peer: Event.RECEIVED_REFUSAL})
-            elif head.status is not None and head.status >= 200:
+            elif head.final:
                 self._sides[Sender.CLIENT].dissector.expect_head()
         self._replan()
         return head

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from ..anatomy.field import Sender
@@ -98,6 +99,18 @@ def wrong_parameter(extension: Extension, *, offered: bool) -> str | None:
     return None
 
 
+def beyond(answer: Extension, offer: Extension) -> dict[str, str]:
+    """By a rule's name, what an answer takes beyond that offer or leaves out of it (RFC 7692 section 7.1)."""
+    (bits, most), found = [e.get("server_max_window_bits") for e in (answer, offer)], {}
+    if answer.get("client_max_window_bits") is not None and offer.get("client_max_window_bits") is None:
+        found["window-bits-not-offered"] = "client_max_window_bits, which the client did not offer"
+    if offer.get("server_no_context_takeover") is not None and answer.get("server_no_context_takeover") is None:
+        found["takeover-limit-ignored"] = "server_no_context_takeover was offered, and is missing"
+    if most and (not bits or settled(answer).server_max_window_bits > int(most)):
+        found["window-limit-ignored"] = f"server_max_window_bits is {bits or 'missing'}, where {most} was offered"
+    return found
+
+
 def agreed(values: list[str]) -> Parameters | None:
     """The parameters of permessage-deflate that a response's Sec-WebSocket-Extensions lines settle; None without it.
     What a response does not name is the default: context takeover, and a window of 15 bits (32 KiB). The same goes for
@@ -163,7 +176,14 @@ class Inflater:
         if self.lost:
             return None, None
         try:
-            return self._run(data + TAIL if final else data), None
+            inflated = self._run(data + TAIL if final else data)
+            if final and inflated is not None:
+                probe = self._engine.copy()
+                with suppress(zlib.error):
+                    probe.decompress(b"\x03\x00")  # an empty last block, which can follow where all others have ended
+                if not probe.eof:
+                    raise zlib.error("the data ends inside a block")
+            return inflated, None
         except zlib.error as error:
             self.lost = "an earlier frame could not be inflated"
             return None, str(error).rpartition(": ")[2]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from ..anatomy.explanation import Explanation
@@ -52,7 +54,15 @@ class Dissection(Shown):
     def _explain(self, thing: Head | Frame) -> Explanation:
         if isinstance(thing, Frame) or thing.sender is Sender.CLIENT:
             return thing.explain()
-        return thing.explain(request=next((head for head in self.heads if head.sender is Sender.CLIENT), None))
+        return thing.explain(request=self._answered[thing.offset])
+
+    @cached_property
+    def _answered(self) -> dict[int, Head | None]:
+        """By a response's offset, the request that it answers; the last one where there are fewer."""
+        requests: Sequence[Head | None] = [head for head in self.heads if head.sender is Sender.CLIENT] or (None,)
+        responses = [head for head in self.heads if head.sender is Sender.SERVER]
+        before = accumulate((head.final for head in responses), initial=0)
+        return {head.offset: requests[min(n, len(requests) - 1)] for head, n in zip(responses, before, strict=False)}
 
     def json_objects(self, connection: int = 0) -> Iterator[dict[str, Any]]:
         """What ``wslab dissect --json`` prints, one object a line: handshakes, then frames, then unread bytes.
@@ -102,7 +112,7 @@ def dissect(
     kept = max(longest, 1 << 24)
     connection = Connection(keep=longest, payloads=kept, heads=(expected[0], expected[1]), extensions=extensions)
     found: dict[Sender, list[Thing]] = {sender: [] for sender in Sender}
-    left = {Sender.CLIENT: client, Sender.SERVER: server}
+    left = {Sender.CLIENT: memoryview(client), Sender.SERVER: memoryview(server)}
 
     def feed(sender: Sender, size: int) -> list[Thing]:
         told = connection.feed(sender, left[sender][:size])
@@ -114,11 +124,10 @@ def dissect(
     # says behind a request by the response to it. So heads are fed in turn, a request first, up to the upgrade.
     while all(expected) and (end := head_end(left[Sender.CLIENT])) >= 0:
         feed(Sender.CLIENT, end)
-        status = None
-        while (status is None or status < 200) and status != 101 and (end := head_end(left[Sender.SERVER])) >= 0:
-            told = feed(Sender.SERVER, end)
-            status = next((thing.status for thing in told if isinstance(thing, Head)), status)
-        if status is None or status == 101:
+        answer: Head | None = None
+        while (answer is None or not answer.final) and (end := head_end(left[Sender.SERVER])) >= 0:
+            answer = next((thing for thing in feed(Sender.SERVER, end) if isinstance(thing, Head)), answer)
+        if answer is None or answer.status in (None, 101):
             break
     feed(Sender.SERVER, len(server))
     feed(Sender.CLIENT, len(client))

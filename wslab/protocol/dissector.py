@@ -29,10 +29,10 @@ connection does (``expect_head``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NamedTuple, overload
+from typing import Final, NamedTuple
 
 from ..anatomy.field import Sender
 from .head import TOKEN, Head, head_end, parse_head
@@ -42,6 +42,7 @@ from .words import FIN, LENGTH, OPCODE, OPCODES, RSV1, RSV2, RSV3
 # A head is at most this long, in bytes. RFC 9112 sets no limit and lets every receiver set one.
 HEAD_LIMIT: Final = 65536
 UNREAD_KEPT: Final = 4096  # of bytes that are unread for good, so many are kept in ``tail``; the rest are counted
+PIECE: Final = 4096  # bytes that are looked at, at once, for heads and bodies: each piece of many heads is copied
 CHUNK_LINE: Final = 1024  # bytes of a line between two chunks, at most
 # The line before a chunk: its size, and extensions.
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(;.*)?", re.DOTALL)
@@ -97,10 +98,10 @@ class Body(NamedTuple):
 
 
 @dataclass(slots=True, repr=False, eq=False)
-class FoundFrames(Sequence["Head | Body | FrameHeader"]):
-    """What one call of ``feed`` found, in stream order: heads and the bodies behind them, then frame headers. A
-    sequence that notes where each frame begins and reads its header when asked for it: that is what makes indexing
-    fast. It holds the fed chunk for as long as it lives."""
+class FoundFrames:
+    """What one call of ``feed`` found, in stream order: heads and the bodies behind them, then frame headers. It notes
+    where each frame begins and reads its header when asked for it: that is what makes indexing fast. It holds the fed
+    chunk for as long as it lives."""
 
     heads: list[Head | Body]
     data: bytes | memoryview  # the bytes that the frames were found in
@@ -111,23 +112,10 @@ class FoundFrames(Sequence["Head | Body | FrameHeader"]):
     def __len__(self) -> int:
         return len(self.heads) + len(self.marks)
 
-    @overload
-    def __getitem__(self, place: int) -> Head | Body | FrameHeader: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Head | Body | FrameHeader]: ...
-    def __getitem__(self, place: int | slice) -> Head | Body | FrameHeader | list[Head | Body | FrameHeader]:
-        if isinstance(place, slice):
-            return [self[number] for number in range(*place.indices(len(self)))]
-        number = range(len(self))[place] - len(self.heads)
-        return self.heads[number] if number < 0 else self.header(number)
-
     def __iter__(self) -> Iterator[Head | Body | FrameHeader]:
         yield from self.heads
         for number in range(len(self.marks)):
             yield self.header(number)
-
-    def __eq__(self, other: object) -> bool:
-        return list(self) == list(other) if isinstance(other, FoundFrames | list) else NotImplemented
 
     def __repr__(self) -> str:
         return f"<{len(self.heads)} heads and {len(self.marks)} frame headers>"
@@ -146,7 +134,7 @@ class Dissector:
         expect_head: whether the stream begins with an opening handshake, or in the midst of frames.
     """
 
-    __slots__ = ("_asked", "_body", "_index", "_kept", "mode", "next_offset", "received", "sender")
+    __slots__ = ("_asked", "_behind", "_body", "_index", "_kept", "mode", "next_offset", "received", "sender")
 
     def __init__(self, sender: Sender, *, expect_head: bool = True) -> None:
         self.sender: Final = sender
@@ -157,6 +145,7 @@ class Dissector:
         self._kept = bytearray()
         self._index = 0
         self._asked = False  # whether the next bytes come right behind a request that asks for WebSocket
+        self._behind = Mode.HEAD  # what comes behind a body
         self._body: BodyEnd | None = None
 
     @property
@@ -179,16 +168,20 @@ class Dissector:
         self.received += len(data)
         heads: list[Head | Body] = []
         rest = data if isinstance(data, memoryview) and self.mode is Mode.FRAMES else bytes(data)
-        while rest and (self.mode is not Mode.FRAMES or self._asked):
+        left = memoryview(rest)
+        while left and (self.mode is not Mode.FRAMES or self._asked):
+            piece = bytes(left[:PIECE])
             match self.mode:
                 case Mode.FRAMES:
-                    rest = self._ask_again(bytes(rest))
+                    over = self._ask_again(piece)
                 case Mode.HEAD:
-                    rest = self._read_head(bytes(rest), heads)
+                    over = self._read_head(piece, heads)
                 case Mode.BODY:
-                    rest = self._read_body(bytes(rest), heads)
+                    over = self._read_body(piece, heads)
                 case _:
-                    rest = self._keep(bytes(rest))
+                    over = self._keep(piece)
+            left = left[len(piece) - len(over) :]
+        rest = rest[len(rest) - len(left) :]
         marks: list[int] = []
         first_index = self._index
         if rest and self._kept:
@@ -210,6 +203,9 @@ class Dissector:
     def expect_frames(self) -> None:
         """Take the next bytes for frames, whatever they are: the request before them was accepted."""
         self._asked = False
+        self._behind = Mode.FRAMES
+        if self.mode is Mode.HEAD and not self._kept:
+            self.mode = Mode.FRAMES
 
     def _read_head(self, data: bytes, found: list[Head | Body]) -> bytes:
         """Gather a head; return the bytes that are for another mode."""
@@ -229,6 +225,8 @@ class Dissector:
             return b""
         else:
             found.append(self._no_head(f"no empty line in the first {HEAD_LIMIT:,} bytes"))
+            del kept[UNREAD_KEPT:]
+            return b""
         rest = bytes(kept[max(0, stop) :])
         kept.clear()
         return rest
@@ -237,12 +235,10 @@ class Dissector:
         """Behind a request for WebSocket: a head where another GET begins, and else frames."""
         begun = bytes(self._kept) + data
         again = AGAIN.startswith(begun[: len(AGAIN)])
-        self._kept.clear()
         if again and len(begun) < len(AGAIN):
-            self._kept += begun
-            return b""
+            return self._keep(data)
         self.mode, self._asked = Mode.HEAD if again else Mode.FRAMES, False
-        return begun
+        return data
 
     def _no_head(self, problem: str) -> Head:
         self.mode = Mode.UNREAD
@@ -258,11 +254,11 @@ class Dissector:
             return b""
         rest = data[taken:]
         if self._body.over:
-            length = self.received - len(rest) - self.next_offset
+            length = self._body.length
             found.append(Body(self.next_offset, length, self.tail))
             self.next_offset += length
             self._kept.clear()
-            self.mode = Mode.HEAD
+            self.mode = self._behind
         return rest
 
     def _keep(self, data: bytes) -> bytes:
@@ -275,12 +271,13 @@ class BodyEnd:
     """Finds the end of one HTTP body, whose bytes come in pieces (RFC 9112 section 6.3). ``length`` is in bytes; None
     where the body is sent in chunks that say their own."""
 
-    __slots__ = ("_chunked", "_left", "_line", "_trailer", "over")
+    __slots__ = ("_chunked", "_left", "_line", "_trailer", "length", "over")
 
     def __init__(self, length: int | None) -> None:
         self.over = length == 0
         self._chunked = length is None
         self._left = length or 0
+        self.length = 0  # bytes taken so far
         self._line = b""
         self._trailer = False
 
@@ -312,6 +309,7 @@ class BodyEnd:
                 self._left = length + 2 if length else 0  # CRLF ends its data
             else:
                 return None
+        self.length += at
         return at
 
 

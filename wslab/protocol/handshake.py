@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
 # What a server appends to the key before it hashes it (RFC 6455 section 1.3). It is no secret: it shows that the server
@@ -56,6 +58,22 @@ def decode_key(value: str) -> bytes | None:
         return base64.b64decode(value.encode("latin-1", "replace"), validate=True)
     except binascii.Error:
         return None
+
+
+# A host and an optional port (RFC 3986 section 3.2.2).
+_HOST: Final = re.compile(
+    r"(?:\[(?:([\da-f:.]+)|v[\da-f]+\.[\w\-.~!$&'()*+,;=:]+)\]|(?:[\w\-.~!$&'()*+,;=]|%[\da-f]{2})*)(?::\d*)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def is_host(value: str) -> bool:
+    """Whether it is a host with an optional port, as the Host header has it."""
+    match = _HOST.fullmatch(value)
+    try:
+        return match is not None and IPv6Address(match[1] or "::") is not None
+    except ValueError:
+        return False
 
 
 def build_request(

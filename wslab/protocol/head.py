@@ -106,6 +106,11 @@ class Head(Shown):
         match = _LOOSE_STATUS.match(self.start_line)
         return int(match[1]) if match else None
 
+    @property
+    def final(self) -> bool:
+        """Whether it is a response that no other one follows for the same request, as one follows 100 and 103."""
+        return self.sender is Sender.SERVER and (self.status == 101 or not 100 <= (self.status or 0) < 200)
+
     @cached_property
     def lines(self) -> tuple[HeaderLine, ...]:
         """The header lines with the place of each."""
@@ -125,7 +130,7 @@ class Head(Shown):
         return sheet_of(self.explain())
 
 
-def head_end(data: bytes | bytearray, start: int = 0, stop: int = maxsize) -> int:
+def head_end(data: bytes | bytearray | memoryview, start: int = 0, stop: int = maxsize) -> int:
     """The offset behind the empty line that ends a head, looked for in ``data[start:stop]``; -1 where none does."""
     found = _EMPTY_LINE.search(data, start, stop)
     return -1 if found is None else found.end()
@@ -228,7 +233,7 @@ def _parts(head: Head, request: Head | None) -> Iterator[_Part]:
     yield from _first_line(head, data[:stop], request)
     for line in head.lines:
         raw = data[line.start : line.stop]
-        told = _tell(_HEADERS.get(line.name.strip(" \t").lower(), _UNKNOWN), line.value, head, request)
+        told = _header(line.name.strip(" \t").lower(), line.value, head, request)
         if not told.secret and _odd_and_secret(line.name, raw):
             told = Told("not written as a header is, and it may hold a credential", "RFC 9112 5.2", secret=True)
         yield line.name or "no header", raw, line.value, told
@@ -288,6 +293,26 @@ def _tell(says: Teller | Told, value: str, head: Head, request: Head | None) -> 
     return says._replace(meaning=says.meaning.format(quote(steady or value)), steady=steady)
 
 
+def _header(name: str, value: str, head: Head, request: Head | None) -> Told:
+    said = (told := _tell(_HEADERS.get(name, _UNKNOWN), value, head, request)).meaning
+    if name in _ONLY_OF[head.sender.peer]:
+        said = f"a header of {('requests', 'responses')[head.sender.peer]}; it says nothing here"
+    elif name in _OF_ANSWERS and _refused(head):
+        said = "belongs to a response that makes the connection, and this one does not"
+    elif name == "origin" and value == "null":
+        said = "the browser does not tell where the page comes from, such as a file"
+    elif name == "date" and head.sender is Sender.CLIENT:
+        said = "when the client wrote this request"
+    return told._replace(meaning=said)
+
+
+# Headers that a client alone sends, and a server alone; and those by which a server answers a handshake.
+_ONLY_OF: Final = (
+    ("host", "origin", "user-agent", "cookie", "authorization", "proxy-authorization", "sec-websocket-key"),
+    ("server", "set-cookie", "www-authenticate", "location", "sec-websocket-accept"),
+)
+_OF_ANSWERS: Final = ("sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol")
+
 # The parts of the first line.
 
 
@@ -298,12 +323,14 @@ def _method(value: str, head: Head, request: Head | None) -> Told:
 
 
 def _http_version(value: str, head: Head, request: Head | None) -> Told:
-    late = value >= "HTTP/1.1"
-    return Told("1.1 or later, as it must be" if late else "older than the 1.1 that is needed", "RFC 6455 4.1")
+    old = "older than the 1.1 that is needed" if head.sender is Sender.CLIENT else "older than 1.1"
+    return Told("1.1 or later, as it must be" if value >= "HTTP/1.1" else old, "RFC 6455 4.1")
 
 
 def _status(value: str, head: Head, request: Head | None) -> Told:
     # "Any status code other than 101 indicates that the WebSocket handshake has not completed" (RFC 6455 1.3)
+    if not head.final:
+        return Told(f"{quote(value)}: an interim response; the answer to the request follows", "RFC 9110 15.2")
     other = f"{quote(value)}: not 101, so no WebSocket connection is made"
     return Told(_STATUSES.get(value, other), "RFC 6455 4.2.2")
 
@@ -314,11 +341,11 @@ _STATUSES: Final = {
     "401": "Unauthorized: the server wants credentials first",
     "403": "Forbidden: the server does not accept this connection, for instance its Origin",
     "404": "Not Found: there is no such resource",
-    "405": "Method Not Allowed: the request is not a GET",
-    "426": "Upgrade Required: the request did not ask for WebSocket, or not for a version that is known",
+    "405": "Method Not Allowed: the resource does not take the request's method",
+    "426": "Upgrade Required: the server wants another protocol than the request's, or another version of it",
     "500": "Internal Server Error: the server's program failed",
     "503": "Service Unavailable: the server takes no connections now",
-    "505": "HTTP Version Not Supported: older than 1.1",
+    "505": "HTTP Version Not Supported: the server does not take the request's version of HTTP",
 }
 _TARGET: Final = Told("the resource name: which of the server's services is wanted: {}", "RFC 6455 4.1")
 _REASON: Final = Told("for people; programs ignore it", "RFC 9112 4")
@@ -353,12 +380,10 @@ def _upgrade(value: str, head: Head, request: Head | None) -> Told:
 
 
 def _connection(value: str, head: Head, request: Head | None) -> Told:
+    if _refused(head) and head.final and _names(value, "close"):
+        return Told("the server closes the TCP connection after this", "RFC 9112 9.3")
     if _refused(head):
-        ends = _names(value, "close")
-        said = (
-            "the server closes the TCP connection after this" if ends else f"options of this connection: {quote(value)}"
-        )
-        return Told(said, "RFC 9112 9.3" if ends else "RFC 9110 7.6.1")
+        return Told(f"options of this connection: {quote(value)}", "RFC 9110 7.6.1")
     good = "names Upgrade, so the Upgrade header holds for this connection"
     return Told(good if _names(value, "upgrade") else f"{quote(value)} does not name Upgrade", _half(head))
 
@@ -415,7 +440,7 @@ def _window(bits: str | None) -> str:
 
 def _protocol(value: str, head: Head, request: Head | None) -> Told:
     if head.sender is Sender.CLIENT:
-        names = ", ".join(quote(part.strip()) for part in value.split(","))
+        names = ", ".join(quote(part.strip()) for part in value.split(",") if part.strip())
         return Told(f"subprotocols that the client would speak, best first: {names}", "RFC 6455 11.3.4")
     asked = request is None or value in request.tokens("Sec-WebSocket-Protocol")
     return Told(f"the server chose {quote(value)}" + ("" if asked else ", which nobody asked for"), "RFC 6455 11.3.4")

@@ -18,8 +18,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from ..anatomy.field import Sender, Violation
 from ..drawing.visible import count, quote
-from .deflate import NAME, Extension, parse_extensions, settled, wrong_parameter
-from .handshake import accept_key, decode_key
+from .deflate import NAME, Extension, beyond, parse_extensions, wrong_parameter
+from .handshake import accept_key, decode_key, is_host
 from .head import TOKEN, Head
 from .header import FORM_OF, FORMS, shortest_form
 from .words import BINARY, CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, TEXT, opcode_name, status_meaning
@@ -254,7 +254,7 @@ def _continuation_from_nowhere(case: FrameCase) -> Iterator[Breach]:
     """A fragmented message consists of a single frame with the FIN bit clear and an opcode other than 0, followed by
     zero or more frames with the FIN bit clear and the opcode set to 0, and terminated by a single frame with the FIN
     bit set and an opcode of 0."""
-    if case.in_context and case.opcode == CONTINUATION and case.opened is None:
+    if case.in_context and case.opcode == CONTINUATION and case.opened is None and case.foreign is None:
         yield Breach("a CONTINUATION, and no message has begun", 4, 4)
 
 
@@ -262,7 +262,7 @@ def _continuation_from_nowhere(case: FrameCase) -> Iterator[Breach]:
 def _message_in_message(case: FrameCase) -> Iterator[Breach]:
     """The fragments of one message MUST NOT be interleaved between the fragments of another message unless an extension
     has been negotiated that can interpret the interleaving."""
-    if case.opened is not None and case.opcode in (TEXT, BINARY):
+    if case.opened is not None and case.opcode in (TEXT, BINARY) and case.foreign is None:
         yield Breach(f"a new {opcode_name(case.opcode)} inside a message whose last fragment has not come", 4, 4)
 
 
@@ -337,8 +337,7 @@ def _close_reason_utf8(case: FrameCase) -> Iterator[Breach]:
 
 # The request.
 
-# A host and an optional port (RFC 3986 section 3.2.2), and what no path and query may hold (sections 3.3 and 3.4).
-_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-fv:.]+\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::\d*)?", re.ASCII)
+# What no path and query may hold (RFC 3986 sections 3.3 and 3.4).
 _NO_TARGET: Final = re.compile(r"[^\w\-.~!$&'()*+,;=:@/?%\[\]]|%(?![0-9A-Fa-f]{2})", re.ASCII)
 
 REQUEST_RULES: Final[list[Rule[HeadCase]]] = []
@@ -408,7 +407,7 @@ def _host(case: HeadCase) -> Iterator[Breach]:
     header field and to any request message that contains more than one Host header field line or a Host header field
     with an invalid field value."""
     for value, place in case.each("Host"):
-        if not _HOST.fullmatch(value):
+        if not is_host(value):
             yield Breach(f"{quote(value)} is no host with an optional port", *place)
 
 
@@ -600,35 +599,32 @@ _acceptance(
 )(partial(_doubled, "Sec-WebSocket-Extensions"))  # fmt: skip
 
 
-@_acceptance("window-bits-not-offered", "RFC 7692 7.1.2.2")
-def _window_not_offered(case: HeadCase) -> Iterator[Breach]:
-    """If a received extension negotiation offer doesn't have the "client_max_window_bits" extension parameter, the
-    corresponding extension negotiation response to the offer MUST NOT include the "client_max_window_bits" extension
-    parameter."""
-    named = [{e.get("client_max_window_bits") for e in _deflates(head)} - {None} for head in (case.request, case.head)]
-    if case.request is not None and named[1] and not named[0]:
-        yield Breach("client_max_window_bits, which the client did not offer", *case.line("Sec-WebSocket-Extensions"))
+def _accepts(rule: str, case: HeadCase) -> Iterator[Breach]:
+    # Of several offers a server may accept any, but as a whole (RFC 7692 section 5). The one that is met best counts.
+    offers = [offer for offer in _deflates(case.request) if wrong_parameter(offer, offered=True) is None]
+    for answer in _deflates(case.head)[:1] if offers else ():
+        if found := min((beyond(answer, offer) for offer in reversed(offers)), key=len).get(rule):
+            yield Breach(found, *case.line("Sec-WebSocket-Extensions"))
 
 
-@_acceptance("takeover-limit-ignored", "RFC 7692 7.1.1.1")
-def _takeover_ignored(case: HeadCase) -> Iterator[Breach]:
-    """A server accepts an extension negotiation offer that includes the "server_no_context_takeover" extension
-    parameter by including the "server_no_context_takeover" extension parameter in the corresponding extension
-    negotiation response to send back to the client."""
-    named = [[e.get("server_no_context_takeover") for e in _deflates(head)] for head in (case.request, case.head)]
-    if named[0] and None not in named[0] and None in named[1]:
-        yield Breach("server_no_context_takeover was offered, and is missing", *case.line("Sec-WebSocket-Extensions"))
-
-
-@_acceptance("window-limit-ignored", "RFC 7692 7.1.2.1")
-def _window_ignored(case: HeadCase) -> Iterator[Breach]:
-    """A server accepts an extension negotiation offer with this parameter by including the "server_max_window_bits"
-    extension parameter in the extension negotiation response to send back to the client with the same or smaller value
-    as the offer."""
-    bits = [[settled(e).server_max_window_bits for e in _deflates(head)] for head in (case.request, case.head)]
-    agreed, offered = max(bits[1], default=0), max(bits[0], default=15)
-    if agreed > offered:
-        yield Breach(f"a window of {agreed} bits, where {offered} were offered", *case.line("Sec-WebSocket-Extensions"))
+_acceptance(
+    "window-bits-not-offered", "RFC 7692 7.1.2.2",
+    'If a received extension negotiation offer doesn\'t have the "client_max_window_bits" extension parameter, the '
+    "corresponding extension negotiation response to the offer MUST NOT include the "
+    '"client_max_window_bits" extension parameter.',
+)(partial(_accepts, "window-bits-not-offered"))  # fmt: skip
+_acceptance(
+    "takeover-limit-ignored", "RFC 7692 7.1.1.1",
+    'A server accepts an extension negotiation offer that includes the "server_no_context_takeover" extension '
+    'parameter by including the "server_no_context_takeover" extension parameter in the corresponding extension '
+    "negotiation response to send back to the client.",
+)(partial(_accepts, "takeover-limit-ignored"))  # fmt: skip
+_acceptance(
+    "window-limit-ignored", "RFC 7692 7.1.2.1",
+    'A server accepts an extension negotiation offer with this parameter by including the "server_max_window_bits" '
+    "extension parameter in the extension negotiation response to send back to the client with the same or smaller "
+    "value as the offer.",
+)(partial(_accepts, "window-limit-ignored"))  # fmt: skip
 
 
 @_acceptance("deflate-accepted-twice", "RFC 7692 5")
@@ -661,7 +657,9 @@ def _versions_not_listed(case: HeadCase) -> Iterator[Breach]:
     """If the server doesn't support the requested version, it MUST respond with a |Sec-WebSocket-Version| header field
     (or multiple |Sec-WebSocket-Version| header fields) containing all versions it is willing to use."""
     asked = case.request.get("Sec-WebSocket-Version") if case.request else []
-    if asked and asked != ["13"] and not case.head.get("Sec-WebSocket-Version"):
+    # Of another status the version need not be the reason, such as credentials that are missing.
+    named = case.head.status not in (400, 426) or case.head.get("Sec-WebSocket-Version")
+    if len(asked) == 1 and asked != ["13"] and not named:
         yield Breach(f"version {quote(asked[0])} is refused, and none is offered instead", *case.first_line)
 
 

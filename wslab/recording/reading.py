@@ -27,7 +27,7 @@ from ..anatomy.field import Sender, Violation
 from ..anatomy.record import CloseReport, Kind, Record, packed_values
 from ..drawing.visible import count, named
 from ..protocol.frame import Frame, close_body, explain_frame
-from ..protocol.head import Head, explain_head
+from ..protocol.head import Head
 from ..protocol.message import Message
 from ..protocol.states import State, Transition
 from ..protocol.words import CLOSE, MASK, OPCODE
@@ -298,7 +298,7 @@ class Reading:
                 case Kind.REQUEST | Kind.RESPONSE:
                     for head in [] if conversation is None else conversation.protocol.heads:
                         if (head.sender, head.offset) == (sender, offset):
-                            return explain_head(head.data, sender, request=request, violations=violations)
+                            return head.explain(request=request)
                         request = head if head.sender is Sender.CLIENT else request
                 case Kind.FRAME if raw is not None:
                     inflated = ledger.inflated.get(number)
