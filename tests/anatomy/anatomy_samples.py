@@ -68,7 +68,8 @@ def head(*lines: tuple[str, str], secret: str = "", steady: str = "") -> Explana
 
 def record(
     kind: Kind = Kind.FRAME, sender: Sender = CLIENT, preview: bytes = b"", length: int | None = None, *,
-    first: int | None = None, second: int = 0, status: int = 0, violations: int = 0, number: int = 0, connection: int = 0,
+    first: int | None = None, second: int = 0, status: int = 0, violations: int = 0, number: int = 0,
+    connection: int = 0,
 ) -> Record:  # fmt: skip
     """A record, most of it left at what does not matter."""
     size = len(preview) if length is None else length

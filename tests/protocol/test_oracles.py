@@ -154,7 +154,10 @@ def test_every_first_byte_is_judged_alike(sender: Sender, deflate: bool) -> None
         for before in (b"", build_frame("a", fin=False, mask=mask)):
             data = before + bytes(frame)
             hold_against(sender, data, deflate)
-            broken = any(frame.violations for frame in ours(sender, data, deflate))
+            # zlib hands out what it has, so neither judge sees that compressed data lack their last block's end.
+            broken = any(
+                "inside a block" not in each.found for frame in ours(sender, data, deflate) for each in frame.violations
+            )
             refused = any(refuses(sender, data, deflate) for refuses in JUDGES.values())
             odd = any(d.applies(ours(sender, data, deflate)) for d in DIFFERENCES)
             assert broken == refused or odd, (hex(first), bool(before), deflate)
