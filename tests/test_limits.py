@@ -174,7 +174,7 @@ REACHED = {
     "a capture": f"{F}::test_a_huge_file_is_read_in_part",
     "packets in it": f"{F}::test_a_huge_file_is_read_in_part",
     "packet that is cut by the file's end": f"{R}::test_of_a_capture_with_a_long_last_packet_a_part_is_read",
-    "segments after a gap that are tried as a beginning": f"{R}::test_after_a_gap_so_many_segments_are_tried",
+    "segments after a gap, or Upgrade lines, that are tried": f"{R}::test_after_a_gap_so_many_segments_are_tried",
     "a HAR, or a zip archive with one": f"{F}::test_a_huge_har_is_refused",
     "messages in it": f"{R}::test_of_many_messages_in_a_har_the_first_are_read",
     "header lines in it": f"{R}::test_of_many_header_lines_in_a_har_the_first_are_read",

@@ -211,7 +211,7 @@ H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ([("s", LENGTHS)], "not WebSocket"),
+        ([("s", LENGTHS)], "not WebSocket, as far as what was captured of it tells"),
         ([("c", H2C), ("s", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
         ([("c", H2C)], 'HTTP with an upgrade to "h2c", and not to WebSocket'),
         ([("c", H2C.replace(b"h2c", b"TLS/1.0, x"))], 'HTTP with an upgrade to "TLS/1.0", and not to WebSocket'),
@@ -278,7 +278,7 @@ def test_a_slice_has_frames_and_a_frame_tells_its_connection():
 def test_a_file_with_secrets_says_that_nothing_is_decrypted():
     secrets = struct.pack("<IIII", 10, 20, 0x544C534B, 0) + struct.pack("<I", 20)
     trace = read_capture(pcapng(greeting().packets) + secrets, Trace)
-    assert trace.notes == ("the file holds secrets of TLS; nothing is decrypted here",)
+    assert trace.notes == ("the file holds secrets, such as those of TLS; nothing is decrypted here",)
 
 
 @pytest.mark.parametrize("heads", ["c", "s", "cs"])

@@ -210,7 +210,7 @@ class TestBeginnings:
     def test_in_the_midst_of_anything_else(self):
         trace = read(Talk().say([("c", b"EHLO example"), ("s", b"250 hello")]))
         assert trace.connections == []
-        assert trace.notes == ("1 TCP connection left out: not WebSocket",)
+        assert trace.notes == ("1 TCP connection left out: not WebSocket, as far as what was captured of it tells",)
 
     def test_http_before_the_upgrade(self):
         before = [
@@ -225,7 +225,7 @@ class TestBeginnings:
         skipped = sum(len(data) for _, data in before)
         trace = read(Talk().open().say([*before, *GREETING]).close())
         assert streams(trace) == STREAMS
-        assert trace.notes == (f"connection 0: {skipped} bytes of HTTP before the upgrade are left out",)
+        assert trace.notes == (f"connection 0: {skipped} bytes before the upgrade are left out",)
 
     def test_an_upgrade_that_was_refused_and_then_granted(self):
         refused = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"

@@ -392,7 +392,9 @@ class Connection:
 
     def _head(self, side: _Direction, head: Head) -> Head:
         sender = side.sender
-        head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
+        meant = {name.lower() for name, _ in head.headers} & {"upgrade", "sec-websocket-key", "sec-websocket-version"}
+        if meant or not (self.heads and head.method):  # what else comes behind a head asks for a page
+            head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
         self.heads.append(head)
         if sender is Sender.CLIENT:
             self.request = head

@@ -281,9 +281,8 @@ class BodyEnd:
         self._line = b""
         self._trailer = False
 
-    def take(self, data: bytes) -> int | None:
-        """How many of the next bytes belong to the body; None where they are no chunks."""
-        at = 0
+    def take(self, data: bytes, at: int = 0) -> int | None:
+        """Where in ``data`` the body's bytes end, of which the next is at ``at``; None where they are no chunks."""
         while at < len(data) and not self.over:
             if self._left:
                 step = min(self._left, len(data) - at)

@@ -163,8 +163,9 @@ class _Import:
             self.problem(f"{count(number, 'TCP connection')} left out: {reason}")
         for reason, number in sorter.left_out.items():
             self.problem(f"{count(number, 'packet')} left out: {reason}")
-        if self.events and not UNCOUNTED.issuperset(sorter.left_out):
-            self.problem("the connections' numbers may differ from Wireshark's, which counts some of what is left out")
+        if self.events and (sorter.ambiguous or not UNCOUNTED.issuperset(sorter.left_out)):
+            why = "takes another SYN for a new connection" if sorter.ambiguous else "counts some of what is left out"
+            self.problem(f"the connections' numbers may differ from Wireshark's, which {why}")
 
     def trace(self, kind: type[R]) -> R:
         """All of it as a recording."""
@@ -200,7 +201,7 @@ class _Import:
     def _take(self, flow: Flow, found: FoundConversation) -> None:
         name = f"connection {flow.number}"
         if found.skipped:
-            self.problem(f"{name}: {count(found.skipped, 'byte')} of HTTP before the upgrade are left out")
+            self.problem(f"{name}: {count(found.skipped, 'byte')} before the upgrade are left out")
         if found.cut:
             self.problem(f"{name}: {count(found.cut, 'byte')} after gaps are the ends of frames that the gaps cut")
         if found.unread:
@@ -303,6 +304,10 @@ class _Import:
             self._tell(_behind(before.last, STEP / 2), before.wire, sender, LossNote())
         if stream.unlooked:
             self.problem(f"{name}: after too many gaps, {count(stream.unlooked, 'byte')} {whose} are left out")
+        if stream.outside:
+            self.problem(f"{name}: {count(stream.outside, 'byte')} {whose} lie before its beginning, and are left out")
+        if stream.strays:
+            self.problem(f"{name}: {count(stream.strays, 'RST')} {whose} ended nothing, since more bytes followed")
         if stream.probes:
             self.problem(f"{name}: {count(stream.probes, 'keep-alive probe')} of the {sender.label} are left out")
         if stream.conflicts:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from ...anatomy.field import Sender
 from ...drawing.visible import count, quote
-from ...protocol.dissector import HEAD_LIMIT, Dissector, FoundFrames, Mode
+from ...protocol.dissector import HEAD_LIMIT, BodyEnd, Dissector, FoundFrames, Mode
 from ...protocol.head import Head, begins_like_head, head_end, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
 from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
@@ -24,9 +24,11 @@ from .packets import CapturedStream, Flow, Run
 CANDIDATES: Final = 256  # segments after a gap that are tried as the beginning of a frame or a head
 CHAINED: Final = 64  # frames that are looked at when bytes without a handshake are judged
 HEAD: Final = 2**14  # bytes in which a head's first line, or its Upgrade line, is looked for
-_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+")
 _HEAD_REST: Final = re.compile(rb"[\t\x20-\x7e\r\n]{,65536}?\n\r?\n")
-_UPGRADE: Final = re.compile(rb"\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
+_GET: Final = re.compile(rb"GET (?=\S{1,8192} HTTP/1\.)")
+_SWITCHED: Final = re.compile(rb"HTTP/1\.\d 101 ")
+_TLS: Final = re.compile(rb"[\x14-\x17]\x03[\0-\4]")  # how a record begins (RFC 8446 section 5.1)
+_UPGRADE: Final = re.compile(rb"\n(?i:upgrade:[^\r\n]*websocket)")
 
 Streams = tuple[CapturedStream, CapturedStream]  # what the client sent, and what the server sent
 
@@ -45,7 +47,7 @@ class FoundConversation(NamedTuple):
 
     streams: Streams
     parts: list[StreamPart]  # first both senders' that belong together, then those after gaps
-    skipped: int  # bytes of HTTP before the upgrade request
+    skipped: int  # bytes before the upgrade request: HTTP, or what a proxy was told
     unread: int  # bytes after gaps in which no frame's beginning was found
     cut: int  # bytes after gaps that are the ends of frames that the gaps cut
 
@@ -60,6 +62,8 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
         return FoundConversation(both, parts, 0, 0, 0)
     if not any(stream.runs for stream in streams):
         return "without data"
+    if flow.opened_by is not None and any(run.data[:5] == b"HTTP/" for run in roles[0][0].runs[:1]):
+        roles.append(roles[0][::-1])  # who opened TCP is not the client
     # What begins a connection that was captured from its SYN on is a handshake, or this is no WebSocket.
     begun = any(one.begun and one.runs and not one.runs[0].missing for one in streams)
     for look in (_upgraded, _answered) if begun else (_upgraded, _answered, _headless):
@@ -67,15 +71,19 @@ def find(flow: Flow, *, whole: bool) -> FoundConversation | str:
             if found := look(both):
                 return found
     first = [stream.runs[0].data for stream in streams if stream.runs]
-    if any(data.startswith(b"\x16\x03") for data in first):
+    begins = (piece.data for stream in streams for run in stream.runs for piece in run.pieces[:CANDIDATES])
+    if any(map(_TLS.match, begins)):
         return "TLS, which is not decrypted here"
+    if any(data.startswith(b"PRI * HTTP/2.0\r\n") for data in first):
+        return "HTTP/2, which is not read here"
     if not any(begins_like_head(data) for data in first):
-        return "not WebSocket"
+        return "not WebSocket" if begun else "not WebSocket, as far as what was captured of it tells"
     if any(len(segment.data) < segment.length for segment in flow.segments):
         return "HTTP in packets that were captured cut short"
     if any(begins_like_head(data) and head_end(data) < 0 for data in first):
         return "HTTP whose first head has no end in the capture"
-    others = [token for data in first for _, head in _heads(data, Sender.CLIENT) for token in head.tokens("Upgrade")]
+    heads = [head for data in first for _, _, head in _heads(data, Sender.CLIENT)]
+    others = [token for head in heads for token in head.tokens("Upgrade") if token.lower() != "websocket"]
     if others:
         return f"HTTP with an upgrade to {quote(others[0])}, and not to WebSocket"
     return "HTTP without an upgrade to WebSocket"
@@ -86,21 +94,20 @@ def _upgraded(streams: Streams) -> FoundConversation | None:
     for number, run in enumerate(requests):
         data = run.data
         walked = [*_heads(data, Sender.CLIENT)]
-        wanted = [place for place, (_, head) in enumerate(walked) if _upgrades(head)]
-        if number == 0 and wanted and responses and not (run.missing or responses[0].missing):
-            answers = [*_heads(responses[0].data, Sender.SERVER, [head.method for _, head in walked])]
-            accepted = [place for place in wanted if place < len(answers) and answers[place][1].status == 101]
-            place = (accepted or wanted)[0]
-            start = walked[place][0]
-            if place < len(answers):
-                return _with_rest(streams, (0, 0), (start, answers[place][0]))
-        elif wanted:
+        wanted = [place for place, (_, _, head) in enumerate(walked) if head.method and "websocket" in _named(head)]
+        both = number == 0 and walked and responses and not (run.missing or responses[0].missing)
+        answers = [*_heads(responses[0].data, Sender.SERVER, [one[2].method for one in walked])] if both else []
+        # What a server accepts is a request for WebSocket, whatever it says; what it takes for something else is none.
+        told = [(place, _named(one[2])) for place, one in enumerate(answers[: len(walked)]) if one[2].status == 101]
+        accepted = [place for place, names in told if "websocket" in names and walked[place][2].method]
+        others = [place for place, names in told if names & _named(walked[place][2]) - {"websocket"}]
+        wanted = accepted or [place for place in wanted if place not in others]
+        if wanted:
             start = walked[wanted[0]][0]
+            if wanted[0] < len(answers):
+                return _with_rest(streams, (0, 0), (start, answers[wanted[0]][0]))
         else:
-            # Behind a gap, or behind a body whose length nobody tells, a request still begins where a segment does.
-            begins = (at for at, piece in zip(run.offsets, run.pieces, strict=True) if piece.data[:4] == b"GET ")
-            heads = ((at, head_end(data, at, at + HEAD)) for at in begins)
-            start = next((at for at, end in heads if _UPGRADE.search(data, at, at + HEAD if end < 0 else end)), -1)
+            start = next(_requests(run, walked[-1][1] if walked else 0, responses), -1)
             if start < 0:
                 continue
         order = run.pieces[bisect_right(run.offsets, start) - 1].order
@@ -112,12 +119,24 @@ def _upgraded(streams: Streams) -> FoundConversation | None:
     return None
 
 
+def _requests(run: Run, known: int, responses: list[Run]) -> Iterator[int]:
+    """Where requests for WebSocket begin behind a gap or behind what is no HTTP, from ``known`` on: where a segment
+    does, and anywhere else if the server switched to another protocol."""
+    data, aligned = run.data, frozenset(run.offsets)
+    lines = [line.start() for line in islice(_UPGRADE.finditer(data, known), CANDIDATES)]
+    switched = bool(lines) and any(_SWITCHED.search(answer.data) for answer in responses)
+    for stop in lines:
+        low = max(known, stop - HEAD)
+        low = max(low, data.rfind(b"\n\r\n", low, stop), data.rfind(b"\n\n", low, stop))
+        yield from (at.start() for at in _GET.finditer(data, low, stop) if switched or at.start() in aligned)
+
+
 def _answered(streams: Streams) -> FoundConversation | None:
     """A server's 101 to a request that was not captured."""
     requests, responses = (stream.runs for stream in streams)
     for which, run in enumerate(responses):
-        for start, head in _heads(run.data, Sender.SERVER):
-            if head.status == 101 and head.has_token("Upgrade", "websocket"):
+        for start, _, head in _heads(run.data, Sender.SERVER):
+            if head.status == 101 and "websocket" in _named(head):
                 begins = (number for number, asked in enumerate(requests) if _resumed(asked, Sender.CLIENT) >= 0)
                 return _with_rest(streams, (next(begins, len(requests)), which), (0, start), asked=False)
     return None
@@ -275,15 +294,15 @@ def _chained(data: bytes, sender: Sender, at: int = 0, *, messages: bool = False
     return number
 
 
-def _upgrades(head: Head) -> bool:
-    return head.method is not None and "websocket" in [token.lower() for token in head.tokens("Upgrade")]
+def _named(head: Head) -> set[str]:
+    return {token.lower() for token in head.tokens("Upgrade")}
 
 
-def _heads(data: bytes, sender: Sender, methods: Sequence[str | None] = ()) -> Iterator[tuple[int, Head]]:
-    """The HTTP heads of a stream, from its first byte on, with their offsets; interim responses are left out.
+def _heads(data: bytes, sender: Sender, methods: Sequence[str | None] = ()) -> Iterator[tuple[int, int, Head]]:
+    """Where the HTTP heads of a stream begin, from its first byte on, where their bodies end, and the heads.
 
     The bodies between are stepped over (RFC 9112 section 6.3), for responses with the ``methods`` that they answer.
-    It ends where no head follows, or an upgrade.
+    It ends where no head follows, or an upgrade. Interim responses are left out.
     """
     at = number = 0
     while at < len(data) and begins_like_head(data[at : at + HEAD]):
@@ -295,31 +314,16 @@ def _heads(data: bytes, sender: Sender, methods: Sequence[str | None] = ()) -> I
         status = head.status
         if status is not None and 100 <= status < 200 and status != 101:
             continue
-        yield start, head
         method = methods[number] if number < len(methods) else None
         number += 1
-        if status == 101:
-            return
-        if method == "HEAD" or status in (204, 304):
-            continue
-        if "chunked" in [token.lower() for token in head.tokens("Transfer-Encoding")]:
-            at = _after_chunks(data, at)
+        if method == "HEAD" or status in (101, 204, 304):
+            pass
+        elif head.has_token("Transfer-Encoding", "chunked"):
+            at = len(data) if (after := BodyEnd(None).take(data, at)) is None else after
         elif lengths := head.get("Content-Length"):
             at += int(lengths[0]) if lengths[0].isdecimal() and len(lengths[0]) < 19 else len(data)
         elif sender is Sender.SERVER:
-            return  # the body ends where the stream does
-
-
-def _after_chunks(data: bytes, at: int) -> int:
-    """Where a chunked body ends (RFC 9112 section 7.1); the stream's end where it does not."""
-    while True:
-        stop = data.find(b"\r\n", at, at + 1024)
-        size = data[at:stop].split(b";")[0].strip() if stop >= 0 else b""
-        if not _CHUNK_SIZE.fullmatch(size):
-            return len(data)
-        length, at = int(size, 16), stop + 2
-        if not length:
-            while (stop := data.find(b"\r\n", at, at + 2**16)) > at:
-                at = stop + 2
-            return stop + 2 if stop >= 0 else len(data)
-        at += length + 2
+            at = len(data)  # the body ends where the stream does
+        yield start, at, head
+        if status == 101:
+            return

@@ -8,6 +8,7 @@ when the whole capture was read is a hole known to be a gap. Nothing is invented
 """
 
 import heapq
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -18,18 +19,18 @@ TCP: Final = 6
 FIN_FLAG, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 
 _U16: Final = struct.Struct(">H").unpack_from
-# A segment's beginning (RFC 9293 section 3.1): ports, sequence and acknowledgement number, data offset, flags.
-_TCP: Final = struct.Struct(">4sIIBB").unpack_from
+# A segment's beginning (RFC 9293 section 3.1): ports, sequence and acknowledgement number, data offset, flags, window.
+_TCP: Final = struct.Struct(">4sIIBBxx").unpack_from
 # An IPv4 header without options (RFC 791 section 3.1): length, fragment, TTL, protocol, addresses; and the above.
-_USUAL: Final = struct.Struct(">BxHxxHBBxx8s4sIIBB").unpack_from
+_USUAL: Final = struct.Struct(">BxHxxHBBxx8s4sIIBBxx").unpack_from
 _new = tuple.__new__
 
 _IP: Final = frozenset({0x0800, 0x86DD})  # EtherTypes of IPv4 and IPv6
 # EtherTypes of VLAN tags (IEEE 802.1Q, 802.1ad, and what came before the latter); they may be nested.
 _TAGS: Final = frozenset({0x8100, 0x88A8, 0x9100})
 # IPv6 extension headers that tell their length, and its unit in bytes: hop-by-hop options, routing, destination
-# options, mobility (RFC 8200 section 4), authentication (RFC 4302 section 2.2: minus 2).
-_SKIPPED: Final = {0: 8, 43: 8, 60: 8, 135: 8, 51: 4}
+# options (RFC 8200 section 4), authentication (RFC 4302 section 2.2: minus 2).
+_SKIPPED: Final = {0: 8, 43: 8, 60: 8, 51: 4}
 _FRAGMENT: Final = 44
 _NESTED: Final = 8  # VLAN tags and extension headers that are stepped over at most
 
@@ -52,6 +53,8 @@ _PORTS: Final = {
     6081: "Geneve", 6635: "MPLS",
 }  # fmt: skip
 _ETHERTYPES: Final = {0x6558: "Ethernet", 0x8847: "MPLS", 0x8848: "MPLS", 0x8864: "PPPoE", 0x88E7: "PBB"}
+# IPv4 (which begins with "E") in one piece, or IPv6 ("`"), and TCP with a data offset of 5 to 11 words.
+_INNER: Final = re.compile(rb"(?s:.{,120}?(?:E.{5}[\0@]\0.\x06.{22}|`[\0-\x0f]..[\0-?].\x06.{45}))[P`p\x80\xa0\xb0]")
 NO_IP, NO_TCP, CUT = "no IP", "no TCP", "cut before the end of their headers"
 UNCOUNTED: Final = frozenset({NO_IP, NO_TCP, CUT})  # reasons for which Wireshark counts no connection either
 
@@ -94,6 +97,7 @@ class Sorter:
     def __init__(self) -> None:
         self.flows: list[Flow] = []
         self.left_out: Counter[str] = Counter()
+        self.ambiguous = False  # whether a SYN with ACK began a connection, as Wireshark lets none do
         self._ends: dict[bytes, tuple[Flow, int]] = {}
 
     def add(self, order: int, time: int, link: int, data: bytes, place: int) -> None:
@@ -110,8 +114,8 @@ class Sorter:
             return f"on a link of type {link}, which is not read here"
         start, kind = _ip(data, *LINKS[link])
         if start < 0:
-            return _tunnel(_ETHERTYPES.get(kind), NO_IP)
-        usual = data[start] == 0x45 and len(data) >= start + 34  # IPv4 without options, as nearly every packet is
+            return _tunnel(_ETHERTYPES.get(kind), NO_IP, data)
+        usual = data[start] == 0x45 and len(data) >= start + 36  # IPv4 without options, as nearly every packet is
         if usual:
             _, length, fragment, ttl, protocol, hosts, ports, sequence, heard, offset, flags = _USUAL(data, start)
             at, stop = start + 20, start + length
@@ -132,7 +136,7 @@ class Sorter:
                 return "quoted by ICMP"
             ports = _U16(data, at + 2) + _U16(data, at) if protocol == _UDP else ()
             name = _TUNNELS.get(protocol) or next(filter(None, map(_PORTS.get, ports)), None)
-            return _tunnel(name, NO_TCP)
+            return _tunnel(name, NO_TCP, data[at:])
         if not usual:
             ports, sequence, heard, offset, flags = _TCP(data, at)
         if not length:  # segmentation offload: the card fills the length in after the capture has seen the packet
@@ -141,7 +145,8 @@ class Sorter:
         if first < at + 20 or first > stop or at < start + 20:
             return "with a TCP header that contradicts itself"
         known = self._ends.get(hosts + ports)
-        if known is None or (flags & SYN and _begins_anew(*known, sequence, flags)):
+        if known is None or (flags & SYN and _begins_anew(*known, sequence, heard, flags)):
+            self.ambiguous |= known is not None and bool(flags & ACK)
             known = self._open(hosts, ports)
         flow, end = known
         if flags & SYN:
@@ -162,7 +167,9 @@ class Sorter:
         return flow, 0
 
 
-def _tunnel(name: str | None, other: str) -> str:
+def _tunnel(name: str | None, other: str, data: bytes) -> str:
+    if name is None and _INNER.match(data):
+        return "that seem to hold TCP in something that is not read"
     return other if name is None else f"in {name}, a tunnel that is not read"
 
 
@@ -198,11 +205,11 @@ def _after_extensions(data: bytes, at: int, kind: int) -> tuple[int, int, int]:
     return at, kind, 1 if fragment else 0
 
 
-def _begins_anew(flow: Flow, end: int, sequence: int, flags: int) -> bool:
+def _begins_anew(flow: Flow, end: int, sequence: int, heard: int, flags: int) -> bool:
     """Whether a SYN opens a new connection on sockets that were used before, and is neither repeated nor seen late."""
-    syn = flow.syns[end]
-    if syn is not None:
-        return syn != sequence
+    syn, answered = flow.syns[end], flow.syns[1 - end]
+    if syn is not None:  # a stray one may answer the same SYN
+        return syn != sequence and not (flags & ACK and answered is not None and heard == (answered + 1) % _CIRCLE)
     first = (sequence + 1) % _CIRCLE
     late = any((one.sequence if one.end == end else one.acknowledged) == first for one in flow.segments[:LATE])
     return not flags & ACK and bool(flow.segments) and flow.opened_by != 1 - end and not late
@@ -260,14 +267,12 @@ class Run:
 class CapturedStream:
     """What one end of a TCP connection sent."""
 
-    __slots__ = ("base", "begun", "conflicts", "end", "ends", "probes", "runs", "unfinished", "unlooked")
-
     def __init__(self, flow: Flow, end: int) -> None:
         self.end = end  # which end of the flow it is
-        self.begun = flow.syns[end] is not None  # whether its beginning was captured
+        syn = flow.syns[end]
+        self.begun = syn is not None  # whether its beginning was captured
         self.probes = 0  # keep-alive probes: a byte that was sent before, or any other in its stead
         self.ends: list[Segment] = []  # FIN and RST, each with the ``order`` and ``time`` of when it became readable
-        syn = flow.syns[end]
         begun = syn is not None
         self.base = (syn + 1) % _CIRCLE if syn is not None else 0  # the sequence number of the first byte
         acks = [one.acknowledged for one in flow.segments if one.end != end and one.flags & (ACK | RST) == ACK]
@@ -307,13 +312,23 @@ class CapturedStream:
                     reference = (self.base + newest) % _CIRCLE
             if flags & FIN_FLAG and fin is None:
                 fin = (at + length, segment)
-        self.runs, position = _runs(placed)
+        low = self.outside = 0  # where the stream begins, and bytes that lie before it
+        for at, segment in sorted((one for one in placed if one[0] < 0), reverse=True):
+            if syn is None and at + len(segment.data) >= low:
+                low = at
+            elif len(segment.data) > 1:  # and no keep-alive probe
+                self.outside += min(len(segment.data), low - at)
+        self.runs, position = _runs(placed, low)
         told = [run.conflicts() for run in self.runs]
         self.conflicts, garbage = sum(differ for differ, _ in told), sum(probes for _, probes in told)
         self.probes += garbage
         # Bytes of runs beyond ``RUNS``, which are left out.
         self.unlooked = sum(len(piece.data) for run in self.runs[RUNS:] for piece in run.pieces)
         del self.runs[RUNS:]
+        # An RST before other bytes of its sender ended nothing, unless it only overtook them.
+        late = max((run.pieces[-1].order for run in self.runs), default=0.0)
+        ended = [one for one in self.ends if one.order > late or one.sequence == (self.base + position) % _CIRCLE]
+        self.ends, self.strays = ended[:1], len(self.ends) - len(ended)
         if fin is not None:
             at, segment = fin
             # A FIN that overtook the data before it is read after them.
@@ -328,11 +343,11 @@ class CapturedStream:
         self.unfinished = max(0, newest - position)
 
 
-def _runs(placed: list[tuple[int, Segment]]) -> tuple[list[Run], int]:
-    """The runs that these segments make, and where the last run ends."""
+def _runs(placed: list[tuple[int, Segment]], low: int) -> tuple[list[Run], int]:
+    """The runs that these segments make from ``low`` on, and where the last run ends."""
     if not placed:
         return [], 0
-    run = Run(begin := max(0, min(at for at, _ in placed)), begin)
+    run = Run(begin := max(low, min(at for at, _ in placed)), max(0, begin))
     waiting: list[tuple[int, float, Segment]] = []
     for at, segment in placed:
         if at > run.position:

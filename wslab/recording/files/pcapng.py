@@ -146,7 +146,7 @@ def _pcapng(data: bytes, story: Story) -> Iterator[tuple[int, int, int, bytes]]:
             else:
                 note("an interface block is too short for its own header")
         elif kind == _SECRETS:
-            note("the file holds secrets of TLS; nothing is decrypted here")
+            note("the file holds secrets, such as those of TLS; nothing is decrypted here")
         elif kind == _SECTION and sections == 1:
             options = _options(data, at + 24, stop, order)
             story.program = _text(options.get(_PROGRAM, b""))

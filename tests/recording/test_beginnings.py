@@ -1,0 +1,166 @@
+"""What stands before the opening handshake, what only looks like one, and what else a TCP connection may be."""
+
+from __future__ import annotations
+
+import pytest
+from packets import ACK, GREETING, SAID, STREAMS, SYN, Talk, pcap
+
+from wslab.anatomy.field import Sender
+from wslab.anatomy.record import Kind
+from wslab.protocol import build_frame, build_request, dissect
+from wslab.recording.files.capture_in import read_capture
+from wslab.recording.trace import Trace
+
+Lines = list[tuple[str, bytes]]
+
+PROXY_1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 80\r\n"
+PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 192, 0, 2, 2, 0xDC, 4, 0, 80])
+SOCKS: Lines = [("c", b"\5\1\0"), ("s", b"\5\0"), ("c", b"\5\1\0\1\n\0\0\2\0\x50"), ("s", b"\5\0\0\1\0\0\0\0\0\0")]
+CONNECT = b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n"
+TUNNEL: Lines = [("c", CONNECT), ("s", b"HTTP/1.1 200 OK\r\n\r\n")]
+REFUSED: Lines = [("c", CONNECT), ("s", b"HTTP/1.1 407 Who?\r\nContent-Length: 2\r\n\r\nno")]
+RECORD = b"\x16\x03\x01\x00\x20\x01\x00\x00\x1c" + bytes(28)
+NO_UPGRADE = build_request().replace(b"Upgrade: websocket\r\n", b"")
+FOLDED = build_request().replace(b"Upgrade: websocket", b"Upgrade:\r\n websocket")
+
+
+def read(lines: Lines, *, begun: bool = True) -> Trace:
+    talk = Talk().open().say(lines).close() if begun else Talk().say(lines)
+    return read_capture(pcap(talk.packets), Trace)
+
+
+def length(lines: Lines) -> int:
+    return sum(len(data) for _, data in lines)
+
+
+def joined(before: bytes) -> Lines:
+    return [("c", before + GREETING[0][1]), *GREETING[1:]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "skipped"),
+    [
+        (joined(PROXY_1), len(PROXY_1)),
+        (joined(PROXY_2), len(PROXY_2)),
+        (joined(b"\r\n"), 2),  # a server should read over an empty line here (RFC 9112 2.2)
+        ([("c", PROXY_1), *GREETING], len(PROXY_1)),
+        ([*SOCKS, *GREETING], length(SOCKS)),
+        ([*TUNNEL, *GREETING], length(TUNNEL)),
+        ([*REFUSED, *TUNNEL, *GREETING], length(REFUSED) + length(TUNNEL)),
+    ],
+    ids=["PROXY", "PROXY, version 2", "empty line", "PROXY alone", "SOCKS", "CONNECT", "CONNECT twice"],
+)
+def test_what_stands_before_the_request_is_left_out_and_the_request_is_read(lines: Lines, skipped: int):
+    trace = read(lines)
+    assert [bytes(message.data or b"") for message in trace.messages] == SAID
+    assert {sender: trace.bytes_sent(0, sender) for sender in Sender} == STREAMS
+    assert trace.notes == (f"connection 0: {skipped} bytes before the upgrade are left out",)
+    assert not trace.violations
+
+
+@pytest.mark.parametrize(
+    ("request_head", "rule"), [(NO_UPGRADE, "request-upgrade"), (FOLDED, "request-upgrade")], ids=["none", "folded"]
+)
+def test_a_request_that_the_server_accepted_is_held_to_the_rules(request_head: bytes, rule: str):
+    trace = read([("c", request_head), *GREETING[1:]])
+    assert not trace.notes
+    assert rule in [found.rule for found in trace.explain(0).violations]
+    assert len(trace.messages) == 2
+
+
+@pytest.mark.parametrize("cut", [0, 1, 20])
+def test_a_request_in_a_body_whose_length_is_told_is_none(cut: int):
+    body = build_request()
+    head = b"POST /log HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    answer = ("s", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    trace = read([("c", head + body[:cut]), ("c", body[cut:]), answer])
+    assert trace.notes == ("1 TCP connection left out: HTTP without an upgrade to WebSocket",)
+    assert read([("c", head + body[:cut]), ("c", body[cut:]), answer, *GREETING]).messages
+
+
+@pytest.mark.parametrize("cut", [0, 7])
+def test_a_request_somewhere_in_a_segment_is_none_where_no_server_switched(cut: int):
+    """As a protocol of logs carries it."""
+    line = b"<13>Oct 11 host x: " + build_request()
+    assert not len(read([("c", line[cut:]), ("s", b"+\r\n")]))
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([*TUNNEL, ("c", RECORD), ("s", RECORD)], "TLS, which is not decrypted here"),
+        ([*SOCKS, ("c", RECORD), ("s", RECORD)], "TLS, which is not decrypted here"),
+        ([("s", b"220 x\r\n"), ("c", b"STARTTLS\r\n"), ("s", b"220 go\r\n"), ("c", RECORD)], "TLS, which is not"),
+        ([("c", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)), ("s", bytes(9))], "HTTP/2, which is not read here"),
+        (
+            [("c", b"TRACE / HTTP/1.1\r\n\r\n"), ("s", b"HTTP/1.1 200 OK\r\n\r\n"), ("s", build_request())],
+            "HTTP without",
+        ),
+        (
+            [
+                ("c", build_request().replace(b"Upgrade: websocket", b"Upgrade: h2c, websocket")),
+                ("s", b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + bytes(9)),
+            ],
+            'HTTP with an upgrade to "h2c", and not to WebSocket',
+        ),
+        ([("c", b"\1\2\3\4"), ("s", b"\4\3\2\1")], "not WebSocket"),
+    ],
+    ids=["CONNECT", "SOCKS", "STARTTLS", "HTTP/2", "TRACE", "another protocol", "anything"],
+)
+def test_what_else_a_connection_may_be(lines: Lines, reason: str):
+    (note,) = read(lines).notes
+    assert note.startswith(f"1 TCP connection left out: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([("c", b"\x17\x03\x03\0\x20" + bytes(32)), ("s", b"\x17\x03\x03\0\x20" + bytes(32))], "TLS"),
+        ([("s", build_frame("x" * 2000)[900:]), ("c", b"?")], "not WebSocket, as far as what was captured of it tells"),
+        ([("s", build_frame("alone"))], "not WebSocket, as far as what was captured of it tells"),
+    ],
+    ids=["TLS", "in a payload", "one frame"],
+)
+def test_what_a_connection_may_be_whose_beginning_was_not_captured(lines: Lines, reason: str):
+    (note,) = read(lines, begun=False).notes
+    assert note.startswith(f"1 TCP connection left out: {reason}")
+
+
+@pytest.mark.parametrize("answer", [SYN | ACK, SYN])
+def test_a_client_that_did_not_open_tcp(answer: int):
+    """The server calls back, or both ends send a SYN: the client is who asks for WebSocket."""
+    talk = Talk()
+    talk.put("s", flags=SYN)
+    talk.put("c", flags=answer)
+    talk.put("s")
+    trace = read_capture(pcap(talk.say(GREETING).close().packets), Trace)
+    assert not trace.notes
+    assert not trace.violations
+    assert [message.sender for message in trace.messages] == [Sender.CLIENT, Sender.SERVER]
+
+
+PAGE = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
+ASKED = b"HTTP/1.1 401 Who?\r\nContent-Length: 2\r\n\r\nno"
+GIVEN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize(
+    "page", [PAGE, PAGE.replace(b"GET", b"HEAD"), PAGE.replace(b"\r\n\r\n", b"\r\nCookie: a=b\r\n\r\n")]
+)
+def test_a_page_behind_a_refusal_is_no_opening_handshake(page: bytes):
+    given = GIVEN[:-2] if page[:4] == b"HEAD" else GIVEN
+    trace = read([GREETING[0], ("s", ASKED), ("c", page), ("s", given)])
+    assert [record.kind for record in trace.records].count(Kind.REQUEST) == 2
+    assert not trace.violations
+
+
+def test_a_second_try_that_lacks_what_it_must_have_is_still_held_to_the_rules():
+    trace = read(
+        [GREETING[0], ("s", ASKED), ("c", build_request().replace(b"Connection: Upgrade\r\n", b"")), ("s", ASKED)]
+    )
+    assert [found.rule for _, found in trace.violations] == ["request-connection"]
+
+
+def test_a_page_that_is_asked_for_first_is_what_a_server_of_websocket_must_refuse():
+    trace = dissect(PAGE, b"")
+    assert "request-upgrade" in [found.rule for head in trace.heads for found in head.violations]
