@@ -117,13 +117,16 @@ class TappedTransport:
         self, transport: asyncio.Transport, tap: Tap, rewrite: Callable[[bytes], bytes] | None = None, gives: str = ""
     ) -> None:
         self._transport, self.tap = transport, tap
-        self.fin_sent = False
+        self.fin_sent = self.lost = False
         self.is_closing = transport.is_closing  # bound here because it is asked at every send
         write, sent = secret.giving(gives, transport.write), tap.sent
 
+        closing = self.is_closing
+
         def note_and_write(data: bytes) -> None:
-            sent(data)
-            write(data)
+            if not closing():  # asyncio would drop it, and complain on standard error
+                sent(data)
+                write(data)
 
         self.write_as_it_is = note_and_write  # what somebody wrote by hand is not put under another key
         self.write = note_and_write if rewrite is None else lambda data: note_and_write(rewrite(data))
@@ -143,10 +146,15 @@ class TappedTransport:
 
     def note_lost(self, exc: Exception | None) -> None:
         """Note how the connection ended, as far as its end of stream was not noted before."""
+        self.lost = True
         if isinstance(exc, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
             self.tap.reset_received()
         elif exc is None:
             self.note_fin()
+
+    def abort(self) -> None:
+        if not self.lost:  # else a transport of asyncio's raises AttributeError, in Python 3.11
+            self._transport.abort()
 
     def reset(self) -> None:
         """Note RST and send it, at once."""

@@ -97,6 +97,7 @@ class _LinkSide(asyncio.Protocol):
     """
 
     write: Callable[[bytes], object]
+    closing: Callable[[], bool]
     transport: asyncio.Transport | None = None
     ended: StreamEnd | None = None
     deaf = True
@@ -109,7 +110,7 @@ class _LinkSide(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(BUFFER)
-        self.write, self.deaf = self.transport.write, False
+        self.write, self.deaf, self.closing = self.transport.write, False, self.transport.is_closing
         self._link.made(self)
 
     def data_received(self, data: bytes) -> None:
@@ -274,7 +275,7 @@ class Link:
         other = self.sides[sender.peer]
         for item in items:
             if isinstance(item, bytes):
-                if not other.deaf:
+                if not (other.deaf or other.closing()):  # asyncio would drop it, and complain on standard error
                     self.notes.handed[sender](item)
                     other.write(item)
             elif isinstance(item, Acted):
