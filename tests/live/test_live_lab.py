@@ -643,12 +643,15 @@ def test_who_sends_on_after_being_refused_is_told_that_the_connection_is_closed(
     async def never(connection: ServerConnection) -> None:
         await connection.wait_closed()
 
+    async def send_on(client: ClientConnection) -> None:
+        while True:
+            await client.send(bytes(2**24))
+
     async def main() -> None:
         async with Lab() as lab:
             await lab.serve(never)
             async with lab.connect() as client:
                 with pytest.raises(ConnectionClosedError, match="1009"):
-                    while True:
-                        await client.send(bytes(2**24))
+                    await send_on(client)
 
     run(main())

@@ -18,6 +18,7 @@ from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
 from ..protocol.header import HEADER, payload_length
 from .errors import StreamEnded
+from .secret import parted
 from .tap import SAMPLE_KEY, TappedTransport, wire_key
 from .waiting import Changes, Closes
 
@@ -202,7 +203,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         """
         if self.end is Sender.CLIENT:
             host = urlsplit(self.uri or "").netloc or "127.0.0.1"
-            await self.send(build_request(target, headers, host=host, key=key))
+            await self.send(build_request(parted(target)[0], headers, host=host, key=key))
             return await self.recv_head(timeout)
         request = await self.recv_head(timeout)
         await self.send(build_response("".join(request.get("Sec-WebSocket-Key")[:1]), headers))

@@ -22,7 +22,7 @@ from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from websockets.asyncio.connection import Connection
-from websockets.protocol import OPEN
+from websockets.protocol import CONNECTING, OPEN
 
 from ..anatomy.field import Sender
 from ..protocol.header import read_header
@@ -114,8 +114,9 @@ class TappedTransport:
     """A transport that notes what is written before it goes on; all else is the transport's own."""
 
     def __init__(
-        self, transport: asyncio.Transport, tap: Tap, rewrite: Callable[[bytes], bytes] | None = None, gives: str = ""
-    ) -> None:
+        self, transport: asyncio.Transport, tap: Tap, rewrite: Callable[[bytes], bytes] | None = None, gives: str = "",
+        noted: Callable[[bytes], bytes] = bytes,
+    ) -> None:  # fmt: skip
         self._transport, self.tap = transport, tap
         self.fin_sent = self.lost = False
         self.is_closing = transport.is_closing  # bound here because it is asked at every send
@@ -125,7 +126,7 @@ class TappedTransport:
 
         def note_and_write(data: bytes) -> None:
             if not closing():  # asyncio would drop it, and complain on standard error
-                sent(data)
+                sent(noted(data))
                 write(data)
 
         self.write_as_it_is = note_and_write  # what somebody wrote by hand is not put under another key
@@ -207,16 +208,19 @@ class Tapped(Connection):
         trace, end, fixed, register, gives, taker = self.wslab
         tap = self.wslab_tap = trace.join(end, wire_key(transport))
         self._noted = tap.received
-        self.wslab_wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed), gives)
+        self.wslab_wire = TappedTransport(
+            cast(asyncio.Transport, transport), tap, _rewriter(end, fixed), gives, self._covered
+        )
         register[self] = None
         if (ciphertext := getattr(transport.get_extra_info("ssl_object"), "ciphertext", None)) is not None:
             ciphertext.connection, ciphertext.taker = tap.connection, taker
         super().connection_made(cast(asyncio.Transport, self.wslab_wire))
 
     def data_received(self, data: bytes) -> None:
-        if self.wslab.taker is not None and not (data := self.wslab.taker.take(data, self.wslab_tap)):
+        taker = self.wslab.taker
+        if taker is not None and self.protocol.state is CONNECTING and not (data := taker.take(data, self.wslab_tap)):
             return
-        self._noted(data)
+        self._noted(self._covered(data))
         super().data_received(data)
 
     def eof_received(self) -> None:
@@ -235,7 +239,13 @@ class Tapped(Connection):
 
     def _note_rest(self) -> None:
         if self.wslab.taker is not None and (rest := self.wslab.taker.rest()):
-            self._noted(secret.hidden(rest.decode("latin-1")).encode("latin-1"))
+            self._noted(rest)
+
+    def _covered(self, data: bytes) -> bytes:
+        """What is noted of ``data``: no secret, such as one in a redirection, until the connection is open."""
+        if self.protocol.state is not CONNECTING:
+            return data
+        return secret.covered(data, self.wslab.gives if self.wslab.taker is None else self.wslab.taker.own)
 
     async def ping(self, data: Any = None) -> Any:
         if data is None and self.wslab.fixed.pings is not None:

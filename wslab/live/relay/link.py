@@ -175,7 +175,8 @@ class Link:
         self.over = self.loop.create_future()
         self._dissector = Dissector(Sender.CLIENT)
         self._gathered: list[bytes] = []
-        self._taker = secret.Taker(traffic.trace, relays=True) if secret.parted(traffic.target.path)[1] else None
+        own = secret.parted(traffic.target.path)[1]
+        self._taker = secret.Taker(traffic.trace, own) if own else None
 
     # Beginning.
 

@@ -28,7 +28,7 @@ from ..carrier import ADDRESS, GRACE, port_of
 from ..errors import NotLoopback, port_taken
 from ..estate import Closer, Estate, Lease, replace_helpers
 from ..guard import is_loopback
-from ..secret import parted
+from ..secret import hidden, parted
 from ..showing import Alive
 from ..waiting import Closes, settle
 from .bends import SENDERS, Bend, check
@@ -142,13 +142,14 @@ def target(uri: str, *, remote: bool = False) -> Target:
         parts = urlsplit(uri)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"to={uri!r}: expected a URI such as ws://127.0.0.1:1234/, but {error}") from None
+        raise ValueError(f"to={hidden(uri)!r}: expected a URI such as ws://127.0.0.1:1234/, but {error}") from None
     if scheme not in DEFAULT_PORTS or not host:
-        raise ValueError(f"to={uri!r}: expected a URI such as ws://127.0.0.1:1234/; http, https and wss will do too")
+        expected = "expected a URI such as ws://127.0.0.1:1234/; http, https and wss will do too"
+        raise ValueError(f"to={hidden(uri)!r}: {expected}")
     if not (remote or is_loopback(f"[{host}]" if ":" in host else host)):
         raise NotLoopback(
-            f"to={uri!r}: {host} is not this machine. A relay sends on what any program here gives it, and records it; "
-            "if that is what you want, say so: remote=True (wslab watch --remote)"
+            f"to={hidden(uri)!r}: {host} is not this machine. A relay sends on what any program here gives it, and "
+            "records it; if that is what you want, say so: remote=True (wslab watch --remote)"
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(scheme, host, DEFAULT_PORTS[scheme] if port is None else port, path)
