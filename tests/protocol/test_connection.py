@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -292,6 +293,26 @@ def test_a_long_cut_payload_is_counted_and_its_start_kept() -> None:
 
 
 # Cost.
+
+
+@pytest.mark.parametrize(
+    ("opcode", "fin", "reset"), [(1, True, True), (1, False, False), (0, True, True), (9, True, False)]
+)
+def test_a_payload_that_was_cut_off_is_let_go_at_the_end(opcode: int, fin: bool, reset: bool) -> None:
+    """A peer that breaks off in the midst of a long text leaves no more behind than any other."""
+    frame = build_frame(bytes(2**20), opcode=opcode, fin=fin, mask=KEY)
+    tracemalloc.start()
+    try:
+        ended = [open_connection() for _ in range(8)]
+        for connection in ended:
+            if not opcode:
+                connection.feed(CLIENT, build_frame("a", fin=False, mask=KEY))
+            connection.feed(CLIENT, frame[:-1])
+            (unread,) = connection.end(CLIENT, reset=reset)
+            assert unread.length == len(frame) - 1
+        assert tracemalloc.get_traced_memory()[0] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_payload_in_many_chunks_is_gathered_once() -> None:

@@ -228,6 +228,7 @@ class Connection:
         if reset or peer.ended:
             self._happen((sender, None), dict.fromkeys(Sender, Event.TCP_CLOSED))
         rest = self.rest(sender)
+        del side.gathered[UNREAD_KEPT:]  # nobody judges it any more
         if rest is None:
             return []
         cut = None if rest.what in (BODY, NEITHER) else rest.what

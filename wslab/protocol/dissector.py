@@ -43,6 +43,7 @@ from .words import FIN, LENGTH, OPCODE, OPCODES, RSV1, RSV2, RSV3
 HEAD_LIMIT: Final = 65536
 UNREAD_KEPT: Final = 4096  # of bytes that are unread for good, so many are kept in ``tail``; the rest are counted
 CHUNK_LINE: Final = 1024  # bytes of a line between two chunks, at most
+PIECE: Final = 4096  # bytes that are looked through for heads at a time
 # The line before a chunk: its size, and extensions.
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\s*(;.*)?", re.DOTALL)
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
@@ -176,19 +177,24 @@ class Dissector:
         before its payload. The cost is that of the headers, whatever the chunks' sizes. Never raises. Frame headers are
         read from a memoryview where it lies, so it must not change while they are.
         """
-        self.received += len(data)
         heads: list[Head | Body] = []
-        rest = data if isinstance(data, memoryview) and self.mode is Mode.FRAMES else bytes(data)
-        while rest and (self.mode is not Mode.FRAMES or self._asked):
+        data = data if isinstance(data, memoryview) and self.mode is Mode.FRAMES else bytes(data)
+        piece, at = b"", 0
+        while (piece or at < len(data)) and (self.mode is not Mode.FRAMES or self._asked):
+            if not piece:  # what stands behind a head is copied, so it must be short
+                piece = bytes(data[at : at + PIECE])
+                self.received, at = self.received + len(piece), at + len(piece)
             match self.mode:
                 case Mode.FRAMES:
-                    rest = self._ask_again(bytes(rest))
+                    piece = self._ask_again(piece)
                 case Mode.HEAD:
-                    rest = self._read_head(bytes(rest), heads)
+                    piece = self._read_head(piece, heads)
                 case Mode.BODY:
-                    rest = self._read_body(bytes(rest), heads)
+                    piece = self._read_body(piece, heads)
                 case _:
-                    rest = self._keep(bytes(rest))
+                    piece = self._keep(piece)
+        self.received += len(data) - at
+        rest = piece + data[at:] if at else data
         marks: list[int] = []
         first_index = self._index
         if rest and self._kept:
