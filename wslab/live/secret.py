@@ -54,8 +54,11 @@ def covered(data: bytes, own: str = "") -> bytes:
 
     A secret that is not ``own`` is known by the path that it begins. What two reads share is not found.
     """
-    digits = b"".join(b"(?:%c|%%%02x)" % (digit, digit) for digit in own.removeprefix("/secret-").encode())
-    found = re.compile(_ELSEWHERE + (b"|" + digits if digits else b""), re.IGNORECASE)
+    digits, small = own.removeprefix("/secret-").encode(), data.lower()
+    if b"secret-" not in small and b"%" not in small and not (digits and digits in small):
+        return data  # which is found out a hundred times faster
+    spelt = b"".join(b"(?:%c|%%%02x)" % (digit, digit) for digit in digits)
+    found = re.compile(_ELSEWHERE + (b"|" + spelt if spelt else b""), re.IGNORECASE)
     return found.sub(lambda one: b"*" * len(one[0]), data)
 
 

@@ -119,10 +119,8 @@ class TappedTransport:
     ) -> None:  # fmt: skip
         self._transport, self.tap = transport, tap
         self.fin_sent = self.lost = False
-        self.is_closing = transport.is_closing  # bound here because it is asked at every send
+        closing = self.is_closing = transport.is_closing  # bound here because it is asked at every send
         write, sent = secret.giving(gives, transport.write), tap.sent
-
-        closing = self.is_closing
 
         def note_and_write(data: bytes) -> None:
             if not closing():  # asyncio would drop it, and complain on standard error

@@ -138,18 +138,18 @@ def target(uri: str, *, remote: bool = False) -> Target:
 
     Raises ValueError for another URI, and NotLoopback for one to another machine, unless it may be ``remote``.
     """
+    given, uri = uri, hidden(uri)
     try:
-        parts = urlsplit(uri)
+        parts = urlsplit(given)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"to={hidden(uri)!r}: expected a URI such as ws://127.0.0.1:1234/, but {error}") from None
+        raise ValueError(f"to={uri!r}: expected a URI such as ws://127.0.0.1:1234/, but {error}") from None
     if scheme not in DEFAULT_PORTS or not host:
-        expected = "expected a URI such as ws://127.0.0.1:1234/; http, https and wss will do too"
-        raise ValueError(f"to={hidden(uri)!r}: {expected}")
+        raise ValueError(f"to={uri!r}: expected a URI such as ws://127.0.0.1:1234/; http, https and wss will do too")
     if not (remote or is_loopback(f"[{host}]" if ":" in host else host)):
         raise NotLoopback(
-            f"to={hidden(uri)!r}: {host} is not this machine. A relay sends on what any program here gives it, and "
-            "records it; if that is what you want, say so: remote=True (wslab watch --remote)"
+            f"to={uri!r}: {host} is not this machine. A relay sends on what any program here gives it, and records it; "
+            "if that is what you want, say so: remote=True (wslab watch --remote)"
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(scheme, host, DEFAULT_PORTS[scheme] if port is None else port, path)
