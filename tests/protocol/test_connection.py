@@ -315,6 +315,48 @@ def test_a_payload_that_was_cut_off_is_let_go_at_the_end(opcode: int, fin: bool,
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("first", [0x81, 0xC1, 0xC2])
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_its_receiver_has_given_up_is_not_gathered(first: int, begun: bool) -> None:
+    """A server that refuses a long payload at its header reads on and keeps none of it. Neither is it kept here."""
+    length = 2**24
+    header = bytes([first, 0xFF]) + length.to_bytes(8, "big") + KEY
+    connection = Connection(heads=(False, False), extensions="permessage-deflate")
+    tracemalloc.start()
+    try:
+        if begun:
+            connection.feed(CLIENT, header)
+            connection.feed(CLIENT, bytes(2**20))
+        connection.feed(SERVER, build_close(1009))
+        if not begun:
+            connection.feed(CLIENT, header)
+            connection.feed(CLIENT, bytes(2**20))
+        for _ in range(14):
+            connection.feed(CLIENT, bytes(2**20))
+        assert tracemalloc.get_traced_memory()[0] < 2**20
+        (frame, *_) = connection.feed(CLIENT, bytes(2**20))
+    finally:
+        tracemalloc.stop()
+    assert isinstance(frame, Frame)
+    assert frame.payload_length == length
+    assert frame.violations == ()
+    assert frame.note is not None
+    assert "longer than 65,536 bytes and came after the other end's close frame" in frame.note
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_what_is_short_is_judged_though_its_receiver_has_closed(closed: bool) -> None:
+    connection = open_connection()
+    data = build_frame(b"a" * 65_535 + b"\xff", opcode=1, mask=KEY)
+    connection.feed(CLIENT, data[:30_000])
+    if closed:
+        connection.feed(SERVER, build_close(1000))
+    (frame, *_) = connection.feed(CLIENT, data[30_000:])
+    assert isinstance(frame, Frame)
+    assert [violation.rule for violation in frame.violations] == ["text-not-utf8"]
+    assert frame.note is None
+
+
 def test_a_payload_in_many_chunks_is_gathered_once() -> None:
     """Ten thousand chunks of one message: what is kept in between is the chunks themselves."""
     text = "é" * 500_000

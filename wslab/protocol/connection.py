@@ -42,6 +42,9 @@ PLAIN: Final = {
 
 BODY: Final = "the body of an HTTP message"
 NEITHER: Final = "bytes that are neither HTTP nor frames"
+# Bytes of a payload that are gathered behind the other end's close frame. An endpoint that gave a message up for its
+# length has sent one, and keeps nothing more (RFC 6455 7.1.7).
+AFTER_CLOSE: Final = 65536
 
 
 class Unread(NamedTuple):
@@ -274,7 +277,13 @@ class Connection:
         opened = side.opened
         going_on = opened is not None and opened.opcode == BINARY and not opened.compressed
         binary = first & (OPCODE | RSV1) == BINARY or (first & OPCODE == CONTINUATION and going_on)
-        return min(length, PREVIEW) if binary or length > self.keep else length
+        most = min(self.keep, AFTER_CLOSE) if self._sides[side.sender.peer].close_sent else self.keep
+        return min(length, PREVIEW) if binary or length > most else length
+
+    def _too_long(self, length: int) -> str:
+        """Why a payload of that length was not gathered."""
+        after = f"{count(AFTER_CLOSE, 'byte')} and came after the other end's close frame"
+        return f"longer than {count(self.keep, 'byte') if length > self.keep else after}"
 
     def _arrive(
         self, side: _Direction, header: FrameHeader, data: bytes | bytearray | memoryview
@@ -302,7 +311,7 @@ class Connection:
                 inflated, note = self._inflate(side, case)
                 body = inflated
             elif not case.whole and message.opcode == TEXT:
-                note = f"its text is longer than {count(self.keep, 'byte')}, so it was not checked"
+                note = f"its text is {self._too_long(length)}, so it was not checked"
             message.check_text(case, body)
         plainly = first in side.plain and second & MASK == side.mask_bit and is_legal(second, length)
         content = case.bad_text is not None or case.cut_text or case.bad_deflate is not None or case.control
@@ -320,7 +329,10 @@ class Connection:
             if first & FIN:
                 yield message.ended(side.sender, index)
         if opcode == CLOSE:
-            side.close_sent = True
+            side.close_sent, peer = True, self._sides[side.sender.peer]
+            if peer.arriving is not None:
+                peer.need = self._want(peer, peer.arriving.first, peer.arriving.payload_length)
+                del peer.gathered[max(peer.need, UNREAD_KEPT) :]
             self._happen((side.sender, index), {side.sender: Event.SENT_CLOSE, side.sender.peer: Event.RECEIVED_CLOSE})
         if opcode == CLOSE or side.opened is not opened or side.known is not known:
             self._replan()
@@ -366,7 +378,7 @@ class Connection:
                 return None, f"not inflated: {bad}; what it refers back to may not have been recorded"
             case.bad_deflate = bad
         else:
-            side.inflater.skip(f"a compressed payload is longer than {count(self.keep, 'byte')}")
+            side.inflater.skip(f"a compressed payload is {self._too_long(case.payload_length)}")
         return inflated, None if inflated is not None else f"not inflated: {case.bad_deflate or side.inflater.lost}"
 
     def _too_soon(self, side: _Direction) -> str | None:
