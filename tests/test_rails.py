@@ -23,7 +23,7 @@ LONGEST = 400
 BUDGETS = {
     "wslab/__init__.py": 80,
     "wslab/protocol/rules.py": 740,
-    "wslab/protocol/connection.py": 435,
+    "wslab/protocol/connection.py": 440,
     "wslab/protocol/head.py": 485,
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
@@ -135,7 +135,7 @@ def test_a_file_is_no_longer_than_its_budget() -> None:
     assert {name: length for name, length in longer.items() if length > LEFT_LONGER[name]} == {}
 
 
-MOST_LINES = 22_340
+MOST_LINES = 22_280
 """Of Python in the package, without ``course/``."""
 MOST_STATEMENTS = 14_560
 """Of that Python: nodes of its syntax trees."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Conne
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.live import Lab, LabClosed, NoServer, NotLoopback, PortTaken
-from wslab.protocol import build_close, build_frame
+from wslab.protocol import build_close, build_frame, build_request
 from wslab.recording.trace import Trace
 
 Run = Callable[[Any], Any]
@@ -588,3 +589,69 @@ def test_a_client_that_vanishes(carrier: str, run: Run) -> None:
     trace = run(main())
     assert summaries(trace)[-1] == "C RST, connection reset"
     assert trace.closings(0)[S].code == 1006
+
+
+def test_what_is_written_to_a_connection_that_was_reset_is_neither_told_nor_complained_of(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio drops it, and from the fifth write on says so on standard error, which is the notebook's."""
+    pings = build_frame(b"", opcode=9, mask=bytes(4)) * 1000
+
+    async def main() -> None:
+        async with Lab() as lab:
+            server = await lab.serve()
+            assert lab.loop is not None
+            sock = socket.create_connection(("127.0.0.1", server.port))
+            sock.sendall(build_request())
+            assert sock.recv(4096)
+            held = threading.Event()
+            lab.loop.call_soon_threadsafe(held.wait, 5)
+            sock.sendall(pings)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+            held.set()
+            while S not in lab.trace.closings(0):
+                await asyncio.sleep(0.001)
+            pongs = summaries(lab.trace).count("S PONG")
+            assert summaries(lab.trace).count("C PING") == 1000
+            assert pongs <= 1, "the first one found out that the connection is gone"
+
+    run(main())
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_a_client_whose_server_resets_says_nothing_either(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with Lab() as lab:
+            raw = await lab.raw(listen=True)
+            connecting = asyncio.ensure_future(lab.connect(raw.uri))
+            await raw.handshake()
+            client = await connecting
+            await raw.send(build_frame(b"", opcode=9) * 1000)
+            raw.reset()  # in the same turn of the loop, so that the client reads after it
+            await client.wait_closed()
+            assert summaries(lab.trace).count("S PING") == 1000
+            assert summaries(lab.trace).count("C PONG") <= 1
+
+    run(main())
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_who_sends_on_after_being_refused_is_told_that_the_connection_is_closed(run: Run) -> None:
+    """And not that asyncio's transport has no loop any more: ``websockets`` aborts what is gone."""
+
+    async def never(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async def send_on(client: ClientConnection) -> None:
+        while True:
+            await client.send(bytes(2**24))
+
+    async def main() -> None:
+        async with Lab() as lab:
+            await lab.serve(never)
+            async with lab.connect() as client:
+                with pytest.raises(ConnectionClosedError, match="1009"):
+                    await send_on(client)
+
+    run(main())

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, Inv
 
 from wslab.anatomy.field import Sender
 from wslab.live import Lab, PortTaken, StreamEnded
-from wslab.live.raw import RawEndpoint
+from wslab.live.raw import LONGEST_HEAD, RawEndpoint
 from wslab.protocol import build_close, build_frame, build_request, build_response
 
 Run = Callable[[Any], Any]
@@ -249,5 +249,50 @@ def test_a_close_that_both_ends_know(carrier: str, run: Run) -> None:
             await raw.send(build_close(1000, "bye"))
             with pytest.raises(ConnectionClosedOK):
                 await asyncio.gather(client.recv(), raw.recv_frame(), raw.close())
+
+    run(main())
+
+
+def test_a_head_behind_much_else_is_waited_for(carrier: str, run: Run) -> None:
+    async def main() -> None:
+        async with Lab(carrier=carrier) as lab:
+            server = await lab.raw(listen=True)
+            client = await lab.raw(server.uri)
+            await client.send(bytes(LONGEST_HEAD + 1))
+            await server.recv(LONGEST_HEAD + 1)
+            coming = asyncio.ensure_future(server.recv_head())
+            await asyncio.sleep(0)  # it looks before the head is there
+            await client.send(build_request("/late"))
+            assert (await coming).start_line == "GET /late HTTP/1.1"
+            too_long = asyncio.ensure_future(server.recv_head())
+            await client.send(b"x" * (LONGEST_HEAD + 1))
+            with pytest.raises(StreamEnded):
+                await too_long
+
+    run(main())
+
+
+def test_what_cannot_be_received_is_refused_and_changes_nothing(carrier: str, run: Run) -> None:
+    async def main() -> None:
+        async with Lab(carrier=carrier) as lab:
+            server = await lab.raw(listen=True)
+            client = await lab.raw(server.uri)
+            await client.send(b"abc")
+            assert await server.recv(1) == b"a"
+            for number in (-1, -(2**70)):
+                with pytest.raises(ValueError, match="0 or more"):
+                    await server.recv(number)
+            assert await server.recv(0) == b""
+            assert await server.recv(2) == b"bc"
+
+    run(main())
+
+
+def test_a_reset_where_nobody_is_connected_is_over_at_once(carrier: str, run: Run) -> None:
+    async def main() -> None:
+        async with Lab(carrier=carrier) as lab:
+            server = await lab.raw(listen=True)
+            await asyncio.wait_for(server.reset(), 5)
+            await server.close()
 
     run(main())

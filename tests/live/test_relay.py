@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -174,6 +175,30 @@ class TestUnbent:
                 ]
 
         run(main())
+
+    def test_who_resets_while_much_is_on_its_way_leaves_no_word(
+        self, run: Run, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Each byte is a write of its own, and asyncio complains of writes to what is gone."""
+
+        async def main() -> None:
+            async with Lab() as lab:
+                target = await lab.raw(listen=True)
+                relay = await lab.relay(target.uri, bends=[OneByte()])
+                client = await lab.raw(relay.uri)
+                asking = asyncio.ensure_future(client.handshake())
+                await target.handshake()
+                await asking
+                held = threading.Event()
+                assert lab.loop is not None
+                lab.loop.call_soon_threadsafe(held.wait, 5)
+                await client.send(bytes(5000))
+                target.reset()
+                held.set()
+                await until(over(relay))
+
+        run(main())
+        assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
     def test_who_reads_too_slowly_slows_down_who_writes(self, run: Run) -> None:
         most = 64 * 2**20

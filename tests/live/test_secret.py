@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waits import until
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -186,6 +187,130 @@ def test_another_program_gets_in_by_the_uri_and_by_nothing_else() -> None:
     run(main())
 
 
+def spellings(path: str) -> dict[str, str]:
+    """How somebody may write a secret where it is not taken from, by request target or header line."""
+    digits = path.removeprefix("/secret-").rstrip("/")
+    escaped = "".join(f"%{ord(digit):02x}" for digit in digits)
+    return {
+        "in capitals": path.upper(),
+        "digits in capitals": f"/secret-{digits.upper()}/",
+        "an escaped s": f"/%73ecret-{digits}",
+        "escaped digits": f"/secret-{escaped}/",
+        "escaped digits in capitals": f"/secret-{escaped.upper()}/",
+        "an escaped slash": f"/%2Fsecret-{digits}",
+        "a query": f"/?room={digits}",
+        "an address in a query": f"/?to=ws%3A%2F%2F127.0.0.1%3A1%2Fsecret-{digits}%2F",
+        "a fragment": f"/#secret-{digits}",
+        "dot segments": f"/x/../secret-{digits}/",
+        "two slashes": f"//secret-{digits}/",
+        "a NUL": f"/\0secret-{digits}",
+        "a beginning": f"/{path[:20]}",
+        "an escaped beginning": f"/%2fsecret-{digits[:20]}",
+    }
+
+
+def test_a_secret_in_a_wrong_place_is_recorded_as_asterisks_however_it_is_written() -> None:
+    async def main() -> None:
+        async with Lab() as lab:
+            server = await lab.serve(secret=True)
+            path = urlsplit(server.uri).path
+            digits = path.removeprefix("/secret-").rstrip("/")
+            plain = request("/", server.port)
+            headers = {"Authorization": f"Bearer {digits}", "Cookie": f"a=secret-{digits}", "X": digits.upper()}
+            sent = [request(target, server.port) for target in spellings(path).values()]
+            sent += [build_request("/", {name: value}, host="127.0.0.1") for name, value in headers.items()]
+            sent += [
+                b"\r\n" + request(path, server.port),
+                plain + request(path, server.port),
+                plain.replace(b"\r\n\r\n", b"\r\nContent-Length: 39\r\n\r\n") + path[:-1].encode(),
+                request(path, server.port).rstrip(),
+                f"GET {path[:30]}".encode(),
+                b"GET " + path.encode() + b"?" + b"a" * 9000,
+                b"GET / HTTP/1.1\r\nX: " + b"a" * 9000 + path.encode(),
+                digits.encode(),
+                b"\x16\x03\x01" + digits.encode(),
+            ]
+            for number, data in enumerate(sent):
+                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                writer.write(data)
+                writer.write_eof()
+                with suppress(ConnectionError):
+                    await asyncio.wait_for(reader.read(), 5)
+                writer.close()
+                await until(lambda number=number: Sender.SERVER in lab.trace.closings(number))
+                noted = lab.trace.bytes_sent(number, Sender.CLIENT).lower()
+                assert noted, data
+                for shown in (noted, re.sub(rb"%([0-9a-f]{2})", lambda one: bytes.fromhex(one[1].decode()), noted)):
+                    assert digits[:16].encode() not in shown, data
+                    assert digits[16:].encode() not in shown, data
+
+    run(main())
+
+
+def test_a_redirection_and_a_page_that_hold_it_are_recorded_as_asterisks() -> None:
+    async def main() -> None:
+        async with Lab() as lab, Lab() as elsewhere:
+            there = await elsewhere.serve(secret=True)
+
+            def redirect(connection: Any, request: Any) -> Any:
+                goals = {"/": f"{lab.server.uri}moved", "/away": f"{there.uri}chat?x=1"}
+                if (uri := goals.get(request.path)) is None or "Upgrade" not in request.headers:
+                    return None
+                response = connection.respond(302, "")
+                response.headers["Location"] = uri
+                return response
+
+            server = await lab.serve(process_request=redirect, secret=True)
+            for path, seen in (("/", "/moved"), ("/away", "/chat?x=1")):
+                async with lab.connect(path) as client:
+                    assert client.request.path == seen
+                    await client.send("Hello")
+                    assert await client.recv() == "Hello"
+            server.page(f"<script>new WebSocket('{server.uri}')</script>")
+            plain = request(urlsplit(server.uri).path, server.port).replace(b"Upgrade", b"X")
+            code, page = await status(server.port, plain)
+            assert (code, server.uri in page) == (200, True)
+            for trace in (lab.trace, elsewhere.trace):
+                for number in trace.connections:
+                    for end in Sender:
+                        assert not re.search(b"secret-[0-9a-f]", trace.bytes_sent(number, end)), (number, end)
+            async with Lab() as other:
+                async with other.connect(server.uri + "away") as client:
+                    assert client.request.path == "/chat?x=1"
+                for number in other.trace.connections:
+                    assert not re.search(b"secret-[0-9a-f]", other.trace.bytes_sent(number, Sender.SERVER))
+
+    run(main())
+
+
+def test_no_error_tells_it() -> None:
+    async def main() -> None:
+        async with Lab() as lab:
+            server = await lab.serve(secret=True)
+            for uri in (server.uri.replace("ws:", "ftp:"), server.uri.replace("127.0.0.1", "wslab.example"),
+                        server.uri.replace(f":{server.port}", ":99999")):  # fmt: skip
+                with pytest.raises(ValueError, match="to='") as caught:
+                    await lab.relay(uri)
+                assert not ANY.search(str(caught.value))
+
+            async def fails(connection: Any) -> None:
+                raise RuntimeError(f"cannot reach {lab.server.uri}")
+
+            await lab.serve(fails, secret=True)
+            async with lab.connect() as client:
+                with pytest.raises(ConnectionClosed):
+                    await client.recv()
+            await lab.settled()
+            told = "".join(str(lab.trace.explain(record.number)) for record in lab.trace.records)
+            assert f"cannot reach ws://127.0.0.1:{lab.server.port}/" in told
+            assert not ANY.search(told)
+            raw = await lab.raw()
+            assert (await raw.handshake(urlsplit(lab.server.uri).path)).status == 101
+            assert not ANY.search(repr(raw))
+
+    run(main())
+
+
 def test_a_refusal_is_told_in_the_trace_with_what_to_do_next() -> None:
     async def main() -> None:
         async with Lab() as lab:
@@ -319,17 +444,15 @@ TARGETS = st.sampled_from(
 HEADS = st.builds("{} {} HTTP/1.1\r\nHost: a\r\n\r\n{}".format, METHODS, TARGETS, st.text("x /\n\r"))
 
 
-@given(HEADS.map(str.encode), st.lists(st.integers(0, 200)), st.lists(st.integers(0, 200)), st.booleans())
-def test_what_is_given_is_taken_however_the_bytes_are_cut(
-    data: bytes, cuts: list[int], others: list[int], relays: bool
-) -> None:
+@given(HEADS.map(str.encode), st.lists(st.integers(0, 200)), st.lists(st.integers(0, 200)))
+def test_what_is_given_is_taken_however_the_bytes_are_cut(data: bytes, cuts: list[int], others: list[int]) -> None:
     """Whatever a client asks for, a server with a secret reads the same, and has taken the secret."""
     wire = bytearray()
     write = secret.giving(SECRET, wire.extend)
     for part in parts(data, cuts):
         write(part)
     assert len(wire) == len(data) + len(SECRET)
-    taker = secret.Taker(Trace(), relays=relays)
+    taker = secret.Taker(Trace(), SECRET)
     assert b"".join(taker.take(part) for part in parts(bytes(wire), others)) + taker.rest() == data
     assert taker.taken == SECRET
 

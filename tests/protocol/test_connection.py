@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -293,6 +294,68 @@ def test_a_long_cut_payload_is_counted_and_its_start_kept() -> None:
 
 
 # Cost.
+
+
+@pytest.mark.parametrize(
+    ("opcode", "fin", "reset"), [(1, True, True), (1, False, False), (0, True, True), (9, True, False)]
+)
+def test_a_payload_that_was_cut_off_is_let_go_at_the_end(opcode: int, fin: bool, reset: bool) -> None:
+    """A peer that breaks off in the midst of a long text leaves no more behind than any other."""
+    frame = build_frame(bytes(2**20), opcode=opcode, fin=fin, mask=KEY)
+    tracemalloc.start()
+    try:
+        ended = [open_connection() for _ in range(8)]
+        for connection in ended:
+            if not opcode:
+                connection.feed(CLIENT, build_frame("a", fin=False, mask=KEY))
+            connection.feed(CLIENT, frame[:-1])
+            (unread,) = connection.end(CLIENT, reset=reset)
+            assert unread.length == len(frame) - 1
+        assert tracemalloc.get_traced_memory()[0] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("first", [0x81, 0xC1, 0xC2])
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_its_receiver_has_given_up_is_not_gathered(first: int, begun: bool) -> None:
+    """A server that refuses a long payload at its header reads on and keeps none of it. Neither is it kept here."""
+    length = 2**24
+    header = bytes([first, 0xFF]) + length.to_bytes(8, "big") + KEY
+    connection = Connection(heads=(False, False), extensions="permessage-deflate")
+    tracemalloc.start()
+    try:
+        if begun:
+            connection.feed(CLIENT, header)
+            connection.feed(CLIENT, bytes(2**20))
+        connection.feed(SERVER, build_close(1009))
+        if not begun:
+            connection.feed(CLIENT, header)
+            connection.feed(CLIENT, bytes(2**20))
+        for _ in range(14):
+            connection.feed(CLIENT, bytes(2**20))
+        assert tracemalloc.get_traced_memory()[0] < 2**20
+        (frame, *_) = connection.feed(CLIENT, bytes(2**20))
+    finally:
+        tracemalloc.stop()
+    assert isinstance(frame, Frame)
+    assert frame.payload_length == length
+    assert frame.violations == ()
+    assert frame.note is not None
+    assert "longer than 65,536 bytes" in frame.note
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_what_is_short_is_judged_though_its_receiver_has_closed(closed: bool) -> None:
+    connection = open_connection()
+    data = build_frame(b"a" * 65_535 + b"\xff", opcode=1, mask=KEY)
+    connection.feed(CLIENT, data[:30_000])
+    if closed:
+        connection.feed(SERVER, build_close(1000))
+    (frame, *_) = connection.feed(CLIENT, data[30_000:])
+    assert isinstance(frame, Frame)
+    assert [violation.rule for violation in frame.violations] == ["text-not-utf8"]
+    assert frame.note is None
 
 
 def test_a_payload_in_many_chunks_is_gathered_once() -> None:

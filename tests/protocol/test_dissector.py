@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,3 +168,23 @@ def test_of_a_head_that_is_none_the_first_bytes_are_kept(size: int) -> None:
     heads = [head for at in range(0, len(endless), size) for head in dissector.feed(endless[at : at + size]).heads]
     assert [head.length for head in heads] == [0]
     assert (dissector.tail, dissector.unread) == (endless[:4096], len(endless))
+
+
+@pytest.mark.lengthy
+@pytest.mark.parametrize(
+    ("sender", "head", "mode"),
+    [
+        (CLIENT, b"GET / HTTP/1.1\r\n\r\n", Mode.HEAD),
+        (CLIENT, b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", Mode.FRAMES),
+        (SERVER, b"HTTP/1.1 100 Continue\r\n\r\n", Mode.HEAD),
+        (SERVER, b"HTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nx", Mode.HEAD),
+    ],
+)
+def test_many_heads_in_one_read_are_not_quadratic(sender: Sender, head: bytes, mode: Mode) -> None:
+    """Of what stands behind a head, no more is copied than one piece: else these megabytes take a minute."""
+    begun = time.process_time()
+    found, dissector = things([head * 60_000], sender)
+    assert time.process_time() - begun < 20
+    assert sum(isinstance(thing, Head) for thing in found) == 60_000
+    assert accounted(found, dissector) == dissector.received == 60_000 * len(head)
+    assert dissector.mode is mode

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from .secret import hidden
+
 CLOSED = (
     "this lab was closed, or its cell was run again: run the cell with lab = Lab() again, and then the cells below it"
 )
@@ -62,8 +64,8 @@ def port_taken(port: int, error: OSError) -> OSError:
 
 
 def complaint(exception: BaseException) -> str:
-    """The type and the message of an exception, in one line."""
-    message = " ".join(str(exception).split())
+    """The type and the message of an exception, in one line, without a secret."""
+    message = hidden(" ".join(str(exception).split()))
     return f"{type(exception).__name__}: {message}" if message else type(exception).__name__
 
 

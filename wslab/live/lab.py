@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -172,9 +173,11 @@ class Lab(Alive, Closes):
                 fixed.key = key
             if first is not None:
                 fixed.masks = tap.with_masks(first, fixed.masks)
-            to = protocol.uri  # another than was asked for, after a redirection
+            to = protocol.uri  # another than was asked for, after a redirection, and perhaps with a secret
             there = (to.host, to.port) == (parts.hostname, parts.port or to.port)
-            gives = estate.gives(to.host, to.port, given if there else "")
+            path, led = parted(to.path)
+            protocol.uri = replace(to, path=path)
+            gives = estate.gives(to.host, to.port, led or (given if there else ""))
             return tap.Joint(estate.trace, Sender.CLIENT, fixed, estate.clients, gives)
 
         kwargs["create_connection"] = tap.tapping(kwargs.get("create_connection") or ClientConnection, joint)

@@ -18,6 +18,7 @@ from ..drawing.visible import count
 from ..protocol import Frame, Head, build_request, build_response, dissect, parse_frame, parse_head
 from ..protocol.header import HEADER, payload_length
 from .errors import StreamEnded
+from .secret import parted
 from .tap import SAMPLE_KEY, TappedTransport, wire_key
 from .waiting import Changes, Closes
 
@@ -142,7 +143,8 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
 
     async def recv(self, n: int | None = None, timeout: float | None = TIMEOUT) -> bytes:
         """The next ``n`` bytes; fewer only where the stream ends. None takes what is there, at least one byte."""
-        wanted = 1 if n is None else n
+        if (wanted := 1 if n is None else n) < 0:
+            raise ValueError(f"n={n}: a number of bytes is 0 or more, or None for what is there")
         otherwise = f"fewer than {count(wanted, 'byte')} came"
         await self._until(lambda: self.ended or len(self.received) - self._read >= wanted, timeout, otherwise)
         return self._take(len(self.received) if n is None else self._read + n)
@@ -167,7 +169,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         start = self._read
 
         def ready() -> bool:
-            return bool(self.ended) or b"\r\n\r\n" in self.received[start:] or len(self.received) > LONGEST_HEAD
+            return bool(self.ended) or b"\r\n\r\n" in self.received[start:] or len(self.received) - start > LONGEST_HEAD
 
         await self._until(ready, timeout, "no whole HTTP head came")
         if (end := self.received.find(b"\r\n\r\n", start)) < 0:
@@ -202,7 +204,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         """
         if self.end is Sender.CLIENT:
             host = urlsplit(self.uri or "").netloc or "127.0.0.1"
-            await self.send(build_request(target, headers, host=host, key=key))
+            await self.send(build_request(parted(target)[0], headers, host=host, key=key))
             return await self.recv_head(timeout)
         request = await self.recv_head(timeout)
         await self.send(build_response("".join(request.get("Sec-WebSocket-Key")[:1]), headers))
@@ -240,7 +242,7 @@ class RawEndpoint(Closes, asyncio.Protocol, Shown):
         if self._joined and not self._gone.done():
             self._reset = True
             self._transport.reset()
-        return asyncio.shield(self._gone)
+        return asyncio.shield(self._gone) if self._joined else asyncio.ensure_future(asyncio.sleep(0))
 
     # How it shows itself.
 

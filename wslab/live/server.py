@@ -72,7 +72,7 @@ class Server(Closes):
 
         def joint(_: Any) -> tap.Joint:
             fixed = tap.keys(estate.seed, Sender.SERVER, next(numbers))
-            taker = Taker(estate.trace) if own else None
+            taker = Taker(estate.trace, own) if own else None
             return tap.Joint(estate.trace, Sender.SERVER, fixed, accepted, taker=taker)
 
         def with_page(connection: ServerConnection, request: Request) -> Response | None:

@@ -22,7 +22,7 @@ from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from websockets.asyncio.connection import Connection
-from websockets.protocol import OPEN
+from websockets.protocol import CONNECTING, OPEN
 
 from ..anatomy.field import Sender
 from ..protocol.header import read_header
@@ -114,16 +114,18 @@ class TappedTransport:
     """A transport that notes what is written before it goes on; all else is the transport's own."""
 
     def __init__(
-        self, transport: asyncio.Transport, tap: Tap, rewrite: Callable[[bytes], bytes] | None = None, gives: str = ""
-    ) -> None:
+        self, transport: asyncio.Transport, tap: Tap, rewrite: Callable[[bytes], bytes] | None = None, gives: str = "",
+        noted: Callable[[bytes], bytes] = bytes,
+    ) -> None:  # fmt: skip
         self._transport, self.tap = transport, tap
-        self.fin_sent = False
-        self.is_closing = transport.is_closing  # bound here because it is asked at every send
+        self.fin_sent = self.lost = False
+        closing = self.is_closing = transport.is_closing  # bound here because it is asked at every send
         write, sent = secret.giving(gives, transport.write), tap.sent
 
         def note_and_write(data: bytes) -> None:
-            sent(data)
-            write(data)
+            if not closing():  # asyncio would drop it, and complain on standard error
+                sent(noted(data))
+                write(data)
 
         self.write_as_it_is = note_and_write  # what somebody wrote by hand is not put under another key
         self.write = note_and_write if rewrite is None else lambda data: note_and_write(rewrite(data))
@@ -143,10 +145,15 @@ class TappedTransport:
 
     def note_lost(self, exc: Exception | None) -> None:
         """Note how the connection ended, as far as its end of stream was not noted before."""
+        self.lost = True
         if isinstance(exc, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
             self.tap.reset_received()
         elif exc is None:
             self.note_fin()
+
+    def abort(self) -> None:
+        if not self.lost:  # else a transport of asyncio's raises AttributeError, in Python 3.11
+            self._transport.abort()
 
     def reset(self) -> None:
         """Note RST and send it, at once."""
@@ -199,16 +206,19 @@ class Tapped(Connection):
         trace, end, fixed, register, gives, taker = self.wslab
         tap = self.wslab_tap = trace.join(end, wire_key(transport))
         self._noted = tap.received
-        self.wslab_wire = TappedTransport(cast(asyncio.Transport, transport), tap, _rewriter(end, fixed), gives)
+        self.wslab_wire = TappedTransport(
+            cast(asyncio.Transport, transport), tap, _rewriter(end, fixed), gives, self._covered
+        )
         register[self] = None
         if (ciphertext := getattr(transport.get_extra_info("ssl_object"), "ciphertext", None)) is not None:
             ciphertext.connection, ciphertext.taker = tap.connection, taker
         super().connection_made(cast(asyncio.Transport, self.wslab_wire))
 
     def data_received(self, data: bytes) -> None:
-        if self.wslab.taker is not None and not (data := self.wslab.taker.take(data, self.wslab_tap)):
+        taker = self.wslab.taker
+        if taker is not None and self.protocol.state is CONNECTING and not (data := taker.take(data, self.wslab_tap)):
             return
-        self._noted(data)
+        self._noted(self._covered(data))
         super().data_received(data)
 
     def eof_received(self) -> None:
@@ -227,7 +237,13 @@ class Tapped(Connection):
 
     def _note_rest(self) -> None:
         if self.wslab.taker is not None and (rest := self.wslab.taker.rest()):
-            self._noted(secret.hidden(rest.decode("latin-1")).encode("latin-1"))
+            self._noted(rest)
+
+    def _covered(self, data: bytes) -> bytes:
+        """What is noted of ``data``: no secret, such as one in a redirection, until the connection is open."""
+        if self.protocol.state is not CONNECTING:
+            return data
+        return secret.covered(data, self.wslab.gives if self.wslab.taker is None else self.wslab.taker.own)
 
     async def ping(self, data: Any = None) -> Any:
         if data is None and self.wslab.fixed.pings is not None:

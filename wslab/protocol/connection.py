@@ -42,6 +42,7 @@ PLAIN: Final = {
 
 BODY: Final = "the body of an HTTP message"
 NEITHER: Final = "bytes that are neither HTTP nor frames"
+AFTER_CLOSE: Final = 65536  # bytes of a payload that are gathered behind the other end's close frame: it reads no more
 
 
 class Unread(NamedTuple):
@@ -74,6 +75,7 @@ class _Direction:
     sender: Sender
     dissector: Dissector
     mask_bit: int  # MASK as it must be
+    most: int  # bytes of a payload that are gathered
     plain: frozenset[int] = frozenset()  # first bytes that break no rule now
     short: frozenset[int] = frozenset()  # those of them that need no more than the short way
     begun: int = 0  # how many messages have
@@ -131,7 +133,7 @@ class Connection:
         self._foreign: str | None = None  # an agreed extension that is not known here
         begun = extensions is not None  # then the first frame is known to be the first
         self._sides = tuple(
-            _Direction(sender, Dissector(sender, expect_head=expected), 0 if sender else MASK)
+            _Direction(sender, Dissector(sender, expect_head=expected), 0 if sender else MASK, keep)
             for sender, expected in zip(Sender, heads, strict=True)
         )
         for side, expected in zip(self._sides, heads, strict=True):
@@ -226,6 +228,7 @@ class Connection:
         if reset or peer.ended:
             self._happen((sender, None), dict.fromkeys(Sender, Event.TCP_CLOSED))
         rest = self.rest(sender)
+        del side.gathered[UNREAD_KEPT:]  # nobody judges it any more
         if rest is None:
             return []
         cut = None if rest.what in (BODY, NEITHER) else rest.what
@@ -271,12 +274,15 @@ class Connection:
         opened = side.opened
         going_on = opened is not None and opened.opcode == BINARY and not opened.compressed
         binary = first & (OPCODE | RSV1) == BINARY or (first & OPCODE == CONTINUATION and going_on)
-        return min(length, PREVIEW) if binary or length > self.keep else length
+        return min(length, PREVIEW) if binary or length > side.most else length
 
     def _arrive(
         self, side: _Direction, header: FrameHeader, data: bytes | bytearray | memoryview
     ) -> Iterator[Frame | Message]:
         """The next bytes of a payload that came in parts."""
+        if side.need > max(side.most, self.payloads):  # its receiver has closed meanwhile
+            side.need = PREVIEW
+            del side.gathered[UNREAD_KEPT:]
         side.gathered += data[: max(side.need, UNREAD_KEPT) - len(side.gathered)]
         if side.dissector.received >= header.offset + header.header_length + header.payload_length:
             payload = bytes(side.gathered[: side.need])
@@ -287,8 +293,7 @@ class Connection:
     def _judge(self, side: _Direction, header: FrameHeader, payload: bytes) -> Iterator[Frame | Message]:
         """The long way: what the frame does to its message, and the rules that it breaks."""
         index, _, _, length, first, second, key = header
-        opcode = first & OPCODE
-        data = payload if key is None else self._unmask(payload, key)
+        opcode, data = first & OPCODE, payload if key is None else self._unmask(payload, key)
         case = self._case(side, header, data)
         opened, known = side.opened, side.known
         message = self._message(side, opcode, first, index)
@@ -299,7 +304,7 @@ class Connection:
                 inflated, note = self._inflate(side, case)
                 body = inflated
             elif not case.whole and message.opcode == TEXT:
-                note = f"its text is longer than {count(self.keep, 'byte')}, so it was not checked"
+                note = f"its text is longer than {count(side.most, 'byte')}, so it was not checked"
             message.check_text(case, body)
         plainly = first in side.plain and second & MASK == side.mask_bit and is_legal(second, length)
         content = case.bad_text is not None or case.cut_text or case.bad_deflate is not None or case.control
@@ -317,7 +322,7 @@ class Connection:
             if first & FIN:
                 yield message.ended(side.sender, index)
         if opcode == CLOSE:
-            side.close_sent = True
+            side.close_sent, self._sides[side.sender.peer].most = True, min(self.keep, AFTER_CLOSE)
             self._happen((side.sender, index), {side.sender: Event.SENT_CLOSE, side.sender.peer: Event.RECEIVED_CLOSE})
         if opcode == CLOSE or side.opened is not opened or side.known is not known:
             self._replan()
@@ -326,8 +331,7 @@ class Connection:
         """A frame in its connection, before it has changed anything."""
         opened = None if side.opened is None else side.opened.opcode
         whole, too_soon = len(data) == header.payload_length, self._too_soon(side)
-        known, closed = side.known, side.close_sent
-        agreed = (self._agreed, self._foreign)
+        known, closed, agreed = side.known, side.close_sent, (self._agreed, self._foreign)
         return FrameCase(*header[2:6], data, side.sender, whole, *agreed, opened, known, too_soon, closed)
 
     def _message(self, side: _Direction, opcode: int, first: int, index: int) -> OpenedMessage | None:
@@ -363,7 +367,7 @@ class Connection:
                 return None, f"not inflated: {bad}; what it refers back to may not have been recorded"
             case.bad_deflate = bad
         else:
-            side.inflater.skip(f"a compressed payload is longer than {count(self.keep, 'byte')}")
+            side.inflater.skip(f"a compressed payload is longer than {count(side.most, 'byte')}")
         return inflated, None if inflated is not None else f"not inflated: {case.bad_deflate or side.inflater.lost}"
 
     def _too_soon(self, side: _Direction) -> str | None:

@@ -311,8 +311,7 @@ class Reading:
                 case Kind.RESET if text is not None:
                     fact = "TCP RST", text
                 case Kind.UNREAD:
-                    words = text or "bytes that are no whole head and no whole frame"
-                    fact = "what it is" if record.first else "left over", words
+                    fact = ("left over", "what it is")[record.first > 0], text or "no whole head and no whole frame"
                 case Kind.ERROR | Kind.BEND:
                     fact = kind.name.lower(), text or record.preview.decode("utf-8", "replace")
             return Explanation(

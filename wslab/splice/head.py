@@ -7,8 +7,9 @@ else does:
 - the request target is what follows the door's key;
 - Host is the lab's own address, since a lab answers to no other name (DNS rebinding);
 - headers of the names in ``CREDENTIALS`` are taken out, and so are cookies of such names and of those in ``COOKIES``;
-- Jupyter's ``token`` and ``_xsrf`` are taken out of the query of the request target and of every header that holds an
-  address, such as Referer, and subprotocols that carry a token out of Sec-WebSocket-Protocol;
+- Jupyter's ``token`` and ``_xsrf`` are taken out of the query of the request target; and they, what else logs in there
+  (``CODES``), and a user's name and password, out of every header that holds an address, such as Referer;
+- subprotocols that carry a token are taken out of Sec-WebSocket-Protocol;
 - header names are in the case in which tornado hands them out, corrected where browsers are known to write another,
   and lines of one name stand together. Neither has a meaning (RFC 9110 5.1, 5.3).
 
@@ -19,21 +20,30 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
-PARAMETERS = {"token", "_xsrf"}
+PARAMETERS = "token|_xsrf"
+# And of addresses to which OAuth, OpenID Connect, SAML and CAS lead back.
+CODES = (
+    f"{PARAMETERS}|[^=?&;]*(token|jwt|saml|secret|password|signature|api.?key)[^=?&;]*|code|(session_)?state|ticket|sig"
+)
 # Words in names of headers and cookies that hold a login: Jupyter's own, a hub's, one for a proxy in front of them
 # (RFC 9110 11.7.2), and those by which such proxies say who somebody is. A page cannot add a header to its opening
-# handshake, so no lab misses one.
+# handshake, so no lab misses one. An underscore counts as a hyphen.
 WORDS = (
-    ".*(authorization|token|jwt|assertion|oidc|oauth|saml|dpop|secret|password|credential|signature|api-?key|access-?key|"
-    "[xc]srf|jupyter|client-?cert|ssl-client|client-principal|authenticated-user|x-auth-|authentik|pomerium|vouch).*"
+    ".*(authorization|authenticat|token|jwt|assertion|oidc|oauth|saml|dpop|secret|passw|credential|signature|jupyter|"
+    "(api|access|app|functions|subscription)-?key|[xc]srf|client-?(cert|dn|verify|principal)|ssl-client|authentik|"
+    "pomerium|vouch|shib-|mellon|session-?id|smsession|authelia|impersonate).*|(.*[^a-z])?(auth[nz]?|sso)([^a-z].*)?"
 )
-PEOPLE = "(x-)?(forwarded|remote|webauth)-(user|name|groups?|email|preferred-username)|(x-)?shib-.*|gap-auth"
+PEOPLE = (
+    "(?!sec-fetch-)(.*-)?(user|user-?(name|id|info|login|email)|email|groups?|roles?|login|principal|identity|creds)|"
+    "(x-)?(forwarded|remote|webauth)-name|(x-)?(remote-extra|tailscale|consumer|cf-access)-.*|(.*-)?(auth|proxy|cas)user"
+)
 FLAGS = re.ASCII | re.IGNORECASE | re.DOTALL
 CREDENTIALS = re.compile(f"{WORDS}|{PEOPLE}|cookie2|.+-cookie", FLAGS)
 # Cookies know no port: those of every Jupyter server on this host come along, and those of the same proxies.
 COOKIES = re.compile(
-    f"{WORDS}|(__(host|secure)-)?(username-|service-|_forward_auth|authelia_|cf_appsession|awselbauth|gcp_ia|"
-    "appserviceauth|mod_auth_|_shib|keycloak_|kc_).*",
+    f"{WORDS}|(--(host|secure)-)?(username-|service-|-forward-auth|cf-(app)?session|awselbauth|awsalbauth|gcp-ia|kc-|"
+    "appserviceauth|staticwebappsauth|mod-auth|-shib|keycloak|smidentity|obsso|oam|iplanetdirectory|amauth|openam|"
+    "ltpatoken|pd-(s-session|id)|castgc|tgc$|lemonldap|msis|fedauth|[.]aspx?(auth|net)|estsauth|ory-|okta|tailscale).*",
     FLAGS,
 )
 # A token as a subprotocol: Jupyter's (JEP 121), and the one of Kubernetes that it follows.
@@ -48,7 +58,7 @@ def behind(uri: str, prefix: str) -> str | None:
     _, found, rest = path.partition(prefix)
     if not found or (rest and not rest.startswith("/")):
         return None
-    return _without_token((rest or "/") + mark + query)
+    return _without(PARAMETERS, (rest or "/") + mark + query)
 
 
 def headers(given: Iterable[tuple[str, str]], host: str, login: str) -> list[tuple[str, str]]:
@@ -72,10 +82,10 @@ def headers(given: Iterable[tuple[str, str]], host: str, login: str) -> list[tup
                 kept = [each for each in offered if not SUBPROTOCOLS.fullmatch(each)]
                 if kept != offered and not (value := ", ".join(kept)):
                     continue
-            case lower if CREDENTIALS.fullmatch(lower):
+            case lower if CREDENTIALS.fullmatch(lower.replace("_", "-")):
                 continue
-            case _:
-                value = _without_token(value)
+            case _:  # an address may begin with a name and a password (RFC 3986 3.2.1)
+                value = _without(CODES, re.sub(r"(?<=//)[^/?#@\s]*@", "", value))
         lines.append((CASE.get(name, name.replace("Websocket", "WebSocket")), value))
     return lines
 
@@ -86,13 +96,21 @@ def encode(target: str, version: str, lines: Iterable[tuple[str, str]]) -> bytes
     return "\r\n".join(head).encode("latin-1")  # as tornado decoded it
 
 
-def _without_token(uri: str) -> str:
-    """``uri`` without Jupyter's parameters in its query; every other one stays as it is written."""
+def _without(names: str, uri: str) -> str:
+    """``uri`` without those parameters in its query, and those that hold them; others stay as they are written."""
     path, mark, query = uri.partition("?")
-    kept = [each for each in query.split("&") if unquote_plus(each.partition("=")[0]) not in PARAMETERS]
+    kept = [each for each in query.split("&") if not _tells(names, each)]
     return path + (mark + "&".join(kept) if kept or not query else "")
 
 
+def _tells(names: str, text: str) -> bool:
+    """Whether a parameter of those names stands in ``text``: at its beginning or in an address, escaped or not."""
+    for _ in range(4):  # an address in an address in an address
+        text = unquote_plus(text)
+    return re.search(rf"(^|[?&;])\s*(amp;)?({names})(=|$)", text, re.IGNORECASE) is not None
+
+
 def _without_jupyter(cookies: str, login: str) -> str:
-    each = [(cookie.strip(), cookie.partition("=")[0].strip()) for cookie in cookies.split(";")]
-    return "; ".join(cookie for cookie, name in each if name != login and not COOKIES.fullmatch(name))
+    each = [(cookie.strip(), cookie.partition("=")[0].strip(' \t"')) for cookie in cookies.split(";")]
+    harmless = (cookie for cookie, name in each if name != login and not COOKIES.fullmatch(name.replace("_", "-")))
+    return "; ".join(cookie for cookie in harmless if not _tells(PARAMETERS, cookie))

@@ -97,6 +97,7 @@ class _LinkSide(asyncio.Protocol):
     """
 
     write: Callable[[bytes], object]
+    closing: Callable[[], bool]
     transport: asyncio.Transport | None = None
     ended: StreamEnd | None = None
     deaf = True
@@ -109,7 +110,7 @@ class _LinkSide(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(BUFFER)
-        self.write, self.deaf = self.transport.write, False
+        self.write, self.deaf, self.closing = self.transport.write, False, self.transport.is_closing
         self._link.made(self)
 
     def data_received(self, data: bytes) -> None:
@@ -174,7 +175,8 @@ class Link:
         self.over = self.loop.create_future()
         self._dissector = Dissector(Sender.CLIENT)
         self._gathered: list[bytes] = []
-        self._taker = secret.Taker(traffic.trace, relays=True) if secret.parted(traffic.target.path)[1] else None
+        own = secret.parted(traffic.target.path)[1]
+        self._taker = secret.Taker(traffic.trace, own) if own else None
 
     # Beginning.
 
@@ -274,7 +276,7 @@ class Link:
         other = self.sides[sender.peer]
         for item in items:
             if isinstance(item, bytes):
-                if not other.deaf:
+                if not (other.deaf or other.closing()):  # asyncio would drop it, and complain on standard error
                     self.notes.handed[sender](item)
                     other.write(item)
             elif isinstance(item, Acted):

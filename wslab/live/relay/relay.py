@@ -28,7 +28,7 @@ from ..carrier import ADDRESS, GRACE, port_of
 from ..errors import NotLoopback, port_taken
 from ..estate import Closer, Estate, Lease, replace_helpers
 from ..guard import is_loopback
-from ..secret import parted
+from ..secret import hidden, parted
 from ..showing import Alive
 from ..waiting import Closes, settle
 from .bends import SENDERS, Bend, check
@@ -138,8 +138,9 @@ def target(uri: str, *, remote: bool = False) -> Target:
 
     Raises ValueError for another URI, and NotLoopback for one to another machine, unless it may be ``remote``.
     """
+    given, uri = uri, hidden(uri)
     try:
-        parts = urlsplit(uri)
+        parts = urlsplit(given)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
     except ValueError as error:
         raise ValueError(f"to={uri!r}: expected a URI such as ws://127.0.0.1:1234/, but {error}") from None
