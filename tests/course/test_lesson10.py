@@ -278,6 +278,7 @@ def test_a_digit_alone_is_never_copied() -> None:
     assert len(set(asyncio.run(main()))) == 1
 
 
+@pytest.mark.lengthy
 def test_the_reference_is_right_for_the_author() -> None:
     verdict = check(burglary.answer)
     verdict.assert_solved()

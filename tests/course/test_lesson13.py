@@ -194,6 +194,7 @@ def test_with_the_headers_of_tcp_and_ip_the_differences_are_smaller_and_the_orde
     assert 3 < late < made()[LONG_POLLING].each / made()[WEBSOCKET].each
 
 
+@pytest.mark.lengthy
 def test_a_long_poll_is_mostly_header_lines() -> None:
     said = asyncio.run(lesson13.exchange())
     assert said.startswith("GET /wait?after=000 HTTP/1.1\nHost: 127.0.0.1:PORT\n")

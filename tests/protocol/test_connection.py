@@ -540,6 +540,7 @@ def test_behind_a_101_the_client_sends_frames_whatever_its_request_was(request_:
     assert [thing.first for thing in dissect(request_ + sent, build_response()).frames] == [sent[0]]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("client", "server"),
     [(REQUEST, b"HTTP/1.1 100 x\r\n\r\n"), (b"", b"HTTP/1.1 100 x\r\n\r\n")],
