@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import gc
 import json
 import os
 import random
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import paths
+from memory import MALLOC, memory
 
 SLOWEST = 2.0
 """Seconds of a thread's own time that one reading or one view may take, however busy the machine is."""
@@ -133,15 +133,6 @@ def where(name: str, error: BaseException) -> str:
     return f"{name}: {type(error).__name__} at {place}: {str(error)[:80]}" if place else name
 
 
-def memory() -> int:
-    """Bytes of memory that this process has; 0 where the system does not tell."""
-    gc.collect()
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
-        return 0
-
-
 def watched(run: Run, data: bytes) -> None:
     """Run one input, and let the watch begin anew when it is time."""
     if run.tried % WATCHED == 0:
@@ -227,7 +218,9 @@ def main(argv: list[str]) -> int:
         paths.BUILD.mkdir(parents=True, exist_ok=True)
         log = paths.BUILD / f"{name}.log"
         with log.open("w") as file:
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=file, text=True, check=False)
+            done = subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=file, text=True, env=os.environ | MALLOC, check=False
+            )
         lines = done.stdout.splitlines()
         if done.returncode or not lines:
             print(f"{name}: ended with status {done.returncode}\n{log.read_text()[-4000:]}", flush=True)

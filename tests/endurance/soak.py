@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ctypes
 import gc
 import os
 import random
@@ -24,6 +23,7 @@ from typing import Any
 
 import paths  # noqa: F401 (it puts the other tests' builders on the path)
 from machines import BROKEN, descriptors
+from memory import MALLOC, memory
 from waits import until
 from websockets.exceptions import ConnectionClosed
 
@@ -262,18 +262,6 @@ class Soak:
         assert trace.total - trace.first == len(trace.records)
         assert trace.dropped.records == trace.first
         assert not self.panel.problem, self.panel.problem
-
-
-MALLOC = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "1"}
-"""Variables with which every object is the C library's, in one heap, so that freed memory can be given back."""
-
-
-def memory() -> int:
-    """Bytes of memory that this process has, once the C library has given back what it keeps for later."""
-    gc.collect()
-    with contextlib.suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def threads() -> list[str]:
