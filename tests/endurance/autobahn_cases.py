@@ -173,7 +173,7 @@ def chosen(patterns: Sequence[str]) -> list[str]:
 async def judge(role: str, who: str, cases: Sequence[str]) -> list[Judged]:
     """Run some cases against one endpoint."""
     run, endpoints = ROLES[role]
-    trace = Trace(max_bytes=2**26)
+    trace = Trace(max_bytes=2**26, max_entries=2_000_000)
     async with Lab(trace=trace) as lab:
         results = await run(cases, endpoints[who], lab)
         await lab.settled()
