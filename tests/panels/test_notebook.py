@@ -12,7 +12,7 @@ from wslab import live
 from wslab.panels.notebook import PANELS
 
 PROGRAM = """
-import sys
+import os, sys
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
 from wslab.live import Lab
@@ -27,6 +27,20 @@ shell.kernel = object()
 print(*sorted(shown()), sep="\\n")
 assert lab.panel is lab.panel
 assert shown()["text/plain"] == repr(lab.panel)
+view = "application/vnd.jupyter.widget-view+json"
+executed = {"content": {"allow_stdin": False}, "metadata": {}}
+for request, live in (
+    (executed, False),  # by nbclient, so by nbconvert and papermill
+    ({**executed, "metadata": {"cellId": "one"}}, True),
+    ({"content": {"allow_stdin": True}, "metadata": {}}, True),  # by a person, whose front end tells no cell
+):
+    shell.get_parent = lambda: request
+    assert (view in shown()) is live, request
+    assert (view in shell.display_formatter.format(lab.panel)[0]) is live, request
+    assert "text/html" in shown() and "text/html" in shell.display_formatter.format(lab.panel)[0]
+shell.get_parent = lambda: executed
+os.environ["SERVER_SOFTWARE"] = "voila/0.5"
+assert view in shown(), "Voila executes a notebook as nbclient does, and shows its widgets"
 """
 
 

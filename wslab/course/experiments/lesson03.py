@@ -9,6 +9,7 @@ from ...anatomy.explained import explanation_sheet
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ...drawing.blocks import Ruler, Words
+from ...drawing.cell import unattended
 from ...drawing.sheet import Sheet, Shown, sheet_of
 from ...drawing.visible import count
 from ...live.judges.judge import Judgement, judge
@@ -158,7 +159,7 @@ class HeaderSlider(Shown):
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from ipywidgets import VBox
 
-        bundle: dict[str, Any] = VBox(self.widgets())._repr_mimebundle_()
+        bundle: dict[str, Any] = {} if unattended() else VBox(self.widgets())._repr_mimebundle_()
         return {**bundle, "text/plain": repr(self), "text/html": self._repr_html_()}
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 import anywidget
 from traitlets import TraitType, Unicode
 
+from ...drawing.cell import unattended
 from ...drawing.sheet import Shown
 from ...live.errors import complaint
 from .module import FOLDER, css, esm
@@ -125,7 +126,8 @@ class Panel(Shown, anywidget.AnyWidget):
         bundle: Any = super()._repr_mimebundle_(**kwargs)
         text = self._keep()
         self._shown()
-        return {**bundle[0], "text/plain": text, "text/html": self._repr_html_()}, bundle[1]
+        shown = {} if unattended() else bundle[0]  # where there is a widget, nbconvert shows nothing else
+        return {**shown, "text/plain": text, "text/html": self._repr_html_()}, bundle[1]
 
     def _keep(self) -> str:
         """Put the panel's text into ``snapshot``; the text."""
