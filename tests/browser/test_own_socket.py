@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import LabPages
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -15,7 +16,7 @@ lab = Lab(seed=17)
 print(await ask_this_kernel(lab))
 await lab.close()
 """
-SLEEP = "import time\ntime.sleep(60)"
+SLEEP = "import time\nprint('asleep', flush=True)\ntime.sleep(60)"
 
 
 def test_a_cell_asks_the_kernel_that_runs_it(lab_page: LabPages) -> None:
@@ -30,6 +31,8 @@ def test_a_cell_asks_the_kernel_that_runs_it(lab_page: LabPages) -> None:
 def test_the_stop_button_is_an_http_request(lab_page: LabPages) -> None:
     notebook = lab_page(SLEEP)
     notebook.start_cell(0)
+    # An interrupt that comes before the cell's first line finds nothing to interrupt.
+    expect(notebook.page.locator(".jp-OutputArea-output").filter(has_text="asleep")).to_be_visible()
     with notebook.page.expect_request("**/interrupt*") as asked:
         notebook.command("notebook:interrupt-kernel")
     assert asked.value.method == "POST"

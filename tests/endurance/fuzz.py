@@ -185,7 +185,7 @@ def run_with_atheris(name: str, options: argparse.Namespace, folder: Path) -> No
         return changed[:most]
 
     flags = ["-runs=-1", "-rss_limit_mb=0", "-verbosity=0", "-len_control=0"]
-    flags += [f"-seed={options.seed}", f"-max_len={run.reader.longest}"]
+    flags += [f"-seed={options.seed}", f"-max_len={run.reader.longest}", f"-artifact_prefix={paths.BUILD}{os.sep}"]
     atheris.Setup([sys.argv[0], *flags, str(seeds)], one, custom_mutator=other)
     atheris.Fuzz()
 
