@@ -109,7 +109,7 @@ class Run:
         """The run as plain values; what was found is written to files."""
         grown = memory() - self.early
         if grown > GROWTH and self.early:
-            self._keep(f"memory grew by {grown / 2**20:.0f} MiB", b"")
+            self._keep("memory grew", b"")  # by how much, the two figures below tell
         cases = {}
         for number, (what, data) in enumerate(self.found.items()):
             path = paths.BUILD / f"{self.name}-{number}"
