@@ -12,6 +12,7 @@ from usual import check_usual
 
 from wslab import Lab, build_frame, judge
 from wslab.course.experiments import lesson03
+from wslab.drawing import cell
 
 OUTCOMES: dict[str, dict[str, Any]] = {
     "door": {"first bytes that both accept": 7},
@@ -146,11 +147,14 @@ def test_the_figure_follows_the_slider_and_the_box() -> None:
     assert {125, 126, 65_535, 65_536} <= {value for _, value in slider.options}
 
 
-def test_a_notebook_keeps_text_and_html_of_the_figure() -> None:
+def test_a_notebook_keeps_text_and_html_of_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = lesson03.HeaderSlider()._repr_mimebundle_()
     assert bundle["text/plain"].startswith("5 bytes of payload: 2 bytes of header")
     assert "<table" in bundle["text/html"] or "<svg" in bundle["text/html"]
-    assert "application/vnd.jupyter.widget-view+json" in bundle
+    view = "application/vnd.jupyter.widget-view+json"
+    assert view not in bundle, "no kernel"
+    monkeypatch.setattr(cell, "shell", object)
+    assert view in lesson03.HeaderSlider()._repr_mimebundle_()
 
 
 # The exercise.

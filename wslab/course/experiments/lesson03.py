@@ -9,7 +9,7 @@ from ...anatomy.explained import explanation_sheet
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ...drawing.blocks import Ruler, Words
-from ...drawing.cell import unattended
+from ...drawing.cell import beside
 from ...drawing.sheet import Sheet, Shown, sheet_of
 from ...drawing.visible import count
 from ...live.judges.judge import Judgement, judge
@@ -156,11 +156,11 @@ class HeaderSlider(Shown):
         client.observe(moved, names="value")
         return slider, client, figure
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         from ipywidgets import VBox
 
-        bundle: dict[str, Any] = {} if unattended() else VBox(self.widgets())._repr_mimebundle_()
-        return {**bundle, "text/plain": repr(self), "text/html": self._repr_html_()}
+        still = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return beside(still, lambda: VBox(self.widgets()), **kwargs)
 
 
 def _lengths(trial: Trial) -> list[int]:
