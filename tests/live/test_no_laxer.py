@@ -24,6 +24,7 @@ STRICTER = {
     # A lab refuses pages of any origin, and a Host that is not its own address.
     "one origin", "the handshake of RFC 6455 1.2 as it stands",
     "no Host", "two Host lines", "a host with a blank", "a host with a path", "a port that is no number",
+    "a Host other than the target's",
 }  # fmt: skip
 """Names of vectors that plain ``websockets`` takes and a lab refuses."""
 

@@ -50,7 +50,7 @@ KINDS = (
         "The judge looks at the headers of the handshake. What Host and the target say it leaves to the program, or to "
         "a server of HTTP before it. Below wsproto a parser of HTTP sees that there is one Host, and not what it says.",
         ("websockets", "wsproto", "ws"),
-        ("request-target", "request-target-fragment", "host-missing", "host-doubled", "host-invalid"),
+        ("request-target", "request-target-fragment", "host-missing", "host-doubled", "host-invalid", "host-differs"),
     ),
     Kind(
         "The sentence lets a reader choose: LF alone",
@@ -58,6 +58,13 @@ KINDS = (
         "does.",
         ("wsproto",),
         ("line-ends-in-bare-lf",),
+    ),
+    Kind(
+        "The sentence binds the sender: folded lines and an empty one in front",
+        "Who reads a head may put a blank in the place of a fold (RFC 9112 5.2), and should skip an empty line before "
+        "a request (RFC 9112 2.2).",
+        ("wsproto", "ws", "Chromium"),
+        ("line-folded", "request-prefaced"),
     ),
     Kind(
         "The version of HTTP is not looked at",

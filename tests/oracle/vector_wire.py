@@ -15,7 +15,7 @@ from vectors import CLIENT, SERVER, Vector
 
 from wslab.anatomy.field import Sender
 from wslab.protocol import build_frame, build_response
-from wslab.protocol.deflate import NAME, parse_extensions
+from wslab.protocol.deflate import NAME, parse_extensions, wrong_parameter
 from wslab.protocol.head import Head, parse_head
 from wslab.protocol.words import CLOSE, PING, PONG, apply_mask
 
@@ -57,7 +57,8 @@ def can_be_asked(vector: Vector, judged: Sender) -> bool:
     # Who ends its stream, or answers nothing, gives the other nothing to refuse. A client that is refused has no
     # choice, and sends no broken requests.
     refusal = vector.what == "response" and vector.data.startswith(b"HTTP/1.1 ") and b"HTTP/1.1 101" not in vector.data
-    known = all(extension.name == NAME for extension in parse_extensions([vector.extension])[0])
+    offered = parse_extensions([vector.extension])[0]
+    known = all(one.name == NAME and wrong_parameter(one, offered=vector.what == "response") is None for one in offered)
     driven = not (vector.ends or vector.after or vector.answers or refusal)
     return vector.sender is not judged and driven and known
 

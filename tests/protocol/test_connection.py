@@ -577,3 +577,24 @@ def test_a_101_that_is_seen_before_its_request_makes_no_frames_of_that(before: b
     found += connection.feed(CLIENT, REQUEST[kept:] + build_frame("x", mask=KEY))
     assert [thing.target for thing in found if isinstance(thing, Head) and thing.sender is CLIENT][-1] == "/chat"
     assert [thing.violations for thing in found if isinstance(thing, Frame)] == [()]
+
+
+@pytest.mark.parametrize(
+    ("payload", "offered", "said"),
+    [
+        (b"a" * 65537, "", "its text is longer than 65,536 bytes{}, so it was not checked"),
+        (b"a" * 65537, "permessage-deflate", "not inflated: a compressed payload is longer than 65,536 bytes{}"),
+    ],
+)
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_is_not_read_behind_the_other_ends_close_says_so(
+    payload: bytes, offered: str, said: str, closed: bool
+) -> None:
+    connection = Connection(keep=1 << 20 if closed else 65536, heads=(False, False), extensions=offered)
+    if closed:
+        connection.feed(CLIENT, build_close(1000, mask=KEY))
+    data = build_frame(payload, rsv1=bool(offered))
+    assert connection.feed(SERVER, data[:100]) == []
+    frame = connection.feed(SERVER, data[100:])[0]
+    assert isinstance(frame, Frame)
+    assert frame.note == said.format(" and came after the other endpoint's close frame" if closed else "")

@@ -111,6 +111,17 @@ def test_streams_without_a_handshake(heads: bool | None, extensions: str | None,
     assert [message.data for message in found.messages] == ([b"Hello"] if extensions else [None])
 
 
+@pytest.mark.parametrize("frame", ["a100", "9100", "b100", "e900", "c900", "c000"])
+def test_reserved_bits_are_judged_only_where_the_handshake_is_known(frame: str) -> None:
+    begun = b"\x01\x00" + bytes.fromhex(frame) if frame == "c000" else bytes.fromhex(frame)
+    assert dissect(server=begun).violations == ()
+    found = dissect(server=begun, extensions="permessage-deflate").violations
+    assert {one.rule for _, one in found} <= {"rsv-not-agreed", "rsv1-not-on-first-frame"}
+    assert found
+    assert [one.rule for _, one in dissect(server=begun, extensions="").violations] == ["rsv-not-agreed"]
+    assert dissect(server=begun, extensions="x-unknown").violations == ()
+
+
 def test_a_dissection_shows_itself() -> None:
     found = dissect(build_request("/<b>"), build_response() + build_frame("<script>") + b"\x81<")
     text, page = str(found), found._repr_html_()

@@ -109,6 +109,19 @@ def test_a_close_frame_has_a_code_and_a_reason() -> None:
     ).facts
 
 
+@pytest.mark.parametrize(
+    ("data", "fin", "rsv1"),
+    [
+        ("8900", "a control frame is always whole", "reserved, and 0 as it must be"),
+        ("4800", "0, though a control frame is never fragmented", "reserved: it must be 0 unless an extension uses it"),
+        ("8100", "this is the last frame of its message", "not compressed, as far as this bit tells"),
+        ("4100", "the message goes on in another frame", "compressed, if permessage-deflate was agreed on"),
+    ],
+)
+def test_what_the_first_bits_say_depends_on_the_kind_of_frame(data: str, fin: str, rsv1: str) -> None:
+    assert [field.meaning for field in explain_frame(bytes.fromhex(data))][:2] == [fin, rsv1]
+
+
 def test_control_characters_are_made_visible() -> None:
     meaning = explain_frame(build_frame("\x1b[31m<b>\u202e\n"))["Payload data"].meaning
     assert meaning == '"\\x1b[31m<b>\\u202e\\n"'

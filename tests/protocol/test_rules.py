@@ -123,6 +123,12 @@ EXAMPLES: dict[str, list[Example]] = {
         ),
         Example(server=[REFUSED[:-2] + b"\n"], start=(len(REFUSED) - 2) * 8, width=8),
     ],
+    "line-folded": [
+        Example([PLAIN_REQUEST[:-2] + b"A: b\r\n c\r\n\r\n"], blamed=b" c\r\n"),
+        Example([PLAIN_REQUEST[:-2] + b"A: b\r\n\tc: d\r\n e\r\n\r\n"], blamed=b"\tc: d\r\n"),
+        Example(server=[PLAIN_RESPONSE[:-2] + b"A: b\r\n c\r\n\r\n"], blamed=b" c\r\n"),
+    ],
+    "request-prefaced": [Example([b"\r\n" + PLAIN_REQUEST], start=0, width=16)],
     "request-not-get": [request(b"POST", method="POST")],
     "request-http-version": [request(b"HTTP/1.0", version="HTTP/1.0")],
     "request-target": [
@@ -134,6 +140,10 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "request-target-fragment": [request(b"#top", target="/chat#top"), request(b"#", target="/#")],
     "host-invalid": [request(f"Host: {value}\r\n".encode(), {"Host": value}) for value in NO_HOSTS],
+    "host-differs": [
+        request(b"Host: a\r\n", {"Host": "a"}, target="http://b/"),
+        Example([build_request("https://a:81/", {"Host": "a"})], blamed=b"Host: a\r\n"),
+    ],
     "host-missing": [request(GET, {"Host": None})],
     "host-doubled": [more(b"Host: b\r\n")],
     "request-upgrade": [request(GET, {"Upgrade": None}), request(b"Upgrade: h2c\r\n", {"Upgrade": "h2c"})],
@@ -223,6 +233,13 @@ EXAMPLES: dict[str, list[Example]] = {
             "server_max_window_bits=10, permessage-deflate; server_no_context_takeover; client_max_window_bits=9; "
             "server_max_window_bits=9",
         )
+    ],
+    "invalid-offer-accepted": [
+        more_said(
+            b"Sec-WebSocket-Extensions: permessage-deflate\r\n",
+            asked={EXTENSIONS: f"permessage-deflate; {wrong}"},
+        )._replace(also=("deflate-offer-invalid",))
+        for wrong in NO_PARAMETERS
     ],
     "deflate-accepted-twice": [
         more_said(

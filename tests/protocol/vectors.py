@@ -207,6 +207,25 @@ says(
     asks("a port that is no number", "host-invalid", Host="localhost:80x"),
 )
 says(
+    "RFC 9112 3.2",
+    "If the target URI includes an authority component, then a client MUST send a field value for Host that is "
+    'identical to that authority component, excluding any userinfo subcomponent and its "@" delimiter',
+    asks("a Host other than the target's", "host-differs", target="http://localhost/chat", Host="example.com"),
+    asks("a Host without the target's port", "host-differs", target="http://localhost:81/chat", Host="localhost"),
+    asks("a Host and a target with the same port", target="http://LOCALHOST:81/chat", Host="localhost:81"),
+)
+says(
+    "RFC 9112 5.2",
+    "A sender MUST NOT generate a message that includes line folding",
+    asks("a header that goes on in the next line", "line-folded", more="X-One: 1\r\n 2\r\n"),
+    answer("a header of the answer that goes on", "line-folded", more="X-One: 1\r\n\t2\r\n"),
+)
+says(
+    "RFC 9112 2.2",
+    "An HTTP/1.1 user agent MUST NOT preface or follow a request with an extra CRLF.",
+    asks("an empty line before the request", "request-prefaced", data=b"\r\n" + build_request("/chat")),
+)
+says(
     "RFC 9112 2.2",
     "Although the line terminator for the start-line and fields is the sequence CRLF, a recipient MAY recognize a "
     "single LF as a line terminator and ignore any preceding CR.",
@@ -502,6 +521,24 @@ says(
     asks("the plain offer", ext=DEFLATE),
     asks("the offer of browsers", ext=BROWSERS),
     asks("two offers, the second without parameters", ext=f"{DEFLATE}; server_max_window_bits=10, {DEFLATE}"),
+)
+says(
+    "RFC 7692 7",
+    "The negotiation offer contains an extension parameter not defined for use in an offer.",
+    answer(
+        "an answer to an offer of 16 window bits",
+        "invalid-offer-accepted",
+        offer=f"{DEFLATE}; server_max_window_bits=16",
+        ext=DEFLATE,
+    ),
+    answer(
+        "an answer to an offer with an unknown parameter",
+        "invalid-offer-accepted",
+        offer=f"{DEFLATE}; mem_level=9",
+        ext=DEFLATE,
+    ),
+    answer("no answer to an offer that cannot be accepted", offer=f"{DEFLATE}; mem_level=9"),
+    answer("an answer to the second offer", offer=f"{DEFLATE}; mem_level=9, {DEFLATE}", ext=DEFLATE),
 )
 says(
     "RFC 7692 7.1.2.1",
@@ -898,6 +935,7 @@ says(
     "fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_.",
     server("a reason that is no UTF-8", "close-reason-not-utf8", data=build_close(1000, b"a\xff")),
     client("a reason that ends inside a character", "close-reason-not-utf8", data=goodbye(1000, b"caf\xc3")),
+    client("two bytes of half a surrogate pair", "text-not-utf8", data=masked(b"\xed\xa0")),
     client("a reason of 123 bytes", data=goodbye(1000, "\u20ac" * 41)),
 )
 says(

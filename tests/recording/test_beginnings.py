@@ -42,13 +42,12 @@ def joined(before: bytes) -> Lines:
     [
         (joined(PROXY_1), len(PROXY_1)),
         (joined(PROXY_2), len(PROXY_2)),
-        (joined(b"\r\n"), 2),  # a server should read over an empty line here (RFC 9112 2.2)
         ([("c", PROXY_1), *GREETING], len(PROXY_1)),
         ([*SOCKS, *GREETING], length(SOCKS)),
         ([*TUNNEL, *GREETING], length(TUNNEL)),
         ([*REFUSED, *TUNNEL, *GREETING], length(REFUSED) + length(TUNNEL)),
     ],
-    ids=["PROXY", "PROXY, version 2", "empty line", "PROXY alone", "SOCKS", "CONNECT", "CONNECT twice"],
+    ids=["PROXY", "PROXY, version 2", "PROXY alone", "SOCKS", "CONNECT", "CONNECT twice"],
 )
 def test_what_stands_before_the_request_is_left_out_and_the_request_is_read(lines: Lines, skipped: int):
     trace = read(lines)
@@ -58,8 +57,18 @@ def test_what_stands_before_the_request_is_left_out_and_the_request_is_read(line
     assert not trace.violations
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_empty_line_before_the_request_is_the_clients_fault_and_the_request_is_read(apart: bool):
+    begun = [("c", b"\r\n"), GREETING[0]] if apart else joined(b"\r\n")[:1]
+    trace = read([*begun, *GREETING[1:]])
+    assert [bytes(message.data or b"") for message in trace.messages] == SAID
+    assert [found.rule for _, found in trace.violations] == ["request-prefaced"]
+    assert trace.explain(0).data[:5] == b"\r\nGET"
+    assert not trace.notes
+
+
 @pytest.mark.parametrize(
-    ("request_head", "rule"), [(NO_UPGRADE, "request-upgrade"), (FOLDED, "request-upgrade")], ids=["none", "folded"]
+    ("request_head", "rule"), [(NO_UPGRADE, "request-upgrade"), (FOLDED, "line-folded")], ids=["none", "folded"]
 )
 def test_a_request_that_the_server_accepted_is_held_to_the_rules(request_head: bytes, rule: str):
     trace = read([("c", request_head), *GREETING[1:]])
@@ -161,6 +170,7 @@ def test_a_second_try_that_lacks_what_it_must_have_is_still_held_to_the_rules():
     assert [found.rule for _, found in trace.violations] == ["request-connection"]
 
 
-def test_a_page_that_is_asked_for_first_is_what_a_server_of_websocket_must_refuse():
-    trace = dissect(PAGE, b"")
-    assert "request-upgrade" in [found.rule for head in trace.heads for found in head.violations]
+def test_a_page_that_is_asked_for_is_no_opening_handshake_until_it_is_answered_with_101():
+    assert not any(head.violations for head in dissect(PAGE, GIVEN).heads)
+    found = [one for head in dissect(PAGE, GREETING[1][1]).heads for one in head.violations]
+    assert [one.rule for one in found if "request-upgrade" in one.found] == ["broken-request-accepted"]

@@ -304,7 +304,7 @@ class Connection:
                 inflated, note = self._inflate(side, case)
                 body = inflated
             elif not case.whole and message.opcode == TEXT:
-                note = f"its text is longer than {count(side.most, 'byte')}, so it was not checked"
+                note = f"its text is longer than {self._most(side)}, so it was not checked"
             message.check_text(case, body)
         plainly = first in side.plain and second & MASK == side.mask_bit and is_legal(second, length)
         content = case.bad_text is not None or case.cut_text or case.bad_deflate is not None or case.control
@@ -367,8 +367,13 @@ class Connection:
                 return None, f"not inflated: {bad}; what it refers back to may not have been recorded"
             case.bad_deflate = bad
         else:
-            side.inflater.skip(f"a compressed payload is longer than {count(side.most, 'byte')}")
+            side.inflater.skip(f"a compressed payload is longer than {self._most(side)}")
         return inflated, None if inflated is not None else f"not inflated: {case.bad_deflate or side.inflater.lost}"
+
+    def _most(self, side: _Direction) -> str:
+        """The longest payload that is gathered now, in words."""
+        closed = " and came after the other endpoint's close frame" if side.most < self.keep else ""
+        return count(side.most, "byte") + closed
 
     def _too_soon(self, side: _Direction) -> str | None:
         if side.sender is Sender.CLIENT and self.request is None and not self._headless_client:
@@ -396,9 +401,7 @@ class Connection:
 
     def _head(self, side: _Direction, head: Head) -> Head:
         sender = side.sender
-        meant = {name.lower() for name, _ in head.headers} & {"upgrade", "sec-websocket-key", "sec-websocket-version"}
-        if meant or not (self.heads and head.method):  # what else comes behind a head asks for a page
-            head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
+        head = replace(head, violations=judge_head(head, self.request if sender is Sender.SERVER else None))
         self.heads.append(head)
         if sender is Sender.CLIENT:
             self.request = head

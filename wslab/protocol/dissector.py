@@ -211,10 +211,14 @@ class Dissector:
         """Gather a head; return the bytes that are for another mode."""
         kept, seen, stop = self._kept, len(self._kept), 0
         kept += data
+        preface = b"\r\n" if self.sender is Sender.CLIENT else b""  # an empty line that a request may stand behind
+        begins = kept[2:3] if preface and kept.startswith(preface) else kept[:1]
         if kept[0] in _FRAMELIKE:
             self.mode = Mode.FRAMES
-        elif not TOKEN.match(chr(kept[0])):
-            found.append(self._no_head(f"these bytes begin no HTTP: {kept[0]:02x}"))
+        elif preface.startswith(kept):
+            return b""
+        elif not TOKEN.match(chr(begins[0])):
+            return self._no_head(f"these bytes begin no HTTP: {kept[0]:02x}", found)
         elif (stop := head_end(kept, max(0, seen - 2), HEAD_LIMIT)) >= 0:
             head = parse_head(bytes(kept[:stop]), self.sender, offset=self.next_offset)
             found.append(head)
@@ -224,9 +228,7 @@ class Dissector:
         elif len(kept) < HEAD_LIMIT:
             return b""
         else:
-            found.append(self._no_head(f"no empty line in the first {HEAD_LIMIT:,} bytes"))
-            del kept[UNREAD_KEPT:]
-            return b""
+            return self._no_head(f"no empty line in the first {HEAD_LIMIT:,} bytes", found)
         rest = bytes(kept[max(0, stop) :])
         kept.clear()
         return rest
@@ -240,9 +242,12 @@ class Dissector:
         self.mode, self._asked = Mode.HEAD if again else Mode.FRAMES, False
         return data
 
-    def _no_head(self, problem: str) -> Head:
+    def _no_head(self, problem: str, found: list[Head | Body]) -> bytes:
+        """Step over bytes that are no head; none are left."""
         self.mode = Mode.UNREAD
-        return Head(self.sender, b"", "", (), malformed=problem, offset=self.next_offset)
+        found.append(Head(self.sender, b"", "", (), malformed=problem, offset=self.next_offset))
+        del self._kept[UNREAD_KEPT:]
+        return b""
 
     def _read_body(self, data: bytes, found: list[Head | Body]) -> bytes:
         """Step over the body's next bytes; return those behind it."""

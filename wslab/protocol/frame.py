@@ -177,12 +177,19 @@ def _split(data: bytes) -> _Split:
     return header, payload, plain, len(data) >= start and len(payload) == length
 
 
+_RESERVED = ("reserved, and 0 as it must be", "reserved: it must be 0 unless an extension uses it")
+# The first four bits, and what 0 and 1 say, in a data frame and in a control frame.
 _BITS = (
     ("FIN", FIN, "the message goes on in another frame", "this is the last frame of its message"),
     ("RSV1", RSV1, "not compressed, as far as this bit tells", "compressed, if permessage-deflate was agreed on"),
-    ("RSV2", RSV2, "reserved, and 0 as it must be", "reserved: it must be 0 unless an extension uses it"),
-    ("RSV3", RSV3, "reserved, and 0 as it must be", "reserved: it must be 0 unless an extension uses it"),
-)  # fmt: skip
+    ("RSV2", RSV2, *_RESERVED),
+    ("RSV3", RSV3, *_RESERVED),
+)
+_CONTROL_BITS = (
+    ("FIN", FIN, "0, though a control frame is never fragmented", "a control frame is always whole"),
+    ("RSV1", RSV1, *_RESERVED),
+    *_BITS[2:],
+)
 
 # What MASK says, by its value: where the sender sets it as it must, or is not known, and where it does not.
 _MASK_RIGHT = ("the payload is not masked, as a server must leave it", "the payload is masked, as a client must do")
@@ -214,7 +221,7 @@ def _parts(
     _, _, start, length, first, second, _ = header
     opcode = first & OPCODE
     if data:
-        for name, bit, no, yes in _BITS:
+        for name, bit, no, yes in _CONTROL_BITS if opcode >= CLOSE else _BITS:
             yield name, 1, int(bool(first & bit)), yes if first & bit else no, _BASE
         said = ": ".join(OPCODES[opcode]) if opcode in OPCODES else "reserved: the receiver must fail the connection"
         yield "opcode", 4, opcode, said, _BASE

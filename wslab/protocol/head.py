@@ -25,6 +25,8 @@ END = b"\r\n\r\n"  # an empty line ends a head (RFC 9112 section 2.1)
 # LF as a line terminator and ignore any preceding CR." (RFC 9112 2.2)
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 
+_HANDSHAKES = ("upgrade", "sec-websocket-key", "sec-websocket-version")  # headers of opening handshakes alone
+
 # A token (RFC 9110 section 5.6.2): what a method, a header name, a subprotocol or an extension may be called.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -34,7 +36,7 @@ _LOOSE_STATUS = re.compile(r"HTTP/\d\.\d (\d{3})\b")
 _LOOPBACK = re.compile(r"(127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}", re.IGNORECASE)
 _CREDENTIALS = re.compile(rb"cookie|authorization", re.IGNORECASE)
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_BEGINS_LIKE_A_HEAD = re.compile(rb"HTTP/|[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^ \r\n]+ HTTP/")
+_BEGINS_LIKE_A_HEAD = re.compile(rb"HTTP/|(?:\r\n)?[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^ \r\n]+ HTTP/")
 
 
 class HeaderLine(NamedTuple):
@@ -44,6 +46,8 @@ class HeaderLine(NamedTuple):
     value: str
     start: int  # offset of its first byte in the head
     stop: int  # offset after its CRLF or LF
+    number: int  # of the line in the head, from 1
+    folded: bool = False  # whether it goes on with the line before it (RFC 9112 section 5.2)
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,7 +118,18 @@ class Head(Shown):
     @cached_property
     def lines(self) -> tuple[HeaderLine, ...]:
         """The header lines with the place of each."""
-        return tuple(_lines(self.data))
+        return tuple(_lines(self.data, self.prefaced))
+
+    @property
+    def about_websocket(self) -> bool:
+        """Whether a line of it is the opening handshake's; a request without any asks for a page."""
+        names = {name.lower() for name, _ in self.headers}
+        return not names.isdisjoint(_HANDSHAKES) or self.has_token("Connection", "upgrade")
+
+    @property
+    def prefaced(self) -> int:
+        """The bytes of an empty line before a request, 2 or 0."""
+        return _preface(self.data, self.sender)
 
     @cached_property
     def bare_lf(self) -> int | None:
@@ -146,9 +161,10 @@ def parse_head(data: bytes, sender: Sender, *, offset: int = 0) -> Head:
 
     A client sends a request, a server a response. ``offset`` is of the first byte in the sender's stream, in bytes.
     """
-    start_line = _without_end(data.partition(b"\n")[0]).decode("latin-1")
-    lines = list(_lines(data))
-    headers = tuple((line.name, line.value) for line in lines)
+    before = _preface(data, sender)
+    start_line = _without_end(data[before:].partition(b"\n")[0]).decode("latin-1")
+    lines = _lines(data, before)
+    headers = tuple((line.name, line.value) for line in lines if not line.folded)
     return Head(sender, data, start_line, headers, _malformed(start_line, lines, sender), offset)
 
 
@@ -174,17 +190,36 @@ def _without_end(line: bytes) -> bytes:
     return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
-def _lines(data: bytes) -> Iterator[HeaderLine]:
-    start = data.find(b"\n") + 1
+def _preface(data: bytes, sender: Sender) -> int:
+    # "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line (CRLF)
+    # received prior to the request-line" (RFC 9112 2.2)
+    return 2 if sender is Sender.CLIENT and data.startswith(b"\r\n") else 0
+
+
+def _lines(data: bytes, before: int) -> list[HeaderLine]:
+    lines: list[HeaderLine] = []
+    first = start = data.find(b"\n", before) + 1
+    number, whole = data.count(b"\n", 0, first), 0  # the line that folded ones go on with
     while start > 0 and start < len(data):
         found = data.find(b"\n", start)
         stop = len(data) if found < 0 else found + 1
         text = _without_end(data[start:stop]).decode("latin-1")
         if not text and found >= 0:
-            return
-        name, colon, value = text.partition(":")
-        yield HeaderLine(name, value.strip(" \t"), start, stop) if colon else HeaderLine("", text, start, stop)
+            break
+        number += 1
+        folded = start > first and text[:1] in (" ", "\t")
+        if folded:
+            # "replace each received obs-fold with one or more SP octets prior to interpreting the field value"
+            # (RFC 9112 5.2)
+            value = " ".join((lines[whole].value, text.strip(" \t"))).strip(" ")
+            lines[whole] = lines[whole]._replace(value=value)
+        else:
+            whole = len(lines)
+        name, colon, value = ("", "", "") if folded else text.partition(":")
+        name, value = (name, value.strip(" \t")) if colon else ("", text)
+        lines.append(HeaderLine(name, value, start, stop, number, folded))
         start = stop
+    return lines
 
 
 _NO_START_LINE: Final = ("the first line is no request line", "the first line is no status line")
@@ -194,11 +229,11 @@ def _malformed(start_line: str, lines: list[HeaderLine], sender: Sender) -> str 
     wanted = (_REQUEST_LINE, _STATUS_LINE)[sender]
     if not wanted.fullmatch(start_line):
         return _NO_START_LINE[sender]
-    for number, line in enumerate(lines, 2):
-        if not TOKEN.fullmatch(line.name):
-            return f"line {number} does not begin with a header's name and a colon"
+    for line in lines:
+        if not (line.folded or TOKEN.fullmatch(line.name)):
+            return f"line {line.number} does not begin with a header's name and a colon"
         if not _FIELD_VALUE.fullmatch(line.value):
-            return f"the value of {line.name} in line {number} holds a control character"
+            return f"the value of {line.name or 'a header'} in line {line.number} holds a control character"
     return None
 
 
@@ -227,16 +262,22 @@ _Part = tuple[str, bytes, str | bytes, Told]  # name, bytes, value, and what it 
 
 
 def _parts(head: Head, request: Head | None) -> Iterator[_Part]:
-    data = head.data
-    end = data.find(b"\n")
+    data, before = head.data, head.prefaced
+    end = data.find(b"\n", before)
     stop = len(data) if end < 0 else end + 1
-    yield from _first_line(head, data[:stop], request)
+    if before:
+        yield "Empty line", data[:before], "", Told("a server may skip it before a request", "RFC 9112 2.2")
+    yield from _first_line(head, data[before:stop], request)
+    secret = False  # a folded line is, where the one that it goes on with is
     for line in head.lines:
         raw = data[line.start : line.stop]
         told = _header(line.name.strip(" \t").lower(), line.value, head, request)
-        if not told.secret and _odd_and_secret(line.name, raw):
+        if line.folded:
+            told = _FOLDED._replace(secret=secret)
+        elif not told.secret and _odd_and_secret(line.name, raw):
             told = Told("not written as a header is, and it may hold a credential", "RFC 9112 5.2", secret=True)
-        yield line.name or "no header", raw, line.value, told
+        secret = told.secret
+        yield line.name or ("Folded line" if line.folded else "no header"), raw, line.value, told
         stop = line.stop
     # "an empty line indicating the end of the header section" (RFC 9112 2.1)
     rest = data[stop:]
@@ -244,6 +285,9 @@ def _parts(head: Head, request: Head | None) -> Iterator[_Part]:
         yield "Empty line", rest, "", Told("the head ends here", "RFC 9112 2.1")
     elif rest:
         yield "After the head", rest, rest, Told("no part of it", "RFC 9112 2.1", bool(_CREDENTIALS.search(rest)))
+
+
+_FOLDED: Final = Told("goes on with the line before it, as old programs may write it", "RFC 9112 5.2")
 
 
 def _odd_and_secret(name: str, raw: bytes) -> bool:

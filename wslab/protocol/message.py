@@ -49,8 +49,12 @@ class OpenedMessage:
             for at in range(0, len(body), SLICE):
                 before = len(self.decoder.getstate()[0])
                 self.decoder.decode(body[at : at + SLICE])
+            held = self.decoder.getstate()[0]
+            if held[:1] == b"\xed" and held[1:] > b"\x9f":  # half a surrogate pair, with which the decoder waits
+                at, before = len(body) - len(held), 0
+                held.decode()
             if case.first & FIN:
-                case.cut_text = len(self.decoder.getstate()[0])
+                case.cut_text = len(held)
         except UnicodeDecodeError as error:
             case.bad_text = (max(0, at + error.start - before), error.reason)
             self.decoder = None

@@ -113,8 +113,12 @@ class HeadCase:
     @property
     def first_line(self) -> tuple[int, int]:
         """First bit and number of bits of the request line or status line."""
-        end = self.head.data.find(b"\n")
-        return 0, (len(self.head.data) if end < 0 else end + 1) * 8
+        start, end = self.head.prefaced, self.head.data.find(b"\n", self.head.prefaced)
+        return start * 8, ((len(self.head.data) if end < 0 else end + 1) - start) * 8
+
+    def part(self, start: int, size: int) -> tuple[int, int]:
+        """First bit and number of bits of so many characters of the first line, from that one on."""
+        return (self.head.prefaced + start) * 8, size * 8
 
 
 # Checks that several rules share.
@@ -177,8 +181,8 @@ _RSV: Final = {"RSV1": 1, "RSV2": 2, "RSV3": 3}  # the bits of the first byte in
 @_frame("rsv-not-agreed", "RFC 6455 5.2")
 def _rsv(case: FrameCase) -> Iterator[Breach]:
     """MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."""
-    agreed = ("RSV1",) if case.deflate is not False else ()
-    if case.foreign is not None:
+    agreed = ("RSV1",) if case.deflate else ()
+    if case.foreign is not None or case.deflate is None:
         return
     found = [(bit, name) for name, bit in _RSV.items() if case.first & 0b10000000 >> bit and name not in agreed]
     if found:
@@ -191,8 +195,7 @@ def _rsv(case: FrameCase) -> Iterator[Breach]:
 def _rsv1_not_first(case: FrameCase) -> Iterator[Breach]:
     """An endpoint MUST NOT set the "Per-Message Compressed" bit of control frames and non-first fragments of a data
     message."""
-    ours = case.deflate is not False and case.foreign is None
-    if case.first & RSV1 and ours and (case.control or case.opcode == CONTINUATION):
+    if case.first & RSV1 and case.deflate and case.foreign is None and (case.control or case.opcode == CONTINUATION):
         yield Breach(f"RSV1 set on a {opcode_name(case.opcode)} frame", 1, 1)
 
 
@@ -340,6 +343,9 @@ def _close_reason_utf8(case: FrameCase) -> Iterator[Breach]:
 # What no path and query may hold (RFC 3986 sections 3.3 and 3.4).
 _NO_TARGET: Final = re.compile(r"[^\w\-.~!$&'()*+,;=:@/?%\[\]]|%(?![0-9A-Fa-f]{2})", re.ASCII)
 
+# The authority of an absolute URI without its userinfo (RFC 3986 section 3.2).
+_AUTHORITY: Final = re.compile(r"https?://(?:[^/?#]*@)?([^/?#]*)", re.IGNORECASE)
+
 REQUEST_RULES: Final[list[Rule[HeadCase]]] = []
 _request = partial(_rule, REQUEST_RULES)
 
@@ -355,7 +361,7 @@ def _not_http(case: HeadCase) -> Iterator[Breach]:
 def _request_method(case: HeadCase) -> Iterator[Breach]:
     """The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."""
     if case.head.method not in ("GET", None):
-        yield Breach(f"the method is {quote(case.head.method or '')}", 0, len(case.head.method or "") * 8)
+        yield Breach(f"the method is {quote(case.head.method or '')}", *case.part(0, len(case.head.method or "")))
 
 
 @_request("request-http-version", "RFC 6455 4.1")
@@ -363,20 +369,20 @@ def _request_version(case: HeadCase) -> Iterator[Breach]:
     """The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."""
     version = case.head.version
     if version is not None and version < (1, 1):
-        start = (len(case.head.start_line) - len("HTTP/1.1")) * 8
-        yield Breach(f"the HTTP version is {version[0]}.{version[1]}", start, 64)
+        place = case.part(len(case.head.start_line) - len("HTTP/1.1"), len("HTTP/1.1"))
+        yield Breach(f"the HTTP version is {version[0]}.{version[1]}", *place)
 
 
 @_request("request-target", "RFC 6455 4.1")
 def _request_target(case: HeadCase) -> Iterator[Breach]:
     """The "Request-URI" part of the request MUST match the /resource name/ defined in Section 3 (a relative URI) or be
     an absolute http/https URI"""
-    target, start = case.head.target or "/", (len(case.head.method or "") + 1) * 8
+    target, start = case.head.target or "/", len(case.head.method or "") + 1
     if not target.lower().startswith(("/", "http://", "https://")):
-        yield Breach(f"the Request-URI is {quote(target)}", start, len(target) * 8)
+        yield Breach(f"the Request-URI is {quote(target)}", *case.part(start, len(target)))
     elif odd := _NO_TARGET.search(target.partition("#")[0]):
         found = f"the Request-URI holds {quote(odd[0])}, which must be written in percent-encoding"
-        yield Breach(found, start + odd.start() * 8, 8)
+        yield Breach(found, *case.part(start + odd.start(), 1))
 
 
 @_request("request-target-fragment", "RFC 6455 3")
@@ -384,8 +390,8 @@ def _request_fragment(case: HeadCase) -> Iterator[Breach]:
     """Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on these URIs."""
     target = case.head.target or "/"
     if (at := target.find("#")) >= 0:
-        start = (len(case.head.method or "") + 1 + at) * 8
-        yield Breach(f"a fragment, {quote(target[at:])}", start, (len(target) - at) * 8)
+        start = len(case.head.method or "") + 1 + at
+        yield Breach(f"a fragment, {quote(target[at:])}", *case.part(start, len(target) - at))
 
 
 _request(
@@ -409,6 +415,16 @@ def _host(case: HeadCase) -> Iterator[Breach]:
     for value, place in case.each("Host"):
         if not is_host(value):
             yield Breach(f"{quote(value)} is no host with an optional port", *place)
+
+
+@_request("host-differs", "RFC 9112 3.2")
+def _host_differs(case: HeadCase) -> Iterator[Breach]:
+    """If the target URI includes an authority component, then a client MUST send a field value for Host that is
+    identical to that authority component, excluding any userinfo subcomponent and its "@" delimiter"""
+    if match := _AUTHORITY.match(case.head.target or ""):
+        for value, place in case.each("Host"):
+            if value.lower() != match[1].lower():
+                yield Breach(f"Host is {quote(value)}, and the Request-URI names {quote(match[1])}", *place)
 
 
 @_request("request-upgrade", "RFC 6455 4.1")
@@ -522,9 +538,10 @@ _acceptance(
 def _broken_request_accepted(case: HeadCase) -> Iterator[Breach]:
     """the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error code
     (such as 400 Bad Request)."""
-    # An offer that is declined leaves the request as good as it was, and a server may take LF for the end of a line.
-    found = case.request.violations if case.request else ()
-    broken = [one.rule for one in found if one.rule not in ("deflate-offer-invalid", "line-ends-in-bare-lf")]
+    found = judge(REQUEST_RULES, HeadCase(case.request)) if case.request else ()
+    # An offer can be declined, and "the origin server MUST ignore the received Host header field (if any)" (RFC 9112
+    # 3.2.2) where the Request-URI is absolute.
+    broken = [one.rule for one in found if one.rule not in ("deflate-offer-invalid", "host-differs")]
     if broken:
         names = ", ".join(dict.fromkeys(broken))
         yield Breach(f"101 for a request that breaks {names}", *case.first_line)
@@ -607,6 +624,15 @@ def _accepts(rule: str, case: HeadCase) -> Iterator[Breach]:
             yield Breach(found, *case.line("Sec-WebSocket-Extensions"))
 
 
+@_acceptance("invalid-offer-accepted", "RFC 7692 7")
+def _invalid_offer_accepted(case: HeadCase) -> Iterator[Breach]:
+    """A server MUST decline an extension negotiation offer for this extension if any of the following conditions are
+    met"""
+    wrong = [wrong_parameter(offer, offered=True) for offer in _deflates(case.request)]
+    if wrong and all(wrong) and _deflates(case.head):
+        yield Breach(f"{NAME} is accepted, and of the offer {wrong[0]}", *case.line("Sec-WebSocket-Extensions"))
+
+
 _acceptance(
     "window-bits-not-offered", "RFC 7692 7.1.2.2",
     'If a received extension negotiation offer doesn\'t have the "client_max_window_bits" extension parameter, the '
@@ -668,13 +694,30 @@ def _versions_not_listed(case: HeadCase) -> Iterator[Breach]:
 HEAD_RULES: Final[list[Rule[HeadCase]]] = []
 
 
-@partial(_rule, HEAD_RULES)("line-ends-in-bare-lf", "RFC 9112 2.2")
+_head = partial(_rule, HEAD_RULES)
+
+
+@_head("line-ends-in-bare-lf", "RFC 9112 2.2")
 def _bare_lf(case: HeadCase) -> Iterator[Breach]:
     """Although the line terminator for the start-line and fields is the sequence CRLF, a recipient MAY recognize a
     single LF as a line terminator and ignore any preceding CR."""
     if number := case.head.bare_lf:
         end = len(b"\n".join(case.head.data.split(b"\n")[:number]))
         yield Breach(f"line {number} ends in LF without CR", end * 8, 8)
+
+
+@_head("line-folded", "RFC 9112 5.2")
+def _folded(case: HeadCase) -> Iterator[Breach]:
+    """A sender MUST NOT generate a message that includes line folding"""
+    if line := next((line for line in case.head.lines if line.folded), None):
+        yield Breach(f"line {line.number} begins with a blank", line.start * 8, (line.stop - line.start) * 8)
+
+
+@_head("request-prefaced", "RFC 9112 2.2")
+def _prefaced(case: HeadCase) -> Iterator[Breach]:
+    """An HTTP/1.1 user agent MUST NOT preface or follow a request with an extra CRLF."""
+    if case.head.prefaced:
+        yield Breach("an empty line before the request line", 0, case.head.prefaced * 8)
 
 
 # The end of a stream.
@@ -729,5 +772,7 @@ def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]
     """The rules that a request or a response breaks, in order; ``request`` is what a response answers, if known."""
     response = ACCEPTANCE_RULES if head.status == 101 else REFUSAL_RULES
     rules = REQUEST_RULES if head.sender is Sender.CLIENT else response
+    if head.sender is Sender.CLIENT and not head.about_websocket:
+        rules = rules[:1]  # it may ask for a page, which must be HTTP and no more
     # Where no head came at all, its first rule says so, and the others have nothing to look at.
     return judge([*rules, *HEAD_RULES] if head.data else rules[:1], HeadCase(head, request))

@@ -39,7 +39,8 @@ EARLIER = "wslab trace 1"  # its records end before ``delay``; wslab 0.1 wrote i
 LARGEST = 2**31  # bytes that one part of a file may unpack to
 PIECE = 2**20  # bytes of a part that are packed at once: an interrupt waits as long
 LATEST = 253402300800  # seconds from 1970 to the year 10000
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t]*")
+# A header's name, or the blank that a folded line begins with.
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t]*|[ \t]+")
 # What each kind but a frame may be the cause of, see ``Cause``.
 _CAUSES = {Kind.REQUEST: "head", Kind.RESPONSE: "head", Kind.FIN: "end", Kind.RESET: "end"}
 _CAUSES |= {Kind.UNREAD: "", Kind.ERROR: "", Kind.BEND: ""}
