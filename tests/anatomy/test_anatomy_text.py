@@ -197,6 +197,13 @@ def test_the_ladder() -> None:
     )
 
 
+def test_an_http_body_reaches_the_other_lane_as_its_head_does() -> None:
+    body = record(kind=Kind.UNREAD, first=1, preview=b"Not found", length=9)
+    assert ladder_text([body], width=60).splitlines()[1].endswith("►│")
+    assert "body" in records_text([body])
+    assert "unread" not in records_text([body])
+
+
 def test_of_many_records_the_first_and_last_are_shown_and_the_rest_counted() -> None:
     many = [record(number=number) for number in range(1000)]
     for text in (records_text(many), ladder_text(many)):

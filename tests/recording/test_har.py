@@ -229,6 +229,22 @@ def test_an_end_that_is_none_is_not_told(told: Any):
     assert (told is None) is not any("a _webSocketClose is left out" in note for note in trace.notes)
 
 
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [("ws://localhost:1234/chat", "localhost:1234"), ("wss://me:it@[::1]/?a@b", "[::1]"), ("ws://h?a=b", "h")],
+)
+def test_a_host_that_is_not_listed_is_that_of_the_url(url: str, host: str):
+    listed = entry([message()])
+    listed["request"] |= {"url": url, "headers": [one for one in listed["request"]["headers"] if one["name"] != "Host"]}
+    trace = read_har([listed])
+    request, _ = trace.heads(0)
+    assert request is not None
+    assert request.get("Host") == [host]
+    assert not trace.violations
+    assert "a request's Host is that of its URL: the file lists none" in trace.notes
+    assert not any("Host is that of" in note for note in read_har([entry([message()])]).notes)
+
+
 @pytest.mark.parametrize("key", ["_failureText", "_error"], ids=["Playwright", "Chromium and mitmproxy"])
 def test_a_failure_is_told_in_the_words_of_the_file(key: str):
     response = {"status": -1, "headers": [], "httpVersion": "HTTP/1.1", key: "net::ERR_UNSAFE_PORT"}

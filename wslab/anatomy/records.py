@@ -24,6 +24,7 @@ _KINDS: dict[Kind, tuple[str, Stroke, Tip]] = {
     Kind.UNREAD: ("unread", "thin", "?"),
     Kind.BEND: ("bend", "jagged", "none"),
 }
+_BODY: tuple[str, Stroke, Tip] = ("body", "double", "point")  # of an HTTP message, which belongs to its head
 _KEY: dict[Stroke, str] = {
     "double": "handshake", "plain": "data", "dashed": "control frame", "dotted": "TCP: bar FIN, cross RST",
     "thin": "no frame", "jagged": "bend",
@@ -33,6 +34,11 @@ _COLUMNS = (
     Column("#", right=True), _CONNECTION, Column("from"), Column("kind"), Column("flags"),
     Column("length", right=True), Column("!", right=True, wrong=True), Column("summary", wraps=True, code=True),
 )  # fmt: skip
+
+
+def _kind(record: Record) -> tuple[str, Stroke, Tip]:
+    body = record.kind is Kind.UNREAD and record.first and not record.second
+    return _BODY if body else _KINDS[record.kind]
 
 
 def _shown(records: Sequence[Record]) -> tuple[list[Record | None], str, bool]:
@@ -64,7 +70,7 @@ def _row(record: Record) -> tuple[str, ...]:
     flags = [name for bit, name in FLAGS.items() if record.first & bit]
     flags += ["MASK"] if record.second & 0b1000_0000 else []
     return (
-        str(record.number), str(record.connection), record.sender.letter, _KINDS[record.kind][0],
+        str(record.number), str(record.connection), record.sender.letter, _kind(record)[0],
         " ".join(flags) if record.kind is Kind.FRAME else "",
         str(record.payload_length) if record.kind in (Kind.FRAME, Kind.UNREAD) else "",
         _marker(record), record.summary,
@@ -92,7 +98,7 @@ def ladder(records: Sequence[Record], caption: str = "", notes: Mapping[int, str
 
 
 def _rung(record: Record, several: bool, note: str) -> Rung:
-    _, stroke, tip = _KINDS[record.kind]
+    _, stroke, tip = _kind(record)
     # RFC 6455 5.5: "Control frames are identified by opcodes where the most significant bit of the opcode is 1."
     if record.kind is Kind.FRAME and record.first & 0b1000:
         stroke = "dashed"

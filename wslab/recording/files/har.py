@@ -42,13 +42,14 @@ _OPCODES: Final = (TEXT, BINARY, CLOSE, PING, PONG)
 DAY: Final = 86400  # seconds
 HEADERS: Final = 1000  # header lines that are read
 _VERSION: Final = re.compile(r"HTTP/1\.[01]")
-_TARGET: Final = re.compile(r"[A-Za-z]+://[^/?#\s]*([!-~]*?)(?:#.*)?")
+_TARGET: Final = re.compile(r"[A-Za-z]+://(?:[^/?#\s]*@)?([^/?#\s]*)([!-~]*?)(?:#.*)?")
 _LINE: Final = re.compile(r"[^\r\n\0]*")
 _UPGRADES: Final = ("upgrade", ":protocol")  # in HTTP/1.1, and in HTTP/2 (RFC 8441 5)
 _ACCEPTED: Final = re.compile(rb"HTTP/1\.[01] 101 ")
 SAID: Final = (
     "Handshakes and messages of a recording. HAR carries no masking keys, fragments, control frames, close codes, "
-    "chunks or bytes that were not read; each entry's comment says what it leaves out."
+    "chunks or bytes that were not read; each entry's comment says what it leaves out. A recording does not tell "
+    "whether TLS was below it, so a URL that is not the request's own begins with ws:."
 )
 REBUILT: Final = (
     "rebuilt from a HAR, which tells messages and no bytes: each is shown as one unfragmented frame, the client's with "
@@ -367,8 +368,11 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
         target = _TARGET.fullmatch(url) if isinstance(url, str) else None
         if target is None or not isinstance(method, str) or not TOKEN.fullmatch(method):
             return None
-        path = target[1] if target[1].startswith("/") else f"/{target[1]}"
+        path = target[2] if target[2].startswith("/") else f"/{target[2]}"
         lines = [f"{method} {path} {version}"]
+        if not any(_header(header)[0].lower() == "host" for header in half["headers"]):
+            lines.append(f"Host: {target[1]}")
+            problems.note("a request's Host is that of its URL: the file lists none")
     else:
         status, reason = half.get("status"), half.get("statusText")
         if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status < 600:
