@@ -22,9 +22,9 @@ LONGEST = 400
 """Lines of a file that a person reads from top to bottom."""
 BUDGETS = {
     "wslab/__init__.py": 80,
-    "wslab/protocol/rules.py": 740,
-    "wslab/protocol/connection.py": 440,
-    "wslab/protocol/head.py": 485,
+    "wslab/protocol/rules.py": 780,
+    "wslab/protocol/connection.py": 442,
+    "wslab/protocol/head.py": 530,
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
 LEFT_LONGER: dict[str, int] = {}
@@ -135,9 +135,9 @@ def test_a_file_is_no_longer_than_its_budget() -> None:
     assert {name: length for name, length in longer.items() if length > LEFT_LONGER[name]} == {}
 
 
-MOST_LINES = 22_280
+MOST_LINES = 22_400
 """Of Python in the package, without ``course/``."""
-MOST_STATEMENTS = 14_560
+MOST_STATEMENTS = 14_640
 """Of that Python: nodes of its syntax trees."""
 MOST_WEB_LINES = 8_160
 """Of JavaScript and CSS."""
