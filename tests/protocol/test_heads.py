@@ -300,3 +300,26 @@ def test_the_first_line_says_no_more_than_it_shows(first: str, part: int, meanin
 )
 def test_a_line_of_a_request_is_the_clients(line: str, meaning: str) -> None:
     assert explain_head(f"GET / HTTP/1.1\r\n{line}\r\n\r\n".encode(), CLIENT).fields[3].meaning == meaning
+
+
+PAGE = b"GET /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "sender", "request_data", "title"),
+    [
+        (PAGE, CLIENT, None, "HTTP request"),
+        (RESPONSE, SERVER, PAGE, "HTTP response"),
+        (RESPONSE, SERVER, REQUEST, "Opening handshake, response"),
+        (RESPONSE, SERVER, None, "Opening handshake, response"),
+        (REQUEST, CLIENT, None, "Opening handshake, request"),
+        (PAGE.replace(b"close", b"keep-alive, Upgrade"), CLIENT, None, "Opening handshake, request"),
+        (PAGE.replace(b"Connection", b"SEC-WebSocket-KEY"), CLIENT, None, "Opening handshake, request"),
+        (b"no HTTP\r\n\r\n", CLIENT, None, "Opening handshake, request"),
+    ],
+)
+def test_only_what_is_about_websocket_is_called_an_opening_handshake(
+    data: bytes, sender: Sender, request_data: bytes | None, title: str
+) -> None:
+    request = None if request_data is None else parse_head(request_data, CLIENT)
+    assert explain_head(data, sender, request=request).title == title

@@ -181,7 +181,9 @@ def explain_head(
         violations: the rules it breaks, as ``wslab.protocol.rules`` found them.
     """
     head = parse_head(data, sender)
-    title = "Opening handshake, " + ("request" if sender is Sender.CLIENT else "response")
+    asked = head if sender is Sender.CLIENT else request
+    of = "Opening handshake," if asked is None or asked.malformed or asked.about_websocket else "HTTP"
+    title = f"{of} {('request', 'response')[sender]}"
     fields, facts = tuple(head_fields(head, request)), tuple(head_facts(head, request))
     return Explanation(title, data, fields, sender, offset, tuple(violations), facts)
 
