@@ -105,7 +105,7 @@ class Connection:
             from its first byte.
         extensions: for a connection whose handshake is not seen, and whose first frames are, the
             Sec-WebSocket-Extensions line that was agreed on; the empty string for none. None where it begins anywhere,
-            so that neither RSV1 is judged nor whether a message has begun.
+            so that neither reserved bits are judged nor whether a message has begun.
         unmask: what applies a masking key, such as a compiled one, which is many times faster for long payloads.
     """
 

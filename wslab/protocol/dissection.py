@@ -104,7 +104,7 @@ def dissect(
         server: likewise. Where one stream is empty, the other is not held to what the missing one might have said.
         heads: whether the streams begin with an opening handshake; None looks at each stream's first bytes.
         extensions: for streams without a handshake, the Sec-WebSocket-Extensions line that was agreed on; the
-            empty string for none, None where it is not known, so that RSV1 is not judged.
+            empty string for none, None where it is not known, so that no reserved bit is judged.
     """
     client, server = bytes_of(client, "dissect"), bytes_of(server, "dissect")
     expected = [bool(stream) and (begins_like_head(stream) if heads is None else heads) for stream in (client, server)]
@@ -149,7 +149,7 @@ def explain(data: bytes | str, sender: Sender | None = None) -> Explanation:
         sender: who sent it; without it, a request is taken to be the client's, a response the server's, and
             masking is not judged.
 
-    It knows nothing of what came before: not of the handshake's extensions, so RSV1 is not judged, and of no message.
+    It knows nothing of what came before: no message, and not the handshake's extensions, so no reserved bit is judged.
     """
     data = bytes_of(data, "explain")
     if begins_like_head(data):
