@@ -28,6 +28,7 @@ from packets import block as make_block
 from test_har import entry, message
 
 from wslab.protocol import build_frame, build_request
+from wslab.protocol.states import NEXT, Event, State
 from wslab.recording.archive import TraceFileError
 from wslab.recording.files import capture_in
 from wslab.recording.trace import Trace
@@ -360,6 +361,19 @@ def test_a_report_that_is_none_is_refused(report: Any, whole: dict[str, bytes], 
     story["connections"][0]["reports"][0] = report
     zipped(tmp_path / "damaged.wslab", {**whole, "trace.json": json.dumps(story).encode()})
     assert refused(tmp_path / "damaged.wslab")
+
+
+@pytest.mark.lengthy
+@pytest.mark.parametrize("old", State, ids=str)
+def test_a_change_of_state_that_the_rfc_does_not_know_is_refused(
+    old: State, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    """The closing panel raised KeyError for it."""
+    for event in Event:
+        story = json.loads(whole["trace.json"])
+        story["connections"][0]["transitions"][0][1:4] = [old.name, State.OPEN.name, event.name]
+        zipped(tmp_path / "damaged.wslab", {**whole, "trace.json": json.dumps(story).encode()})
+        assert refused(tmp_path / "damaged.wslab") is ((old, event) not in NEXT)
 
 
 def test_a_number_of_connections_that_no_recording_has_is_refused(whole: dict[str, bytes], tmp_path: Path) -> None:

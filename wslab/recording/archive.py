@@ -25,7 +25,7 @@ from ..anatomy.record import DELAY, DELAY_AT, PACKED, UNKNOWN, CloseReport, Kind
 from ..drawing.visible import clip
 from ..protocol.head import Head, explain_head, parse_head
 from ..protocol.message import Message
-from ..protocol.states import Event, State, Transition
+from ..protocol.states import NEXT, Event, State, Transition
 from .derive import FEWEST, RECORDS_EACH
 from .ledger import PLACE, Cause, Conversation, by_record
 from .reading import Reading
@@ -291,9 +291,8 @@ def _restore_connection(trace: Reading, story: dict[str, Any]) -> None:
             head = parse_head(bytes.fromhex(told["data"]), sender, offset=told["offset"])
             protocol.heads.append(replace(head, violations=_violations(told["violations"])))
     protocol.states = {sender: State[story["states"][sender.label]] for sender in Sender}
-    for told in story["transitions"]:
-        _check(told[4], str, "a transition's section")
-    protocol.transitions = [
-        Transition(Sender(end), State[old], State[new], Event[event], section, (Sender(after[0]), after[1]))
-        for end, old, new, event, section, after in story["transitions"]
-    ]
+    for end, old, _, event, _, after in story["transitions"]:
+        if (rule := NEXT.get((State[old], Event[event]))) is None:
+            raise ValueError(f"{event} is no event that ends the state {old}")
+        cause = Sender(after[0]), after[1]
+        protocol.transitions.append(Transition(Sender(end), rule.old, rule.new, rule.event, rule.section, cause))
