@@ -36,6 +36,7 @@ def test_no_two_byte_strings_look_alike(data: bytes) -> None:
     assert read_back(visible(decode(data))) == data
 
 
+@pytest.mark.lengthy
 def test_every_character_that_acts_or_hides_is_escaped() -> None:
     """The oracle is Unicode's own categories: control, format, private use, surrogates, and spaces but one."""
     missed = [

@@ -47,6 +47,7 @@ def test_help_names_the_commands() -> None:
         assert command in done.stdout
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["echo", "--port", "65536"], ["echo", "extra"]])
 def test_a_mistake_is_explained(arguments: list[str]) -> None:
     done = wslab(*arguments)

@@ -208,6 +208,7 @@ def test_the_reference_is_right_for_the_author(exercise: Any) -> None:
     assert verdict.points() == 3
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

@@ -315,6 +315,7 @@ def test_a_right_parser_is_solved(answer: Any) -> None:
     assert len(verdict.outcomes) == 10
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

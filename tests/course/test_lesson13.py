@@ -294,6 +294,7 @@ def wrong(**where: str) -> Any:
     return answer
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

@@ -139,6 +139,7 @@ def test_a_right_part_is_solved_and_no_mistake_is_seen_in_it(stage: Any) -> None
         assert not test(stage.exercise.answer), said
 
 
+@pytest.mark.lengthy
 def test_the_right_endpoint_keeps_what_all_stages_promise() -> None:
     verdict = run(article_stage.check(right_endpoint))
     verdict.assert_solved()
@@ -485,6 +486,7 @@ def test_an_endpoint_that_raises_at_work_ends_its_connection_only() -> None:
     assert "ZeroDivisionError" in said
 
 
+@pytest.mark.lengthy
 def test_the_ladder_follows_each_check() -> None:
     climb_up = ladder()
     for reach in climb_up.reaches:
@@ -515,6 +517,7 @@ def test_the_ladder_in_a_notebook_is_painted_again() -> None:
     assert page.value.startswith("<svg")
 
 
+@pytest.mark.lengthy
 @pytest.mark.usefixtures("student")
 def test_the_ladder_knows_after_a_restart_what_is_green() -> None:
     stage = STAGES[8].exercise

@@ -444,6 +444,7 @@ TARGETS = st.sampled_from(
 HEADS = st.builds("{} {} HTTP/1.1\r\nHost: a\r\n\r\n{}".format, METHODS, TARGETS, st.text("x /\n\r"))
 
 
+@pytest.mark.lengthy
 @given(HEADS.map(str.encode), st.lists(st.integers(0, 200)), st.lists(st.integers(0, 200)))
 def test_what_is_given_is_taken_however_the_bytes_are_cut(data: bytes, cuts: list[int], others: list[int]) -> None:
     """Whatever a client asks for, a server with a secret reads the same, and has taken the secret."""

@@ -28,6 +28,7 @@ def panel() -> Iterator[ByteInspector]:
     panel.close()
 
 
+@pytest.mark.lengthy
 @given(st.binary(max_size=80))
 def test_hex_that_is_written_is_read_back(data: bytes) -> None:
     assert parse_hex(hex_text(data)) == bytes.fromhex(hex_text(data)) == data

@@ -384,6 +384,7 @@ def test_a_page_is_given_the_picture_and_the_recording_as_files(tmp_path: Path) 
     assert [one.summary for one in Trace.open(tmp_path / "recording").records] == [one.summary for one in trace.records]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", [LabPanel, ClosingPanel, ByteInspector])
 def test_a_closed_panel_leaves_no_widget(trace: Trace, kind: type[Panel]) -> None:
     def widgets() -> set[str]:

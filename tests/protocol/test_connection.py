@@ -92,6 +92,7 @@ def test_chunks_make_no_difference_and_no_byte_is_lost(
         )
 
 
+@pytest.mark.lengthy
 @given(sender=st.sampled_from(Sender), data=st.data(), extensions=st.sampled_from(["", "permessage-deflate", None]))
 def test_the_short_way_finds_what_the_long_way_finds(
     sender: Sender, data: st.DataObject, extensions: str | None

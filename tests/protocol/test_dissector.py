@@ -147,6 +147,7 @@ def test_any_bytes_will_do(kind: type) -> None:
     assert repr(found) == "<0 heads and 1 frame headers>"
 
 
+@pytest.mark.lengthy
 def test_feeding_is_not_quadratic() -> None:
     """A million bytes one by one, and headers that never end, take as many steps as there are bytes."""
     stream = build_frame(b"x" * 50, mask=KEY) * 3_000

@@ -73,6 +73,7 @@ KINDS: dict[str, tuple[Callable[[], list[Packet]], str, bool]] = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_note_is_the_same_in_every_view(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     make, words, unfinished = KINDS[kind]
