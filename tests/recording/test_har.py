@@ -6,6 +6,7 @@ import base64
 import json
 from functools import partial
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -243,6 +244,17 @@ def test_a_host_that_is_not_listed_is_that_of_the_url(url: str, host: str):
     assert not trace.violations
     assert "a request's Host is that of its URL: the file lists none" in trace.notes
     assert not any("Host is that of" in note for note in read_har([entry([message()])]).notes)
+
+
+@pytest.mark.parametrize("long", ["@", "#", "/", "a@b#"], ids=str)
+def test_a_long_url_is_looked_at_once(long: str):
+    """Two of the pattern's parts could share out such a URL in any way, and so many ways were tried."""
+    began = process_time()
+    for end in ("", "\n", "\0", " "):
+        listed = entry([message()])
+        listed["request"] |= {"url": "ws://" + long * 50_000 + end}
+        read_har([listed])
+    assert process_time() - began < 5
 
 
 @pytest.mark.parametrize("key", ["_failureText", "_error"], ids=["Playwright", "Chromium and mitmproxy"])

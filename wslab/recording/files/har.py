@@ -42,7 +42,8 @@ _OPCODES: Final = (TEXT, BINARY, CLOSE, PING, PONG)
 DAY: Final = 86400  # seconds
 HEADERS: Final = 1000  # header lines that are read
 _VERSION: Final = re.compile(r"HTTP/1\.[01]")
-_TARGET: Final = re.compile(r"[A-Za-z]+://(?:[^/?#\s]*@)?([^/?#\s]*)([!-~]*?)(?:#.*)?")
+# Authority, then path and query; no part can begin where another one goes on, so that matching is linear.
+_TARGET: Final = re.compile(r"[A-Za-z]+://([^/?#\s]*)((?:[/?][!-\"$-~]*)?)(?:#.*)?")
 _LINE: Final = re.compile(r"[^\r\n\0]*")
 _UPGRADES: Final = ("upgrade", ":protocol")  # in HTTP/1.1, and in HTTP/2 (RFC 8441 5)
 _ACCEPTED: Final = re.compile(rb"HTTP/1\.[01] 101 ")
@@ -371,7 +372,7 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
         path = target[2] if target[2].startswith("/") else f"/{target[2]}"
         lines = [f"{method} {path} {version}"]
         if not any(_header(header)[0].lower() == "host" for header in half["headers"]):
-            lines.append(f"Host: {target[1]}")
+            lines.append(f"Host: {target[1].rpartition('@')[2]}")
             problems.note("a request's Host is that of its URL: the file lists none")
     else:
         status, reason = half.get("status"), half.get("statusText")
