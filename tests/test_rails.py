@@ -22,9 +22,9 @@ LONGEST = 400
 """Lines of a file that a person reads from top to bottom."""
 BUDGETS = {
     "wslab/__init__.py": 80,
-    "wslab/protocol/rules.py": 780,
-    "wslab/protocol/connection.py": 442,
-    "wslab/protocol/head.py": 530,
+    "wslab/protocol/rules.py": 785,
+    "wslab/protocol/connection.py": 445,
+    "wslab/protocol/head.py": 545,
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
 LEFT_LONGER: dict[str, int] = {}
@@ -135,9 +135,9 @@ def test_a_file_is_no_longer_than_its_budget() -> None:
     assert {name: length for name, length in longer.items() if length > LEFT_LONGER[name]} == {}
 
 
-MOST_LINES = 22_400
+MOST_LINES = 22_480
 """Of Python in the package, without ``course/``."""
-MOST_STATEMENTS = 14_640
+MOST_STATEMENTS = 14_690
 """Of that Python: nodes of its syntax trees."""
 MOST_WEB_LINES = 8_160
 """Of JavaScript and CSS."""

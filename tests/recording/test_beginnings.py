@@ -174,3 +174,37 @@ def test_a_page_that_is_asked_for_is_no_opening_handshake_until_it_is_answered_w
     assert not any(head.violations for head in dissect(PAGE, GIVEN).heads)
     found = [one for head in dissect(PAGE, GREETING[1][1]).heads for one in head.violations]
     assert [one.rule for one in found if "request-upgrade" in one.found] == ["broken-request-accepted"]
+
+
+# The example of draft-hixie-thewebsocketprotocol-76, sections 1.2 and 1.3, and a frame of it.
+HIXIE_ASKED = (
+    b"GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n"
+    b"Sec-WebSocket-Protocol: sample\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n"
+    b"Origin: http://example.com\r\n\r\n^n:ds[4U"
+)
+HIXIE_GIVEN = (
+    b"HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Origin: http://example.com\r\nSec-WebSocket-Location: ws://example.com/demo\r\n"
+    b"Sec-WebSocket-Protocol: sample\r\n\r\n8jKS'y:G*Co,Wxa-"
+)
+HIXIE_FRAME = b"\x00hello\xff"
+
+
+def test_an_earlier_protocol_is_named_and_held_to_no_rule():
+    asked, given = HIXIE_ASKED + HIXIE_FRAME, HIXIE_GIVEN + HIXIE_FRAME
+    trace = read([("c", asked), ("s", given)])
+    assert not trace.violations
+    assert not trace.frames
+    for number in (0, 1):
+        assert "an earlier one than RFC 6455, hixie-75 or hixie-76" in " ".join(str(trace.explain(number)).split())
+    found = dissect(asked, given)
+    assert [rest.what for rest in found.unread] == ["bytes of an earlier protocol than RFC 6455"] * 2
+    assert found.violations == ()
+
+
+def test_the_answer_tells_the_earliest_protocol_whose_request_has_no_key():
+    given = b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+    given += b"WebSocket-Origin: http://a\r\nWebSocket-Location: ws://a/\r\n\r\n"
+    found = dissect(b"", given + HIXIE_FRAME)
+    assert [rest.what for rest in found.unread] == ["bytes of an earlier protocol than RFC 6455"]
+    assert found.violations == ()

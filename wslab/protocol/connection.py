@@ -41,6 +41,7 @@ PLAIN: Final = {
 }
 
 BODY: Final = "the body of an HTTP message"
+EARLIER: Final = "bytes of an earlier protocol than RFC 6455"
 NEITHER: Final = "bytes that are neither HTTP nor frames"
 AFTER_CLOSE: Final = 65536  # bytes of a payload that are gathered behind the other end's close frame: it reads no more
 
@@ -231,7 +232,7 @@ class Connection:
         del side.gathered[UNREAD_KEPT:]  # nobody judges it any more
         if rest is None:
             return []
-        cut = None if rest.what in (BODY, NEITHER) else rest.what
+        cut = None if rest.what in (BODY, EARLIER, NEITHER) else rest.what
         return [rest._replace(violations=rest.violations + judge(END_RULES, EndCase(cut=cut)))]
 
     def lose(self, sender: Sender) -> list[Unread]:
@@ -261,7 +262,7 @@ class Connection:
         elif not dissector.unread:
             return None
         elif dissector.mode in (Mode.BODY, Mode.UNREAD):
-            what = BODY if offset else NEITHER
+            what = EARLIER if any(head.earlier for head in self.heads) else BODY if offset else NEITHER
             return Unread(sender, offset, data, dissector.unread, what)
         else:
             what = f"{'an opening handshake' if dissector.mode is Mode.HEAD else 'a frame header'} without its end"

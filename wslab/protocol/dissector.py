@@ -18,7 +18,7 @@ HEAD      no empty line within ``HEAD_LIMIT`` bytes                   UNREAD, wi
 HEAD      a head: a 101, or a request that asks for WebSocket         FRAMES
 HEAD      a head without a body: 1xx, 204, 304, another request       HEAD
 HEAD      a head that says how long its body is                       BODY, then HEAD
-HEAD      a head: any other, or one that is not HTTP                  UNREAD
+HEAD      a head: any other, one that is not HTTP, or of hixie-76     UNREAD
 ========= =========================================================== =============================================
 
 A request that asks for WebSocket may be refused, and another one follow on the same connection (RFC 6455 section 4.1).
@@ -320,7 +320,7 @@ class BodyEnd:
 def _after(head: Head) -> tuple[Mode, BodyEnd | None]:
     """The mode behind a head, and its body where one with a known end follows."""
     status = head.status
-    if (head.request_line if head.sender is Sender.CLIENT else status) is None:
+    if (head.request_line if head.sender is Sender.CLIENT else status) is None or head.earlier:
         return Mode.UNREAD, None
     if status == 101:
         return Mode.FRAMES, None

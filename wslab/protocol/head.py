@@ -27,6 +27,9 @@ _EMPTY_LINE = re.compile(rb"\n\r?\n")
 
 _HANDSHAKES = ("upgrade", "sec-websocket-key", "sec-websocket-version")  # headers of opening handshakes alone
 
+# Headers of the protocols hixie-75 and hixie-76 alone, whose frames are others.
+_EARLIER = ({"sec-websocket-key1", "sec-websocket-key2"}, {"sec-websocket-location"}, {"websocket-location"})
+
 # A token (RFC 9110 section 5.6.2): what a method, a header name, a subprotocol or an extension may be called.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -125,6 +128,12 @@ class Head(Shown):
         """Whether a line of it is the opening handshake's; a request without any asks for a page."""
         names = {name.lower() for name, _ in self.headers}
         return not names.isdisjoint(_HANDSHAKES) or self.has_token("Connection", "upgrade")
+
+    @property
+    def earlier(self) -> bool:
+        """Whether it opens a connection of an earlier protocol than RFC 6455, whose bytes are not told here."""
+        names = {name.lower() for name, _ in self.headers}
+        return any(names >= some for some in _EARLIER)
 
     @property
     def prefaced(self) -> int:
@@ -301,6 +310,8 @@ def head_facts(head: Head, request: Head | None) -> Iterator[tuple[str, str]]:
     """What a head says that no single line does."""
     if head.malformed:
         yield "Not HTTP", head.malformed
+    if head.earlier:
+        yield "Protocol", "an earlier one than RFC 6455, hixie-75 or hixie-76; it is held to no rule of the RFC"
     if head.bare_lf:
         yield "Ends of lines", f"line {head.bare_lf} ends in LF without CR"
     if head.sender is Sender.CLIENT:
