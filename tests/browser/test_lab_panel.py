@@ -557,3 +557,23 @@ def test_after_a_restart_every_panel_says_what_to_run(lab_page: LabPages) -> Non
     notebook.run_all()
     expect(rows(notebook.panels.first)).to_have_count(4)
     expect(notebook.panels.get_by_text("No kernel answers").filter(visible=True)).to_have_count(0)
+
+
+REFUSED = """
+import asyncio, wslab
+lab = wslab.Lab(seed=1)
+server = await lab.serve()
+reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+writer.write(b"GET / HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n")
+await reader.read()
+"""
+
+
+def test_an_http_body_is_drawn_as_its_head_is(lab_page: LabPages) -> None:
+    notebook = lab_page(REFUSED, "lab")
+    notebook.run(0, 1)
+    panel = notebook.panels.first
+    expect(panel.locator(".wslab-ladder .wslab-caption", has_text="HTTP body")).to_have_count(1)
+    expect(panel.locator("path[data-line=unread]")).to_have_count(0)
+    heads = panel.locator("path.wslab-arrow-head[data-line=handshake][data-sender=server]")
+    assert (heads.get_attribute("d") or "").count("Z") == 2, "the 426's and its body's"

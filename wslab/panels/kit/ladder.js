@@ -19,8 +19,11 @@ const LOOK_BACK = 64; // rows above the drawn ones whose arrows may still arrive
 const VERBS = { error: "reports", unread: "sent", bend: "bent by a relay:" }; // of what is not just sent
 const SHAPES = { error: null, reset: "reset", unread: "unread" };
 
-/** How a record's arrow is drawn; null where nothing arrives. */
-const shape = ({ kind, first }) => (kind in SHAPES ? SHAPES[kind] : group(kind, first));
+/** How a record's arrow is drawn; null where nothing arrives. An HTTP body is drawn as its head is. */
+function shape({ kind, first, second }) {
+  if (kind === "unread" && first && !second) return "handshake";
+  return kind in SHAPES ? SHAPES[kind] : group(kind, first);
+}
 
 /** A record in two parts: what it is, which stands in bold, and what it says. */
 export function caption(record) {
