@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
 from wslab.live import Lab, LabClosed, NoServer
-from wslab.live.judges.attempt import Attempt, written
+from wslab.live.judges.attempt import Attempt, request_head, written
 from wslab.panels.handshake_workbench.experiments import EXPERIMENTS, STATUSES
 from wslab.panels.handshake_workbench.handshake_workbench import HandshakeWorkbench
 from wslab.protocol import Connection
@@ -58,6 +58,11 @@ def statuses(view: FakePage) -> list[int]:
 
 async def wait(view: FakePage, condition: Callable[[], bool]) -> None:
     await asyncio.to_thread(view.wait, condition)
+
+
+def test_what_is_typed_is_meant_as_a_handshake_though_no_header_says_so() -> None:
+    broken = [one.rule for one in request_head(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").violations]
+    assert broken == ["request-upgrade", "request-connection", "key-missing", "version-not-13"]
 
 
 # From text to bytes

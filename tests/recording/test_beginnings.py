@@ -7,7 +7,7 @@ from packets import ACK, GREETING, SAID, STREAMS, SYN, Talk, pcap
 
 from wslab.anatomy.field import Sender
 from wslab.anatomy.record import Kind
-from wslab.protocol import build_frame, build_request, dissect
+from wslab.protocol import build_frame, build_request, dissect, explain
 from wslab.recording.files.capture_in import read_capture
 from wslab.recording.trace import Trace
 
@@ -170,8 +170,15 @@ def test_a_second_try_that_lacks_what_it_must_have_is_still_held_to_the_rules():
     assert [found.rule for _, found in trace.violations] == ["request-connection"]
 
 
+H2C = (
+    b"GET /page HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\n"
+)
+
+
 def test_a_page_that_is_asked_for_is_no_opening_handshake_until_it_is_answered_with_101():
-    assert not any(head.violations for head in dissect(PAGE, GIVEN).heads)
+    for page in (PAGE, H2C):
+        assert not any(head.violations for head in dissect(page, GIVEN).heads)
+        assert explain(page).violations == ()
     found = [one for head in dissect(PAGE, GREETING[1][1]).heads for one in head.violations]
     assert [one.rule for one in found if "request-upgrade" in one.found] == ["broken-request-accepted"]
 

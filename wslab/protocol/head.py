@@ -25,8 +25,6 @@ END = b"\r\n\r\n"  # an empty line ends a head (RFC 9112 section 2.1)
 # LF as a line terminator and ignore any preceding CR." (RFC 9112 2.2)
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 
-_HANDSHAKES = ("upgrade", "sec-websocket-key", "sec-websocket-version")  # headers of opening handshakes alone
-
 # Headers of the protocols hixie-75 and hixie-76 alone, whose frames are others.
 _EARLIER = ({"sec-websocket-key1", "sec-websocket-key2"}, {"sec-websocket-location"}, {"websocket-location"})
 
@@ -125,9 +123,9 @@ class Head(Shown):
 
     @property
     def about_websocket(self) -> bool:
-        """Whether a line of it is the opening handshake's; a request without any asks for a page."""
-        names = {name.lower() for name, _ in self.headers}
-        return not names.isdisjoint(_HANDSHAKES) or self.has_token("Connection", "upgrade")
+        """Whether a line of it is the opening handshake's; a request without any asks for a page, or for HTTP/2."""
+        named = any(name.lower().startswith("sec-websocket-") for name, _ in self.headers)
+        return named or self.has_token("Upgrade", "websocket")
 
     @property
     def earlier(self) -> bool:

@@ -768,13 +768,18 @@ def judge(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
     )
 
 
-def judge_head(head: Head, request: Head | None = None) -> tuple[Violation, ...]:
-    """The rules that a request or a response breaks, in order; ``request`` is what a response answers, if known."""
+def judge_head(head: Head, request: Head | None = None, *, meant: bool = False) -> tuple[Violation, ...]:
+    """The rules that a request or a response breaks, in order.
+
+    Args:
+        request: what a response answers, if known.
+        meant: whether a request is meant as an opening handshake though no header of it says so.
+    """
     response = ACCEPTANCE_RULES if head.status == 101 else REFUSAL_RULES
     rules = REQUEST_RULES if head.sender is Sender.CLIENT else response
     if head.earlier or (request is not None and request.earlier):
         return ()
-    if head.sender is Sender.CLIENT and not head.about_websocket:
+    if head.sender is Sender.CLIENT and not (meant or head.about_websocket):
         rules = rules[:1]  # it may ask for a page, which must be HTTP and no more
     # Where no head came at all, its first rule says so, and the others have nothing to look at.
     return judge([*rules, *HEAD_RULES] if head.data else rules[:1], HeadCase(head, request))

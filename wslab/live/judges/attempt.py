@@ -48,7 +48,7 @@ def request_head(data: bytes) -> Head:
     """The request with which ``data`` begins, as far as it is one, and the rules that it breaks."""
     end = head_end(data)
     head = parse_head(data if end < 0 else data[:end], Sender.CLIENT)
-    return replace(head, violations=judge_head(head))
+    return replace(head, violations=judge_head(head, meant=True))
 
 
 def explain_request(data: bytes) -> Explanation:
