@@ -259,11 +259,16 @@ def test_the_table_is_complete_in_itself() -> None:
 
 # What is left at the end.
 
+PAGE = b"GET /page HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"
+
 
 @pytest.mark.parametrize(
     ("sender", "data", "offset", "what", "rules"),
     [
         (CLIENT, REQUEST[:-1], 0, "an opening handshake without its end", ["stream-cut"]),
+        (CLIENT, PAGE[0] + b"\r\n", len(PAGE[0]), "empty lines without a request behind them", []),
+        (CLIENT, b"\n\r\n", 0, "empty lines without a request behind them", []),
+        (CLIENT, b"\r\nGET", 0, "an opening handshake without its end", ["stream-cut"]),
         (CLIENT, REQUEST + b"\x81", len(REQUEST), "a frame header without its end", ["stream-cut"]),
         (CLIENT, b"\x16\x03\x01\x00", 0, "bytes that are neither HTTP nor frames", []),
         (
@@ -419,7 +424,6 @@ def test_random_bytes_in_both_directions_raise_nothing() -> None:
 
 
 REFUSED = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nno"
-PAGE = b"GET /page HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npage\r\n0\r\n\r\n"
 
 
@@ -599,3 +603,46 @@ def test_what_is_not_read_behind_the_other_ends_close_says_so(
     frame = connection.feed(SERVER, data[100:])[0]
     assert isinstance(frame, Frame)
     assert frame.note == said.format(" and came after the other endpoint's close frame" if closed else "")
+
+
+EMPTY = (b"\r\n", b"\n", b"\r\n\r\n", b"\n\n", b"\r\n\n\r\n", b"\r\n" * 3000)
+
+
+@pytest.mark.parametrize("empty", EMPTY, ids=["CRLF", "LF", "2 CRLF", "2 LF", "mixed", "3,000 CRLF"])
+@pytest.mark.parametrize("size", [1, 3, 5000])
+@pytest.mark.parametrize("again", [False, True], ids=["first", "behind another"])
+def test_a_request_is_read_behind_any_number_of_empty_lines(empty: bytes, size: int, again: bool) -> None:
+    """As Node's parser of HTTP reads it."""
+    greeting, asked = build_frame("hi", mask=KEY), empty + REQUEST
+    refused = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    connection, things = Connection(payloads=100), list[Thing]()
+    for sender, data in (
+        (Sender.CLIENT, (REQUEST if again else b"") + asked),
+        (Sender.SERVER, (refused if again else b"") + RESPONSE),
+        (Sender.CLIENT, greeting),
+    ):
+        for at in range(0, len(data), size):
+            things += connection.feed(sender, data[at : at + size])
+    heads = [thing for thing in things if isinstance(thing, Head)]
+    assert [head.data for head in heads if head.sender is Sender.CLIENT] == [REQUEST] * again + [asked]
+    rules = {violation.rule for thing in things for violation in thing.violations}
+    assert rules - {"line-ends-in-bare-lf"} == {"request-prefaced"}
+    assert [thing.data for thing in things if isinstance(thing, Message)] == [b"hi"]
+    dissection = dissect((REQUEST if again else b"") + asked + greeting, (refused if again else b"") + RESPONSE)
+    assert [frame.data for frame in dissection.frames] == [b"hi"]
+    assert not dissection.unread
+
+
+def test_empty_lines_alone_are_not_looked_at_again_and_again() -> None:
+    connection, began = Connection(), time.perf_counter()
+    for _ in range(60_000):
+        connection.feed(Sender.CLIENT, b"\n")
+    assert time.perf_counter() - began < 3
+
+
+@pytest.mark.parametrize("frame", [b"\x0a\x80\1\2\3\4", b"\x0a\x00", b"\x0a\x01G"], ids=repr)
+def test_a_fragment_of_a_pong_is_no_empty_line(frame: bytes) -> None:
+    connection = Connection()
+    things = [thing for byte in frame for thing in connection.feed(Sender.CLIENT, bytes([byte]))]
+    for told in (things, Connection().feed(Sender.CLIENT, frame)):
+        assert [type(thing) for thing in told] == [Frame]

@@ -128,7 +128,11 @@ EXAMPLES: dict[str, list[Example]] = {
         Example([PLAIN_REQUEST[:-2] + b"A: b\r\n\tc: d\r\n e\r\n\r\n"], blamed=b"\tc: d\r\n"),
         Example(server=[PLAIN_RESPONSE[:-2] + b"A: b\r\n c\r\n\r\n"], blamed=b" c\r\n"),
     ],
-    "request-prefaced": [Example([b"\r\n" + PLAIN_REQUEST], start=0, width=16)],
+    "request-prefaced": [
+        Example([b"\r\n" + PLAIN_REQUEST], start=0, width=16),
+        Example([b"\r\n" * 3 + PLAIN_REQUEST], start=0, width=48),
+        Example([b"\r\n", b"\r\n", PLAIN_REQUEST], start=0, width=32),
+    ],
     "request-not-get": [request(b"POST", method="POST")],
     "request-http-version": [request(b"HTTP/1.0", version="HTTP/1.0")],
     "request-target": [

@@ -41,6 +41,7 @@ PLAIN: Final = {
 }
 
 BODY: Final = "the body of an HTTP message"
+EMPTY: Final = "empty lines without a request behind them"
 EARLIER: Final = "bytes of an earlier protocol than RFC 6455"
 NEITHER: Final = "bytes that are neither HTTP nor frames"
 AFTER_CLOSE: Final = 65536  # bytes of a payload that are gathered behind the other end's close frame: it reads no more
@@ -232,7 +233,7 @@ class Connection:
         del side.gathered[UNREAD_KEPT:]  # nobody judges it any more
         if rest is None:
             return []
-        cut = None if rest.what in (BODY, EARLIER, NEITHER) else rest.what
+        cut = None if rest.what in (BODY, EARLIER, EMPTY, NEITHER) else rest.what
         return [rest._replace(violations=rest.violations + judge(END_RULES, EndCase(cut=cut)))]
 
     def lose(self, sender: Sender) -> list[Unread]:
@@ -266,6 +267,7 @@ class Connection:
             return Unread(sender, offset, data, dissector.unread, what)
         else:
             what = f"{'an opening handshake' if dissector.mode is Mode.HEAD else 'a frame header'} without its end"
+            what = what if dissector.mode is not Mode.HEAD or data.strip(b"\r\n") else EMPTY
         return Unread(sender, offset, data[:UNREAD_KEPT], dissector.received - offset, what, broken, header)
 
     def _want(self, side: _Direction, first: int, length: int) -> int:
@@ -373,8 +375,8 @@ class Connection:
 
     def _most(self, side: _Direction) -> str:
         """The longest payload that is gathered now, in words."""
-        closed = " and came after the other endpoint's close frame" if side.most < self.keep else ""
-        return count(side.most, "byte") + closed
+        said = count(side.most, "byte")
+        return said if side.most >= self.keep else f"{said} and came after the other endpoint's close frame"
 
     def _too_soon(self, side: _Direction) -> str | None:
         if side.sender is Sender.CLIENT and self.request is None and not self._headless_client:

@@ -35,7 +35,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from ..anatomy.field import Sender
-from .head import TOKEN, Head, head_end, parse_head
+from .head import TOKEN, Head, empty_lines, head_end, parse_head
 from .header import EXTENDED, HEADER, LONGEST, FrameHeader, payload_length, read_header
 from .words import FIN, LENGTH, OPCODE, OPCODES, RSV1, RSV2, RSV3
 
@@ -134,7 +134,18 @@ class Dissector:
         expect_head: whether the stream begins with an opening handshake, or in the midst of frames.
     """
 
-    __slots__ = ("_asked", "_behind", "_body", "_index", "_kept", "mode", "next_offset", "received", "sender")
+    __slots__ = (
+        "_asked",
+        "_before",
+        "_behind",
+        "_body",
+        "_index",
+        "_kept",
+        "mode",
+        "next_offset",
+        "received",
+        "sender",
+    )
 
     def __init__(self, sender: Sender, *, expect_head: bool = True) -> None:
         self.sender: Final = sender
@@ -143,7 +154,7 @@ class Dissector:
         # Stream offset where the next head or frame begins; beyond ``received`` while a payload is arriving.
         self.next_offset = 0
         self._kept = bytearray()
-        self._index = 0
+        self._index = self._before = 0  # ``_before``: of the kept bytes, those of empty lines before a request
         self._asked = False  # whether the next bytes come right behind a request that asks for WebSocket
         self._behind = Mode.HEAD  # what comes behind a body
         self._body: BodyEnd | None = None
@@ -211,15 +222,17 @@ class Dissector:
         """Gather a head; return the bytes that are for another mode."""
         kept, seen, stop = self._kept, len(self._kept), 0
         kept += data
-        preface = b"\r\n" if self.sender is Sender.CLIENT else b""  # an empty line that a request may stand behind
-        begins = kept[2:3] if preface and kept.startswith(preface) else kept[:1]
-        if kept[0] in _FRAMELIKE:
-            self.mode = Mode.FRAMES
-        elif preface.startswith(kept):
-            return b""
-        elif not TOKEN.match(chr(begins[0])):
+        # Looked for where the last call stopped, so that no byte is looked at twice.
+        before = self._before = empty_lines(kept, self.sender, self._before)
+        begins = kept[before : before + 2].removesuffix(b"\r" if self.sender is Sender.CLIENT else b"")
+        token = bool(begins) and TOKEN.match(chr(begins[0])) is not None
+        if begins and kept[0] in _FRAMELIKE and not (before and token):
+            self.mode, self._before = Mode.FRAMES, 0
+            del kept[seen:]
+            return data
+        elif begins and not token:
             return self._no_head(f"these bytes begin no HTTP: {kept[0]:02x}", found)
-        elif (stop := head_end(kept, max(0, seen - 2), HEAD_LIMIT)) >= 0:
+        elif (stop := head_end(kept, max(before, seen - 2), HEAD_LIMIT)) >= 0:
             head = parse_head(bytes(kept[:stop]), self.sender, offset=self.next_offset)
             found.append(head)
             self.next_offset += stop
@@ -229,15 +242,16 @@ class Dissector:
             return b""
         else:
             return self._no_head(f"no empty line in the first {HEAD_LIMIT:,} bytes", found)
-        rest = bytes(kept[max(0, stop) :])
+        rest, self._before = bytes(kept[stop:]), 0
         kept.clear()
         return rest
 
     def _ask_again(self, data: bytes) -> bytes:
-        """Behind a request for WebSocket: a head where another GET begins, and else frames."""
-        begun = bytes(self._kept) + data
-        again = AGAIN.startswith(begun[: len(AGAIN)])
-        if again and len(begun) < len(AGAIN):
+        """Behind a request for WebSocket: a head where another GET begins, or empty lines and one, and else frames."""
+        kept = bytes(self._kept) + data
+        begun = kept.lstrip(b"\r\n")[: len(AGAIN)]
+        again = AGAIN.startswith(begun)
+        if again and len(begun) < len(AGAIN) and len(kept) < UNREAD_KEPT:
             return self._keep(data)
         self.mode, self._asked = Mode.HEAD if again else Mode.FRAMES, False
         return data

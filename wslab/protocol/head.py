@@ -24,6 +24,7 @@ END = b"\r\n\r\n"  # an empty line ends a head (RFC 9112 section 2.1)
 # "Although the line terminator for the start-line and fields is the sequence CRLF, a recipient MAY recognize a single
 # LF as a line terminator and ignore any preceding CR." (RFC 9112 2.2)
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
+_EMPTY_LINES = re.compile(rb"(?:\r?\n)*")  # which a request may stand behind
 
 # Headers of the protocols hixie-75 and hixie-76 alone, whose frames are others.
 _EARLIER = ({"sec-websocket-key1", "sec-websocket-key2"}, {"sec-websocket-location"}, {"websocket-location"})
@@ -37,7 +38,7 @@ _LOOSE_STATUS = re.compile(r"HTTP/\d\.\d (\d{3})\b")
 _LOOPBACK = re.compile(r"(127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d{1,5}", re.IGNORECASE)
 _CREDENTIALS = re.compile(rb"cookie|authorization", re.IGNORECASE)
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_BEGINS_LIKE_A_HEAD = re.compile(rb"HTTP/|(?:\r\n)?[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^ \r\n]+ HTTP/")
+_BEGINS_LIKE_A_HEAD = re.compile(rb"HTTP/|(?:\r?\n)*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^ \r\n]+ HTTP/")
 
 
 class HeaderLine(NamedTuple):
@@ -135,8 +136,8 @@ class Head(Shown):
 
     @property
     def prefaced(self) -> int:
-        """The bytes of an empty line before a request, 2 or 0."""
-        return _preface(self.data, self.sender)
+        """The bytes of empty lines before a request."""
+        return empty_lines(self.data, self.sender)
 
     @cached_property
     def bare_lf(self) -> int | None:
@@ -153,8 +154,9 @@ class Head(Shown):
 
 
 def head_end(data: bytes | bytearray | memoryview, start: int = 0, stop: int = maxsize) -> int:
-    """The offset behind the empty line that ends a head, looked for in ``data[start:stop]``; -1 where none does."""
-    found = _EMPTY_LINE.search(data, start, stop)
+    """The offset behind the empty line that ends a head, looked for in ``data[start:stop]``; -1 where none does. Empty
+    lines at the beginning end none."""
+    found = _EMPTY_LINE.search(data, start or empty_lines(data, Sender.CLIENT), stop)
     return -1 if found is None else found.end()
 
 
@@ -168,7 +170,7 @@ def parse_head(data: bytes, sender: Sender, *, offset: int = 0) -> Head:
 
     A client sends a request, a server a response. ``offset`` is of the first byte in the sender's stream, in bytes.
     """
-    before = _preface(data, sender)
+    before = empty_lines(data, sender)
     start_line = _without_end(data[before:].partition(b"\n")[0]).decode("latin-1")
     lines = _lines(data, before)
     headers = tuple((line.name, line.value) for line in lines if not line.folded)
@@ -199,10 +201,12 @@ def _without_end(line: bytes) -> bytes:
     return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
-def _preface(data: bytes, sender: Sender) -> int:
+def empty_lines(data: bytes | bytearray | memoryview, sender: Sender, start: int = 0) -> int:
+    """The offset behind the empty lines that begin at ``start``, behind which a request may stand."""
     # "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line (CRLF)
     # received prior to the request-line" (RFC 9112 2.2)
-    return 2 if sender is Sender.CLIENT and data.startswith(b"\r\n") else 0
+    found = _EMPTY_LINES.match(data, start) if sender is Sender.CLIENT else None
+    return found.end() if found else start
 
 
 def _lines(data: bytes, before: int) -> list[HeaderLine]:
@@ -275,7 +279,7 @@ def _parts(head: Head, request: Head | None) -> Iterator[_Part]:
     end = data.find(b"\n", before)
     stop = len(data) if end < 0 else end + 1
     if before:
-        yield "Empty line", data[:before], "", Told("a server may skip it before a request", "RFC 9112 2.2")
+        yield "Empty line", data[:before], "", Told("a server may skip empty lines before a request", "RFC 9112 2.2")
     yield from _first_line(head, data[before:stop], request)
     secret = False  # a folded line is, where the one that it goes on with is
     for line in head.lines:

@@ -692,8 +692,6 @@ def _versions_not_listed(case: HeadCase) -> Iterator[Breach]:
 # Every head.
 
 HEAD_RULES: Final[list[Rule[HeadCase]]] = []
-
-
 _head = partial(_rule, HEAD_RULES)
 
 
@@ -716,8 +714,9 @@ def _folded(case: HeadCase) -> Iterator[Breach]:
 @_head("request-prefaced", "RFC 9112 2.2")
 def _prefaced(case: HeadCase) -> Iterator[Breach]:
     """An HTTP/1.1 user agent MUST NOT preface or follow a request with an extra CRLF."""
-    if case.head.prefaced:
-        yield Breach("an empty line before the request line", 0, case.head.prefaced * 8)
+    if size := case.head.prefaced:
+        lines = case.head.data.count(b"\n", 0, size)
+        yield Breach(f"{count(lines, 'empty line')} before the request line", 0, size * 8)
 
 
 # The end of a stream.

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from ...anatomy.field import Sender
 from ...drawing.visible import count, quote
 from ...protocol.dissector import HEAD_LIMIT, BodyEnd, Dissector, FoundFrames, Mode
-from ...protocol.head import Head, begins_like_head, head_end, parse_head
+from ...protocol.head import Head, begins_like_head, empty_lines, head_end, parse_head
 from ...protocol.header import EXTENDED, is_legal, read_header
 from ...protocol.words import CLOSE, CONTINUATION, FIN, MASK, OPCODE, OPCODES, RSV1, RSV2, RSV3, TEXT, apply_mask
 from .packets import CapturedStream, Flow, Run
@@ -306,7 +306,7 @@ def _heads(data: bytes, sender: Sender, methods: Sequence[str | None] = ()) -> I
     """
     at = number = 0
     while at < len(data) and begins_like_head(data[at : at + HEAD]):
-        end = head_end(data, at, at + HEAD_LIMIT)
+        end = head_end(data, empty_lines(data, sender, at), at + HEAD_LIMIT)
         if end < 0:
             return
         head = parse_head(data[at:end], sender, offset=at)
