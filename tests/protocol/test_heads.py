@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from test_frames import assert_tiled
 from wire_streams import CLIENT, REQUEST, RESPONSE, SERVER
 
 from wslab.anatomy.field import Sender
-from wslab.protocol import accept_key, build_request, build_response, dissect, explain_head, parse_head
+from wslab.protocol import accept_key, build_request, build_response, dissect, explain, explain_head, parse_head
 from wslab.protocol.dissector import HEAD_LIMIT, Dissector
 from wslab.protocol.head import Head, begins_like_head
 
@@ -324,3 +325,32 @@ def test_only_what_is_about_websocket_is_called_an_opening_handshake(
 ) -> None:
     request = None if request_data is None else parse_head(request_data, CLIENT)
     assert explain_head(data, sender, request=request).title == title
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version:\r\n 12"),
+        (b"Sec-WebSocket-Key: dGhlIHNh", b"Sec-WebSocket-Key: dGhl\r\n\tIHNh"),
+        (b"Host: 127.0.0.1", b"Host:\r\n \r\n a b\r\n  c"),
+    ],
+)
+def test_of_a_folded_header_all_lines_are_blamed(line: bytes, value: bytes) -> None:
+    data = build_request().replace(line, value)
+    wrong = explain(data).violations[0]
+    assert wrong.rule in {"version-not-13", "key-not-16-bytes", "host-invalid"}
+    blamed = data[wrong.start // 8 : (wrong.start + wrong.width) // 8]
+    assert blamed.startswith(value)
+    assert blamed.endswith(b"\r\n")
+    assert data[(wrong.start + wrong.width) // 8 :][:1] not in (b" ", b"\t")
+
+
+def test_a_header_of_many_folds_is_read_in_linear_time() -> None:
+    def seconds(folds: int) -> float:
+        began = time.perf_counter()
+        head = parse_head(build_request()[:-2] + b"A: b\r\n" + b" c\r\n" * folds + b"\r\n", CLIENT)
+        assert head.get("A") == ["b" + " c" * folds]
+        return time.perf_counter() - began
+
+    seconds(100)
+    assert seconds(200_000) < 12 * max(seconds(50_000), 0.05)

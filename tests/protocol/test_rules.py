@@ -21,6 +21,7 @@ from wslab.protocol import (
     build_frame,
     build_request,
     build_response,
+    dissect,
     explain,
 )
 
@@ -67,6 +68,11 @@ def request(blamed: bytes, headers: dict[str, str | None] | None = None, **kw: s
 def more(blamed: bytes) -> Example:
     """A request with one line more, refused."""
     return Example([PLAIN_REQUEST[:-2] + blamed + b"\r\n"], [REFUSED], blamed=blamed)
+
+
+def second(good: str, blamed: str) -> Example:
+    """A request with two lines more, the second of which is wrong."""
+    return Example([PLAIN_REQUEST[:-2] + good.encode() + blamed.encode() + b"\r\n"], [REFUSED], blamed=blamed.encode())
 
 
 def response(blamed: bytes, headers: dict[str, str | None], asked: dict[str, str] | None = None) -> Example:
@@ -169,14 +175,23 @@ EXAMPLES: dict[str, list[Example]] = {
     "origin-doubled": [
         Example([PLAIN_REQUEST[:-2] + b"Origin: null\r\nOrigin: null\r\n\r\n"], [REFUSED], blamed=b"Origin: null\r\n")
     ],
-    "subprotocols-malformed": [more(f"{PROTOCOL}: {value}\r\n".encode()) for value in ("a, a", ",", "a(b")],
+    "subprotocols-malformed": [
+        *(more(f"{PROTOCOL}: {value}\r\n".encode()) for value in ("a, a", ",", "a(b")),
+        second(f"{PROTOCOL}: x\r\n", f"{PROTOCOL}: y, a(b\r\n"),
+    ],
     "extensions-malformed": [
-        more(f"{EXTENSIONS}: {value}\r\n".encode())
-        for value in ("a=b", ";", "", 'a; b="c d"', 'a; b=""', 'a; b="c\\"', "a; b=c@d", 'a; b="c')
+        *(
+            more(f"{EXTENSIONS}: {value}\r\n".encode())
+            for value in ("a=b", ";", "", 'a; b="c d"', 'a; b=""', 'a; b="c\\"', "a; b=c@d", 'a; b="c')
+        ),
+        second(f"{EXTENSIONS}: x; y\r\n", f"{EXTENSIONS}: z, a=b\r\n"),
     ],
     "deflate-offer-invalid": [
-        more(f"{EXTENSIONS}: permessage-deflate; {value}\r\n".encode())
-        for value in (*NO_PARAMETERS, "server_max_window_bits")
+        *(
+            more(f"{EXTENSIONS}: permessage-deflate; {value}\r\n".encode())
+            for value in (*NO_PARAMETERS, "server_max_window_bits")
+        ),
+        second(f"{EXTENSIONS}: permessage-deflate\r\n", f"{EXTENSIONS}: permessage-deflate; x\r\n"),
     ],
     "response-malformed": [
         Example(server=[PLAIN_RESPONSE.replace(SWITCHING, b"HTTP/1.1 101\r\n")], blamed=b"HTTP/1.1 101\r\n")
@@ -532,3 +547,11 @@ def test_a_lone_head_is_judged_too() -> None:
     assert explain(PLAIN_REQUEST).sender is CLIENT
     assert explain(PLAIN_RESPONSE).sender is SERVER
     assert [v.rule for v in explain(build_request(headers={"Host": None})).violations] == ["host-missing"]
+
+
+def test_what_a_malformed_offer_asks_for_is_not_known() -> None:
+    """Nothing behind what does not fit the grammar is read, so nobody can say that it was not asked for."""
+    for offer in ("x; y=, permessage-deflate", "permessage-deflate; x=, permessage-deflate", "a=b, permessage-deflate"):
+        asked, answer = ({EXTENSIONS: value} for value in (offer, "permessage-deflate"))
+        found = dissect(build_request(headers=asked), build_response(headers=answer)).heads[1].violations
+        assert [one.rule for one in found] == ["broken-request-accepted"]

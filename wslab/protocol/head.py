@@ -24,6 +24,7 @@ END = b"\r\n\r\n"  # an empty line ends a head (RFC 9112 section 2.1)
 # "Although the line terminator for the start-line and fields is the sequence CRLF, a recipient MAY recognize a single
 # LF as a line terminator and ignore any preceding CR." (RFC 9112 2.2)
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
+_FOLDS = re.compile(rb"(?:[ \t][^\n]*\n?)*")  # the lines that go on with the one before them
 _EMPTY_LINES = re.compile(rb"(?:\r?\n)*")  # which a request may stand behind
 
 # Headers of the protocols hixie-75 and hixie-76 alone, whose frames are others.
@@ -50,6 +51,7 @@ class HeaderLine(NamedTuple):
     stop: int  # offset after its CRLF or LF
     number: int  # of the line in the head, from 1
     folded: bool = False  # whether it goes on with the line before it (RFC 9112 section 5.2)
+    end: int = 0  # offset after the last line that goes on with it
 
 
 @dataclass(frozen=True, repr=False)
@@ -212,7 +214,7 @@ def empty_lines(data: bytes | bytearray | memoryview, sender: Sender, start: int
 def _lines(data: bytes, before: int) -> list[HeaderLine]:
     lines: list[HeaderLine] = []
     first = start = data.find(b"\n", before) + 1
-    number, whole = data.count(b"\n", 0, first), 0  # the line that folded ones go on with
+    number = data.count(b"\n", 0, first)
     while start > 0 and start < len(data):
         found = data.find(b"\n", start)
         stop = len(data) if found < 0 else found + 1
@@ -221,16 +223,14 @@ def _lines(data: bytes, before: int) -> list[HeaderLine]:
             break
         number += 1
         folded = start > first and text[:1] in (" ", "\t")
-        if folded:
-            # "replace each received obs-fold with one or more SP octets prior to interpreting the field value"
-            # (RFC 9112 5.2)
-            value = " ".join((lines[whole].value, text.strip(" \t"))).strip(" ")
-            lines[whole] = lines[whole]._replace(value=value)
-        else:
-            whole = len(lines)
         name, colon, value = ("", "", "") if folded else text.partition(":")
         name, value = (name, value.strip(" \t")) if colon else ("", text)
-        lines.append(HeaderLine(name, value, start, stop, number, folded))
+        end = stop if folded or not (folds := _FOLDS.match(data, stop)) else folds.end()
+        # "replace each received obs-fold with one or more SP octets prior to interpreting the field value"
+        # (RFC 9112 5.2)
+        more = (_without_end(part).decode("latin-1").strip(" \t") for part in data[stop:end].split(b"\n"))
+        value = " ".join(filter(None, (value, *more)))
+        lines.append(HeaderLine(name, value, start, stop, number, folded, end))
         start = stop
     return lines
 

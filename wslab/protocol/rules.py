@@ -101,13 +101,13 @@ class HeadCase:
     request: Head | None = None  # what a response answers
 
     def each(self, name: str) -> list[tuple[str, tuple[int, int]]]:
-        """The value, and the first bit and number of bits, of each header line of that name."""
+        """The value, and the first bit and number of bits, of each header line of that name, with its folded lines."""
         lines = [line for line in self.head.lines if line.name.lower() == name.lower()]
-        return [(line.value, (line.start * 8, (line.stop - line.start) * 8)) for line in lines]
+        return [(line.value, (line.start * 8, (line.end - line.start) * 8)) for line in lines]
 
-    def line(self, name: str, number: int = 0) -> tuple[int, int]:
-        """First bit and number of bits of the ``number``-th header line of that name; of the first line without it."""
-        places = [place for _, place in self.each(name)]
+    def line(self, name: str, number: int = 0, part: str = "") -> tuple[int, int]:
+        """The place, as above, of the ``number``-th such line that holds ``part``; of the first line without it."""
+        places = [place for value, place in self.each(name) if part in value]
         return places[number] if number < len(places) else self.first_line
 
     @property
@@ -488,33 +488,33 @@ def _subprotocols(case: HeadCase) -> Iterator[Breach]:
     """The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to U+007E not
     including separator characters as defined in [RFC2616] and MUST all be unique strings."""
     values = case.head.get("Sec-WebSocket-Protocol")
-    names, place = case.head.tokens("Sec-WebSocket-Protocol"), case.line("Sec-WebSocket-Protocol")
+    names, line = case.head.tokens("Sec-WebSocket-Protocol"), partial(case.line, "Sec-WebSocket-Protocol")
     if values and not names:
-        yield Breach("no subprotocol is named", *place)
+        yield Breach("no subprotocol is named", *line())
     wrong = next((name for name in names if not TOKEN.fullmatch(name)), None)
     if wrong is not None:
-        yield Breach(f"{quote(wrong)} cannot be a subprotocol's name", *place)
+        yield Breach(f"{quote(wrong)} cannot be a subprotocol's name", *line(part=wrong))
     if len(set(names)) < len(names):
-        yield Breach("a subprotocol is named twice", *place)
+        yield Breach("a subprotocol is named twice", *line())
 
 
 @_request("extensions-malformed", "RFC 6455 9.1")
 def _extensions(case: HeadCase) -> Iterator[Breach]:
     """If a value is received by either the client or the server during negotiation that does not conform to the ABNF
     below, the recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."""
-    values, place = case.head.get("Sec-WebSocket-Extensions"), case.line("Sec-WebSocket-Extensions")
+    values, line = case.head.get("Sec-WebSocket-Extensions"), partial(case.line, "Sec-WebSocket-Extensions")
     extensions, wrong = parse_extensions(values)
     if wrong is not None:
-        yield Breach(f"{quote(wrong)} is no extension", *place)
+        yield Breach(f"{quote(wrong)} is no extension", *line(part=wrong))
     elif values and not extensions:
-        yield Breach("no extension is named", *place)
+        yield Breach("no extension is named", *line())
 
 
 def _parameters(offered: bool, case: HeadCase) -> Iterator[Breach]:
-    for extension in _deflates(case.head):
-        if (wrong := wrong_parameter(extension, offered=offered)) is not None:
-            yield Breach(wrong, *case.line("Sec-WebSocket-Extensions"))
-            return
+    for value, place in case.each("Sec-WebSocket-Extensions"):
+        for extension in parse_extensions([value])[0]:
+            if extension.name == NAME and (wrong := wrong_parameter(extension, offered=offered)) is not None:
+                return (yield Breach(wrong, *place))
 
 
 _request(
@@ -603,11 +603,12 @@ _acceptance("response-extensions-malformed", "RFC 6455 9.1")(_extensions)
 @_acceptance("extension-not-asked-for", "RFC 6455 9")
 def _extension_not_asked(case: HeadCase) -> Iterator[Breach]:
     """A server MUST NOT respond with any extension not requested by the client."""
-    if case.request is not None:
-        asked = {extension.name for extension in _named(case.request)}
-        strangers = [extension.name for extension in _named(case.head) if extension.name not in asked]
-        if strangers:
-            yield Breach(f"{quote(strangers[0])} was not asked for", *case.line("Sec-WebSocket-Extensions"))
+    # What stands behind something malformed is not read, and may have been asked for.
+    if case.request and parse_extensions(case.request.get("Sec-WebSocket-Extensions"))[1] is None:
+        asked, named = (dict.fromkeys(one.name for one in _named(head)) for head in (case.request, case.head))
+        for stranger in [name for name in named if name not in asked][:1]:
+            found = f"{quote(stranger)} was not asked for"
+            yield Breach(found, *case.line("Sec-WebSocket-Extensions", part=stranger))
 
 
 _acceptance(
