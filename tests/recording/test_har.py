@@ -246,6 +246,19 @@ def test_a_host_that_is_not_listed_is_that_of_the_url(url: str, host: str):
     assert not any("Host is that of" in note for note in read_har([entry([message()])]).notes)
 
 
+@pytest.mark.parametrize("host", ["b\u00fccher.example", "a\0b", "a\\b", "\U0001f600", "a\x7f", "[::1"])
+def test_a_client_is_not_accused_of_a_host_that_stands_in_a_wrong_url(host: str):
+    listed = entry([message()])
+    headers = [one for one in listed["request"]["headers"] if one["name"] != "Host"]
+    listed["request"] |= {"url": f"ws://{host}/chat", "headers": headers}
+    trace = read_har([listed])
+    assert not trace.violations
+    assert "a handshake is left out: the file does not tell it whole" in trace.notes
+    assert [one.data for one in trace.messages] == [one.data for one in read_har([entry([message()])]).messages]
+    listed["request"]["headers"] = [*headers, {"name": "Host", "value": host.replace("\0", "/")}]
+    assert "host-invalid" in [found.rule for _, found in read_har([listed]).violations], "what is listed is judged"
+
+
 @pytest.mark.parametrize("long", ["@", "#", "/", "a@b#"], ids=str)
 def test_a_long_url_is_looked_at_once(long: str):
     """Two of the pattern's parts could share out such a URL in any way, and so many ways were tried."""

@@ -27,6 +27,7 @@ from ...anatomy.field import Sender
 from ...anatomy.record import Kind, Record
 from ...drawing.visible import count, quote
 from ...protocol.builder import build_frame
+from ...protocol.handshake import is_host
 from ...protocol.head import TOKEN, Head, parse_head
 from ...protocol.words import BINARY, CLOSE, CONTINUATION, FIN, OPCODE, PING, PONG, TEXT
 from ..archive import LATEST, R, TraceFileError, withheld
@@ -372,7 +373,9 @@ def _head(half: Any, sender: Sender, problems: Problems) -> bytes | None:
         path = target[2] if target[2].startswith("/") else f"/{target[2]}"
         lines = [f"{method} {path} {version}"]
         if not any(_header(header)[0].lower() == "host" for header in half["headers"]):
-            lines.append(f"Host: {target[1].rpartition('@')[2]}")
+            if not is_host(host := target[1].rpartition("@")[2]):
+                return None  # a URL that no request can have had is no reason to accuse the client
+            lines.append(f"Host: {host}")
             problems.note("a request's Host is that of its URL: the file lists none")
     else:
         status, reason = half.get("status"), half.get("statusText")
