@@ -23,8 +23,9 @@ LONGEST = 400
 BUDGETS = {
     "wslab/__init__.py": 80,
     "wslab/protocol/rules.py": 785,
-    "wslab/protocol/connection.py": 445,
-    "wslab/protocol/head.py": 545,
+    "wslab/protocol/connection.py": 451,
+    "wslab/protocol/head.py": 546,
+    "wslab/recording/reading.py": 404,
 }
 """Files that may be longer, or must be shorter, since what they hold belongs together."""
 LEFT_LONGER: dict[str, int] = {}

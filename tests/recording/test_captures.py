@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -243,6 +245,33 @@ def test_anything_comes_back(tmp_path_factory: pytest.TempPathFactory, actions):
             ends[who].sent(data)
             unread[who] += data
     assert_equal(trace, back(trace, tmp_path_factory.mktemp("own")))
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["still coming", "ended"])
+@pytest.mark.parametrize("first", ["GET / HTTP/1.1", "GET /a b HTTP/1.1", "\r\nGET / HTTP/1.1"])
+@pytest.mark.parametrize("line", ["Cookie: opensesame", "Authorization:\r\n opensesame", "X: 1\rCookie: opensesame"])
+def test_credentials_in_a_head_without_its_end_stay_here_too(line: str, first: str, ended: bool, tmp_path: Path):
+    trace = Trace()
+    client, server = trace.join(CLIENT, 1), trace.join(SERVER, 1)
+    cut = f"{first}\r\n{line}".encode()
+    client.sent(cut)
+    server.received(cut)
+    if ended:
+        client.fin_sent()
+        server.fin_received()
+    trace.update()
+    trace.save(tmp_path / "cut.wslab")
+    trace.to_pcapng(tmp_path / "cut.pcapng")
+    with zipfile.ZipFile(tmp_path / "cut.wslab") as file:
+        parts = b"".join(map(file.read, file.namelist()))
+    views = [repr(trace), trace._repr_html_(), str(trace.connection(0)), json.dumps(trace.to_har())]
+    views += [view for n in range(trace.total) for view in (repr(trace.explain(n)), trace.explain(n)._repr_html_())]
+    for data in (parts, (tmp_path / "cut.pcapng").read_bytes(), "".join(views).encode()):
+        for secret in (b"sesame", b"sesame".hex().encode(), b"sesame".hex(" ").encode()):
+            assert secret not in data
+    trace.save(tmp_path / "whole.wslab", reveal=True)
+    with zipfile.ZipFile(tmp_path / "whole.wslab") as file:
+        assert b"opensesame" in file.read("bytes.bin")
 
 
 def test_credentials_stay_here_unless_asked_for(tmp_path: Path):

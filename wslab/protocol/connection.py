@@ -18,7 +18,7 @@ from ..drawing.visible import count, quote
 from .deflate import NAME, Inflater, Parameters, agreed, parse_extensions
 from .dissector import UNREAD_KEPT, Dissector, Mode
 from .frame import PREVIEW, Frame, close_body
-from .head import Head
+from .head import Head, parse_head
 from .header import EXTENDED, KEY, FrameHeader, is_legal
 from .message import Message, OpenedMessage
 from .rules import END_RULES, FRAME_RULES, EndCase, FrameCase, judge, judge_head
@@ -42,6 +42,7 @@ PLAIN: Final = {
 
 BODY: Final = "the body of an HTTP message"
 EMPTY: Final = "empty lines without a request behind them"
+CUT_HEAD: Final = "an opening handshake without its end"
 EARLIER: Final = "bytes of an earlier protocol than RFC 6455"
 NEITHER: Final = "bytes that are neither HTTP nor frames"
 AFTER_CLOSE: Final = 65536  # bytes of a payload that are gathered behind the other end's close frame: it reads no more
@@ -266,9 +267,14 @@ class Connection:
             what = EARLIER if any(head.earlier for head in self.heads) else BODY if offset else NEITHER
             return Unread(sender, offset, data, dissector.unread, what)
         else:
-            what = f"{'an opening handshake' if dissector.mode is Mode.HEAD else 'a frame header'} without its end"
-            what = what if dissector.mode is not Mode.HEAD or data.strip(b"\r\n") else EMPTY
+            head = CUT_HEAD if data.strip(b"\r\n") else EMPTY
+            what = head if dissector.mode is Mode.HEAD else "a frame header without its end"
         return Unread(sender, offset, data[:UNREAD_KEPT], dissector.received - offset, what, broken, header)
+
+    def unfinished(self) -> list[Head]:
+        """What has come of each head whose end has not."""
+        waiting = [side.dissector for side in self._sides if side.dissector.mode is Mode.HEAD]
+        return [parse_head(one.tail, one.sender, offset=one.next_offset) for one in waiting if one.tail]
 
     def _want(self, side: _Direction, first: int, length: int) -> int:
         """How many bytes of a payload have to be gathered."""

@@ -304,8 +304,10 @@ _FOLDED: Final = Told("goes on with the line before it, as old programs may writ
 
 
 def _odd_and_secret(name: str, raw: bytes) -> bool:
-    """Whether a line that is not written as a header may hold a credential: folded under one, or without a colon."""
-    return raw[:1] in (b" ", b"\t") or (not name and _CREDENTIALS.search(raw) is not None)
+    """Whether a line that is not written as a header may hold a credential: folded under one, without a colon, or with
+    another line behind a CR."""
+    odd = not name or b"\r" in _without_end(raw)
+    return raw[:1] in (b" ", b"\t") or (odd and _CREDENTIALS.search(raw) is not None)
 
 
 def head_facts(head: Head, request: Head | None) -> Iterator[tuple[str, str]]:

@@ -221,7 +221,7 @@ def _told(conversation: Conversation, start: int, kept: bytearray, reveal: bool)
     """A connection as JSON. Secrets are overwritten among the kept bytes, which begin at ring position ``start``."""
     wire, protocol = conversation.wire, conversation.protocol
     heads: list[dict[str, Any]] = []
-    for head in protocol.heads:
+    for head in (*protocol.heads, *protocol.unfinished()):
         data, stream = head.data if reveal else withheld(head), conversation.streams[head.sender]
         stops = [*stream.offsets[1:], max(wire.seen[head.sender])]
         for first, stop, position in zip(stream.offsets, stops, stream.positions, strict=False):
@@ -231,6 +231,7 @@ def _told(conversation: Conversation, start: int, kept: bytearray, reveal: bool)
                     kept[place] = data[at - head.offset]
         broken = [violation._asdict() for violation in head.violations]
         heads.append({"sender": head.sender, "offset": head.offset, "data": data.hex(), "violations": broken})
+    del heads[len(protocol.heads) :]
     return {
         "number": wire.number,
         "tapped": wire.tapped,

@@ -11,7 +11,7 @@ from bisect import bisect_right
 
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import PACKED, PREVIEW, UNKNOWN, CloseReport, Kind, delay
-from ..protocol.connection import BODY, Unread
+from ..protocol.connection import BODY, CUT_HEAD, Unread
 from ..protocol.frame import Frame
 from ..protocol.head import Head
 from ..protocol.message import Message
@@ -193,6 +193,8 @@ def _stored(
 def _unread(ledger: Ledger, at: float, conversation: Conversation, unread: Unread) -> None:
     sender, offset, data, length, what, violations, header = unread
     first, second, start = (header.first, header.second, header.header_length) if header else (int(what == BODY), 0, 0)
+    if what == CUT_HEAD:
+        data = data.lstrip(b"\r\n").splitlines()[0]  # what comes next may be a credential
     number = _append(
         ledger, at, conversation, sender, Kind.UNREAD, offset,
         payload_length=length - start, header_length=start, first=first, second=second,

@@ -26,8 +26,9 @@ from ..anatomy.explanation import Explanation
 from ..anatomy.field import Sender, Violation
 from ..anatomy.record import CloseReport, Kind, Record, packed_values
 from ..drawing.visible import count, named
+from ..protocol.connection import CUT_HEAD
 from ..protocol.frame import Frame, close_body, explain_frame
-from ..protocol.head import Head
+from ..protocol.head import Head, explain_head
 from ..protocol.message import Message
 from ..protocol.states import State, Transition
 from ..protocol.words import CLOSE, MASK, OPCODE
@@ -308,6 +309,9 @@ class Reading:
                     shown = explain_frame(raw, sender=sender, offset=offset, violations=violations)
                     facts = (*shown.facts, ("Cut short", text or "the frame's end was not recorded"))
                     return replace(shown, title=f"{shown.title}, cut short", facts=facts)
+                case Kind.UNREAD if raw and text == CUT_HEAD:
+                    shown = explain_head(raw, sender, offset=offset, violations=violations)
+                    return replace(shown, facts=(*shown.facts, ("left over", text)))
                 case Kind.RESET if text is not None:
                     fact = "TCP RST", text
                 case Kind.UNREAD:

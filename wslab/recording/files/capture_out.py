@@ -85,7 +85,8 @@ class _Export:
         self.lost = {(one.connection, one.sender): int(found[1].replace(",", "")) for one, found in told if found}
         self.begins = trace.tape.begins()
         for number in () if reveal else trace.connections:
-            for head in trace.conversation(number).protocol.heads:
+            protocol = trace.conversation(number).protocol
+            for head in (*protocol.heads, *protocol.unfinished()):
                 self.hidden.setdefault((number, head.sender), []).append((head.offset, withheld(head)))
 
     def packets(self) -> Packets:
