@@ -40,6 +40,7 @@ class _Gauge:
         self.put(text, f'<label>{escape(text)}<br><progress max="1"{value}></progress></label>')
 
     def put(self, text: str = "", html: str = "") -> None:
+        before, self.text = self.text, text  # noted first, so that what an interrupt leaves shown is taken away
         if self.handle is None and running_cell() is not None:
             from IPython.display import DisplayHandle
 
@@ -48,9 +49,8 @@ class _Gauge:
         if self.handle is not None:
             self.handle.update({"text/plain": text, "text/html": html}, raw=True)
         elif sys.stderr and sys.stderr.isatty():
-            sys.stderr.write(f"\r{text.ljust(len(self.text))}" + ("" if text else "\r"))
+            sys.stderr.write(f"\r{text.ljust(len(before))}" + ("" if text else "\r"))
             sys.stderr.flush()
-        self.text = text
 
 
 @contextmanager
