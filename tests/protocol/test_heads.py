@@ -347,10 +347,10 @@ def test_of_a_folded_header_all_lines_are_blamed(line: bytes, value: bytes) -> N
 
 def test_a_header_of_many_folds_is_read_in_linear_time() -> None:
     def seconds(folds: int) -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         head = parse_head(build_request()[:-2] + b"A: b\r\n" + b" c\r\n" * folds + b"\r\n", CLIENT)
         assert head.get("A") == ["b" + " c" * folds]
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     seconds(100)
     assert seconds(200_000) < 12 * max(seconds(50_000), 0.05)

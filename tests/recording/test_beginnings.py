@@ -198,6 +198,15 @@ HIXIE_GIVEN = (
 HIXIE_FRAME = b"\x00hello\xff"
 
 
+def test_more_empty_lines_than_are_kept_before_a_request_that_is_cut():
+    trace = Trace()
+    tap = trace.join(Sender.CLIENT, 1)
+    tap.sent(b"\r\n" * 3_000 + b"GET / HTTP/1.1\r\nCookie: opensesame")
+    tap.fin_sent()
+    assert [record.kind for record in trace.records] == [Kind.UNREAD, Kind.FIN]
+    assert "sesame" not in repr(trace) + repr(trace.explain(0))
+
+
 def test_an_earlier_protocol_is_named_and_held_to_no_rule():
     asked, given = HIXIE_ASKED + HIXIE_FRAME, HIXIE_GIVEN + HIXIE_FRAME
     trace = read([("c", asked), ("s", given)])

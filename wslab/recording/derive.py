@@ -194,7 +194,8 @@ def _unread(ledger: Ledger, at: float, conversation: Conversation, unread: Unrea
     sender, offset, data, length, what, violations, header = unread
     first, second, start = (header.first, header.second, header.header_length) if header else (int(what == BODY), 0, 0)
     if what == CUT_HEAD:
-        data = data.lstrip(b"\r\n").splitlines()[0]  # what comes next may be a credential
+        # What comes next may be a credential; the bytes that are kept may be empty lines alone.
+        data = (data.lstrip(b"\r\n").splitlines() or [b""])[0]
     number = _append(
         ledger, at, conversation, sender, Kind.UNREAD, offset,
         payload_length=length - start, header_length=start, first=first, second=second,
