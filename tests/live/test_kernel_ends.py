@@ -132,6 +132,49 @@ await asyncio.gather(computes(), asyncio.sleep(1000))
     assert kernel.said == ""
 
 
+@pytest.mark.parametrize("order", ["press(); over.set()", "over.set(); press()"])
+@pytest.mark.parametrize("wait", ["over.wait()", "asyncio.sleep(0)"])
+def test_an_interrupt_reaches_a_cell_whose_wait_ends_in_the_same_moment(kernel: Kernel, wait: str, order: str) -> None:
+    """The cancelling takes turns of the loop. A cell that goes on in one of these and computes lets none more come."""
+    code = f"""
+import signal
+over = asyncio.Event()
+def press():
+    signal.raise_signal(signal.SIGINT)
+async def both():
+    {order}
+begun = asyncio.ensure_future(both())
+while not over.is_set(): await {wait}
+while True: pass
+"""
+    begun = time.monotonic()
+    outcome = kernel.outcome(kernel.send(code), timeout=10)
+    assert time.monotonic() - begun < PROMPT
+    assert outcome.error.split(":")[0] in ("KeyboardInterrupt", "CancelledError")
+    assert kernel.run("print('next')").printed == "next"
+    assert kernel.said == ""
+
+
+@pytest.mark.parametrize("awaits", ["await asyncio.sleep(0)\n", ""], ids=["awaits", "awaits nothing"])
+def test_an_interrupt_comes_again_where_python_could_not_raise_it(kernel: Kernel, awaits: str) -> None:
+    """What a collected thing's weak reference calls cannot raise: Python tells "Exception ignored" and goes on."""
+    code = """
+import weakref
+one = asyncio.Event()
+told = weakref.ref(one, lambda _: (print("on"), time.sleep(1000)))
+del one
+while True: pass
+"""
+    interrupted(kernel, awaits + code)
+    assert kernel.run("print('next')").printed == "next"
+    assert kernel.said == ""
+
+
+def test_what_else_python_could_not_raise_is_told(kernel: Kernel) -> None:
+    code = "import weakref\none = asyncio.Event()\ntold = weakref.ref(one, lambda _: 1 / 0)\ndel one"
+    assert "ZeroDivisionError" in kernel.outcome(kernel.send(code)).streams["stderr"]
+
+
 def test_an_interrupt_that_a_cell_catches_is_over(kernel: Kernel) -> None:
     code = """
 await asyncio.sleep(0)

@@ -8,6 +8,8 @@ import sys
 import threading
 import types
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from websockets.exceptions import ConnectionClosed
@@ -18,6 +20,7 @@ from . import errors
 
 T = TypeVar("T")
 PATIENCE = 0.5  # seconds after an interrupt in which a cell that awaits ends; later it counts as one that computes
+SOON = 0.05  # seconds until an interrupt that got lost comes again
 _armed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
 
 
@@ -41,7 +44,25 @@ def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
     _armed.add(loop)
     shell().events.register("pre_run_cell", lambda *_: _interrupt_what_computes(loop))
     _interrupt_what_computes(loop)
+    sys.unraisablehook = partial(_come_again, sys.unraisablehook)
     return True
+
+
+def _come_again(tell: Callable[[Any], object], lost: Any) -> None:
+    """Interrupt again where Python could not raise KeyboardInterrupt, as in a weak reference's callback; tell others.
+
+    Much of a computing cell's time goes into collecting garbage, and what that calls is where the interrupt arrives.
+    """
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        tell(lost)
+    elif callable(handler := signal.getsignal(signal.SIGINT)):
+        threading.Timer(SOON, _press_again, (handler,)).start()
+
+
+def _press_again(handler: Callable[..., object]) -> None:
+    """Interrupt again, unless ``handler`` is gone, as it is when the cell has ended: then the kernel would end, too."""
+    if signal.getsignal(signal.SIGINT) is handler:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def _interrupt_what_computes(loop: asyncio.AbstractEventLoop) -> None:
@@ -60,9 +81,10 @@ def _interrupt_what_computes(loop: asyncio.AbstractEventLoop) -> None:
         if not late:
             late = True
             cancel(number, frame)
-            again = threading.Timer(PATIENCE, signal.pthread_kill, (main.ident, number))
+            again = threading.Timer(PATIENCE, _press_again, (interrupted,))
             again.start()
-            loop.call_soon_threadsafe(again.cancel)
+            # ipykernel cancels the task one turn after this. What runs before that in either turn may compute for ever.
+            loop.call_soon_threadsafe(loop.call_soon, again.cancel)
             return
         while frame is not None and frame.f_back is not None:
             # Elsewhere nothing would catch it, and the kernel's loop would end.
