@@ -14,6 +14,7 @@ from ...protocol import build_close
 
 KEY = bytes(4)  # a masking key that leaves the payload as it is: for lessons only
 LAST = 5000  # the line of codes ends here
+WIDTH = 640  # pixels of the line, so few that its letters stay readable in a narrow window
 PAGES = (
     "A page's script may hand only 1000 and 3000 to 4999 to close(). The others are for an endpoint itself to say, and "
     "there the endpoint is the browser."
@@ -105,13 +106,13 @@ class CodeLine(Shown):
             x += 40 + pen.text_width(said)
         described = "; ".join(f"{run.name}: {run.who}" for run in self.runs)
         return style.themed(
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{pen.WIDTH}" height="206" '
-            f'viewBox="0 0 {pen.WIDTH} 206" font-family="{pen.SANS}"><title>Status codes</title>'
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{WIDTH}" height="206" '
+            f'viewBox="0 0 {WIDTH} 206" font-family="{pen.SANS}"><title>Status codes</title>'
             f"<desc>{described}</desc>{''.join(parts)}</svg>"
         )
 
     def _strip(self, first: int, stop: int, y: float, named: Iterable[int]) -> list[str]:
-        scale = pen.WIDTH / (stop - first)
+        scale = WIDTH / (stop - first)
         parts = [pen.text(0, y - 22, f"{first} to {stop - 1}", weight=700)]
         for run in self.runs:
             start, end = max(run.first, first), min(run.last + 1, stop)
@@ -119,7 +120,7 @@ class CodeLine(Shown):
                 parts.append(pen.rect((start - first) * scale, y, (end - start) * scale, 22, _look(run.who)))
         for code in named:
             middle = scale / 2 if stop - first < 100 else 0
-            x = min((code - first) * scale + middle, pen.WIDTH - 14)
+            x = min((code - first) * scale + middle, WIDTH - 14)
             parts.append(pen.text(max(x, 14), y - 5, str(code), size=10, anchor="middle", ink=style.SOFT))
         return parts
 
