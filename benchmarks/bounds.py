@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import multiprocessing
 import os
 import random
 import struct
@@ -19,9 +20,13 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as bare_connect
 from websockets.asyncio.server import Server, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -46,18 +51,29 @@ async def connections(count: int, carrier: str, compression: str | None = None) 
     """Megabytes by which so many short connections make a lab grow."""
     async with Lab(carrier=carrier) as lab:
         await lab.serve(compression=compression)
-
-        async def some(many: int) -> None:
-            for _ in range(many):
-                async with lab.connect(compression=compression) as client:
-                    await client.send("x")
-                    await client.recv()
-
-        await some(100)
-        before = memory()
-        await asyncio.gather(*(some(count // 4) for _ in range(4)))
+        grown = await growth(count, lambda: lab.connect(compression=compression))
         assert len(lab.trace.connections) <= 500
-        return memory() - before
+        return grown
+
+
+async def bare_connections(count: int, compression: str | None = None) -> float:
+    """The same of a server and clients of ``websockets`` alone, over TCP."""
+    async with serve(echo, "127.0.0.1", 0, compression=compression) as server:
+        uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        return await growth(count, lambda: bare_connect(uri, compression=compression, proxy=None))
+
+
+async def growth(count: int, opened: Callable[[], contextlib.AbstractAsyncContextManager[ClientConnection]]) -> float:
+    async def some(many: int) -> None:
+        for _ in range(many):
+            async with opened() as client:
+                await client.send("x")
+                await client.recv()
+
+    await some(100)
+    before = memory()
+    await asyncio.gather(*(some(count // 4) for _ in range(4)))
+    return memory() - before
 
 
 async def traffic(size: int, message: int) -> float:
@@ -189,13 +205,24 @@ async def closing(peers: int) -> float:
     return took
 
 
+def apart(measure: Callable[..., Coroutine[Any, Any, float]], *args: object) -> float:
+    """What a coroutine function returns in a new process, whose memory nothing else has used before."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(run, measure, *args).result()
+
+
+def run(measure: Callable[..., Coroutine[Any, Any, float]], *args: object) -> float:
+    return asyncio.run(measure(*args))
+
+
 def part(options: argparse.Namespace) -> None:
     match options.part:
         case "connections":
             for compression in (None, "deflate"):
-                grown = asyncio.run(connections(options.connections, options.carrier, compression))
-                words = f"{options.connections:,} short connections, compression={compression!r}"
-                print(f"{words}: {grown:.1f} MB more (wanted: under 40)", flush=True)
+                count, words = options.connections, f"{options.connections:,} short connections, {compression=}"
+                grown = apart(connections, count, options.carrier, compression)
+                alone = apart(bare_connections, count, compression)
+                print(f"{words}: {grown:.1f} MB more (wanted: under 40), without wslab {alone:.1f}", flush=True)
         case "traffic":
             grown = asyncio.run(traffic(options.bytes, 2**16))
             print(f"{options.bytes:,} bytes, every one counted: {grown:.1f} MB more (wanted: under 33.5)", flush=True)
