@@ -207,6 +207,33 @@ def test_a_students_board_tells_nothing_before_somebody_is_accused(student: None
     assert "MUST mask" in repr(one.accusation.state())
 
 
+@pytest.mark.usefixtures("student")
+def test_evidence_is_not_held_back_while_a_prediction_is_open() -> None:
+    predict("Who?", {"who": ["a", "b"]})
+    for shown in (board(2, 39), lesson15.side_by_side(lesson15.pairs()), turn(lesson15.quiet(), 2, 8)):
+        assert "wait for your prediction" not in repr(shown)
+        assert "Switching Protocols" in repr(shown)
+
+
+def test_an_accusation_says_why_it_was_them_and_nothing_of_pages() -> None:
+    whys = {
+        (1, 25): (4, "record 4 is the client's"),
+        (3, 50): (14, "did not answer"),
+    }
+    for (level, seed), (record, why) in whys.items():
+        accused = board(level, seed).accuse(record, "nobody", None).accusation
+        assert why in accused.marked.rows[1].why
+        assert "happens in a page" not in repr(accused)
+        assert accused.state()["meaning"] == ""
+
+
+def test_a_pair_shows_the_lines_in_which_its_captures_differ() -> None:
+    for place, extension in (("A", False), ("B", True)):
+        slider = lesson15.side_by_side(lesson15.pairs())
+        slider.at = place
+        assert ("permessage-deflate" in repr(slider).partition("The server's answer")[2]) is extension
+
+
 def test_the_author_sees_what_the_judge_finds() -> None:
     assert "What the judge finds" in repr(board(1, 25))
     assert "no byte of this capture breaks a rule" in " ".join(repr(board(1, 16)).split())
@@ -350,6 +377,8 @@ def test_the_bits_do_what_the_lesson_says() -> None:
     assert culprits[7] == [(2, "the client", "5.4")]
     assert culprits[8] == [(2, "the client", "5.1")]
     assert "nobody broke a rule" in repr(turn(calm, 2, 0))
+    with pytest.raises(ValueError, match="bit=88: the record has bits 0 to 87"):
+        turn(calm, 2, 88)
     assert "more, since what stands after it is read wrongly" in repr(turn(calm, 2, 8))
     assert "wsproto: fails the connection with 1002" in repr(turn(calm, 2, 1))
     assert [record.summary for record in calm][2:6] == [
@@ -433,6 +462,8 @@ def test_fifty_students_captures_can_be_solved() -> None:
             "in a close frame only",
         ),
         (lambda frames: [(frame[0], "5.1") for frame in frames], "You gave a list"),
+        (accuse(lambda record, sender, data: (record, 5.1) if data[1] < 128 and sender == "client" else None),
+         "the section as a number"),
         (lambda frames: frames[99], "IndexError"),
     ],
 )  # fmt: skip

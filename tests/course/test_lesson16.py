@@ -249,6 +249,21 @@ class Returnless(Base):
         super().feed(data)
 
 
+class FeedsBytes(Base):
+    def feed(self, data: bytes) -> Any:
+        return b""
+
+
+class NoLongLengths(Base):
+    def feed(self, data: bytes) -> Any:
+        self.rest = getattr(self, "rest", b"") + data
+        frames = []
+        while len(self.rest) >= 6 and len(self.rest) >= (stop := 6 + (self.rest[1] & 127)):
+            frames.append((self.rest[0], self.rest[2:6], self.rest[6:stop]))
+            self.rest = self.rest[stop:]
+        return frames
+
+
 class ReadIsFrame(Base):
     def feed(self, data: bytes) -> Any:
         return [(data[0], data[2:6], data[6:])]
@@ -277,6 +292,7 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
         (gives(None), "needs `return`"),
         (lambda opcode, payload: bytes([0x80 | opcode, 0x80 | len(payload)]) + payload, "has MASK set"),
         (lambda opcode, payload: right.short_frame(1, payload), "the same for each opcode"),
+        (lambda opcode, payload: list(right.short_frame(opcode, payload)), "returns a list"),
         (lambda opcode, payload: bytes([0x80 | opcode, len(payload) + 2]) + payload, "not the number"),
         (lambda opcode, payload: right.short_frame(opcode, payload[::-1]), "does not stand as it is"),
     ],
@@ -292,9 +308,12 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
         (lambda opcode, payload: bytes([0x80 | opcode, 126]) + len(payload).to_bytes(2, "little") + payload,
          "has its low byte first"),
         (lambda opcode, payload: right.long_frame(1, payload), "the same for each opcode"),
+        (lambda opcode, payload: list(right.long_frame(opcode, payload)), "returns a list"),
     ],
     "FrameParser": [
         (Returnless, "`feed` returns nothing"),
+        (FeedsBytes, "`feed` returns a list"),
+        (NoLongLengths, "126 is no length"),
         (PayloadsOnly, "You return payloads"),
         (Unmasks, "You unmask here"),
         (OnlyOne, "Two frames can come in one read"),

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from wslab import Lab
+from wslab import Lab, Trace
+from wslab.anatomy.field import Sender
 from wslab.course import Choice, Number, Prediction, predict, progress, quiz
 from wslab.course.journal import events
+from wslab.course.prediction import NEEDS_A_PAGE
+from wslab.live.showing import changes
 
 OUTCOME = {"client": 1815, "first": "the server"}
 
@@ -37,6 +40,12 @@ def test_each_foreseen_answer_has_its_own_reason_and_others_have_none():
     for said, why in (("5", "The header counts too."), (12, "")):
         row, _ = asked().answer({"client": said, "first": "the server"}).reveal(OUTCOME).rows
         assert (row.verdict, row.why) == ("surprise", why)
+
+
+def test_nothing_is_counted_while_nothing_is_shown():
+    reveal = asked().answer(client=7, first="the client").reveal(dict.fromkeys(OUTCOME))
+    assert reveal.state()["score"] == ""
+    assert NEEDS_A_PAGE in " ".join(repr(reveal).split())
 
 
 def test_the_authors_text_shows_what_many_say():
@@ -193,6 +202,17 @@ class TestHeldBack:
         assert "Hello" not in repr(latest.trace)
         last.skip()
         assert "Hello" in repr(latest.trace)
+
+    def test_a_view_of_a_recording_whose_lab_is_gone_is_told(self):
+        guess, told = predict("Who?", {"who": ["a", "b"]}), []
+        trace = Trace()
+        tap = trace.join(Sender.CLIENT, "key")
+        tap.sent(b"GET / HTTP/1.1\r\n\r\n", 0.0)
+        assert "waits for your prediction" in repr(trace)
+        changes.append(told.append)
+        guess.answer(who="a")
+        changes.remove(told.append)
+        assert trace in told
 
     def test_code_reads_every_record(self):
         lab = Lab(carrier="memory")

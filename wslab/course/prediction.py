@@ -112,9 +112,11 @@ class Form(Alive, Shown):
         return sum(row.verdict == self.words[0] for row in rows)
 
     def score(self, rows: Sequence[Answered]) -> str:
-        """How many answers were right, in words."""
+        """How many answers were right, in words; nothing where nothing is shown yet."""
         shown = sum(row.was != NOT_SHOWN for row in rows)
-        return f"{self.right(rows)} of {shown} {self.words[0]}" if self.locked else UNANSWERED
+        if not self.locked:
+            return UNANSWERED
+        return f"{self.right(rows)} of {shown} {self.words[0]}" if shown else ""
 
     def state(self) -> dict[str, Any]:
         """What the page shows."""
@@ -138,10 +140,15 @@ class Form(Alive, Shown):
 
 # By the name of each prediction that is open in a student's copy: how many records each trace had when it was asked.
 _open: dict[str, weakref.WeakKeyDictionary[Reading, int]] = {}
+_waiting: weakref.WeakSet[Any] = weakref.WeakSet()  # traces of which a view held something back
+evidence: weakref.WeakSet[Reading] = weakref.WeakSet()  # traces of which nothing is held back: they are what is asked
 
 
 def _held(trace: Reading) -> int | None:
     """From which record on the views of a trace wait for a prediction; None where none is open."""
+    if not _open or trace in evidence:
+        return None
+    _waiting.add(trace)
     return min((totals.get(trace, 0) for totals in list(_open.values())), default=None)
 
 
@@ -203,7 +210,7 @@ class Prediction(Form):
             # Who answers this question has gone past those before it: their tables wait, the views do no longer.
             for name in list(_open)[: list(_open).index(self.asked.name) + 1]:
                 del _open[name]
-            for trace in traces():
+            for trace in list(_waiting):
                 tell_changed(trace)
 
     @property
@@ -319,8 +326,13 @@ class Reveal(Alive, Shown):
             "columns": self._columns,
             "rows": [list(row) for row in self.rows],
             "score": self._form.score(self.rows),
-            "meaning": NEEDS_A_PAGE if None in self._outcome.values() else self._form.asked.meaning,
+            "meaning": NEEDS_A_PAGE if self._lacks else self._form.asked.meaning,
         }
+
+    @property
+    def _lacks(self) -> bool:
+        """Whether something is not shown here."""
+        return any(row.was == NOT_SHOWN for row in self.rows)
 
     @property
     def _columns(self) -> tuple[str, ...]:
@@ -333,7 +345,7 @@ class Reveal(Alive, Shown):
     def _sheet(self) -> Sheet:
         table = Table(self._columns, self.rows, self._form.asked.question, row_heading=0)
         if self.open or edition() != "student":
-            lacks = NEEDS_A_PAGE if None in self._outcome.values() else ""
+            lacks = NEEDS_A_PAGE if self._lacks else ""
             said = [self._form.score(self.rows), lacks, self._form.asked.meaning]
         else:
             said = [WAITING]

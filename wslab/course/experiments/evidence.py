@@ -27,6 +27,7 @@ from ..edition import edition
 from ..journal import events, note
 from ..lesson import Asked, Case
 from ..prediction import Answered, Form
+from ..prediction import evidence as never_held
 from ..quizzes import Quiz
 from .captures import capture
 
@@ -70,11 +71,14 @@ def charges(trace: Trace) -> list[Charge]:
 def bytes_alone(trace: Trace, instead: Mapping[int, bytes] | None = None) -> Trace:
     """The same bytes, recorded anew: whatever was derived from them before is forgotten.
 
+    Its views show all while a prediction is open, too, since it is what is asked about.
+
     Args:
         trace: a recording.
         instead: by a record's number, other bytes that take its place.
     """
     fresh = Trace()
+    never_held.add(fresh)
     fresh.began = trace.began
     taps = {(wire, end): fresh.join(end, ("again", wire), number=wire) for wire in trace.connections for end in Sender}
     for record in trace:
@@ -203,7 +207,7 @@ class Accusation(Quiz):
         one = self.charge
         shown = (
             (NOTHING if one is NO_CHARGE else str(one.record), one.found),
-            (one.who, ""),
+            (one.who, self._why(one)),
             (_section(None if one is NO_CHARGE else one.section), one.sentence),
         )
         said = [self.answers.get(asked, "") for asked in self.questions]
@@ -212,6 +216,15 @@ class Accusation(Quiz):
             Answered(asked, said[at], was, self.words[not right[at]] if self.locked else "", visible(why))
             for at, (asked, (was, why)) in enumerate(zip(self.questions, shown, strict=True))
         ]
+
+    def _why(self, one: Charge) -> str:
+        """Why it was them."""
+        if one is NO_CHARGE:
+            return ""
+        sender = f"the {self._evidence.record(one.record).sender.label}"
+        if one.who not in ("the client", "the server"):
+            return f"{sender}'s bytes break the rule on one side of that program only"
+        return f"record {one.record} is {one.who}'s" if sender == one.who else f"{one.who} did not answer {sender}"
 
     def score(self, rows: Sequence[Answered]) -> str:
         """How much of the accusation holds, and what all first accusations on this level were worth."""

@@ -48,9 +48,22 @@ def pairs(seed: int = 22) -> dict[str, Trace]:
     return {case: capture(seed, 2, happening) for case, happening in PAIRS.items()}
 
 
+class WithAnswer(Shown):
+    """A capture without what the judge makes of it, and below it the header lines of the server's answer."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = sealed(trace)
+
+    def _sheet(self) -> Sheet:
+        _, response = self.trace.heads(0)
+        lines = [] if response is None else response.headers
+        table = Table(("header", "value"), [tuple(map(visible, line)) for line in lines], "The server's answer")
+        return Sheet("A capture", [*sheet_of(self.trace).blocks, table])
+
+
 def side_by_side(captures: Mapping[str, Trace]) -> Slider:
     """The captures, one for each place of a slider, without what the judge makes of them."""
-    return Slider("Capture", {case.partition(":")[0]: sealed(trace) for case, trace in captures.items()})
+    return Slider("Capture", {case.partition(":")[0]: WithAnswer(trace) for case, trace in captures.items()})
 
 
 def suspect(trace: Trace) -> Explanation:
@@ -204,7 +217,7 @@ _ABOUT: Mapping[str, Callable[[Trace], Shows]] = {
     "A frame's length counts the characters of a text.": _counts_characters,
     "When a connection breaks, an endpoint sends the code 1006.": _sends_1006,
     "Anyone who sees the request can compute Sec-WebSocket-Accept.": _anyone_computes_accept,
-    "Behind the 101, frames cross and no more HTTP.": _no_more_http,
+    "After the 101, frames cross and no more HTTP.": _no_more_http,
 }
 SENTENCES = tuple(_ABOUT)
 FIRST, SECOND = SENTENCES[:5], SENTENCES[5:]
@@ -259,11 +272,13 @@ class Turned(Shown):
         said = [Words(f"The judge: {visible(one)}", close=True) for one in first or ["nobody broke a rule"]]
         said += [Words(one, close=True) for one in rest]
         said += [Words(f"{one.judge}: {one.sentence}", close=True) for one in self.libraries.verdicts]
-        return Sheet("One bit turned over", said)
+        return Sheet("One bit turned over", [*said, *sheet_of(self.trace).blocks])
 
 
 def turned(data: bytes, bit: int) -> bytes:
-    """The bytes with one bit turned over; bit 0 is the first bit of the first byte."""
+    """The bytes with one bit turned over; bit 0 is the first of the first byte. Raises ValueError for no such bit."""
+    if not 0 <= bit < 8 * len(data):
+        raise ValueError(f"bit={bit}: the record has bits 0 to {8 * len(data) - 1}")
     number = int.from_bytes(data, "big") ^ 1 << (8 * len(data) - 1 - bit)
     return number.to_bytes(len(data), "big")
 
@@ -307,6 +322,7 @@ _EMPTY_CLOSE = (8, "server", build_close())
         "a client's code is masked.",
     ],
     foreseen=[
+        (lambda f: list(f([_BARE]) or ()) == [3, 5.1], 'You gave the section as a number. It is a text: "5.1".'),
         (
             lambda f: isinstance(f([_BARE]), list) and f([_BARE]) != [3, "5.1"],
             "You gave a list: accuse one record, or return None.",

@@ -80,13 +80,15 @@ HEAD: Foreseen = [
      "You accept a request whose `Connection` does not name Upgrade."),
     (lambda f: _asks(f, b"Version: 13", b"Version: 8") is not None, "You accept version 8: only 13 is in use."),
 ]  # fmt: skip
+_A_LIST = "Your function returns a list: `bytes(...)` makes bytes of it."
 FRAME: Foreseen = [
     (lambda f: f(1, b"ab") is None, "Your function returns None: its last line needs `return`."),
+    (lambda f: isinstance(f(1, b"ab"), list), _A_LIST),
     (lambda f: f(1, b"ab")[1] & 0x80, "Your second byte has MASK set: a server masks nothing."),
     (lambda f: not f(1, b"ab")[0] & 0x80, "Your first byte lacks FIN: the client waits for the rest."),
     (lambda f: f(1, b"ab")[0] == f(2, b"ab")[0], "Your first byte is the same for each opcode."),
     (lambda f: f(1, b"ab")[1] != 2, "Your second byte is not the number of the payload's bytes."),
-    (lambda f: f(1, b"ab")[2:] != b"ab", "Behind the two bytes of the header the payload does not stand as it is."),
+    (lambda f: f(1, b"ab")[2:] != b"ab", "After the two bytes of the header the payload does not stand as it is."),
 ]  # fmt: skip
 MASK: Foreseen = [
     (lambda f: f(b"abcde", _KEY) == b"abcde", "You return the payload as it is: each byte is combined with the key."),
@@ -96,6 +98,7 @@ MASK: Foreseen = [
 ]  # fmt: skip
 LENGTH: Foreseen = [
     (lambda f: f(1, bytes(200)) is None, "Your function returns None: its last line needs `return`."),
+    (lambda f: isinstance(f(1, bytes(200)), list), _A_LIST),
     (lambda f: f(1, bytes(200))[1] == 200, "200 in the second byte is read as MASK and 72. The byte is 126 then."),
     (lambda f: f(1, bytes(200))[1] == 127, "You spend eight bytes on 200: the RFC wants the shortest form."),
     (lambda f: f(1, bytes(300))[2:4] == b"\x2c\x01", "Your length has its low byte first: the high byte comes first."),
@@ -107,6 +110,7 @@ LENGTH: Foreseen = [
 ]  # fmt: skip
 FEED: Foreseen = [
     (lambda p: p().feed(_A) is None, "`feed` returns nothing: return a list, an empty one if no frame is whole."),
+    (lambda p: not isinstance(p().feed(_A), list), "`feed` returns a list, an empty one if no frame is whole."),
     (lambda p: _fed(p, _A) == [b"Hello"] or _fed(p, _A) == [_A[6:]],
      "You return payloads. Return first byte, key and payload of each frame, as they stand."),
     (lambda p: _fed(p, _A) == [(0x81, _KEY, b"Hello")], "You unmask here. The endpoint does so itself, with `unmask`."),
@@ -114,14 +118,14 @@ FEED: Foreseen = [
     (lambda p: _fed(p, _A + _B)[:1] == [(0x81, _KEY, (_A + _B)[6:])], "You take a read for a frame."),
     (lambda p: _fed(p, _A + _B) == [_FOUND], "Two frames can come in one read: go on while one is whole."),
     (lambda p: _fed(p, _A[:9], _A[9:]) != [_FOUND], "Half a frame can come: keep the rest, and wait for more."),
-    (lambda p: _fed(p, build_frame("Hello")) != [(0x81, b"", b"Hello")],
-     "A frame without MASK has no key. Find it all the same: `fault` is to refuse it."),
     (lambda p: [one[2] for one in _fed(p, _long(200))] != [_long(200)[8:]],
      "126 is no length: two bytes of length follow."),
     (lambda p: _fed(p, _long(200)[:3], _long(200)[3:]) != _fed(p, _long(200)),
      "You read the length before all of it has come."),
     (lambda p: [one[2] for one in _fed(p, _long(66_000))] != [_long(66_000)[14:]],
      "127 is no length: eight bytes of length follow."),
+    (lambda p: _fed(p, build_frame("Hello")) != [(0x81, b"", b"Hello")],
+     "A frame without MASK has no key. Find it all the same: `fault` is to refuse it."),
 ]  # fmt: skip
 REPLY: Foreseen = [
     (lambda f: f(9, b"ab") is None, "You leave a ping unanswered: the client takes you for dead."),
