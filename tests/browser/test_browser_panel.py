@@ -237,6 +237,24 @@ def test_one_cell_shows_it_runs_it_and_waits_for_what_the_page_tells(lab_page: L
     assert notebook.text(0).strip() == "Server: Hello client!"
 
 
+LAID_OUT = """
+list => [
+  [...list.children].filter(row => !row.lastChild.checkVisibility({ contentVisibilityAuto: true })).length,
+  list.scrollHeight > list.clientHeight,
+  Math.abs(list.scrollTop + list.clientHeight - list.scrollHeight) < 2,
+]
+"""
+
+
+def test_every_row_of_a_burst_is_laid_out_and_the_list_stands_at_its_end(lab_page: LabPages) -> None:
+    burst = "for (let n = 0; n < 40; n++) console.log(n, 'word '.repeat(60))"
+    notebook, panel = begin(lab_page, "auto", f"panel.code = {burst!r}\npanel.run()\nawait panel.wait_for('console')")
+    notebook.run(1)
+    events = panel.get_by_role("listbox", name="What the page was told")
+    expect(events.get_by_role("option")).to_have_count(40)
+    assert events.evaluate(LAID_OUT) == [0, True, True]
+
+
 def test_what_runs_is_seen_bounded_and_over_when_it_is_stopped(lab_page: LabPages) -> None:
     """A flood leaves the page alive, what handlers throw is told with its line, and Stop ends everything."""
     flood = (

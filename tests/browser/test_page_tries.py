@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -86,10 +87,31 @@ def test_what_only_a_page_can_show_fills_in_when_it_was_predicted(lab_page: LabP
     assert list(json.loads(notebook.text(4)).values()) == wanted
 
 
+def test_a_socket_is_tied_to_the_connection_that_let_it_in_and_every_connection_is_listed(lab_page: LabPages) -> None:
+    """Chromium answers a 401 by a second connection, and shows the password on the first one of the next socket."""
+    make, _, last, _ = TRIES["password"]
+    records = (
+        "print(json.dumps([[event.socket, event.what, lab.trace.record(event.record).connection, "
+        "lab.trace.record(event.record).summary] for event in panel.events if event.record is not None]))"
+    )
+    notebook = lab_page(f"{BEGIN}{make}\npanel", f"await panel.wait_for({last})\nawait lab.settled()\n{records}")
+    notebook.run(0, 1)
+    greeted = ["101 Switching Protocols", 'TEXT "Hello client!"', "CLOSE", "CLOSE"]
+    names = ["open", "message", "close()", "close"]
+    assert json.loads(notebook.text(1)) == [
+        [1, "new WebSocket()", 0, "GET /"], *([1, name, 1, said] for name, said in zip(names, greeted, strict=True)),
+        [2, "new WebSocket()", 2, "GET /"], *([2, name, 2, said] for name, said in zip(names, greeted, strict=True)),
+    ]  # fmt: skip
+    crossed = notebook.panels.first.locator(".wslab-records")
+    expect(crossed).to_have_attribute("aria-rowcount", str(1 + 5 + 7 + 7))  # of connections 0, 1 and 2
+
+
 def test_the_addresses_of_the_break_and_the_exercises_goodbye(lab_page: LabPages) -> None:
     notebook = lab_page(
-        BEGIN + "lab = Lab(seed=9)\nawait lab.serve()\ndisplay(panel := page.in_page(lab, page.ADDRESSES))",
-        "await panel.wait_for('console', times=4)\nprint(json.dumps(sorted(line.text for line in panel.console)))",
+        BEGIN
+        + "lab = Lab(seed=9)\nawait lab.serve()\naddresses = page.ADDRESSES.replace('];', '  \"ftp://a.example\",\\n];')\n"
+        "display(panel := page.in_page(lab, addresses))",
+        "await panel.wait_for('console', times=5)\nprint(json.dumps(sorted(line.text for line in panel.console)))",
         "display(other := try_in_page(lab, page_goodbye, 403, 'ü' * 70))\nother.run()\n"
         "await other.wait_for('close')\n"
         "await lab.settled()\nprint(json.dumps([event.code for event in other.events if event.what == 'close']))\n"
@@ -98,9 +120,13 @@ def test_the_addresses_of_the_break_and_the_exercises_goodbye(lab_page: LabPages
     notebook.run(0, 1)
     origin_is_no_server = "/chat error"
     assert json.loads(notebook.text(1)) == [
-        origin_is_no_server, "ftp://localhost:1234 SyntaxError", "http://localhost:1234 open",
-        "ws://localhost:1234/#part SyntaxError",
+        origin_is_no_server, "ftp://a.example SyntaxError", "ftp://localhost:1234 SyntaxError",
+        "http://localhost:1234 open", "ws://localhost:1234/#part SyntaxError",
     ]  # fmt: skip
+    events = notebook.panels.first.get_by_role("listbox", name="What the page was told")
+    thrown = events.get_by_role("option").filter(has_text="throws SyntaxError")
+    expect(thrown).to_have_text([re.compile(r'#part" throws'), re.compile('1234" throws'), re.compile('e" throws')])
+    expect(notebook.panels.first).to_contain_text("1 socket led elsewhere than to the lab")  # that of /chat
     notebook.run(2)
     assert notebook.text(2).split() == ["[4403]", "122"]
 

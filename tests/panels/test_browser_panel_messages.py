@@ -121,7 +121,7 @@ def test_the_articles_port_leads_to_the_lab_unless_somebody_has_it() -> None:
     page.ask("run", code="let a")
     told = page.last("run")
     assert told["ports"] == {
-        port: {"port": 5000, "name": "the lab's server", "path": None} for port in ("5000", "1234")
+        port: {"port": 5000, "name": "the lab's server", "path": None, "secret": ""} for port in ("5000", "1234")
     }
     assert (told["code"], panel.code, told["page"]) == ("let a", "let a", "one")
 
@@ -358,6 +358,95 @@ def test_a_refusal_and_a_lost_connection_find_what_there_is() -> None:
     assert [lab.trace.record(each.record).summary for each in panel.events if each.record is not None] == [
         "GET /", "403 Forbidden", "FIN, end of stream",
     ]  # fmt: skip
+
+
+def asked(trace: Trace, password: str | None = None, target: str = "/", *, let_in: bool = False) -> Tap:
+    """A connection of a page's on which a server asks for a password, or lets the page in."""
+    wire = trace.join(Sender.SERVER, object())
+    headers = {"Origin": ORIGIN} | ({"Authorization": password} if password else {})
+    wire.received(bytes(build_request(target, headers)))
+    if let_in:
+        wire.sent(bytes(build_response()))
+    else:
+        wire.sent(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+        wire.fin_sent()
+    return wire
+
+
+def places(lab: FakeLab, panel: BrowserPanel) -> list[tuple[int, str, int | None, str]]:
+    """Of each event: its socket, its name, and the connection and the words of its record."""
+    return [
+        (each.socket, each.what, None, "")
+        if each.record is None
+        else (each.socket, each.what, lab.trace.record(each.record).connection, lab.trace.record(each.record).summary)
+        for each in panel.events
+    ]
+
+
+FAILED = event("error"), event("close", code=1006, was_clean=False)
+
+
+@pytest.mark.parametrize("told_late", [False, True])
+def test_a_socket_that_shows_a_password_when_it_is_asked_has_both_connections(told_late: bool) -> None:
+    """Chromium shows the password of ``ws://ada:pw@...`` on a second connection, and on the first of later sockets."""
+    lab, panel, page = shown()
+    page.ask("run", code="")
+
+    def tell(*events: dict[str, Any]) -> None:
+        late.extend(events)
+        if not told_late:
+            page.happened(*late)
+            late.clear()
+            assert all(place[1] != "open" or place[3].startswith("101") for place in places(lab, panel))
+
+    late: list[dict[str, Any]] = []
+    tell(opened(socket=0))
+    asked(lab.trace)
+    tell(opened(socket=1))  # made at once, but the browser still has to show the password of the first
+    wire = asked(lab.trace, "Basic YWRhOnB3", let_in=True)
+    wire.sent(build_frame("Hello client!"))
+    tell(event("open"), event("message", nth=0), event("close()", code=None))
+    wire.received(build_close(None, mask=KEY))
+    wire.sent(build_close(None))
+    tell(event("close", code=1005))
+    asked(lab.trace, "Basic YWRhOnB3", let_in=True)
+    tell(event("open", socket=1))
+    page.happened(*late)
+    assert places(lab, panel) == [
+        (0, "new WebSocket()", 0, "GET /"),
+        (1, "new WebSocket()", 2, "GET /"),
+        (0, "open", 1, "101 Switching Protocols"),
+        (0, "message", 1, 'TEXT "Hello client!"'),
+        (0, "close()", 1, "CLOSE"),
+        (0, "close", 1, "CLOSE"),
+        (1, "open", 2, "101 Switching Protocols"),
+    ]
+    panel._push()
+    assert page.last("matches")["connections"] == [0, 1, 2]
+    assert {record.connection for record in panel._last.records} == {0, 1, 2}
+
+
+def test_a_password_that_is_refused_too_leaves_later_sockets_theirs() -> None:
+    lab, panel, page = shown()
+    page.ask("run", code="")
+    page.happened(opened())
+    asked(lab.trace)
+    asked(lab.trace, "Basic d3Jvbmc=")
+    page.happened(*FAILED, opened(socket=1))
+    asked(lab.trace)  # and this browser knows no password
+    page.happened(event("error", socket=1), opened(socket=2))
+    asked(lab.trace, "Basic YWRhOnB3", let_in=True)
+    page.happened(event("open", socket=2))
+    assert places(lab, panel) == [
+        (0, "new WebSocket()", 0, "GET /"),
+        (0, "error", 1, "401 Unauthorized"),
+        (0, "close", 1, "FIN, end of stream"),
+        (1, "new WebSocket()", 2, "GET /"),
+        (1, "error", 2, "401 Unauthorized"),
+        (2, "new WebSocket()", 3, "GET /"),
+        (2, "open", 3, "101 Switching Protocols"),
+    ]
+    assert panel._last.connections == [0, 1, 2, 3]
 
 
 def test_a_long_conversation_is_matched_as_far_as_it_is_kept() -> None:

@@ -168,6 +168,9 @@ socket.onclose = () => {
     assert thrown == [
         "InvalidStateError", "SyntaxError", "SyntaxError", "TypeError", "InvalidAccessError", "SyntaxError",
     ]  # fmt: skip
+    made = [entry["words"] for entry in noted if entry["what"] == "new WebSocket()"]
+    assert made[0] == '"ws://localhost:1234" → the lab\'s server, offering "chat"'
+    assert made[1].startswith('"ws://localhost:1234", offering "chat", "chat" throws SyntaxError: ')
     printed = [entry["text"] for entry in noted if entry["what"] == "console"]
     assert printed[: len(thrown)] == thrown
     assert printed[len(thrown) :] == ["true 1 3 ws://localhost:1234/", "END"]

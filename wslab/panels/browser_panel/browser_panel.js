@@ -357,10 +357,10 @@ function told(view) {
     }
     if (now !== null) list.setAttribute("aria-activedescendant", `${id}-${now}`);
     else list.removeAttribute("aria-activedescendant");
-    if (atEnd && fresh.length) list.scrollTop = list.scrollHeight;
     const isMany = entries.some(({ socket }) => socket > 0);
     list.classList.toggle("wslab-manysockets", isMany);
     list.hidden = !entries.length;
+    if (atEnd && fresh.length) list.scrollTop = list.scrollHeight; // which has a height by now, and its last columns
     empty.hidden = entries.length > 0;
     const { dropped } = running;
     const kept = ` · the last ${NUMBER.format(entries.length)} kept · ${NUMBER.format(dropped)} dropped`;
@@ -398,7 +398,7 @@ function wire(view) {
     rows.use(JSON.stringify(running.connections), (records, at) => known.has(connectionAt(records, at)));
     rows.work();
     const isRecorded = (port) => running.addresses.some((each) => each.recorded && each.to === port);
-    const opened = running.entries.filter(({ what }) => what === "new WebSocket()");
+    const opened = running.entries.filter(({ what, thrown }) => what === "new WebSocket()" && !thrown);
     const elsewhere = new Set(opened.filter(({ port }) => !isRecorded(port)).map(({ socket }) => socket));
     table.element.hidden = rows.count === 0;
     if (rows.count) table.draw();

@@ -140,8 +140,7 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
         except TimeoutError:
             nothing = "nothing; no page shows this panel" if self._page is None else "nothing"
             names = [entry.what for entry in self._last.entries]
-            if len(names) > MOST_NAMED:
-                names[MOST_NAMED:] = [f"{len(names) - MOST_NAMED} more"]
+            names[MOST_NAMED:] = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
             name, did = repr(what) if isinstance(what, str) else "what is waited for", ", ".join(names) or nothing
             raise TimeoutError(f"after {timeout:g} s {name} has not happened; what did: {did}") from None
 
@@ -203,11 +202,11 @@ class BrowserPanel(RecordsPanel, sheets=["lab_panel/lab_panel.css"]):
             admit = getattr(server, "admit", None) or getattr(behind, "admit", None)
             if admit is not None:
                 admit(page["origin"])
-        ports = {}
-        for port, way in ways.items():
-            ports[str(port)] = {"port": way.to, "name": way.name, "path": None if directly else self._path(way.to)}
-            if secret := secret_of(ADDRESS, way.to):
-                ports[str(port)]["secret"] = secret
+        paths = {way.to: None if directly else self._path(way.to) for way in ways.values()}
+        ports = {
+            str(port): {"port": to, "name": name, "path": paths[to], "secret": secret_of(ADDRESS, to)}
+            for port, (to, name, _) in ways.items()
+        }
         self._last = PageRun(self._last.number + 1, self.trace, page["origin"], ways)
         self._untold = {}
         self._tell_addresses()

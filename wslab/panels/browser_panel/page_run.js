@@ -64,10 +64,8 @@ function watched(Real, { note, address, isStopped }) {
       const mine = { number: count++, sent: 0, received: 0, url: String(written) };
       const { href, target, port, name } = given.length ? address(mine.url) : {};
       const offered = protocols === undefined ? [] : [protocols].flat().map(String);
-      const led = quoted(mine.url) + (name && href !== written ? ` → ${name}` : "");
-      const words = [led, offered.length ? `offering ${offered.map(quoted).join(", ")}` : ""]
-        .filter(Boolean)
-        .join(", ");
+      const offering = offered.length ? `, offering ${offered.map(quoted).join(", ")}` : "";
+      const words = (led) => (given.length ? quoted(mine.url) + led + offering : "");
       const leads = { target: target ?? null, port: port ?? null, to: name ?? null };
       const asked = { url: clean(mine.url), protocols: offered.map(clean) };
       const told = { socket: mine.number, what: "new WebSocket()", ...asked, ...leads };
@@ -75,12 +73,12 @@ function watched(Real, { note, address, isStopped }) {
         super(...(given.length ? [href, ...given.slice(1)] : given));
       } catch (error) {
         const thrown = thrownWords(error);
-        note({ ...told, state: null, thrown, words: `${given.length ? words : ""} throws ${thrown}`.trim() });
+        note({ ...told, state: null, thrown, words: `${words("")} throws ${thrown}`.trim() });
         throw error;
       }
       Object.defineProperty(this, "wslab", { value: mine });
       sockets.add(this);
-      note({ ...told, ...facts(this), words });
+      note({ ...told, ...facts(this), words: words(name && href !== written ? ` → ${name}` : "") });
       for (const type of ["open", "message", "error", "close"])
         super.addEventListener(type, (event) => this.#heard(event));
     }

@@ -3,7 +3,7 @@
 Theory. A page hears of messages in order, and never of frames. So the third ``message`` event of a socket is the
 server's third message on its connection. No page can tell its connection: it is the first one, not yet matched, whose
 request has the page's Origin and the address's path. A browser opens one connection to a server at a time (RFC 6455
-4.1), in the order in which the sockets were made.
+4.1), in the order in which the sockets were made. Asked for a password, by a 401, it may show one on a further one.
 """
 
 from collections import deque
@@ -46,8 +46,7 @@ class PageEvent:
     data: str | None = None  # of a message: at most 200 characters of text, or its first bytes as hex; None for a Blob
     buffered: int | None = None  # the socket's bufferedAmount then, in bytes
     record: int | None = None  # number of the record in which it crossed the wire; None where none is known
-    # Of a message: how many of the socket's went before in its direction.
-    nth: int | None = field(default=None, repr=False)
+    nth: int | None = field(default=None, repr=False)  # of a message: how many went before in its direction
     time: float = field(default=0.0, repr=False)  # seconds since the run's first event, by the page's clock
 
     def __str__(self) -> str:
@@ -80,7 +79,7 @@ class Way(NamedTuple):
     recorded: bool  # whether this panel's recording has what crosses there
 
 
-_NOTED: Final = ("number", "connection", "sender", "kind", "first")
+_NOTED: Final = ("number", "connection", "sender", "kind", "first", "status")
 _TEXTS: Final = ("state", "thrown", "url", "protocol", "extensions", "reason", "data_type", "data")
 _NUMBERS: Final = ("code", "length", "buffered", "nth")
 
@@ -93,17 +92,10 @@ def read_entry(told: Mapping[str, Any]) -> Entry:
     if what == CONSOLE:
         level = _text(told, "level") or "log"
         return ConsoleLine(number, level, _text(told, "text") or "", _number(told, "line"), float(time))
-    return PageEvent(
-        number,
-        what,
-        _number(told, "socket") or 0,
-        _text(told, "words") or "",
-        protocols=tuple(str(each)[:MOST_WORDS] for each in told.get("protocols") or ()),
-        was_clean=None if told.get("was_clean") is None else bool(told["was_clean"]),
-        time=float(time),
-        **{name: _text(told, name) for name in _TEXTS},
-        **{name: _number(told, name) for name in _NUMBERS},
-    )
+    given = {name: _text(told, name) for name in _TEXTS} | {name: _number(told, name) for name in _NUMBERS}
+    given["protocols"] = tuple(str(each)[:MOST_WORDS] for each in told.get("protocols") or ())
+    given["was_clean"] = None if told.get("was_clean") is None else bool(told["was_clean"])
+    return PageEvent(number, what, _number(told, "socket") or 0, _text(told, "words") or "", time=float(time), **given)
 
 
 def _text(told: Mapping[str, Any], name: str) -> Any:
@@ -123,19 +115,20 @@ def _number(told: Mapping[str, Any], name: str) -> Any:
 class PageConnection:
     """The records of one connection to which a page's events can belong. ``target`` is its request's path and query."""
 
-    def __init__(self, connection: int, request: int, target: str) -> None:
-        self.connection, self.request, self.target = connection, request, target
+    def __init__(self, connection: int, request: int, target: str, password: list[str]) -> None:
+        self.connection, self.request, self.target, self.password = connection, request, target, password
+        self.status, self.taken = 0, False  # of the response; whether it is some socket's
         self._response: int | None = None
         self._end: int | None = None
         self._messages: dict[Sender, deque[int]] = {sender: deque(maxlen=MESSAGES_KEPT) for sender in Sender}
         self._count = dict.fromkeys(Sender, 0)
         self._close: dict[Sender, int] = {}
 
-    def note(self, number: int, kind: int, sender: int, first: int) -> None:
-        """One more record of this connection: its number, kind, sender and a frame's first byte."""
+    def note(self, number: int, kind: int, sender: int, first: int, status: int) -> None:
+        """One more record of this connection: its number, kind, sender, a frame's first byte, a response's status."""
         opcode = first & OPCODE
         if kind == Kind.RESPONSE:
-            self._response = number
+            self._response, self.status = number, status
         elif kind in (Kind.FIN, Kind.RESET):
             self._end = number if self._end is None else self._end
         elif kind == Kind.FRAME and opcode == CLOSE:
@@ -146,13 +139,11 @@ class PageConnection:
 
     def record_of(self, event: PageEvent) -> int | None:
         """Number of the record in which ``event`` crossed the wire; None where none did, or none is known yet."""
-        if event.thrown is not None:
-            return None
-        match event.what:
+        match event.what if event.thrown is None else None:
             case "new WebSocket()":
                 return self.request
             case "open" | "error":
-                return self._response
+                return self._response if event.what == "error" or self.status == 101 else None
             case "send()" | "message":
                 sender = Sender.CLIENT if event.what == "send()" else Sender.SERVER
                 kept = self._messages[sender]
@@ -178,7 +169,8 @@ class PageRun:
         self._trace, self._origin = trace, origin
         self._looked = trace.total
         self._opened: dict[int, tuple[str | None, int | None]] = {}  # by socket: its request's path and query, its port
-        self._wires: dict[int, PageConnection] = {}  # by socket
+        self._let_in: dict[int, bool] = {}  # by socket, whether it opened, as soon as its page was told
+        self._wires: dict[int, list[PageConnection]] = {}  # by socket
         self._watched: dict[int, PageConnection] = {}  # by connection
 
     @property
@@ -194,13 +186,13 @@ class PageRun:
     @property
     def connections(self) -> list[int]:
         """The connections that the run's sockets opened."""
-        return sorted(wire.connection for wire in self._wires.values())
+        return sorted(wire.connection for wires in self._wires.values() for wire in wires)
 
     @property
     def records(self) -> list[Record]:
         """The records of those connections, as far as they are kept."""
         total, known = self._trace.total, set(self.connections)
-        first = min((wire.request for wire in self._wires.values()), default=total)
+        first = min((wires[0].request for wires in self._wires.values() if wires), default=total)
         return [one for one in self._trace.between(max(first, self._trace.first), total) if one.connection in known]
 
     @property
@@ -223,6 +215,8 @@ class PageRun:
         entry = read_entry(told)
         if isinstance(entry, PageEvent) and entry.what == "new WebSocket()" and not entry.thrown:
             self._opened[entry.socket] = _text(told, "target"), _number(told, "port")
+        elif isinstance(entry, PageEvent) and entry.what in ("open", "error"):
+            self._let_in.setdefault(entry.socket, entry.what == "open")
         self.told.append(dict(told))
         self.entries.append(entry)
         self.next = entry.number + 1
@@ -233,19 +227,25 @@ class PageRun:
         if not self._opened:
             return {}
         self._read_records()
-        recorded, taken = {way.to for way in self.ways.values() if way.recorded}, set(self._wires.values())
-        # Each socket that was led to the recorded server gets the first fitting connection that no socket has.
-        for socket, (target, port) in self._opened.items():
-            if socket not in self._wires and port in recorded:
-                fitting = (wire for wire in self._watched.values() if wire not in taken and wire.target == target)
-                if (wire := next(fitting, None)) is not None:
-                    self._wires[socket] = wire
-                    taken.add(wire)
+        recorded = {way.to for way in self.ways.values() if way.recorded}
+        # A connection is that of the first fitting socket, led to the recorded server, that has none or was refused one
+        # by a 401; while it is open whether that one was let in, it may still be that socket's.
+        for wire in [each for each in self._watched.values() if not each.taken]:
+            for socket, (target, port) in self._opened.items():
+                wires, let_in = self._wires.setdefault(socket, []), self._let_in.get(socket)
+                if target != wire.target or port not in recorded or (wires and wires[-1].status != 401):
+                    continue
+                if not wires or (wire.password and let_in == (wire.status == 101)):
+                    wires.append(wire)
+                    wire.taken = True
+                if wire.taken or let_in is None:
+                    break
         new = {
             entry.number: record
             for entry in self.entries
-            if isinstance(entry, PageEvent) and entry.number not in self.matches and entry.socket in self._wires
-            if (record := self._wires[entry.socket].record_of(entry)) is not None
+            if isinstance(entry, PageEvent) and (own := self._wires.get(entry.socket))
+            if entry.number not in self.matches
+            if (record := own[-(entry.what != "new WebSocket()")].record_of(entry)) is not None
         }
         self.matches |= new
         return new
@@ -254,14 +254,15 @@ class PageRun:
         """Give each new record to its connection, if that may be a socket's, as its request has the page's origin."""
         stop = self._trace.total
         packed = self._trace.packed(max(self._looked, self._trace.first), stop)
-        for number, connection, sender, kind, first in packed_values(packed, *_NOTED):
+        for number, connection, sender, kind, *more in packed_values(packed, *_NOTED):
             if kind == Kind.REQUEST:
                 with suppress(IndexError):  # dropped meanwhile
-                    request, _ = self._trace.heads(connection)
-                    if request and request.request_line and request.get("Origin") == [self._origin]:
-                        self._watched[connection] = PageConnection(connection, number, request.request_line[1])
+                    head, _ = self._trace.heads(connection)
+                    if head and (line := head.request_line) and head.get("Origin") == [self._origin]:
+                        facts = connection, number, line[1], head.get("Authorization")
+                        self._watched[connection] = PageConnection(*facts)
             if connection in self._watched:
-                self._watched[connection].note(number, kind, sender, first)
+                self._watched[connection].note(number, kind, sender, *more)
             if len(self._watched) > MOST_KEPT:
                 del self._watched[next(iter(self._watched))]
         self._looked = stop
