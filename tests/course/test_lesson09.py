@@ -406,7 +406,7 @@ def test_fifty_seeds_have_a_text_that_is_too_long_in_letters_and_one_in_bytes() 
         assert sizes[0][1] < MOST
         assert sizes[1] == (MOST, MOST)
         assert sizes[2][0] > MOST
-        assert sizes[3][0] < MOST < sizes[3][1]
+        assert all(letters < MOST < size for letters, size in sizes[3:])
         assert all(MOST - 4 < len(cut(text).encode()) <= MOST for _, text in cases[1:])
 
 
@@ -440,6 +440,15 @@ def test_the_reference_is_solved_for_more_seeds() -> None:
             "You cut through a letter",
         ),
         (doing("socket.close();"), "closes without a code"),
+        (doing(""), "does not call `socket.close`"),
+        (doing("socket.close('4' + status, text);"), "Your code is a text"),
+        (
+            doing(
+                "while (new TextEncoder().encode(text).length > 123) text = text.slice(0, -1);\n"
+                "socket.close(4000 + status, text);"
+            ),
+            "You cut 👋 into two halves",
+        ),
         (doing("socket.close(4001, 'bye');"), "The code is not 4000 and the status"),
         (doing("socket.close(4000 + status, [...text].slice(0, 30).join(''));"), "The reason is not what is wanted"),
         (doing("socket.close(4000 + status,, text);"), "SyntaxError"),

@@ -98,14 +98,21 @@ for (const [status, text] of cases) {
   await new Promise((go) => (socket.onopen = go));
   const over = new Promise((go) => (socket.onclose = go));
   let said = "nothing was thrown";
+  const close = socket.close.bind(socket);
+  let asText = "";
+  socket.close = (...given) => {
+    asText = typeof given[0] === "string" ? "; the code is a text" : "";
+    close(...given);
+  };
   try {
     Object.assign(page, { socket, status, text });
     run("goodbye(socket, status, text)");
+    if (socket.readyState === 1) said = "the socket is still open";
   } catch (error) {
     if (error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
-    said = `${error.name}: ${error.message}`;
+    said = `${error.name}: ${error.message}${asText}`;
   }
-  if (socket.readyState === 1) socket.close();
+  close();
   await over;
   console.log("@", said);
 }
@@ -116,7 +123,7 @@ const socket = new WebSocket("ws://localhost:1234");
 socket.onopen = () =>
   goodbye(socket, STATUS, text);
 """
-PATIENCE = 4.0  # seconds for a program with four goodbyes
+PATIENCE = 4.0  # seconds for a program with five goodbyes
 HAND = "\N{WAVING HAND SIGN}"  # four bytes in UTF-8, and two of JavaScript's characters
 SAID, FINE = "@ ", "nothing was thrown"
 _seen: dict[str, list[Outcome]] = {}  # by program: what came of it, for the sentences
@@ -132,10 +139,12 @@ def cut(text: str) -> str:
 def farewells(trial: Trial) -> list[tuple[int, str]]:
     """Statuses and texts with which pages say goodbye: short, as long as may be, too long, and too long in letters."""
     words = " ".join(trial.words(2))
-    statuses = trial.random.sample([400, 401, 403, 404, 409, 410, 429], 4)
+    statuses = trial.random.sample([400, 401, 403, 404, 409, 410, 429], 5)
     filler = trial.random.choice("abc")
     longer = MOST + trial.random.randrange(1, 60)
-    return list(zip(statuses, [words, filler * MOST, filler * longer, f"{filler}{HAND * 40}"], strict=True))
+    # Half a letter is three bytes, of U+FFFD: it fits behind 30 whole ones and not behind one byte and 30.
+    hands = HAND * 40
+    return list(zip(statuses, [words, filler * MOST, filler * longer, f"{filler}{hands}", hands], strict=True))
 
 
 def brief(code: int | None, text: str) -> str:
@@ -179,6 +188,14 @@ def _came(program: Any, test: Callable[[Outcome], object]) -> bool:
         (lambda f: not isinstance(f(), str), "Your function must return the JavaScript as a text."),
         (lambda f: "goodbye" not in f(), "There is no function goodbye in your program."),
         (
+            lambda f: _came(f, lambda one: "still open" in one.came),
+            "Your function does not call `socket.close`.",
+        ),
+        (
+            lambda f: _came(f, lambda one: "the code is a text" in one.came),
+            "Your code is a text, and `ws` takes a number only. In JavaScript a text plus a number is a text.",
+        ),
+        (
             lambda f: _came(f, lambda one: "valid error code" in one.came),
             "The code is no code of WebSocket's. A page may say 1000 and 3000 to 4999.",
         ),
@@ -189,6 +206,11 @@ def _came(program: Any, test: Callable[[Outcome], object]) -> bool:
         (
             lambda f: "TextDecoder" in f() and _came(f, lambda one: "greater than 123" in one.came),
             "You cut through a letter. Half a letter becomes U+FFFD, which is longer. Take whole letters away.",
+        ),
+        (
+            lambda f: _came(f, lambda one: "half a letter" in one.came),
+            "You cut 👋 into two halves: JavaScript counts it as two, and `slice` may cut between them. `[...text]` is "
+            "a list of whole letters.",
         ),
         (
             lambda f: _came(f, lambda one: "greater than 123" in one.came),
@@ -242,7 +264,8 @@ async def farewell(answer: Any, trial: Trial) -> list[Outcome]:
     outcomes = []
     for (status, text), thrown, report in zip(cases, said, reports, strict=True):
         wanted, told = (4000 + status, cut(text)), (report.code, report.reason or "")
-        came = brief(*told) if thrown == FINE else thrown
+        halved = ", with half a letter" if "\N{REPLACEMENT CHARACTER}" in told[1] else ""
+        came = brief(*told) + halved if thrown == FINE else thrown
         outcomes.append(Outcome(brief(status, text), brief(*wanted), came, thrown == FINE and told == wanted))
     _seen[program] = outcomes
     return outcomes
