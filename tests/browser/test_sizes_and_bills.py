@@ -1,4 +1,4 @@
-"""What a learner moves in lessons 10 and 13, in the real JupyterLab; and lesson 13's requests against Chromium's."""
+"""What is moved and chosen in lessons 10, 12 and 13, in JupyterLab; and lesson 13's requests against Chromium's."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ Vault(await burgle("3526"))
 CURVES = """
 from wslab.course.experiments.bills import Curves, measure
 Curves(await measure())
+"""
+RELAYS = """
+from wslab.course.experiments.middle import damaged, pick_damage
+pick_damage(await damaged())
 """
 TALK = """async port => {
   await (await fetch("/updates?after=007")).text();
@@ -71,6 +75,29 @@ def test_the_sliders_and_the_switch_move_the_curves(lab_page: LabPages) -> None:
     slider.focus()
     notebook.page.keyboard.press("ArrowRight")
     expect(output.locator("p", has_text="30 updates a minute; the client talks back as often")).to_be_visible()
+
+
+def test_a_relay_is_chosen_by_keys_that_reach_no_other_cell(lab_page: LabPages) -> None:
+    notebook = lab_page(RELAYS, "'the next cell'")
+    notebook.run(0)
+    output = notebook.page.locator(".jp-OutputArea-output").first
+    names = output.get_by_label("The relay")
+    names.focus()
+    notebook.page.keyboard.press("ArrowDown")
+    expect(output.locator("svg text", has_text="The client's program gets: 1002")).to_be_visible()
+    for key in ("a", "b", "m", "x"):
+        notebook.page.keyboard.press(key)
+    expect(names).to_be_focused()
+    assert notebook.page.locator(".jp-Notebook-cell").count() == len(notebook.outputs()) == 2
+    names.select_option("the server's stream ends (FIN) after the handshake")
+    assert (
+        names.evaluate("""(select) => {
+      const ruler = document.createElement("canvas").getContext("2d");
+      ruler.font = getComputedStyle(select).font;
+      return select.clientWidth - ruler.measureText(select.selectedOptions[0].text).width;
+    }""")
+        > 20
+    ), "room for the longest name and the arrow"
 
 
 @contextmanager

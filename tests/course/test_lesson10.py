@@ -217,7 +217,7 @@ def test_the_vault_shows_its_attack_without_a_kernel_and_has_buttons_with_one() 
     shut = Vault(Burglary((Round("", (6, *[7] * 9)),)))
     assert set(shut._repr_mimebundle_()) == {"text/html", "text/plain"}
     assert "→ PIN is 0" in repr(shut)
-    buttons, tell, page = vaults.vault_form(shut).children
+    buttons, tell, page, *_ = vaults.vault_form(shut).children
     assert [one.description for one in buttons.children] == ["Try ten digits", "Another PIN"]
     assert tell.value == "The vault is shut."
     assert "round 1" in page.value

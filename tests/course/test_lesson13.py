@@ -269,7 +269,7 @@ def test_the_drawing_is_the_same_for_the_same_numbers_and_takes_the_colours_of_t
 @pytest.mark.slow
 def test_the_sliders_and_the_switch_move_the_curves() -> None:
     curves = Curves(costs())
-    rate, every, talks, page, table = bills.curves_form(curves).children
+    rate, every, talks, page, table, *_ = bills.curves_form(curves).children
     before = page.value
     rate.value, every.value, talks.value = 100, 5, True
     assert (curves.rate, curves.every, curves.talks) == (100, 5, True)

@@ -33,7 +33,7 @@ def test_an_unknown_place_is_refused_with_the_names_of_all():
 
 def test_moving_it_changes_the_picture():
     shown = slider()
-    line, page = _widget(shown).children
+    line, page, *_ = _widget(shown).children
     line.value = "two"
     assert shown.at == "two"
     assert "&lt;second&gt;" in page.value

@@ -56,6 +56,8 @@ def _widget(slider: Slider) -> Any:
     """The live form: what is moved, and under it the picture."""
     import ipywidgets
 
+    from .forms import form
+
     def moved(change: Mapping[str, Any]) -> None:
         slider.at = change["new"]
         page.value = slider.page()
@@ -66,4 +68,4 @@ def _widget(slider: Slider) -> Any:
         style={"description_width": "initial"}, layout={"width": "90%", "max_width": "48em"},
     )  # fmt: skip
     line.observe(moved, "value")
-    return ipywidgets.VBox([line, page])
+    return form(line, page)

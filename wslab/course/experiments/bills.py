@@ -273,6 +273,8 @@ def curves_form(curves: Curves) -> Any:
     """The curves with what moves them."""
     import ipywidgets
 
+    from ..forms import form
+
     def slider(label: str, places: Sequence[float], at: float) -> Any:
         return ipywidgets.SelectionSlider(
             options=[(f"{place:g}", place) for place in places], value=at, description=label,
@@ -291,4 +293,4 @@ def curves_form(curves: Curves) -> Any:
     for one in (rate, every, talks):
         one.observe(show, "value")
     show()
-    return ipywidgets.VBox([rate, every, talks, page, table])
+    return form(rate, every, talks, page, table)

@@ -137,6 +137,8 @@ def _widget(readers: Readers) -> Any:
     """The live form: what is chosen, and a bar for each number."""
     import ipywidgets
 
+    from ..forms import form
+
     loop = asyncio.get_running_loop()
     wide = {"description_width": "14em"}
     most, colours = {"held": MESSAGES * SIZE // 1000}, {"fast": "success", "slow": "info", "held": "danger"}
@@ -174,4 +176,4 @@ def _widget(readers: Readers) -> Any:
     start.on_click(lambda _: loop.call_soon_threadsafe(readers.start))
     stop.on_click(lambda _: loop.call_soon_threadsafe(readers.stop))
     rows = [ipywidgets.HBox([bars[name], counts[name]]) for name in ROWS]
-    return ipywidgets.VBox([ways, pace, ipywidgets.HBox([start, stop, said]), *rows])
+    return form(ways, pace, ipywidgets.HBox([start, stop, said]), *rows)

@@ -108,6 +108,8 @@ def _buttoned(ruler: CutStream) -> Any:
     """The ruler with its button."""
     import ipywidgets
 
+    from ..forms import form
+
     def again(_: object) -> None:
         ruler.again()
         page.value = ruler.strips.svg()
@@ -115,4 +117,4 @@ def _buttoned(ruler: CutStream) -> Any:
     page = ipywidgets.HTML(ruler.strips.svg())
     button = ipywidgets.Button(description="Cut elsewhere", tooltip="Let the relay cut the same bytes at other places")
     button.on_click(again)
-    return ipywidgets.VBox([button, page])
+    return form(button, page)

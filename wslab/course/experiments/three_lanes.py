@@ -245,13 +245,16 @@ def _listed(picker: LanesPicker) -> Any:
     """The live form: a list of names, and under it the picture."""
     import ipywidgets
 
+    from ..forms import form
+
     def chosen(change: Mapping[str, Any]) -> None:
         picker.at = change["new"]
         page.value = picker.stops[picker.at].svg()
 
     page = ipywidgets.HTML(picker.stops[picker.at].svg())
     names = ipywidgets.Dropdown(
-        options=list(picker.stops), value=picker.at, description="The relay", layout={"width": "32em"}
-    )
+        options=list(picker.stops), value=picker.at, description="The relay",
+        style={"description_width": "initial"}, layout={"width": "max-content", "max_width": "98%"},
+    )  # fmt: skip
     names.observe(chosen, "value")
-    return ipywidgets.VBox([names, page])
+    return form(names, page)

@@ -238,6 +238,8 @@ def vault_form(opening: Vault) -> Any:
     """The vault with its buttons."""
     import ipywidgets
 
+    from ..forms import form
+
     tell = ipywidgets.HTML()
     page = ipywidgets.HTML()
     go = ipywidgets.Button(description="Try ten digits", tooltip="Ten connections, one for each digit")
@@ -269,7 +271,7 @@ def vault_form(opening: Vault) -> Any:
     go.on_click(pressed)
     new.on_click(renewed)
     show("The vault is shut.")
-    return ipywidgets.VBox([ipywidgets.HBox([go, new]), tell, page])
+    return form(ipywidgets.HBox([go, new]), tell, page)
 
 
 async def two_guesses(pin: str = "7391") -> Trace:
