@@ -266,6 +266,17 @@ def test_the_drawing_is_the_same_for_the_same_numbers_and_takes_the_colours_of_t
     assert set(Curves(costs())._repr_mimebundle_()) == {"image/png", "text/plain"}
 
 
+def test_each_curve_lies_on_its_axes_even_where_the_delay_is_tiny() -> None:
+    tiny = costs()._replace(delay={POLLING: 0.5, LONG_POLLING: 3e-4, EVENTS: 3.7e-5, WEBSOCKET: 5.2e-5})
+    for axes in Curves(tiny).plot().axes:
+        low, high = axes.get_ylim()
+        drawn = [line for line in axes.lines if line.get_label() in FOUR]
+        assert len(drawn) == 4
+        assert all(low < min(line.get_ydata()) <= max(line.get_ydata()) < high for line in drawn)
+        assert sorted(drawn, key=lambda line: line.get_zorder()) == drawn[::-1]  # the solid one hides none
+    assert [bills._plain(value) for value in (1e-5, 0.1, 10, 1000)] == ["0.00001", "0.1", "10", "1,000"]
+
+
 @pytest.mark.slow
 def test_the_sliders_and_the_switch_move_the_curves() -> None:
     curves = Curves(costs())
