@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate, pairwise
@@ -144,6 +145,10 @@ def test_the_ruler_shows_the_recorded_stream_and_cuts_it_elsewhere() -> None:
     assert [len(frame) for frame in streams.cut_into_frames(shown.stream)] == [9, 9, 11, 10, 10]
     first = repr(shown)
     assert "a frame ends after byte 9, 18, 29, 39, 49" in first
+    drawn = shown.strips.picture().svg
+    rows = re.findall(r'y="([\d.]+)" width="22" height="26"', drawn)
+    assert [rows.count(row) for row in dict.fromkeys(rows)] == [25, 24]  # a long strip has two lines
+    assert all(drawn.count(f">TEXT &quot;{text}&quot;<") == 1 for text in TEXTS)
     shown.again()
     assert repr(shown) != first
     assert "<svg" in shown._repr_mimebundle_()["text/html"]

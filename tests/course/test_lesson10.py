@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 import zlib
 from collections.abc import Awaitable, Callable
@@ -128,6 +129,14 @@ def test_a_right_guess_is_one_byte_shorter_a_digit_and_leads_to_the_pin() -> Non
     for one in found.rounds:
         assert sorted(one.sizes) == [6, *[7] * 9]
     assert repr(vaults.guesses(found)).splitlines()[-1] == "    → PIN is 3526"
+
+
+def test_the_drawings_are_readable_in_a_narrow_window() -> None:
+    found = Burglary((Round("", (24, *[25] * 9)),) * 4)
+    trace = asyncio.run(lesson10.through_windows((9,)))[9]
+    for drawn in (vaults.guesses(found), Window(trace)):
+        assert int(re.findall(r'viewBox="0 0 (\d+) ', drawn.picture().svg)[0]) <= 680
+        assert min(map(float, re.findall(r'font-size="([\d.]+)"', drawn.picture().svg))) >= 11
 
 
 def test_the_window_decides_whether_a_text_is_copied() -> None:

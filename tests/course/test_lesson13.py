@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 import sys
@@ -211,6 +212,15 @@ def test_the_picture_shows_the_update_in_an_event_and_in_a_frame() -> None:
     assert "WebSocket (45 bytes)" in said
     assert said.count("the update: bytes") == 2
     assert (costs().each[EVENTS], costs().each[WEBSOCKET]) == (65, 45)
+
+
+def test_a_byte_of_an_event_is_drawn_as_wide_as_a_byte_of_a_frame() -> None:
+    drawn = lesson13.pieces().picture().svg
+    boxes = re.findall(r'<rect [^>]* width="([\d.]+)" height="26" [^>]*stroke-width="0.5"', drawn)
+    assert len(boxes) == 65 + 45
+    assert max(map(float, boxes)) - min(map(float, boxes)) < 0.02  # they are rounded
+    assert min(map(float, re.findall(r'font-size="([\d.]+)"', drawn))) >= 11
+    assert int(re.findall(r'viewBox="0 0 (\d+) ', drawn)[0]) <= 680
 
 
 def test_a_page_that_does_not_say_what_it_has_loses_what_comes_in_the_gap() -> None:

@@ -7,10 +7,11 @@ from html import escape
 from typing import NamedTuple
 
 from ...drawing import style
-from ...drawing.pen import SANS, WIDTH, in_lines, rect, text
+from ...drawing.pen import SANS, in_lines, rect, text
 from ...drawing.picture import Picture
 from ...drawing.style import themed
 
+WIDTH = 640  # pixels, so few that the letters stay readable in a narrow window
 MARGIN = 16
 _TITLE = 15
 

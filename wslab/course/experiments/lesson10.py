@@ -12,14 +12,14 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from ...anatomy.field import Sender
 from ...anatomy.record import Kind
 from ...drawing import style
-from ...drawing.pen import WIDTH, line, rect, text
+from ...drawing.pen import line, rect, text
 from ...live.lab import Lab
 from ...protocol.deflate import agreed
 from ...recording.trace import Trace
 from ..exercises import Outcome, Trial, exercise
 from ..slider import Slider
 from .deflated import answers, size_of
-from .drawn import Bar, Bars, Drawn, Group
+from .drawn import WIDTH, Bar, Bars, Drawn, Group
 from .vaults import DIGITS, LEAD_IN, LENGTH, knock, open_vault, overheard
 
 TEXT = '{"type":"price","symbol":"ABC","value":123}'
