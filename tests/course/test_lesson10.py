@@ -232,6 +232,37 @@ def test_the_vault_shows_its_attack_without_a_kernel_and_has_buttons_with_one() 
     assert "round 1" in page.value
 
 
+def test_a_round_ends_before_there_is_another_pin_and_one_that_tells_nothing_is_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        opening = Vault(Burglary((Round("", (6, *[7] * 9)),)))
+        buttons, tell, *_ = vaults.vault_form(opening).children
+        go, new = buttons.children
+
+        async def press() -> None:
+            go.click()
+            await asyncio.sleep(0)
+            assert go.disabled
+            assert new.disabled
+            async with asyncio.timeout(10):
+                while new.disabled:
+                    await asyncio.sleep(0.01)
+
+        await press()
+        assert (tell.value, go.disabled) == ("1 of 4 digits", False)
+        monkeypatch.setattr(vaults, "ten_guesses", nothing)
+        await press()
+        assert (tell.value, go.disabled) == ("No size stands out, so digit 2 is not known. Take another PIN.", True)
+        new.click()
+        assert (tell.value, go.disabled, opening.rounds) == ("The vault is shut.", False, [])
+
+    async def nothing(lab: Lab, known: str) -> Round:
+        return Round(known, (7,) * 10)
+
+    asyncio.run(main())
+
+
 # The exercise.
 
 

@@ -196,8 +196,8 @@ class Vault:
 
     @property
     def finished(self) -> bool:
-        """Whether each digit was tried."""
-        return len(self.rounds) == LENGTH
+        """Whether each digit was tried, or one could not be told: then there is nothing to go on from."""
+        return len(self.rounds) == LENGTH or any(one.digit is None for one in self.rounds)
 
     async def next_round(self) -> None:
         """Try the ten digits of the next place."""
@@ -252,12 +252,18 @@ def vault_form(opening: Vault) -> Any:
         go.disabled = opening.finished
 
     async def advance() -> None:
-        go.disabled = True
-        await opening.next_round()
-        if opening.finished:
-            show(f"The door closes with {await opening.knock()}. (4000 is for the right PIN, 4001 for any other.)")
-        else:
-            show(f"{len(opening.rounds)} of {LENGTH} digits")
+        go.disabled = new.disabled = True  # one round at a time, and all of it at one vault
+        try:
+            await opening.next_round()
+            if opening.rounds[-1].digit is None:
+                said = f"No size stands out, so digit {len(opening.rounds)} is not known. Take another PIN."
+            elif len(opening.rounds) == LENGTH:
+                said = f"The door closes with {await opening.knock()}. (4000 is for the right PIN, 4001 for any other.)"
+            else:
+                said = f"{len(opening.rounds)} of {LENGTH} digits"
+        finally:
+            go.disabled, new.disabled = opening.finished, False
+        show(said)
 
     def pressed(_: object) -> None:
         task = asyncio.ensure_future(advance())
