@@ -210,6 +210,11 @@ def test_a_message_that_becomes_too_large_is_refused_with_1009() -> None:
     assert "1,000,000 bytes come back" in asyncio.run(lesson10.small_and_large(1_000_000))
 
 
+def test_a_short_message_is_told_as_it_is() -> None:
+    assert "100 letters, about 8 times smaller" in asyncio.run(lesson10.small_and_large(100))
+    assert "5 letters, no smaller on the wire" in asyncio.run(lesson10.small_and_large(5))
+
+
 def test_the_vault_opens_round_by_round_and_its_door_says_4000() -> None:
     async def main() -> tuple[int | None, bool, int]:
         opening = Vault(Burglary((Round("", (6, *[7] * 9)),)))

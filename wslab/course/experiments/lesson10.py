@@ -135,8 +135,9 @@ async def small_and_large(size: int) -> str:
             except ConnectionClosed:
                 said = f"it closes with {client.close_code}: {client.close_reason}"
             frame = next(frame for frame in lab.trace.frames if frame.sender is Sender.CLIENT)
-        times = round(size / size_of(frame), -2)
-        return f"{size:,} letters, about {times:,.0f} times smaller on the wire.\nThe server: {said}"
+        times = size / size_of(frame)
+        told = f"about {float(f'{times:.1g}'):,.0f} times smaller" if times >= 1.5 else "no smaller"
+        return f"{size:,} letters, {told} on the wire.\nThe server: {said}"
 
 
 # The exercise.
