@@ -13,7 +13,7 @@ from usual import check_usual
 from websockets.asyncio.client import connect as dial
 from websockets.exceptions import ConnectionClosed
 
-from wslab import Lab, Sender, quiz
+from wslab import Lab, Sender, predict, quiz
 from wslab.course.experiments.lesson12 import ConfirmingStore, deliver, delivery
 from wslab.course.experiments.middle import (
     DAMAGES,
@@ -212,6 +212,14 @@ def test_six_damages_give_six_answers() -> None:
     assert [*outcome.values()] == GOT
     assert [*outcome] == [*DAMAGES]
     check_usual("12.broken", outcome)
+
+
+@pytest.mark.parametrize(
+    ("name", "was"), [("12.broken", GOT), ("12.quiet", ["1006", "it is open", "1011", "1006", "it is open"])]
+)
+def test_each_wrong_answer_has_its_reason(name: str, was: list[str]) -> None:
+    for told, case in zip(was, predict(name).asked.cases.values(), strict=True):
+        assert set(case.kind.form()["options"]) == {told, *case.because}
 
 
 @pytest.mark.lengthy

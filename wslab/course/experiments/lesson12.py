@@ -258,7 +258,7 @@ WHOLE = {0: "a", 1: "b", 2: "c", 3: "d"}
     foreseen=[
         (
             _probe(lambda tried: tried.store.strange),
-            'Your message has another form: the server reads a number, a blank, and the text, as in "7 wire".',
+            'Your message has another form: the server reads a number, a space, and the text, as in "7 wire".',
         ),
         (
             _probe(lambda tried: tried.error.startswith("ConnectionClosed")),
@@ -281,7 +281,7 @@ WHOLE = {0: "a", 1: "b", 2: "c", 3: "d"}
 async def delivery(answer: Any, trial: Trial) -> list[Outcome]:
     """Write ``async def deliver(connect, texts)``: it returns when the server has confirmed every text.
 
-    ``connect()`` is a new connection, for ``async with``. Send a text as its place in the list, a blank, and the text:
+    ``connect()`` is a new connection, for ``async with``. Send a text as its place in the list, a space, and the text:
     ``7 wire``. The server answers each such message with the number, and keeps the first text of each number.
     A connection may end at any time.
     """

@@ -215,7 +215,7 @@ class Cable(NamedTuple):
 
 
 async def pulled_cable() -> Cable:
-    """A client pings every 0.1 s, and expects a pong within 0.2 s; its relay hands on no frame. The server waits."""
+    """A client pings after 0.1 s, and then waits 0.2 s for the pong; its relay hands on no frame. The server waits."""
     accepted: list[ServerConnection] = []
 
     async def stay(connection: ServerConnection) -> None:
