@@ -45,6 +45,10 @@ def test_the_vault_opens_in_four_presses_and_its_door_agrees(lab_page: LabPages)
     expect(output.get_by_text("The vault is shut.")).to_be_visible()
     assert "PIN is" not in output.inner_text()  # of the attack that the text tells of
     press = notebook.page.get_by_role("button", name="Try ten digits")
+    left, shown = press.bounding_box(), output.first.bounding_box()
+    assert left is not None
+    assert shown is not None
+    assert left["x"] - shown["x"] < 40  # a form stands at its output's left
     for number in (1, 2, 3):
         press.click()
         expect(output.get_by_text(f"{number} of 4 digits")).to_be_visible()
