@@ -142,7 +142,15 @@ async def one_at_a_time(connect: Any, texts: list[str]) -> None:
             pass
 
 
+async def opens_by_await(connect: Any, texts: list[str]) -> None:
+    ws = await connect()
+    for number, text in enumerate(texts):
+        await ws.send(f"{number} {text}")
+    await ws.close()
+
+
 WRONG: dict[str, tuple[Any, str]] = {
+    "opens by await": (opens_by_await, "You trust send(): it returned for texts that nobody has read"),
     "trusts send": (trusts_send, "You trust send(): it returned for texts that nobody has read"),
     "gives up": (gives_up, "Your function ends with the connection"),
     "counts anew": (counts_anew, "You count anew on each connection"),
@@ -182,7 +190,28 @@ def test_an_endless_loop_is_stopped() -> None:
         while True:
             pass
 
-    assert "had not returned after 1 s" in repr(asyncio.run(delivery.check(endless)))
+    verdict = asyncio.run(delivery.check(endless))
+    assert "had not returned after 1 s" in repr(verdict)
+    assert not verdict.mistake
+
+
+async def never_opens(connect: Any, texts: list[str]) -> None:
+    ws = connect()
+    for number, text in enumerate(texts):
+        await ws.send(f"{number} {text}")
+
+
+async def misspells(connect: Any, texts: list[str]) -> None:
+    async with connect() as ws:
+        await ws.sned("0 wire")
+
+
+@pytest.mark.parametrize("answer", [never_opens, misspells])
+def test_an_exception_is_told_and_no_mistake_beside_it(answer: Any) -> None:
+    verdict = asyncio.run(delivery.check(answer))
+    assert "Your code raised AttributeError" in repr(verdict)
+    assert "lab.connect" not in repr(verdict)  # there is no lab in the exercise
+    assert not verdict.mistake
 
 
 def test_a_cut_loses_something_for_who_trusts_send() -> None:

@@ -49,7 +49,7 @@ def test_a_forgotten_await_is_named():
     async def scene() -> None:
         lab = Lab(carrier="memory")
         await lab.serve()
-        with pytest.raises(AttributeError, match=r"Await it first: client = await lab.connect\(\), then client.send"):
+        with pytest.raises(AttributeError, match=r"`async with ... as client`: then client.send"):
             lab.connect().send("x")
         with pytest.raises(AttributeError, match="no attribute 'sned'"):
             lab.connect().sned  # noqa: B018

@@ -169,6 +169,7 @@ class Exercise(Shown):
         owner = seed_of if seed_of is not None else seed() if edition() == "student" else "author"
         outcomes: list[Outcome] = []
         lines: list[str] = []
+        looped = False
         try:
             async with asyncio.timeout(PATIENCE):
                 for variant in range(self.variants):
@@ -183,11 +184,12 @@ class Exercise(Shown):
         except TimeoutError:
             lines.append(f"Nothing happened for {PATIENCE:g} s: the peer still waits for bytes.")
         except Exception as error:
+            looped = isinstance(error, EndlessLoopError)  # and that says it all
             lines.append(_blame(error))
         solved = bool(outcomes) and not lines and all(outcome.ok for outcome in outcomes)
         if lines:  # it ended before its time: what came out well before does not make it right
             outcomes.append(Outcome("", "an answer", "none", False))
-        reason = [] if solved else self._reason(answer)
+        reason = [] if solved or looped else self._reason(answer)
         if not solved:
             lines += reason
             left = len(self._hints) - self._given if kept else 0

@@ -52,8 +52,8 @@ class Connecting(connect):
     def __getattr__(self, name: str) -> Any:
         if hasattr(ClientConnection, name):
             raise AttributeError(
-                f"lab.connect() opens a connection and has no {name!r} itself. Await it first: "
-                f"client = await lab.connect(), then client.{name}"
+                f"connect() opens a connection and has no {name!r} itself. Open it first, with `client = await ...` or "
+                f"`async with ... as client`: then client.{name}"
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
