@@ -8,6 +8,7 @@ import re
 import time
 import zlib
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -137,6 +138,15 @@ def test_the_drawings_are_readable_in_a_narrow_window() -> None:
     for drawn in (vaults.guesses(found), Window(trace)):
         assert int(re.findall(r'viewBox="0 0 (\d+) ', drawn.picture().svg)[0]) <= 680
         assert min(map(float, re.findall(r'font-size="([\d.]+)"', drawn.picture().svg))) >= 11
+
+
+def test_the_sizes_of_ten_narrow_bars_do_not_touch() -> None:
+    drawn = vaults.guesses(Burglary((Round("", (23, *[24] * 9)),) * 4)).picture().svg
+    places = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" font-size="11"[^>]*>2[34]<', drawn)
+    assert len(places) == 40
+    for height in {y for _, y in places}:
+        across = sorted(float(x) for x, y in places if y == height)
+        assert all(right - left > 20 for left, right in pairwise(across))
 
 
 def test_the_window_decides_whether_a_text_is_copied() -> None:

@@ -7,7 +7,7 @@ from html import escape
 from typing import NamedTuple
 
 from ...drawing import style
-from ...drawing.pen import SANS, in_lines, rect, text
+from ...drawing.pen import SANS, in_lines, rect, text, text_width
 from ...drawing.picture import Picture
 from ...drawing.style import themed
 
@@ -111,9 +111,11 @@ class Bars(Drawn):
             left = place * (room + _BETWEEN)
             parts.append(text(left, 12, group.name, weight=700))
             step = room / len(group.bars)
+            crowded = any(text_width(str(bar.value), 11) > step - 1 for bar in group.bars)
             for number, bar in enumerate(group.bars):
                 middle = left + (number + 0.5) * step
-                parts += _column(bar, middle, floor, box, min(_WIDE, step * 0.8))
+                raised = 12 if crowded and number % 2 else 0  # every other value, so that neighbours do not touch
+                parts += _column(bar, middle, floor, box, min(_WIDE, step * 0.8), raised)
                 names = in_lines(bar.name, step - 4, 11)
                 ink = style.RED if bar.strong else style.INK
                 parts += [
@@ -131,8 +133,8 @@ class Bars(Drawn):
         return lowest + (26 if any(group.said for group in self.groups) else 0), parts
 
 
-def _column(bar: Bar, middle: float, floor: float, box: float, wide: float) -> list[str]:
-    """A bar's boxes around ``middle``, on ``floor``, and its value above."""
+def _column(bar: Bar, middle: float, floor: float, box: float, wide: float, raised: int) -> list[str]:
+    """A bar's boxes around ``middle``, on ``floor``, and its value above, ``raised`` by so many pixels."""
     ink = style.RED if bar.strong else style.SOFT
     top = floor - box * bar.value - 5
     gap = box / 8
@@ -142,5 +144,5 @@ def _column(bar: Bar, middle: float, floor: float, box: float, wide: float) -> l
     ]
     if box < _SMALLEST:
         boxes = [rect(middle - wide / 2, top + 5, wide, floor - top - 5, f'fill="{ink}"')]
-    value = text(middle, top, str(bar.value), size=11, anchor="middle", weight=700 if bar.strong else 400)
+    value = text(middle, top - raised, str(bar.value), size=11, anchor="middle", weight=700 if bar.strong else 400)
     return [*boxes, value] if bar.value else [rect(middle - wide / 2, floor - 1, wide, 1, f'fill="{style.RULE}"')]
