@@ -1,7 +1,10 @@
 """A slider shows the picture of the place where it stands, with a kernel and without."""
 
+from pathlib import Path
+
 import pytest
 
+import wslab
 from wslab.course.slider import Slider, _widget
 from wslab.drawing.blocks import Words
 from wslab.drawing.sheet import Sheet, Shown
@@ -37,6 +40,13 @@ def test_moving_it_changes_the_picture():
     line.value = "two"
     assert shown.at == "two"
     assert "&lt;second&gt;" in page.value
+
+
+def test_no_style_sheet_of_a_panel_moves_a_form():
+    sheets = [path.read_text(encoding="utf-8") for path in (Path(wslab.__file__).parent / "panels").rglob("*.css")]
+    (look,) = _widget(slider())._dom_classes
+    assert sheets
+    assert not any(f".{look}" in sheet for sheet in sheets)
 
 
 def test_without_a_kernel_it_is_text_and_html():

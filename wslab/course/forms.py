@@ -22,7 +22,7 @@ class KeptKeys(AnyWidget):
     };
     """
     _css = """
-    [data-jp-theme-light="false"] .wslab-lessonform .widget-dropdown > select {
+    [data-jp-theme-light="false"] .wslab-kept-keys .widget-dropdown > select {
       appearance: auto;
       background-image: none;
       color-scheme: dark;
@@ -32,4 +32,4 @@ class KeptKeys(AnyWidget):
 
 def form(*parts: Any) -> Any:
     """Widgets below one another."""
-    return ipywidgets.VBox([*parts, KeptKeys(layout={"display": "none"})]).add_class("wslab-lessonform")
+    return ipywidgets.VBox([*parts, KeptKeys(layout={"display": "none"})]).add_class("wslab-kept-keys")
