@@ -140,7 +140,7 @@ class Form(Alive, Shown):
 
 # By the name of each prediction that is open in a student's copy: how many records each trace had when it was asked.
 _open: dict[str, weakref.WeakKeyDictionary[Reading, int]] = {}
-_waiting: weakref.WeakSet[Any] = weakref.WeakSet()  # traces of which a view held something back
+_waiting: weakref.WeakKeyDictionary[Any, None] = weakref.WeakKeyDictionary()  # traces whose views held something back
 evidence: weakref.WeakSet[Reading] = weakref.WeakSet()  # traces of which nothing is held back: they are what is asked
 
 
@@ -148,7 +148,7 @@ def _held(trace: Reading) -> int | None:
     """From which record on the views of a trace wait for a prediction; None where none is open."""
     if not _open or trace in evidence:
         return None
-    _waiting.add(trace)
+    _waiting[trace] = None
     return min((totals.get(trace, 0) for totals in list(_open.values())), default=None)
 
 
@@ -210,8 +210,9 @@ class Prediction(Form):
             # Who answers this question has gone past those before it: their tables wait, the views do no longer.
             for name in list(_open)[: list(_open).index(self.asked.name) + 1]:
                 del _open[name]
-            for trace in list(_waiting):
-                tell_changed(trace)
+            for reference in _waiting.keyrefs():  # a list, made at once: panels add to it on threads of their own
+                if (trace := reference()) is not None:
+                    tell_changed(trace)
 
     @property
     def outcome(self) -> Reveal | None:
