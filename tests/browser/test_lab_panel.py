@@ -381,6 +381,20 @@ def test_the_keyboard_alone_does_everything(lab_page: LabPages) -> None:
     assert notebook.page.locator(".jp-Notebook-cell").count() == cells
 
 
+def test_a_press_counts_though_records_come_before_the_release(lab_page: LabPages) -> None:
+    notebook, panel = show_greeting(lab_page, "await ws.send('again'); await ws.recv()")
+    unfold = panel.get_by_role("button", name="Filter, find, step, save")
+    if unfold.get_attribute("aria-expanded") == "false":
+        unfold.click()
+    panel.get_by_role("button", name="Pause").get_by_text("Pause").hover()
+    notebook.page.mouse.down()
+    before = rows(panel).count()
+    notebook.run(2)
+    expect(rows(panel)).to_have_count(before + 2)
+    notebook.page.mouse.up()
+    expect(panel.get_by_role("button", name="Go on")).to_be_visible()
+
+
 def test_two_views_of_one_lab_are_in_step_and_stay_readable_when_it_is_closed(lab_page: LabPages) -> None:
     notebook, first = show_greeting(
         lab_page,

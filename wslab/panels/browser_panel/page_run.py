@@ -7,7 +7,7 @@ request has the page's Origin and the address's path. A browser opens one connec
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, NamedTuple
@@ -115,7 +115,7 @@ def _number(told: Mapping[str, Any], name: str) -> Any:
 class PageConnection:
     """The records of one connection to which a page's events can belong. ``target`` is its request's path and query."""
 
-    def __init__(self, connection: int, request: int, target: str, password: list[str]) -> None:
+    def __init__(self, connection: int, request: int, target: str, password: Sequence[str] = ()) -> None:
         self.connection, self.request, self.target, self.password = connection, request, target, password
         self.status, self.taken = 0, False  # of the response; whether it is some socket's
         self._response: int | None = None
@@ -124,7 +124,7 @@ class PageConnection:
         self._count = dict.fromkeys(Sender, 0)
         self._close: dict[Sender, int] = {}
 
-    def note(self, number: int, kind: int, sender: int, first: int, status: int) -> None:
+    def note(self, number: int, kind: int, sender: int, first: int, status: int = 0) -> None:
         """One more record of this connection: its number, kind, sender, a frame's first byte, a response's status."""
         opcode = first & OPCODE
         if kind == Kind.RESPONSE:

@@ -46,7 +46,7 @@ function goTo(view, row) {
 
 export function timeControls(view) {
   const { recording, rows } = view;
-  const name = element("span", "Pause");
+  const name = element("span");
   const turn = () => view.change({ paused: !view.paused, position: view.paused ? null : view.moment });
   const pause = element("button.button.pause", { onclick: turn });
   const icons = { true: icon("resume"), false: icon("pause") };
@@ -63,8 +63,10 @@ export function timeControls(view) {
     const [row, exact] = present(view);
     const { count } = rows;
     const ends = { first: row <= 0 && exact, back: row <= 0, forward: row >= count - 1, last: row >= count - 1 };
-    pause.replaceChildren(icons[view.paused], name);
-    name.textContent = view.paused ? "Go on" : "Pause";
+    const word = view.paused ? "Go on" : "Pause";
+    // A button gets no click if what was pressed in it is taken out before the release; traffic redraws all the time.
+    if (name.textContent !== word) pause.replaceChildren(icons[view.paused], name);
+    name.textContent = word;
     pause.title = view.paused ? "Show what happens, as it happens" : "Stand still: what comes is only counted";
     for (const [where, button] of buttons) button.ariaDisabled = String(count === 0 || ends[where]);
     slider.disabled = count === 0;
