@@ -51,7 +51,7 @@ def let_interrupts_arrive(loop: asyncio.AbstractEventLoop) -> bool:
 def _come_again(tell: Callable[[Any], object], lost: Any) -> None:
     """Interrupt again where Python could not raise KeyboardInterrupt, as in a weak reference's callback; tell others.
 
-    Much of a computing cell's time goes into collecting garbage, and what that calls is where the interrupt arrives.
+    A computing cell spends a part of its time on collecting garbage, and an interrupt may arrive in what that calls.
     """
     if not issubclass(lost.exc_type, KeyboardInterrupt):
         tell(lost)

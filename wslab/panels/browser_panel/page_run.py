@@ -228,8 +228,8 @@ class PageRun:
             return {}
         self._read_records()
         recorded = {way.to for way in self.ways.values() if way.recorded}
-        # A connection is that of the first fitting socket, led to the recorded server, that has none or was refused one
-        # by a 401; while it is open whether that one was let in, it may still be that socket's.
+        # The first socket that fits gets a connection. It fits if it has none yet, or if a 401 answered its last one.
+        # Nothing is decided while the page has not told whether that socket was let in.
         for wire in [each for each in self._watched.values() if not each.taken]:
             for socket, (target, port) in self._opened.items():
                 wires, let_in = self._wires.setdefault(socket, []), self._let_in.get(socket)
